@@ -1,0 +1,38 @@
+/** `npm run bench`: the figures that docs/benchmarks.md records. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { writeFleet } from "./fleet.ts";
+import { machine, measure } from "./measure.ts";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const cli = join(root, "packages/cli/bin/evenkeel.js");
+const directory = mkdtempSync(join(tmpdir(), "evenkeel-fleet-"));
+
+function row(what: string, figure: string): void {
+  process.stdout.write(`${what.padEnd(58)} ${figure}\n`);
+}
+
+try {
+  row("machine", machine());
+  row("date", new Date().toISOString().slice(0, 10));
+
+  const empty = measure([process.execPath, "-e", "0"]);
+  const help = measure([process.execPath, cli, "--help"]);
+  row("node -e 0, median", `${(empty.seconds * 1000).toFixed(0)} ms`);
+  row("evenkeel --help, median", `${(help.seconds * 1000).toFixed(0)} ms`);
+  row("ratio (limit 3)", (help.seconds / empty.seconds).toFixed(2));
+
+  for (const nodes of [2500, 5000, 10_000]) {
+    const files = writeFleet(join(directory, String(nodes)), nodes, 40);
+    const out = join(directory, "out");
+    const run = measure([process.execPath, cli, "plan", ...files, "--out", out], 3);
+    row(
+      `plan ${nodes} profiles of 40 classes, files to plan, median`,
+      `${run.seconds.toFixed(2)} s, ${run.megabytes.toFixed(0)} MiB`,
+    );
+  }
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}

@@ -1,0 +1,81 @@
+/**
+ * Every error of the command line: code, exit code and hint in one place.
+ * docs/errors.md lists the same codes; a test keeps the two equal.
+ */
+import { CoreError, formatProblem, type Problem } from "@evenkeel/core";
+
+interface ErrorKind {
+  /** 1: the answer is no; 2: usage or bad input; 3: the environment failed. */
+  readonly exitCode: 1 | 2 | 3;
+  readonly hint: string;
+}
+
+export const CLI_ERRORS = {
+  USAGE: { exitCode: 2, hint: "See `evenkeel --help`." },
+  UNREADABLE: { exitCode: 2, hint: "Check the path and its permissions." },
+  DIRECTORY: { exitCode: 2, hint: "Give the files in it, for example DIR/*.json." },
+  TOO_LARGE: { exitCode: 2, hint: "A profile, a template or a plan is a few hundred kilobytes." },
+  STDIN_TWICE: { exitCode: 2, hint: "Standard input can be read once; give the other as a file." },
+  WRITE_FAILED: {
+    exitCode: 3,
+    hint: "Nothing was left half-written; check space and permissions.",
+  },
+  INTERNAL: { exitCode: 3, hint: "This is a defect of evenkeel; please report it with the input." },
+} as const satisfies Record<string, ErrorKind>;
+
+export type CliErrorCode = keyof typeof CLI_ERRORS;
+
+export class CliError extends Error {
+  readonly code: CliErrorCode;
+
+  constructor(code: CliErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "CliError";
+    this.code = code;
+  }
+}
+
+/** An error of the core, with the file it was found in. */
+export class FileError extends Error {
+  readonly file: string;
+  override readonly cause: CoreError;
+
+  constructor(file: string, cause: CoreError) {
+    super(`${file}: ${cause.message}`);
+    this.name = "FileError";
+    this.file = file;
+    this.cause = cause;
+  }
+}
+
+export interface Reported {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly exitCode: 1 | 2 | 3;
+  readonly file?: string;
+  readonly problems?: readonly Problem[];
+}
+
+/** Any error as data: what is printed and what `--json` shows. */
+export function describeError(error: unknown): Reported {
+  if (error instanceof FileError) {
+    return { ...describeCore(error.cause, `${error.file}: `), file: error.file };
+  }
+  if (error instanceof CoreError) return describeCore(error, "");
+  if (error instanceof CliError) {
+    return { code: error.code, message: error.message, ...CLI_ERRORS[error.code] };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: "INTERNAL", message, ...CLI_ERRORS.INTERNAL };
+}
+
+const SHOWN_PROBLEMS = 5;
+
+function describeCore(error: CoreError, prefix: string): Reported {
+  const { code, hint, exitCode, problems } = error;
+  const shown = problems.slice(0, SHOWN_PROBLEMS).map((p) => prefix + formatProblem(p));
+  const more = problems.length - shown.length;
+  if (more > 0) shown.push(`… and ${more} more`);
+  return { code, message: shown.join("\n"), hint, exitCode, problems };
+}

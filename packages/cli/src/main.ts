@@ -1,0 +1,83 @@
+/** The command line: commands are loaded when they are called, so that `--help` is quick. */
+import { Command, CommanderError } from "commander";
+
+const FILES = "profiles: fingerprints, template dumps or evenkeel profiles; - for stdin";
+
+function programOf(setExit: (code: number) => void): Command {
+  const program = new Command("evenkeel")
+    .description("Makes a pool of unlike CPUs behave as one CPU for Firecracker microVMs.")
+    .version("0.1.0", "-V, --version")
+    .showHelpAfterError("(see evenkeel --help)")
+    .exitOverride();
+
+  program
+    .command("plan")
+    .summary("one guest CPU for these nodes, a CPU template per class, and what it costs")
+    .description(
+      "Plans a pool: the guest CPU that every node can give, a Firecracker CPU template per\n" +
+        "class of nodes that yields it, what each class gives up, and the proof.",
+    )
+    .argument("<file...>", FILES)
+    .option("-o, --out <dir>", "write plan.json and templates/ there")
+    .option("--firecracker <version...>", "plan for these versions only (default: 1.5 to 1.16)")
+    .option(
+      "--identity <which>",
+      "family/model/stepping that guests see: oldest, keep, or F/M/S",
+      "oldest",
+    )
+    .option("--json", "print the plan as JSON")
+    .action(async (files: string[], flags: object) => {
+      const { runPlan } = await import("./commands/plan.ts");
+      setExit(runPlan(files, flags as Parameters<typeof runPlan>[1]));
+    });
+
+  program
+    .command("show")
+    .summary("what is in this profile, template or plan, in names")
+    .description("Decodes a profile, a fingerprint, a CPU template or a plan into names.")
+    .argument("<file>", "the file; - for stdin")
+    .option("--fields", "every field with its address, not only features")
+    .option("--json", "print the fields as JSON")
+    .action(async (file: string, flags: object) => {
+      const { runShow } = await import("./commands/show.ts");
+      setExit(runShow(file, flags));
+    });
+
+  program
+    .command("diff")
+    .summary("what differs between two profiles, templates or plans, in names")
+    .description("Prints named differences with both values. Exit code 1 where there are any.")
+    .argument("<a>", "a file; - for stdin")
+    .argument("<b>", "a file; - for stdin")
+    .option("--json", "print the differences as JSON")
+    .action(async (a: string, b: string, flags: object) => {
+      const { runDiff } = await import("./commands/diff.ts");
+      setExit(runDiff(a, b, flags));
+    });
+
+  return program;
+}
+
+async function reportError(error: unknown): Promise<number> {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const { describeError } = await import("./errors.ts");
+  const { exitCode, ...reported } = describeError(error);
+  if (process.argv.includes("--json")) {
+    process.stdout.write(`${JSON.stringify({ error: reported }, undefined, 2)}\n`);
+  }
+  process.stderr.write(`evenkeel: ${reported.message}\nhint: ${reported.hint}\n`);
+  return exitCode;
+}
+
+/** A reader that has seen enough (`evenkeel show FILE | head`) is not an error. */
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
+try {
+  await programOf((code) => {
+    process.exitCode = code;
+  }).parseAsync();
+} catch (error) {
+  process.exitCode = await reportError(error);
+}

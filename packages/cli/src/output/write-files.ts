@@ -1,0 +1,76 @@
+/** Writing a set of files so that each appears complete or not at all. */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { CliError } from "../errors.ts";
+
+export interface OutputFile {
+  /** Relative to the output directory. */
+  readonly path: string;
+  readonly text: string;
+}
+
+function writeSynced(path: string, text: string): void {
+  const fd = openSync(path, "wx");
+  try {
+    writeSync(fd, text);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Template files that an earlier plan in this directory names. */
+function earlierTemplates(index: string): string[] {
+  if (!existsSync(index)) return [];
+  try {
+    const plan = JSON.parse(readFileSync(index, "utf8")) as { classes?: { template?: unknown }[] };
+    const named = (plan.classes ?? []).map(({ template }) => template);
+    return named.filter(
+      (t): t is string => typeof t === "string" && /^templates\/[a-z0-9-]+\.json$/.test(t),
+    );
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Writes the files beside their places, then renames them: the last file, the index, only after
+ * all it names are there. Templates that an earlier plan had and this one does not are removed.
+ */
+export function writePlanFiles(directory: string, files: readonly OutputFile[]): void {
+  const temporary = (path: string) => join(directory, `${path}.${process.pid}.tmp`);
+  const index = files.at(-1)?.path ?? "";
+  try {
+    const stale = earlierTemplates(join(directory, index));
+    for (const { path, text } of files) {
+      mkdirSync(dirname(join(directory, path)), { recursive: true });
+      writeSynced(temporary(path), text);
+    }
+    for (const { path } of files) renameSync(temporary(path), join(directory, path));
+    const current = new Set(files.map(({ path }) => path));
+    for (const path of stale)
+      if (!current.has(path)) rmSync(join(directory, path), { force: true });
+  } catch (error) {
+    for (const { path } of files) rmQuietly(temporary(path));
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CliError("WRITE_FAILED", `${directory}: ${reason}`, { cause: error });
+  }
+}
+
+function rmQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The directory itself may be what is in the way; the first error is the one to report.
+  }
+}

@@ -1,0 +1,65 @@
+/** Plain text layout: borderless tables, wrapped lists, headings. */
+import pc from "picocolors";
+
+/** Columns to fill: the terminal's, within reason, or 80 where there is none. */
+export function terminalWidth(): number {
+  return Math.min(Math.max(process.stdout.columns ?? 80, 60), 120);
+}
+
+// oxlint-disable-next-line no-control-regex -- escape sequences take no room on the screen
+const ESCAPES = /\u001b\[[0-9;]*m/g;
+
+function visibleLength(text: string): number {
+  return text.replace(ESCAPES, "").length;
+}
+
+function pad(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - visibleLength(text)));
+}
+
+export function heading(text: string): string {
+  return pc.bold(text);
+}
+
+function dim(text: string): string {
+  return pc.dim(text);
+}
+
+/** A table without borders: two spaces between columns, a head in capitals. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = head.map((title, i) =>
+    Math.max(title.length, ...rows.map((row) => visibleLength(row[i] ?? ""))),
+  );
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => pad(cell, widths[i] ?? 0))
+      .join("  ")
+      .trimEnd();
+  return [dim(line(head)), ...rows.map(line)];
+}
+
+/** Words wrapped to the width, each line after the first indented like the first. */
+function wrap(words: readonly string[], indent: number, width = terminalWidth()): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of words) {
+    if (line !== "" && indent + visibleLength(line) + 1 + visibleLength(word) > width) {
+      lines.push(line);
+      line = "";
+    }
+    line = line === "" ? word : `${line} ${word}`;
+  }
+  if (line !== "") lines.push(line);
+  return lines.map((text) => " ".repeat(indent) + text);
+}
+
+/** A label and wrapped words beside it. */
+export function labelled(label: string, words: readonly string[], indent: number, column: number) {
+  const [first = "", ...rest] = wrap(words, column);
+  return [pad(" ".repeat(indent) + label, column) + first.trimStart(), ...rest];
+}
+
+/** A sentence as wrapped lines. */
+export function paragraph(text: string, indent: number): string[] {
+  return wrap(text.split(" "), indent);
+}

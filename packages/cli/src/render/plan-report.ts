@@ -1,0 +1,210 @@
+/** The plan as a person reads it: classes, guest CPU, price, safety, what to do next. */
+import { join } from "node:path";
+import {
+  compareStaticTemplates,
+  fieldInfo,
+  formatFms,
+  formatLines,
+  hexNumber,
+  listOf,
+  modelName,
+  type GivenUp,
+  type Plan,
+  type PlannedClass,
+  type Reason,
+} from "@evenkeel/core";
+import { heading, labelled, paragraph, table, terminalWidth } from "./layout.ts";
+import { featureLines } from "./features.ts";
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : noun.endsWith("s") ? "es" : "s"}`;
+}
+
+/** As many names as fit, then how many more there are. */
+function fewOf(names: readonly string[], room: number): string {
+  const shown: string[] = [];
+  let length = 0;
+  for (const name of names) {
+    length += name.length + 2;
+    if (shown.length > 0 && length > room) break;
+    shown.push(name);
+  }
+  const more = names.length - shown.length;
+  return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+function kernelLines(kernels: readonly string[]): string {
+  const lines = kernels.map((k) => /^\d+\.\d+/.exec(k)?.[0] ?? k);
+  return [...new Set(lines)].join(", ") || "?";
+}
+
+function summary(plan: Plan): string[] {
+  const nodes = plan.classes.reduce((sum, { nodeClass }) => sum + nodeClass.nodes.length, 0);
+  const templates = new Set(plan.classes.map(({ file }) => file)).size;
+  const text =
+    `${plural(nodes, "node")} in ${plural(plan.classes.length, "class")}: one guest CPU from ` +
+    `${plural(templates, "template")}.`;
+  const proof =
+    `Proven by simulation for Firecracker ${formatLines(plan.firecracker)}: ` +
+    `${plan.proof.registers} registers compared, none differs.`;
+  return [heading(text), ...paragraph(proof, 0)];
+}
+
+function classTable(plan: Plan): string[] {
+  const rows = plan.classes.map(({ nodeClass: c }) => [
+    c.id,
+    modelName(c.vendor, c.signature),
+    formatFms(c.signature),
+    kernelLines(c.kernels),
+    String(c.nodes.length),
+    "",
+  ]);
+  const head = ["CLASS", "MODEL", "F/M/S", "KERNEL", "COUNT", "NODES"];
+  const used =
+    Math.max(
+      ...table(head, rows)
+        .slice(1)
+        .map((line) => line.length),
+    ) + 2;
+  const room = Math.max(24, terminalWidth() - used - 14);
+  return table(
+    head,
+    plan.classes.map(({ nodeClass }, i) => [
+      ...(rows[i] ?? []).slice(0, -1),
+      fewOf(nodeClass.nodes, room),
+    ]),
+  );
+}
+
+function guestSection(plan: Plan): string[] {
+  const fields = plan.guest.features.map((name) => fieldInfo(name));
+  const listed = fields.filter(({ readBy }) => readBy === "user");
+  const { identity } = plan;
+  const model =
+    identity === undefined
+      ? "each class keeps its own model"
+      : `${identity.name} (${formatFms(identity)}): ${identity.reason}`;
+  return [
+    heading(`Guest CPU: ${plan.level}, ${plural(fields.length, "feature")}`),
+    ...labelled("model", model.split(" "), 2, 24),
+    ...featureLines(listed, 2),
+    ...labelled(
+      "for kernels",
+      [`${fields.length - listed.length} more (evenkeel show plan.json)`],
+      2,
+      24,
+    ),
+  ];
+}
+
+function reasonText({ reason }: GivenUp): string | undefined {
+  const texts: { [K in Reason["kind"]]: (r: Extract<Reason, { kind: K }>) => string | undefined } =
+    {
+      absent: () => undefined,
+      requires: (r) => `needs ${r.feature}`,
+      unused: (r) => `serves only ${listOf(r.by)}`,
+      layout: (r) => `${r.field} differs`,
+      hidden: (r) => `hidden by ${r.level}`,
+    };
+  return texts[reason.kind](reason as never);
+}
+
+/** Classes that give up the same stand together. */
+function costSections(plan: Plan): string[] {
+  const groups = new Map<string, PlannedClass[]>();
+  for (const planned of plan.classes) {
+    const key = planned.givesUp.map(({ name }) => name).join(" ");
+    groups.set(key, [...(groups.get(key) ?? []), planned]);
+  }
+  return [...groups.values()].flatMap((members) => {
+    const first = members[0];
+    const ids = members.map(({ nodeClass }) => nodeClass.id);
+    if (first === undefined) return [];
+    if (first.givesUp.length === 0) return [`  ${listOf(ids)}: nothing`];
+    const items = first.givesUp.map((item) => {
+      const reason = reasonText(item);
+      return {
+        group: item.group,
+        name: reason === undefined ? item.name : `${item.name} (${reason})`,
+      };
+    });
+    const count = plural(first.givesUp.length, "feature");
+    return [...paragraph(`${listOf(ids)}: ${count}`, 2), ...featureLines(items, 4)];
+  });
+}
+
+function levelText(value: number): string {
+  return value > 0xff ? hexNumber(value) : String(value);
+}
+
+function safetySection(plan: Plan): string[] {
+  const unitedLines = plan.united.flatMap(({ name, address, title, addedTo }) =>
+    paragraph(
+      `${name} (${address}, ${title}): shown on ${listOf(addedTo)} too; hiding it would switch ` +
+        "off a mitigation.",
+      2,
+    ),
+  );
+  const levelLines = plan.levelled.flatMap(({ title, value, classes }) => {
+    const from = [...new Set(classes.map((c) => levelText(c.value)))].join(", ");
+    return paragraph(`${title}: ${levelText(value)} (classes have ${from})`, 2);
+  });
+  const maskedLines = plan.masked.flatMap(({ address, classes }) =>
+    paragraph(`${address} on ${listOf(classes)}: bits without a known meaning, hidden`, 2),
+  );
+  const section = (title: string, lines: readonly string[]) =>
+    lines.length === 0 ? [] : ["", heading(title), ...lines];
+  return [
+    ...section("United, because the bit announces a weakness", unitedLines),
+    ...section("Levelled to the smallest", levelLines),
+    ...section("Masked", maskedLines),
+  ];
+}
+
+function residualSection(plan: Plan): string[] {
+  if (plan.residuals.length === 0) return [];
+  const titles = plan.residuals.map(({ address, what }) => `${what} (${address})`);
+  return ["", heading("Still differs between nodes"), ...paragraph(`${titles.join("; ")}.`, 2)];
+}
+
+function comparisonLine(plan: Plan): string[] {
+  if (plan.classes.length < 2) return [];
+  const best = compareStaticTemplates(plan)[0];
+  if (best === undefined) return [];
+  const { name, losesMore } = best;
+  const text =
+    losesMore.length === 0
+      ? `${name} would hide no more than this plan, but it leaves other differences.`
+      : `${name} would give up ${plural(losesMore.length, "more feature")}: ${losesMore.join(" ")}`;
+  return ["", ...paragraph(text, 0)];
+}
+
+export function planReport(plan: Plan, out: string | undefined): string {
+  const shared = plan.classes.every(({ file }) => file === "templates/pool.json");
+  const next =
+    out === undefined
+      ? ["Write the templates: evenkeel plan … --out DIR"]
+      : [
+          "Before InstanceStart, give Firecracker the template of the node's class:",
+          `  PUT /cpu-config with ${join(out, shared ? "templates/pool.json" : "templates/CLASS.json")}`,
+          "Only guests booted from now on have it: take snapshots anew.",
+        ];
+  return [
+    ...summary(plan),
+    "",
+    ...classTable(plan),
+    "",
+    ...guestSection(plan),
+    "",
+    heading("Given up, by class"),
+    ...costSections(plan),
+    ...safetySection(plan),
+    ...residualSection(plan),
+    ...comparisonLine(plan),
+    ...plan.warnings.flatMap((warning) => ["", ...paragraph(`Warning: ${warning}`, 0)]),
+    "",
+    heading("Next"),
+    ...next.map((line) => `  ${line}`),
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,120 @@
+/** Profiles, plans and templates in names. */
+import {
+  ALL_LINES,
+  checkTemplate,
+  decode,
+  decodeSignature,
+  decodeTemplate,
+  formatFms,
+  formatLines,
+  hexNumber,
+  levelOf,
+  modelName,
+  stateOfPlan,
+  stateOfProfile,
+  UNCOUNTED_GROUPS,
+  type CpuState,
+  type CpuTemplate,
+  type DecodedField,
+  type NodeProfile,
+  type PlanFile,
+  type TemplateField,
+} from "@evenkeel/core";
+import { featureLines } from "./features.ts";
+import { heading, labelled, table } from "./layout.ts";
+
+const COLUMN = 24;
+
+function fact(label: string, value: string | undefined): string[] {
+  return value === undefined || value === "" ? [] : labelled(label, value.split(" "), 2, COLUMN);
+}
+
+function isFeature({ kind, group }: DecodedField): boolean {
+  return kind === "feature" && !UNCOUNTED_GROUPS.has(group);
+}
+
+function numberText(value: bigint): string {
+  return value < 256n ? value.toString() : hexNumber(value);
+}
+
+function fieldTable(fields: readonly DecodedField[]): string[] {
+  const rows = fields.map((f) => [f.address, f.name, numberText(f.value), f.kind, f.title]);
+  return table(["ADDRESS", "NAME", "VALUE", "KIND", "MEANING"], rows);
+}
+
+function cpuLines(state: CpuState, all: boolean): string[] {
+  const fields = decode(state);
+  if (all) return fieldTable(fields);
+  const features = fields.filter(isFeature);
+  const weaknesses = fields.filter(({ kind }) => kind === "union");
+  const numbers = fields.filter(({ kind }) => kind === "minimum");
+  const reserved = fields.filter(({ kind }) => kind === "reserved");
+  const level = levelOf(new Set(features.map(({ name }) => name)));
+  return [
+    heading(`${features.length} features, ${level}`),
+    ...featureLines(features, 2),
+    ...fact("weaknesses announced", weaknesses.map(({ name }) => name).join(" ")),
+    ...fact("numbers", numbers.map((f) => `${f.name}=${numberText(f.value)}`).join(" ")),
+    ...fact("bits without a name", reserved.map(({ address }) => address).join(" ")),
+  ];
+}
+
+function joined(lines: readonly string[]): string {
+  return `${lines.join("\n")}\n`;
+}
+
+export function showProfile(profile: NodeProfile, all: boolean): string {
+  const { name, cpu, host, firecracker } = profile;
+  const state = stateOfProfile(cpu);
+  const eax = cpu.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0;
+  const fms = decodeSignature(eax);
+  const model = state === undefined ? host.cpuModel : modelName(state.vendor, fms);
+  const view = cpu.view === "guest" ? "as a guest sees it, no template" : "as KVM offers it";
+  const registers = cpu.registers.map(({ id, value }) => [hexNumber(id), hexNumber(value)]);
+  return joined([
+    heading(`Node ${name} (${cpu.arch}, ${view})`),
+    ...fact("model", state === undefined ? model : `${model} (${formatFms(fms)})`),
+    ...fact("kernel", host.kernel),
+    ...fact("microcode", host.microcode),
+    ...fact("Firecracker", firecracker.join(", ")),
+    ...fact("provenance", profile.provenance),
+    ...fact("incomplete", profile.incomplete.join("; ")),
+    "",
+    ...(state === undefined ? table(["REGISTER", "VALUE"], registers) : cpuLines(state, all)),
+  ]);
+}
+
+export function showPlan(plan: PlanFile, all: boolean): string {
+  const rows = plan.classes.map((c) => [c.id, String(c.nodes.length), c.template]);
+  return joined([
+    heading(`Plan for Firecracker ${formatLines(plan.firecracker)}`),
+    ...table(["CLASS", "NODES", "TEMPLATE"], rows),
+    "",
+    ...cpuLines(stateOfPlan(plan.vendor, plan.guest), all),
+  ]);
+}
+
+function templateEffect({ bits }: TemplateField): string {
+  if (bits === "0") return "hidden";
+  if (bits === "1") return "set";
+  if (/^[01]+$/.test(bits)) return numberText(BigInt(`0b${bits}`));
+  return bits;
+}
+
+export function showTemplate(template: CpuTemplate): string {
+  const fields = decodeTemplate(template);
+  const named = fields.filter(({ name }) => name !== "reserved");
+  const rows = named.map((f) => [f.address, f.name, templateEffect(f), f.title]);
+  const hidden = named.filter(({ bits }) => bits === "0").length;
+  const reserved = fields.length - named.length;
+  return joined([
+    heading(`CPU template: ${named.length} fields, ${hidden} of them single bits it hides`),
+    ...fact("reserved bits", reserved === 0 ? "" : `${reserved}, not listed`),
+    ...fact("KVM capabilities", template.kvmCapabilities.join(" ")),
+    ...checkTemplate(template, ALL_LINES).flatMap(({ path, address, message }) =>
+      labelled("warning", `${path} (${address}): ${message}`.split(" "), 2, COLUMN),
+    ),
+    "",
+    ...table(["ADDRESS", "NAME", "EFFECT", "MEANING"], rows),
+  ]);
+}

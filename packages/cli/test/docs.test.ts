@@ -1,0 +1,54 @@
+/** What is written down stays true. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { CORE_ERRORS } from "@evenkeel/core";
+import { expect, test } from "vitest";
+import { CLI_ERRORS } from "../src/errors.ts";
+import { evenkeel, ROOT, temporaryDirectory } from "./run.ts";
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}
+
+const MARKDOWN = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md"].concat(
+  (readdirSync(join(ROOT, "docs"), { recursive: true }) as string[])
+    .filter((file) => file.endsWith(".md"))
+    .map((file) => join("docs", file)),
+);
+
+test("the README shows what the command prints", () => {
+  const shown = /```text\n\$ npm start\n([\s\S]*?)```/.exec(read("README.md"))?.[1];
+  const pool = readdirSync(join(ROOT, "examples/bug-report-pool")).toSorted();
+  const files = pool.map((file) => `examples/bug-report-pool/${file}`);
+  expect(shown).toBe(evenkeel(["plan", ...files]).stdout);
+});
+
+test("docs/errors.md has every error with its exit code and hint", () => {
+  const documented = [...read("docs/errors.md").matchAll(/^\| `[A-Z_]+` .*$/gm)].map(([row]) =>
+    row.replaceAll(/ +\|/g, " |"),
+  );
+  const errors = Object.entries({ ...CORE_ERRORS, ...CLI_ERRORS });
+  const expected = errors.map(([code, e]) => `| \`${code}\` | ${e.exitCode} | ${e.hint} |`);
+  expect(new Set(documented)).toEqual(new Set(expected));
+});
+
+test("the example pools are what their script writes", () => {
+  const directory = temporaryDirectory();
+  const args = ["--conditions=@evenkeel/source", "scripts/make-examples.ts", directory];
+  const { status } = spawnSync(join(ROOT, "node_modules/.bin/tsx"), args, { cwd: ROOT });
+  expect(status).toBe(0);
+  const files = readdirSync(directory, { recursive: true }) as string[];
+  expect(files.length).toBeGreaterThan(8);
+  for (const file of files.filter((name) => name.endsWith(".json"))) {
+    expect(read(join("examples", file))).toBe(readFileSync(join(directory, file), "utf8"));
+  }
+});
+
+test.each(MARKDOWN)("links in %s lead somewhere", (file) => {
+  const links = [...read(file).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(
+    ([, target]) => target ?? "",
+  );
+  const broken = links.filter((target) => !existsSync(join(ROOT, dirname(file), target)));
+  expect(broken).toEqual([]);
+});

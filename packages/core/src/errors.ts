@@ -1,0 +1,86 @@
+/**
+ * Every error of this package: code, exit code and hint in one place.
+ * docs/errors.md lists the same codes; a test keeps the two equal.
+ */
+interface ErrorKind {
+  /** 1: the answer is no; 2: bad input. */
+  readonly exitCode: 1 | 2;
+  readonly hint: string;
+}
+
+export const CORE_ERRORS = {
+  NOT_JSON: {
+    exitCode: 2,
+    hint: "The file must be one JSON document; a copy that was cut short ends too early.",
+  },
+  UNKNOWN_FORMAT: {
+    exitCode: 2,
+    hint: "Known: an evenkeel profile or plan, a Firecracker fingerprint, dump or CPU template.",
+  },
+  BAD_FIELD: {
+    exitCode: 2,
+    hint: "Correct the field that is named; docs/formats.md describes every format.",
+  },
+  NOT_A_PROFILE: {
+    exitCode: 2,
+    hint: "Give what a node offers: a fingerprint, a template dump or an evenkeel profile.",
+  },
+  NOT_COMPARABLE: {
+    exitCode: 2,
+    hint: "Compare two of a kind: CPUs (profiles, fingerprints, plans) or two CPU templates.",
+  },
+  EMPTY_POOL: { exitCode: 2, hint: "Name at least one profile." },
+  DUPLICATE_NODE: {
+    exitCode: 2,
+    hint: "Give each node a name of its own: the `name` in its profile, else the file's name.",
+  },
+  UNKNOWN_VERSION: {
+    exitCode: 2,
+    hint: "Give a Firecracker release such as 1.12 or 1.14.1; docs/firecracker.md lists them.",
+  },
+  BAD_IDENTITY: {
+    exitCode: 2,
+    hint: "Give oldest, keep, or family/model/stepping such as 6/85/7.",
+  },
+} as const satisfies Record<string, ErrorKind>;
+
+export type CoreErrorCode = keyof typeof CORE_ERRORS;
+
+/** One thing that is wrong, and where: a path such as `cpuid_modifiers[3].leaf`, or `line 4`. */
+export interface Problem {
+  readonly path: string;
+  readonly message: string;
+}
+
+export class CoreError extends Error {
+  readonly code: CoreErrorCode;
+  readonly problems: readonly Problem[];
+
+  constructor(code: CoreErrorCode, problems: readonly Problem[]) {
+    super(problems.map(formatProblem).join("; "));
+    this.name = "CoreError";
+    this.code = code;
+    this.problems = problems;
+  }
+
+  get exitCode(): 1 | 2 {
+    return CORE_ERRORS[this.code].exitCode;
+  }
+
+  get hint(): string {
+    return CORE_ERRORS[this.code].hint;
+  }
+}
+
+export function formatProblem({ path, message }: Problem): string {
+  return path === "" ? message : `${path}: ${message}`;
+}
+
+export function fail(code: CoreErrorCode, message: string, path = ""): never {
+  throw new CoreError(code, [{ path, message }]);
+}
+
+/** Two documents that have nothing to compare. */
+export function notComparable(a: string, b: string): never {
+  return fail("NOT_COMPARABLE", `a ${a} and a ${b} cannot be compared`);
+}

@@ -1,0 +1,174 @@
+/**
+ * What Firecracker writes into CPUID after the template, as rows: such bits of a template are
+ * lost without a word.
+ *
+ * Source: src/vmm/src/cpu_config/x86_64/cpuid/{normalize,intel/normalize,amd/normalize}.rs at
+ * v1.5.0 to v1.16.0, and docs/cpu_templates/cpuid-normalization.md.
+ */
+import { mask32 } from "../bits.ts";
+import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap, type Register } from "../cpuid.ts";
+import type { Vendor } from "../tables/field.ts";
+import { compareLines } from "./versions.ts";
+
+/**
+ * Where the value comes from: a constant, the host's own CPUID, or the microVM's topology
+ * (vCPU index, vCPU count, SMT).
+ */
+type Written = number | "host" | "topology";
+
+export interface NormalizedField {
+  readonly vendor: Vendor | undefined;
+  readonly leaf: number;
+  /** `undefined`: in every subleaf. */
+  readonly subleaf: number | undefined;
+  readonly register: Register;
+  readonly hi: number;
+  readonly lo: number;
+  readonly written: Written;
+  /** First and last release line that does so. */
+  readonly since?: string;
+  readonly until?: string;
+}
+
+type Place = readonly [leaf: number, subleaf: number | undefined];
+
+function rows(
+  vendor: Vendor | undefined,
+  [leaf, subleaf]: Place,
+  register: Register,
+  [hi, lo]: readonly [number, number],
+  written: Written,
+  lines: { since?: string; until?: string } = {},
+): NormalizedField[] {
+  return [{ vendor, leaf, subleaf, register, hi, lo, written, ...lines }];
+}
+
+function whole(
+  vendor: Vendor | undefined,
+  place: Place,
+  written: Written,
+  lines: { since?: string; until?: string } = {},
+): NormalizedField[] {
+  return REGISTERS.flatMap((register) => rows(vendor, place, register, [31, 0], written, lines));
+}
+
+export const NORMALIZED: readonly NormalizedField[] = [
+  ...rows(undefined, [0x0, 0], "ebx", [31, 0], "host"),
+  ...rows(undefined, [0x0, 0], "ecx", [31, 0], "host"),
+  ...rows(undefined, [0x0, 0], "edx", [31, 0], "host"),
+  ...rows(undefined, [0x1, 0], "ebx", [31, 8], "topology"),
+  ...rows(undefined, [0x1, 0], "ecx", [15, 15], 0),
+  ...rows(undefined, [0x1, 0], "ecx", [24, 24], 1),
+  ...rows(undefined, [0x1, 0], "ecx", [31, 31], 1),
+  ...rows(undefined, [0x1, 0], "edx", [28, 28], "topology"),
+  ...whole(undefined, [0xb, undefined], "topology"),
+  ...whole(undefined, [0x8000_0005, 0], "host"),
+  ...whole(undefined, [0x8000_0006, 0], "host"),
+  ...whole(undefined, [0x8000_0002, 0], "host"),
+  ...whole(undefined, [0x8000_0003, 0], "host"),
+  ...whole(undefined, [0x8000_0004, 0], "host"),
+
+  ...rows("intel", [0x4, undefined], "eax", [31, 14], "topology"),
+  ...rows("intel", [0x6, 0], "eax", [1, 1], 0),
+  ...rows("intel", [0x6, 0], "ecx", [3, 3], 0),
+  ...rows("intel", [0x7, 0], "ebx", [6, 6], 1),
+  ...rows("intel", [0x7, 0], "ebx", [13, 13], 1),
+  ...rows("intel", [0x7, 0], "ecx", [5, 5], 0, { since: "1.12" }),
+  ...whole("intel", [0xa, 0], 0),
+  ...whole("intel", [0x1f, undefined], "topology", { since: "1.12" }),
+
+  ...rows("amd", [0x7, 0], "edx", [29, 29], 0),
+  ...rows("amd", [0x8000_0000, 0], "eax", [31, 0], 0x8000_001f, { until: "1.10" }),
+  ...rows("amd", [0x8000_0001, 0], "ecx", [22, 22], 1),
+  ...rows("amd", [0x8000_0008, 0], "ecx", [7, 0], "topology"),
+  ...rows("amd", [0x8000_0008, 0], "ecx", [15, 12], "topology"),
+  ...whole("amd", [0x8000_001d, undefined], "host"),
+  ...whole("amd", [0x8000_001e, 0], "topology"),
+];
+
+/**
+ * Entries that Firecracker adds when KVM does not report them. A fingerprint shows them, a
+ * template must not name them: they do not exist yet when the template is applied.
+ */
+export function mayBeInserted(vendor: Vendor, leaf: number, subleaf: number): boolean {
+  if (leaf === 0xb || leaf === 0x1f) return subleaf > 0;
+  return vendor === "amd" && (leaf === 0x8000_001d || leaf === 0x8000_001e);
+}
+
+function appliesTo(row: NormalizedField, vendor: Vendor, line: string): boolean {
+  return (
+    (row.vendor === undefined || row.vendor === vendor) &&
+    (row.since === undefined || compareLines(line, row.since) >= 0) &&
+    (row.until === undefined || compareLines(line, row.until) <= 0)
+  );
+}
+
+function standsIn(row: NormalizedField, leaf: number, subleaf: number): boolean {
+  return row.leaf === leaf && (row.subleaf === undefined || row.subleaf === subleaf);
+}
+
+const cache = new Map<string, number>();
+
+/** The bits of a register that Firecracker overwrites, whatever the template says. */
+function overwrittenMask(
+  vendor: Vendor,
+  line: string,
+  leaf: number,
+  subleaf: number,
+  register: Register,
+): number {
+  if (!NORMALIZED.some((row) => row.leaf === leaf)) return 0;
+  const key = `${vendor}:${line}:${entryKey(leaf, subleaf)}:${register}`;
+  let mask = cache.get(key);
+  if (mask === undefined) {
+    mask = 0;
+    for (const row of NORMALIZED) {
+      if (row.register !== register || !standsIn(row, leaf, subleaf)) continue;
+      if (appliesTo(row, vendor, line)) mask |= mask32(row.hi, row.lo);
+    }
+    mask >>>= 0;
+    cache.set(key, mask);
+  }
+  return mask;
+}
+
+/** The bits that every one of these releases overwrites. */
+export function alwaysOverwritten(
+  vendor: Vendor,
+  lines: readonly string[],
+  leaf: number,
+  subleaf: number,
+  register: Register,
+): number {
+  return lines.reduce(
+    (mask, line) => (mask & overwrittenMask(vendor, line, leaf, subleaf, register)) >>> 0,
+    0xffff_ffff,
+  );
+}
+
+/**
+ * Normalization of one vCPU's entries. `host` is what the node shows a guest without a template:
+ * fields that come from the host or from the topology keep its values, constants are written.
+ */
+export function normalize(
+  entries: CpuidMap,
+  host: CpuidMap,
+  vendor: Vendor,
+  line: string,
+): Map<string, CpuidEntry> {
+  const rowsOfLine = NORMALIZED.filter((row) => appliesTo(row, vendor, line));
+  const result = new Map(entries);
+  for (const [key, entry] of entries) {
+    const own = rowsOfLine.filter((row) => standsIn(row, entry.leaf, entry.subleaf));
+    if (own.length === 0) continue;
+    const changed = { ...entry };
+    for (const { register, hi, lo, written } of own) {
+      const mask = mask32(hi, lo);
+      const value =
+        typeof written === "number" ? (written << lo) >>> 0 : (host.get(key)?.[register] ?? 0);
+      changed[register] = ((changed[register] & ~mask) | (value & mask)) >>> 0;
+    }
+    result.set(key, changed);
+  }
+  return result;
+}

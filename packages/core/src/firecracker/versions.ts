@@ -1,0 +1,61 @@
+/**
+ * Firecracker releases as rows: what a template and a snapshot depend on.
+ * Source: Firecracker's CHANGELOG.md and sources at the tags named.
+ */
+import { fail } from "../errors.ts";
+
+/** A release line, e.g. 1.12 for 1.12.0 and 1.12.1. */
+interface FirecrackerRelease {
+  readonly line: string;
+  readonly date: string;
+}
+
+/** The lines this project plans for: all that have custom CPU templates in today's language. */
+const RELEASES: readonly FirecrackerRelease[] = [
+  { line: "1.5", date: "2023-10" },
+  { line: "1.6", date: "2023-12" },
+  { line: "1.7", date: "2024-03" },
+  { line: "1.8", date: "2024-07" },
+  { line: "1.9", date: "2024-09" },
+  { line: "1.10", date: "2024-11" },
+  { line: "1.11", date: "2025-03" },
+  { line: "1.12", date: "2025-05" },
+  { line: "1.13", date: "2025-08" },
+  { line: "1.14", date: "2025-12" },
+  { line: "1.15", date: "2026-03" },
+  { line: "1.16", date: "2026-06" },
+];
+
+export const ALL_LINES: readonly string[] = RELEASES.map((release) => release.line);
+
+const VERSION = /^v?(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})?(?:[-_+][0-9A-Za-z.+_-]{1,64})?$/;
+
+/** The line of a version such as `1.14.1`, `v1.14.1_431f1fc` or `1.16.0-dev`; else undefined. */
+function lineOf(version: string): string | undefined {
+  const match = VERSION.exec(version);
+  return match === null ? undefined : `${Number(match[1])}.${Number(match[2])}`;
+}
+
+/** A version's line; throws UNKNOWN_VERSION where nothing is known about it. */
+export function knownLine(version: string): string {
+  const line = lineOf(version);
+  if (line !== undefined && ALL_LINES.includes(line)) return line;
+  const known = `${ALL_LINES[0]} to ${ALL_LINES.at(-1)}`;
+  return fail("UNKNOWN_VERSION", `nothing is known about Firecracker "${version}" (${known})`);
+}
+
+export function compareLines(a: string, b: string): number {
+  const [aMajor = 0, aMinor = 0] = a.split(".").map(Number);
+  const [bMajor = 0, bMinor = 0] = b.split(".").map(Number);
+  return aMajor - bMajor || aMinor - bMinor;
+}
+
+/** `1.5–1.16` for an unbroken run, else a list. */
+export function formatLines(lines: readonly string[]): string {
+  const sorted = lines.toSorted(compareLines);
+  const [first, last] = [sorted[0], sorted.at(-1)];
+  if (first === undefined || last === undefined) return "none";
+  const run = ALL_LINES.slice(ALL_LINES.indexOf(first), ALL_LINES.indexOf(last) + 1);
+  if (sorted.length > 2 && run.length === sorted.length) return `${first}–${last}`;
+  return sorted.join(", ");
+}

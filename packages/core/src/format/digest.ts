@@ -1,0 +1,88 @@
+/**
+ * SHA-256 of text, synchronous and without the host's crypto, so that `core` gives the same
+ * digests in a browser. Source: FIPS 180-4.
+ */
+function primes(count: number): number[] {
+  const found: number[] = [];
+  for (let n = 2; found.length < count; n++) {
+    if (found.every((p) => n % p !== 0)) found.push(n);
+  }
+  return found;
+}
+
+/** The first 32 bits of a number's fraction, which is how the standard defines its constants. */
+function fractionBits(value: number): number {
+  return ((value - Math.floor(value)) * 2 ** 32) >>> 0;
+}
+
+const ROUND_CONSTANTS = primes(64).map((p) => fractionBits(Math.cbrt(p)));
+const INITIAL_HASH = primes(8).map((p) => fractionBits(Math.sqrt(p)));
+
+function rotateRight(x: number, n: number): number {
+  return (x >>> n) | (x << (32 - n));
+}
+
+function utf8(text: string): number[] {
+  const bytes: number[] = [];
+  for (const character of text) {
+    const point = character.codePointAt(0) ?? 0;
+    if (point < 0x80) bytes.push(point);
+    else if (point < 0x800) bytes.push(0xc0 | (point >> 6), tail(point, 0));
+    else if (point < 0x1_0000) bytes.push(0xe0 | (point >> 12), tail(point, 6), tail(point, 0));
+    else bytes.push(0xf0 | (point >> 18), tail(point, 12), tail(point, 6), tail(point, 0));
+  }
+  return bytes;
+}
+
+function tail(point: number, shift: number): number {
+  return 0x80 | ((point >> shift) & 0x3f);
+}
+
+function padded(bytes: number[]): DataView {
+  const length = Math.ceil((bytes.length + 9) / 64) * 64;
+  const view = new DataView(new ArrayBuffer(length));
+  bytes.forEach((byte, i) => view.setUint8(i, byte));
+  view.setUint8(bytes.length, 0x80);
+  view.setUint32(length - 8, Math.floor((bytes.length * 8) / 2 ** 32));
+  view.setUint32(length - 4, (bytes.length * 8) >>> 0);
+  return view;
+}
+
+function schedule(view: DataView, offset: number): Int32Array {
+  const words = new Int32Array(64);
+  for (let t = 0; t < 16; t++) words[t] = view.getInt32(offset + t * 4);
+  for (let t = 16; t < 64; t++) {
+    const w15 = words[t - 15] ?? 0;
+    const w2 = words[t - 2] ?? 0;
+    const s0 = rotateRight(w15, 7) ^ rotateRight(w15, 18) ^ (w15 >>> 3);
+    const s1 = rotateRight(w2, 17) ^ rotateRight(w2, 19) ^ (w2 >>> 10);
+    words[t] = (words[t - 16] ?? 0) + s0 + (words[t - 7] ?? 0) + s1;
+  }
+  return words;
+}
+
+type State = readonly [number, number, number, number, number, number, number, number];
+
+function compress(state: State, words: Int32Array): State {
+  let [a, b, c, d, e, f, g, h] = state;
+  for (let t = 0; t < 64; t++) {
+    const s1 = rotateRight(e, 6) ^ rotateRight(e, 11) ^ rotateRight(e, 25);
+    const choice = (e & f) ^ (~e & g);
+    const t1 = (h + s1 + choice + (ROUND_CONSTANTS[t] ?? 0) + (words[t] ?? 0)) | 0;
+    const s0 = rotateRight(a, 2) ^ rotateRight(a, 13) ^ rotateRight(a, 22);
+    const majority = (a & b) ^ (a & c) ^ (b & c);
+    [h, g, f, e, d, c, b, a] = [g, f, e, (d + t1) | 0, c, b, a, (t1 + s0 + majority) | 0];
+  }
+  const next = [a, b, c, d, e, f, g, h].map((x, i) => (x + (state[i] ?? 0)) | 0);
+  return next as unknown as State;
+}
+
+/** SHA-256 of the text's UTF-8 bytes, as 64 hexadecimal digits. */
+export function sha256(text: string): string {
+  const view = padded(utf8(text));
+  let state = INITIAL_HASH as unknown as State;
+  for (let offset = 0; offset < view.byteLength; offset += 64) {
+    state = compress(state, schedule(view, offset));
+  }
+  return state.map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
+}

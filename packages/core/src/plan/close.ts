@@ -1,0 +1,112 @@
+/**
+ * Closing a merged CPU: features whose base is gone go too, state components nobody uses go,
+ * leaves beyond the levelled maximum are hidden, and what belongs to an absent feature is zero.
+ */
+import { fieldByName } from "../tables/lookup.ts";
+import type { Merged, MergedField } from "./merge.ts";
+
+/** Why the pool does not have a feature that some class has. */
+export type Reason =
+  | { readonly kind: "absent" }
+  | { readonly kind: "requires"; readonly feature: string }
+  | { readonly kind: "unused"; readonly by: readonly string[] }
+  | { readonly kind: "layout"; readonly field: string }
+  | { readonly kind: "hidden"; readonly level: string };
+
+export type Reasons = ReadonlyMap<string, Reason>;
+
+const LEVEL_OF_RANGE: readonly (readonly [from: number, level: string])[] = [
+  [0x8000_0000, "MAX_EXTENDED_LEAF"],
+  [0x4000_0000, "MAX_HYPERVISOR_LEAF"],
+  [0x0, "MAX_BASIC_LEAF"],
+];
+
+/** Leaves whose subleaf 0 gives the number of the highest subleaf. */
+const LEVEL_OF_LEAF: Readonly<Record<number, string>> = {
+  0x7: "MAX_LEAF7_SUBLEAF",
+  0x24: "MAX_AVX10_SUBLEAF",
+};
+
+/** The level that hides a place from guests, if one does. */
+function hidingLevel(
+  leaf: number,
+  subleaf: number,
+  levels: ReadonlyMap<string, number>,
+): string | undefined {
+  const range = LEVEL_OF_RANGE.find(([from]) => leaf >= from)?.[1] ?? "MAX_BASIC_LEAF";
+  if (leaf > (levels.get(range) ?? 0)) return range;
+  const own = LEVEL_OF_LEAF[leaf];
+  if (own !== undefined && subleaf > (levels.get(own) ?? 0)) return own;
+  return undefined;
+}
+
+function levelsOf(merged: Merged): Map<string, number> {
+  return new Map(
+    merged.fields.filter((f) => f.field.group === "levels").map((f) => [f.field.name, f.value]),
+  );
+}
+
+function hide(merged: Merged, reasons: Map<string, Reason>): void {
+  const levels = levelsOf(merged);
+  for (const merging of merged.fields) {
+    const { place, field } = merging;
+    if (!("leaf" in place)) continue;
+    const level = hidingLevel(place.leaf, place.subleaf, levels);
+    if (level === undefined) continue;
+    if (merging.value !== 0 && field.kind === "feature") {
+      reasons.set(field.name, { kind: "hidden", level });
+    }
+    merging.value = 0;
+  }
+}
+
+/** The first reason why a feature that every class has must go all the same. */
+function inconsistency(merged: Merged, { field }: MergedField): Reason | undefined {
+  const has = (name: string) => (merged.features.get(name)?.value ?? 0) !== 0;
+  const needed = field.of === undefined ? field.requires : [...field.requires, field.of];
+  const missing = needed.find((name) => !has(name));
+  if (missing !== undefined) return { kind: "requires", feature: missing };
+  if (field.usedBy.length > 0 && !field.usedBy.some(has)) {
+    return { kind: "unused", by: field.usedBy };
+  }
+  const conflict = merged.fields.find(
+    (f) => f.field.kind === "derived" && f.field.of === field.name && new Set(f.values).size > 1,
+  );
+  return conflict === undefined ? undefined : { kind: "layout", field: conflict.field.name };
+}
+
+function dropInconsistent(merged: Merged, reasons: Map<string, Reason>): void {
+  let changed = true;
+  while (changed) {
+    changed = false;
+    for (const [name, feature] of merged.features) {
+      if (feature.value === 0) continue;
+      const reason = inconsistency(merged, feature);
+      if (reason === undefined) continue;
+      feature.value = 0;
+      reasons.set(name, reason);
+      changed = true;
+    }
+  }
+}
+
+/** Numbers and announcements that belong to a feature mean nothing without it. */
+function zeroOrphans(merged: Merged): void {
+  for (const merging of merged.fields) {
+    const { of, kind } = merging.field;
+    if (of === undefined || kind === "feature" || fieldByName(of) === undefined) continue;
+    if ((merged.features.get(of)?.value ?? 0) === 0) merging.value = 0;
+  }
+}
+
+/** Closes `merged` in place and says why each feature went that some class has. */
+export function close(merged: Merged): Reasons {
+  const reasons = new Map<string, Reason>();
+  for (const [name, { value, values }] of merged.features) {
+    if (value === 0 && values.some((v) => v !== 0)) reasons.set(name, { kind: "absent" });
+  }
+  hide(merged, reasons);
+  dropInconsistent(merged, reasons);
+  zeroOrphans(merged);
+  return reasons;
+}

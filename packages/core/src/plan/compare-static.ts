@@ -1,0 +1,34 @@
+/** The plan against Firecracker's built-in templates: what a pool would lose by using one. */
+import { applicableStaticTemplates } from "../firecracker/static-templates.ts";
+import { fieldByName } from "../tables/lookup.ts";
+import type { Plan } from "./plan.ts";
+
+export interface StaticComparison {
+  readonly name: string;
+  /** Features of the plan's guest CPU that this template hides. */
+  readonly losesMore: readonly string[];
+}
+
+/** Follows requirements: a template that hides AVX512F leaves AVX512_BF16 without its base. */
+function withDependents(features: readonly string[], hidden: ReadonlySet<string>): string[] {
+  const lost = new Set(features.filter((name) => hidden.has(name)));
+  let size = -1;
+  while (size !== lost.size) {
+    size = lost.size;
+    for (const name of features) {
+      if (fieldByName(name)?.requires.some((needed) => lost.has(needed)) === true) lost.add(name);
+    }
+  }
+  return features.filter((name) => lost.has(name));
+}
+
+/** The applicable built-in templates, the least costly first. */
+export function compareStaticTemplates(plan: Plan): StaticComparison[] {
+  const signatures = plan.classes.map(({ nodeClass }) => nodeClass.signature);
+  return applicableStaticTemplates(plan.vendor, signatures)
+    .map(({ name, hides }) => ({
+      name,
+      losesMore: withDependents(plan.guest.features, new Set(hides)),
+    }))
+    .toSorted((a, b) => a.losesMore.length - b.losesMore.length);
+}

@@ -1,0 +1,91 @@
+/**
+ * One family, model and stepping for the pool. A guest's kernel chooses mitigations by model, so
+ * the default is the oldest member: what is wrong with it, its guests defend against.
+ */
+import { fail } from "../errors.ts";
+import { listOf } from "../format/text.ts";
+import type { NodeClass } from "../profile/class.ts";
+import { modelName } from "../profile/class.ts";
+import { encodeSignature, formatFms, type FamilyModelStepping } from "../tables/models.ts";
+import type { Merged } from "./merge.ts";
+
+export type IdentityPolicy = "oldest" | "keep" | FamilyModelStepping;
+
+export interface Identity extends FamilyModelStepping {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** Reads `oldest`, `keep` or `family/model/stepping`, numbers decimal or `0x…`. */
+export function parseIdentity(text: string): IdentityPolicy {
+  if (text === "oldest" || text === "keep") return text;
+  const parts = text.split("/");
+  const numbers = parts.map((part) => (/^(0x[0-9a-fA-F]+|[0-9]+)$/.test(part) ? Number(part) : -1));
+  const [family = -1, model = -1, stepping = -1] = numbers;
+  const fits =
+    family >= 0 &&
+    family <= 0x10e &&
+    model >= 0 &&
+    model <= 0xff &&
+    stepping >= 0 &&
+    stepping <= 15;
+  if (parts.length !== 3 || !fits) {
+    return fail("BAD_IDENTITY", `"${text}" is no identity`, "--identity");
+  }
+  return { family, model, stepping };
+}
+
+function compareAge(a: NodeClass, b: NodeClass): number {
+  const known = (a.model?.launched ?? Infinity) - (b.model?.launched ?? Infinity);
+  if (!Number.isNaN(known) && known !== 0) return known;
+  return encodeSignature(a.signature) - encodeSignature(b.signature);
+}
+
+/** The identity under a policy; undefined: each class keeps its own. */
+export function chooseIdentity(
+  classes: readonly NodeClass[],
+  policy: IdentityPolicy,
+): Identity | undefined {
+  if (policy === "keep") return undefined;
+  const vendor = classes[0]?.vendor ?? "intel";
+  if (policy !== "oldest") {
+    return { ...policy, name: modelName(vendor, policy), reason: "the operator chose it" };
+  }
+  const oldest = classes.toSorted(compareAge)[0];
+  if (oldest === undefined) return undefined;
+  const { signature } = oldest;
+  const name = modelName(vendor, signature);
+  const distinct = new Set(classes.map((c) => formatFms(c.signature)));
+  const reason =
+    distinct.size === 1
+      ? "all nodes are this model"
+      : "the oldest model here: a guest kernel turns on mitigations by model";
+  return { ...signature, name, reason };
+}
+
+/** What a person should know about the choice. */
+export function identityWarnings(classes: readonly NodeClass[], policy: IdentityPolicy): string[] {
+  const unknown = classes.filter((c) => c.model === undefined);
+  const models = new Set(classes.map((c) => formatFms(c.signature)));
+  if (policy === "keep" && models.size > 1) {
+    return [
+      "Each class keeps its own model: a guest that moves to an older model lacks the " +
+        "mitigations which its kernel would have chosen there.",
+    ];
+  }
+  if (policy !== "oldest" || unknown.length === 0 || models.size === 1) return [];
+  return [
+    `The age of ${listOf(unknown.map((c) => c.id))} is not known, so it counts as the newest. ` +
+      "Give --identity family/model/stepping if it is not.",
+  ];
+}
+
+/** Writes the identity into every field that spells it. */
+export function setIdentity(merged: Merged, identity: FamilyModelStepping): void {
+  const eax = encodeSignature(identity);
+  for (const merging of merged.fields) {
+    const { field, place } = merging;
+    if (field.kind !== "identity" || !("leaf" in place) || place.register !== "eax") continue;
+    merging.value = (eax >>> field.lo) & (2 ** (field.hi - field.lo + 1) - 1);
+  }
+}

@@ -1,0 +1,217 @@
+/** Planning a pool: one guest CPU, a template per class that yields it, its price and its proof. */
+import { CoreError, fail } from "../errors.ts";
+import { indexEntries } from "../cpuid.ts";
+import { fieldAddress } from "../format/address.ts";
+import { compareText, listOf } from "../format/text.ts";
+import { simulate } from "../firecracker/simulate.ts";
+import { ALL_LINES, compareLines } from "../firecracker/versions.ts";
+import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import type { Vendor } from "../tables/field.ts";
+import { levelOf } from "../tables/levels.ts";
+import { vendorOf } from "../tables/vendors.ts";
+import { formatTemplate } from "../template/format.ts";
+import type { CpuTemplate } from "../template/template.ts";
+import { close } from "./close.ts";
+import {
+  givenUp,
+  levelled,
+  masked,
+  residuals,
+  united,
+  type GivenUp,
+  type Levelled,
+  type Masked,
+  type Residual,
+  type United,
+} from "./costs.ts";
+import { derive } from "./derive.ts";
+import { emitTemplate } from "./emit.ts";
+import { guestCpu, type GuestCpu } from "./guest.ts";
+import {
+  chooseIdentity,
+  identityWarnings,
+  setIdentity,
+  type Identity,
+  type IdentityPolicy,
+} from "./identity.ts";
+import { merge, type Merged } from "./merge.ts";
+import { prove, type Proof, type Violation } from "./prove.ts";
+import { refuseIncomplete, refuseMixtures, type Refusal } from "./refuse.ts";
+import { kernelWarnings } from "./warnings.ts";
+
+export interface PlanOptions {
+  readonly identity: IdentityPolicy;
+  /** Firecracker lines to plan for, e.g. `1.12`; all known ones by default. */
+  readonly firecracker: readonly string[];
+}
+
+const DEFAULT_OPTIONS: PlanOptions = { identity: "oldest", firecracker: ALL_LINES };
+
+export interface PlannedClass {
+  readonly nodeClass: NodeClass;
+  readonly template: CpuTemplate;
+  /** Relative path of the template's file; classes that share a template share the file. */
+  readonly file: string;
+  readonly givesUp: readonly GivenUp[];
+}
+
+export interface Plan {
+  readonly vendor: Vendor;
+  readonly firecracker: readonly string[];
+  /** Undefined: every class keeps its own (`--identity keep`). */
+  readonly identity: Identity | undefined;
+  readonly level: string;
+  readonly classes: readonly PlannedClass[];
+  readonly guest: GuestCpu;
+  readonly united: readonly United[];
+  readonly levelled: readonly Levelled[];
+  readonly masked: readonly Masked[];
+  readonly residuals: readonly Residual[];
+  readonly warnings: readonly string[];
+  readonly proof: Proof;
+}
+
+export type PlanResult =
+  | { readonly ok: true; readonly plan: Plan }
+  | { readonly ok: false; readonly refusals: readonly Refusal[] };
+
+function refused(...refusals: Refusal[]): PlanResult {
+  return { ok: false, refusals };
+}
+
+function refuseDuplicateNames(profiles: readonly NodeProfile[]): void {
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const { name } of profiles) {
+    if (seen.has(name)) twice.add(name);
+    seen.add(name);
+  }
+  if (twice.size === 0) return;
+  const problems = [...twice]
+    .toSorted(compareText)
+    .slice(0, 10)
+    .map((name) => ({ path: "", message: `more than one node is named "${name}"` }));
+  throw new CoreError("DUPLICATE_NODE", problems);
+}
+
+/** A weakness that cannot be shown everywhere: hiding it instead would be a lie to guests. */
+function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): Refusal[] {
+  return merged.fields.flatMap((merging): Refusal[] => {
+    const { field, value, values, present } = merging;
+    if (field.kind !== "union" || values.every((v) => v === 0)) return [];
+    const announcing = classes.filter((_, i) => values[i] !== 0).map(({ id }) => id);
+    const without = classes.filter((_, i) => !present[i]).map(({ id }) => id);
+    const hidden = value === 0;
+    if (!hidden && without.length === 0) return [];
+    const why = hidden ? "the levelled CPU hides its leaf" : `absent on ${listOf(without)}`;
+    return [
+      {
+        code: "unreachable",
+        message:
+          `${field.name} (${fieldAddress(field)}, ${field.title}) must be shown to every guest, ` +
+          `because ${listOf(announcing)} announces it, but cannot be: ${why}`,
+        hint: "Bring those nodes to a newer host kernel, or plan them as a pool of their own.",
+        nodes: classes.filter((_, i) => !present[i]).flatMap(({ nodes }) => nodes),
+      },
+    ];
+  });
+}
+
+function unreachableFields(violations: readonly Violation[]): Refusal[] {
+  const unique = new Map(
+    violations.map((v) => [`${v.class} ${v.address} ${v.problem}`, v] as const),
+  );
+  return [...unique.values()].slice(0, 20).map((v) => ({
+    code: "unreachable",
+    message: `${v.address} on ${v.class}: ${v.problem} (Firecracker ${v.firecracker})`,
+    hint: "Plan this class as a pool of its own.",
+    nodes: [],
+  }));
+}
+
+/** One file per class, or a single one where the same template serves all. */
+function nameFiles(classes: readonly NodeClass[], templates: readonly CpuTemplate[]): string[] {
+  const texts = new Set(templates.map(formatTemplate));
+  const shared = classes.length > 1 && texts.size === 1;
+  return classes.map(({ id }) => `templates/${shared ? "pool" : id}.json`);
+}
+
+/**
+ * Plans a pool. Throws on input that is no pool at all (empty, names twice); refuses, with
+ * reasons, pools that cannot be made one. The result does not depend on the order of `profiles`.
+ */
+export function planPool(
+  profiles: readonly NodeProfile[],
+  options: PlanOptions = DEFAULT_OPTIONS,
+): PlanResult {
+  if (profiles.length === 0) return fail("EMPTY_POOL", "there is no profile to plan");
+  refuseDuplicateNames(profiles);
+  const mixture = refuseMixtures(profiles);
+  if (mixture !== undefined) return refused(mixture);
+
+  const indexed = new Map(
+    [...new Set(profiles.map((p) => p.cpu))].map((c) => [c, indexEntries(c.cpuid)]),
+  );
+  const vendor = vendorOfPool(profiles);
+  const incomplete = refuseIncomplete(profiles, indexed, vendor);
+  if (incomplete.length > 0) return refused(...incomplete);
+  return planClasses(groupIntoClasses(profiles, vendor), options);
+}
+
+function vendorOfPool(profiles: readonly NodeProfile[]): Vendor {
+  const leaf0 = profiles[0]?.cpu.cpuid.find(({ leaf }) => leaf === 0);
+  return (leaf0 === undefined ? undefined : vendorOf(leaf0)) ?? "intel";
+}
+
+/** Plans classes that are known to be complete and of one vendor. */
+function planClasses(
+  classes: readonly NodeClass[],
+  { identity: policy, firecracker }: PlanOptions,
+): PlanResult {
+  const vendor = classes[0]?.vendor ?? "intel";
+  const lines = firecracker.toSorted(compareLines);
+  const newest = lines.at(-1) ?? "";
+  const views = classes.map(({ cpu }) => simulate(cpu, vendor, newest));
+  const merged = merge(vendor, views);
+  const reasons = close(merged);
+  const weaknesses = unreachableWeaknesses(merged, classes);
+  if (weaknesses.length > 0) return refused(...weaknesses);
+
+  derive(merged);
+  const identity = chooseIdentity(classes, policy);
+  if (identity !== undefined) setIdentity(merged, identity);
+  const guest = guestCpu(merged, identity === undefined);
+  const templates = classes.map((nodeClass) => emitTemplate(nodeClass, guest, lines));
+  const emitted = classes.map((nodeClass, i) => ({
+    nodeClass,
+    template: templates[i] ?? fail("EMPTY_POOL", "a class without a template"),
+  }));
+  const proof = prove(emitted, guest, lines);
+  if (proof.violations.length > 0) return refused(...unreachableFields(proof.violations));
+
+  const files = nameFiles(classes, templates);
+  const given = givenUp(merged, reasons, classes.length);
+  return {
+    ok: true,
+    plan: {
+      vendor,
+      firecracker: lines,
+      identity,
+      level: levelOf(new Set(guest.features)),
+      classes: emitted.map(({ nodeClass, template }, i) => ({
+        nodeClass,
+        template,
+        file: files[i] ?? "",
+        givesUp: given[i] ?? [],
+      })),
+      guest,
+      united: united(merged, classes),
+      levelled: levelled(merged, classes),
+      masked: masked(merged, views, classes),
+      residuals: residuals(merged, views, classes, identity === undefined),
+      warnings: [...identityWarnings(classes, policy), ...kernelWarnings(classes)],
+      proof,
+    },
+  };
+}

@@ -1,0 +1,152 @@
+/**
+ * The proof: every class is simulated with its template under every Firecracker line, and each
+ * guest is compared with the planned one, bit by bit. Nothing of the planning is reused here but
+ * the tables.
+ */
+import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap, type Register } from "../cpuid.ts";
+import { leafAddress, msrAddress, registerAddress } from "../format/address.ts";
+import { normalize } from "../firecracker/normalization.ts";
+import { simulate, type GuestView } from "../firecracker/simulate.ts";
+import type { NodeClass } from "../profile/class.ts";
+import type { Vendor } from "../tables/field.ts";
+import { cpuidFields, msrFields } from "../tables/lookup.ts";
+import { mask32, mask64 } from "../bits.ts";
+import { formatTemplate } from "../template/format.ts";
+import type { CpuTemplate } from "../template/template.ts";
+import type { GuestCpu } from "./guest.ts";
+
+/** Firecracker's default limit for an API request's body, in bytes. */
+export const API_BODY_LIMIT = 51_200;
+
+/** A place where a class's guest would not be the planned one, or where its template cannot be. */
+export interface Violation {
+  readonly class: string;
+  readonly firecracker: string;
+  readonly address: string;
+  readonly problem: string;
+}
+
+export interface Proof {
+  readonly classes: number;
+  readonly firecracker: readonly string[];
+  /** CPUID registers and MSRs compared, over all classes and lines. */
+  readonly registers: number;
+  readonly violations: readonly Violation[];
+}
+
+function hex(value: number | bigint): string {
+  return `0x${value.toString(16)}`;
+}
+
+function entriesOf(guest: GuestCpu): Map<string, CpuidEntry> {
+  return new Map(
+    guest.cpuid.map(({ leaf, subleaf, registers: r }) => [
+      entryKey(leaf, subleaf),
+      {
+        leaf,
+        subleaf,
+        flags: 0,
+        eax: r.eax.value,
+        ebx: r.ebx.value,
+        ecx: r.ecx.value,
+        edx: r.edx.value,
+      },
+    ]),
+  );
+}
+
+function featureMask(vendor: Vendor, leaf: number, subleaf: number, register: Register): number {
+  return cpuidFields(vendor, leaf, subleaf, register).reduce(
+    (mask, { kind, hi, lo }) => (kind === "feature" ? (mask | mask32(hi, lo)) >>> 0 : mask),
+    0,
+  );
+}
+
+type Report = (address: string, problem: string) => void;
+
+/** Each planned register of one class: equal to the plan, and backed by what the class offers. */
+function compareCpuid(
+  guest: GuestCpu,
+  expected: CpuidMap,
+  view: GuestView,
+  offered: CpuidMap,
+  vendor: Vendor,
+  report: Report,
+): number {
+  for (const { leaf, subleaf, registers } of guest.cpuid) {
+    const key = entryKey(leaf, subleaf);
+    for (const register of REGISTERS) {
+      const { mask } = registers[register];
+      const planned = ((expected.get(key)?.[register] ?? 0) & mask) >>> 0;
+      const actual = ((view.cpuid.get(key)?.[register] ?? 0) & mask) >>> 0;
+      const address = registerAddress(leaf, subleaf, register);
+      if (planned !== actual) report(address, `${hex(actual)} instead of ${hex(planned)}`);
+      const backing = offered.get(key)?.[register] ?? 0;
+      const claimed = (actual & featureMask(vendor, leaf, subleaf, register) & ~backing) >>> 0;
+      if (claimed !== 0) report(address, `claims features the class lacks: ${hex(claimed)}`);
+    }
+  }
+  return guest.cpuid.length * REGISTERS.length;
+}
+
+function compareMsrs(
+  guest: GuestCpu,
+  view: GuestView,
+  offered: ReadonlyMap<number, bigint>,
+  vendor: Vendor,
+  report: Report,
+): number {
+  for (const { addr, mask, value } of guest.msrs) {
+    const actual = (view.msrs.get(addr) ?? 0n) & mask;
+    if (actual !== value) report(msrAddress(addr), `${hex(actual)} instead of ${hex(value)}`);
+    const features = msrFields(vendor, addr).reduce(
+      (bits, { kind, hi, lo }) => (kind === "feature" ? bits | mask64(hi, lo) : bits),
+      0n,
+    );
+    const claimed = actual & features & ~(offered.get(addr) ?? 0n);
+    if (claimed !== 0n) {
+      report(msrAddress(addr), `claims features the class lacks: ${hex(claimed)}`);
+    }
+  }
+  return guest.msrs.length;
+}
+
+export interface Emitted {
+  readonly nodeClass: NodeClass;
+  readonly template: CpuTemplate;
+}
+
+export function prove(
+  emitted: readonly Emitted[],
+  guest: GuestCpu,
+  lines: readonly string[],
+): Proof {
+  const violations: Violation[] = [];
+  const planned = entriesOf(guest);
+  let registers = 0;
+  for (const { nodeClass, template } of emitted) {
+    const { id, vendor, cpu } = nodeClass;
+    const size = formatTemplate(template).length;
+    if (size > API_BODY_LIMIT) {
+      const problem = `${size} bytes, Firecracker's API takes ${API_BODY_LIMIT}`;
+      violations.push({ class: id, firecracker: "any", address: "template", problem });
+    }
+    for (const line of lines) {
+      const report: Report = (address, problem) =>
+        violations.push({ class: id, firecracker: line, address, problem });
+      const bare = simulate(cpu, vendor, line);
+      const view = simulate(cpu, vendor, line, template);
+      for (const missing of view.missing) report(missingAddress(missing), "the class lacks it");
+      const expected = normalize(planned, planned, vendor, line);
+      registers += compareCpuid(guest, expected, view, bare.cpuid, vendor, report);
+      registers += compareMsrs(guest, view, bare.msrs, vendor, report);
+    }
+  }
+  return { classes: emitted.length, firecracker: lines, registers, violations };
+}
+
+function missingAddress(missing: GuestView["missing"][number]): string {
+  return missing.kind === "msr"
+    ? msrAddress(missing.addr)
+    : leafAddress(missing.leaf, missing.subleaf);
+}

@@ -1,0 +1,171 @@
+/** Pools that cannot be one pool, and why. */
+import { entryKey, type CpuidMap } from "../cpuid.ts";
+import { leafAddress, msrAddress } from "../format/address.ts";
+import { compareText, listOf } from "../format/text.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import type { Vendor } from "../tables/field.ts";
+import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
+import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
+import { vendorOf, vendorString } from "../tables/vendors.ts";
+
+type RefusalCode =
+  | "architecture"
+  | "vendor"
+  | "unknown-vendor"
+  | "unsupported"
+  | "incomplete"
+  | "unreachable";
+
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly message: string;
+  readonly hint: string;
+  readonly nodes: readonly string[];
+}
+
+/** Leaves without which nothing can be said about a guest. */
+const REQUIRED: readonly (readonly [leaf: number, subleaf: number])[] = [
+  [0x0, 0],
+  [0x1, 0],
+  [0x7, 0],
+  [0xd, 0],
+  [0xd, 1],
+  [0x8000_0000, 0],
+  [0x8000_0001, 0],
+  [0x8000_0008, 0],
+];
+
+const ARCH_CAPABILITIES_BIT = 29;
+
+/** What a profile lacks to be planned with; empty when nothing. */
+function missingFacts(profile: NodeProfile, cpuid: CpuidMap, vendor: Vendor): string[] {
+  const missing = [...profile.incomplete];
+  for (const [leaf, subleaf] of REQUIRED) {
+    if (!cpuid.has(entryKey(leaf, subleaf)))
+      missing.push(`${leafAddress(leaf, subleaf)} is absent`);
+  }
+  const xcr0 = cpuid.get(entryKey(0xd, 0))?.eax ?? 0;
+  for (const { index, in: where, name } of STATE_COMPONENTS) {
+    if (where === "xcr0" && (xcr0 >>> index) & 1 && !cpuid.has(entryKey(0xd, index))) {
+      missing.push(`${leafAddress(0xd, index)} is absent, but ${name} is offered`);
+    }
+  }
+  const leaf7 = cpuid.get(entryKey(0x7, 0))?.edx ?? 0;
+  const hasMsr = profile.cpu.msrs.some(({ addr }) => addr === ARCH_CAPABILITIES);
+  if (vendor === "intel" && (leaf7 >>> ARCH_CAPABILITIES_BIT) & 1 && !hasMsr) {
+    missing.push(`${msrAddress(ARCH_CAPABILITIES)} is absent, but ARCH_CAPABILITIES is offered`);
+  }
+  return missing;
+}
+
+function groupNames<K>(
+  profiles: readonly NodeProfile[],
+  key: (profile: NodeProfile) => K,
+): Map<K, string[]> {
+  const groups = new Map<K, string[]>();
+  for (const profile of profiles) {
+    const group = groups.get(key(profile));
+    if (group === undefined) groups.set(key(profile), [profile.name]);
+    else group.push(profile.name);
+  }
+  return groups;
+}
+
+/** `a, b and 37 more`. */
+function someOf(names: readonly string[]): string {
+  const sorted = names.toSorted(compareText);
+  if (sorted.length <= 4) return listOf(sorted);
+  return `${sorted.slice(0, 3).join(", ")} and ${sorted.length - 3} more`;
+}
+
+const SEPARATE_POOLS = "Plan one pool per vendor and architecture.";
+
+function refuseArchitectures(profiles: readonly NodeProfile[]): Refusal | undefined {
+  const arches = groupNames(profiles, ({ cpu }) => cpu.arch);
+  const parts = [...arches].map(([arch, names]) => `${arch} (${someOf(names)})`);
+  if (arches.size > 1) {
+    const message = `no snapshot moves between architectures: ${listOf(parts.toSorted(compareText))}`;
+    return { code: "architecture", message, hint: SEPARATE_POOLS, nodes: [] };
+  }
+  const arm = arches.get("aarch64");
+  if (arm === undefined) return undefined;
+  return {
+    code: "unsupported",
+    message: `aarch64 pools cannot be planned yet (${someOf(arm)})`,
+    hint: "`evenkeel diff` compares two aarch64 profiles.",
+    nodes: arm,
+  };
+}
+
+function leaf0(profile: NodeProfile) {
+  return profile.cpu.cpuid.find(({ leaf }) => leaf === 0);
+}
+
+function refuseVendors(profiles: readonly NodeProfile[]): Refusal | undefined {
+  const vendors = groupNames(profiles, (profile) => {
+    const entry = leaf0(profile);
+    return entry === undefined ? "" : vendorString(entry);
+  });
+  for (const [name, nodes] of vendors) {
+    if (name === "") {
+      const message = `${leafAddress(0, 0)} is absent in ${someOf(nodes)}: the vendor is unknown`;
+      return { code: "incomplete", message, hint: PROBE_AGAIN, nodes };
+    }
+  }
+  if (vendors.size > 1) {
+    const parts = [...vendors].map(([name, nodes]) => `${name} (${someOf(nodes)})`);
+    return {
+      code: "vendor",
+      message:
+        `no snapshot moves between vendors: ${listOf(parts.toSorted(compareText))}. Their XSAVE ` +
+        "areas are laid out differently (PKRU at 0xa80 on Intel, 0x980 on AMD), SYSCALL and " +
+        "SYSENTER differ, and their guests use different MSRs",
+      hint: SEPARATE_POOLS,
+      nodes: [],
+    };
+  }
+  const [only] = vendors.keys();
+  const first = profiles[0] === undefined ? undefined : leaf0(profiles[0]);
+  if (first !== undefined && vendorOf(first) === undefined) {
+    return {
+      code: "unknown-vendor",
+      message: `nothing is known about CPUs of ${JSON.stringify(only)}`,
+      hint: "Intel and AMD are known.",
+      nodes: profiles.map(({ name }) => name),
+    };
+  }
+  return undefined;
+}
+
+const PROBE_AGAIN =
+  "Take the profile again on the node; a plan never guesses what it was not told.";
+
+/** The first reason against planning these profiles as one x86 pool. */
+export function refuseMixtures(profiles: readonly NodeProfile[]): Refusal | undefined {
+  return refuseArchitectures(profiles) ?? refuseVendors(profiles);
+}
+
+export function refuseIncomplete(
+  profiles: readonly NodeProfile[],
+  indexed: ReadonlyMap<NodeProfile["cpu"], CpuidMap>,
+  vendor: Vendor,
+): Refusal[] {
+  const byCpu = new Map<NodeProfile["cpu"], readonly string[]>();
+  const refusals = new Map<string, string[]>();
+  for (const profile of profiles) {
+    let missing = profile.incomplete.length === 0 ? byCpu.get(profile.cpu) : undefined;
+    if (missing === undefined) {
+      missing = missingFacts(profile, indexed.get(profile.cpu) ?? new Map(), vendor);
+      if (profile.incomplete.length === 0) byCpu.set(profile.cpu, missing);
+    }
+    if (missing.length === 0) continue;
+    const key = missing.join("; ");
+    refusals.set(key, [...(refusals.get(key) ?? []), profile.name]);
+  }
+  return [...refusals].map(([what, nodes]) => ({
+    code: "incomplete",
+    message: `${someOf(nodes)}: too incomplete to be safe: ${what}`,
+    hint: PROBE_AGAIN,
+    nodes,
+  }));
+}

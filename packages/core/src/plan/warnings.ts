@@ -1,0 +1,28 @@
+/** What an operator should know that no template can change. */
+import { compareText, listOf } from "../format/text.ts";
+import type { NodeClass } from "../profile/class.ts";
+
+/** `6.1` of `6.1.172-216.329.amzn2023.x86_64`. */
+function kernelLine(release: string): string | undefined {
+  return /^(\d+\.\d+)/.exec(release)?.[1];
+}
+
+/**
+ * Firecracker tests moving snapshots from an older to the next newer host kernel only.
+ * Source: docs/snapshotting/snapshot-support.md, "Where can I resume my snapshots?".
+ */
+export function kernelWarnings(classes: readonly NodeClass[]): string[] {
+  const lines = new Set(
+    classes.flatMap(({ kernels }) => kernels.flatMap((k) => kernelLine(k) ?? [])),
+  );
+  if (lines.size < 2) return [];
+  const sorted = [...lines].toSorted((a, b) => {
+    const [aMajor = 0, aMinor = 0] = a.split(".").map(Number);
+    const [bMajor = 0, bMinor = 0] = b.split(".").map(Number);
+    return aMajor - bMajor || aMinor - bMinor || compareText(a, b);
+  });
+  return [
+    `Host kernels ${listOf(sorted)} are mixed. The plan makes their guest CPUs equal, but ` +
+      "Firecracker supports moving a snapshot only to the same or the next newer kernel.",
+  ];
+}

@@ -1,0 +1,44 @@
+/** A node profile: what one node can offer a guest. Facts only; it may be incomplete. */
+import type { ArmRegister, CpuidEntry, MsrValue } from "../cpuid.ts";
+
+export const PROFILE_SCHEMA = "evenkeel/node-profile@1";
+
+export type Arch = "x86_64" | "aarch64";
+
+/**
+ * What the values are:
+ * - `guest`: what a guest sees under Firecracker without a template, after normalization
+ * - `kvm`: what KVM reports as supported, before Firecracker touches it
+ */
+export type View = "guest" | "kvm";
+
+export interface HostFacts {
+  readonly kernel?: string;
+  readonly microcode?: string;
+  readonly biosVersion?: string;
+  readonly biosRevision?: string;
+  readonly cpuModel?: string;
+}
+
+/** The CPU's side of a profile; equal nodes may share one. */
+export interface OfferedCpu {
+  readonly arch: Arch;
+  readonly view: View;
+  /** Sorted by leaf and subleaf, each once. */
+  readonly cpuid: readonly CpuidEntry[];
+  /** Sorted by address, each once. */
+  readonly msrs: readonly MsrValue[];
+  /** aarch64 only. */
+  readonly registers: readonly ArmRegister[];
+}
+
+export interface NodeProfile {
+  readonly name: string;
+  readonly cpu: OfferedCpu;
+  readonly host: HostFacts;
+  /** Versions installed, or the version whose tool made the fingerprint. */
+  readonly firecracker: readonly string[];
+  readonly provenance: string | undefined;
+  /** What is missing and why; empty when complete. */
+  readonly incomplete: readonly string[];
+}

@@ -1,0 +1,68 @@
+/** Any JSON file of ours or of Firecracker's: recognised by content, never by its name. */
+import { fail } from "../errors.ts";
+import { PROFILE_SCHEMA, type NodeProfile } from "../profile/profile.ts";
+import { parseTemplate, TEMPLATE_KEYS } from "../template/parse.ts";
+import type { CpuTemplate } from "../template/template.ts";
+import {
+  isDump,
+  isFingerprint,
+  readDumpedCpu,
+  readFingerprintCpu,
+  readFingerprintHeader,
+} from "./dump.ts";
+import { readPlan, PLAN_SCHEMA, type PlanFile } from "./plan.ts";
+import { isObject, kindOf, type JsonObject } from "../json/problems.ts";
+import { readProfileCpu, readProfileHeader } from "./profile.ts";
+
+export type Document =
+  | { readonly kind: "profile"; readonly profile: NodeProfile }
+  | { readonly kind: "template"; readonly template: CpuTemplate }
+  | { readonly kind: "plan"; readonly plan: PlanFile };
+
+/** Reads a document; `name` is the node's name where the document has none. */
+export function readDocument(json: unknown, name: string): Document {
+  if (!isObject(json)) {
+    return fail("UNKNOWN_FORMAT", `the top level must be an object, but is ${kindOf(json)}`);
+  }
+  if ("schema" in json) return readOwn(json, name);
+  if (isFingerprint(json)) {
+    return profile(name, { ...readFingerprintHeader(json), cpu: readFingerprintCpu(json) });
+  }
+  if (TEMPLATE_KEYS.some((key) => key in json)) {
+    const template = parseTemplate(json);
+    if (!isDump(template)) return { kind: "template", template };
+    return profile(name, { host: {}, firecracker: [], cpu: readDumpedCpu(json, "") });
+  }
+  const keys = Object.keys(json).slice(0, 5).join(", ");
+  return fail("UNKNOWN_FORMAT", `not a file this project knows (its keys: ${keys || "none"})`);
+}
+
+function profile(name: string, rest: Pick<NodeProfile, "cpu" | "host" | "firecracker">): Document {
+  return { kind: "profile", profile: { name, provenance: undefined, incomplete: [], ...rest } };
+}
+
+function readOwn(json: JsonObject, name: string): Document {
+  const schema = json["schema"];
+  if (schema === PROFILE_SCHEMA) {
+    const header = readProfileHeader(json, name);
+    return { kind: "profile", profile: { ...header, cpu: readProfileCpu(json) } };
+  }
+  if (schema === PLAN_SCHEMA) return { kind: "plan", plan: readPlan(json) };
+  const found = typeof schema === "string" ? JSON.stringify(schema) : kindOf(schema);
+  return fail(
+    "UNKNOWN_FORMAT",
+    `unknown schema ${found}; known: ${PROFILE_SCHEMA}, ${PLAN_SCHEMA}`,
+    "schema",
+  );
+}
+
+/** Reads what must be a profile. */
+export function readProfile(json: unknown, name: string): NodeProfile {
+  const document = readDocument(json, name);
+  if (document.kind === "profile") return document.profile;
+  const what =
+    document.kind === "plan"
+      ? "this is a plan, not a profile"
+      : "this is a CPU template, not what a node offers (it marks bits x, or names only some)";
+  return fail("NOT_A_PROFILE", what);
+}

@@ -1,0 +1,100 @@
+/** Reading a plan back, as far as showing and comparing need it. */
+import { compareEntries, REGISTERS } from "../cpuid.ts";
+import { PLAN_SCHEMA } from "../plan/file.ts";
+import type { GuestCpu, GuestEntry, GuestMsr } from "../plan/guest.ts";
+import type { Vendor } from "../tables/field.ts";
+import { parseBitmap, parseBitmap32 } from "../template/bitmap.ts";
+import { readU32 } from "../json/integer.ts";
+import { isObject, kindOf, listAt, Problems, type JsonObject } from "../json/problems.ts";
+
+export { PLAN_SCHEMA };
+
+interface PlanFileClass {
+  readonly id: string;
+  readonly nodes: readonly string[];
+  readonly template: string;
+}
+
+export interface PlanFile {
+  readonly vendor: Vendor;
+  readonly firecracker: readonly string[];
+  readonly classes: readonly PlanFileClass[];
+  readonly guest: GuestCpu;
+}
+
+function strings(object: JsonObject, key: string, path: string, problems: Problems): string[] {
+  return listAt(object, key, path, problems).map((item, i) => {
+    if (typeof item === "string") return item;
+    problems.add(
+      `${path === "" ? key : `${path}.${key}`}[${i}]`,
+      `must be a string, but is ${kindOf(item)}`,
+    );
+    return "";
+  });
+}
+
+function objects(object: JsonObject, key: string, path: string, problems: Problems) {
+  return listAt(object, key, path, problems).map((item, i) => {
+    if (isObject(item)) return item;
+    problems.add(`${key}[${i}]`, `must be an object, but is ${kindOf(item)}`);
+    return {};
+  });
+}
+
+function readString(object: JsonObject, key: string, path: string, problems: Problems): string {
+  const value = object[key];
+  if (typeof value === "string") return value;
+  problems.add(`${path}.${key}`, `must be a string, but is ${kindOf(value)}`);
+  return "";
+}
+
+function readEntry(json: JsonObject, path: string, problems: Problems): GuestEntry {
+  const [eax, ebx, ecx, edx] = REGISTERS.map((register) =>
+    parseBitmap32(json[register], () => `${path}.${register}`, problems),
+  );
+  const none = { mask: 0, value: 0 };
+  return {
+    leaf: readU32(json["leaf"], () => `${path}.leaf`, problems),
+    subleaf: readU32(json["subleaf"], () => `${path}.subleaf`, problems),
+    registers: { eax: eax ?? none, ebx: ebx ?? none, ecx: ecx ?? none, edx: edx ?? none },
+  };
+}
+
+function readMsr(json: JsonObject, path: string, problems: Problems): GuestMsr {
+  return {
+    addr: readU32(json["addr"], () => `${path}.addr`, problems),
+    ...parseBitmap(json["bitmap"], 64, () => `${path}.bitmap`, problems),
+  };
+}
+
+/** Reads a plan's JSON; throws BAD_FIELD with everything that is wrong. */
+export function readPlan(json: JsonObject): PlanFile {
+  const problems = new Problems();
+  const vendor = json["vendor"];
+  if (vendor !== "intel" && vendor !== "amd") problems.add("vendor", "must be intel or amd");
+  const guestJson = json["guestCpu"];
+  if (!isObject(guestJson)) {
+    problems.add("guestCpu", `must be an object, but is ${kindOf(guestJson)}`);
+  }
+  const guest = isObject(guestJson) ? guestJson : {};
+  const plan: PlanFile = {
+    vendor: vendor === "amd" ? "amd" : "intel",
+    firecracker: strings(json, "firecracker", "", problems),
+    classes: objects(json, "classes", "", problems).map((item, i) => ({
+      id: readString(item, "id", `classes[${i}]`, problems),
+      nodes: strings(item, "nodes", `classes[${i}]`, problems),
+      template: readString(item, "template", `classes[${i}]`, problems),
+    })),
+    guest: {
+      features: strings(guest, "features", "guestCpu", problems),
+      cpuid: objects(guest, "cpuid", "guestCpu", problems)
+        .map((item, i) => readEntry(item, `guestCpu.cpuid[${i}]`, problems))
+        .toSorted(compareEntries),
+      msrs: objects(guest, "msrs", "guestCpu", problems).map((item, i) =>
+        readMsr(item, `guestCpu.msrs[${i}]`, problems),
+      ),
+    },
+  };
+  problems.throwIfAny("BAD_FIELD");
+  return plan;
+}

@@ -1,0 +1,92 @@
+/** Finding rows: by place and by name. Everything else derives from the rows found here. */
+import { entryKey, type Register } from "../cpuid.ts";
+import { AMD_FIELDS } from "./cpuid/amd.ts";
+import { BASIC_FIELDS } from "./cpuid/basic.ts";
+import { ENUMERATION_FIELDS } from "./cpuid/enumerations.ts";
+import { EXTENDED_FIELDS } from "./cpuid/extended.ts";
+import { PARAVIRTUAL_FIELDS } from "./cpuid/paravirtual.ts";
+import { STRUCTURED_FIELDS } from "./cpuid/structured.ts";
+import { XSAVE_FIELDS } from "./cpuid/xsave.ts";
+import type { CpuidField, MsrField, Reader, Vendor } from "./field.ts";
+import { CAPABILITY_FIELDS } from "./msr/capabilities.ts";
+import { STATE_FIELDS } from "./msr/state.ts";
+
+export const CPUID_FIELDS: readonly CpuidField[] = [
+  ...BASIC_FIELDS,
+  ...STRUCTURED_FIELDS,
+  ...XSAVE_FIELDS,
+  ...ENUMERATION_FIELDS,
+  ...PARAVIRTUAL_FIELDS,
+  ...EXTENDED_FIELDS,
+  ...AMD_FIELDS,
+];
+
+export const MSR_FIELDS: readonly MsrField[] = [...CAPABILITY_FIELDS, ...STATE_FIELDS];
+
+const byPlace = groupBy(CPUID_FIELDS, placeOf);
+const byAddress = groupBy(MSR_FIELDS, (field) => field.addr);
+const byName = new Map<string, CpuidField | MsrField>(
+  [...CPUID_FIELDS, ...MSR_FIELDS].map((field) => [field.name, field]),
+);
+
+function placeOf({ leaf, subleaf, register }: CpuidField): string {
+  return `${subleaf === undefined ? leaf.toString(16) : entryKey(leaf, subleaf)}:${register}`;
+}
+
+function groupBy<T, K>(items: readonly T[], key: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group === undefined) groups.set(key(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+const cache = new Map<string, readonly CpuidField[]>();
+
+/** The rows of one CPUID register on a vendor's CPUs, lowest bit first. */
+export function cpuidFields(
+  vendor: Vendor,
+  leaf: number,
+  subleaf: number,
+  register: Register,
+): readonly CpuidField[] {
+  const place = `${entryKey(leaf, subleaf)}:${register}`;
+  const key = `${vendor}:${place}`;
+  let fields = cache.get(key);
+  if (fields === undefined) {
+    const found = byPlace.get(place) ?? byPlace.get(`${leaf.toString(16)}:${register}`) ?? [];
+    fields = found.filter((field) => field.vendors.includes(vendor)).toSorted(byLowestBit);
+    // A hostile file may name any number of leaves; only known ones are worth remembering.
+    if (found.length > 0) cache.set(key, fields);
+  }
+  return fields;
+}
+
+function byLowestBit(a: { lo: number }, b: { lo: number }): number {
+  return a.lo - b.lo;
+}
+
+/** The rows of one MSR on a vendor's CPUs, lowest bit first. */
+export function msrFields(vendor: Vendor, addr: number): readonly MsrField[] {
+  return (byAddress.get(addr) ?? [])
+    .filter((field) => field.vendors.includes(vendor))
+    .toSorted(byLowestBit);
+}
+
+export function fieldByName(name: string): CpuidField | MsrField | undefined {
+  return byName.get(name);
+}
+
+/** What printing a feature needs: its heading, and who reads it. */
+export interface FieldInfo {
+  readonly name: string;
+  readonly group: string;
+  readonly readBy: Reader;
+}
+
+export function fieldInfo(name: string): FieldInfo {
+  const field = byName.get(name);
+  return { name, group: field?.group ?? "", readBy: field?.readBy ?? "kernel" };
+}

@@ -1,0 +1,20 @@
+/** CPU vendors by the string that leaf 0 spells. */
+import type { Registers } from "../cpuid.ts";
+import type { Vendor } from "./field.ts";
+
+const VENDOR_STRINGS: Readonly<Record<string, Vendor>> = {
+  GenuineIntel: "intel",
+  AuthenticAMD: "amd",
+};
+
+/** The twelve characters of CPUID leaf 0, in EBX, EDX, ECX order. */
+export function vendorString({ ebx, edx, ecx }: Registers): string {
+  return [ebx, edx, ecx]
+    .flatMap((word) => [0, 8, 16, 24].map((shift) => (word >>> shift) & 0xff))
+    .map((byte) => String.fromCharCode(byte))
+    .join("");
+}
+
+export function vendorOf(leaf0: Registers): Vendor | undefined {
+  return VENDOR_STRINGS[vendorString(leaf0)];
+}

@@ -1,0 +1,41 @@
+/** Random pools for property tests: real models with features missing, kernels varied. */
+import fc from "fast-check";
+import { INTEL_MODELS, intelGuestCpu, type IntelModelId } from "../src/catalogue/intel.ts";
+import type { NodeProfile } from "../src/profile/profile.ts";
+
+const IDS = Object.keys(INTEL_MODELS) as IntelModelId[];
+const CACHES = { caches: [[1, 1, 8, 64]] as const, brand: "Intel(R) Xeon(R) Processor" };
+
+/** Firecracker sets these itself, so no guest lacks them; a pool without the last is refused. */
+const FORCED: ReadonlySet<string> = new Set([
+  "TSC_DEADLINE",
+  "HYPERVISOR",
+  "FDP_EXCPTN_ONLY",
+  "ZERO_FCS_FDS",
+  "ARCH_CAPABILITIES",
+]);
+
+/** Any model, with any few of its features switched off: consistent or not. */
+export const nodeCpu = fc
+  .record({
+    id: fc.constantFrom(...IDS),
+    off: fc.array(fc.nat(), { maxLength: 6 }),
+    subleaf: fc.nat({ max: 2 }),
+    bits: fc.constantFrom(46, 48, 52),
+  })
+  .map(({ id, off, subleaf, bits }) => {
+    const model = INTEL_MODELS[id];
+    const removable = model.features.filter((name) => !FORCED.has(name));
+    const gone = new Set<string>(off.flatMap((n) => removable[n % removable.length] ?? []));
+    const features = model.features.filter((name) => !gone.has(name));
+    const sizes = { maxLeaf7Subleaf: Math.min(subleaf, model.maxLeaf7Subleaf), physicalBits: bits };
+    return intelGuestCpu({ ...model, ...sizes, features }, CACHES);
+  });
+
+export function node(name: string, cpu: NodeProfile["cpu"]): NodeProfile {
+  return { name, cpu, host: {}, firecracker: [], provenance: undefined, incomplete: [] };
+}
+
+export const pool = fc
+  .array(nodeCpu, { minLength: 1, maxLength: 5 })
+  .map((cpus) => cpus.map((cpu, i) => node(`node-${i}`, cpu)));

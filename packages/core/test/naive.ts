@@ -1,0 +1,142 @@
+/**
+ * A second opinion, written differently on purpose: templates as JSON text, bits as characters,
+ * loops instead of masks, and its own short list of what may differ. It shares no code with what
+ * it checks but the readers.
+ */
+import type { NodeProfile } from "../src/profile/profile.ts";
+
+type Bits = string[];
+export type NaiveGuest = Map<string, Bits>;
+
+function bitsOf(value: number | bigint, width: number): Bits {
+  return [...BigInt(value).toString(2).padStart(width, "0")].toReversed();
+}
+
+/** Every register as bits, lowest first. */
+export function naiveGuest({ cpu }: NodeProfile): NaiveGuest {
+  const guest: NaiveGuest = new Map();
+  for (const entry of cpu.cpuid) {
+    for (const register of ["eax", "ebx", "ecx", "edx"] as const) {
+      const key = `${entry.leaf.toString(16)}.${entry.subleaf.toString(16)}.${register}`;
+      guest.set(key, bitsOf(entry[register], 32));
+    }
+  }
+  for (const { addr, value } of cpu.msrs) guest.set(`msr.${addr.toString(16)}`, bitsOf(value, 64));
+  return guest;
+}
+
+interface TemplateJson {
+  cpuid_modifiers?: {
+    leaf: string;
+    subleaf: string;
+    modifiers: { register: string; bitmap: string }[];
+  }[];
+  msr_modifiers?: { addr: string; bitmap: string }[];
+}
+
+/** Applies a template's JSON text; throws where Firecracker would refuse to boot. */
+export function naiveApply(guest: NaiveGuest, text: string): NaiveGuest {
+  const template = JSON.parse(text) as TemplateJson;
+  const result: NaiveGuest = new Map([...guest].map(([key, bits]) => [key, [...bits]]));
+  const change = (key: string, bitmap: string) => {
+    const bits = result.get(key);
+    if (bits === undefined) throw new Error(`not supported by KVM: ${key}`);
+    Array.from(bitmap.slice(2))
+      .toReversed()
+      .forEach((character, i) => {
+        if (character !== "x") bits[i] = character;
+      });
+  };
+  for (const { leaf, subleaf, modifiers } of template.cpuid_modifiers ?? []) {
+    const place = `${Number(leaf).toString(16)}.${Number(subleaf).toString(16)}`;
+    for (const { register, bitmap } of modifiers) change(`${place}.${register}`, bitmap);
+  }
+  for (const { addr, bitmap } of template.msr_modifiers ?? []) {
+    change(`msr.${Number(addr).toString(16)}`, bitmap);
+  }
+  return result;
+}
+
+/** Registers that describe caches, topology, clocks or a vCPU's state. */
+const MAY_DIFFER = [
+  /^(2|4|b|1f|15|16|17|18|1a)\./,
+  /^1\.0\.ebx$/,
+  /^6\.0\.(ebx|edx)$/,
+  /^d\.[01]\.ebx$/,
+  /^8000000[23456]\./,
+  /^80000008\.0\.ecx$/,
+  /^800000(19|1d|1e)\./,
+  /^80000001\.0\.ebx$/,
+  /^80000021\.0\.ebx$/,
+  /^msr\.(?!10a$|ce$|cf$)/,
+];
+
+/** Bits that announce a weakness: a guest may see them where the CPU does not have them. */
+const UNITED: Readonly<Record<string, readonly number[]>> = {
+  "msr.10a": [2, 17, 19, 28],
+  "7.0.edx": [10],
+  "7.0.ebx": [6, 13],
+  "80000008.0.ebx": [20],
+  "80000021.0.eax": [1, 5],
+};
+
+/** Registers that hold numbers, where a bit alone means nothing. */
+const NUMBERS = [
+  /^0\.0\.eax$/,
+  /^1\.0\.eax$/,
+  /^7\.0\.eax$/,
+  /^a\./,
+  /^d\.0\.ecx$/,
+  /^d\.[2-9a-f]/,
+  /^d\.1[0-9]/,
+  /^1d\./,
+  /^1e\.0/,
+  /^24\.0\.(eax|ebx)$/,
+  /^4000000/,
+  /^80000000\.0\.eax$/,
+  /^80000001\.0\.eax$/,
+  /^80000008\.0\.(eax|edx)$/,
+  /^80000022\.0\.ebx$/,
+];
+
+function mayDiffer(key: string): boolean {
+  return MAY_DIFFER.some((pattern) => pattern.test(key));
+}
+
+/** Places where two guests are not the same; an absent register reads as zeros. */
+export function naiveDifferences(a: NaiveGuest, b: NaiveGuest): string[] {
+  const found: string[] = [];
+  for (const key of new Set([...a.keys(), ...b.keys()])) {
+    if (mayDiffer(key)) continue;
+    for (let i = 0; i < 64; i++) {
+      if ((a.get(key)?.[i] ?? "0") !== (b.get(key)?.[i] ?? "0")) found.push(`${key}[${i}]`);
+    }
+  }
+  return found;
+}
+
+/** Feature bits that a guest sees and its node does not have. */
+export function naiveUnbacked(guest: NaiveGuest, node: NaiveGuest): string[] {
+  const found: string[] = [];
+  for (const [key, bits] of guest) {
+    if (mayDiffer(key) || NUMBERS.some((pattern) => pattern.test(key))) continue;
+    bits.forEach((bit, i) => {
+      const united = UNITED[key]?.includes(i) ?? false;
+      const backed = united || node.get(key)?.[i] === "1";
+      if (bit === "1" && !backed) found.push(`${key}[${i}]`);
+    });
+  }
+  return found;
+}
+
+/** Weaknesses that some node announces and this guest does not see. */
+export function naiveHiddenWeaknesses(guest: NaiveGuest, nodes: readonly NaiveGuest[]): string[] {
+  const found: string[] = [];
+  for (const [key, bits] of Object.entries(UNITED)) {
+    for (const bit of bits) {
+      const announced = nodes.some((node) => node.get(key)?.[bit] === "1");
+      if (announced && guest.get(key)?.[bit] !== "1") found.push(`${key}[${bit}]`);
+    }
+  }
+  return found;
+}

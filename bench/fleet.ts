@@ -7,6 +7,7 @@ import {
   intelGuestCpu,
   type Caches,
   type IntelModelId,
+  type NodeProfile,
 } from "@evenkeel/core";
 
 const CACHES: Caches = {
@@ -30,31 +31,39 @@ const VARIATIONS = [
   "PCID",
 ];
 
-/** `count` distinct classes: every model with one feature or another missing. */
+/** `count` distinct classes: every model with one or two features missing. */
 function classes(count: number) {
   const models = Object.keys(INTEL_MODELS) as IntelModelId[];
-  const all = VARIATIONS.flatMap((missing) =>
+  const pairs = VARIATIONS.flatMap((a, i) => VARIATIONS.slice(i).map((b) => new Set([a, b])));
+  const all = pairs.flatMap((missing) =>
     models.map((id) => {
       const model = INTEL_MODELS[id];
-      const features = model.features.filter((name) => name !== missing);
+      const features = model.features.filter((name) => !missing.has(name));
       return intelGuestCpu({ ...model, features }, CACHES);
     }),
   );
+  if (all.length < count) throw new Error(`no more than ${all.length} classes`);
   return all.slice(0, count);
 }
 
-/** Writes `nodes` profiles of `classCount` classes and returns their paths. */
-export function writeFleet(directory: string, nodes: number, classCount: number): string[] {
-  mkdirSync(directory, { recursive: true });
+/** Profiles of `nodes` nodes in `classCount` classes. */
+export function fleetProfiles(nodes: number, classCount: number): NodeProfile[] {
   const cpus = classes(classCount);
   return Array.from({ length: nodes }, (_, i) => {
     const cpu = cpus[i % cpus.length];
     if (cpu === undefined) throw new Error("a fleet needs at least one class");
-    const name = `node-${i.toString().padStart(5, "0")}`;
-    const path = join(directory, `${name}.json`);
     const host = { kernel: "6.8.0-88-generic", microcode: `0x${(i % 7).toString(16)}` };
-    const facts = { provenance: undefined, host, firecracker: ["1.14.1"], incomplete: [] };
-    writeFileSync(path, formatProfile({ name, ...facts, cpu }));
+    const name = `node-${i.toString().padStart(5, "0")}`;
+    return { name, provenance: undefined, host, firecracker: ["1.14.1"], incomplete: [], cpu };
+  });
+}
+
+/** Writes a fleet's profiles and returns their paths. */
+export function writeFleet(directory: string, nodes: number, classCount: number): string[] {
+  mkdirSync(directory, { recursive: true });
+  return fleetProfiles(nodes, classCount).map((profile) => {
+    const path = join(directory, `${profile.name}.json`);
+    writeFileSync(path, formatProfile(profile));
     return path;
   });
 }

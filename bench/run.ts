@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeFleet } from "./fleet.ts";
 import { machine, measure } from "./measure.ts";
+import { measureVerdicts } from "./verdicts.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const cli = join(root, "packages/cli/bin/evenkeel.js");
@@ -33,6 +34,11 @@ try {
       `${run.seconds.toFixed(2)} s, ${run.megabytes.toFixed(0)} MiB`,
     );
   }
+
+  const verdicts = measureVerdicts(200);
+  row("verdict between two prepared classes, median", `${verdicts.pair.toFixed(1)} µs`);
+  row("  findings per verdict, mean", verdicts.findings.toFixed(1));
+  row("all 40,000 ordered pairs of 200 classes", `${verdicts.allPairs.toFixed(2)} s`);
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

@@ -20,6 +20,11 @@ export const CLI_ERRORS = {
     exitCode: 3,
     hint: "Nothing was left half-written; check space and permissions.",
   },
+  NO_VERSION: {
+    exitCode: 2,
+    hint: "Name the Firecracker version with --firecracker, for example 1.14.1.",
+  },
+  NODE_NOT_PLANNED: { exitCode: 2, hint: "Plan the pool again with this node." },
   INTERNAL: { exitCode: 3, hint: "This is a defect of evenkeel; please report it with the input." },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { CORE_ERRORS } from "@evenkeel/core";
+import { CORE_ERRORS, LINT_RULES, RULES } from "@evenkeel/core";
 import { expect, test } from "vitest";
 import { CLI_ERRORS } from "../src/errors.ts";
 import { evenkeel, ROOT, temporaryDirectory } from "./run.ts";
@@ -31,6 +31,14 @@ test("docs/errors.md has every error with its exit code and hint", () => {
   const errors = Object.entries({ ...CORE_ERRORS, ...CLI_ERRORS });
   const expected = errors.map(([code, e]) => `| \`${code}\` | ${e.exitCode} | ${e.hint} |`);
   expect(new Set(documented)).toEqual(new Set(expected));
+});
+
+test.each([
+  ["docs/verdicts.md", RULES],
+  ["docs/lint.md", LINT_RULES],
+])("%s lists every rule", (file, rules) => {
+  const documented = [...read(file).matchAll(/^\| `([a-z-]+)` +\| (.*?) +\|$/gm)];
+  expect(documented.map(([, id, text]) => [id, text])).toEqual(Object.entries(rules));
 });
 
 test("the example pools are what their script writes", () => {

@@ -38,6 +38,15 @@ export const CORE_ERRORS = {
     exitCode: 2,
     hint: "Give a Firecracker release such as 1.12 or 1.14.1; docs/firecracker.md lists them.",
   },
+  NOT_A_TEMPLATE: {
+    exitCode: 2,
+    hint: "Give a CPU template's JSON file, or a built-in one: T2CL, T2S, T2, C3, T2A.",
+  },
+  NOT_A_CONTRACT: {
+    exitCode: 2,
+    hint: "Give the contract of a snapshot; `evenkeel contract` makes one.",
+  },
+  NOT_A_PLAN: { exitCode: 2, hint: "Give a plan.json, or the directory that holds it." },
   BAD_IDENTITY: {
     exitCode: 2,
     hint: "Give oldest, keep, or family/model/stepping such as 6/85/7.",

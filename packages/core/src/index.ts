@@ -15,7 +15,7 @@ export { compareText, listOf } from "./format/text.ts";
 export { decode, type CpuState, type DecodedField } from "./inspect/decode.ts";
 export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
 export { diffArm, diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";
-export { stateOfPlan, stateOfProfile } from "./inspect/state.ts";
+export { stateOfContract, stateOfPlan, stateOfProfile } from "./inspect/state.ts";
 export type { Reason } from "./plan/close.ts";
 export { compareStaticTemplates, type StaticComparison } from "./plan/compare-static.ts";
 export type { GivenUp } from "./plan/costs.ts";
@@ -39,3 +39,29 @@ export type { CpuTemplate } from "./template/template.ts";
 export { INTEL_MODELS, intelGuestCpu, type Caches, type IntelModelId } from "./catalogue/intel.ts";
 export { formatProfile } from "./read/profile.ts";
 export { checkTemplate, type TemplateFinding } from "./firecracker/check-template.ts";
+export type { CpuContract } from "./contract/contract.ts";
+export { contractToJson } from "./contract/file.ts";
+export { predictContract, type ContractResult } from "./contract/make.ts";
+export { buildStaticTemplate } from "./firecracker/static-build.ts";
+export {
+  isAcceptedOn,
+  staticTemplateRow,
+  type StaticTemplate,
+} from "./firecracker/static-templates.ts";
+export { newestVersion } from "./firecracker/versions.ts";
+export { readCertificate } from "./read/matrix.ts";
+export { matrixEntries } from "./verdict/entries.ts";
+export type { Finding, Verdict } from "./verdict/finding.ts";
+export { judge, judgePrepared, prepare, type Judgement } from "./verdict/judge.ts";
+export {
+  certify,
+  disagreements,
+  judgeMatrix,
+  profileDigest,
+  type Certificate,
+  type MatrixEntry,
+  type MatrixPair,
+} from "./verdict/matrix.ts";
+export { RULES } from "./verdict/rules.ts";
+export { LINT_RULES, type LintFinding } from "./lint/finding.ts";
+export { lintTemplate } from "./lint/lint.ts";

@@ -140,3 +140,61 @@ export function naiveHiddenWeaknesses(guest: NaiveGuest, nodes: readonly NaiveGu
   }
   return found;
 }
+
+/**
+ * Why a guest must not resume on a node, by loops over bits: promised bits that are not there
+ * (hints excepted), weaknesses it does not know, numbers it counts on, bits nobody knows.
+ */
+export function naiveUnsafe(guest: NaiveGuest, node: NaiveGuest): string[] {
+  const hints = HINTS;
+  const unsafe = naiveUnbacked(guest, node).filter((place) => !hints.includes(place));
+  for (const [key, bits] of Object.entries(UNITED)) {
+    for (const bit of bits) {
+      if (node.get(key)?.[bit] === "1" && guest.get(key)?.[bit] !== "1")
+        unsafe.push(`${key}[${bit}]`);
+    }
+  }
+  const number = (of: NaiveGuest, key: string, hi: number, lo: number) =>
+    Number.parseInt(
+      (of.get(key) ?? [])
+        .slice(lo, hi + 1)
+        .toReversed()
+        .join("") || "0",
+      2,
+    );
+  if (number(guest, "80000008.0.eax", 7, 0) > number(node, "80000008.0.eax", 7, 0)) {
+    unsafe.push("physical address bits");
+  }
+  for (let component = 2; component < 20; component++) {
+    if (number(guest, "d.0.eax", component, component) === 0) continue;
+    for (const register of ["eax", "ebx"]) {
+      const key = `d.${component.toString(16)}.${register}`;
+      if (number(guest, key, 31, 0) !== number(node, key, 31, 0)) unsafe.push(key);
+    }
+  }
+  return unsafe;
+}
+
+/** ERMS, FSRM, FZRM, FSRS, FSRC, HLE, self snoop, CLDEMOTE, PREFETCHW, PREFETCHI, AMD's likes. */
+const HINTS: readonly string[] = [
+  "7.0.ebx[9]",
+  "7.0.edx[4]",
+  "7.1.eax[10]",
+  "7.1.eax[11]",
+  "7.1.eax[12]",
+  "7.0.ebx[4]",
+  "1.0.edx[27]",
+  "7.0.ecx[25]",
+  "80000001.0.ecx[8]",
+  "80000001.0.edx[25]",
+  "7.1.edx[14]",
+  "80000021.0.eax[10]",
+  "80000021.0.eax[11]",
+  "80000021.0.eax[18]",
+  "80000021.0.eax[19]",
+  "80000021.0.eax[20]",
+  "8000001a.0.eax[0]",
+  "8000001a.0.eax[1]",
+  "8000001a.0.eax[2]",
+  "40000001.0.edx[0]",
+];

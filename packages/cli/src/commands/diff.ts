@@ -5,6 +5,7 @@ import {
   diffTemplates,
   notComparable,
   prettyJson,
+  stateOfContract,
   stateOfPlan,
   stateOfProfile,
   type CpuState,
@@ -21,6 +22,7 @@ export interface DiffFlags {
 
 function stateOf(document: Document): CpuState | undefined {
   if (document.kind === "plan") return stateOfPlan(document.plan.vendor, document.plan.guest);
+  if (document.kind === "contract") return stateOfContract(document.contract);
   return document.kind === "profile" ? stateOfProfile(document.profile.cpu) : undefined;
 }
 

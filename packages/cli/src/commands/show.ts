@@ -2,6 +2,7 @@
 import {
   ALL_LINES,
   checkTemplate,
+  contractToJson,
   decode,
   decodeTemplate,
   hexNumber,
@@ -11,7 +12,7 @@ import {
   type Document,
 } from "@evenkeel/core";
 import { loadDocument } from "../input/documents.ts";
-import { showPlan, showProfile, showTemplate } from "../render/show.ts";
+import { showContract, showPlan, showProfile, showTemplate } from "../render/show.ts";
 
 export interface ShowFlags {
   readonly fields?: boolean;
@@ -44,6 +45,7 @@ function asJson(document: Document): unknown {
     const fields = numbers(stateOfPlan(vendor, guest));
     return { kind: "plan", vendor, firecracker, classes, features: guest.features, fields };
   }
+  if (document.kind === "contract") return contractToJson(document.contract);
   const { cpu, ...rest } = document.profile;
   const registers = cpu.registers.map(({ id, value }) => ({
     id: hexNumber(id),
@@ -58,7 +60,9 @@ export function runShow(file: string, flags: ShowFlags): number {
   const all = flags.fields === true;
   if (flags.json === true) process.stdout.write(prettyJson(asJson(document)));
   else if (document.kind === "plan") process.stdout.write(showPlan(document.plan, all));
-  else if (document.kind === "template") process.stdout.write(showTemplate(document.template));
+  else if (document.kind === "contract") {
+    process.stdout.write(showContract(document.contract, all));
+  } else if (document.kind === "template") process.stdout.write(showTemplate(document.template));
   else process.stdout.write(showProfile(document.profile, all));
   return 0;
 }

@@ -20,7 +20,8 @@ function nodeName(file: string): string {
   return file === "-" ? "stdin" : basename(file).replace(/\.json$/, "");
 }
 
-function inFile<T>(file: string, read: () => T): T {
+/** Names the file in an error of what was read from it. */
+export function inFile<T>(file: string, read: () => T): T {
   try {
     return read();
   } catch (error) {

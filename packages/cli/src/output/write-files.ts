@@ -67,6 +67,19 @@ export function writePlanFiles(directory: string, files: readonly OutputFile[]):
   }
 }
 
+/** Writes one file, complete or not at all. */
+export function writeFileWhole(path: string, text: string): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    writeSynced(temporary, text);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmQuietly(temporary);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CliError("WRITE_FAILED", `${path}: ${reason}`, { cause: error });
+  }
+}
+
 function rmQuietly(path: string): void {
   try {
     rmSync(path, { force: true });

@@ -10,9 +10,11 @@ import {
   hexNumber,
   levelOf,
   modelName,
+  stateOfContract,
   stateOfPlan,
   stateOfProfile,
   UNCOUNTED_GROUPS,
+  type CpuContract,
   type CpuState,
   type CpuTemplate,
   type DecodedField,
@@ -91,6 +93,22 @@ export function showPlan(plan: PlanFile, all: boolean): string {
     ...table(["CLASS", "NODES", "TEMPLATE"], rows),
     "",
     ...cpuLines(stateOfPlan(plan.vendor, plan.guest), all),
+  ]);
+}
+
+export function showContract(contract: CpuContract, all: boolean): string {
+  const { node, firecracker, snapshotFormat, template, vcpus, smt, kernel, made } = contract;
+  const state = stateOfContract(contract);
+  const registers = contract.registers.map(({ id, value }) => [hexNumber(id), hexNumber(value)]);
+  return joined([
+    heading(`Contract of a snapshot of ${node}, ${made}`),
+    ...fact("Firecracker", `${firecracker}, snapshot format ${snapshotFormat ?? "unknown"}`),
+    ...fact("template", template ?? "none"),
+    ...fact("vCPUs", `${vcpus}${smt ? ", two threads per core" : ""}`),
+    ...fact("host kernel", kernel),
+    ...fact("incomplete", contract.incomplete.join("; ")),
+    "",
+    ...(state === undefined ? table(["REGISTER", "VALUE"], registers) : cpuLines(state, all)),
   ]);
 }
 

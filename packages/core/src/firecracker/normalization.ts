@@ -8,6 +8,7 @@
 import { mask32 } from "../bits.ts";
 import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap, type Register } from "../cpuid.ts";
 import type { Vendor } from "../tables/field.ts";
+import { ONE_VCPU, writeTopology, type BootTopology } from "./topology.ts";
 import { compareLines } from "./versions.ts";
 
 /**
@@ -83,7 +84,13 @@ export const NORMALIZED: readonly NormalizedField[] = [
   ...rows("amd", [0x8000_0008, 0], "ecx", [7, 0], "topology"),
   ...rows("amd", [0x8000_0008, 0], "ecx", [15, 12], "topology"),
   ...whole("amd", [0x8000_001d, undefined], "host"),
-  ...whole("amd", [0x8000_001e, 0], "topology"),
+  ...rows("amd", [0x8000_001d, undefined], "eax", [25, 14], "topology"),
+  ...rows("amd", [0x8000_001e, 0], "ebx", [31, 16], "host"),
+  ...rows("amd", [0x8000_001e, 0], "ecx", [31, 11], "host"),
+  ...rows("amd", [0x8000_001e, 0], "edx", [31, 0], "host"),
+  ...rows("amd", [0x8000_001e, 0], "eax", [31, 0], "topology"),
+  ...rows("amd", [0x8000_001e, 0], "ebx", [15, 0], "topology"),
+  ...rows("amd", [0x8000_001e, 0], "ecx", [10, 0], "topology"),
 ];
 
 /**
@@ -146,29 +153,44 @@ export function alwaysOverwritten(
   );
 }
 
+/** One entry after normalization; `host` is the same entry as the node shows it. */
+function normalizeEntry(
+  entry: CpuidEntry,
+  host: CpuidEntry | undefined,
+  own: readonly NormalizedField[],
+  boot: BootTopology,
+  line: string,
+): CpuidEntry {
+  const changed = { ...entry };
+  const write = ({ register, hi, lo }: NormalizedField, word: number) => {
+    const mask = mask32(hi, lo);
+    changed[register] = ((changed[register] & ~mask) | (word & mask)) >>> 0;
+  };
+  for (const row of own) {
+    if (typeof row.written === "number") write(row, (row.written << row.lo) >>> 0);
+    else write(row, host?.[row.register] ?? 0);
+  }
+  const topology = { ...changed, ...writeTopology(changed, boot, line) };
+  for (const row of own) if (row.written === "topology") write(row, topology[row.register]);
+  return changed;
+}
+
 /**
  * Normalization of one vCPU's entries. `host` is what the node shows a guest without a template:
- * fields that come from the host or from the topology keep its values, constants are written.
+ * fields that come from the host keep its values, constants and the topology are written.
  */
 export function normalize(
   entries: CpuidMap,
   host: CpuidMap,
   vendor: Vendor,
   line: string,
+  boot: BootTopology = ONE_VCPU,
 ): Map<string, CpuidEntry> {
   const rowsOfLine = NORMALIZED.filter((row) => appliesTo(row, vendor, line));
   const result = new Map(entries);
   for (const [key, entry] of entries) {
     const own = rowsOfLine.filter((row) => standsIn(row, entry.leaf, entry.subleaf));
-    if (own.length === 0) continue;
-    const changed = { ...entry };
-    for (const { register, hi, lo, written } of own) {
-      const mask = mask32(hi, lo);
-      const value =
-        typeof written === "number" ? (written << lo) >>> 0 : (host.get(key)?.[register] ?? 0);
-      changed[register] = ((changed[register] & ~mask) | (value & mask)) >>> 0;
-    }
-    result.set(key, changed);
+    if (own.length > 0) result.set(key, normalizeEntry(entry, host.get(key), own, boot, line));
   }
   return result;
 }

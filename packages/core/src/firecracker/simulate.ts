@@ -8,6 +8,7 @@ import type { Vendor } from "../tables/field.ts";
 import { applyTemplate, type MissingEntry } from "../template/apply.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../template/template.ts";
 import { normalize } from "./normalization.ts";
+import { ONE_VCPU, type BootTopology } from "./topology.ts";
 
 export interface GuestView {
   readonly cpuid: CpuidMap;
@@ -16,15 +17,16 @@ export interface GuestView {
   readonly missing: readonly MissingEntry[];
 }
 
-/** The guest's CPU on a node under a release line, e.g. `1.12`. */
+/** What a vCPU's guest sees on a node under a release line, e.g. `1.12`. */
 export function simulate(
   cpu: OfferedCpu,
   vendor: Vendor,
   line: string,
   template: CpuTemplate = EMPTY_TEMPLATE,
+  boot: BootTopology = ONE_VCPU,
 ): GuestView {
   const offered = indexEntries(cpu.cpuid);
   const msrs = new Map(cpu.msrs.map(({ addr, value }) => [addr, value]));
   const applied = applyTemplate(offered, msrs, template);
-  return { ...applied, cpuid: normalize(applied.cpuid, offered, vendor, line) };
+  return { ...applied, cpuid: normalize(applied.cpuid, offered, vendor, line, boot) };
 }

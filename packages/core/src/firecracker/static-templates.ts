@@ -1,76 +1,137 @@
 /**
- * Firecracker's built-in CPU templates as rows of names: what each hides and on which models it
- * may be used. Deprecated since Firecracker 1.5, to be removed in 2.0.
+ * Firecracker's built-in CPU templates as rows of names: what each hides, what it sets, and on
+ * which models it may be used. Deprecated since Firecracker 1.5, to be removed in 2.0.
  *
  * Source: src/vmm/src/cpu_config/x86_64/static_cpu_templates and the model lists in
- * docs/cpu_templates/cpu-templates.md, v1.5.0 to v1.16.0 (CPUID unchanged in between).
+ * docs/cpu_templates/cpu-templates.md, v1.5.0 to v1.16.0.
  */
 import type { Vendor } from "../tables/field.ts";
 import type { FamilyModelStepping } from "../tables/models.ts";
+import type { Register } from "../cpuid.ts";
+
+/** Bits without a row that a template clears. */
+type ReservedBits = readonly [leaf: number, register: Register, ...bits: number[]];
+
+export interface StaticMsr {
+  /** The first release line with this value. */
+  readonly since: string;
+  /** Names of the bits that become 1. */
+  readonly sets: readonly string[];
+  /** Names of the bits that are left as they are; all others become 0. */
+  readonly keeps: readonly string[];
+}
 
 export interface StaticTemplate {
   readonly name: string;
   readonly vendor: Vendor;
-  /** Models that Firecracker 1.12 and later accept it on. */
+  /** Models that Firecracker 1.12 and later accept it on; before, only the vendor was checked. */
   readonly models: readonly FamilyModelStepping[];
-  /** Features that guests never see. */
+  /** The model it shows guests. */
+  readonly identity: FamilyModelStepping;
+  /** Fields that become 0. */
   readonly hides: readonly string[];
+  /** Fields that become 1, whether the CPU has them or not. */
+  readonly sets: readonly string[];
+  readonly reserved: readonly ReservedBits[];
+  /** IA32_ARCH_CAPABILITIES by release, oldest first. */
+  readonly archCapabilities: readonly StaticMsr[];
 }
 
 const SKYLAKE = { family: 6, model: 0x55, stepping: 4 };
 const CASCADE_LAKE = { family: 6, model: 0x55, stepping: 7 };
 const ICE_LAKE = { family: 6, model: 0x6a, stepping: 6 };
 const MILAN = { family: 0x19, model: 0x01, stepping: 1 };
+const HASWELL_EP = { family: 6, model: 0x3f, stepping: 2 };
+const IVY_BRIDGE_EP = { family: 6, model: 0x3e, stepping: 4 };
 
 /** Hidden by every one of them. */
 const COMMON = `
-  MONITOR SELF_SNOOP SGX HLE RTM RDT_M MPX RDT_A RDSEED ADX CLFLUSHOPT CLWB INTEL_PT
+  DTES64 MONITOR DS_CPL VMX TM2 CNXT_ID SDBG XTPR PDCM PSN DS ACPI SELF_SNOOP TM PBE
+  SGX HLE RTM RDT_M MPX RDT_A RDSEED ADX CLFLUSHOPT CLWB INTEL_PT
   AVX512F AVX512DQ AVX512_IFMA AVX512PF AVX512ER AVX512CD SHA AVX512BW AVX512VL
-  AVX512_VBMI UMIP PKU AVX512_VNNI AVX512_VPOPCNTDQ LA57 RDPID SGX_LC AVX512_4VNNIW AVX512_4FMAPS
-  XSAVEC XGETBV1 XSAVES PREFETCHW PDPE1GB`;
+  AVX512_VBMI UMIP PKU OSPKE AVX512_VNNI AVX512_VPOPCNTDQ LA57 RDPID SGX_LC
+  AVX512_4VNNIW AVX512_4FMAPS XSAVEC XGETBV1 XSAVES PREFETCHW PDPE1GB
+  XCR0_BNDREGS XCR0_BNDCSR XCR0_OPMASK XCR0_ZMM_HI256 XCR0_HI16_ZMM XCR0_PKRU`;
 
-const T2_FAMILY = `${COMMON}
+const T2_FAMILY = `${COMMON} SMX EIST DCA
   AVX512_VBMI2 GFNI VAES VPCLMULQDQ AVX512_BITALG FSRM AVX512_VP2INTERSECT WBNOINVD`;
-
-const INTEL_ONLY = "DTES64 DS_CPL VMX TM2 CNXT_ID SDBG XTPR PDCM PSN DS ACPI TM PBE";
 
 function names(text: string): string[] {
   return text.split(/\s+/).filter((name) => name !== "");
 }
 
-const T2 = names(`${T2_FAMILY} ${INTEL_ONLY} SMX EIST DCA`);
+const IA64: ReservedBits = [0x1, "edx", 30];
+const PCOMMIT: ReservedBits = [0x7, "ebx", 22];
+
+const T2_BASE = {
+  vendor: "intel",
+  identity: HASWELL_EP,
+  hides: names(`${T2_FAMILY} MWAITX`),
+  sets: names("MCE MTRR ERMS"),
+  reserved: [IA64, PCOMMIT],
+  archCapabilities: [],
+} as const satisfies Partial<StaticTemplate>;
+
+const T2S_SETS = `RSBA SKIP_L1DFL_VMENTRY IF_PSCHANGE_MC_NO MISC_PACKAGE_CTLS ENERGY_FILTERING_CTL
+  RRSBA GDS_NO`;
+const T2CL_KEEPS = `RDCL_NO IBRS_ALL RSBA SKIP_L1DFL_VMENTRY SSB_NO MDS_NO IF_PSCHANGE_MC_NO
+  TSX_CTRL TAA_NO SBDR_SSDP_NO FBSDP_NO PSDP_NO FB_CLEAR RRSBA PBRSB_NO GDS_NO`;
 
 /** In order of preference where two cost the same. */
 export const STATIC_TEMPLATES: readonly StaticTemplate[] = [
-  { name: "T2CL", vendor: "intel", models: [CASCADE_LAKE, ICE_LAKE], hides: T2 },
-  { name: "T2S", vendor: "intel", models: [SKYLAKE, CASCADE_LAKE], hides: T2 },
-  { name: "T2", vendor: "intel", models: [SKYLAKE, CASCADE_LAKE, ICE_LAKE], hides: T2 },
+  {
+    ...T2_BASE,
+    name: "T2CL",
+    models: [CASCADE_LAKE, ICE_LAKE],
+    hides: [
+      ...T2_BASE.hides,
+      ...names("SSE4A MISALIGNSSE MMXEXT EXTENDED_MMX EXTENDED_FXSR FFXSR"),
+    ],
+    archCapabilities: [
+      { since: "1.5", sets: [], keeps: names(T2CL_KEEPS) },
+      { since: "1.8", sets: [], keeps: names(`${T2CL_KEEPS} RFDS_NO RFDS_CLEAR`) },
+    ],
+  },
+  {
+    ...T2_BASE,
+    name: "T2S",
+    models: [SKYLAKE, CASCADE_LAKE],
+    archCapabilities: [
+      { since: "1.5", sets: names(T2S_SETS), keeps: [] },
+      { since: "1.8", sets: names(`${T2S_SETS} RFDS_NO`), keeps: [] },
+    ],
+  },
+  { ...T2_BASE, name: "T2", models: [SKYLAKE, CASCADE_LAKE, ICE_LAKE] },
   {
     name: "C3",
     vendor: "intel",
     models: [SKYLAKE, CASCADE_LAKE, ICE_LAKE],
-    hides: names(`${COMMON} ${INTEL_ONLY} FMA MOVBE BMI1 AVX2 BMI2 INVPCID LZCNT`),
+    identity: IVY_BRIDGE_EP,
+    hides: names(`${COMMON} FMA MOVBE BMI1 AVX2 BMI2 INVPCID LZCNT`),
+    sets: names("MCE MTRR"),
+    reserved: [],
+    archCapabilities: [],
   },
   {
+    ...T2_BASE,
     name: "T2A",
     vendor: "amd",
     models: [MILAN],
-    hides: names(`${T2_FAMILY} SVM SSE4A MISALIGNSSE MWAITX MMXEXT FFXSR CLZERO`),
+    hides: [...T2_BASE.hides, ...names("SVM SSE4A MISALIGNSSE MMXEXT FFXSR CLZERO")],
+    sets: [...T2_BASE.sets, ...names("XSAVEERPTR IBRS_PREFERRED IBRS_SAME_MODE NO_LMSL")],
   },
 ];
 
-/** The built-in templates that Firecracker accepts on every one of these models. */
-export function applicableStaticTemplates(
-  vendor: Vendor,
-  signatures: readonly FamilyModelStepping[],
-): StaticTemplate[] {
-  return STATIC_TEMPLATES.filter(
-    (template) =>
-      template.vendor === vendor &&
-      signatures.every((s) =>
-        template.models.some(
-          (m) => m.family === s.family && m.model === s.model && m.stepping === s.stepping,
-        ),
-      ),
+export function staticTemplateRow(name: string): StaticTemplate | undefined {
+  return STATIC_TEMPLATES.find((template) => template.name === name);
+}
+
+/** Whether Firecracker 1.12 and later accept a template on a model. */
+export function isAcceptedOn(template: StaticTemplate, signature: FamilyModelStepping): boolean {
+  return template.models.some(
+    (m) =>
+      m.family === signature.family &&
+      m.model === signature.model &&
+      m.stepping === signature.stepping,
   );
 }

@@ -8,27 +8,39 @@ import { fail } from "../errors.ts";
 interface FirecrackerRelease {
   readonly line: string;
   readonly date: string;
+  /**
+   * Snapshot formats by the first patch release that writes them. Before 1.7 each line had a
+   * version space of its own, named after it here.
+   */
+  readonly formats: readonly (readonly [patch: number, format: string])[];
 }
 
 /** The lines this project plans for: all that have custom CPU templates in today's language. */
 const RELEASES: readonly FirecrackerRelease[] = [
-  { line: "1.5", date: "2023-10" },
-  { line: "1.6", date: "2023-12" },
-  { line: "1.7", date: "2024-03" },
-  { line: "1.8", date: "2024-07" },
-  { line: "1.9", date: "2024-09" },
-  { line: "1.10", date: "2024-11" },
-  { line: "1.11", date: "2025-03" },
-  { line: "1.12", date: "2025-05" },
-  { line: "1.13", date: "2025-08" },
-  { line: "1.14", date: "2025-12" },
-  { line: "1.15", date: "2026-03" },
-  { line: "1.16", date: "2026-06" },
+  { line: "1.5", date: "2023-10", formats: [[0, "1.5"]] },
+  { line: "1.6", date: "2023-12", formats: [[0, "1.6"]] },
+  { line: "1.7", date: "2024-03", formats: [[0, "1.0.0"]] },
+  { line: "1.8", date: "2024-07", formats: [[0, "2.0.0"]] },
+  { line: "1.9", date: "2024-09", formats: [[0, "3.0.0"]] },
+  {
+    line: "1.10",
+    date: "2024-11",
+    formats: [
+      [0, "3.0.0"],
+      [1, "4.0.0"],
+    ],
+  },
+  { line: "1.11", date: "2025-03", formats: [[0, "5.0.0"]] },
+  { line: "1.12", date: "2025-05", formats: [[0, "6.0.0"]] },
+  { line: "1.13", date: "2025-08", formats: [[0, "8.0.0"]] },
+  { line: "1.14", date: "2025-12", formats: [[0, "8.0.0"]] },
+  { line: "1.15", date: "2026-03", formats: [[0, "9.0.0"]] },
+  { line: "1.16", date: "2026-06", formats: [[0, "10.0.0"]] },
 ];
 
 export const ALL_LINES: readonly string[] = RELEASES.map((release) => release.line);
 
-const VERSION = /^v?(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})?(?:[-_+][0-9A-Za-z.+_-]{1,64})?$/;
+const VERSION = /^v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-_+][0-9A-Za-z.+_-]{1,64})?$/;
 
 /** The line of a version such as `1.14.1`, `v1.14.1_431f1fc` or `1.16.0-dev`; else undefined. */
 function lineOf(version: string): string | undefined {
@@ -58,4 +70,24 @@ export function formatLines(lines: readonly string[]): string {
   const run = ALL_LINES.slice(ALL_LINES.indexOf(first), ALL_LINES.indexOf(last) + 1);
   if (sorted.length > 2 && run.length === sorted.length) return `${first}–${last}`;
   return sorted.join(", ");
+}
+
+/**
+ * The snapshot format that a release writes and loads. Undefined where nothing is known, and
+ * where a line without a patch number leaves it open (1.10).
+ */
+export function snapshotFormat(version: string): string | undefined {
+  const patch = VERSION.exec(version)?.[3];
+  const line = lineOf(version);
+  const formats = RELEASES.find((release) => release.line === line)?.formats ?? [];
+  if (patch === undefined) return formats.length === 1 ? formats[0]?.[1] : undefined;
+  return formats.findLast(([first]) => Number(patch) >= first)?.[1];
+}
+
+/** The newest of some versions that anything is known about. */
+export function newestVersion(versions: readonly string[]): string | undefined {
+  return versions
+    .filter((version) => ALL_LINES.includes(lineOf(version) ?? ""))
+    .toSorted((a, b) => compareLines(lineOf(a) ?? "", lineOf(b) ?? ""))
+    .at(-1);
 }

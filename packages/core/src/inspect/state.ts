@@ -1,4 +1,5 @@
 /** What can be decoded and compared as a CPU: a profile, or a plan's guest CPU. */
+import type { CpuContract } from "../contract/contract.ts";
 import { entryKey, indexEntries } from "../cpuid.ts";
 import type { GuestCpu } from "../plan/guest.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
@@ -29,5 +30,15 @@ export function stateOfPlan(vendor: Vendor, guest: GuestCpu): CpuState {
     vendor,
     cpuid: indexEntries(entries),
     msrs: new Map(guest.msrs.map(({ addr, value }) => [addr, value])),
+  };
+}
+
+/** Undefined for aarch64 and for vendors nothing is known about. */
+export function stateOfContract({ vendor, cpuid, msrs }: CpuContract): CpuState | undefined {
+  if (vendor === undefined) return undefined;
+  return {
+    vendor,
+    cpuid: indexEntries(cpuid),
+    msrs: new Map(msrs.map(({ addr, value }) => [addr, value])),
   };
 }

@@ -1,5 +1,5 @@
 /** The plan against Firecracker's built-in templates: what a pool would lose by using one. */
-import { applicableStaticTemplates } from "../firecracker/static-templates.ts";
+import { isAcceptedOn, STATIC_TEMPLATES } from "../firecracker/static-templates.ts";
 import { fieldByName } from "../tables/lookup.ts";
 import type { Plan } from "./plan.ts";
 
@@ -25,7 +25,9 @@ function withDependents(features: readonly string[], hidden: ReadonlySet<string>
 /** The applicable built-in templates, the least costly first. */
 export function compareStaticTemplates(plan: Plan): StaticComparison[] {
   const signatures = plan.classes.map(({ nodeClass }) => nodeClass.signature);
-  return applicableStaticTemplates(plan.vendor, signatures)
+  return STATIC_TEMPLATES.filter(
+    (t) => t.vendor === plan.vendor && signatures.every((s) => isAcceptedOn(t, s)),
+  )
     .map(({ name, hides }) => ({
       name,
       losesMore: withDependents(plan.guest.features, new Set(hides)),

@@ -1,11 +1,10 @@
 /** Pools that cannot be one pool, and why. */
-import { entryKey, type CpuidMap } from "../cpuid.ts";
-import { leafAddress, msrAddress } from "../format/address.ts";
+import type { CpuidMap } from "../cpuid.ts";
+import { leafAddress } from "../format/address.ts";
 import { compareText, listOf } from "../format/text.ts";
+import { missingFacts } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
-import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
-import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
 import { vendorOf, vendorString } from "../tables/vendors.ts";
 
 type RefusalCode =
@@ -21,41 +20,6 @@ export interface Refusal {
   readonly message: string;
   readonly hint: string;
   readonly nodes: readonly string[];
-}
-
-/** Leaves without which nothing can be said about a guest. */
-const REQUIRED: readonly (readonly [leaf: number, subleaf: number])[] = [
-  [0x0, 0],
-  [0x1, 0],
-  [0x7, 0],
-  [0xd, 0],
-  [0xd, 1],
-  [0x8000_0000, 0],
-  [0x8000_0001, 0],
-  [0x8000_0008, 0],
-];
-
-const ARCH_CAPABILITIES_BIT = 29;
-
-/** What a profile lacks to be planned with; empty when nothing. */
-function missingFacts(profile: NodeProfile, cpuid: CpuidMap, vendor: Vendor): string[] {
-  const missing = [...profile.incomplete];
-  for (const [leaf, subleaf] of REQUIRED) {
-    if (!cpuid.has(entryKey(leaf, subleaf)))
-      missing.push(`${leafAddress(leaf, subleaf)} is absent`);
-  }
-  const xcr0 = cpuid.get(entryKey(0xd, 0))?.eax ?? 0;
-  for (const { index, in: where, name } of STATE_COMPONENTS) {
-    if (where === "xcr0" && (xcr0 >>> index) & 1 && !cpuid.has(entryKey(0xd, index))) {
-      missing.push(`${leafAddress(0xd, index)} is absent, but ${name} is offered`);
-    }
-  }
-  const leaf7 = cpuid.get(entryKey(0x7, 0))?.edx ?? 0;
-  const hasMsr = profile.cpu.msrs.some(({ addr }) => addr === ARCH_CAPABILITIES);
-  if (vendor === "intel" && (leaf7 >>> ARCH_CAPABILITIES_BIT) & 1 && !hasMsr) {
-    missing.push(`${msrAddress(ARCH_CAPABILITIES)} is absent, but ARCH_CAPABILITIES is offered`);
-  }
-  return missing;
 }
 
 function groupNames<K>(

@@ -32,12 +32,20 @@ export interface OfferedCpu {
   readonly registers: readonly ArmRegister[];
 }
 
+export interface TscFacts {
+  /** As KVM_GET_TSC_KHZ answers. */
+  readonly khz: number;
+  /** Whether the CPU can scale a guest's TSC; undefined where nobody asked. */
+  readonly scaling?: boolean;
+}
+
 export interface NodeProfile {
   readonly name: string;
   readonly cpu: OfferedCpu;
   readonly host: HostFacts;
   /** Versions installed, or the version whose tool made the fingerprint. */
   readonly firecracker: readonly string[];
+  readonly tsc?: TscFacts;
   readonly provenance: string | undefined;
   /** What is missing and why; empty when complete. */
   readonly incomplete: readonly string[];

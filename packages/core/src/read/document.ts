@@ -10,6 +10,8 @@ import {
   readFingerprintCpu,
   readFingerprintHeader,
 } from "./dump.ts";
+import type { CpuContract } from "../contract/contract.ts";
+import { CONTRACT_SCHEMA, readContract } from "./contract.ts";
 import { readPlan, PLAN_SCHEMA, type PlanFile } from "./plan.ts";
 import { isObject, kindOf, type JsonObject } from "../json/problems.ts";
 import { readProfileCpu, readProfileHeader } from "./profile.ts";
@@ -17,7 +19,8 @@ import { readProfileCpu, readProfileHeader } from "./profile.ts";
 export type Document =
   | { readonly kind: "profile"; readonly profile: NodeProfile }
   | { readonly kind: "template"; readonly template: CpuTemplate }
-  | { readonly kind: "plan"; readonly plan: PlanFile };
+  | { readonly kind: "plan"; readonly plan: PlanFile }
+  | { readonly kind: "contract"; readonly contract: CpuContract };
 
 /** Reads a document; `name` is the node's name where the document has none. */
 export function readDocument(json: unknown, name: string): Document {
@@ -48,10 +51,11 @@ function readOwn(json: JsonObject, name: string): Document {
     return { kind: "profile", profile: { ...header, cpu: readProfileCpu(json) } };
   }
   if (schema === PLAN_SCHEMA) return { kind: "plan", plan: readPlan(json) };
+  if (schema === CONTRACT_SCHEMA) return { kind: "contract", contract: readContract(json) };
   const found = typeof schema === "string" ? JSON.stringify(schema) : kindOf(schema);
   return fail(
     "UNKNOWN_FORMAT",
-    `unknown schema ${found}; known: ${PROFILE_SCHEMA}, ${PLAN_SCHEMA}`,
+    `unknown schema ${found}; known: ${PROFILE_SCHEMA}, ${PLAN_SCHEMA}, ${CONTRACT_SCHEMA}`,
     "schema",
   );
 }
@@ -60,9 +64,11 @@ function readOwn(json: JsonObject, name: string): Document {
 export function readProfile(json: unknown, name: string): NodeProfile {
   const document = readDocument(json, name);
   if (document.kind === "profile") return document.profile;
-  const what =
-    document.kind === "plan"
-      ? "this is a plan, not a profile"
-      : "this is a CPU template, not what a node offers (it marks bits x, or names only some)";
-  return fail("NOT_A_PROFILE", what);
+  const what = {
+    plan: "this is a plan, not a profile",
+    contract: "this is the contract of a snapshot, not what a node offers",
+    template:
+      "this is a CPU template, not what a node offers (it marks bits x, or names only some)",
+  };
+  return fail("NOT_A_PROFILE", what[document.kind]);
 }

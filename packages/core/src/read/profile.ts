@@ -8,6 +8,7 @@ import {
   type HostFacts,
   type NodeProfile,
   type OfferedCpu,
+  type TscFacts,
   type View,
 } from "../profile/profile.ts";
 import { readInteger, readU32 } from "../json/integer.ts";
@@ -27,6 +28,7 @@ const KEYS = [
   "provenance",
   "host",
   "firecracker",
+  "tsc",
   "incomplete",
   "arch",
   "view",
@@ -40,6 +42,23 @@ function readString(object: JsonObject, key: string, path: string, problems: Pro
   if (value === undefined || typeof value === "string") return value;
   problems.add(path, `must be a string, but is ${kindOf(value)}`);
   return undefined;
+}
+
+function readTsc(json: JsonObject, problems: Problems): TscFacts | undefined {
+  const tsc = json["tsc"];
+  if (tsc === undefined) return undefined;
+  if (!isObject(tsc)) {
+    problems.add("tsc", `must be an object, but is ${kindOf(tsc)}`);
+    return undefined;
+  }
+  checkKeys(tsc, ["khz", "scaling"], () => "tsc", problems);
+  const { khz, scaling } = tsc;
+  if (typeof khz !== "number" || !(khz > 0)) problems.add("tsc.khz", "must be kHz, a number");
+  if (scaling !== undefined && typeof scaling !== "boolean") {
+    problems.add("tsc.scaling", `must be true or false, but is ${kindOf(scaling)}`);
+  }
+  const frequency = typeof khz === "number" ? khz : 0;
+  return typeof scaling === "boolean" ? { khz: frequency, scaling } : { khz: frequency };
 }
 
 function readStrings(object: JsonObject, key: string, problems: Problems): string[] {
@@ -160,6 +179,7 @@ export function readProfileHeader(
   } else problems.add("host", `must be an object, but is ${kindOf(hostJson)}`);
   const name = readString(json, "name", "name", problems);
   if (name === "") problems.add("name", "is empty");
+  const tsc = readTsc(json, problems);
   const profile = {
     name: name ?? fallbackName,
     host: host as HostFacts,
@@ -168,7 +188,7 @@ export function readProfileHeader(
     incomplete: readStrings(json, "incomplete", problems),
   };
   problems.throwIfAny("BAD_FIELD");
-  return profile;
+  return tsc === undefined ? profile : { ...profile, tsc };
 }
 
 function listIfAny<T>(items: readonly T[]): readonly T[] | undefined {
@@ -183,6 +203,7 @@ export function formatProfile({ cpu, ...profile }: NodeProfile): string {
     provenance: profile.provenance,
     host: profile.host,
     firecracker: profile.firecracker,
+    tsc: profile.tsc,
     incomplete: listIfAny(profile.incomplete),
     arch: cpu.arch,
     view: cpu.view,

@@ -128,6 +128,8 @@ export const hint = builder("feature", "user", "slower");
 export const kernelHint = builder("feature", "kernel", "slower");
 /** A promise that a vulnerability is absent or that a mitigation is not needed. */
 export const immunity = builder("feature", "kernel", "insecure");
+/** A mitigation that a guest may switch on: where it is missing, the mitigation stays off. */
+export const control = builder("feature", "kernel", "insecure");
 /** An announcement of a weakness, a lack, or of a cure that software must apply. */
 export const weakness = builder("union", "kernel", "insecure");
 /** A number that must fit every member. */

@@ -1,5 +1,6 @@
 /** Leaf 0x7: structured extended features. */
 import {
+  control,
   aliased,
   hint,
   immunity,
@@ -177,10 +178,11 @@ const SUBLEAF_1_REST: readonly CpuidField[] = [
 ];
 
 const SUBLEAF_2 = inRegister(0x7, 2, "edx", ref, [
-  kernel(0, "PSFD", "predictive store forwarding disable", SPECULATION),
-  kernel(1, "IPRED_CTRL", "SPEC_CTRL.IPRED_DIS", SPECULATION),
+  // Linux guests never write these three bits of SPEC_CTRL, so that losing them cannot fault.
+  control(0, "PSFD", "predictive store forwarding disable", SPECULATION),
+  control(1, "IPRED_CTRL", "SPEC_CTRL.IPRED_DIS", SPECULATION),
   kernel(2, "RRSBA_CTRL", "SPEC_CTRL.RRSBA_DIS", SPECULATION),
-  kernel(3, "DDPD_U", "SPEC_CTRL.DDPD_U", SPECULATION),
+  control(3, "DDPD_U", "SPEC_CTRL.DDPD_U", SPECULATION),
   kernel(4, "BHI_CTRL", "SPEC_CTRL.BHI_DIS_S", SPECULATION),
   immunity(5, "MCDT_NO", "no MXCSR-dependent timing", "immunities"),
   kernel(6, "UC_LOCK_DISABLE", "UC-lock disable", "machine check"),

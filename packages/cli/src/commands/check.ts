@@ -1,0 +1,37 @@
+/** `evenkeel check`: may this snapshot resume on these nodes? */
+import { CoreError, judge, knownLine, prettyJson, type CpuContract } from "@evenkeel/core";
+import { CliError, FileError } from "../errors.ts";
+import { loadDocument, profileLoader } from "../input/documents.ts";
+import { displayName, refuseStdinTwice } from "../input/read.ts";
+import { checkReport } from "../render/check.ts";
+
+export interface CheckFlags {
+  readonly snapshot?: string;
+  readonly node?: readonly string[];
+  readonly firecracker?: string;
+  readonly json?: boolean;
+}
+
+function loadContract(file: string): CpuContract {
+  const document = loadDocument(file);
+  if (document.kind === "contract") return document.contract;
+  const message = `this is a ${document.kind}, not a snapshot's contract`;
+  const error = new CoreError("NOT_A_CONTRACT", [{ path: "", message }]);
+  throw new FileError(displayName(file), error);
+}
+
+export function runCheck(flags: CheckFlags): number {
+  const { snapshot, node: files = [], firecracker } = flags;
+  if (snapshot === undefined) throw new CliError("USAGE", "name the contract with --snapshot");
+  if (files.length === 0) throw new CliError("USAGE", "name at least one profile with --node");
+  refuseStdinTwice([snapshot, ...files]);
+  if (firecracker !== undefined) knownLine(firecracker);
+  const contract = loadContract(snapshot);
+  const results = files.map(profileLoader()).map((profile) => ({
+    node: profile.name,
+    ...judge(contract, profile, firecracker),
+  }));
+  const text = flags.json === true ? prettyJson({ results }) : checkReport(contract, results);
+  process.stdout.write(text);
+  return results.every(({ verdict }) => verdict === "compatible") ? 0 : 1;
+}

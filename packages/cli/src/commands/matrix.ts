@@ -1,0 +1,93 @@
+/** `evenkeel matrix`: every ordered pair of classes, and a certificate that can be proven again. */
+import {
+  certify,
+  disagreements,
+  judgeMatrix,
+  knownLine,
+  matrixEntries,
+  parseJson,
+  prettyJson,
+  profileDigest,
+  readCertificate,
+  type Certificate,
+  type MatrixEntry,
+  type MatrixPair,
+} from "@evenkeel/core";
+import { CliError } from "../errors.ts";
+import { predictFor, type BootFlags } from "../input/contracts.ts";
+import { inFile, profileLoader } from "../input/documents.ts";
+import { readInput, refuseStdinTwice } from "../input/read.ts";
+import { shapeOf, type ShapeFlags } from "../input/shape.ts";
+import { writeFileWhole } from "../output/write-files.ts";
+import { matrixReport } from "../render/matrix.ts";
+
+export interface MatrixFlags extends BootFlags, ShapeFlags {
+  readonly cert?: string;
+  readonly verify?: string;
+  readonly json?: boolean;
+}
+
+interface Judged {
+  readonly entries: readonly MatrixEntry[];
+  readonly pairs: readonly MatrixPair[];
+  readonly certificate: Certificate;
+}
+
+function judgeFiles(files: readonly string[], flags: MatrixFlags): Judged {
+  refuseStdinTwice(files);
+  const shape = shapeOf(flags);
+  if (flags.firecracker !== undefined) knownLine(flags.firecracker);
+  const load = profileLoader();
+  const loaded = files.map((file) => ({ file, profile: load(file) }));
+  const entries = matrixEntries(
+    loaded.map(({ profile }) => profile),
+    (profile) => {
+      const result = predictFor(profile, shape, flags);
+      if (result.ok) return result.contract;
+      const what = result.missing.join(", ");
+      throw new CliError("USAGE", `${profile.name} cannot boot this guest: it lacks ${what}`);
+    },
+  );
+  const pairs = judgeMatrix(entries, flags.firecracker);
+  const inputs = loaded.map(({ file, profile }) => ({
+    file,
+    name: profile.name,
+    digest: profileDigest(profile),
+  }));
+  const certificate = certify(inputs, shape.record, flags.firecracker, entries, pairs);
+  return { entries, pairs, certificate };
+}
+
+function verify(file: string, json: boolean): number {
+  const certificate = inFile(file, () =>
+    readCertificate(parseJson(readInput(file).toString("utf8"))),
+  );
+  const { shape, firecracker, inputs } = certificate;
+  const flags = firecracker === undefined ? shape : { ...shape, firecracker };
+  const anew = judgeFiles(
+    inputs.map((input) => input.file),
+    flags,
+  ).certificate;
+  const found = disagreements(certificate, anew);
+  if (json) process.stdout.write(prettyJson({ proven: found.length === 0, disagreements: found }));
+  else if (found.length === 0) {
+    const count = certificate.pairs.length;
+    process.stdout.write(`Proven again: ${count} verdicts from ${inputs.length} profiles.\n`);
+  } else process.stdout.write(`Not proven:\n${found.map((line) => `  ${line}\n`).join("")}`);
+  return found.length === 0 ? 0 : 1;
+}
+
+export function runMatrix(files: readonly string[], flags: MatrixFlags): number {
+  if (flags.verify !== undefined) {
+    if (files.length > 0)
+      throw new CliError("USAGE", "--verify takes its inputs from the certificate");
+    return verify(flags.verify, flags.json === true);
+  }
+  if (files.length === 0) throw new CliError("USAGE", "no profile is named");
+  const { entries, pairs, certificate } = judgeFiles(files, flags);
+  if (flags.cert !== undefined) writeFileWhole(flags.cert, prettyJson(certificate));
+  const text =
+    flags.json === true ? prettyJson({ ...certificate, pairs }) : matrixReport(entries, pairs);
+  process.stdout.write(text);
+  return pairs.every(({ verdict }) => verdict === "compatible") ? 0 : 1;
+}

@@ -1,0 +1,68 @@
+/** Contracts from profiles, as the commands that predict them need it. */
+import {
+  decodeSignature,
+  formatFms,
+  isAcceptedOn,
+  knownLine,
+  newestVersion,
+  predictContract,
+  type ContractResult,
+  type NodeProfile,
+} from "@evenkeel/core";
+import { CliError } from "../errors.ts";
+import type { Shape } from "./shape.ts";
+
+export interface BootFlags {
+  readonly firecracker?: string;
+  readonly vcpus?: string;
+  readonly smt?: boolean;
+}
+
+/** The version asked for, else the newest one that the node has. */
+function versionFor(profile: NodeProfile, { firecracker }: BootFlags): string {
+  const version = firecracker ?? newestVersion(profile.firecracker);
+  if (version === undefined) {
+    throw new CliError("NO_VERSION", `${profile.name}: its profile names no Firecracker version`);
+  }
+  return version;
+}
+
+function vcpuCount(text: string | undefined): number {
+  const count = Number(text ?? "1");
+  if (Number.isInteger(count) && count >= 1 && count <= 32) return count;
+  throw new CliError("USAGE", `--vcpus must be 1 to 32, but is "${text}"`);
+}
+
+/** Firecracker 1.12 and later refuse a built-in template on a model outside its list. */
+function refusedModel(profile: NodeProfile, version: string, shape: Shape): string | undefined {
+  const { builtIn } = shape;
+  if (builtIn === undefined) return undefined;
+  const signature = decodeSignature(profile.cpu.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
+  const [major = 0, minor = 0] = knownLine(version).split(".").map(Number);
+  const checked = major > 1 || minor >= 12;
+  if (!checked || isAcceptedOn(builtIn, signature)) return undefined;
+  return `${builtIn.name} on model ${formatFms(signature)}`;
+}
+
+export function predictFor(
+  profile: NodeProfile,
+  shape: Shape,
+  flags: BootFlags,
+  time?: string,
+): ContractResult {
+  const version = versionFor(profile, flags);
+  const refused = refusedModel(profile, version, shape);
+  if (refused !== undefined) return { ok: false, missing: [refused] };
+  const template = shape.templateFor(profile, version);
+  const templateName = shape.name(profile);
+  const nodeClass = shape.classOf(profile);
+  return predictContract(profile, {
+    firecracker: version,
+    vcpus: vcpuCount(flags.vcpus),
+    smt: flags.smt === true,
+    ...(template === undefined ? {} : { template }),
+    ...(templateName === undefined ? {} : { templateName }),
+    ...(nodeClass === undefined ? {} : { class: nodeClass }),
+    ...(time === undefined ? {} : { time }),
+  });
+}

@@ -1,0 +1,113 @@
+/** How a guest is shaped: by nothing, a template's file, a built-in template, or a plan. */
+import { existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import {
+  buildStaticTemplate,
+  CoreError,
+  knownLine,
+  staticTemplateRow,
+  type CpuTemplate,
+  type NodeProfile,
+  type PlanFile,
+  type StaticTemplate,
+} from "@evenkeel/core";
+import { CliError, FileError } from "../errors.ts";
+import { loadDocument } from "./documents.ts";
+import { displayName } from "./read.ts";
+
+export interface ShapeFlags {
+  readonly template?: string;
+  readonly cpuTemplate?: string;
+  readonly plan?: string;
+}
+
+export interface Shape {
+  /** The template for a node under a Firecracker version; undefined: none. */
+  readonly templateFor: (profile: NodeProfile, version: string) => CpuTemplate | undefined;
+  /** As a contract or a certificate records it. */
+  readonly name: (profile: NodeProfile) => string | undefined;
+  readonly classOf: (profile: NodeProfile) => string | undefined;
+  /** The built-in template, if it is one. */
+  readonly builtIn: StaticTemplate | undefined;
+  readonly record: Readonly<Record<string, string>>;
+}
+
+const NOTHING = { name: () => undefined, classOf: () => undefined, builtIn: undefined };
+
+function misfit(file: string, code: "NOT_A_TEMPLATE" | "NOT_A_PLAN", message: string): FileError {
+  return new FileError(displayName(file), new CoreError(code, [{ path: "", message }]));
+}
+
+export function loadTemplate(file: string): CpuTemplate {
+  const document = loadDocument(file);
+  if (document.kind === "template") return document.template;
+  throw misfit(file, "NOT_A_TEMPLATE", `this is a ${document.kind}, not a CPU template`);
+}
+
+/** A plan by its file or by its directory. */
+function loadPlan(path: string): { readonly plan: PlanFile; readonly directory: string } {
+  const isDirectory = existsSync(path) && statSync(path).isDirectory();
+  const file = isDirectory ? join(path, "plan.json") : path;
+  const document = loadDocument(file);
+  if (document.kind !== "plan") {
+    throw misfit(file, "NOT_A_PLAN", `this is a ${document.kind}, not a plan`);
+  }
+  return { plan: document.plan, directory: dirname(file) };
+}
+
+function shapeOfPlan(path: string): Shape {
+  const { plan, directory } = loadPlan(path);
+  const planned = new Map(plan.classes.flatMap((c) => c.nodes.map((node) => [node, c] as const)));
+  const templates = new Map<string, CpuTemplate>();
+  const find = ({ name }: NodeProfile) => {
+    const found = planned.get(name);
+    if (found === undefined)
+      throw new CliError("NODE_NOT_PLANNED", `${path} has no node "${name}"`);
+    return found;
+  };
+  const load = (file: string) => {
+    const known = templates.get(file) ?? loadTemplate(join(directory, file));
+    templates.set(file, known);
+    return known;
+  };
+  return {
+    templateFor: (profile) => load(find(profile).template),
+    name: (profile) => find(profile).template,
+    classOf: (profile) => find(profile).id,
+    builtIn: undefined,
+    record: { plan: path },
+  };
+}
+
+function builtInTemplate(name: string): StaticTemplate {
+  const row = staticTemplateRow(name);
+  if (row !== undefined) return row;
+  throw new CoreError("NOT_A_TEMPLATE", [
+    { path: "", message: `no built-in template is called "${name}"` },
+  ]);
+}
+
+/** Reads the flags; more than one way at once is an error. */
+export function shapeOf({ template, cpuTemplate, plan }: ShapeFlags): Shape {
+  const given = [template, cpuTemplate, plan].filter((flag) => flag !== undefined);
+  if (given.length > 1) {
+    throw new CliError("USAGE", "give one of --template, --cpu-template and --plan");
+  }
+  if (plan !== undefined) return shapeOfPlan(plan);
+  if (template !== undefined) {
+    const loaded = loadTemplate(template);
+    const record = { template };
+    return { ...NOTHING, templateFor: () => loaded, name: () => template, record };
+  }
+  if (cpuTemplate === undefined || cpuTemplate === "None") {
+    return { ...NOTHING, templateFor: () => undefined, record: {} };
+  }
+  const row = builtInTemplate(cpuTemplate);
+  return {
+    ...NOTHING,
+    templateFor: (_, version) => buildStaticTemplate(row, knownLine(version)),
+    name: () => row.name,
+    builtIn: row,
+    record: { cpuTemplate },
+  };
+}

@@ -1,0 +1,78 @@
+/** Predicting a contract: the guest CPU of a snapshot that a node would take. */
+import { indexEntries } from "../cpuid.ts";
+import { leafAddress, msrAddress } from "../format/address.ts";
+import { simulate } from "../firecracker/simulate.ts";
+import { knownLine, snapshotFormat } from "../firecracker/versions.ts";
+import { missingFacts } from "../profile/complete.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import { vendorOf } from "../tables/vendors.ts";
+import type { MissingEntry } from "../template/apply.ts";
+import { EMPTY_TEMPLATE, type CpuTemplate } from "../template/template.ts";
+import type { CpuContract } from "./contract.ts";
+
+export interface ContractOptions {
+  readonly firecracker: string;
+  readonly vcpus: number;
+  readonly smt: boolean;
+  readonly template?: CpuTemplate;
+  /** What the template is called. */
+  readonly templateName?: string;
+  readonly class?: string;
+  readonly plan?: string;
+  readonly time?: string;
+}
+
+export type ContractResult =
+  | { readonly ok: true; readonly contract: CpuContract }
+  /** Firecracker would refuse to boot: the template names what this node does not have. */
+  | { readonly ok: false; readonly missing: readonly string[] };
+
+function addressOf(missing: MissingEntry): string {
+  return missing.kind === "msr"
+    ? msrAddress(missing.addr)
+    : leafAddress(missing.leaf, missing.subleaf);
+}
+
+/** Predicts the contract of a snapshot taken on a node; throws UNKNOWN_VERSION. */
+export function predictContract(profile: NodeProfile, options: ContractOptions): ContractResult {
+  const { cpu, host } = profile;
+  const { firecracker, vcpus, smt, template = EMPTY_TEMPLATE } = options;
+  const line = knownLine(firecracker);
+  const leaf0 = cpu.cpuid.find(({ leaf }) => leaf === 0);
+  const vendor = leaf0 === undefined ? undefined : vendorOf(leaf0);
+  const facts = {
+    arch: cpu.arch,
+    vendor,
+    vcpus,
+    smt,
+    tscKhz: profile.tsc?.khz,
+    kernel: host.kernel,
+    firecracker,
+    snapshotFormat: snapshotFormat(firecracker),
+    kvmCapabilities: template.kvmCapabilities,
+    node: profile.name,
+    class: options.class,
+    template: options.templateName,
+    plan: options.plan,
+    made: "predicted",
+    time: options.time,
+  } as const;
+  if (cpu.arch === "aarch64" || vendor === undefined) {
+    const incomplete =
+      cpu.arch === "aarch64"
+        ? profile.incomplete
+        : [...profile.incomplete, "the vendor is unknown"];
+    const { cpuid, msrs, registers } = cpu;
+    return { ok: true, contract: { ...facts, cpuid, msrs, registers, incomplete } };
+  }
+  const view = simulate(cpu, vendor, line, template, { vcpus, smt, index: 0 });
+  if (view.missing.length > 0) return { ok: false, missing: view.missing.map(addressOf) };
+  const contract: CpuContract = {
+    ...facts,
+    cpuid: [...view.cpuid.values()],
+    msrs: [...view.msrs].map(([addr, value]) => ({ addr, value })),
+    registers: [],
+    incomplete: missingFacts(profile, indexEntries(cpu.cpuid), vendor),
+  };
+  return { ok: true, contract };
+}

@@ -1,0 +1,32 @@
+/** What a lint has to say about a template on a node. */
+
+/** `error`: it will not boot, or the guest is wronged; `warning`: not what it seems; `note`: FYI. */
+export type LintSeverity = "error" | "warning" | "note";
+
+export interface LintFinding {
+  readonly rule: string;
+  readonly severity: LintSeverity;
+  /** Where in the template, e.g. `cpuid_modifiers[3]`; empty for the template as a whole. */
+  readonly path: string;
+  readonly address: string;
+  readonly name: string;
+  readonly message: string;
+  readonly fix: string;
+}
+
+/** docs/lint.md lists the same; a test keeps the two equal. */
+export const LINT_RULES = {
+  "missing-entry":
+    "The template names a leaf or an MSR that the node does not have: fatal at boot.",
+  overwritten: "Firecracker overwrites these bits, whatever the template says.",
+  flags: "The entry's flags do not fit its leaf.",
+  unbacked: "The template sets a feature that the node does not have.",
+  dependency: "The guest sees a feature without the one it needs.",
+  "xsave-size": "The XSAVE area size does not fit the state components left.",
+  "hidden-weakness": "The template hides a weakness or a needed action that the node announces.",
+  identity: "The template shows guests another model than the node's.",
+  "static-model": "Firecracker refuses this built-in template on this model.",
+  deprecated: "Built-in templates are deprecated and will go with Firecracker 2.0.",
+} as const satisfies Record<string, string>;
+
+export type LintRuleId = keyof typeof LINT_RULES;

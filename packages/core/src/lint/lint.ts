@@ -1,0 +1,190 @@
+/** Is this template right for this node and these Firecracker releases? */
+import { entryKey, indexEntries, type CpuidMap } from "../cpuid.ts";
+import { checkTemplate } from "../firecracker/check-template.ts";
+import { simulate, type GuestView } from "../firecracker/simulate.ts";
+import { isAcceptedOn, type StaticTemplate } from "../firecracker/static-templates.ts";
+import { compareLines, formatLines } from "../firecracker/versions.ts";
+import { leafAddress, msrAddress } from "../format/address.ts";
+import { decode, type DecodedField } from "../inspect/decode.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
+import type { Vendor } from "../tables/field.ts";
+import { fieldByName } from "../tables/lookup.ts";
+import { decodeSignature, formatFms, modelOf } from "../tables/models.ts";
+import { vendorOf } from "../tables/vendors.ts";
+import type { CpuTemplate } from "../template/template.ts";
+import type { LintFinding, LintRuleId, LintSeverity } from "./finding.ts";
+
+export interface Linted {
+  readonly template: CpuTemplate;
+  /** The built-in template it is, if it is one. */
+  readonly builtIn: StaticTemplate | undefined;
+}
+
+function found(
+  rule: LintRuleId,
+  severity: LintSeverity,
+  place: { path?: string; address?: string; name?: string },
+  message: string,
+  fix: string,
+): LintFinding {
+  const { path = "", address = "", name = "" } = place;
+  return { rule, severity, path, address, name, message, fix };
+}
+
+function lintMissing(view: GuestView, template: CpuTemplate): LintFinding[] {
+  return view.missing.map((missing) => {
+    const isMsr = missing.kind === "msr";
+    const index = isMsr
+      ? template.msrModifiers.findIndex(({ addr }) => addr === missing.addr)
+      : template.cpuidModifiers.findIndex(
+          ({ leaf, subleaf }) => leaf === missing.leaf && subleaf === missing.subleaf,
+        );
+    const path = `${isMsr ? "msr" : "cpuid"}_modifiers[${index}]`;
+    const address = isMsr ? msrAddress(missing.addr) : leafAddress(missing.leaf, missing.subleaf);
+    const what = isMsr
+      ? `Template changes an MSR entry not supported by KVM: ${address}`
+      : `Template changes a CPUID entry not supported by KVM: ${address}`;
+    const fix = "Leave this entry out of the template for this class of nodes.";
+    return found("missing-entry", "error", { path, address }, `${what}: no microVM starts.`, fix);
+  });
+}
+
+function lintLanguage(
+  template: CpuTemplate,
+  vendor: Vendor,
+  lines: readonly string[],
+): LintFinding[] {
+  return checkTemplate(template, lines, vendor).map(({ path, address, message }) => {
+    const isFlags = path.endsWith(".flags");
+    const fix = isFlags ? "Use KVM's own flags for this leaf." : "Leave these bits as x.";
+    return found(isFlags ? "flags" : "overwritten", "warning", { path, address }, message, fix);
+  });
+}
+
+type Fields = ReadonlyMap<string, DecodedField>;
+
+function isSet(fields: Fields, name: string): boolean {
+  return (fields.get(name)?.value ?? 0n) !== 0n;
+}
+
+/** Bits that are 1 for the guest and 0 on the node, and the other way round. */
+function lintBits(guest: Fields, node: Fields): LintFinding[] {
+  const findings: LintFinding[] = [];
+  for (const [name, field] of guest) {
+    const offered = isSet(node, name);
+    const place = { address: field.address, name };
+    if (field.kind === "feature" && field.value !== 0n && !offered) {
+      const message = `${name} is set, but the node does not have it: what uses it will fault.`;
+      findings.push(found("unbacked", "error", place, message, "Write x or 0 instead of 1."));
+    }
+    if (field.kind === "union" && field.value === 0n && offered) {
+      const message = `${name} (${field.title}) is hidden: guests leave a mitigation off.`;
+      findings.push(
+        found("hidden-weakness", "error", place, message, "Write x or 1 instead of 0."),
+      );
+    }
+  }
+  return findings;
+}
+
+function lintDependencies(guest: Fields, node: Fields): LintFinding[] {
+  const findings: LintFinding[] = [];
+  for (const [name, { kind, value, address }] of guest) {
+    if (kind !== "feature" || value === 0n) continue;
+    const requires = fieldByName(name)?.requires ?? [];
+    const missing = requires.filter((needed) => !isSet(guest, needed) && isSet(node, needed));
+    if (missing.length === 0) continue;
+    const message = `${name} is shown without ${missing.join(", ")}, which it needs.`;
+    const fix = `Hide ${name} as well.`;
+    findings.push(found("dependency", "warning", { address, name }, message, fix));
+  }
+  return findings;
+}
+
+/** Bytes of the standard-format area that the guest's user components need. */
+function neededSize(guest: Fields): bigint {
+  const ends = STATE_COMPONENTS.filter((c) => c.in === "xcr0" && isSet(guest, c.name)).map(
+    ({ name }) =>
+      (guest.get(`${name}_OFFSET`)?.value ?? 0n) + (guest.get(`${name}_SIZE`)?.value ?? 0n),
+  );
+  return ends.reduce((max, end) => (end > max ? end : max), 576n);
+}
+
+function lintXsaveSize(guest: Fields): LintFinding[] {
+  const size = guest.get("XSAVE_SIZE_MAX");
+  const needed = neededSize(guest);
+  if (size === undefined || size.value === 0n || size.value === needed) return [];
+  const place = { address: size.address, name: size.name };
+  const message = `The area is given as ${size.value} bytes, the components need ${needed}.`;
+  const fix = `Write ${needed} into the register.`;
+  const severity = size.value < needed ? "error" : "warning";
+  return [found("xsave-size", severity, place, message, fix)];
+}
+
+function lintIdentity(guest: CpuidMap, node: CpuidMap, vendor: Vendor): LintFinding[] {
+  const key = entryKey(1, 0);
+  const [shown, own] = [guest, node].map((cpuid) => decodeSignature(cpuid.get(key)?.eax ?? 0));
+  if (shown === undefined || own === undefined || formatFms(shown) === formatFms(own)) return [];
+  const [from, to] = [modelOf(vendor, shown)?.launched, modelOf(vendor, own)?.launched];
+  const older = from !== undefined && to !== undefined && from <= to;
+  const message = older
+    ? `Guests see model ${formatFms(shown)}, older than the node's ${formatFms(own)}.`
+    : `Guests see model ${formatFms(shown)}, not known to be older than ${formatFms(own)}: their ` +
+      "kernels may leave mitigations off.";
+  const fix = older ? "Fine where it is meant." : "Show the oldest model of the pool.";
+  const place = { address: "CPUID.01H:EAX", name: "family/model/stepping" };
+  return [found("identity", older ? "note" : "error", place, message, fix)];
+}
+
+function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string[]): LintFinding[] {
+  if (builtIn === undefined) return [];
+  const { name } = builtIn;
+  const gone = found(
+    "deprecated",
+    "note",
+    { name },
+    `${name} is deprecated since Firecracker 1.5 and will be removed in 2.0.`,
+    "Plan the pool and use its custom templates.",
+  );
+  const signature = decodeSignature(node.get(entryKey(1, 0))?.eax ?? 0);
+  if (isAcceptedOn(builtIn, signature)) return [gone];
+  const refusing = lines.filter((line) => compareLines(line, "1.12") >= 0);
+  const fix = "Use a custom template; the plan of the pool has one.";
+  const model = formatFms(signature);
+  const models = builtIn.models.map(formatFms).join(", ");
+  const message =
+    refusing.length > 0
+      ? `Firecracker ${formatLines(refusing)} refuses ${name} on model ${model} (it takes ${models}).`
+      : `${name} is not meant for model ${model}; Firecracker refuses it from 1.12 on.`;
+  const severity = refusing.length > 0 ? "error" : "warning";
+  return [found("static-model", severity, { name }, message, fix), gone];
+}
+
+/** Lints a template on one x86 node, for these release lines. Undefined: not x86, or unknown. */
+export function lintTemplate(
+  linted: Linted,
+  { cpu }: NodeProfile,
+  lines: readonly string[],
+): LintFinding[] | undefined {
+  const offered = indexEntries(cpu.cpuid);
+  const leaf0 = offered.get(entryKey(0, 0));
+  const vendor = leaf0 === undefined ? undefined : vendorOf(leaf0);
+  const newest = lines.toSorted(compareLines).at(-1);
+  if (vendor === undefined || newest === undefined) return undefined;
+  const { template } = linted;
+  const bare = simulate(cpu, vendor, newest);
+  const view = simulate(cpu, vendor, newest, template);
+  const fieldsOf = ({ cpuid, msrs }: GuestView): Fields =>
+    new Map(decode({ vendor, cpuid, msrs }, true).map((field) => [field.name, field]));
+  const [guest, node] = [fieldsOf(view), fieldsOf(bare)];
+  return [
+    ...lintMissing(view, template),
+    ...lintBuiltIn(linted, offered, lines),
+    ...lintLanguage(template, vendor, lines),
+    ...lintBits(guest, node),
+    ...lintDependencies(guest, node),
+    ...lintXsaveSize(guest),
+    ...lintIdentity(view.cpuid, bare.cpuid, vendor),
+  ];
+}

@@ -1,0 +1,81 @@
+/** Reading a contract back; a contract that was changed by hand is refused. */
+import { CONTRACT_SCHEMA, type CpuContract } from "../contract/contract.ts";
+import { contractDigest } from "../contract/file.ts";
+import { kindOf, Problems, type JsonObject } from "../json/problems.ts";
+import { readProfileCpu } from "./profile.ts";
+
+export { CONTRACT_SCHEMA };
+
+type Kind = "string" | "number" | "boolean";
+interface Kinds {
+  readonly string: string;
+  readonly number: number;
+  readonly boolean: boolean;
+}
+
+function optional<K extends Kind>(
+  json: JsonObject,
+  key: string,
+  kind: K,
+  problems: Problems,
+): Kinds[K] | undefined {
+  const value = json[key];
+  if (value === undefined || typeof value === kind) return value as Kinds[K] | undefined;
+  problems.add(key, `must be a ${kind}, but is ${kindOf(value)}`);
+  return undefined;
+}
+
+function required<K extends Kind>(
+  json: JsonObject,
+  key: string,
+  kind: K,
+  problems: Problems,
+): Kinds[K] | undefined {
+  if (json[key] === undefined) problems.add(key, "is missing");
+  return optional(json, key, kind, problems);
+}
+
+function strings(json: JsonObject, key: string, problems: Problems): string[] {
+  const value = json[key];
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
+  problems.add(key, "must be a list of strings");
+  return [];
+}
+
+/** Reads a contract's JSON; throws BAD_FIELD with everything that is wrong. */
+export function readContract(json: JsonObject): CpuContract {
+  const problems = new Problems();
+  const { vendor, made } = json;
+  if (vendor !== undefined && vendor !== "intel" && vendor !== "amd") {
+    problems.add("vendor", "must be intel or amd");
+  }
+  if (made !== "predicted" && made !== "read") problems.add("made", "must be predicted or read");
+  // The CPU is written like a profile's, so it is read like one.
+  const cpu = readProfileCpu({ ...json, view: "guest" });
+  const contract: CpuContract = {
+    arch: cpu.arch,
+    vendor: vendor === "intel" || vendor === "amd" ? vendor : undefined,
+    cpuid: cpu.cpuid,
+    msrs: cpu.msrs,
+    registers: cpu.registers,
+    vcpus: required(json, "vcpus", "number", problems) ?? 1,
+    smt: required(json, "smt", "boolean", problems) ?? false,
+    tscKhz: optional(json, "tscKhz", "number", problems),
+    kernel: optional(json, "kernel", "string", problems),
+    firecracker: required(json, "firecracker", "string", problems) ?? "",
+    snapshotFormat: optional(json, "snapshotFormat", "string", problems),
+    kvmCapabilities: strings(json, "kvmCapabilities", problems),
+    node: required(json, "node", "string", problems) ?? "",
+    class: optional(json, "class", "string", problems),
+    template: optional(json, "template", "string", problems),
+    plan: optional(json, "plan", "string", problems),
+    made: made === "read" ? "read" : "predicted",
+    incomplete: strings(json, "incomplete", problems),
+    time: optional(json, "time", "string", problems),
+  };
+  if (problems.list.length === 0 && json["digest"] !== contractDigest(contract)) {
+    problems.add("digest", "does not fit the contract: it was changed after it was made");
+  }
+  problems.throwIfAny("BAD_FIELD");
+  return contract;
+}

@@ -1,0 +1,171 @@
+/** What a verdict looks at besides the CPU's words: kernel, formats, TSC, MSRs, identity. */
+import type { CpuContract } from "../contract/contract.ts";
+import { isSavedMsr } from "../firecracker/saved-msrs.ts";
+import { snapshotFormat } from "../firecracker/versions.ts";
+import { msrAddress } from "../format/address.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import { msrFields } from "../tables/lookup.ts";
+import { decodeSignature, formatFms, modelOf, type FamilyModelStepping } from "../tables/models.ts";
+import type { Vendor } from "../tables/field.ts";
+import type { Finding, Severity } from "./finding.ts";
+import type { RuleId } from "./rules.ts";
+
+/** Firecracker's own bound on a TSC that is taken for the same. */
+const TSC_TOLERANCE = 250e-6;
+
+/**
+ * Host kernels that Firecracker is tested on, in order; snapshots move one step up.
+ * Source: docs/kernel-policy.md and docs/snapshotting/snapshot-support.md.
+ */
+const KERNEL_STEPS: readonly string[] = ["5.10", "6.1", "6.18"];
+
+export function finding(
+  rule: RuleId,
+  severity: Severity,
+  name: string,
+  values: { promised?: string | undefined; offered?: string | undefined; address?: string },
+  consequence: string,
+): Finding {
+  const { promised, offered, address = "" } = values;
+  return { rule, severity, address, name, promised, offered, consequence };
+}
+
+function kernelLine(release: string | undefined): string | undefined {
+  return release === undefined ? undefined : /^(\d+\.\d+)/.exec(release)?.[1];
+}
+
+export function judgeKernel(contract: CpuContract, profile: NodeProfile): Finding[] {
+  const [promised, offered] = [contract.kernel, profile.host.kernel];
+  const [from, to] = [kernelLine(promised), kernelLine(offered)];
+  if (from !== undefined && from === to) return [];
+  const values = { promised, offered };
+  if (from === undefined || to === undefined) {
+    const text = "The host kernel is not known on both sides.";
+    return [finding("kernel", "unknown", "host kernel", values, text)];
+  }
+  const step = KERNEL_STEPS.indexOf(to) - KERNEL_STEPS.indexOf(from);
+  if (KERNEL_STEPS.includes(from) && step === 1) {
+    const text = "One step to a newer host kernel, which Firecracker tests.";
+    return [finding("kernel", "note", "host kernel", values, text)];
+  }
+  const text = "Nobody tests moving a snapshot between these host kernels.";
+  return [finding("kernel", "unknown", "host kernel", values, text)];
+}
+
+/** `version`: the Firecracker to be used; else any that is installed may be. */
+export function judgeFormat(
+  contract: CpuContract,
+  profile: NodeProfile,
+  version: string | undefined,
+): Finding[] {
+  const versions = version === undefined ? profile.firecracker : [version];
+  const values = { promised: contract.snapshotFormat, offered: versions.join(", ") || undefined };
+  const name = "snapshot format";
+  if (contract.snapshotFormat === undefined || versions.length === 0) {
+    const text = "It is not known which Firecracker writes and which one loads the snapshot.";
+    return [finding("snapshot-format", "unknown", name, values, text)];
+  }
+  const formats = new Set(versions.map(snapshotFormat));
+  if (formats.has(contract.snapshotFormat)) return [];
+  const severity = formats.has(undefined) ? "unknown" : "incompatible";
+  const text = "No Firecracker there loads this snapshot format.";
+  return [finding("snapshot-format", severity, name, values, text)];
+}
+
+export function judgeTsc(contract: CpuContract, profile: NodeProfile): Finding[] {
+  const [promised, offered] = [contract.tscKhz, profile.tsc?.khz];
+  const values = {
+    promised: promised === undefined ? undefined : `${promised} kHz`,
+    offered: offered === undefined ? undefined : `${offered} kHz`,
+  };
+  if (promised === undefined || offered === undefined) {
+    const text = "The TSC frequency is not known on both sides; Firecracker checks it at load.";
+    return [finding("tsc", "note", "TSC", values, text)];
+  }
+  if (Math.abs(promised - offered) <= promised * TSC_TOLERANCE) return [];
+  const scaling = profile.tsc?.scaling;
+  if (scaling === true) {
+    return [finding("tsc", "note", "TSC", values, "KVM scales the guest's TSC.")];
+  }
+  const severity = scaling === false ? "incompatible" : "unknown";
+  const text = "Without TSC scaling Firecracker refuses the snapshot; clocks would run wrong.";
+  return [finding("tsc", severity, "TSC", values, text)];
+}
+
+export function judgeProfile(missing: readonly string[], contract: CpuContract): Finding[] {
+  return [...contract.incomplete, ...missing].map((what) =>
+    finding("complete", "unknown", "profile", {}, `Too incomplete to be sure: ${what}.`),
+  );
+}
+
+export function judgeCapabilities(contract: CpuContract): Finding[] {
+  return contract.kvmCapabilities
+    .filter((capability) => !capability.startsWith("!"))
+    .map((capability) =>
+      finding(
+        "kvm-capability",
+        "unknown",
+        `KVM capability ${capability}`,
+        { promised: "present" },
+        "The template asks for it; the node's profile does not say.",
+      ),
+    );
+}
+
+/** MSRs that the snapshot restores and the node's KVM does not list. */
+export function judgeMsrs(
+  contract: CpuContract,
+  node: ReadonlySet<number>,
+  vendor: Vendor,
+  promises: (feature: string) => boolean,
+): Finding[] {
+  return contract.msrs
+    .filter(({ addr }) => !node.has(addr))
+    .flatMap(({ addr, value }): Finding[] => {
+      const field = msrFields(vendor, addr)[0];
+      const gone = field?.of !== undefined && !promises(field.of);
+      const implied = field?.of === "MPX" && !gone;
+      if (gone || !(isSavedMsr(addr) || implied)) return [];
+      return [
+        finding(
+          "msr",
+          "unknown",
+          field?.name ?? "MSR",
+          { promised: `0x${value.toString(16)}`, address: msrAddress(addr) },
+          "The snapshot restores this MSR, which the node's KVM does not list: the load may fail.",
+        ),
+      ];
+    });
+}
+
+function fms(eax: number | undefined): FamilyModelStepping | undefined {
+  return eax === undefined ? undefined : decodeSignature(eax);
+}
+
+/** Kernels choose mitigations by model: a guest must not take its CPU for a newer one. */
+export function judgeIdentity(
+  vendor: Vendor,
+  promisedEax: number | undefined,
+  offeredEax: number | undefined,
+): Finding[] {
+  const [promised, offered] = [fms(promisedEax), fms(offeredEax)];
+  if (promised === undefined || offered === undefined || promisedEax === offeredEax) return [];
+  const values = {
+    promised: formatFms(promised),
+    offered: formatFms(offered),
+    address: "CPUID.01H:EAX",
+  };
+  const ages = [modelOf(vendor, promised)?.launched, modelOf(vendor, offered)?.launched];
+  const [from, to] = ages;
+  const name = "family/model/stepping";
+  if (from === undefined || to === undefined) {
+    const text = "It is not known which of the two models is older.";
+    return [finding("identity", "unknown", name, values, text)];
+  }
+  if (from <= to) {
+    const text = "The guest takes its CPU for an older model and mitigates as that one needs.";
+    return [finding("identity", "note", name, values, text)];
+  }
+  const text = "The guest takes its CPU for a newer model and leaves mitigations off.";
+  return [finding("identity", "insecure", name, values, text)];
+}

@@ -1,0 +1,94 @@
+/** What would happen, in plain words. */
+import type { CpuidField, MsrField } from "../tables/field.ts";
+import { STATE_GROUP } from "../tables/groups.ts";
+import type { RuleId } from "./rules.ts";
+
+/** An instruction that people have met, by feature. */
+const EXAMPLES: Readonly<Record<string, string>> = {
+  ADX: "ADCX",
+  AESNI: "AESENC",
+  AMX_TILE: "LDTILECFG",
+  AVX: "VADDPS ymm",
+  AVX2: "VPADDD ymm",
+  AVX512BW: "VPADDB zmm",
+  AVX512CD: "VPCONFLICTD",
+  AVX512DQ: "VPMULLQ",
+  AVX512F: "VPADDD zmm",
+  AVX512VL: "EVEX-encoded VPADDD ymm",
+  AVX512_BF16: "VDPBF16PS",
+  AVX512_BITALG: "VPOPCNTB",
+  AVX512_FP16: "VADDPH",
+  AVX512_IFMA: "VPMADD52LUQ",
+  AVX512_VBMI: "VPERMI2B",
+  AVX512_VBMI2: "VPCOMPRESSB",
+  AVX512_VNNI: "VPDPBUSD",
+  AVX512_VPOPCNTDQ: "VPOPCNTD",
+  AVX_VNNI: "VPDPBUSD ymm",
+  BMI2: "PDEP",
+  F16C: "VCVTPH2PS",
+  FMA: "VFMADD231PS",
+  GFNI: "GF2P8AFFINEQB",
+  MOVBE: "MOVBE",
+  MPX: "BNDMK",
+  PCLMULQDQ: "PCLMULQDQ",
+  POPCNT: "POPCNT",
+  RDPID: "RDPID",
+  RDRAND: "RDRAND",
+  RDSEED: "RDSEED",
+  SERIALIZE: "SERIALIZE",
+  SHA: "SHA256RNDS2",
+  SSE4_1: "PMULLD",
+  SSE4_2: "CRC32",
+  VAES: "VAESENC ymm",
+  VPCLMULQDQ: "VPCLMULQDQ ymm",
+  XSAVEC: "XSAVEC",
+};
+
+const SILENT: Readonly<Record<string, string>> = {
+  LZCNT: "LZCNT decodes as BSR there: programs compute wrong results without a fault.",
+  BMI1:
+    "TZCNT decodes as BSF there and ANDN or BLSR fault: programs compute wrong results or die of " +
+    "SIGILL.",
+};
+
+export function ruleOf(field: CpuidField | MsrField): RuleId {
+  const { kind, group } = field;
+  if (kind === "union") return "weakness";
+  if (kind === "minimum") return group === "paging" ? "address-width" : "number";
+  if (kind === "derived") return group === STATE_GROUP ? "xsave-layout" : "number";
+  return featureRule(field);
+}
+
+function featureRule({ loss, group }: CpuidField | MsrField): RuleId {
+  if (loss === "silent") return "silent-change";
+  if (loss === "insecure") return "immunity";
+  if (loss === "slower" || loss === "none") return "hint";
+  if (group === STATE_GROUP) return "xsave-state";
+  return group === "paravirtualization" ? "paravirtual" : "feature";
+}
+
+type Text = (field: CpuidField | MsrField) => string;
+
+const CONSEQUENCES: Partial<Record<RuleId, Text>> = {
+  "silent-change": ({ name }) => SILENT[name] ?? `${name} silently computes something else there.`,
+  immunity: ({ name, title, group }) =>
+    group === "speculation control"
+      ? `The guest may count on ${name} (${title}), a mitigation that this node lacks.`
+      : `The guest believes "${title}" and leaves a mitigation off that this node needs.`,
+  weakness: ({ title }) => `The guest does not know of "${title}" and leaves a mitigation off.`,
+  hint: ({ name, title }) => `${name} (${title}): slower than the guest expects, nothing worse.`,
+  paravirtual: ({ title }) => `The guest uses KVM's "${title}", which this host does not offer.`,
+  "xsave-state": ({ title }) =>
+    `KVM refuses the guest's XSAVE state: ${title} does not exist there.`,
+};
+
+const fault: Text = ({ name, title, readBy }) =>
+  readBy === "user"
+    ? `A program that found ${name} when it started, such as Node.js or one using glibc or a BLAS, ` +
+      `may execute ${EXAMPLES[name] ?? `a ${name} instruction`} and die of SIGILL.`
+    : `The guest's kernel uses ${name} (${title}) and would fault.`;
+
+/** What a lost feature, an untrue immunity or an unknown weakness does to a resumed guest. */
+export function consequenceOf(field: CpuidField | MsrField): string {
+  return (CONSEQUENCES[ruleOf(field)] ?? fault)(field);
+}

@@ -1,0 +1,62 @@
+/** Nodes that no rule of a verdict tells apart, so that a fleet is a few dozen rows. */
+import type { CpuContract } from "../contract/contract.ts";
+import { compareText } from "../format/text.ts";
+import { groupIntoClasses } from "../profile/class.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import { vendorOf } from "../tables/vendors.ts";
+import type { MatrixEntry } from "./matrix.ts";
+
+function vendorOfNode({ cpu }: NodeProfile) {
+  const leaf0 = cpu.cpuid.find(({ leaf }) => leaf === 0);
+  return leaf0 === undefined ? undefined : vendorOf(leaf0);
+}
+
+/** What a verdict looks at besides the class: kernel line, Firecracker versions, TSC, gaps. */
+function circumstances({ host, firecracker, tsc, incomplete }: NodeProfile): string {
+  const kernel = /^\d+\.\d+/.exec(host.kernel ?? "")?.[0] ?? "?";
+  return JSON.stringify([kernel, firecracker.toSorted(compareText), tsc, incomplete]);
+}
+
+function labelOf(id: string, { host }: NodeProfile, taken: ReadonlySet<string>): string {
+  const kernel = /^\d+\.\d+/.exec(host.kernel ?? "")?.[0];
+  const candidates = [id, `${id}@${kernel ?? "?"}`];
+  for (let n = 2; ; n++) {
+    const free = candidates.find((label) => !taken.has(label));
+    if (free !== undefined) return free;
+    candidates.push(`${id}@${kernel ?? "?"}#${n}`);
+  }
+}
+
+/** Groups profiles; `contractOf` predicts the snapshot that the first node of a group takes. */
+export function matrixEntries(
+  profiles: readonly NodeProfile[],
+  contractOf: (profile: NodeProfile) => CpuContract,
+): MatrixEntry[] {
+  const sorted = profiles.toSorted((a, b) => compareText(a.name, b.name));
+  const entries: MatrixEntry[] = [];
+  const taken = new Set<string>();
+  const add = (id: string, members: readonly NodeProfile[]) => {
+    const [profile] = members;
+    if (profile === undefined) return;
+    const label = labelOf(id, profile, taken);
+    taken.add(label);
+    const nodes = members.map(({ name }) => name);
+    entries.push({ label, nodes, profile, contract: contractOf(profile) });
+  };
+  for (const vendor of ["intel", "amd"] as const) {
+    const own = sorted.filter((profile) => vendorOfNode(profile) === vendor);
+    const byName = new Map(own.map((profile) => [profile.name, profile]));
+    for (const { id, nodes } of groupIntoClasses(own, vendor)) {
+      const members = nodes.flatMap((name) => byName.get(name) ?? []);
+      const groups = new Set(members.map(circumstances));
+      for (const key of groups)
+        add(
+          id,
+          members.filter((m) => circumstances(m) === key),
+        );
+    }
+  }
+  for (const profile of sorted)
+    if (vendorOfNode(profile) === undefined) add(profile.name, [profile]);
+  return entries;
+}

@@ -1,0 +1,39 @@
+/** Findings: what a verdict, a lint or a check has to say, as data. */
+
+/**
+ * - `incompatible`: the guest will fault, compute wrong results, or cannot be loaded
+ * - `insecure`: it will run, without a protection that it needs there
+ * - `unknown`: nothing is known that would allow to say yes
+ * - `note`: worth knowing, no reason against
+ */
+export type Severity = "incompatible" | "insecure" | "unknown" | "note";
+
+export interface Finding {
+  /** The rule's id; docs/rules.md has them all. */
+  readonly rule: string;
+  readonly severity: Severity;
+  /** As in the manuals, e.g. `CPUID.(EAX=07H,ECX=0):EBX[16]`; empty where there is none. */
+  readonly address: string;
+  readonly name: string;
+  /** What the guest was promised, as text; undefined where it was promised nothing. */
+  readonly promised: string | undefined;
+  /** What the node has, as text; undefined where it does not say. */
+  readonly offered: string | undefined;
+  /** What would happen, in plain words. */
+  readonly consequence: string;
+}
+
+export type Verdict = "compatible" | "insecure" | "incompatible" | "unknown";
+
+const WORST_FIRST: readonly Severity[] = ["incompatible", "insecure", "unknown"];
+
+/** The worst of all findings; `compatible` only where there is nothing but notes. */
+export function verdictOf(findings: readonly Finding[]): Verdict {
+  let worst = WORST_FIRST.length;
+  for (const { severity } of findings) {
+    const rank = WORST_FIRST.indexOf(severity);
+    if (rank !== -1 && rank < worst) worst = rank;
+  }
+  const found = WORST_FIRST[worst];
+  return found === undefined || found === "note" ? "compatible" : found;
+}

@@ -1,0 +1,163 @@
+/** The verdict: may a snapshot with this contract resume on this node? */
+import type { CpuContract } from "../contract/contract.ts";
+import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";
+import { simulate } from "../firecracker/simulate.ts";
+import { missingFacts } from "../profile/complete.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import type { Vendor } from "../tables/field.ts";
+import { vendorOf } from "../tables/vendors.ts";
+import {
+  finding,
+  judgeCapabilities,
+  judgeFormat,
+  judgeIdentity,
+  judgeKernel,
+  judgeMsrs,
+  judgeProfile,
+  judgeTsc,
+} from "./circumstances.ts";
+import { verdictOf, type Finding, type Verdict } from "./finding.ts";
+import { hasFeature, layOut, layoutOf, type Layout } from "./layout.ts";
+import { compareWords } from "./words.ts";
+
+export interface Judgement {
+  readonly verdict: Verdict;
+  readonly findings: readonly Finding[];
+}
+
+interface Content {
+  readonly cpuid: readonly CpuidEntry[];
+  readonly msrs: readonly MsrValue[];
+}
+
+/** A contract made ready to be compared with many nodes. */
+export interface PreparedContract {
+  readonly contract: CpuContract;
+  readonly words: Uint32Array;
+  readonly signature: number | undefined;
+}
+
+/** A node made ready to be compared with many contracts. */
+export interface PreparedNode {
+  readonly profile: NodeProfile;
+  readonly vendor: Vendor | undefined;
+  readonly words: Uint32Array;
+  readonly signature: number | undefined;
+  readonly msrs: ReadonlySet<number>;
+  readonly missing: readonly string[];
+}
+
+function vendorOfNode({ cpu }: NodeProfile): Vendor | undefined {
+  const leaf0 = cpu.cpuid.find(({ leaf }) => leaf === 0);
+  return leaf0 === undefined ? undefined : vendorOf(leaf0);
+}
+
+/**
+ * The release whose normalization hides the least: a node can honour all that KVM offers, even
+ * what a newer Firecracker would not show a fresh guest (WAITPKG since 1.12).
+ */
+const LEAST_HIDING = "1.11";
+
+/** What a node can honour: the guest it would show without a template. */
+function offeredBy(profile: NodeProfile, vendor: Vendor): Content {
+  if (profile.cpu.view === "guest") return profile.cpu;
+  const view = simulate(profile.cpu, vendor, LEAST_HIDING);
+  return {
+    cpuid: [...view.cpuid.values()],
+    msrs: [...view.msrs].map(([addr, value]) => ({ addr, value })),
+  };
+}
+
+function signatureOf(cpuid: readonly CpuidEntry[]): number | undefined {
+  return cpuid.find(({ leaf }) => leaf === 1)?.eax;
+}
+
+/** Everything that is to be compared, laid out once. All of one vendor. */
+export interface Bench {
+  readonly contracts: readonly PreparedContract[];
+  readonly nodes: readonly PreparedNode[];
+  readonly layout: Layout;
+}
+
+export function prepare(
+  vendor: Vendor,
+  contracts: readonly CpuContract[],
+  profiles: readonly NodeProfile[],
+): Bench {
+  const offers = profiles.map((profile) => {
+    const own = vendorOfNode(profile);
+    const content = own === undefined ? profile.cpu : offeredBy(profile, own);
+    return { profile, vendor: own, content };
+  });
+  const layout = layoutOf(vendor, [...contracts, ...offers.map(({ content }) => content)]);
+  return {
+    layout,
+    contracts: contracts.map((contract) => ({
+      contract,
+      words: layOut(layout, contract),
+      signature: signatureOf(contract.cpuid),
+    })),
+    nodes: offers.map(({ profile, vendor: own, content }) => ({
+      profile,
+      vendor: own,
+      words: layOut(layout, content),
+      signature: signatureOf(content.cpuid),
+      msrs: new Set(profile.cpu.msrs.map(({ addr }) => addr)),
+      missing:
+        own === undefined
+          ? profile.incomplete
+          : missingFacts(profile, indexEntries(content.cpuid), own),
+    })),
+  };
+}
+
+/** Why the two cannot be compared word by word, if so. */
+function strangers(contract: CpuContract, node: PreparedNode): Finding | undefined {
+  const arches = { promised: contract.arch, offered: node.profile.cpu.arch };
+  if (contract.arch !== node.profile.cpu.arch) {
+    const text = "No snapshot moves between architectures.";
+    return finding("architecture", "incompatible", "architecture", arches, text);
+  }
+  const vendors = { promised: contract.vendor, offered: node.vendor };
+  if (contract.vendor === undefined || node.vendor === undefined) {
+    return finding("vendor", "unknown", "vendor", vendors, "Nothing is known about this vendor.");
+  }
+  if (contract.vendor === node.vendor) return undefined;
+  const text =
+    "XSAVE areas are laid out differently (PKRU at 0xa80 on Intel, 0x980 on AMD), SYSCALL and " +
+    "SYSENTER differ, and the guest uses MSRs that do not exist there.";
+  return finding("vendor", "incompatible", "vendor", vendors, text);
+}
+
+/** Judges a prepared pair; `version`: the Firecracker to be used on the node. */
+export function judgePrepared(
+  { layout }: Bench,
+  guest: PreparedContract,
+  node: PreparedNode,
+  version?: string,
+): Judgement {
+  const { contract } = guest;
+  const { profile } = node;
+  const strange = strangers(contract, node);
+  if (strange !== undefined) return { verdict: verdictOf([strange]), findings: [strange] };
+  const findings: Finding[] = [
+    ...judgeProfile(node.missing, contract),
+    ...judgeKernel(contract, profile),
+    ...judgeFormat(contract, profile, version),
+    ...judgeTsc(contract, profile),
+    ...judgeCapabilities(contract),
+    ...judgeIdentity(layout.vendor, guest.signature, node.signature),
+  ];
+  compareWords(layout, guest.words, node.words, findings);
+  const promises = (feature: string) => hasFeature(layout, guest.words, feature);
+  findings.push(...judgeMsrs(contract, node.msrs, layout.vendor, promises));
+  return { verdict: verdictOf(findings), findings };
+}
+
+/** Judges one pair. For many, {@link prepare} once and use {@link judgePrepared}. */
+export function judge(contract: CpuContract, profile: NodeProfile, version?: string): Judgement {
+  const bench = prepare(contract.vendor ?? "intel", [contract], [profile]);
+  const [guest, node] = [bench.contracts[0], bench.nodes[0]];
+  if (guest === undefined || node === undefined) throw new Error("both were just prepared");
+  return judgePrepared(bench, guest, node, version);
+}

@@ -1,0 +1,160 @@
+/**
+ * Words side by side: guests and nodes laid out alike, so that comparing them is a few hundred
+ * integer operations. MSRs are two words, low and high.
+ */
+import { entryKey, REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
+import { bitRange, fieldAddress, msrAddress, registerAddress } from "../format/address.ts";
+import type { CpuidField, MsrField, Vendor } from "../tables/field.ts";
+import { cpuidFields, msrFields } from "../tables/lookup.ts";
+import { isFeatureMsr } from "../tables/masks.ts";
+import { mask32 } from "../bits.ts";
+import { consequenceOf, ruleOf } from "./consequence.ts";
+import type { Finding, Severity } from "./finding.ts";
+
+/** A number in a word. */
+export interface NumberField {
+  readonly field: CpuidField | MsrField;
+  readonly hi: number;
+  readonly lo: number;
+}
+
+/** Where a feature's bit is. */
+interface BitPlace {
+  readonly slot: number;
+  readonly bit: number;
+}
+
+/** What a single bit means for a verdict; made once and used for every pair. */
+export interface Slot {
+  readonly address: string;
+  /** Bits to add to an address's bit numbers: 32 in the high word of an MSR. */
+  readonly base: number;
+  readonly features: number;
+  readonly unions: number;
+  readonly reserved: number;
+  readonly numbers: readonly NumberField[];
+  readonly numbersMask: number;
+  /** Per bit: the finding if a promised feature is missing, or a weakness is not known. */
+  readonly findings: readonly (Finding | undefined)[];
+}
+
+export interface Layout {
+  readonly vendor: Vendor;
+  readonly slots: readonly Slot[];
+  /** Where the words of an entry, or of an MSR, begin. */
+  readonly cpuid: ReadonlyMap<string, number>;
+  readonly msrs: ReadonlyMap<number, number>;
+  /** Where the features are, by name. */
+  readonly features: ReadonlyMap<string, BitPlace>;
+}
+
+function severityOf(field: CpuidField | MsrField): Severity {
+  if (field.kind === "union") return "insecure";
+  if (field.loss === "insecure") return "insecure";
+  return field.loss === "slower" || field.loss === "none" ? "note" : "incompatible";
+}
+
+function bitFinding(field: CpuidField | MsrField): Finding {
+  const lost = field.kind === "feature";
+  return {
+    rule: ruleOf(field),
+    severity: severityOf(field),
+    address: fieldAddress(field),
+    name: field.name,
+    promised: lost ? "1" : "0",
+    offered: lost ? "0" : "1",
+    consequence: consequenceOf(field),
+  };
+}
+
+function slotOf(address: string, fields: readonly (CpuidField | MsrField)[], base: 0 | 32): Slot {
+  const slot = { features: 0, unions: 0, reserved: 0xffff_ffff, numbersMask: 0 };
+  const findings: (Finding | undefined)[] = Array.from({ length: 32 }, () => undefined);
+  const numbers: NumberField[] = [];
+  for (const field of fields) {
+    const [hi, lo] = [Math.min(field.hi - base, 31), Math.max(field.lo - base, 0)];
+    if (hi < 0 || lo > 31) continue;
+    const mask = mask32(hi, lo);
+    slot.reserved = (slot.reserved & ~mask) >>> 0;
+    if (field.kind === "feature") slot.features = (slot.features | mask) >>> 0;
+    else if (field.kind === "union") slot.unions = (slot.unions | mask) >>> 0;
+    else if (field.kind === "minimum" || field.kind === "derived") {
+      slot.numbersMask = (slot.numbersMask | mask) >>> 0;
+      numbers.push({ field, hi, lo });
+    }
+    if (field.kind === "feature" || field.kind === "union") {
+      for (let bit = lo; bit <= hi; bit++) findings[bit] = bitFinding(field);
+    }
+  }
+  return { address, base, ...slot, numbers, findings };
+}
+
+interface Content {
+  readonly cpuid: readonly CpuidEntry[];
+  readonly msrs: readonly MsrValue[];
+}
+
+/** The layout that holds all of these, for one vendor. */
+export function layoutOf(vendor: Vendor, contents: readonly Content[]): Layout {
+  const slots: Slot[] = [];
+  const cpuid = new Map<string, number>();
+  const msrs = new Map<number, number>();
+  const entries = contents.flatMap((content) => content.cpuid);
+  for (const { leaf, subleaf } of entries.toSorted(
+    (a, b) => a.leaf - b.leaf || a.subleaf - b.subleaf,
+  )) {
+    const key = entryKey(leaf, subleaf);
+    if (cpuid.has(key)) continue;
+    cpuid.set(key, slots.length);
+    for (const register of REGISTERS) {
+      const address = registerAddress(leaf, subleaf, register);
+      slots.push(slotOf(address, cpuidFields(vendor, leaf, subleaf, register), 0));
+    }
+  }
+  const addresses = new Set(contents.flatMap((content) => content.msrs.map(({ addr }) => addr)));
+  for (const addr of [...addresses].toSorted((a, b) => a - b)) {
+    if (!isFeatureMsr(vendor, addr)) continue;
+    msrs.set(addr, slots.length);
+    const fields = msrFields(vendor, addr);
+    slots.push(slotOf(msrAddress(addr), fields, 0), slotOf(msrAddress(addr), fields, 32));
+  }
+  return { vendor, slots, cpuid, msrs, features: featurePlaces(slots) };
+}
+
+function featurePlaces(slots: readonly Slot[]): Map<string, BitPlace> {
+  const places = new Map<string, BitPlace>();
+  for (const [slot, { features, findings }] of slots.entries()) {
+    for (const [bit, finding] of findings.entries()) {
+      if (finding !== undefined && (features >>> bit) & 1) places.set(finding.name, { slot, bit });
+    }
+  }
+  return places;
+}
+
+/** Whether some words have a feature; one that no word of the layout has is absent. */
+export function hasFeature({ features }: Layout, words: Uint32Array, name: string): boolean {
+  const place = features.get(name);
+  return place !== undefined && (((words[place.slot] ?? 0) >>> place.bit) & 1) === 1;
+}
+
+/** The words of a guest or of a node; what it does not have is zero. */
+export function layOut(layout: Layout, { cpuid, msrs }: Content): Uint32Array {
+  const words = new Uint32Array(layout.slots.length);
+  for (const entry of cpuid) {
+    const at = layout.cpuid.get(entryKey(entry.leaf, entry.subleaf));
+    if (at === undefined) continue;
+    for (const [i, register] of REGISTERS.entries()) words[at + i] = entry[register];
+  }
+  for (const { addr, value } of msrs) {
+    const at = layout.msrs.get(addr);
+    if (at === undefined) continue;
+    words[at] = Number(value & 0xffff_ffffn);
+    words[at + 1] = Number(value >> 32n);
+  }
+  return words;
+}
+
+/** The address of one bit of a slot. */
+export function bitAddress({ address, base }: Slot, bit: number): string {
+  return `${address}${bitRange(bit + base, bit + base)}`;
+}

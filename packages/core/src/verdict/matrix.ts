@@ -1,0 +1,138 @@
+/** Every ordered pair: may what was taken here resume there? */
+import { contractDigest } from "../contract/file.ts";
+import type { CpuContract } from "../contract/contract.ts";
+import { sha256 } from "../format/digest.ts";
+import { prettyJson } from "../json/pretty.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import { formatProfile } from "../read/profile.ts";
+import type { Vendor } from "../tables/field.ts";
+import type { Verdict } from "./finding.ts";
+import { judgePrepared, prepare, type Judgement } from "./judge.ts";
+import { RULES_VERSION } from "./rules.ts";
+
+export const MATRIX_SCHEMA = "evenkeel/matrix@1";
+
+/** Nodes that no rule tells apart, and the snapshot one of them would take. */
+export interface MatrixEntry {
+  readonly label: string;
+  readonly nodes: readonly string[];
+  readonly profile: NodeProfile;
+  readonly contract: CpuContract;
+}
+
+export interface MatrixPair extends Judgement {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Judges all ordered pairs, each entry with itself included, row by row. */
+export function judgeMatrix(entries: readonly MatrixEntry[], version?: string): MatrixPair[] {
+  const vendors = new Set(entries.map(({ contract }) => contract.vendor ?? "intel"));
+  const rows = new Map<string, MatrixPair[]>();
+  for (const vendor of vendors) {
+    const own = entries.filter(({ contract }) => (contract.vendor ?? "intel") === vendor);
+    for (const [label, row] of judgeRows(vendor, own, entries, version)) rows.set(label, row);
+  }
+  return entries.flatMap(({ label }) => rows.get(label) ?? []);
+}
+
+function judgeRows(
+  vendor: Vendor,
+  from: readonly MatrixEntry[],
+  to: readonly MatrixEntry[],
+  version: string | undefined,
+): Map<string, MatrixPair[]> {
+  const bench = prepare(
+    vendor,
+    from.map(({ contract }) => contract),
+    to.map(({ profile }) => profile),
+  );
+  return new Map(
+    from.map(({ label }, i) => {
+      const guest = bench.contracts[i];
+      const row = bench.nodes.flatMap((node, j): MatrixPair[] => {
+        const target = to[j]?.label ?? "";
+        if (guest === undefined) return [];
+        return [{ from: label, to: target, ...judgePrepared(bench, guest, node, version) }];
+      });
+      return [label, row];
+    }),
+  );
+}
+
+export interface CertifiedInput {
+  /** Where the profile was read from. */
+  readonly file: string;
+  readonly name: string;
+  /** SHA-256 of the profile in evenkeel's own format. */
+  readonly digest: string;
+}
+
+/** What was judged, by which rules, with which result: enough to judge it again. */
+export interface Certificate {
+  readonly schema: typeof MATRIX_SCHEMA;
+  readonly rules: string;
+  /** How the guests are shaped, as the command line says it. */
+  readonly shape: Readonly<Record<string, string>>;
+  readonly firecracker: string | undefined;
+  readonly inputs: readonly CertifiedInput[];
+  readonly entries: readonly { label: string; nodes: readonly string[]; contract: string }[];
+  readonly pairs: readonly { from: string; to: string; verdict: Verdict; findings: string }[];
+}
+
+export function profileDigest(profile: NodeProfile): string {
+  return sha256(formatProfile(profile));
+}
+
+export function certify(
+  inputs: readonly CertifiedInput[],
+  shape: Readonly<Record<string, string>>,
+  firecracker: string | undefined,
+  entries: readonly MatrixEntry[],
+  pairs: readonly MatrixPair[],
+): Certificate {
+  return {
+    schema: MATRIX_SCHEMA,
+    rules: RULES_VERSION,
+    shape,
+    firecracker,
+    inputs,
+    entries: entries.map(({ label, nodes, contract }) => ({
+      label,
+      nodes,
+      contract: contractDigest(contract),
+    })),
+    pairs: pairs.map(({ from, to, verdict, findings }) => ({
+      from,
+      to,
+      verdict,
+      findings: sha256(prettyJson(findings)),
+    })),
+  };
+}
+
+/** What a certificate says and a new judgement of the same inputs does not; empty if proven. */
+export function disagreements(certificate: Certificate, anew: Certificate): string[] {
+  if (certificate.rules !== anew.rules) {
+    return [`made with rules ${certificate.rules}, these are rules ${anew.rules}`];
+  }
+  const found: string[] = [];
+  const digests = new Map(anew.inputs.map(({ file, digest }) => [file, digest]));
+  for (const { file, digest } of certificate.inputs) {
+    if (digests.get(file) !== digest) found.push(`${file} is not what it was`);
+  }
+  const verdicts = new Map(anew.pairs.map((p) => [`${p.from} → ${p.to}`, p]));
+  for (const pair of certificate.pairs) {
+    const key = `${pair.from} → ${pair.to}`;
+    const now = verdicts.get(key);
+    if (now === undefined) found.push(`${key} is not among the inputs`);
+    else if (now.verdict !== pair.verdict) {
+      found.push(`${key} is ${now.verdict}, the certificate says ${pair.verdict}`);
+    } else if (now.findings !== pair.findings) found.push(`${key} has other findings`);
+  }
+  if (certificate.pairs.length !== anew.pairs.length) found.push("the pairs are not the same");
+  if (found.length === 0 && prettyJson(certificate) !== prettyJson(anew)) {
+    found.push("the certificate was changed after it was made");
+  }
+  return found;
+}

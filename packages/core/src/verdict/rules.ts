@@ -1,0 +1,30 @@
+/** The rules of a verdict by id. docs/rules.md lists the same; a test keeps the two equal. */
+export const RULES = {
+  architecture: "A snapshot resumes on the architecture it was taken on.",
+  vendor: "Intel and AMD lay out XSAVE areas differently and have different MSRs.",
+  feature: "Every feature the guest was promised is there.",
+  "silent-change":
+    "LZCNT and TZCNT decode as BSR and BSF where they are missing: wrong results, no fault.",
+  immunity: "A guest that was told it is immune, or need not mitigate, is.",
+  weakness: "A weakness or needed action that the node announces is known to the guest.",
+  hint: "A promise of speed may be broken.",
+  paravirtual: "Every KVM feature the guest was promised is offered.",
+  "xsave-state": "Every XSAVE state component the guest may enable exists.",
+  "xsave-layout": "State components have the size and place that the guest's programs counted on.",
+  "address-width": "The node's addresses are at least as wide as the guest's.",
+  number: "Counts and versions reach what the guest was promised.",
+  reserved: "A bit that no row names is on neither side.",
+  identity: "The guest takes the CPU for a model that is not newer than the node.",
+  msr: "Every MSR that the snapshot restores is one the node's KVM lists.",
+  tsc: "The TSC runs at the snapshot's frequency within 250 ppm, or the node can scale it.",
+  kernel: "The host kernel is the snapshot's or the next newer one that is tested.",
+  "snapshot-format": "A Firecracker on the node loads the snapshot's format.",
+  "kvm-capability": "KVM capabilities that the template asked for are known to be there.",
+  complete: "The node's profile is complete.",
+  measured: "The node's profile was measured, not estimated.",
+} as const satisfies Record<string, string>;
+
+export type RuleId = keyof typeof RULES;
+
+/** Changes when a rule's meaning does: certificates name the version they were made with. */
+export const RULES_VERSION = "1";

@@ -28,6 +28,7 @@ const VARIATIONS = [
   "KVM_PV_SCHED_YIELD",
   "KVM_POLL_CONTROL",
   "PSDP_NO",
+  "INVARIANT_TSC",
   "PCID",
 ];
 

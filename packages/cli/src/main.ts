@@ -25,6 +25,12 @@ function programOf(setExit: (code: number) => void): Command {
       "family/model/stepping that guests see: oldest, keep, or F/M/S",
       "oldest",
     )
+    .option("--require <feature...>", "no plan without these features, or a level: x86-64-v3")
+    .option("--forbid <feature...>", "give these features up on purpose")
+    .option("--without <class...>", "leave these classes out, by id or by model")
+    .option("--compare <name...>", "what a built-in template would do: T2CL, T2S, T2, C3, T2A")
+    .option("--split <n>", "several pools, joined where it costs least")
+    .option("--max-loss <n>", "pools in which no class gives up more features than this")
     .option("--json", "print the plan as JSON")
     .action(async (files: string[], flags: object) => {
       const { runPlan } = await import("./commands/plan.ts");

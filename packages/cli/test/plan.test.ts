@@ -138,6 +138,64 @@ describe("evenkeel plan", () => {
   });
 });
 
+describe("shaping a pool", () => {
+  const pool = ["6130", "6230-a", "6330-a", "6430"].map(
+    (sku) => `examples/intel-pool/xeon-gold-${sku}.json`,
+  );
+
+  test("--require: exit code 1 and the classes in the way", () => {
+    const { status, stderr } = evenkeel(["plan", ...pool, "--require", "x86-64-v3", "GFNI"]);
+    expect(status).toBe(1);
+    expect(stderr.replaceAll(/\s+/g, " ")).toMatch(
+      /GFNI .* is required: skylake-sp-\w+ and cascade/,
+    );
+  });
+
+  test("--forbid and --without", () => {
+    const { stdout } = evenkeel([
+      "plan",
+      ...pool,
+      "--forbid",
+      "AVX512F",
+      "--without",
+      "skylake-sp",
+    ]);
+    expect(stdout).toContain("3 nodes in 3 classes");
+    expect(stdout).toContain("AVX512F (on purpose)");
+  });
+
+  test("--compare says whether a built-in template is applicable, sound, and its price", () => {
+    const { stdout } = evenkeel(["plan", CLX, ICX, "--compare", "T2CL", "T2S"]);
+    expect(stdout).toMatch(/sound +no: ice-lake-sp-\w+ →/);
+    expect(stdout).toContain("refused by Firecracker 1.12 and later");
+  });
+
+  test("--split writes a plan per pool and shows what joining costs", () => {
+    const out = join(temporaryDirectory(), "out");
+    const { status, stdout } = evenkeel(["plan", ...pool, "--split", "2", "-o", out]);
+    expect(status).toBe(0);
+    expect(stdout).toContain("2 pools; the cheapest joins, in order:");
+    expect(readdirSync(out)).toEqual(["pool-1", "pool-2"]);
+    expect(readPlan(join(out, "pool-1")).schema).toBe("evenkeel/pool-plan@1");
+    const { pools, tree } = JSON.parse(
+      evenkeel(["plan", ...pool, "--max-loss", "12", "--json"]).stdout,
+    ) as { pools: PlanJson[]; tree: unknown[] };
+    expect(pools.length).toBeGreaterThan(1);
+    expect(tree).toHaveLength(3);
+  });
+
+  test.each([
+    [["--require", "AVX3"]],
+    [["--without", "haswell"]],
+    [["--split", "0"]],
+    [["--max-loss", "x"]],
+    [["--compare", "T9"]],
+    [["--split", "2", "--compare", "T2CL"]],
+  ])("bad input is exit code 2: %j", (flags) => {
+    expect(evenkeel(["plan", ...pool, ...flags])).toMatchObject({ status: 2 });
+  });
+});
+
 describe("bad input: exit code 2, file and place named, nothing written", () => {
   const good = readFileSync(join(ROOT, CLX), "utf8");
   const cases: [string, string | Buffer, string][] = [

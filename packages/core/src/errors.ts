@@ -34,6 +34,14 @@ export const CORE_ERRORS = {
     exitCode: 2,
     hint: "Give each node a name of its own: the `name` in its profile, else the file's name.",
   },
+  UNKNOWN_FEATURE: {
+    exitCode: 2,
+    hint: "Names are those of `evenkeel show`, such as AVX512F, or a level such as x86-64-v3.",
+  },
+  UNKNOWN_CLASS: {
+    exitCode: 2,
+    hint: "Name a class by its id, or by its model, as `evenkeel plan` prints them.",
+  },
   UNKNOWN_VERSION: {
     exitCode: 2,
     hint: "Give a Firecracker release such as 1.12 or 1.14.1; docs/firecracker.md lists them.",

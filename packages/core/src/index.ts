@@ -21,7 +21,10 @@ export { compareStaticTemplates, type StaticComparison } from "./plan/compare-st
 export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
-export { planPool, type Plan, type PlannedClass, type PlanResult } from "./plan/plan.ts";
+export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
+export { planPool, planPools, type PlannedPools } from "./plan/pools.ts";
+export { parseFeatures } from "./plan/shape.ts";
+export type { Join } from "./plan/split.ts";
 export type { Refusal } from "./plan/refuse.ts";
 export { modelName } from "./profile/class.ts";
 export type { NodeProfile, OfferedCpu } from "./profile/profile.ts";
@@ -65,3 +68,4 @@ export {
 export { RULES } from "./verdict/rules.ts";
 export { LINT_RULES, type LintFinding } from "./lint/finding.ts";
 export { lintTemplate } from "./lint/lint.ts";
+export { assessStaticTemplate, type StaticAssessment } from "./verdict/assess-static.ts";

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { planPool, type Plan } from "../src/plan/plan.ts";
+import type { Plan } from "../src/plan/plan.ts";
+import { planPool } from "../src/plan/pools.ts";
 import { compareStaticTemplates } from "../src/plan/compare-static.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { formatTemplate } from "../src/template/format.ts";

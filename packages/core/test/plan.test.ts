@@ -3,7 +3,8 @@ import { INTEL_MODELS, intelGuestCpu, type IntelModelId } from "../src/catalogue
 import { CoreError } from "../src/errors.ts";
 import { ALL_LINES } from "../src/firecracker/versions.ts";
 import { parseIdentity } from "../src/plan/identity.ts";
-import { planPool, type Plan } from "../src/plan/plan.ts";
+import type { Plan } from "../src/plan/plan.ts";
+import { planPool } from "../src/plan/pools.ts";
 import { API_BODY_LIMIT, prove } from "../src/plan/prove.ts";
 import type { NodeProfile, OfferedCpu } from "../src/profile/profile.ts";
 import { formatTemplate } from "../src/template/format.ts";

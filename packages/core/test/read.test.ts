@@ -7,7 +7,7 @@ import { CoreError } from "../src/errors.ts";
 import { sha256 } from "../src/format/digest.ts";
 import { prettyJson } from "../src/json/pretty.ts";
 import { planToJson } from "../src/plan/file.ts";
-import { planPool } from "../src/plan/plan.ts";
+import { planPool } from "../src/plan/pools.ts";
 import { readDocument, readProfile } from "../src/read/document.ts";
 import { parseJson } from "../src/json/parse.ts";
 import { formatProfile } from "../src/read/profile.ts";

@@ -7,7 +7,7 @@ import { predictContract } from "../src/contract/make.ts";
 import type { CpuidEntry } from "../src/cpuid.ts";
 import { decode } from "../src/inspect/decode.ts";
 import { prettyJson } from "../src/json/pretty.ts";
-import { planPool } from "../src/plan/plan.ts";
+import { planPool } from "../src/plan/pools.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { readDocument } from "../src/read/document.ts";
 import { fieldByName } from "../src/tables/lookup.ts";

@@ -1,26 +1,41 @@
 /** `evenkeel plan`: one guest CPU for these nodes, a template per class, and what it costs. */
+import { join } from "node:path";
 import {
   ALL_LINES,
+  assessStaticTemplate,
   formatTemplate,
   knownLine,
+  parseFeatures,
   parseIdentity,
   planPool,
+  planPools,
   planToJson,
   prettyJson,
+  type NodeProfile,
   type Plan,
+  type PlanOptions,
+  type PlanResult,
   type Refusal,
 } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
 import { profileLoader } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { writePlanFiles, type OutputFile } from "../output/write-files.ts";
+import { assessmentReport } from "../render/assessment.ts";
 import { planReport } from "../render/plan-report.ts";
+import { treeReport } from "../render/pools.ts";
 import { refusalReport } from "../render/refusal.ts";
 
 export interface PlanFlags {
   readonly out?: string;
   readonly firecracker?: readonly string[];
   readonly identity: string;
+  readonly require?: readonly string[];
+  readonly forbid?: readonly string[];
+  readonly without?: readonly string[];
+  readonly compare?: readonly string[];
+  readonly split?: string;
+  readonly maxLoss?: string;
   readonly json?: boolean;
 }
 
@@ -39,17 +54,82 @@ function refuse(refusals: readonly Refusal[], json: boolean): number {
   return 1;
 }
 
+function optionsOf(flags: PlanFlags): PlanOptions {
+  const versions = flags.firecracker?.flatMap((list) => list.split(",")) ?? ALL_LINES;
+  return {
+    identity: parseIdentity(flags.identity),
+    firecracker: [...new Set(versions.map(knownLine))],
+    require: parseFeatures(flags.require ?? [], "--require"),
+    forbid: parseFeatures(flags.forbid ?? [], "--forbid"),
+    without: flags.without?.flatMap((list) => list.split(",")) ?? [],
+  };
+}
+
+function countOf(text: string | undefined, option: string, least: number): number | undefined {
+  if (text === undefined) return undefined;
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= least) return count;
+  throw new CliError("USAGE", `${option} must be a whole number from ${least}, but is "${text}"`);
+}
+
+function planOne(profiles: readonly NodeProfile[], flags: PlanFlags): number {
+  const result = planPool(profiles, optionsOf(flags));
+  if (!result.ok) return refuse(result.refusals, flags.json === true);
+  const { plan } = result;
+  const assessments = (flags.compare ?? []).map((name) => assessStaticTemplate(plan, name));
+  if (flags.out !== undefined) writePlanFiles(flags.out, outputFiles(plan));
+  if (flags.json === true) {
+    const compared = assessments.length > 0 ? { builtIn: assessments } : {};
+    process.stdout.write(prettyJson({ ...planToJson(plan), ...compared }));
+  } else {
+    process.stdout.write(planReport(plan, flags.out));
+    for (const assessment of assessments) process.stdout.write(assessmentReport(assessment));
+  }
+  return 0;
+}
+
+function plansOf(results: readonly PlanResult[]): { plans: Plan[]; refusals: Refusal[] } {
+  return {
+    plans: results.flatMap((result) => (result.ok ? [result.plan] : [])),
+    refusals: results.flatMap((result) => (result.ok ? [] : result.refusals)),
+  };
+}
+
+function planSeveral(profiles: readonly NodeProfile[], flags: PlanFlags): number {
+  const pools = countOf(flags.split, "--split", 1);
+  const maxLoss = countOf(flags.maxLoss, "--max-loss", 0);
+  const planned = planPools(profiles, optionsOf(flags), {
+    ...(pools === undefined ? {} : { pools }),
+    ...(maxLoss === undefined ? {} : { maxLoss }),
+  });
+  if ("ok" in planned) return refuse(planned.refusals, flags.json === true);
+  const { plans, refusals } = plansOf(planned.pools);
+  if (refusals.length > 0) return refuse(refusals, flags.json === true);
+  const directories = plans.map((_, i) =>
+    flags.out === undefined ? undefined : join(flags.out, `pool-${i + 1}`),
+  );
+  for (const [i, plan] of plans.entries()) {
+    const directory = directories[i];
+    if (directory !== undefined) writePlanFiles(directory, outputFiles(plan));
+  }
+  if (flags.json === true) {
+    process.stdout.write(prettyJson({ pools: plans.map(planToJson), tree: planned.tree }));
+    return 0;
+  }
+  process.stdout.write(treeReport(plans.length, planned.tree));
+  const reports = plans.map((plan, i) => `Pool ${i + 1}\n\n${planReport(plan, directories[i])}`);
+  process.stdout.write(reports.join("\n"));
+  return 0;
+}
+
 export function runPlan(files: readonly string[], flags: PlanFlags): number {
   if (files.length === 0) throw new CliError("USAGE", "no profile is named");
   refuseStdinTwice(files);
-  const identity = parseIdentity(flags.identity);
-  const versions = flags.firecracker?.flatMap((list) => list.split(",")) ?? ALL_LINES;
-  const firecracker = [...new Set(versions.map(knownLine))];
-  const result = planPool(files.map(profileLoader()), { identity, firecracker });
-  if (!result.ok) return refuse(result.refusals, flags.json === true);
-  if (flags.out !== undefined) writePlanFiles(flags.out, outputFiles(result.plan));
-  process.stdout.write(
-    flags.json === true ? prettyJson(planToJson(result.plan)) : planReport(result.plan, flags.out),
-  );
-  return 0;
+  const several = flags.split !== undefined || flags.maxLoss !== undefined;
+  if (several && flags.compare !== undefined) {
+    throw new CliError("USAGE", "--compare is for one pool, not for several");
+  }
+  optionsOf(flags);
+  const profiles = files.map(profileLoader());
+  return several ? planSeveral(profiles, flags) : planOne(profiles, flags);
 }

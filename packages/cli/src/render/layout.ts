@@ -63,3 +63,9 @@ export function labelled(label: string, words: readonly string[], indent: number
 export function paragraph(text: string, indent: number): string[] {
   return wrap(text.split(" "), indent);
 }
+
+/** `1 node`, `2 classes`. */
+export function plural(count: number, noun: string): string {
+  if (count === 1) return `1 ${noun}`;
+  return `${count} ${noun}${noun.endsWith("s") ? "es" : "s"}`;
+}

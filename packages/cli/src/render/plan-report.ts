@@ -13,12 +13,8 @@ import {
   type PlannedClass,
   type Reason,
 } from "@evenkeel/core";
-import { heading, labelled, paragraph, table, terminalWidth } from "./layout.ts";
+import { heading, labelled, paragraph, plural, table, terminalWidth } from "./layout.ts";
 import { featureLines } from "./features.ts";
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : noun.endsWith("s") ? "es" : "s"}`;
-}
 
 /** As many names as fit, then how many more there are. */
 function fewOf(names: readonly string[], room: number): string {
@@ -101,6 +97,7 @@ function reasonText({ reason }: GivenUp): string | undefined {
   const texts: { [K in Reason["kind"]]: (r: Extract<Reason, { kind: K }>) => string | undefined } =
     {
       absent: () => undefined,
+      forbidden: () => "on purpose",
       requires: (r) => `needs ${r.feature}`,
       unused: (r) => `serves only ${listOf(r.by)}`,
       layout: (r) => `${r.field} differs`,

@@ -8,6 +8,7 @@ import type { Merged, MergedField } from "./merge.ts";
 /** Why the pool does not have a feature that some class has. */
 export type Reason =
   | { readonly kind: "absent" }
+  | { readonly kind: "forbidden" }
   | { readonly kind: "requires"; readonly feature: string }
   | { readonly kind: "unused"; readonly by: readonly string[] }
   | { readonly kind: "layout"; readonly field: string }
@@ -99,11 +100,15 @@ function zeroOrphans(merged: Merged): void {
   }
 }
 
-/** Closes `merged` in place and says why each feature went that some class has. */
-export function close(merged: Merged): Reasons {
-  const reasons = new Map<string, Reason>();
+/**
+ * Closes `merged` in place and says why each feature went that some class has; `gone` has the
+ * reasons for those that went before.
+ */
+export function close(merged: Merged, gone: Reasons = new Map()): Reasons {
+  const reasons = new Map(gone);
   for (const [name, { value, values }] of merged.features) {
-    if (value === 0 && values.some((v) => v !== 0)) reasons.set(name, { kind: "absent" });
+    if (value !== 0 || reasons.has(name)) continue;
+    if (values.some((v) => v !== 0)) reasons.set(name, { kind: "absent" });
   }
   hide(merged, reasons);
   dropInconsistent(merged, reasons);

@@ -22,6 +22,11 @@ function withDependents(features: readonly string[], hidden: ReadonlySet<string>
   return features.filter((name) => lost.has(name));
 }
 
+/** Features of a plan's guest CPU that go when these are hidden. */
+export function hiddenFeatures(plan: Plan, hides: readonly string[]): string[] {
+  return withDependents(plan.guest.features, new Set(hides));
+}
+
 /** The applicable built-in templates, the least costly first. */
 export function compareStaticTemplates(plan: Plan): StaticComparison[] {
   const signatures = plan.classes.map(({ nodeClass }) => nodeClass.signature);
@@ -30,7 +35,7 @@ export function compareStaticTemplates(plan: Plan): StaticComparison[] {
   )
     .map(({ name, hides }) => ({
       name,
-      losesMore: withDependents(plan.guest.features, new Set(hides)),
+      losesMore: hiddenFeatures(plan, hides),
     }))
     .toSorted((a, b) => a.losesMore.length - b.losesMore.length);
 }

@@ -49,6 +49,7 @@ export function planToJson(plan: Plan) {
     levelled: plan.levelled,
     masked: plan.masked,
     residuals: plan.residuals,
+    anomalies: plan.anomalies,
     warnings: plan.warnings,
     proof: plan.proof,
   };

@@ -1,17 +1,15 @@
-/** Planning a pool: one guest CPU, a template per class that yields it, its price and its proof. */
-import { CoreError, fail } from "../errors.ts";
-import { indexEntries } from "../cpuid.ts";
+/** Planning classes: one guest CPU, a template per class that yields it, price and proof. */
+import { fail } from "../errors.ts";
 import { fieldAddress } from "../format/address.ts";
-import { compareText, listOf } from "../format/text.ts";
+import { listOf } from "../format/text.ts";
 import { simulate } from "../firecracker/simulate.ts";
 import { ALL_LINES, compareLines } from "../firecracker/versions.ts";
-import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
-import type { NodeProfile } from "../profile/profile.ts";
+import type { NodeClass } from "../profile/class.ts";
 import type { Vendor } from "../tables/field.ts";
 import { levelOf } from "../tables/levels.ts";
-import { vendorOf } from "../tables/vendors.ts";
 import { formatTemplate } from "../template/format.ts";
 import type { CpuTemplate } from "../template/template.ts";
+import { anomalyWarnings, findAnomalies, type Anomaly } from "./anomalies.ts";
 import { close } from "./close.ts";
 import {
   givenUp,
@@ -37,16 +35,23 @@ import {
 } from "./identity.ts";
 import { merge, type Merged } from "./merge.ts";
 import { prove, type Proof, type Violation } from "./prove.ts";
-import { refuseIncomplete, refuseMixtures, type Refusal } from "./refuse.ts";
-import { kernelWarnings } from "./warnings.ts";
+import type { Refusal } from "./refuse.ts";
+import { forbid, unmetRequirements } from "./shape.ts";
+import { floorWarnings, kernelWarnings } from "./warnings.ts";
 
 export interface PlanOptions {
   readonly identity: IdentityPolicy;
   /** Firecracker lines to plan for, e.g. `1.12`; all known ones by default. */
   readonly firecracker: readonly string[];
+  /** Features the pool must have, else there is no plan. */
+  readonly require?: readonly string[];
+  /** Features to give up on purpose. */
+  readonly forbid?: readonly string[];
+  /** Classes to leave out, by id or model. */
+  readonly without?: readonly string[];
 }
 
-const DEFAULT_OPTIONS: PlanOptions = { identity: "oldest", firecracker: ALL_LINES };
+export const DEFAULT_OPTIONS: PlanOptions = { identity: "oldest", firecracker: ALL_LINES };
 
 export interface PlannedClass {
   readonly nodeClass: NodeClass;
@@ -68,6 +73,7 @@ export interface Plan {
   readonly levelled: readonly Levelled[];
   readonly masked: readonly Masked[];
   readonly residuals: readonly Residual[];
+  readonly anomalies: readonly Anomaly[];
   readonly warnings: readonly string[];
   readonly proof: Proof;
 }
@@ -76,23 +82,8 @@ export type PlanResult =
   | { readonly ok: true; readonly plan: Plan }
   | { readonly ok: false; readonly refusals: readonly Refusal[] };
 
-function refused(...refusals: Refusal[]): PlanResult {
+export function refused(...refusals: Refusal[]): PlanResult {
   return { ok: false, refusals };
-}
-
-function refuseDuplicateNames(profiles: readonly NodeProfile[]): void {
-  const seen = new Set<string>();
-  const twice = new Set<string>();
-  for (const { name } of profiles) {
-    if (seen.has(name)) twice.add(name);
-    seen.add(name);
-  }
-  if (twice.size === 0) return;
-  const problems = [...twice]
-    .toSorted(compareText)
-    .slice(0, 10)
-    .map((name) => ({ path: "", message: `more than one node is named "${name}"` }));
-  throw new CoreError("DUPLICATE_NODE", problems);
 }
 
 /** A weakness that cannot be shown everywhere: hiding it instead would be a lie to guests. */
@@ -137,44 +128,19 @@ function nameFiles(classes: readonly NodeClass[], templates: readonly CpuTemplat
   return classes.map(({ id }) => `templates/${shared ? "pool" : id}.json`);
 }
 
-/**
- * Plans a pool. Throws on input that is no pool at all (empty, names twice); refuses, with
- * reasons, pools that cannot be made one. The result does not depend on the order of `profiles`.
- */
-export function planPool(
-  profiles: readonly NodeProfile[],
-  options: PlanOptions = DEFAULT_OPTIONS,
-): PlanResult {
-  if (profiles.length === 0) return fail("EMPTY_POOL", "there is no profile to plan");
-  refuseDuplicateNames(profiles);
-  const mixture = refuseMixtures(profiles);
-  if (mixture !== undefined) return refused(mixture);
-
-  const indexed = new Map(
-    [...new Set(profiles.map((p) => p.cpu))].map((c) => [c, indexEntries(c.cpuid)]),
-  );
-  const vendor = vendorOfPool(profiles);
-  const incomplete = refuseIncomplete(profiles, indexed, vendor);
-  if (incomplete.length > 0) return refused(...incomplete);
-  return planClasses(groupIntoClasses(profiles, vendor), options);
-}
-
-function vendorOfPool(profiles: readonly NodeProfile[]): Vendor {
-  const leaf0 = profiles[0]?.cpu.cpuid.find(({ leaf }) => leaf === 0);
-  return (leaf0 === undefined ? undefined : vendorOf(leaf0)) ?? "intel";
-}
-
 /** Plans classes that are known to be complete and of one vendor. */
-function planClasses(
+export function planClasses(
   classes: readonly NodeClass[],
-  { identity: policy, firecracker }: PlanOptions,
+  { identity: policy, firecracker, require: required = [], forbid: forbidden = [] }: PlanOptions,
 ): PlanResult {
   const vendor = classes[0]?.vendor ?? "intel";
   const lines = firecracker.toSorted(compareLines);
   const newest = lines.at(-1) ?? "";
   const views = classes.map(({ cpu }) => simulate(cpu, vendor, newest));
   const merged = merge(vendor, views);
-  const reasons = close(merged);
+  const reasons = close(merged, forbid(merged, forbidden));
+  const unmet = unmetRequirements(required, merged, reasons, classes);
+  if (unmet.length > 0) return refused(...unmet);
   const weaknesses = unreachableWeaknesses(merged, classes);
   if (weaknesses.length > 0) return refused(...weaknesses);
 
@@ -192,13 +158,15 @@ function planClasses(
 
   const files = nameFiles(classes, templates);
   const given = givenUp(merged, reasons, classes.length);
+  const anomalies = findAnomalies(merged, classes);
+  const level = levelOf(new Set(guest.features));
   return {
     ok: true,
     plan: {
       vendor,
       firecracker: lines,
       identity,
-      level: levelOf(new Set(guest.features)),
+      level,
       classes: emitted.map(({ nodeClass, template }, i) => ({
         nodeClass,
         template,
@@ -210,7 +178,13 @@ function planClasses(
       levelled: levelled(merged, classes),
       masked: masked(merged, views, classes),
       residuals: residuals(merged, views, classes, identity === undefined),
-      warnings: [...identityWarnings(classes, policy), ...kernelWarnings(classes)],
+      anomalies,
+      warnings: [
+        ...identityWarnings(classes, policy),
+        ...kernelWarnings(classes),
+        ...anomalyWarnings(anomalies),
+        ...floorWarnings(level),
+      ],
       proof,
     },
   };

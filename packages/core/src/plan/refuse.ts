@@ -13,6 +13,7 @@ type RefusalCode =
   | "unknown-vendor"
   | "unsupported"
   | "incomplete"
+  | "requirement"
   | "unreachable";
 
 export interface Refusal {

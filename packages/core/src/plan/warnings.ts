@@ -2,6 +2,15 @@
 import { compareText, listOf } from "../format/text.ts";
 import type { NodeClass } from "../profile/class.ts";
 
+/** Guests built for a level refuse to start below it. */
+export function floorWarnings(level: string): string[] {
+  if (level === "x86-64-v3" || level === "x86-64-v4") return [];
+  const built = level === "x86-64-v2" ? "x86-64-v3" : "x86-64-v2 or v3";
+  return [
+    `The guest CPU is ${level} only: distributions and programs built for ${built} do not start.`,
+  ];
+}
+
 /** `6.1` of `6.1.172-216.329.amzn2023.x86_64`. */
 function kernelLine(release: string): string | undefined {
   return /^(\d+\.\d+)/.exec(release)?.[1];

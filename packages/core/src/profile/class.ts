@@ -23,6 +23,8 @@ export interface NodeClass {
   readonly model: Model | undefined;
   /** Host kernels of its nodes, sorted, each once. */
   readonly kernels: readonly string[];
+  /** Microcode versions of its nodes, sorted, each once. */
+  readonly microcodes: readonly string[];
   /** The CPU of the first node by name; its siblings differ from it in nothing a plan decides. */
   readonly cpu: OfferedCpu;
   readonly cpuid: CpuidMap;
@@ -104,6 +106,7 @@ function classOf(members: readonly NodeProfile[], vendor: Vendor, digest: string
   if (first === undefined) throw new Error("a class has at least one node");
   const { cpuid, signature, model } = describe(first.cpu, vendor);
   const kernels = new Set(sorted.flatMap(({ host }) => host.kernel ?? []));
+  const microcodes = new Set(sorted.flatMap(({ host }) => host.microcode ?? []));
   return {
     id: `${slug(modelName(vendor, signature))}-${digest}`,
     nodes: sorted.map(({ name }) => name),
@@ -111,6 +114,7 @@ function classOf(members: readonly NodeProfile[], vendor: Vendor, digest: string
     signature,
     model,
     kernels: [...kernels].toSorted(compareText),
+    microcodes: [...microcodes].toSorted(compareText),
     cpu: first.cpu,
     cpuid,
     msrs: new Map(first.cpu.msrs.map(({ addr, value }) => [addr, value])),

@@ -1,0 +1,59 @@
+/** The same model with different bits: firmware, microcode or kernel made the difference. */
+import { compareText, listOf } from "../format/text.ts";
+import type { NodeClass } from "../profile/class.ts";
+import { formatFms } from "../tables/models.ts";
+import type { Merged } from "./merge.ts";
+
+export interface Anomaly {
+  readonly model: string;
+  readonly classes: readonly string[];
+  /** Names of the fields that differ. */
+  readonly fields: readonly string[];
+  readonly cause: "kernel" | "microcode" | "firmware" | "unknown";
+}
+
+/** What the operator can look at, given what is equal and what is not. */
+function likelyCause(classes: readonly NodeClass[]): Anomaly["cause"] {
+  const kernels = classes.map((c) => c.kernels.join());
+  const microcodes = classes.map((c) => c.microcodes.join());
+  if (new Set(kernels).size > 1) return "kernel";
+  if (new Set(microcodes).size > 1) return "microcode";
+  return kernels.includes("") || microcodes.includes("") ? "unknown" : "firmware";
+}
+
+export function findAnomalies(merged: Merged, classes: readonly NodeClass[]): Anomaly[] {
+  const byModel = new Map<string, number[]>();
+  for (const [i, { signature }] of classes.entries()) {
+    const key = formatFms(signature);
+    byModel.set(key, [...(byModel.get(key) ?? []), i]);
+  }
+  return [...byModel].flatMap(([model, indexes]): Anomaly[] => {
+    const differs = (values: readonly number[]) => new Set(indexes.map((i) => values[i])).size > 1;
+    const fields = merged.fields.filter(({ values }) => differs(values));
+    if (indexes.length < 2 || fields.length === 0) return [];
+    const own = indexes.flatMap((i) => classes[i] ?? []);
+    return [
+      {
+        model,
+        classes: own.map(({ id }) => id).toSorted(compareText),
+        fields: fields.map(({ field }) => field.name),
+        cause: likelyCause(own),
+      },
+    ];
+  });
+}
+
+const CAUSES: Readonly<Record<Anomaly["cause"], string>> = {
+  kernel: "their host kernels differ",
+  microcode: "their microcode differs",
+  firmware: "kernel and microcode are the same, so look at the firmware's settings",
+  unknown: "their profiles do not say enough to tell why",
+};
+
+export function anomalyWarnings(anomalies: readonly Anomaly[]): string[] {
+  return anomalies.map(({ model, classes, fields, cause }) => {
+    const shown = fields.slice(0, 8).join(", ");
+    const more = fields.length > 8 ? ` and ${fields.length - 8} more` : "";
+    return `${listOf(classes)} are one model (${model}) with different bits (${shown}${more}): ${CAUSES[cause]}.`;
+  });
+}

@@ -1,0 +1,108 @@
+/** From profiles to plans: one pool, or several. */
+import { indexEntries } from "../cpuid.ts";
+import { CoreError, fail } from "../errors.ts";
+import { compareLines } from "../firecracker/versions.ts";
+import { compareText } from "../format/text.ts";
+import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import type { Vendor } from "../tables/field.ts";
+import { vendorOf, vendorString } from "../tables/vendors.ts";
+import {
+  DEFAULT_OPTIONS,
+  planClasses,
+  refused,
+  type PlanOptions,
+  type PlanResult,
+} from "./plan.ts";
+import { refuseIncomplete, refuseMixtures, type Refusal } from "./refuse.ts";
+import { withoutClasses } from "./shape.ts";
+import { splitClasses, type Join, type SplitOptions } from "./split.ts";
+
+function refuseDuplicateNames(profiles: readonly NodeProfile[]): void {
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const { name } of profiles) {
+    if (seen.has(name)) twice.add(name);
+    seen.add(name);
+  }
+  if (twice.size === 0) return;
+  const problems = [...twice]
+    .toSorted(compareText)
+    .slice(0, 10)
+    .map((name) => ({ path: "", message: `more than one node is named "${name}"` }));
+  throw new CoreError("DUPLICATE_NODE", problems);
+}
+
+/** Classes of complete x86 profiles, or why there are none. */
+type Classes =
+  | { readonly ok: true; readonly classes: readonly NodeClass[] }
+  | { readonly ok: false; readonly refusals: readonly Refusal[] };
+
+function classesOf(profiles: readonly NodeProfile[], without: readonly string[] = []): Classes {
+  const cpus = new Set(profiles.map((p) => p.cpu));
+  const indexed = new Map([...cpus].map((c) => [c, indexEntries(c.cpuid)]));
+  const vendor = vendorOfPool(profiles);
+  const incomplete = refuseIncomplete(profiles, indexed, vendor);
+  if (incomplete.length > 0) return { ok: false, refusals: incomplete };
+  return { ok: true, classes: withoutClasses(groupIntoClasses(profiles, vendor), without) };
+}
+
+/**
+ * Plans a pool. Throws on input that is no pool at all (empty, names twice); refuses, with
+ * reasons, pools that cannot be made one. The result does not depend on the order of `profiles`.
+ */
+export function planPool(
+  profiles: readonly NodeProfile[],
+  options: PlanOptions = DEFAULT_OPTIONS,
+): PlanResult {
+  if (profiles.length === 0) return fail("EMPTY_POOL", "there is no profile to plan");
+  refuseDuplicateNames(profiles);
+  const mixture = refuseMixtures(profiles);
+  if (mixture !== undefined) return refused(mixture);
+  const found = classesOf(profiles, options.without);
+  return found.ok ? planClasses(found.classes, options) : found;
+}
+
+export interface PlannedPools {
+  readonly pools: readonly PlanResult[];
+  readonly tree: readonly Join[];
+}
+
+/** Plans several pools: the classes are split so that joining costs least. */
+export function planPools(
+  profiles: readonly NodeProfile[],
+  options: PlanOptions,
+  split: SplitOptions,
+): PlannedPools | (PlanResult & { readonly ok: false }) {
+  if (profiles.length === 0) return fail("EMPTY_POOL", "there is no profile to plan");
+  refuseDuplicateNames(profiles);
+  const classes: NodeClass[] = [];
+  for (const own of byVendor(profiles)) {
+    // What cannot be mixed is simply kept apart; what cannot be planned at all is refused.
+    const mixture = refuseMixtures(own);
+    if (mixture !== undefined) return { ok: false, refusals: [mixture] };
+    const found = classesOf(own);
+    if (!found.ok) return found;
+    classes.push(...found.classes);
+  }
+  const kept = withoutClasses(classes, options.without ?? []);
+  const newest = options.firecracker.toSorted(compareLines).at(-1) ?? "";
+  const { pools, tree } = splitClasses(kept, newest, split);
+  return { pools: pools.map((pool) => planClasses(pool, options)), tree };
+}
+
+/** Profiles by what leaf 0 spells, in a fixed order. */
+function byVendor(profiles: readonly NodeProfile[]): NodeProfile[][] {
+  const groups = new Map<string, NodeProfile[]>();
+  for (const profile of profiles) {
+    const leaf0 = profile.cpu.cpuid.find(({ leaf }) => leaf === 0);
+    const key = leaf0 === undefined ? profile.cpu.arch : vendorString(leaf0);
+    groups.set(key, [...(groups.get(key) ?? []), profile]);
+  }
+  return [...groups].toSorted(([a], [b]) => compareText(b, a)).map(([, own]) => own);
+}
+
+function vendorOfPool(profiles: readonly NodeProfile[]): Vendor {
+  const leaf0 = profiles[0]?.cpu.cpuid.find(({ leaf }) => leaf === 0);
+  return (leaf0 === undefined ? undefined : vendorOf(leaf0)) ?? "intel";
+}

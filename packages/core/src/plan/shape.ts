@@ -1,0 +1,81 @@
+/** What an operator asks of a pool: features it must have, and features it must not have. */
+import { fail } from "../errors.ts";
+import { fieldAddress } from "../format/address.ts";
+import { listOf } from "../format/text.ts";
+import type { NodeClass } from "../profile/class.ts";
+import { LEVELS } from "../tables/levels.ts";
+import { fieldByName } from "../tables/lookup.ts";
+import type { Reason, Reasons } from "./close.ts";
+import type { Merged } from "./merge.ts";
+import type { Refusal } from "./refuse.ts";
+
+/** Features by name, and levels such as `x86-64-v3` as the features they stand for. */
+export function parseFeatures(names: readonly string[], option: string): string[] {
+  const wanted = names.flatMap((list) => list.split(",")).filter((name) => name !== "");
+  return wanted.flatMap((name) => {
+    const level = LEVELS.findIndex((l) => l.name === name);
+    if (level !== -1) return LEVELS.slice(0, level + 1).flatMap(({ features }) => features);
+    if (fieldByName(name)?.kind === "feature") return [name];
+    return fail("UNKNOWN_FEATURE", `"${name}" is no feature and no level`, option);
+  });
+}
+
+/** Hides features on purpose, before the merged CPU is closed. */
+export function forbid(merged: Merged, names: readonly string[]): Map<string, Reason> {
+  const reasons = new Map<string, Reason>();
+  for (const name of names) {
+    const feature = merged.features.get(name);
+    if (feature === undefined || feature.value === 0) continue;
+    feature.value = 0;
+    reasons.set(name, { kind: "forbidden" });
+  }
+  return reasons;
+}
+
+function explain(name: string, merged: Merged, reasons: Reasons, classes: readonly NodeClass[]) {
+  const reason = reasons.get(name);
+  if (reason?.kind === "forbidden") return { why: "it was forbidden", lacking: [] };
+  if (reason?.kind === "requires") {
+    return { why: `it needs ${reason.feature}, which is gone`, lacking: [] };
+  }
+  const values = merged.features.get(name)?.values;
+  const lacking = classes.filter((_, i) => (values?.[i] ?? 0) === 0);
+  const ids = lacking.map(({ id }) => id);
+  return { why: ids.length > 0 ? `${listOf(ids)} lacks it` : "it cannot be kept", lacking };
+}
+
+/** The required features that the pool does not have, with the classes in the way. */
+export function unmetRequirements(
+  required: readonly string[],
+  merged: Merged,
+  reasons: Reasons,
+  classes: readonly NodeClass[],
+): Refusal[] {
+  const missing = required.filter((name) => (merged.features.get(name)?.value ?? 0) === 0);
+  return [...new Set(missing)].map((name) => {
+    const { why, lacking } = explain(name, merged, reasons, classes);
+    const field = fieldByName(name);
+    const address = field === undefined ? "" : ` (${fieldAddress(field)})`;
+    return {
+      code: "requirement",
+      message: `${name}${address} is required: ${why}`,
+      hint: "Leave those classes out (--without CLASS), or split the pool (--split K).",
+      nodes: lacking.flatMap(({ nodes }) => nodes),
+    };
+  });
+}
+
+/** Classes without those named by id, or by the model at the id's beginning. */
+export function withoutClasses(
+  classes: readonly NodeClass[],
+  names: readonly string[],
+): NodeClass[] {
+  const named = (id: string, name: string) => id === name || id.startsWith(`${name}-`);
+  for (const name of names) {
+    if (classes.some(({ id }) => named(id, name))) continue;
+    const known = listOf(classes.map(({ id }) => id));
+    fail("UNKNOWN_CLASS", `there is no class "${name}"; there are ${known}`, "--without");
+  }
+  const rest = classes.filter(({ id }) => !names.some((name) => named(id, name)));
+  return rest.length > 0 ? rest : fail("EMPTY_POOL", "no class is left", "--without");
+}

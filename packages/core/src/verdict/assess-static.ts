@@ -1,0 +1,81 @@
+/** A built-in template on a planned pool: may it be used, is it sound, what does it cost? */
+import { predictContract } from "../contract/make.ts";
+import { fail } from "../errors.ts";
+import { buildStaticTemplate } from "../firecracker/static-build.ts";
+import {
+  isAcceptedOn,
+  staticTemplateRow,
+  type StaticTemplate,
+} from "../firecracker/static-templates.ts";
+import { hiddenFeatures } from "../plan/compare-static.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { NodeClass } from "../profile/class.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import type { Verdict } from "./finding.ts";
+import { judge } from "./judge.ts";
+
+interface UnsoundPair {
+  readonly from: string;
+  readonly to: string;
+  readonly verdict: Verdict;
+  readonly because: readonly string[];
+}
+
+export interface StaticAssessment {
+  readonly name: string;
+  /** Classes that Firecracker 1.12 and later refuse it on. */
+  readonly refusedOn: readonly string[];
+  /** Ordered pairs of classes whose guests would not be interchangeable. */
+  readonly unsound: readonly UnsoundPair[];
+  /** Features that the plan keeps and this template hides. */
+  readonly losesMore: readonly string[];
+}
+
+/** A class as a node of its own; all on one kernel, so that only the CPU is judged. */
+function nodeOf({ id, cpu }: NodeClass, line: string): NodeProfile {
+  return {
+    name: id,
+    cpu,
+    host: { kernel: "6.1" },
+    firecracker: [`${line}.0`],
+    provenance: undefined,
+    incomplete: [],
+  };
+}
+
+function unsoundPairs(row: StaticTemplate, plan: Plan, line: string): UnsoundPair[] {
+  const template = buildStaticTemplate(row, line);
+  const nodes = plan.classes.map(({ nodeClass }) => nodeOf(nodeClass, line));
+  const options = { firecracker: `${line}.0`, vcpus: 1, smt: false, template };
+  return nodes.flatMap((from) => {
+    const predicted = predictContract(from, options);
+    return nodes.flatMap((to): UnsoundPair[] => {
+      if (!predicted.ok) {
+        const because = predicted.missing;
+        return [{ from: from.name, to: to.name, verdict: "incompatible", because }];
+      }
+      const { verdict, findings } = judge(predicted.contract, to);
+      if (verdict === "compatible") return [];
+      const reasons = findings.filter(({ severity }) => severity !== "note");
+      const because = [...new Set(reasons.map(({ name }) => name))];
+      return [{ from: from.name, to: to.name, verdict, because }];
+    });
+  });
+}
+
+/** Throws NOT_A_TEMPLATE where no built-in template has the name. */
+export function assessStaticTemplate(plan: Plan, name: string): StaticAssessment {
+  const row = staticTemplateRow(name);
+  if (row === undefined) {
+    return fail("NOT_A_TEMPLATE", `no built-in template is called "${name}"`, "--compare");
+  }
+  const foreign = row.vendor !== plan.vendor;
+  return {
+    name,
+    refusedOn: plan.classes
+      .filter(({ nodeClass }) => foreign || !isAcceptedOn(row, nodeClass.signature))
+      .map(({ nodeClass }) => nodeClass.id),
+    unsound: foreign ? [] : unsoundPairs(row, plan, plan.firecracker.at(-1) ?? ""),
+    losesMore: hiddenFeatures(plan, row.hides),
+  };
+}

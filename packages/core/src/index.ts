@@ -1,5 +1,9 @@
 /** The public face of `@evenkeel/core`: pure functions over profiles, templates and plans. */
-export type { CpuidEntry, MsrValue } from "./cpuid.ts";
+export type { ArmGivenUp } from "./arm/costs.ts";
+export type { ArmPlan, ArmPlannedClass } from "./arm/plan-arm.ts";
+export { armModelText } from "./arm/models.ts";
+export { compareArm } from "./arm/verdict-arm.ts";
+export type { ArmRegister, CpuidEntry, MsrValue } from "./cpuid.ts";
 export {
   CORE_ERRORS,
   CoreError,
@@ -12,19 +16,25 @@ export { ALL_LINES, formatLines, knownLine } from "./firecracker/versions.ts";
 export { hexNumber } from "./format/address.ts";
 export { prettyJson } from "./json/pretty.ts";
 export { compareText, listOf } from "./format/text.ts";
-export { decode, type CpuState, type DecodedField } from "./inspect/decode.ts";
+export type { CpuState, DecodedField } from "./inspect/decode.ts";
 export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
 export { diffArm, diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";
-export { stateOfPlan, stateOfProfile } from "./inspect/state.ts";
+export {
+  planFields,
+  profileFields,
+  registersOfPlan,
+  stateOfPlan,
+  stateOfProfile,
+} from "./inspect/state.ts";
 export type { Reason } from "./plan/close.ts";
 export { compareStaticTemplates, type StaticComparison } from "./plan/compare-static.ts";
 export type { GivenUp } from "./plan/costs.ts";
-export { planToJson } from "./plan/file.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
-export { planPool, type Plan, type PlannedClass, type PlanResult } from "./plan/plan.ts";
+export type { Plan, PlannedClass } from "./plan/plan.ts";
+export { anyPlanToJson, planAny, type AnyPlanResult } from "./plan/plan-any.ts";
 export type { Refusal } from "./plan/refuse.ts";
 export { modelName } from "./profile/class.ts";
-export type { NodeProfile, OfferedCpu } from "./profile/profile.ts";
+export type { Arch, NodeProfile, OfferedCpu } from "./profile/profile.ts";
 export { readFingerprintHeader } from "./read/dump.ts";
 export { readDocument, readProfile, type Document } from "./read/document.ts";
 export { parseJson } from "./json/parse.ts";
@@ -39,3 +49,4 @@ export type { CpuTemplate } from "./template/template.ts";
 export { INTEL_MODELS, intelGuestCpu, type Caches, type IntelModelId } from "./catalogue/intel.ts";
 export { formatProfile } from "./read/profile.ts";
 export { checkTemplate, type TemplateFinding } from "./firecracker/check-template.ts";
+export type { Finding } from "./verdict/finding.ts";

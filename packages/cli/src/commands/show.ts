@@ -2,12 +2,12 @@
 import {
   ALL_LINES,
   checkTemplate,
-  decode,
   decodeTemplate,
   hexNumber,
   prettyJson,
-  stateOfPlan,
-  stateOfProfile,
+  planFields,
+  profileFields,
+  type DecodedField,
   type Document,
 } from "@evenkeel/core";
 import { loadDocument } from "../input/documents.ts";
@@ -16,6 +16,17 @@ import { showPlan, showProfile, showTemplate } from "../render/show.ts";
 export interface ShowFlags {
   readonly fields?: boolean;
   readonly json?: boolean;
+}
+
+function numbers(fields: readonly DecodedField[]) {
+  return fields.map(({ address, name, title, group, kind, value }) => ({
+    address,
+    name,
+    title,
+    group,
+    kind,
+    value: hexNumber(value),
+  }));
 }
 
 function asJson(document: Document): unknown {
@@ -28,28 +39,20 @@ function asJson(document: Document): unknown {
     }));
     return { kind: "template", fields, findings: checkTemplate(document.template, ALL_LINES) };
   }
-  const numbers = (state: ReturnType<typeof stateOfProfile>) =>
-    state === undefined
-      ? []
-      : decode(state).map(({ address, name, title, group, kind, value }) => ({
-          address,
-          name,
-          title,
-          group,
-          kind,
-          value: hexNumber(value),
-        }));
   if (document.kind === "plan") {
-    const { vendor, firecracker, classes, guest } = document.plan;
-    const fields = numbers(stateOfPlan(vendor, guest));
-    return { kind: "plan", vendor, firecracker, classes, features: guest.features, fields };
+    const { plan } = document;
+    const { firecracker, classes, guest } = plan;
+    const vendor = plan.arch === "x86_64" ? plan.vendor : undefined;
+    const fields = numbers(planFields(plan));
+    const { features } = guest;
+    return { kind: "plan", arch: plan.arch, vendor, firecracker, classes, features, fields };
   }
   const { cpu, ...rest } = document.profile;
   const registers = cpu.registers.map(({ id, value }) => ({
     id: hexNumber(id),
     value: hexNumber(value),
   }));
-  const fields = numbers(stateOfProfile(cpu));
+  const fields = numbers(profileFields(cpu) ?? []);
   return { kind: "profile", ...rest, arch: cpu.arch, view: cpu.view, fields, registers };
 }
 

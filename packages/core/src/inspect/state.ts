@@ -1,10 +1,13 @@
 /** What can be decoded and compared as a CPU: a profile, or a plan's guest CPU. */
-import { entryKey, indexEntries } from "../cpuid.ts";
+import type { ArmGuest } from "../arm/guest.ts";
+import { entryKey, indexEntries, type ArmRegister } from "../cpuid.ts";
 import type { GuestCpu } from "../plan/guest.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { vendorOf } from "../tables/vendors.ts";
-import type { CpuState } from "./decode.ts";
+import { decodeArm } from "../arm/decode-arm.ts";
+import type { PlanFile } from "../read/plan.ts";
+import { decode, type CpuState, type DecodedField } from "./decode.ts";
 
 /** Undefined for aarch64 and for vendors nothing is known about. */
 export function stateOfProfile(cpu: OfferedCpu): CpuState | undefined {
@@ -30,4 +33,23 @@ export function stateOfPlan(vendor: Vendor, guest: GuestCpu): CpuState {
     cpuid: indexEntries(entries),
     msrs: new Map(guest.msrs.map(({ addr, value }) => [addr, value])),
   };
+}
+
+/** An aarch64 plan's guest CPU as registers; what nodes keep reads as zero. */
+export function registersOfPlan({ registers }: ArmGuest): ArmRegister[] {
+  return registers.map(({ id, value }) => ({ id, value }));
+}
+
+/** What a node offers, in names; undefined for x86 vendors nothing is known about. */
+export function profileFields(cpu: OfferedCpu): DecodedField[] | undefined {
+  if (cpu.arch === "aarch64") return decodeArm(cpu.registers);
+  const state = stateOfProfile(cpu);
+  return state === undefined ? undefined : decode(state);
+}
+
+/** A plan's guest CPU in names. */
+export function planFields(plan: PlanFile): DecodedField[] {
+  return plan.arch === "aarch64"
+    ? decodeArm(registersOfPlan(plan.guest))
+    : decode(stateOfPlan(plan.vendor, plan.guest));
 }

@@ -1,8 +1,8 @@
 /** Planning a pool: one guest CPU, a template per class that yields it, its price and its proof. */
-import { CoreError, fail } from "../errors.ts";
+import { fail } from "../errors.ts";
 import { indexEntries } from "../cpuid.ts";
 import { fieldAddress } from "../format/address.ts";
-import { compareText, listOf } from "../format/text.ts";
+import { listOf } from "../format/text.ts";
 import { simulate } from "../firecracker/simulate.ts";
 import { ALL_LINES, compareLines } from "../firecracker/versions.ts";
 import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
@@ -10,7 +10,6 @@ import type { NodeProfile } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { levelOf } from "../tables/levels.ts";
 import { vendorOf } from "../tables/vendors.ts";
-import { formatTemplate } from "../template/format.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import { close } from "./close.ts";
 import {
@@ -36,8 +35,15 @@ import {
   type IdentityPolicy,
 } from "./identity.ts";
 import { merge, type Merged } from "./merge.ts";
-import { prove, type Proof, type Violation } from "./prove.ts";
-import { refuseIncomplete, refuseMixtures, type Refusal } from "./refuse.ts";
+import { nameFiles } from "./files.ts";
+import { prove, type Proof } from "./prove.ts";
+import {
+  refuseDuplicateNames,
+  refuseIncomplete,
+  refuseMixtures,
+  unreachableFields,
+  type Refusal,
+} from "./refuse.ts";
 import { kernelWarnings } from "./warnings.ts";
 
 export interface PlanOptions {
@@ -46,7 +52,7 @@ export interface PlanOptions {
   readonly firecracker: readonly string[];
 }
 
-const DEFAULT_OPTIONS: PlanOptions = { identity: "oldest", firecracker: ALL_LINES };
+export const DEFAULT_OPTIONS: PlanOptions = { identity: "oldest", firecracker: ALL_LINES };
 
 export interface PlannedClass {
   readonly nodeClass: NodeClass;
@@ -57,6 +63,7 @@ export interface PlannedClass {
 }
 
 export interface Plan {
+  readonly arch: "x86_64";
   readonly vendor: Vendor;
   readonly firecracker: readonly string[];
   /** Undefined: every class keeps its own (`--identity keep`). */
@@ -78,21 +85,6 @@ export type PlanResult =
 
 function refused(...refusals: Refusal[]): PlanResult {
   return { ok: false, refusals };
-}
-
-function refuseDuplicateNames(profiles: readonly NodeProfile[]): void {
-  const seen = new Set<string>();
-  const twice = new Set<string>();
-  for (const { name } of profiles) {
-    if (seen.has(name)) twice.add(name);
-    seen.add(name);
-  }
-  if (twice.size === 0) return;
-  const problems = [...twice]
-    .toSorted(compareText)
-    .slice(0, 10)
-    .map((name) => ({ path: "", message: `more than one node is named "${name}"` }));
-  throw new CoreError("DUPLICATE_NODE", problems);
 }
 
 /** A weakness that cannot be shown everywhere: hiding it instead would be a lie to guests. */
@@ -118,27 +110,8 @@ function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): R
   });
 }
 
-function unreachableFields(violations: readonly Violation[]): Refusal[] {
-  const unique = new Map(
-    violations.map((v) => [`${v.class} ${v.address} ${v.problem}`, v] as const),
-  );
-  return [...unique.values()].slice(0, 20).map((v) => ({
-    code: "unreachable",
-    message: `${v.address} on ${v.class}: ${v.problem} (Firecracker ${v.firecracker})`,
-    hint: "Plan this class as a pool of its own.",
-    nodes: [],
-  }));
-}
-
-/** One file per class, or a single one where the same template serves all. */
-function nameFiles(classes: readonly NodeClass[], templates: readonly CpuTemplate[]): string[] {
-  const texts = new Set(templates.map(formatTemplate));
-  const shared = classes.length > 1 && texts.size === 1;
-  return classes.map(({ id }) => `templates/${shared ? "pool" : id}.json`);
-}
-
 /**
- * Plans a pool. Throws on input that is no pool at all (empty, names twice); refuses, with
+ * Plans a pool of x86 nodes; {@link planAny} takes either architecture. Throws on input that is no pool at all (empty, names twice); refuses, with
  * reasons, pools that cannot be made one. The result does not depend on the order of `profiles`.
  */
 export function planPool(
@@ -190,11 +163,15 @@ function planClasses(
   const proof = prove(emitted, guest, lines);
   if (proof.violations.length > 0) return refused(...unreachableFields(proof.violations));
 
-  const files = nameFiles(classes, templates);
+  const files = nameFiles(
+    classes.map(({ id }) => id),
+    templates,
+  );
   const given = givenUp(merged, reasons, classes.length);
   return {
     ok: true,
     plan: {
+      arch: "x86_64",
       vendor,
       firecracker: lines,
       identity,

@@ -24,3 +24,8 @@ export function mask64(hi: number, lo: number): bigint {
 export function extract64(word: bigint, hi: number, lo: number): bigint {
   return (word & mask64(hi, lo)) >> BigInt(lo);
 }
+
+/** {@link mask64} of a field. */
+export function fieldBits({ hi, lo }: { readonly hi: number; readonly lo: number }): bigint {
+  return mask64(hi, lo);
+}

@@ -1,5 +1,8 @@
 /** The public face of `@evenkeel/core`: pure functions over profiles, templates and plans. */
-export type { CpuidEntry, MsrValue } from "./cpuid.ts";
+export type { ArmGivenUp } from "./arm/costs.ts";
+export { armModelText } from "./arm/models.ts";
+export type { ArmPlan, ArmPlannedClass } from "./arm/plan-arm.ts";
+export type { ArmRegister, CpuidEntry, MsrValue } from "./cpuid.ts";
 export {
   CORE_ERRORS,
   CoreError,
@@ -12,22 +15,31 @@ export { ALL_LINES, formatLines, knownLine } from "./firecracker/versions.ts";
 export { hexNumber } from "./format/address.ts";
 export { prettyJson } from "./json/pretty.ts";
 export { compareText, listOf } from "./format/text.ts";
-export { decode, type CpuState, type DecodedField } from "./inspect/decode.ts";
+export type { CpuState, DecodedField } from "./inspect/decode.ts";
 export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
 export { diffArm, diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";
-export { stateOfContract, stateOfPlan, stateOfProfile } from "./inspect/state.ts";
+export {
+  contractFields,
+  planFields,
+  profileFields,
+  registersOfPlan,
+  stateOfContract,
+  stateOfPlan,
+  stateOfProfile,
+} from "./inspect/state.ts";
 export type { Reason } from "./plan/close.ts";
 export { compareStaticTemplates, type StaticComparison } from "./plan/compare-static.ts";
 export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
-export { planPool, planPools, type PlannedPools } from "./plan/pools.ts";
+export { anyPlanToJson, planAny, type AnyPlanResult } from "./plan/plan-any.ts";
+export { planPools, type PlannedPools } from "./plan/pools.ts";
 export { parseFeatures } from "./plan/shape.ts";
 export type { Join } from "./plan/split.ts";
 export type { Refusal } from "./plan/refuse.ts";
 export { modelName } from "./profile/class.ts";
-export type { NodeProfile, OfferedCpu } from "./profile/profile.ts";
+export type { Arch, NodeProfile, OfferedCpu } from "./profile/profile.ts";
 export { readFingerprintHeader } from "./read/dump.ts";
 export { readDocument, readProfile, type Document } from "./read/document.ts";
 export { parseJson } from "./json/parse.ts";

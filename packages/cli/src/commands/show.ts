@@ -3,12 +3,12 @@ import {
   ALL_LINES,
   checkTemplate,
   contractToJson,
-  decode,
   decodeTemplate,
   hexNumber,
   prettyJson,
-  stateOfPlan,
-  stateOfProfile,
+  planFields,
+  profileFields,
+  type DecodedField,
   type Document,
 } from "@evenkeel/core";
 import { loadDocument } from "../input/documents.ts";
@@ -17,6 +17,17 @@ import { showContract, showPlan, showProfile, showTemplate } from "../render/sho
 export interface ShowFlags {
   readonly fields?: boolean;
   readonly json?: boolean;
+}
+
+function numbers(fields: readonly DecodedField[]) {
+  return fields.map(({ address, name, title, group, kind, value }) => ({
+    address,
+    name,
+    title,
+    group,
+    kind,
+    value: hexNumber(value),
+  }));
 }
 
 function asJson(document: Document): unknown {
@@ -29,29 +40,21 @@ function asJson(document: Document): unknown {
     }));
     return { kind: "template", fields, findings: checkTemplate(document.template, ALL_LINES) };
   }
-  const numbers = (state: ReturnType<typeof stateOfProfile>) =>
-    state === undefined
-      ? []
-      : decode(state).map(({ address, name, title, group, kind, value }) => ({
-          address,
-          name,
-          title,
-          group,
-          kind,
-          value: hexNumber(value),
-        }));
-  if (document.kind === "plan") {
-    const { vendor, firecracker, classes, guest } = document.plan;
-    const fields = numbers(stateOfPlan(vendor, guest));
-    return { kind: "plan", vendor, firecracker, classes, features: guest.features, fields };
-  }
   if (document.kind === "contract") return contractToJson(document.contract);
+  if (document.kind === "plan") {
+    const { plan } = document;
+    const { firecracker, classes, guest } = plan;
+    const vendor = plan.arch === "x86_64" ? plan.vendor : undefined;
+    const fields = numbers(planFields(plan));
+    const { features } = guest;
+    return { kind: "plan", arch: plan.arch, vendor, firecracker, classes, features, fields };
+  }
   const { cpu, ...rest } = document.profile;
   const registers = cpu.registers.map(({ id, value }) => ({
     id: hexNumber(id),
     value: hexNumber(value),
   }));
-  const fields = numbers(stateOfProfile(cpu));
+  const fields = numbers(profileFields(cpu) ?? []);
   return { kind: "profile", ...rest, arch: cpu.arch, view: cpu.view, fields, registers };
 }
 

@@ -5,7 +5,6 @@ import {
   fieldInfo,
   formatFms,
   formatLines,
-  hexNumber,
   listOf,
   modelName,
   type GivenUp,
@@ -15,24 +14,7 @@ import {
 } from "@evenkeel/core";
 import { heading, labelled, paragraph, plural, table, terminalWidth } from "./layout.ts";
 import { featureLines } from "./features.ts";
-
-/** As many names as fit, then how many more there are. */
-function fewOf(names: readonly string[], room: number): string {
-  const shown: string[] = [];
-  let length = 0;
-  for (const name of names) {
-    length += name.length + 2;
-    if (shown.length > 0 && length > room) break;
-    shown.push(name);
-  }
-  const more = names.length - shown.length;
-  return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
-}
-
-function kernelLines(kernels: readonly string[]): string {
-  const lines = kernels.map((k) => /^\d+\.\d+/.exec(k)?.[0] ?? k);
-  return [...new Set(lines)].join(", ") || "?";
-}
+import { fewOf, kernelLines, nextLines, safetySection } from "./plan-parts.ts";
 
 function summary(plan: Plan): string[] {
   const nodes = plan.classes.reduce((sum, { nodeClass }) => sum + nodeClass.nodes.length, 0);
@@ -130,34 +112,6 @@ function costSections(plan: Plan): string[] {
   });
 }
 
-function levelText(value: number): string {
-  return value > 0xff ? hexNumber(value) : String(value);
-}
-
-function safetySection(plan: Plan): string[] {
-  const unitedLines = plan.united.flatMap(({ name, address, title, addedTo }) =>
-    paragraph(
-      `${name} (${address}, ${title}): shown on ${listOf(addedTo)} too; hiding it would switch ` +
-        "off a mitigation.",
-      2,
-    ),
-  );
-  const levelLines = plan.levelled.flatMap(({ title, value, classes }) => {
-    const from = [...new Set(classes.map((c) => levelText(c.value)))].join(", ");
-    return paragraph(`${title}: ${levelText(value)} (classes have ${from})`, 2);
-  });
-  const maskedLines = plan.masked.flatMap(({ address, classes }) =>
-    paragraph(`${address} on ${listOf(classes)}: bits without a known meaning, hidden`, 2),
-  );
-  const section = (title: string, lines: readonly string[]) =>
-    lines.length === 0 ? [] : ["", heading(title), ...lines];
-  return [
-    ...section("United, because the bit announces a weakness", unitedLines),
-    ...section("Levelled to the smallest", levelLines),
-    ...section("Masked", maskedLines),
-  ];
-}
-
 function residualSection(plan: Plan): string[] {
   if (plan.residuals.length === 0) return [];
   const titles = plan.residuals.map(({ address, what }) => `${what} (${address})`);
@@ -178,14 +132,7 @@ function comparisonLine(plan: Plan): string[] {
 
 export function planReport(plan: Plan, out: string | undefined): string {
   const shared = plan.classes.every(({ file }) => file === "templates/pool.json");
-  const next =
-    out === undefined
-      ? ["Write the templates: evenkeel plan … --out DIR"]
-      : [
-          "Before InstanceStart, give Firecracker the template of the node's class:",
-          `  PUT /cpu-config with ${join(out, shared ? "templates/pool.json" : "templates/CLASS.json")}`,
-          "Only guests booted from now on have it: take snapshots anew.",
-        ];
+  const template = join(out ?? "", shared ? "templates/pool.json" : "templates/CLASS.json");
   return [
     ...summary(plan),
     "",
@@ -201,7 +148,7 @@ export function planReport(plan: Plan, out: string | undefined): string {
     ...plan.warnings.flatMap((warning) => ["", ...paragraph(`Warning: ${warning}`, 0)]),
     "",
     heading("Next"),
-    ...next.map((line) => `  ${line}`),
+    ...nextLines(out === undefined ? undefined : template),
     "",
   ].join("\n");
 }

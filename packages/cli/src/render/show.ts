@@ -1,8 +1,9 @@
 /** Profiles, plans and templates in names. */
 import {
   ALL_LINES,
+  armModelText,
   checkTemplate,
-  decode,
+  contractFields,
   decodeSignature,
   decodeTemplate,
   formatFms,
@@ -10,12 +11,12 @@ import {
   hexNumber,
   levelOf,
   modelName,
-  stateOfContract,
-  stateOfPlan,
+  planFields,
+  profileFields,
   stateOfProfile,
   UNCOUNTED_GROUPS,
+  type Arch,
   type CpuContract,
-  type CpuState,
   type CpuTemplate,
   type DecodedField,
   type NodeProfile,
@@ -44,16 +45,16 @@ function fieldTable(fields: readonly DecodedField[]): string[] {
   return table(["ADDRESS", "NAME", "VALUE", "KIND", "MEANING"], rows);
 }
 
-function cpuLines(state: CpuState, all: boolean): string[] {
-  const fields = decode(state);
+function cpuLines(fields: readonly DecodedField[], all: boolean, arch: Arch): string[] {
   if (all) return fieldTable(fields);
   const features = fields.filter(isFeature);
   const weaknesses = fields.filter(({ kind }) => kind === "union");
   const numbers = fields.filter(({ kind }) => kind === "minimum");
   const reserved = fields.filter(({ kind }) => kind === "reserved");
   const level = levelOf(new Set(features.map(({ name }) => name)));
+  const count = `${features.length} features`;
   return [
-    heading(`${features.length} features, ${level}`),
+    heading(arch === "x86_64" ? `${count}, ${level}` : count),
     ...featureLines(features, 2),
     ...fact("weaknesses announced", weaknesses.map(({ name }) => name).join(" ")),
     ...fact("numbers", numbers.map((f) => `${f.name}=${numberText(f.value)}`).join(" ")),
@@ -65,24 +66,30 @@ function joined(lines: readonly string[]): string {
   return `${lines.join("\n")}\n`;
 }
 
+/** The CPU's name, with the numbers that it is known by. */
+function modelText({ cpu, host }: NodeProfile): string | undefined {
+  if (cpu.arch === "aarch64") return armModelText(cpu.registers);
+  const state = stateOfProfile(cpu);
+  const fms = decodeSignature(cpu.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
+  return state === undefined
+    ? host.cpuModel
+    : `${modelName(state.vendor, fms)} (${formatFms(fms)})`;
+}
+
 export function showProfile(profile: NodeProfile, all: boolean): string {
   const { name, cpu, host, firecracker } = profile;
-  const state = stateOfProfile(cpu);
-  const eax = cpu.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0;
-  const fms = decodeSignature(eax);
-  const model = state === undefined ? host.cpuModel : modelName(state.vendor, fms);
+  const fields = profileFields(cpu);
   const view = cpu.view === "guest" ? "as a guest sees it, no template" : "as KVM offers it";
-  const registers = cpu.registers.map(({ id, value }) => [hexNumber(id), hexNumber(value)]);
   return joined([
     heading(`Node ${name} (${cpu.arch}, ${view})`),
-    ...fact("model", state === undefined ? model : `${model} (${formatFms(fms)})`),
+    ...fact("model", modelText(profile)),
     ...fact("kernel", host.kernel),
     ...fact("microcode", host.microcode),
     ...fact("Firecracker", firecracker.join(", ")),
     ...fact("provenance", profile.provenance),
     ...fact("incomplete", profile.incomplete.join("; ")),
     "",
-    ...(state === undefined ? table(["REGISTER", "VALUE"], registers) : cpuLines(state, all)),
+    ...(fields === undefined ? [] : cpuLines(fields, all, cpu.arch)),
   ]);
 }
 
@@ -92,14 +99,13 @@ export function showPlan(plan: PlanFile, all: boolean): string {
     heading(`Plan for Firecracker ${formatLines(plan.firecracker)}`),
     ...table(["CLASS", "NODES", "TEMPLATE"], rows),
     "",
-    ...cpuLines(stateOfPlan(plan.vendor, plan.guest), all),
+    ...cpuLines(planFields(plan), all, plan.arch),
   ]);
 }
 
 export function showContract(contract: CpuContract, all: boolean): string {
   const { node, firecracker, snapshotFormat, template, vcpus, smt, kernel, made } = contract;
-  const state = stateOfContract(contract);
-  const registers = contract.registers.map(({ id, value }) => [hexNumber(id), hexNumber(value)]);
+  const fields = contractFields(contract);
   return joined([
     heading(`Contract of a snapshot of ${node}, ${made}`),
     ...fact("Firecracker", `${firecracker}, snapshot format ${snapshotFormat ?? "unknown"}`),
@@ -108,7 +114,7 @@ export function showContract(contract: CpuContract, all: boolean): string {
     ...fact("host kernel", kernel),
     ...fact("incomplete", contract.incomplete.join("; ")),
     "",
-    ...(state === undefined ? table(["REGISTER", "VALUE"], registers) : cpuLines(state, all)),
+    ...(fields === undefined ? [] : cpuLines(fields, all, contract.arch)),
   ]);
 }
 

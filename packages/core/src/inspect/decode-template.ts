@@ -1,11 +1,12 @@
 /** A CPU template in names. */
 import { REGISTERS } from "../cpuid.ts";
-import { hexNumber, msrAddress, registerAddress } from "../format/address.ts";
+import { armFields, armRegisterName, armReservedMask, describesCpu } from "../arm/lookup.ts";
+import { msrAddress, registerAddress } from "../format/address.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
 import { reservedMask, reservedMsrMask } from "../tables/masks.ts";
 import type { CpuTemplate, WideBitmap } from "../template/template.ts";
 import { templateVendor } from "../firecracker/check-template.ts";
-import { cpuidPlace, fieldPlace, msrPlace, type Place } from "./order.ts";
+import { armPlace, cpuidPlace, fieldPlace, msrPlace, type Place } from "./order.ts";
 
 /** One field of a template: `0`, `1`, `x` per bit, highest first. */
 export interface TemplateField extends Place {
@@ -78,12 +79,13 @@ export function decodeTemplate(template: CpuTemplate): TemplateField[] {
       msrPlace(msrAddress(addr), addr),
     ),
   );
-  const arm = template.regModifiers.map(({ addr, ...bitmap }) => ({
-    address: `register ${hexNumber(addr)}`,
-    order: addr.toString(16).padStart(16, "0"),
-    name: "",
-    title: "",
-    bits: bitsOf(bitmap, 63, 0),
-  }));
+  const arm = template.regModifiers.flatMap(({ addr, ...bitmap }) =>
+    fieldsOf(
+      bitmap,
+      armFields(addr),
+      describesCpu(addr) ? armReservedMask(addr) : 2n ** 64n - 1n,
+      armPlace(armRegisterName(addr), addr),
+    ),
+  );
   return [...cpuid, ...msrs, ...arm];
 }

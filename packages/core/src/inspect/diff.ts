@@ -1,10 +1,11 @@
 /** Named differences between two CPUs, or between two CPU templates. */
-import type { ArmRegister } from "../cpuid.ts";
 import { hexNumber } from "../format/address.ts";
 import { compareText } from "../format/text.ts";
 import type { Kind } from "../tables/field.ts";
 import type { CpuTemplate } from "../template/template.ts";
-import { decode, type CpuState } from "./decode.ts";
+import { decodeArm } from "../arm/decode-arm.ts";
+import type { ArmRegister } from "../cpuid.ts";
+import { decode, type CpuState, type DecodedField } from "./decode.ts";
 import { decodeTemplate } from "./decode-template.ts";
 
 export interface Difference {
@@ -19,8 +20,17 @@ export interface Difference {
 
 /** Every field that differs; a field of an entry that is absent counts as absent, not as 0. */
 export function diffCpus(a: CpuState, b: CpuState): Difference[] {
-  const left = new Map(decode(a, true).map((f) => [f.address, f]));
-  const right = new Map(decode(b, true).map((f) => [f.address, f]));
+  return diffFields(decode(a, true), decode(b, true));
+}
+
+/** {@link diffCpus} for aarch64. */
+export function diffArm(a: readonly ArmRegister[], b: readonly ArmRegister[]): Difference[] {
+  return diffFields(decodeArm(a, true), decodeArm(b, true));
+}
+
+function diffFields(a: readonly DecodedField[], b: readonly DecodedField[]): Difference[] {
+  const left = new Map(a.map((f) => [f.address, f]));
+  const right = new Map(b.map((f) => [f.address, f]));
   // An absent entry reads as zero, so zero against absent is no difference to a guest.
   const differs = (address: string) =>
     (left.get(address)?.value ?? 0n) !== (right.get(address)?.value ?? 0n);
@@ -40,22 +50,6 @@ export function diffCpus(a: CpuState, b: CpuState): Difference[] {
 function text(value: bigint | undefined): string | undefined {
   if (value === undefined) return undefined;
   return value < 2n ? value.toString() : hexNumber(value);
-}
-
-export function diffArm(a: readonly ArmRegister[], b: readonly ArmRegister[]): Difference[] {
-  const left = new Map(a.map(({ id, value }) => [id, value]));
-  const right = new Map(b.map(({ id, value }) => [id, value]));
-  return [...new Set([...left.keys(), ...right.keys()])]
-    .toSorted((x, y) => (x < y ? -1 : 1))
-    .filter((id) => left.get(id) !== right.get(id))
-    .map((id) => ({
-      address: `register ${hexNumber(id)}`,
-      name: "",
-      title: "",
-      kind: "register",
-      a: text(left.get(id)),
-      b: text(right.get(id)),
-    }));
 }
 
 export function diffTemplates(a: CpuTemplate, b: CpuTemplate): Difference[] {

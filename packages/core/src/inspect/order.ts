@@ -19,6 +19,11 @@ export function msrPlace(address: string, addr: number): Place {
   return { address, order: orderOf("1", addr) };
 }
 
+/** The place of an aarch64 register; `address` is its name. */
+export function armPlace(address: string, id: bigint): Place {
+  return { address, order: `2:${id.toString(16).padStart(16, "0")}` };
+}
+
 function orderOf(space: string, ...numbers: readonly number[]): string {
   return [space, ...numbers.map((n) => n.toString(16).padStart(8, "0"))].join(":");
 }

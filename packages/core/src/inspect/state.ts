@@ -1,11 +1,14 @@
 /** What can be decoded and compared as a CPU: a profile, or a plan's guest CPU. */
 import type { CpuContract } from "../contract/contract.ts";
-import { entryKey, indexEntries } from "../cpuid.ts";
+import { decodeArm } from "../arm/decode-arm.ts";
+import type { ArmGuest } from "../arm/guest.ts";
+import { entryKey, indexEntries, type ArmRegister } from "../cpuid.ts";
 import type { GuestCpu } from "../plan/guest.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { vendorOf } from "../tables/vendors.ts";
-import type { CpuState } from "./decode.ts";
+import type { PlanFile } from "../read/plan.ts";
+import { decode, type CpuState, type DecodedField } from "./decode.ts";
 
 /** Undefined for aarch64 and for vendors nothing is known about. */
 export function stateOfProfile(cpu: OfferedCpu): CpuState | undefined {
@@ -41,4 +44,30 @@ export function stateOfContract({ vendor, cpuid, msrs }: CpuContract): CpuState 
     cpuid: indexEntries(cpuid),
     msrs: new Map(msrs.map(({ addr, value }) => [addr, value])),
   };
+}
+
+/** An aarch64 plan's guest CPU as registers; what nodes keep reads as zero. */
+export function registersOfPlan({ registers }: ArmGuest): ArmRegister[] {
+  return registers.map(({ id, value }) => ({ id, value }));
+}
+
+/** What a node offers, in names; undefined for x86 vendors nothing is known about. */
+export function profileFields(cpu: OfferedCpu): DecodedField[] | undefined {
+  if (cpu.arch === "aarch64") return decodeArm(cpu.registers);
+  const state = stateOfProfile(cpu);
+  return state === undefined ? undefined : decode(state);
+}
+
+/** A plan's guest CPU in names. */
+export function planFields(plan: PlanFile): DecodedField[] {
+  return plan.arch === "aarch64"
+    ? decodeArm(registersOfPlan(plan.guest))
+    : decode(stateOfPlan(plan.vendor, plan.guest));
+}
+
+/** What a contract promises, in names; undefined for x86 vendors nothing is known about. */
+export function contractFields(contract: CpuContract): DecodedField[] | undefined {
+  if (contract.arch === "aarch64") return decodeArm(contract.registers);
+  const state = stateOfContract(contract);
+  return state === undefined ? undefined : decode(state);
 }

@@ -16,7 +16,7 @@ import type { Reason, Reasons } from "./close.ts";
 import { isCountedFeature } from "./guest.ts";
 import type { Merged, MergedField } from "./merge.ts";
 
-interface NamedField {
+export interface NamedField {
   readonly name: string;
   readonly address: string;
   readonly title: string;
@@ -104,7 +104,7 @@ export function levelled(merged: Merged, classes: readonly NodeClass[]): Levelle
     }));
 }
 
-function bitsOf(mask: bigint): string {
+export function bitsOf(mask: bigint): string {
   const ranges: string[] = [];
   for (let lo = 0; lo < 64; lo++) {
     if (((mask >> BigInt(lo)) & 1n) === 0n) continue;
@@ -158,7 +158,10 @@ function wordsAt(
   return views.map(({ cpuid }) => cpuid.get(key)?.[register] ?? 0);
 }
 
-function groupClasses(classes: readonly NodeClass[], values: readonly string[]): string[][] {
+export function groupClasses(
+  classes: readonly Pick<NodeClass, "id">[],
+  values: readonly string[],
+): string[][] {
   const groups = new Map<string, string[]>();
   for (const [i, { id }] of classes.entries()) {
     const value = values[i] ?? "";

@@ -7,7 +7,6 @@ import { ALL_LINES, compareLines } from "../firecracker/versions.ts";
 import type { NodeClass } from "../profile/class.ts";
 import type { Vendor } from "../tables/field.ts";
 import { levelOf } from "../tables/levels.ts";
-import { formatTemplate } from "../template/format.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import { anomalyWarnings, findAnomalies, type Anomaly } from "./anomalies.ts";
 import { close } from "./close.ts";
@@ -34,8 +33,9 @@ import {
   type IdentityPolicy,
 } from "./identity.ts";
 import { merge, type Merged } from "./merge.ts";
-import { prove, type Proof, type Violation } from "./prove.ts";
-import type { Refusal } from "./refuse.ts";
+import { nameFiles } from "./files.ts";
+import { prove, type Proof } from "./prove.ts";
+import { unreachableFields, type Refusal } from "./refuse.ts";
 import { forbid, unmetRequirements } from "./shape.ts";
 import { floorWarnings, kernelWarnings } from "./warnings.ts";
 
@@ -62,6 +62,7 @@ export interface PlannedClass {
 }
 
 export interface Plan {
+  readonly arch: "x86_64";
   readonly vendor: Vendor;
   readonly firecracker: readonly string[];
   /** Undefined: every class keeps its own (`--identity keep`). */
@@ -109,25 +110,6 @@ function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): R
   });
 }
 
-function unreachableFields(violations: readonly Violation[]): Refusal[] {
-  const unique = new Map(
-    violations.map((v) => [`${v.class} ${v.address} ${v.problem}`, v] as const),
-  );
-  return [...unique.values()].slice(0, 20).map((v) => ({
-    code: "unreachable",
-    message: `${v.address} on ${v.class}: ${v.problem} (Firecracker ${v.firecracker})`,
-    hint: "Plan this class as a pool of its own.",
-    nodes: [],
-  }));
-}
-
-/** One file per class, or a single one where the same template serves all. */
-function nameFiles(classes: readonly NodeClass[], templates: readonly CpuTemplate[]): string[] {
-  const texts = new Set(templates.map(formatTemplate));
-  const shared = classes.length > 1 && texts.size === 1;
-  return classes.map(({ id }) => `templates/${shared ? "pool" : id}.json`);
-}
-
 /** Plans classes that are known to be complete and of one vendor. */
 export function planClasses(
   classes: readonly NodeClass[],
@@ -156,13 +138,17 @@ export function planClasses(
   const proof = prove(emitted, guest, lines);
   if (proof.violations.length > 0) return refused(...unreachableFields(proof.violations));
 
-  const files = nameFiles(classes, templates);
+  const files = nameFiles(
+    classes.map(({ id }) => id),
+    templates,
+  );
   const given = givenUp(merged, reasons, classes.length);
   const anomalies = findAnomalies(merged, classes);
   const level = levelOf(new Set(guest.features));
   return {
     ok: true,
     plan: {
+      arch: "x86_64",
       vendor,
       firecracker: lines,
       identity,

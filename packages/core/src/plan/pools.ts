@@ -1,6 +1,6 @@
 /** From profiles to plans: one pool, or several. */
 import { indexEntries } from "../cpuid.ts";
-import { CoreError, fail } from "../errors.ts";
+import { fail } from "../errors.ts";
 import { compareLines } from "../firecracker/versions.ts";
 import { compareText } from "../format/text.ts";
 import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
@@ -14,24 +14,15 @@ import {
   type PlanOptions,
   type PlanResult,
 } from "./plan.ts";
-import { refuseIncomplete, refuseMixtures, type Refusal } from "./refuse.ts";
+import {
+  refuseDuplicateNames,
+  refuseIncomplete,
+  refuseMixtures,
+  someOf,
+  type Refusal,
+} from "./refuse.ts";
 import { withoutClasses } from "./shape.ts";
 import { splitClasses, type Join, type SplitOptions } from "./split.ts";
-
-function refuseDuplicateNames(profiles: readonly NodeProfile[]): void {
-  const seen = new Set<string>();
-  const twice = new Set<string>();
-  for (const { name } of profiles) {
-    if (seen.has(name)) twice.add(name);
-    seen.add(name);
-  }
-  if (twice.size === 0) return;
-  const problems = [...twice]
-    .toSorted(compareText)
-    .slice(0, 10)
-    .map((name) => ({ path: "", message: `more than one node is named "${name}"` }));
-  throw new CoreError("DUPLICATE_NODE", problems);
-}
 
 /** Classes of complete x86 profiles, or why there are none. */
 type Classes =
@@ -48,7 +39,7 @@ function classesOf(profiles: readonly NodeProfile[], without: readonly string[] 
 }
 
 /**
- * Plans a pool. Throws on input that is no pool at all (empty, names twice); refuses, with
+ * Plans a pool of x86 nodes; `planAny` takes either architecture. Throws on input that is no pool at all (empty, names twice); refuses, with
  * reasons, pools that cannot be made one. The result does not depend on the order of `profiles`.
  */
 export function planPool(
@@ -76,6 +67,8 @@ export function planPools(
 ): PlannedPools | (PlanResult & { readonly ok: false }) {
   if (profiles.length === 0) return fail("EMPTY_POOL", "there is no profile to plan");
   refuseDuplicateNames(profiles);
+  const arm = profiles.filter(({ cpu }) => cpu.arch === "aarch64").map(({ name }) => name);
+  if (arm.length > 0) return { ok: false, refusals: [refuseSplitting(arm)] };
   const classes: NodeClass[] = [];
   for (const own of byVendor(profiles)) {
     // What cannot be mixed is simply kept apart; what cannot be planned at all is refused.
@@ -89,6 +82,15 @@ export function planPools(
   const newest = options.firecracker.toSorted(compareLines).at(-1) ?? "";
   const { pools, tree } = splitClasses(kept, newest, split);
   return { pools: pools.map((pool) => planClasses(pool, options)), tree };
+}
+
+function refuseSplitting(nodes: readonly string[]): Refusal {
+  return {
+    code: "unsupported",
+    message: `aarch64 nodes cannot be split into pools (${someOf(nodes)})`,
+    hint: "Plan them without --split and --max-loss.",
+    nodes,
+  };
 }
 
 /** Profiles by what leaf 0 spells, in a fixed order. */

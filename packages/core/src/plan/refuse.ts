@@ -1,11 +1,13 @@
 /** Pools that cannot be one pool, and why. */
 import type { CpuidMap } from "../cpuid.ts";
+import { CoreError } from "../errors.ts";
 import { leafAddress } from "../format/address.ts";
 import { compareText, listOf } from "../format/text.ts";
 import { missingFacts } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { vendorOf, vendorString } from "../tables/vendors.ts";
+import type { Violation } from "./prove.ts";
 
 type RefusalCode =
   | "architecture"
@@ -37,7 +39,7 @@ function groupNames<K>(
 }
 
 /** `a, b and 37 more`. */
-function someOf(names: readonly string[]): string {
+export function someOf(names: readonly string[]): string {
   const sorted = names.toSorted(compareText);
   if (sorted.length <= 4) return listOf(sorted);
   return `${sorted.slice(0, 3).join(", ")} and ${sorted.length - 3} more`;
@@ -45,21 +47,12 @@ function someOf(names: readonly string[]): string {
 
 const SEPARATE_POOLS = "Plan one pool per vendor and architecture.";
 
-function refuseArchitectures(profiles: readonly NodeProfile[]): Refusal | undefined {
+export function refuseArchitectures(profiles: readonly NodeProfile[]): Refusal | undefined {
   const arches = groupNames(profiles, ({ cpu }) => cpu.arch);
+  if (arches.size < 2) return undefined;
   const parts = [...arches].map(([arch, names]) => `${arch} (${someOf(names)})`);
-  if (arches.size > 1) {
-    const message = `no snapshot moves between architectures: ${listOf(parts.toSorted(compareText))}`;
-    return { code: "architecture", message, hint: SEPARATE_POOLS, nodes: [] };
-  }
-  const arm = arches.get("aarch64");
-  if (arm === undefined) return undefined;
-  return {
-    code: "unsupported",
-    message: `aarch64 pools cannot be planned yet (${someOf(arm)})`,
-    hint: "`evenkeel diff` compares two aarch64 profiles.",
-    nodes: arm,
-  };
+  const message = `no snapshot moves between architectures: ${listOf(parts.toSorted(compareText))}`;
+  return { code: "architecture", message, hint: SEPARATE_POOLS, nodes: [] };
 }
 
 function leaf0(profile: NodeProfile) {
@@ -102,7 +95,7 @@ function refuseVendors(profiles: readonly NodeProfile[]): Refusal | undefined {
   return undefined;
 }
 
-const PROBE_AGAIN =
+export const PROBE_AGAIN =
   "Take the profile again on the node; a plan never guesses what it was not told.";
 
 /** The first reason against planning these profiles as one x86 pool. */
@@ -132,5 +125,32 @@ export function refuseIncomplete(
     message: `${someOf(nodes)}: too incomplete to be safe: ${what}`,
     hint: PROBE_AGAIN,
     nodes,
+  }));
+}
+
+export function refuseDuplicateNames(profiles: readonly NodeProfile[]): void {
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const { name } of profiles) {
+    if (seen.has(name)) twice.add(name);
+    seen.add(name);
+  }
+  if (twice.size === 0) return;
+  const problems = [...twice]
+    .toSorted(compareText)
+    .slice(0, 10)
+    .map((name) => ({ path: "", message: `more than one node is named "${name}"` }));
+  throw new CoreError("DUPLICATE_NODE", problems);
+}
+
+export function unreachableFields(violations: readonly Violation[]): Refusal[] {
+  const unique = new Map(
+    violations.map((v) => [`${v.class} ${v.address} ${v.problem}`, v] as const),
+  );
+  return [...unique.values()].slice(0, 20).map((v) => ({
+    code: "unreachable",
+    message: `${v.address} on ${v.class}: ${v.problem} (Firecracker ${v.firecracker})`,
+    hint: "Plan this class as a pool of its own.",
+    nodes: [],
   }));
 }

@@ -20,7 +20,7 @@ function kernelLine(release: string): string | undefined {
  * Firecracker tests moving snapshots from an older to the next newer host kernel only.
  * Source: docs/snapshotting/snapshot-support.md, "Where can I resume my snapshots?".
  */
-export function kernelWarnings(classes: readonly NodeClass[]): string[] {
+export function kernelWarnings(classes: readonly Pick<NodeClass, "kernels">[]): string[] {
   const lines = new Set(
     classes.flatMap(({ kernels }) => kernels.flatMap((k) => kernelLine(k) ?? [])),
   );

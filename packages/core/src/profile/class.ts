@@ -50,7 +50,7 @@ function contentOf(cpu: OfferedCpu, vendor: Vendor): string {
   return parts.join("\n");
 }
 
-function slug(name: string): string {
+export function slug(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
 }
 
@@ -65,7 +65,7 @@ export function modelName(vendor: Vendor, signature: FamilyModelStepping): strin
 }
 
 /** Digits of the digest that tell any two of these contents apart, at least six. */
-function distinctPrefix(digests: readonly string[]): number {
+export function distinctPrefix(digests: readonly string[]): number {
   for (let length = 6; length < 64; length++) {
     if (new Set(digests.map((d) => d.slice(0, length))).size === digests.length) return length;
   }

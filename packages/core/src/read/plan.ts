@@ -1,10 +1,11 @@
 /** Reading a plan back, as far as showing and comparing need it. */
+import type { ArmGuest, ArmGuestRegister } from "../arm/guest.ts";
 import { compareEntries, REGISTERS } from "../cpuid.ts";
 import { PLAN_SCHEMA } from "../plan/file.ts";
 import type { GuestCpu, GuestEntry, GuestMsr } from "../plan/guest.ts";
 import type { Vendor } from "../tables/field.ts";
 import { parseBitmap, parseBitmap32 } from "../template/bitmap.ts";
-import { readU32 } from "../json/integer.ts";
+import { readInteger, readU32 } from "../json/integer.ts";
 import { isObject, kindOf, listAt, Problems, type JsonObject } from "../json/problems.ts";
 
 export { PLAN_SCHEMA };
@@ -15,12 +16,23 @@ interface PlanFileClass {
   readonly template: string;
 }
 
-export interface PlanFile {
-  readonly vendor: Vendor;
+interface PlanFileHeader {
   readonly firecracker: readonly string[];
   readonly classes: readonly PlanFileClass[];
+}
+
+interface X86PlanFile extends PlanFileHeader {
+  readonly arch: "x86_64";
+  readonly vendor: Vendor;
   readonly guest: GuestCpu;
 }
+
+interface ArmPlanFile extends PlanFileHeader {
+  readonly arch: "aarch64";
+  readonly guest: ArmGuest;
+}
+
+export type PlanFile = X86PlanFile | ArmPlanFile;
 
 function strings(object: JsonObject, key: string, path: string, problems: Problems): string[] {
   return listAt(object, key, path, problems).map((item, i) => {
@@ -67,24 +79,31 @@ function readMsr(json: JsonObject, path: string, problems: Problems): GuestMsr {
   };
 }
 
-/** Reads a plan's JSON; throws BAD_FIELD with everything that is wrong. */
-export function readPlan(json: JsonObject): PlanFile {
-  const problems = new Problems();
-  const vendor = json["vendor"];
-  if (vendor !== "intel" && vendor !== "amd") problems.add("vendor", "must be intel or amd");
-  const guestJson = json["guestCpu"];
-  if (!isObject(guestJson)) {
-    problems.add("guestCpu", `must be an object, but is ${kindOf(guestJson)}`);
-  }
-  const guest = isObject(guestJson) ? guestJson : {};
-  const plan: PlanFile = {
-    vendor: vendor === "amd" ? "amd" : "intel",
+function readRegister(json: JsonObject, path: string, problems: Problems): ArmGuestRegister {
+  return {
+    id: readInteger(json["id"], 64, () => `${path}.id`, problems),
+    ...parseBitmap(json["bitmap"], 64, () => `${path}.bitmap`, problems),
+  };
+}
+
+function readHeader(json: JsonObject, problems: Problems): PlanFileHeader {
+  return {
     firecracker: strings(json, "firecracker", "", problems),
     classes: objects(json, "classes", "", problems).map((item, i) => ({
       id: readString(item, "id", `classes[${i}]`, problems),
       nodes: strings(item, "nodes", `classes[${i}]`, problems),
       template: readString(item, "template", `classes[${i}]`, problems),
     })),
+  };
+}
+
+function readX86(json: JsonObject, guest: JsonObject, problems: Problems): X86PlanFile {
+  const vendor = json["vendor"];
+  if (vendor !== "intel" && vendor !== "amd") problems.add("vendor", "must be intel or amd");
+  return {
+    arch: "x86_64",
+    vendor: vendor === "amd" ? "amd" : "intel",
+    ...readHeader(json, problems),
     guest: {
       features: strings(guest, "features", "guestCpu", problems),
       cpuid: objects(guest, "cpuid", "guestCpu", problems)
@@ -95,6 +114,31 @@ export function readPlan(json: JsonObject): PlanFile {
       ),
     },
   };
+}
+
+function readArm(json: JsonObject, guest: JsonObject, problems: Problems): ArmPlanFile {
+  return {
+    arch: "aarch64",
+    ...readHeader(json, problems),
+    guest: {
+      features: strings(guest, "features", "guestCpu", problems),
+      registers: objects(guest, "registers", "guestCpu", problems)
+        .map((item, i) => readRegister(item, `guestCpu.registers[${i}]`, problems))
+        .toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+    },
+  };
+}
+
+/** Reads a plan's JSON; throws BAD_FIELD with everything that is wrong. */
+export function readPlan(json: JsonObject): PlanFile {
+  const problems = new Problems();
+  const guestJson = json["guestCpu"];
+  if (!isObject(guestJson)) {
+    problems.add("guestCpu", `must be an object, but is ${kindOf(guestJson)}`);
+  }
+  const guest = isObject(guestJson) ? guestJson : {};
+  const read = json["arch"] === "aarch64" ? readArm : readX86;
+  const plan = read(json, guest, problems);
   problems.throwIfAny("BAD_FIELD");
   return plan;
 }

@@ -38,7 +38,7 @@ export type Reader = "user" | "kernel";
  * - `slower`: nothing but speed
  * - `none`: nothing
  */
-type Loss = "fault" | "silent" | "insecure" | "slower" | "none";
+export type RowLoss = "fault" | "silent" | "insecure" | "slower" | "none";
 
 interface Field {
   /** The vendors' name; unique over all tables. */
@@ -57,7 +57,7 @@ interface Field {
   /** For a state component: it goes when none of these features is left. */
   readonly usedBy: readonly string[];
   readonly readBy: Reader;
-  readonly loss: Loss;
+  readonly loss: RowLoss;
   /** The heading a person looks under. */
   readonly group: string;
   readonly reference: string;
@@ -93,7 +93,7 @@ type Bits = number | readonly [hi: number, lo: number];
 interface Character {
   readonly kind: Kind;
   readonly readBy: Reader;
-  readonly loss: Loss;
+  readonly loss: RowLoss;
 }
 
 function row(
@@ -111,7 +111,7 @@ function row(
 
 type Builder = (bits: Bits, name: string, title: string, group: string, options?: Options) => Row;
 
-function builder(kind: Kind, readBy: Reader, loss: Loss): Builder {
+function builder(kind: Kind, readBy: Reader, loss: RowLoss): Builder {
   return (bits, name, title, group, options) =>
     row(bits, name, title, group, { kind, readBy, loss }, options);
 }

@@ -1,0 +1,61 @@
+/** Pieces of a report that plans of both architectures have. */
+import { hexNumber, listOf, type ArmPlan, type Plan } from "@evenkeel/core";
+import { heading, paragraph } from "./layout.ts";
+
+/** As many names as fit, then how many more there are. */
+export function fewOf(names: readonly string[], room: number): string {
+  const shown: string[] = [];
+  let length = 0;
+  for (const name of names) {
+    length += name.length + 2;
+    if (shown.length > 0 && length > room) break;
+    shown.push(name);
+  }
+  const more = names.length - shown.length;
+  return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+export function kernelLines(kernels: readonly string[]): string {
+  const lines = kernels.map((k) => /^\d+\.\d+/.exec(k)?.[0] ?? k);
+  return [...new Set(lines)].join(", ") || "?";
+}
+
+function levelText(value: number): string {
+  return value > 0xff ? hexNumber(value) : String(value);
+}
+
+type Costs = Pick<Plan | ArmPlan, "united" | "levelled" | "masked">;
+
+export function safetySection(plan: Costs): string[] {
+  const unitedLines = plan.united.flatMap(({ name, address, title, addedTo }) =>
+    paragraph(
+      `${name} (${address}, ${title}): shown on ${listOf(addedTo)} too; hiding it would switch ` +
+        "off a mitigation.",
+      2,
+    ),
+  );
+  const levelLines = plan.levelled.flatMap(({ title, value, classes }) => {
+    const from = [...new Set(classes.map((c) => levelText(c.value)))].join(", ");
+    return paragraph(`${title}: ${levelText(value)} (classes have ${from})`, 2);
+  });
+  const maskedLines = plan.masked.flatMap(({ address, classes }) =>
+    paragraph(`${address} on ${listOf(classes)}: bits without a known meaning, hidden`, 2),
+  );
+  const section = (title: string, lines: readonly string[]) =>
+    lines.length === 0 ? [] : ["", heading(title), ...lines];
+  return [
+    ...section("United, because the bit announces a weakness", unitedLines),
+    ...section("Levelled to the smallest", levelLines),
+    ...section("Masked", maskedLines),
+  ];
+}
+
+/** `template`: where the templates are, if they were written. */
+export function nextLines(template: string | undefined): string[] {
+  if (template === undefined) return ["  Write the templates: evenkeel plan … --out DIR"];
+  return [
+    "  Before InstanceStart, give Firecracker the template of the node's class:",
+    `    PUT /cpu-config with ${template}`,
+    "  Only guests booted from now on have it: take snapshots anew.",
+  ];
+}

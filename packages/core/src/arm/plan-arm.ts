@@ -1,0 +1,119 @@
+/** Planning an aarch64 pool: merge the ID registers, emit a template per class, prove it. */
+import { fail } from "../errors.ts";
+import { compareLines } from "../firecracker/versions.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import type { Levelled, Masked, Residual, United } from "../plan/costs.ts";
+import { nameFiles } from "../plan/files.ts";
+import type { Proof } from "../plan/prove.ts";
+import { PROBE_AGAIN, someOf, unreachableFields, type Refusal } from "../plan/refuse.ts";
+import type { CpuTemplate } from "../template/template.ts";
+import { groupArmClasses, type ArmClass } from "./class.ts";
+import {
+  armGivenUp,
+  armLevelled,
+  armMasked,
+  armResiduals,
+  armUnited,
+  type ArmGivenUp,
+} from "./costs.ts";
+import { armGuest, armTemplate, proveArm, type ArmGuest } from "./guest.ts";
+import { ARM_FIELDS } from "./lookup.ts";
+import { cpuRegisters, mergeArm } from "./merge.ts";
+import { armWarnings } from "./warnings.ts";
+
+export interface ArmPlannedClass {
+  readonly armClass: ArmClass;
+  readonly template: CpuTemplate;
+  /** Relative path of the template's file; classes that share a template share the file. */
+  readonly file: string;
+  readonly givesUp: readonly ArmGivenUp[];
+}
+
+export interface ArmPlan {
+  readonly arch: "aarch64";
+  readonly firecracker: readonly string[];
+  readonly classes: readonly ArmPlannedClass[];
+  readonly guest: ArmGuest;
+  readonly united: readonly United[];
+  readonly levelled: readonly Levelled[];
+  readonly masked: readonly Masked[];
+  readonly residuals: readonly Residual[];
+  readonly warnings: readonly string[];
+  readonly proof: Proof;
+}
+
+type ArmPlanResult =
+  | { readonly ok: true; readonly plan: ArmPlan }
+  | { readonly ok: false; readonly refusals: readonly Refusal[] };
+
+/** Registers without which nothing can be said about a guest. */
+const REQUIRED = ["MIDR_EL1", "PFR0", "PFR1", "DFR0", "ISAR0", "ISAR1", "MMFR0", "MMFR1", "MMFR2"]
+  .map((name) => (name === "MIDR_EL1" ? name : `ID_AA64${name}_EL1`))
+  .map((register) => ({ register, id: ARM_FIELDS.find((f) => f.register === register)?.id }));
+
+function missingFacts({ cpu, incomplete }: NodeProfile): string[] {
+  const known = new Set<bigint | undefined>(cpu.registers.map(({ id }) => id));
+  const absent = REQUIRED.filter(({ id }) => !known.has(id));
+  return [...incomplete, ...absent.map(({ register }) => `${register} is absent`)];
+}
+
+function refuseIncomplete(profiles: readonly NodeProfile[]): Refusal[] {
+  const byReason = new Map<string, string[]>();
+  for (const profile of profiles) {
+    const missing = missingFacts(profile).join("; ");
+    if (missing !== "") byReason.set(missing, [...(byReason.get(missing) ?? []), profile.name]);
+  }
+  return [...byReason].map(([what, nodes]) => ({
+    code: "incomplete",
+    message: `${someOf(nodes)}: too incomplete to be safe: ${what}`,
+    hint: PROBE_AGAIN,
+    nodes,
+  }));
+}
+
+/** Plans aarch64 profiles, each name once; the result does not depend on their order. */
+export function planArm(
+  profiles: readonly NodeProfile[],
+  firecracker: readonly string[],
+): ArmPlanResult {
+  const incomplete = refuseIncomplete(profiles);
+  if (incomplete.length > 0) return { ok: false, refusals: incomplete };
+
+  const lines = firecracker.toSorted(compareLines);
+  const classes = groupArmClasses(profiles);
+  const ids = cpuRegisters(classes);
+  const merged = mergeArm(classes);
+  const guest = armGuest(merged, ids);
+  const emitted = classes.map((armClass) => ({ armClass, template: armTemplate(armClass, guest) }));
+  const proof = proveArm(emitted, guest, lines);
+  if (proof.violations.length > 0) {
+    return { ok: false, refusals: unreachableFields(proof.violations) };
+  }
+
+  const names = classes.map(({ id }) => id);
+  const files = nameFiles(
+    names,
+    emitted.map(({ template }) => template),
+  );
+  const given = armGivenUp(merged, classes.length);
+  return {
+    ok: true,
+    plan: {
+      arch: "aarch64",
+      firecracker: lines,
+      classes: emitted.map(({ armClass, template }, i) => ({
+        armClass,
+        template,
+        file: files[i] ?? fail("EMPTY_POOL", "a class without a template"),
+        givesUp: given[i] ?? [],
+      })),
+      guest,
+      united: armUnited(merged, classes),
+      levelled: armLevelled(merged, classes),
+      masked: armMasked(ids, classes),
+      residuals: armResiduals(merged, classes),
+      warnings: armWarnings(emitted),
+      proof,
+    },
+  };
+}

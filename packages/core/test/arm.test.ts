@@ -1,0 +1,278 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { decodeArm } from "../src/arm/decode-arm.ts";
+import { systemRegister } from "../src/arm/field.ts";
+import { ARM_FIELDS, armFields, armRegisterName } from "../src/arm/lookup.ts";
+import { planArm, type ArmPlan } from "../src/arm/plan-arm.ts";
+import { armValue, honours } from "../src/arm/value.ts";
+import { compareArm } from "../src/arm/verdict-arm.ts";
+import { writableSince } from "../src/arm/writable.ts";
+import { fieldBits } from "../src/bits.ts";
+import type { ArmRegister } from "../src/cpuid.ts";
+import { diffArm } from "../src/inspect/diff.ts";
+import { registersOfPlan } from "../src/inspect/state.ts";
+import { prettyJson } from "../src/json/pretty.ts";
+import { anyPlanToJson, planAny } from "../src/plan/plan-any.ts";
+import type { NodeProfile } from "../src/profile/profile.ts";
+import { readDocument } from "../src/read/document.ts";
+import { applyWideBitmap } from "../src/template/bitmap.ts";
+import { armCpu, armNode, armPool, armRegisters } from "./arm-arbitrary.ts";
+import { fingerprint, hasSharedData } from "./shared-data.ts";
+
+function planned(profiles: readonly NodeProfile[]): ArmPlan {
+  const result = planArm(profiles, ["1.16"]);
+  if (!result.ok) throw new Error(result.refusals.map(({ message }) => message).join("\n"));
+  return result.plan;
+}
+
+function classOf(plan: ArmPlan, name: string) {
+  const found = plan.classes.find(({ armClass }) => armClass.nodes.includes(name));
+  if (found === undefined) throw new Error(`${name} is in no class`);
+  return found;
+}
+
+/** What a guest of the node sees: its template applied, nothing else. */
+function guestOf(plan: ArmPlan, { name, cpu }: NodeProfile): ArmRegister[] {
+  const modifiers = classOf(plan, name).template.regModifiers;
+  return cpu.registers.map(({ id, value }) => {
+    const modifier = modifiers.find(({ addr }) => addr === id);
+    return { id, value: modifier === undefined ? value : applyWideBitmap(value, modifier) };
+  });
+}
+
+describe("rows", () => {
+  test("names are unique within a register, and no two rows cover a bit", () => {
+    const names = ARM_FIELDS.map(({ register, name }) => `${register}.${name}`);
+    expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+    for (const { id } of ARM_FIELDS) {
+      const masks = armFields(id).map(fieldBits);
+      expect(masks.reduce((a, b) => a + b, 0n)).toBe(masks.reduce((a, b) => a | b, 0n));
+    }
+  });
+
+  test("KVM's register ids", () => {
+    expect(systemRegister(3, 0, 0, 4, 0)).toBe(0x6030_0000_0013_c020n);
+    expect(armRegisterName(0x6030_0000_0013_c020n)).toBe("ID_AA64PFR0_EL1");
+    expect(armRegisterName(0x6030_0000_0013_d801n)).toBe("CTR_EL0");
+    expect(armRegisterName(0x6030_0000_0013_c02an)).toBe("S3_0_C0_C5_2");
+  });
+
+  test("what a template may write depends on the kernel", () => {
+    const since = (name: string) => {
+      const field = ARM_FIELDS.find((f) => `${f.register}.${f.name}` === name);
+      return field === undefined ? undefined : writableSince(field);
+    };
+    expect(since("ID_AA64PFR0_EL1.CSV3")).toEqual([5, 11]);
+    expect(since("ID_AA64ISAR0_EL1.SHA3")).toEqual([6, 7]);
+    expect(since("ID_AA64PFR0_EL1.SVE")).toBeUndefined();
+  });
+});
+
+describe("a plan of any pool", () => {
+  test("all guests are the same where it is decided, and backed by their nodes", () => {
+    fc.assert(
+      fc.property(armPool, (profiles) => {
+        const plan = planned(profiles);
+        for (const profile of profiles) {
+          const guest = new Map(guestOf(plan, profile).map(({ id, value }) => [id, value]));
+          for (const { id, mask, value } of plan.guest.registers) {
+            expect((guest.get(id) ?? 0n) & mask).toBe(value);
+          }
+          for (const { id, value } of profile.cpu.registers) {
+            for (const field of armFields(id)) {
+              const [offered, seen] = [value, guest.get(id) ?? 0n].map((w) => armValue(w, field));
+              expect(honours(offered ?? 0n, seen ?? 0n, field)).toBe(true);
+            }
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("a guest of one node may resume on every other: no finding but who the CPU is", () => {
+    fc.assert(
+      fc.property(armPool, (profiles) => {
+        const plan = planned(profiles);
+        const [first, ...others] = profiles;
+        if (first === undefined) return;
+        for (const other of others) {
+          const rules = compareArm(guestOf(plan, first), other.cpu.registers).map((f) => f.rule);
+          const free = new Set(["arm/identity", "arm/invariant", "arm/caches"]);
+          expect(rules.filter((rule) => !free.has(rule))).toEqual([]);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("the order of the profiles does not matter", () => {
+    fc.assert(
+      fc.property(armPool, (profiles) => {
+        const turned = anyPlanToJson(planned(profiles.toReversed()));
+        expect(turned).toEqual(anyPlanToJson(planned(profiles)));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test("adding a node never adds", () => {
+    fc.assert(
+      fc.property(armPool, armCpu, (profiles, cpu) => {
+        const before = registersOfPlan(planned(profiles).guest);
+        const after = registersOfPlan(planned([...profiles, armNode("one-more", cpu)]).guest);
+        expect(compareArm(after, before)).toEqual([]);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test("planning a plan's own output changes nothing", () => {
+    fc.assert(
+      fc.property(armPool, (profiles) => {
+        const plan = planned(profiles);
+        const again = planned(profiles.map((p) => armNode(p.name, guestOf(plan, p))));
+        expect(again.guest).toEqual(plan.guest);
+        expect(again.classes.flatMap(({ template }) => template.regModifiers)).toEqual([]);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+test("signs, variants and granules merge by their own rules", () => {
+  const a = armRegisters({
+    "ID_AA64PFR0_EL1.FP": 15n,
+    "ID_AA64ISAR1_EL1.APA": 1n,
+    "ID_AA64MMFR1_EL1.SpecSEI": 1n,
+    "CTR_EL0.CWG": 4n,
+    "CTR_EL0.ERG": 0n,
+    "CTR_EL0.L1Ip": 3n,
+  });
+  const b = armRegisters({
+    "ID_AA64PFR0_EL1.FP": 1n,
+    "ID_AA64ISAR1_EL1.APA": 5n,
+    "CTR_EL0.CWG": 5n,
+    "CTR_EL0.ERG": 4n,
+    "CTR_EL0.L1Ip": 2n,
+  });
+  const plan = planned([armNode("a", a), armNode("b", b)]);
+  const fields = decodeArm(registersOfPlan(plan.guest), true).filter(
+    ({ group }) => group !== "AArch32",
+  );
+  const value = (name: string) => fields.find((f) => f.name === name)?.value;
+  expect(["FP", "APA", "SpecSEI", "CWG", "ERG", "L1Ip"].map(value)).toEqual([
+    15n,
+    0n,
+    1n,
+    5n,
+    0n,
+    2n,
+  ]);
+  expect(plan.united.map(({ name }) => name)).toEqual(["SpecSEI"]);
+});
+
+test("what belongs to SVE goes with SVE, and bits without a row are masked", () => {
+  const sve = { "ID_AA64PFR0_EL1.SVE": 1n, "ID_AA64ZFR0_EL1.BF16": 1n };
+  const odd = armRegisters({ "ID_AA64ZFR0_EL1.BF16": 1n }).map(({ id, value }) =>
+    id === systemRegister(3, 0, 0, 6, 0) ? { id, value: value | 1n } : { id, value },
+  );
+  const plan = planned([armNode("a", armRegisters(sve)), armNode("b", odd)]);
+  const gone = classOf(plan, "a").givesUp.map(({ name, requires }) => [name, requires]);
+  expect(gone).toEqual([
+    ["SVE", undefined],
+    ["BF16", "SVE or SME"],
+  ]);
+  expect(plan.warnings.join("\n")).toMatch(/clears bits without a known meaning/);
+  expect(plan.masked).toEqual([
+    { address: "ID_AA64ISAR0_EL1[0]", classes: [classOf(plan, "b").armClass.id] },
+  ]);
+});
+
+test("a profile without the main ID registers is refused", () => {
+  const result = planAny([armNode("a", [{ id: systemRegister(3, 0, 0, 0, 0), value: 1n }])]);
+  expect(result).toMatchObject({ ok: false, refusals: [{ code: "incomplete", nodes: ["a"] }] });
+});
+
+test("verdicts are directed and say what would happen", () => {
+  const small = armRegisters({ "ID_AA64ISAR0_EL1.SHA3": 0n, "MIDR_EL1.MIDR": 1n });
+  const large = armRegisters({
+    "ID_AA64ISAR0_EL1.SHA3": 1n,
+    "ID_AA64PFR0_EL1.CSV2": 1n,
+    "MIDR_EL1.MIDR": 1n,
+  });
+  expect(compareArm(small, large)).toEqual([]);
+  expect(compareArm(large, small)).toMatchObject([
+    { severity: "insecure", address: "ID_AA64PFR0_EL1[59:56]", name: "CSV2", promised: "0x1" },
+    { rule: "arm/lower", severity: "incompatible", name: "SHA3", offered: "0x0" },
+  ]);
+  const other = armRegisters({ "MIDR_EL1.MIDR": 2n });
+  expect(compareArm(small, other).map(({ rule, severity }) => [rule, severity])).toEqual([
+    ["arm/identity", "note"],
+    ["arm/invariant", "unknown"],
+  ]);
+  expect(compareArm([{ id: 0x6030_0000_0010_0000n, value: 7n }], [])).toMatchObject([
+    { rule: "arm/missing", severity: "unknown", offered: undefined },
+  ]);
+  const reserved = [{ id: systemRegister(3, 0, 0, 6, 0), value: 3n }];
+  expect(compareArm(reserved, [{ ...reserved[0], id: reserved[0]?.id ?? 0n, value: 1n }])).toEqual([
+    expect.objectContaining({ rule: "arm/reserved", severity: "unknown" }),
+  ]);
+});
+
+describe.skipIf(!hasSharedData)("Neoverse N1 and V1", () => {
+  const [n1, v1] = ["ARM_NEOVERSE_N1_6.1", "ARM_NEOVERSE_V1_6.1"] as const;
+
+  test("keep what both have and give up, by name, what one lacks", () => {
+    const plan = planned([fingerprint(n1), fingerprint(v1)]);
+    const kept = "FP AdvSIMD AES SHA1 SHA2 CRC32 Atomic RDM DP DPB LRCPC SSBS";
+    expect(plan.guest.features).toEqual(expect.arrayContaining(kept.split(" ")));
+    const lost = classOf(plan, v1).givesUp.map(({ name, from, to }) => `${name} ${from} ${to}`);
+    expect(lost).toEqual(
+      expect.arrayContaining(["SHA2 2 1", "SHA3 1 0", "RNDR 1 0", "BF16 1 0", "I8MM 1 0"]),
+    );
+    expect(plan.masked).toEqual([]);
+    expect(plan.residuals.map(({ address }) => address)).toEqual(
+      expect.arrayContaining(["MIDR_EL1", "REVIDR_EL1"]),
+    );
+    expect(plan.warnings.join("\n")).toMatch(/MIDR_EL1 differs/);
+    expect(plan.warnings.join("\n")).toMatch(/Linux 6\.7 does/);
+  });
+
+  test("neither shows SVE to a guest that did not ask for it", () => {
+    for (const name of [n1, v1]) {
+      const fields = decodeArm(fingerprint(name).cpu.registers).map((f) => f.name);
+      expect(fields).not.toContain("SVE");
+    }
+  });
+
+  test("a V1 guest may not resume on N1; a planned one meets no missing feature", () => {
+    const [small, large] = [fingerprint(n1), fingerprint(v1)];
+    const bare = compareArm(large.cpu.registers, small.cpu.registers);
+    expect(bare.find(({ name }) => name === "SHA3")).toMatchObject({ severity: "incompatible" });
+    const plan = planned([small, large]);
+    const severities = compareArm(guestOf(plan, large), small.cpu.registers);
+    expect(severities.filter((f) => f.severity === "incompatible")).toEqual([]);
+  });
+
+  test("a pool of one gives up nothing and writes nothing", () => {
+    for (const name of [n1, v1]) {
+      const plan = planned([fingerprint(name)]);
+      expect(plan.classes[0]?.givesUp).toEqual([]);
+      expect(plan.classes[0]?.template.regModifiers).toEqual([]);
+    }
+  });
+
+  test("plan.json is read back, and compared by name", () => {
+    const plan = planned([fingerprint(n1), fingerprint(v1)]);
+    const text = prettyJson(anyPlanToJson(plan));
+    const document = readDocument(JSON.parse(text), "x");
+    expect(document).toMatchObject({ kind: "plan", plan: { arch: "aarch64", guest: plan.guest } });
+    const differences = diffArm(fingerprint(n1).cpu.registers, fingerprint(v1).cpu.registers);
+    expect(differences.find(({ name }) => name === "SHA3")).toMatchObject({
+      address: "ID_AA64ISAR0_EL1[35:32]",
+      a: "0",
+      b: "1",
+    });
+  });
+});

@@ -69,7 +69,7 @@ function programOf(setExit: (code: number) => void): Command {
         "overwrites, features the node cannot back, weaknesses hidden; each with its fix.\n" +
         "Exit code 1 where there is an error.",
     )
-    .argument("<template>", "a template's file, or a built-in one: T2CL, T2S, T2, C3, T2A")
+    .argument("<template>", "a template's file, or a built-in one: T2CL, T2S, T2, C3, T2A, V1N1")
     .option("--node <profile...>", "the nodes' profiles")
     .option("--firecracker <version...>", "for these versions only (default: 1.5 to 1.16)")
     .option("--json", "print the findings as JSON")
@@ -87,7 +87,10 @@ function programOf(setExit: (code: number) => void): Command {
     )
     .argument("<profile>", "the node's profile; - for stdin")
     .option("--template <file>", "boot with this CPU template")
-    .option("--cpu-template <name>", "boot with this built-in template: T2CL, T2S, T2, C3, T2A")
+    .option(
+      "--cpu-template <name>",
+      "boot with this built-in template: T2CL, T2S, T2, C3, T2A, V1N1",
+    )
     .option("--plan <path>", "boot with this plan's template for the node")
     .option("--firecracker <version>", "the version that boots it (default: the node's newest)")
     .option("--vcpus <n>", "number of vCPUs", "1")

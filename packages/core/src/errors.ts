@@ -48,7 +48,7 @@ export const CORE_ERRORS = {
   },
   NOT_A_TEMPLATE: {
     exitCode: 2,
-    hint: "Give a CPU template's JSON file, or a built-in one: T2CL, T2S, T2, C3, T2A.",
+    hint: "Give a CPU template's JSON file, or a built-in one: T2CL, T2S, T2, C3, T2A, V1N1.",
   },
   NOT_A_CONTRACT: {
     exitCode: 2,

@@ -81,3 +81,4 @@ export { RULES } from "./verdict/rules.ts";
 export { LINT_RULES, type LintFinding } from "./lint/finding.ts";
 export { lintTemplate } from "./lint/lint.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./verdict/assess-static.ts";
+export { armBuiltInTemplate } from "./firecracker/static-arm.ts";

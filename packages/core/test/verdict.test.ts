@@ -1,58 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { INTEL_MODELS, intelGuestCpu } from "../src/catalogue/intel.ts";
-import type { CpuContract } from "../src/contract/contract.ts";
 import { contractToJson } from "../src/contract/file.ts";
-import { predictContract } from "../src/contract/make.ts";
 import type { CpuidEntry } from "../src/cpuid.ts";
-import { decode } from "../src/inspect/decode.ts";
 import { prettyJson } from "../src/json/pretty.ts";
-import { planPool } from "../src/plan/pools.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { readDocument } from "../src/read/document.ts";
 import { fieldByName } from "../src/tables/lookup.ts";
-import { EMPTY_TEMPLATE, type CpuTemplate } from "../src/template/template.ts";
+import { EMPTY_TEMPLATE } from "../src/template/template.ts";
 import { verdictOf, type Finding } from "../src/verdict/finding.ts";
-import { judge, judgePrepared, prepare } from "../src/verdict/judge.ts";
-import { certify, disagreements, judgeMatrix, profileDigest } from "../src/verdict/matrix.ts";
-import { matrixEntries } from "../src/verdict/entries.ts";
+import { judge } from "../src/verdict/judge.ts";
 import { RULES } from "../src/verdict/rules.ts";
 import { node, nodeCpu } from "./arbitrary.ts";
 import { naiveGuest, naiveUnsafe } from "./naive.ts";
-import { fingerprint, hasSharedData, sharedTemplate, x86Fingerprints } from "./shared-data.ts";
-
-const CACHES = { caches: [], brand: "" };
-
-function profile(id: keyof typeof INTEL_MODELS, changes: Partial<NodeProfile> = {}): NodeProfile {
-  return {
-    ...node(id, intelGuestCpu(INTEL_MODELS[id], CACHES)),
-    host: { kernel: "6.1.100" },
-    firecracker: ["1.14.1"],
-    ...changes,
-  };
-}
-
-function contractOf(
-  from: NodeProfile,
-  template: CpuTemplate = EMPTY_TEMPLATE,
-  firecracker = "1.16.0",
-): CpuContract | undefined {
-  const result = predictContract(from, { firecracker, vcpus: 1, smt: false, template });
-  return result.ok ? result.contract : undefined;
-}
-
-function promised(from: NodeProfile, template?: CpuTemplate): CpuContract {
-  const contract = contractOf(from, template, "1.14.1");
-  if (contract === undefined) throw new Error(`${from.name} cannot boot this guest`);
-  return contract;
-}
+import { profile, promised, rules } from "./verdict-support.ts";
 
 const clx = profile("cascade-lake");
 const icx = profile("ice-lake-sp");
-
-function rules(findings: readonly Finding[], severity: Finding["severity"]): string[] {
-  return [...new Set(findings.filter((f) => f.severity === severity).map(({ rule }) => rule))];
-}
 
 describe("each rule", () => {
   const contract = promised(icx);
@@ -250,165 +213,3 @@ test("random pairs: compatible only where the second opinion agrees", () => {
   );
   expect(compatible).toBeGreaterThan(0);
 });
-
-describe.skipIf(!hasSharedData)("real pairs", () => {
-  const templates = ["none", "T2CL", "T2S", "SPR_TO_T2_6.1"];
-  const shape = (name: string) => (name === "none" ? EMPTY_TEMPLATE : sharedTemplate(name));
-
-  test("no pair said to be compatible is unsafe to the second opinion", () => {
-    const nodes = x86Fingerprints();
-    const count = { judged: 0, compatible: 0 };
-    for (const name of templates) {
-      for (const from of nodes) {
-        const contract = contractOf(from, shape(name));
-        if (contract === undefined) continue;
-        const guest = naiveGuest({ ...from, cpu: { ...from.cpu, ...contract } });
-        for (const to of nodes) {
-          count.judged++;
-          if (judge(contract, to).verdict !== "compatible") continue;
-          count.compatible++;
-          expect([from.name, to.name, naiveUnsafe(guest, naiveGuest(to))]).toEqual([
-            from.name,
-            to.name,
-            [],
-          ]);
-        }
-      }
-    }
-    expect(count.compatible).toBeGreaterThan(8);
-    expect(count.judged).toBeGreaterThan(80);
-  });
-
-  test("with a plan, all pairs on one kernel are compatible", () => {
-    const pools = [
-      ["INTEL_CASCADELAKE_6.1", "INTEL_ICELAKE_6.1", "INTEL_SAPPHIRE_RAPIDS_6.1"],
-      ["AMD_MILAN_6.1", "AMD_GENOA_6.1"],
-    ];
-    for (const pool of pools) {
-      const nodes = pool.map(fingerprint);
-      const planned = planPool(nodes);
-      if (!planned.ok) throw new Error("must plan");
-      for (const from of nodes) {
-        const own = planned.plan.classes.find((c) => c.nodeClass.nodes.includes(from.name));
-        const contract = contractOf(from, own?.template);
-        if (contract === undefined) throw new Error("must boot");
-        for (const to of nodes) {
-          const { verdict, findings } = judge(contract, to);
-          const reasons = findings.filter(({ severity }) => severity !== "note");
-          expect([from.name, to.name, verdict, reasons]).toEqual([
-            from.name,
-            to.name,
-            "compatible",
-            [],
-          ]);
-        }
-      }
-    }
-  });
-
-  test("T2CL on Cascade and Ice Lake: features equal, RRSBA not, linear bits differ", () => {
-    const [cascade, ice] = [fingerprint("INTEL_CASCADELAKE_6.1"), fingerprint("INTEL_ICELAKE_6.1")];
-    const t2cl = sharedTemplate("T2CL");
-    const [up, down] = [contractOf(cascade, t2cl), contractOf(ice, t2cl)];
-    if (up === undefined || down === undefined) throw new Error("both boot");
-    expect(judge(up, ice).verdict).toBe("compatible");
-    const back = judge(down, cascade);
-    expect(back.verdict).toBe("insecure");
-    const reasons = back.findings.filter(({ severity }) => severity === "insecure");
-    // PSFD: T2CL does not touch leaf 7, subleaf 2, which Cascade Lake does not have.
-    expect(reasons.map(({ name }) => name)).toEqual(["PSFD", "RRSBA"]);
-    expect(back.findings.map(({ name }) => name)).toContain("LINEAR_ADDRESS_BITS");
-  });
-
-  test("taking any promised feature from the target of a compatible pair changes the verdict", () => {
-    const nodes = x86Fingerprints();
-    const survivors = new Map<string, number>();
-    const count = { flipped: 0, changed: 0 };
-    for (const from of nodes) {
-      const contract = contractOf(from);
-      if (contract === undefined) continue;
-      for (const to of nodes) {
-        if (judge(contract, to).verdict !== "compatible") continue;
-        for (const mutant of mutants(contract, to)) {
-          count.flipped++;
-          const bench = prepare(contract.vendor ?? "intel", [contract], [mutant.profile]);
-          const [guest, target] = [bench.contracts[0], bench.nodes[0]];
-          if (guest === undefined || target === undefined) throw new Error("prepared");
-          if (judgePrepared(bench, guest, target).verdict !== "compatible") count.changed++;
-          else survivors.set(mutant.name, (survivors.get(mutant.name) ?? 0) + 1);
-        }
-      }
-    }
-    // What is left are promises of speed: they are findings, not reasons.
-    const reasons = new Set([...survivors.keys()].map((name) => fieldByName(name)?.loss));
-    expect([...reasons]).toEqual(["slower"]);
-    process.stderr.write(
-      `mutation: ${count.changed} of ${count.flipped} flips change the verdict; ` +
-        `not: ${[...survivors.keys()].join(", ")} (hints)\n`,
-    );
-    expect(count.flipped).toBeGreaterThan(800);
-    expect(count.changed / count.flipped).toBeGreaterThan(0.9);
-  });
-
-  test("a certificate is proven again, and a forged one is not", () => {
-    const nodes = x86Fingerprints();
-    const entries = matrixEntries(nodes, (from) => {
-      const contract = contractOf(from);
-      if (contract === undefined) throw new Error("boots");
-      return contract;
-    });
-    const inputs = nodes.map((n) => ({ file: n.name, name: n.name, digest: profileDigest(n) }));
-    const make = () => certify(inputs, {}, undefined, entries, judgeMatrix(entries));
-    const certificate = make();
-    expect(certificate.pairs).toHaveLength(entries.length ** 2);
-    expect(disagreements(certificate, make())).toEqual([]);
-    const forged = {
-      ...certificate,
-      pairs: certificate.pairs.map((pair) => ({ ...pair, verdict: "compatible" as const })),
-    };
-    expect(disagreements(forged, make()).length).toBeGreaterThan(0);
-    expect(disagreements({ ...certificate, rules: "0" }, make())[0]).toContain("rules 0");
-  });
-});
-
-interface Mutant {
-  readonly name: string;
-  readonly profile: NodeProfile;
-}
-
-/** The node with one feature less, for every feature that the contract promises. */
-function mutants(contract: CpuContract, to: NodeProfile): Mutant[] {
-  const result: Mutant[] = [];
-  const promisedFeature = (name: string) => {
-    const field = fieldByName(name);
-    return field?.kind === "feature" ? field : undefined;
-  };
-  for (const { address, name } of featuresOf(contract)) {
-    const field = promisedFeature(name);
-    if (field === undefined || address === "") continue;
-    if ("addr" in field) {
-      const msrs = to.cpu.msrs.map((m) =>
-        m.addr === field.addr ? { ...m, value: m.value & ~(1n << BigInt(field.lo)) } : m,
-      );
-      result.push({ name, profile: { ...to, cpu: { ...to.cpu, msrs } } });
-      continue;
-    }
-    const cpuid = to.cpu.cpuid.map((e) =>
-      e.leaf === field.leaf && e.subleaf === (field.subleaf ?? 0)
-        ? { ...e, [field.register]: (e[field.register] & ~(1 << field.lo)) >>> 0 }
-        : e,
-    );
-    result.push({ name, profile: { ...to, cpu: { ...to.cpu, cpuid } } });
-  }
-  return result;
-}
-
-function featuresOf({ vendor, cpuid, msrs }: CpuContract) {
-  if (vendor === undefined) return [];
-  const state = {
-    vendor,
-    cpuid: new Map(cpuid.map((e) => [`${e.leaf.toString(16)}.${e.subleaf.toString(16)}`, e])),
-    msrs: new Map(msrs.map(({ addr, value }) => [addr, value])),
-  };
-  return decode(state).filter(({ kind }) => kind === "feature");
-}

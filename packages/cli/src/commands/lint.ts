@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import {
   ALL_LINES,
+  armBuiltInTemplate,
   buildStaticTemplate,
   knownLine,
   lintTemplate,
@@ -28,7 +29,10 @@ export interface LintedNode {
 
 /** A built-in template by its name, unless there is a file of that name. */
 function templateOf(name: string, lines: readonly string[]) {
-  const row = existsSync(name) ? undefined : staticTemplateRow(name);
+  const isFile = existsSync(name);
+  const arm = isFile ? undefined : armBuiltInTemplate(name);
+  if (arm !== undefined) return { template: arm, builtIn: undefined };
+  const row = isFile ? undefined : staticTemplateRow(name);
   if (row === undefined) return { template: loadTemplate(name), builtIn: undefined };
   return { template: buildStaticTemplate(row, lines.at(-1) ?? ""), builtIn: row };
 }
@@ -43,7 +47,7 @@ export function runLint(name: string, flags: LintFlags): number {
   const results = files.map(profileLoader()).map((profile): LintedNode => {
     const findings = lintTemplate(linted, profile, lines);
     if (findings !== undefined) return { node: profile.name, findings };
-    throw new CliError("USAGE", `${profile.name}: only Intel and AMD nodes can be linted`);
+    throw new CliError("USAGE", `${profile.name}: nothing is known about its vendor`);
   });
   process.stdout.write(flags.json === true ? prettyJson({ results }) : lintReport(name, results));
   const bad = results.some(({ findings }) => findings.some(({ severity }) => severity === "error"));

@@ -2,6 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
+  armBuiltInTemplate,
   buildStaticTemplate,
   CoreError,
   knownLine,
@@ -101,6 +102,11 @@ export function shapeOf({ template, cpuTemplate, plan }: ShapeFlags): Shape {
   }
   if (cpuTemplate === undefined || cpuTemplate === "None") {
     return { ...NOTHING, templateFor: () => undefined, record: {} };
+  }
+  const arm = armBuiltInTemplate(cpuTemplate);
+  if (arm !== undefined) {
+    const record = { cpuTemplate };
+    return { ...NOTHING, templateFor: () => arm, name: () => cpuTemplate, record };
   }
   const row = builtInTemplate(cpuTemplate);
   return {

@@ -51,7 +51,8 @@ const REQUIRED = ["MIDR_EL1", "PFR0", "PFR1", "DFR0", "ISAR0", "ISAR1", "MMFR0",
   .map((name) => (name === "MIDR_EL1" ? name : `ID_AA64${name}_EL1`))
   .map((register) => ({ register, id: ARM_FIELDS.find((f) => f.register === register)?.id }));
 
-function missingFacts({ cpu, incomplete }: NodeProfile): string[] {
+/** What an aarch64 profile lacks to be planned or judged with; empty when nothing. */
+export function missingArmFacts({ cpu, incomplete }: NodeProfile): string[] {
   const known = new Set<bigint | undefined>(cpu.registers.map(({ id }) => id));
   const absent = REQUIRED.filter(({ id }) => !known.has(id));
   return [...incomplete, ...absent.map(({ register }) => `${register} is absent`)];
@@ -60,7 +61,7 @@ function missingFacts({ cpu, incomplete }: NodeProfile): string[] {
 function refuseIncomplete(profiles: readonly NodeProfile[]): Refusal[] {
   const byReason = new Map<string, string[]>();
   for (const profile of profiles) {
-    const missing = missingFacts(profile).join("; ");
+    const missing = missingArmFacts(profile).join("; ");
     if (missing !== "") byReason.set(missing, [...(byReason.get(missing) ?? []), profile.name]);
   }
   return [...byReason].map(([what, nodes]) => ({

@@ -23,25 +23,25 @@ type Verdict = Pick<Finding, "severity" | "consequence">;
 const BY_LOSS: Readonly<Record<ArmField["loss"], Verdict>> = {
   fault: {
     severity: "incompatible",
-    consequence: "KVM refuses the register; a guest that relies on the field would fault",
+    consequence: "KVM refuses the register; a guest that relies on the field would fault.",
   },
   silent: {
     severity: "incompatible",
     consequence:
-      "KVM refuses the register; a guest that relies on the field would go wrong silently",
+      "KVM refuses the register; a guest that relies on the field would go wrong silently.",
   },
   insecure: {
     severity: "insecure",
-    consequence: "the guest leaves a mitigation off that this CPU needs",
+    consequence: "The guest leaves a mitigation off that this CPU needs.",
   },
-  slower: { severity: "note", consequence: "nothing but speed is lost" },
-  none: { severity: "note", consequence: "nothing is lost" },
+  slower: { severity: "note", consequence: "Nothing but speed is lost." },
+  none: { severity: "note", consequence: "Nothing is lost." },
 };
 
 const INVARIANT =
   "KVM before 6.15, and later unless KVM_CAP_ARM_WRITABLE_IMP_ID_REGS is enabled, refuses to " +
   "restore another CPU's";
-const CACHES = "KVM before 6.3 refuses to restore another host's cache geometry";
+const CACHES = "KVM before 6.3 refuses to restore another host's cache geometry.";
 
 function compareField(field: ArmField, promised: bigint, offered: bigint): Finding[] {
   if (honours(offered, promised, field)) return [];
@@ -54,10 +54,10 @@ function compareField(field: ArmField, promised: bigint, offered: bigint): Findi
     ...verdict,
   });
   if (field.kind === "identity") {
-    const consequence = "programs and kernels that choose by CPU model keep to the other one";
+    const consequence = "Programs and kernels that choose by CPU model keep to the other one.";
     return [
       found("arm/identity", { severity: "note", consequence }),
-      found("arm/invariant", { severity: "unknown", consequence: `${INVARIANT} ${field.name}` }),
+      found("arm/invariant", { severity: "unknown", consequence: `${INVARIANT} ${field.name}.` }),
     ];
   }
   if (field.name === "MPIDR") return [];
@@ -67,11 +67,11 @@ function compareField(field: ArmField, promised: bigint, offered: bigint): Findi
   return [found(`arm/${field.merge}`, BY_LOSS[field.loss])];
 }
 
-/** Without a row there is no rule: only bits that the guest was not promised may differ. */
+/** Without a row there is no rule, so that nothing may be promised there. */
 function compareReserved(id: bigint, promised: bigint, offered: bigint): Finding[] {
   const mask = armReservedMask(id);
   const lost = promised & mask;
-  if (lost === 0n || lost === (offered & mask)) return [];
+  if (lost === 0n) return [];
   return [
     {
       rule: "arm/reserved",
@@ -80,7 +80,7 @@ function compareReserved(id: bigint, promised: bigint, offered: bigint): Finding
       name: "reserved",
       promised: hexNumber(lost),
       offered: hexNumber(offered & mask),
-      consequence: "the guest was promised bits whose meaning is not known",
+      consequence: "The guest was promised bits whose meaning is not known.",
     },
   ];
 }
@@ -94,7 +94,7 @@ function missing({ id, value }: ArmRegister): Finding {
     name: armRegisterName(id),
     promised: hexNumber(value),
     offered: undefined,
-    consequence: "KVM refuses a register it does not know: the snapshot does not load",
+    consequence: "KVM refuses a register it does not know: the snapshot does not load.",
   };
 }
 

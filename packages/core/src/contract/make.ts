@@ -1,4 +1,6 @@
 /** Predicting a contract: the guest CPU of a snapshot that a node would take. */
+import { armRegisterName } from "../arm/lookup.ts";
+import { missingArmFacts } from "../arm/plan-arm.ts";
 import { indexEntries } from "../cpuid.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
 import { simulate } from "../firecracker/simulate.ts";
@@ -7,6 +9,7 @@ import { missingFacts } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { vendorOf } from "../tables/vendors.ts";
 import type { MissingEntry } from "../template/apply.ts";
+import { applyWideBitmap } from "../template/bitmap.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../template/template.ts";
 import type { CpuContract } from "./contract.ts";
 
@@ -33,6 +36,33 @@ function addressOf(missing: MissingEntry): string {
     : leafAddress(missing.leaf, missing.subleaf);
 }
 
+function cpuOf({ cpu }: NodeProfile): Pick<CpuContract, "cpuid" | "msrs" | "registers"> {
+  const { cpuid, msrs, registers } = cpu;
+  return { cpuid, msrs, registers };
+}
+
+type Facts = Omit<CpuContract, "cpuid" | "msrs" | "registers" | "incomplete">;
+
+/** aarch64: Firecracker writes the template's registers and nothing else. */
+function predictArm(profile: NodeProfile, facts: Facts, template: CpuTemplate): ContractResult {
+  const registers = new Map(profile.cpu.registers.map(({ id, value }) => [id, value]));
+  const missing = template.regModifiers.filter(({ addr }) => !registers.has(addr));
+  if (missing.length > 0) {
+    return { ok: false, missing: missing.map(({ addr }) => armRegisterName(addr)) };
+  }
+  for (const { addr, ...bitmap } of template.regModifiers) {
+    registers.set(addr, applyWideBitmap(registers.get(addr) ?? 0n, bitmap));
+  }
+  const contract: CpuContract = {
+    ...facts,
+    cpuid: [],
+    msrs: [],
+    registers: [...registers].map(([id, value]) => ({ id, value })),
+    incomplete: missingArmFacts(profile),
+  };
+  return { ok: true, contract };
+}
+
 /** Predicts the contract of a snapshot taken on a node; throws UNKNOWN_VERSION. */
 export function predictContract(profile: NodeProfile, options: ContractOptions): ContractResult {
   const { cpu, host } = profile;
@@ -57,13 +87,10 @@ export function predictContract(profile: NodeProfile, options: ContractOptions):
     made: "predicted",
     time: options.time,
   } as const;
-  if (cpu.arch === "aarch64" || vendor === undefined) {
-    const incomplete =
-      cpu.arch === "aarch64"
-        ? profile.incomplete
-        : [...profile.incomplete, "the vendor is unknown"];
-    const { cpuid, msrs, registers } = cpu;
-    return { ok: true, contract: { ...facts, cpuid, msrs, registers, incomplete } };
+  if (cpu.arch === "aarch64") return predictArm(profile, facts, template);
+  if (vendor === undefined) {
+    const incomplete = [...profile.incomplete, "the vendor is unknown"];
+    return { ok: true, contract: { ...facts, ...cpuOf(profile), incomplete } };
   }
   const view = simulate(cpu, vendor, line, template, { vcpus, smt, index: 0 });
   if (view.missing.length > 0) return { ok: false, missing: view.missing.map(addressOf) };

@@ -5,11 +5,11 @@ import { kindOf, type Problems } from "./problems.ts";
  * Firecracker accepts only these two prefixes; a bare decimal is an error there and here.
  * Source: `deserialize_from_str` in src/vmm/src/cpu_config/templates_serde.rs (v1.5.0–v1.16.0).
  */
-const INTEGER = /^0x[0-9a-fA-F]{1,16}$|^0b[01]{1,64}$/;
+const INTEGER = /^0x[0-9a-fA-F]{1,32}$|^0b[01]{1,128}$/;
 
 export function readInteger(
   value: unknown,
-  bits: 32 | 64,
+  bits: 32 | 64 | 128,
   path: () => string,
   problems: Problems,
 ): bigint {

@@ -14,6 +14,7 @@ import { decodeSignature, formatFms, modelOf } from "../tables/models.ts";
 import { vendorOf } from "../tables/vendors.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import type { LintFinding, LintRuleId, LintSeverity } from "./finding.ts";
+import { lintArmTemplate } from "./lint-arm.ts";
 
 export interface Linted {
   readonly template: CpuTemplate;
@@ -161,12 +162,14 @@ function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string
   return [found("static-model", severity, { name }, message, fix), gone];
 }
 
-/** Lints a template on one x86 node, for these release lines. Undefined: not x86, or unknown. */
+/** Lints a template on one node, for these release lines. Undefined: nothing known of its vendor. */
 export function lintTemplate(
   linted: Linted,
-  { cpu }: NodeProfile,
+  profile: NodeProfile,
   lines: readonly string[],
 ): LintFinding[] | undefined {
+  const { cpu } = profile;
+  if (cpu.arch === "aarch64") return lintArmTemplate(linted.template, profile);
   const offered = indexEntries(cpu.cpuid);
   const leaf0 = offered.get(entryKey(0, 0));
   const vendor = leaf0 === undefined ? undefined : vendorOf(leaf0);

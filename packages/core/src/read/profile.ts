@@ -144,7 +144,7 @@ export function readProfileCpu(json: JsonObject): OfferedCpu {
   const msrs = readMsrs(json, problems);
   const registers = objectsAt(json, "registers", problems).map(([item, i]) => ({
     id: readInteger(item["id"], 64, () => `registers[${i}].id`, problems),
-    value: readInteger(item["value"], 64, () => `registers[${i}].value`, problems),
+    value: readInteger(item["value"], 128, () => `registers[${i}].value`, problems),
   }));
   if (problems.list.length === 0) {
     refuseDuplicates(cpuid, "cpuid", keyOf, problems);

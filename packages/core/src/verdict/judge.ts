@@ -1,4 +1,6 @@
 /** The verdict: may a snapshot with this contract resume on this node? */
+import { missingArmFacts } from "../arm/plan-arm.ts";
+import { compareArm } from "../arm/verdict-arm.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { simulate } from "../firecracker/simulate.ts";
@@ -72,6 +74,10 @@ function signatureOf(cpuid: readonly CpuidEntry[]): number | undefined {
   return cpuid.find(({ leaf }) => leaf === 1)?.eax;
 }
 
+function missingOf(profile: NodeProfile): readonly string[] {
+  return profile.cpu.arch === "aarch64" ? missingArmFacts(profile) : profile.incomplete;
+}
+
 /** Everything that is to be compared, laid out once. All of one vendor. */
 export interface Bench {
   readonly contracts: readonly PreparedContract[];
@@ -105,7 +111,7 @@ export function prepare(
       msrs: new Set(profile.cpu.msrs.map(({ addr }) => addr)),
       missing:
         own === undefined
-          ? profile.incomplete
+          ? missingOf(profile)
           : missingFacts(profile, indexEntries(content.cpuid), own),
     })),
   };
@@ -118,6 +124,7 @@ function strangers(contract: CpuContract, node: PreparedNode): Finding | undefin
     const text = "No snapshot moves between architectures.";
     return finding("architecture", "incompatible", "architecture", arches, text);
   }
+  if (contract.arch === "aarch64") return undefined;
   const vendors = { promised: contract.vendor, offered: node.vendor };
   if (contract.vendor === undefined || node.vendor === undefined) {
     return finding("vendor", "unknown", "vendor", vendors, "Nothing is known about this vendor.");
@@ -144,10 +151,14 @@ export function judgePrepared(
     ...judgeProfile(node.missing, contract),
     ...judgeKernel(contract, profile),
     ...judgeFormat(contract, profile, version),
-    ...judgeTsc(contract, profile),
     ...judgeCapabilities(contract),
-    ...judgeIdentity(layout.vendor, guest.signature, node.signature),
   ];
+  if (contract.arch === "aarch64") {
+    findings.push(...compareArm(contract.registers, profile.cpu.registers));
+    return { verdict: verdictOf(findings), findings };
+  }
+  findings.push(...judgeTsc(contract, profile));
+  findings.push(...judgeIdentity(layout.vendor, guest.signature, node.signature));
   compareWords(layout, guest.words, node.words, findings);
   const promises = (feature: string) => hasFeature(layout, guest.words, feature);
   findings.push(...judgeMsrs(contract, node.msrs, layout.vendor, promises));

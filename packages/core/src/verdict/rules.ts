@@ -21,6 +21,17 @@ export const RULES = {
   "snapshot-format": "A Firecracker on the node loads the snapshot's format.",
   "kvm-capability": "KVM capabilities that the template asked for are known to be there.",
   complete: "The node's profile is complete.",
+  "arm/lower": "aarch64: every ID register field reaches what the guest was promised.",
+  "arm/higher": "aarch64: what software must be prepared for is known to the guest.",
+  "arm/higher-or-zero": "aarch64: sizes of granules are no larger than the guest was told.",
+  "arm/exact": "aarch64: variants that have no order are the same.",
+  "arm/equal": "aarch64: sizes that code is written for are the same.",
+  "arm/and": "aarch64: every firmware service the guest was promised is there.",
+  "arm/identity": "aarch64: MIDR_EL1 says which CPU the guest was taken on.",
+  "arm/invariant": "aarch64: registers that KVM does not let anyone change are the same.",
+  "arm/caches": "aarch64: cache geometry is the same, which KVM before 6.3 insists on.",
+  "arm/reserved": "aarch64: the guest was promised no bits that no row names.",
+  "arm/missing": "aarch64: every register that the snapshot restores exists.",
   measured: "The node's profile was measured, not estimated.",
 } as const satisfies Record<string, string>;
 

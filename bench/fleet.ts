@@ -3,8 +3,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   formatProfile,
+  guestCpuOf,
   INTEL_MODELS,
-  intelGuestCpu,
+  onKernel,
   type Caches,
   type IntelModelId,
   type NodeProfile,
@@ -38,9 +39,9 @@ function classes(count: number) {
   const pairs = VARIATIONS.flatMap((a, i) => VARIATIONS.slice(i).map((b) => new Set([a, b])));
   const all = pairs.flatMap((missing) =>
     models.map((id) => {
-      const model = INTEL_MODELS[id];
+      const model = onKernel(INTEL_MODELS[id], "6.8");
       const features = model.features.filter((name) => !missing.has(name));
-      return intelGuestCpu({ ...model, features }, CACHES);
+      return guestCpuOf({ ...model, features }, "6.8", CACHES);
     }),
   );
   if (all.length < count) throw new Error(`no more than ${all.length} classes`);
@@ -55,7 +56,8 @@ export function fleetProfiles(nodes: number, classCount: number): NodeProfile[] 
     if (cpu === undefined) throw new Error("a fleet needs at least one class");
     const host = { kernel: "6.8.0-88-generic", microcode: `0x${(i % 7).toString(16)}` };
     const name = `node-${i.toString().padStart(5, "0")}`;
-    return { name, provenance: undefined, host, firecracker: ["1.14.1"], incomplete: [], cpu };
+    const facts = { provenance: undefined, host, firecracker: ["1.14.1"], incomplete: [] };
+    return { name, ...facts, estimate: false, cpu };
   });
 }
 

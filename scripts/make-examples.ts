@@ -8,8 +8,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   formatProfile,
+  guestCpuOf,
   INTEL_MODELS,
-  intelGuestCpu,
+  onKernel,
   type Caches,
   type IntelModelId,
 } from "@evenkeel/core";
@@ -112,7 +113,8 @@ for (const { pool, name, model, sku, caches, kernel } of NODES) {
     host: { kernel, cpuModel: `Intel(R) ${sku.replace(/ \(.*/, "")}` },
     firecracker: ["1.14.1"],
     incomplete: [],
-    cpu: intelGuestCpu(INTEL_MODELS[model], caches),
+    estimate: false,
+    cpu: guestCpuOf(onKernel(INTEL_MODELS[model], "6.8"), "6.8", caches),
   });
   writeFileSync(join(directory, `${name}.json`), text);
 }

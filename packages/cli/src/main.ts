@@ -3,6 +3,11 @@ import { Command, CommanderError } from "commander";
 
 const FILES = "profiles: fingerprints, template dumps or evenkeel profiles; - for stdin";
 
+/** An option that may be given more than once, without swallowing the files after it. */
+function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}
+
 function programOf(setExit: (code: number) => void): Command {
   const program = new Command("evenkeel")
     .description("Makes a pool of unlike CPUs behave as one CPU for Firecracker microVMs.")
@@ -17,7 +22,12 @@ function programOf(setExit: (code: number) => void): Command {
       "Plans a pool: the guest CPU that every node can give, a Firecracker CPU template per\n" +
         "class of nodes that yields it, what each class gives up, and the proof.",
     )
-    .argument("<file...>", FILES)
+    .argument("[file...]", FILES)
+    .option(
+      "--with <model[@kernel]>",
+      "add a catalogue model's estimate, repeatable (see evenkeel models)",
+      collect,
+    )
     .option("-o, --out <dir>", "write plan.json and templates/ there")
     .option("--firecracker <version...>", "plan for these versions only (default: 1.5 to 1.16)")
     .option(
@@ -35,6 +45,16 @@ function programOf(setExit: (code: number) => void): Command {
     .action(async (files: string[], flags: object) => {
       const { runPlan } = await import("./commands/plan.ts");
       setExit(runPlan(files, flags as Parameters<typeof runPlan>[1]));
+    });
+
+  program
+    .command("models")
+    .summary("which CPU models can be planned with before there is a node")
+    .description("Lists the catalogue for `plan --with`: estimates from public documents.")
+    .option("--json", "print the list as JSON")
+    .action(async (flags: object) => {
+      const { runModels } = await import("./commands/models.ts");
+      setExit(runModels(flags));
     });
 
   program

@@ -42,6 +42,10 @@ export const CORE_ERRORS = {
     exitCode: 2,
     hint: "Name a class by its id, or by its model, as `evenkeel plan` prints them.",
   },
+  UNKNOWN_MODEL: {
+    exitCode: 2,
+    hint: "Give MODEL or MODEL@KERNEL as `evenkeel models` lists them.",
+  },
   UNKNOWN_VERSION: {
     exitCode: 2,
     hint: "Give a Firecracker release such as 1.12 or 1.14.1; docs/firecracker.md lists them.",

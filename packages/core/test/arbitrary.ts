@@ -1,6 +1,9 @@
 /** Random pools for property tests: real models with features missing, kernels varied. */
 import fc from "fast-check";
-import { INTEL_MODELS, intelGuestCpu, type IntelModelId } from "../src/catalogue/intel.ts";
+import { guestCpuOf } from "../src/catalogue/guest.ts";
+import { INTEL_MODELS, type IntelModelId } from "../src/catalogue/intel.ts";
+import { onKernel } from "../src/catalogue/kernels.ts";
+import type { Caches } from "../src/catalogue/model.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 
 const IDS = Object.keys(INTEL_MODELS) as IntelModelId[];
@@ -24,16 +27,28 @@ export const nodeCpu = fc
     bits: fc.constantFrom(46, 48, 52),
   })
   .map(({ id, off, subleaf, bits }) => {
-    const model = INTEL_MODELS[id];
+    const model = onKernel(INTEL_MODELS[id], "6.8");
     const removable = model.features.filter((name) => !FORCED.has(name));
     const gone = new Set<string>(off.flatMap((n) => removable[n % removable.length] ?? []));
     const features = model.features.filter((name) => !gone.has(name));
     const sizes = { maxLeaf7Subleaf: Math.min(subleaf, model.maxLeaf7Subleaf), physicalBits: bits };
-    return intelGuestCpu({ ...model, ...sizes, features }, CACHES);
+    return guestCpuOf({ ...model, ...sizes, features }, "6.8", CACHES);
   });
 
+/** A model on Linux 6.8, some of its features switched off. */
+export function modelCpu(
+  id: IntelModelId,
+  off: readonly string[] = [],
+  caches: Caches = CACHES,
+): NodeProfile["cpu"] {
+  const known = onKernel(INTEL_MODELS[id], "6.8");
+  const features = known.features.filter((name) => !off.includes(name));
+  return guestCpuOf({ ...known, features }, "6.8", caches);
+}
+
 export function node(name: string, cpu: NodeProfile["cpu"]): NodeProfile {
-  return { name, cpu, host: {}, firecracker: [], provenance: undefined, incomplete: [] };
+  const facts = { host: {}, firecracker: [], provenance: undefined, incomplete: [] };
+  return { name, cpu, ...facts, estimate: false };
 }
 
 export const pool = fc

@@ -17,6 +17,7 @@ export function armNode(
     firecracker: [],
     provenance: undefined,
     incomplete: [],
+    estimate: false,
   };
 }
 

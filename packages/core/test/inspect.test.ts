@@ -1,15 +1,14 @@
 import { expect, test } from "vitest";
-import { INTEL_MODELS, intelGuestCpu } from "../src/catalogue/intel.ts";
 import { decode } from "../src/inspect/decode.ts";
 import { decodeTemplate } from "../src/inspect/decode-template.ts";
 import { diffCpus, diffTemplates } from "../src/inspect/diff.ts";
 import { stateOfProfile } from "../src/inspect/state.ts";
 import { compareText } from "../src/format/text.ts";
 import { parseTemplate } from "../src/template/parse.ts";
+import { modelCpu } from "./arbitrary.ts";
 
-const CACHES = { caches: [], brand: "" };
-const clx = stateOfProfile(intelGuestCpu(INTEL_MODELS["cascade-lake"], CACHES));
-const icx = stateOfProfile(intelGuestCpu(INTEL_MODELS["ice-lake-sp"], CACHES));
+const clx = stateOfProfile(modelCpu("cascade-lake"));
+const icx = stateOfProfile(modelCpu("ice-lake-sp"));
 if (clx === undefined || icx === undefined) throw new Error("both are x86");
 
 test("decoding names every field, in the order of addresses", () => {

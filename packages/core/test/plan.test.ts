@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { INTEL_MODELS, intelGuestCpu, type IntelModelId } from "../src/catalogue/intel.ts";
 import { CoreError } from "../src/errors.ts";
 import { ALL_LINES } from "../src/firecracker/versions.ts";
 import { parseIdentity } from "../src/plan/identity.ts";
@@ -8,15 +7,7 @@ import { planPool } from "../src/plan/pools.ts";
 import { API_BODY_LIMIT, prove } from "../src/plan/prove.ts";
 import type { NodeProfile, OfferedCpu } from "../src/profile/profile.ts";
 import { formatTemplate } from "../src/template/format.ts";
-import { node } from "./arbitrary.ts";
-
-const CACHES = { caches: [[1, 1, 8, 64]] as const, brand: "Intel(R) Xeon(R) Processor" };
-
-function model(id: IntelModelId, off: readonly string[] = []): OfferedCpu {
-  const known = INTEL_MODELS[id];
-  const features = known.features.filter((name) => !off.includes(name));
-  return intelGuestCpu({ ...known, features }, CACHES);
-}
+import { modelCpu as model, node } from "./arbitrary.ts";
 
 function planned(profiles: readonly NodeProfile[], options?: Parameters<typeof planPool>[1]): Plan {
   const result = planPool(profiles, options);

@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { INTEL_MODELS, intelGuestCpu } from "../src/catalogue/intel.ts";
 import { CoreError } from "../src/errors.ts";
 import { sha256 } from "../src/format/digest.ts";
 import { prettyJson } from "../src/json/pretty.ts";
@@ -11,7 +10,7 @@ import { planPool } from "../src/plan/pools.ts";
 import { readDocument, readProfile } from "../src/read/document.ts";
 import { parseJson } from "../src/json/parse.ts";
 import { formatProfile } from "../src/read/profile.ts";
-import { node, nodeCpu } from "./arbitrary.ts";
+import { modelCpu, node, nodeCpu } from "./arbitrary.ts";
 import { fingerprint, hasSharedData, sharedFiles } from "./shared-data.ts";
 
 test("digests are SHA-256's", () => {
@@ -57,15 +56,7 @@ describe("text that is not JSON is located", () => {
   });
 
   test("the place is where V8 stops, or the end, for any damage", () => {
-    const text = formatProfile(
-      node(
-        "a",
-        intelGuestCpu(INTEL_MODELS["ice-lake-sp"], {
-          caches: [],
-          brand: "",
-        }),
-      ),
-    );
+    const text = formatProfile(node("a", modelCpu("ice-lake-sp", [], { caches: [], brand: "" })));
     fc.assert(
       fc.property(fc.nat({ max: text.length - 3 }), (cut) => {
         expect(() => parseJson(text.slice(0, cut))).toThrow(/too early|empty/);
@@ -158,9 +149,7 @@ test.skipIf(!hasSharedData)("a dump without the fingerprint's header is a profil
 });
 
 test("a plan is read back as it was written", () => {
-  const result = planPool([
-    node("a", intelGuestCpu(INTEL_MODELS["ice-lake-sp"], { caches: [], brand: "" })),
-  ]);
+  const result = planPool([node("a", modelCpu("ice-lake-sp", [], { caches: [], brand: "" }))]);
   if (!result.ok) throw new Error("must plan");
   const document = readDocument(JSON.parse(prettyJson(planToJson(result.plan))), "x");
   if (document.kind !== "plan" || document.plan.arch !== "x86_64") {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { INTEL_MODELS, intelGuestCpu, type IntelModelId } from "../src/catalogue/intel.ts";
+import type { IntelModelId } from "../src/catalogue/intel.ts";
 import { compareText } from "../src/format/text.ts";
 import { ALL_LINES } from "../src/firecracker/versions.ts";
 import type { Plan, PlanOptions } from "../src/plan/plan.ts";
@@ -8,14 +8,13 @@ import { planPool, planPools } from "../src/plan/pools.ts";
 import { parseFeatures } from "../src/plan/shape.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { assessStaticTemplate } from "../src/verdict/assess-static.ts";
-import { node, nodeCpu, pool } from "./arbitrary.ts";
+import { modelCpu, node, nodeCpu, pool } from "./arbitrary.ts";
 import { fingerprint, hasSharedData, x86Fingerprints } from "./shared-data.ts";
 
 const CACHES = { caches: [], brand: "" };
 
 function model(id: IntelModelId, off: readonly string[] = [], host = {}): NodeProfile {
-  const features = INTEL_MODELS[id].features.filter((name) => !off.includes(name));
-  return { ...node(id, intelGuestCpu({ ...INTEL_MODELS[id], features }, CACHES)), host };
+  return { ...node(id, modelCpu(id, off, CACHES)), host };
 }
 
 function options(changes: Partial<PlanOptions> = {}): PlanOptions {

@@ -1,20 +1,17 @@
 /** Contracts and nodes for the tests of verdicts. */
-import { INTEL_MODELS, intelGuestCpu } from "../src/catalogue/intel.ts";
+import type { IntelModelId } from "../src/catalogue/intel.ts";
 import type { CpuContract } from "../src/contract/contract.ts";
 import { predictContract } from "../src/contract/make.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../src/template/template.ts";
 import type { Finding } from "../src/verdict/finding.ts";
-import { node } from "./arbitrary.ts";
+import { modelCpu, node } from "./arbitrary.ts";
 
 const CACHES = { caches: [], brand: "" };
 
-export function profile(
-  id: keyof typeof INTEL_MODELS,
-  changes: Partial<NodeProfile> = {},
-): NodeProfile {
+export function profile(id: IntelModelId, changes: Partial<NodeProfile> = {}): NodeProfile {
   return {
-    ...node(id, intelGuestCpu(INTEL_MODELS[id], CACHES)),
+    ...node(id, modelCpu(id, [], CACHES)),
     host: { kernel: "6.1.100" },
     firecracker: ["1.14.1"],
     ...changes,

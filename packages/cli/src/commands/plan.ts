@@ -11,6 +11,7 @@ import {
   planAny,
   planPools,
   prettyJson,
+  requireCatalogueProfile,
   type ArmPlan,
   type CpuTemplate,
   type NodeProfile,
@@ -31,6 +32,7 @@ import { treeReport } from "../render/pools.ts";
 import { refusalReport } from "../render/refusal.ts";
 
 export interface PlanFlags {
+  readonly with?: readonly string[];
   readonly out?: string;
   readonly firecracker?: readonly string[];
   readonly identity: string;
@@ -138,13 +140,15 @@ function planSeveral(profiles: readonly NodeProfile[], flags: PlanFlags): number
 }
 
 export function runPlan(files: readonly string[], flags: PlanFlags): number {
-  if (files.length === 0) throw new CliError("USAGE", "no profile is named");
+  const models = [...new Set(flags.with)];
+  if (files.length + models.length === 0) throw new CliError("USAGE", "no profile is named");
   refuseStdinTwice(files);
   const several = flags.split !== undefined || flags.maxLoss !== undefined;
   if (several && flags.compare !== undefined) {
     throw new CliError("USAGE", "--compare is for one pool, not for several");
   }
   optionsOf(flags);
-  const profiles = files.map(profileLoader());
+  const estimates = models.map(requireCatalogueProfile);
+  const profiles = [...files.map(profileLoader()), ...estimates];
   return several ? planSeveral(profiles, flags) : planOne(profiles, flags);
 }

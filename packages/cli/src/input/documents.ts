@@ -94,5 +94,6 @@ function isAllHeader(json: JsonObject, header: JsonObject): boolean {
 
 function withHeader(header: JsonObject, cpu: OfferedCpu, name: string): NodeProfile {
   if ("schema" in header) return { ...readProfileHeader(header, name), cpu };
-  return { name, provenance: undefined, incomplete: [], cpu, ...readFingerprintHeader(header) };
+  const facts = { provenance: undefined, incomplete: [], estimate: false };
+  return { name, ...facts, cpu, ...readFingerprintHeader(header) };
 }

@@ -88,6 +88,7 @@ export function showProfile(profile: NodeProfile, all: boolean): string {
     ...fact("Firecracker", firecracker.join(", ")),
     ...fact("provenance", profile.provenance),
     ...fact("incomplete", profile.incomplete.join("; ")),
+    ...fact("estimate", profile.estimate ? "from the catalogue, not a measurement" : ""),
     "",
     ...(fields === undefined ? [] : cpuLines(fields, all, cpu.arch)),
   ]);

@@ -62,8 +62,3 @@ export class CpuBuilder {
     };
   }
 }
-
-/** Splits a list of names written as words. */
-export function words(text: string): string[] {
-  return text.split(/\s+/).filter((word) => word !== "");
-}

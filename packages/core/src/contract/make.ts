@@ -41,6 +41,11 @@ function cpuOf({ cpu }: NodeProfile): Pick<CpuContract, "cpuid" | "msrs" | "regi
   return { cpuid, msrs, registers };
 }
 
+/** Why nothing may be built on a contract predicted from this profile. */
+function doubts({ estimate }: NodeProfile, missing: readonly string[]): readonly string[] {
+  return estimate ? [...missing, "it was predicted from an estimate, not from a node"] : missing;
+}
+
 type Facts = Omit<CpuContract, "cpuid" | "msrs" | "registers" | "incomplete">;
 
 /** aarch64: Firecracker writes the template's registers and nothing else. */
@@ -58,7 +63,7 @@ function predictArm(profile: NodeProfile, facts: Facts, template: CpuTemplate): 
     cpuid: [],
     msrs: [],
     registers: [...registers].map(([id, value]) => ({ id, value })),
-    incomplete: missingArmFacts(profile),
+    incomplete: doubts(profile, missingArmFacts(profile)),
   };
   return { ok: true, contract };
 }
@@ -89,7 +94,7 @@ export function predictContract(profile: NodeProfile, options: ContractOptions):
   } as const;
   if (cpu.arch === "aarch64") return predictArm(profile, facts, template);
   if (vendor === undefined) {
-    const incomplete = [...profile.incomplete, "the vendor is unknown"];
+    const incomplete = doubts(profile, [...profile.incomplete, "the vendor is unknown"]);
     return { ok: true, contract: { ...facts, ...cpuOf(profile), incomplete } };
   }
   const view = simulate(cpu, vendor, line, template, { vcpus, smt, index: 0 });
@@ -99,7 +104,7 @@ export function predictContract(profile: NodeProfile, options: ContractOptions):
     cpuid: [...view.cpuid.values()],
     msrs: [...view.msrs].map(([addr, value]) => ({ addr, value })),
     registers: [],
-    incomplete: missingFacts(profile, indexEntries(cpu.cpuid), vendor),
+    incomplete: doubts(profile, missingFacts(profile, indexEntries(cpu.cpuid), vendor)),
   };
   return { ok: true, contract };
 }

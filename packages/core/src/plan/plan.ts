@@ -37,7 +37,7 @@ import { nameFiles } from "./files.ts";
 import { prove, type Proof } from "./prove.ts";
 import { unreachableFields, type Refusal } from "./refuse.ts";
 import { forbid, unmetRequirements } from "./shape.ts";
-import { floorWarnings, kernelWarnings } from "./warnings.ts";
+import { estimateWarnings, floorWarnings, kernelWarnings } from "./warnings.ts";
 
 export interface PlanOptions {
   readonly identity: IdentityPolicy;
@@ -168,6 +168,7 @@ export function planClasses(
       warnings: [
         ...identityWarnings(classes, policy),
         ...kernelWarnings(classes),
+        ...estimateWarnings(classes),
         ...anomalyWarnings(anomalies),
         ...floorWarnings(level),
       ],

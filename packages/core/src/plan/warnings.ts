@@ -35,3 +35,14 @@ export function kernelWarnings(classes: readonly Pick<NodeClass, "kernels">[]): 
       "Firecracker supports moving a snapshot only to the same or the next newer kernel.",
   ];
 }
+
+/** A plan is as good as its facts: an estimate shows what to expect, not what to deploy. */
+export function estimateWarnings(classes: readonly NodeClass[]): string[] {
+  return classes
+    .filter(({ estimate }) => estimate)
+    .map(
+      ({ id }) =>
+        `${id} has a node that is an estimate from the catalogue, not a measurement. Plan again ` +
+        "with its own fingerprint before using the templates.",
+    );
+}

@@ -25,6 +25,8 @@ export interface NodeClass {
   readonly kernels: readonly string[];
   /** Microcode versions of its nodes, sorted, each once. */
   readonly microcodes: readonly string[];
+  /** Whether any of its nodes is an estimate. */
+  readonly estimate: boolean;
   /** The CPU of the first node by name; its siblings differ from it in nothing a plan decides. */
   readonly cpu: OfferedCpu;
   readonly cpuid: CpuidMap;
@@ -115,6 +117,7 @@ function classOf(members: readonly NodeProfile[], vendor: Vendor, digest: string
     model,
     kernels: [...kernels].toSorted(compareText),
     microcodes: [...microcodes].toSorted(compareText),
+    estimate: sorted.some(({ estimate }) => estimate),
     cpu: first.cpu,
     cpuid,
     msrs: new Map(first.cpu.msrs.map(({ addr, value }) => [addr, value])),

@@ -49,4 +49,6 @@ export interface NodeProfile {
   readonly provenance: string | undefined;
   /** What is missing and why; empty when complete. */
   readonly incomplete: readonly string[];
+  /** From the catalogue, not from a machine. */
+  readonly estimate: boolean;
 }

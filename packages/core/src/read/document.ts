@@ -41,7 +41,8 @@ export function readDocument(json: unknown, name: string): Document {
 }
 
 function profile(name: string, rest: Pick<NodeProfile, "cpu" | "host" | "firecracker">): Document {
-  return { kind: "profile", profile: { name, provenance: undefined, incomplete: [], ...rest } };
+  const facts = { provenance: undefined, incomplete: [], estimate: false };
+  return { kind: "profile", profile: { name, ...facts, ...rest } };
 }
 
 function readOwn(json: JsonObject, name: string): Document {

@@ -30,6 +30,7 @@ const KEYS = [
   "firecracker",
   "tsc",
   "incomplete",
+  "estimate",
   "arch",
   "view",
   "cpuid",
@@ -59,6 +60,14 @@ function readTsc(json: JsonObject, problems: Problems): TscFacts | undefined {
   }
   const frequency = typeof khz === "number" ? khz : 0;
   return typeof scaling === "boolean" ? { khz: frequency, scaling } : { khz: frequency };
+}
+
+function readFlag(object: JsonObject, key: string, problems: Problems): boolean {
+  const value = object[key];
+  if (value !== undefined && typeof value !== "boolean") {
+    problems.add(key, `must be true or false, but is ${kindOf(value)}`);
+  }
+  return value === true;
 }
 
 function readStrings(object: JsonObject, key: string, problems: Problems): string[] {
@@ -186,6 +195,7 @@ export function readProfileHeader(
     firecracker: readStrings(json, "firecracker", problems),
     provenance: readString(json, "provenance", "provenance", problems),
     incomplete: readStrings(json, "incomplete", problems),
+    estimate: readFlag(json, "estimate", problems),
   };
   problems.throwIfAny("BAD_FIELD");
   return tsc === undefined ? profile : { ...profile, tsc };
@@ -205,6 +215,7 @@ export function formatProfile({ cpu, ...profile }: NodeProfile): string {
     firecracker: profile.firecracker,
     tsc: profile.tsc,
     incomplete: listIfAny(profile.incomplete),
+    estimate: profile.estimate ? true : undefined,
     arch: cpu.arch,
     view: cpu.view,
     cpuid: cpu.cpuid.map((e) => ({

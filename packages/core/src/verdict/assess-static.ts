@@ -40,6 +40,8 @@ function nodeOf({ id, cpu }: NodeClass, line: string): NodeProfile {
     firecracker: [`${line}.0`],
     provenance: undefined,
     incomplete: [],
+    // The plan warns of estimates already; here the template alone is judged.
+    estimate: false,
   };
 }
 

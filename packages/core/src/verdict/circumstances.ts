@@ -92,6 +92,12 @@ export function judgeTsc(contract: CpuContract, profile: NodeProfile): Finding[]
   return [finding("tsc", severity, "TSC", values, text)];
 }
 
+export function judgeEstimate({ estimate }: NodeProfile): Finding[] {
+  if (!estimate) return [];
+  const text = "The node's profile is an estimate: only a measurement can say yes.";
+  return [finding("measured", "unknown", "profile", {}, text)];
+}
+
 export function judgeProfile(missing: readonly string[], contract: CpuContract): Finding[] {
   return [...contract.incomplete, ...missing].map((what) =>
     finding("complete", "unknown", "profile", {}, `Too incomplete to be sure: ${what}.`),

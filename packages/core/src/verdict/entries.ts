@@ -11,10 +11,10 @@ function vendorOfNode({ cpu }: NodeProfile) {
   return leaf0 === undefined ? undefined : vendorOf(leaf0);
 }
 
-/** What a verdict looks at besides the class: kernel line, Firecracker versions, TSC, gaps. */
-function circumstances({ host, firecracker, tsc, incomplete }: NodeProfile): string {
+/** What a verdict looks at besides the class: kernel line, Firecracker versions, TSC, gaps, estimates. */
+function circumstances({ host, firecracker, tsc, incomplete, estimate }: NodeProfile): string {
   const kernel = /^\d+\.\d+/.exec(host.kernel ?? "")?.[0] ?? "?";
-  return JSON.stringify([kernel, firecracker.toSorted(compareText), tsc, incomplete]);
+  return JSON.stringify([kernel, firecracker.toSorted(compareText), tsc, incomplete, estimate]);
 }
 
 function labelOf(id: string, { host }: NodeProfile, taken: ReadonlySet<string>): string {

@@ -11,6 +11,7 @@ import { vendorOf } from "../tables/vendors.ts";
 import {
   finding,
   judgeCapabilities,
+  judgeEstimate,
   judgeFormat,
   judgeIdentity,
   judgeKernel,
@@ -148,6 +149,7 @@ export function judgePrepared(
   const strange = strangers(contract, node);
   if (strange !== undefined) return { verdict: verdictOf([strange]), findings: [strange] };
   const findings: Finding[] = [
+    ...judgeEstimate(profile),
     ...judgeProfile(node.missing, contract),
     ...judgeKernel(contract, profile),
     ...judgeFormat(contract, profile, version),

@@ -1,0 +1,52 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { CLX, evenkeel, temporaryDirectory } from "./run.ts";
+
+test("models lists the catalogue", () => {
+  const { status, stdout, stderr } = evenkeel(["models"]);
+  expect([status, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(/^ID +NAME +VENDOR +YEAR\n/);
+  expect(stdout).toMatch(/\nice-lake-sp +Ice Lake-SP +intel +2021\n/);
+  const json = JSON.parse(evenkeel(["models", "--json"]).stdout) as { models: unknown[] };
+  expect(json.models).toContainEqual({ id: "turin", name: "Turin", vendor: "amd", launched: 2024 });
+});
+
+test("plan --with adds a model and warns that it is an estimate", () => {
+  const { status, stdout } = evenkeel(["plan", "--with", "sapphire-rapids@6.8", CLX]);
+  expect(status).toBe(0);
+  const text = stdout.replaceAll(/\s+/g, " ");
+  expect(text).toContain("estimate:sapphire-rapids@6.8");
+  expect(text).toMatch(
+    /sapphire-rapids-\w+ has a node that is an estimate from the catalogue, not a measurement/,
+  );
+});
+
+test("plan needs no file where models are given, repeated or not", () => {
+  const args = ["plan", "--with", "milan", "--with", "milan", "--with", "genoa@6.18", "--json"];
+  const { status, stdout } = evenkeel(args);
+  expect(status).toBe(0);
+  const plan = JSON.parse(stdout) as { classes: { nodes: string[] }[]; warnings: string[] };
+  const nodes = plan.classes.flatMap((c) => c.nodes);
+  expect(nodes).toEqual(["estimate:milan@6.1", "estimate:genoa@6.18"]);
+});
+
+test.each([
+  ["pentium", "known: skylake-sp"],
+  ["milan@2.6", "known: 5.10, 6.1, 6.8, 6.18"],
+  ["milan@", "known: 5.10"],
+])("plan --with %s is an error that says what there is", (wanted, known) => {
+  const { status, stderr } = evenkeel(["plan", "--with", wanted]);
+  expect(status).toBe(2);
+  expect(stderr).toContain(known);
+  expect(stderr).toContain("evenkeel models");
+});
+
+test("a profile's estimate is true or false", () => {
+  const file = join(temporaryDirectory(), "bad.json");
+  const profile = { schema: "evenkeel/node-profile@1", estimate: "yes", arch: "x86_64" };
+  writeFileSync(file, JSON.stringify(profile));
+  const { status, stderr } = evenkeel(["plan", file]);
+  expect(status).toBe(2);
+  expect(stderr).toContain("estimate: must be true or false, but is");
+});

@@ -1,0 +1,90 @@
+/** Server CPU models for planning with nodes that are not there yet (docs/catalogue.md). */
+import { fail } from "../errors.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import type { Vendor } from "../tables/field.ts";
+import { AMD_MODELS } from "./amd.ts";
+import { guestCpuOf } from "./guest.ts";
+import { INTEL_MODELS } from "./intel.ts";
+import { CATALOGUE_KERNELS, onKernel, type CatalogueKernel } from "./kernels.ts";
+import type { Caches, CatalogueModel } from "./model.ts";
+
+const MODELS: readonly CatalogueModel[] = [
+  ...Object.values(INTEL_MODELS),
+  ...Object.values(AMD_MODELS),
+];
+
+export interface CatalogueEntry {
+  readonly id: string;
+  readonly name: string;
+  readonly vendor: Vendor;
+  /** The year it came to market. */
+  readonly launched: number;
+}
+
+/** What can be planned with, by vendor and age. */
+export const CATALOGUE: readonly CatalogueEntry[] = MODELS.map(
+  ({ id, name, vendor, launched }) => ({ id, name, vendor, launched }),
+);
+
+const DEFAULT_KERNEL: CatalogueKernel = "6.1";
+
+/** Caches are free to differ between nodes, so any will do. */
+const CACHES: Readonly<Record<Vendor, Caches>> = {
+  intel: {
+    caches: [
+      [1, 1, 12, 64],
+      [1, 2, 8, 64],
+      [2, 3, 16, 2048],
+      [3, 3, 16, 65_536],
+    ],
+    brand: "Intel(R) Xeon(R) Processor",
+  },
+  amd: {
+    caches: [
+      [1, 1, 8, 64],
+      [1, 2, 8, 64],
+      [2, 3, 8, 2048],
+      [3, 3, 16, 32_768],
+    ],
+    brand: "AMD EPYC",
+  },
+};
+
+/**
+ * A node of this model under this host kernel (a release line such as `6.1`), estimated from
+ * public facts; undefined where the catalogue has no such model or kernel.
+ */
+export function catalogueProfile(
+  id: string,
+  kernel: string = DEFAULT_KERNEL,
+): NodeProfile | undefined {
+  const model = MODELS.find((m) => m.id === id);
+  const line = CATALOGUE_KERNELS.find((k) => k === kernel);
+  if (model === undefined || line === undefined) return undefined;
+  return {
+    name: `estimate:${id}@${line}`,
+    provenance:
+      `evenkeel's catalogue: ${model.name} on Linux ${line}, from public documents. ` +
+      "An estimate, not a measurement.",
+    host: { kernel: line, cpuModel: model.name },
+    firecracker: [],
+    incomplete: [],
+    estimate: true,
+    cpu: guestCpuOf(onKernel(model, line), line, CACHES[model.vendor]),
+  };
+}
+
+/** The profile for `MODEL` or `MODEL@KERNEL`; throws UNKNOWN_MODEL with what there is. */
+export function requireCatalogueProfile(wanted: string): NodeProfile {
+  const at = wanted.indexOf("@");
+  const id = at < 0 ? wanted : wanted.slice(0, at);
+  const kernel = at < 0 ? DEFAULT_KERNEL : wanted.slice(at + 1);
+  const profile = catalogueProfile(id, kernel);
+  if (profile !== undefined) return profile;
+  if (CATALOGUE.some((entry) => entry.id === id)) {
+    const known = CATALOGUE_KERNELS.join(", ");
+    return fail("UNKNOWN_MODEL", `no host kernel "${kernel}" in the catalogue; known: ${known}`);
+  }
+  const known = CATALOGUE.map((entry) => entry.id).join(", ");
+  return fail("UNKNOWN_MODEL", `no model "${id}" in the catalogue; known: ${known}`);
+}

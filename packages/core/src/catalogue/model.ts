@@ -1,0 +1,56 @@
+/** The shape of a catalogue model: a CPU as the vendors' documents describe it, by names. */
+import type { Vendor } from "../tables/field.ts";
+import type { FamilyModelStepping } from "../tables/models.ts";
+
+export interface CatalogueModel {
+  readonly id: string;
+  readonly name: string;
+  readonly vendor: Vendor;
+  /** The year it came to market. */
+  readonly launched: number;
+  readonly signature: FamilyModelStepping;
+  /** What the newest catalogued kernel shows a guest; catalogue/kernels.ts takes away. */
+  readonly features: readonly string[];
+  /** The highest leaves of the CPU itself; a kernel may know fewer. */
+  readonly maxBasicLeaf: number;
+  readonly maxLeaf7Subleaf: number;
+  readonly maxExtendedLeaf: number;
+  readonly physicalBits: number;
+  readonly linearBits: number;
+  /** Size and offset of the AVX-512 and PKRU parts of the XSAVE area: vendors differ. */
+  readonly stateOffsets: Readonly<Record<string, number>>;
+}
+
+export interface Caches {
+  /** Per cache: level, type (1 data, 2 instruction, 3 unified), ways, sets of 64-byte lines. */
+  readonly caches: readonly (readonly [level: number, type: number, ways: number, sets: number])[];
+  readonly brand: string;
+}
+
+/** Splits a list of names written as words. */
+export function words(text: string): string[] {
+  return text.split(/\s+/).filter((word) => word !== "");
+}
+
+export function without(features: readonly string[], gone: string): string[] {
+  const names = new Set(words(gone));
+  return features.filter((name) => !names.has(name));
+}
+
+/** What KVM offers every guest since 5.10, whatever the CPU. Source: KVM_CPUID_FEATURES. */
+export const PARAVIRTUAL = words(`
+  KVM_CLOCKSOURCE KVM_NOP_IO_DELAY KVM_CLOCKSOURCE2 KVM_ASYNC_PF KVM_STEAL_TIME KVM_PV_EOI
+  KVM_PV_UNHALT KVM_PV_TLB_FLUSH KVM_ASYNC_PF_VMEXIT KVM_PV_SEND_IPI KVM_POLL_CONTROL
+  KVM_PV_SCHED_YIELD KVM_ASYNC_PF_INT KVM_CLOCKSOURCE_STABLE CPUID_FAULTING`);
+
+/** What every server CPU of both vendors has since 2017, as KVM passes it on. */
+export const COMMON = words(`
+  FPU VME DE PSE TSC MSR PAE MCE CMPXCHG8B APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFLUSH MMX FXSR
+  SSE SSE2 SSE3 PCLMULQDQ SSSE3 FMA CMPXCHG16B SSE4_1 SSE4_2 X2APIC MOVBE POPCNT
+  TSC_DEADLINE AESNI XSAVE AVX F16C RDRAND HYPERVISOR ARAT
+  FSGSBASE TSC_ADJUST BMI1 AVX2 SMEP BMI2 RDSEED ADX SMAP CLFLUSHOPT CLWB UMIP
+  SPEC_CTRL STIBP SSBD XCR0_X87 XCR0_SSE XCR0_AVX XSAVEOPT XSAVEC XGETBV1 XSAVES
+  LAHF_LM LZCNT PREFETCHW SYSCALL NX PDPE1GB RDTSCP LM INVARIANT_TSC
+  AMD_IBPB AMD_IBRS AMD_STIBP AMD_SSBD`);
+
+export const AVX512_STATE = words("XCR0_OPMASK XCR0_ZMM_HI256 XCR0_HI16_ZMM");

@@ -1,0 +1,88 @@
+import { describe, expect, test } from "vitest";
+import { CATALOGUE, catalogueProfile } from "../src/catalogue/index.ts";
+import { CATALOGUE_KERNELS } from "../src/catalogue/kernels.ts";
+import { decode } from "../src/inspect/decode.ts";
+import { stateOfProfile } from "../src/inspect/state.ts";
+import { planPool } from "../src/plan/pools.ts";
+import type { NodeProfile } from "../src/profile/profile.ts";
+import { readDocument } from "../src/read/document.ts";
+import { parseJson } from "../src/json/parse.ts";
+import { formatProfile } from "../src/read/profile.ts";
+import { fingerprint, hasSharedData } from "./shared-data.ts";
+
+function estimate(id: string, kernel?: string): NodeProfile {
+  const profile = catalogueProfile(id, kernel);
+  if (profile === undefined) throw new Error(`the catalogue lacks ${id}@${kernel}`);
+  return profile;
+}
+
+/** Names of the bits that are set: features and weaknesses. */
+function bitsOf({ cpu }: NodeProfile): Set<string> {
+  const state = stateOfProfile(cpu);
+  const fields = state === undefined ? [] : decode(state);
+  const set = fields.filter(
+    ({ kind, value }) => (kind === "feature" || kind === "union") && value !== 0n,
+  );
+  return new Set(set.map(({ name }) => name));
+}
+
+const everyEstimate = CATALOGUE.flatMap(({ id }) =>
+  CATALOGUE_KERNELS.map((kernel) => [id, kernel] as const),
+);
+
+test.each(everyEstimate)("%s on Linux %s gives up nothing when planned alone", (id, kernel) => {
+  const result = planPool([estimate(id, kernel)]);
+  const plan = result.ok ? result.plan : undefined;
+  expect(plan?.classes.map(({ givesUp }) => givesUp)).toEqual([[]]);
+  expect(plan?.classes.map(({ nodeClass }) => nodeClass.model?.name)).toEqual([
+    CATALOGUE.find((entry) => entry.id === id)?.name,
+  ]);
+  expect(plan?.warnings.join()).toContain("is an estimate from the catalogue, not a measurement");
+});
+
+test("an estimate stays one through its file", () => {
+  const profile = estimate("turin");
+  const document = readDocument(parseJson(formatProfile(profile)), "other");
+  expect(document).toEqual({ kind: "profile", profile });
+});
+
+test("a newer kernel shows more, and on Milan also less", () => {
+  const lost = (id: string) => {
+    const newest = bitsOf(estimate(id, "6.18"));
+    return [...bitsOf(estimate(id, "6.1"))].filter((name) => !newest.has(name));
+  };
+  expect(lost("sapphire-rapids")).toEqual([]);
+  expect(lost("milan")).toEqual(["SPEC_CTRL"]);
+});
+
+test("what is not in the catalogue is undefined", () => {
+  expect(catalogueProfile("pentium")).toBeUndefined();
+  expect(catalogueProfile("milan", "4.14")).toBeUndefined();
+});
+
+/** Error bits by model: what the estimate says and the machine does not, and the reverse. */
+const MEASURED: readonly (readonly [
+  id: string,
+  kernel: string,
+  name: string,
+  tooMany: readonly string[],
+  tooFew: readonly string[],
+])[] = [
+  ["cascade-lake", "5.10", "INTEL_CASCADELAKE_5.10", [], []],
+  ["cascade-lake", "6.1", "INTEL_CASCADELAKE_6.1", [], []],
+  ["ice-lake-sp", "6.1", "INTEL_ICELAKE_6.1", [], []],
+  ["sapphire-rapids", "6.1", "INTEL_SAPPHIRE_RAPIDS_6.1", [], []],
+  // Zen 3 has both; this machine's firmware switches them off.
+  ["milan", "6.1", "AMD_MILAN_6.1", ["ERMS", "FSRM"], []],
+  ["genoa", "6.1", "AMD_GENOA_6.1", [], []],
+];
+
+describe.skipIf(!hasSharedData)("estimates against real fingerprints", () => {
+  test.each(MEASURED)("%s on Linux %s", (id, kernel, name, tooMany, tooFew) => {
+    const guess = bitsOf(estimate(id, kernel));
+    const real = bitsOf(fingerprint(name));
+    expect([...guess].filter((bit) => !real.has(bit))).toEqual(tooMany);
+    expect([...real].filter((bit) => !guess.has(bit))).toEqual(tooFew);
+    expect(tooMany.length + tooFew.length).toBeLessThanOrEqual(2);
+  });
+});

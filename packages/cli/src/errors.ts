@@ -62,6 +62,15 @@ export interface Reported {
   readonly problems?: readonly Problem[];
 }
 
+/** The errors of other packages: each has a registry that gives code, exit code and hint. */
+interface KnownError extends Error, ErrorKind {
+  readonly code: string;
+}
+
+function isKnown(error: unknown): error is KnownError {
+  return error instanceof Error && "code" in error && "exitCode" in error && "hint" in error;
+}
+
 /** Any error as data: what is printed and what `--json` shows. */
 export function describeError(error: unknown): Reported {
   if (error instanceof FileError) {
@@ -70,6 +79,10 @@ export function describeError(error: unknown): Reported {
   if (error instanceof CoreError) return describeCore(error, "");
   if (error instanceof CliError) {
     return { code: error.code, message: error.message, ...CLI_ERRORS[error.code] };
+  }
+  if (isKnown(error)) {
+    const { code, message, exitCode, hint } = error;
+    return { code, message, exitCode, hint };
   }
   const message = error instanceof Error ? error.message : String(error);
   return { code: "INTERNAL", message, ...CLI_ERRORS.INTERNAL };

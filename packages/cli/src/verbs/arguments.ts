@@ -1,0 +1,11 @@
+/** What the verbs' arguments and options have in common. */
+
+/** Sets the exit code of the command that ran. */
+export type SetExit = (code: number) => void;
+
+export const FILES = "profiles: fingerprints, template dumps or evenkeel profiles; - for stdin";
+
+/** An option that may be given more than once, without swallowing the files after it. */
+export function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}

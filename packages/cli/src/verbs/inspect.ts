@@ -1,0 +1,29 @@
+/** Verbs that decode files into names. */
+import type { Command } from "commander";
+import type { SetExit } from "./arguments.ts";
+
+export function addInspectVerbs(program: Command, setExit: SetExit): void {
+  program
+    .command("show")
+    .summary("what is in this profile, template or plan, in names")
+    .description("Decodes a profile, a fingerprint, a CPU template or a plan into names.")
+    .argument("<file>", "the file; - for stdin")
+    .option("--fields", "every field with its address, not only features")
+    .option("--json", "print the fields as JSON")
+    .action(async (file: string, flags: object) => {
+      const { runShow } = await import("../commands/show.ts");
+      setExit(runShow(file, flags));
+    });
+
+  program
+    .command("diff")
+    .summary("what differs between two profiles, templates or plans, in names")
+    .description("Prints named differences with both values. Exit code 1 where there are any.")
+    .argument("<a>", "a file; - for stdin")
+    .argument("<b>", "a file; - for stdin")
+    .option("--json", "print the differences as JSON")
+    .action(async (a: string, b: string, flags: object) => {
+      const { runDiff } = await import("../commands/diff.ts");
+      setExit(runDiff(a, b, flags));
+    });
+}

@@ -1,0 +1,47 @@
+/** Verbs about pools: what can these nodes share? */
+import type { Command } from "commander";
+import { collect, FILES, type SetExit } from "./arguments.ts";
+
+export function addPoolVerbs(program: Command, setExit: SetExit): void {
+  program
+    .command("plan")
+    .summary("one guest CPU for these nodes, a CPU template per class, and what it costs")
+    .description(
+      "Plans a pool: the guest CPU that every node can give, a Firecracker CPU template per\n" +
+        "class of nodes that yields it, what each class gives up, and the proof.",
+    )
+    .argument("[file...]", FILES)
+    .option(
+      "--with <model[@kernel]>",
+      "add a catalogue model's estimate, repeatable (see evenkeel models)",
+      collect,
+    )
+    .option("-o, --out <dir>", "write plan.json and templates/ there")
+    .option("--firecracker <version...>", "plan for these versions only (default: 1.5 to 1.16)")
+    .option(
+      "--identity <which>",
+      "family/model/stepping that guests see: oldest, keep, or F/M/S",
+      "oldest",
+    )
+    .option("--require <feature...>", "no plan without these features, or a level: x86-64-v3")
+    .option("--forbid <feature...>", "give these features up on purpose")
+    .option("--without <class...>", "leave these classes out, by id or by model")
+    .option("--compare <name...>", "what a built-in template would do: T2CL, T2S, T2, C3, T2A")
+    .option("--split <n>", "several pools, joined where it costs least")
+    .option("--max-loss <n>", "pools in which no class gives up more features than this")
+    .option("--json", "print the plan as JSON")
+    .action(async (files: string[], flags: object) => {
+      const { runPlan } = await import("../commands/plan.ts");
+      setExit(runPlan(files, flags as Parameters<typeof runPlan>[1]));
+    });
+
+  program
+    .command("models")
+    .summary("which CPU models can be planned with before there is a node")
+    .description("Lists the catalogue for `plan --with`: estimates from public documents.")
+    .option("--json", "print the list as JSON")
+    .action(async (flags: object) => {
+      const { runModels } = await import("../commands/models.ts");
+      setExit(runModels(flags));
+    });
+}

@@ -11,7 +11,10 @@ import type { NodeProfile } from "../src/profile/profile.ts";
 import { readDocument } from "../src/read/document.ts";
 import { parseJson } from "../src/json/parse.ts";
 import { formatProfile } from "../src/read/profile.ts";
+import { judgePrepared, prepare } from "../src/verdict/judge.ts";
+import { naiveGuest, naiveUnsafe } from "./naive.ts";
 import { fingerprint, hasSharedData } from "./shared-data.ts";
+import { promised } from "./verdict-support.ts";
 
 function estimate(id: string, kernel?: string): NodeProfile {
   const profile = catalogueProfile(id, kernel);
@@ -120,4 +123,30 @@ test.skipIf(!hasSharedData)("aarch64 estimates against real fingerprints", () =>
     "ID_AA64MMFR2_EL1.EVT",
   ]);
   expect(armErrors("graviton3", "ARM_NEOVERSE_V1_6.1")).toEqual([]);
+});
+
+test("pairs of all models and kernels: compatible only where the second opinion agrees", () => {
+  // As if they had been measured, and on one kernel, so that the CPUs alone are judged.
+  const facts = { estimate: false, host: { kernel: "6.1" }, firecracker: ["1.14.1"] };
+  const nodes = everyEstimate.map(([id, kernel]) => ({ ...estimate(id, kernel), ...facts }));
+  let compatible = 0;
+  for (const vendor of ["intel", "amd"] as const) {
+    const contracts = nodes.map((from) => promised(from)).filter((c) => c.vendor === vendor);
+    const bench = prepare(vendor, contracts, nodes);
+    for (const guest of bench.contracts) {
+      for (const node of bench.nodes) {
+        if (judgePrepared(bench, guest, node).verdict !== "compatible") continue;
+        compatible++;
+        const seen = { ...node.profile, cpu: { ...node.profile.cpu, ...guest.contract } };
+        const unsafe = naiveUnsafe(naiveGuest(seen), naiveGuest(node.profile));
+        expect([guest.contract.node, node.profile.name, unsafe]).toEqual([
+          guest.contract.node,
+          node.profile.name,
+          [],
+        ]);
+      }
+    }
+  }
+  // Each with itself, and newer kernels of the same model among others.
+  expect(compatible).toBeGreaterThan(nodes.length);
 });

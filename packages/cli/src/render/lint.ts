@@ -1,7 +1,11 @@
 /** Lint findings: per node, the worst first, each with its fix. */
 import type { LintFinding } from "@evenkeel/core";
-import type { LintedNode } from "../commands/lint.ts";
 import { heading, labelled, plural } from "./layout.ts";
+
+export interface LintedNode {
+  readonly node: string;
+  readonly findings: readonly LintFinding[];
+}
 
 const ORDER: readonly LintFinding["severity"][] = ["error", "warning", "note"];
 const COLUMN = 28;

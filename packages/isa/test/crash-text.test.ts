@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { explainCrash } from "../src/index.ts";
 import { groupSites, readSites } from "../src/crash/report.ts";
+import { plainName } from "../src/crash/symbol-name.ts";
 
 /** The line that this project starts from. */
 const NODE_LINE =
@@ -250,4 +251,19 @@ test.each([
 test("text without a crash has none", () => {
   expect(explainCrash("").crashes).toEqual([]);
   expect(explainCrash("[    0.000000] Linux version 6.1.141\nCode: 12\n").crashes).toEqual([]);
+});
+
+test.each([
+  [
+    "_ZNK7simdutf7icelake14implementation22convert_latin1_to_utf8EPKcmPc",
+    "simdutf::icelake::implementation::convert_latin1_to_utf8",
+  ],
+  ["_ZN4core9panicking5panic17h0123456789abcdefE", "core::panicking::panic"],
+  ["_Z6dgemm_ii", "dgemm_"],
+  ["_ZNSt6vectorIiSaIiEE9push_backERKi", "_ZNSt6vectorIiSaIiEE9push_backERKi"],
+  ["_ZN99shortE", "_ZN99shortE"],
+  ["_ZN", "_ZN"],
+  ["main", "main"],
+])("%s reads as %s", (symbol, plain) => {
+  expect(plainName(symbol)).toBe(plain);
 });

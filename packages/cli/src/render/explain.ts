@@ -38,14 +38,13 @@ function countLine({ crash }: ExplainedCrash): string | undefined {
 }
 
 function instructionLines({ instruction, crash }: ExplainedCrash): string[] {
-  if (instruction === undefined) return [];
   const { file, address, symbol } = crash;
-  const place = [
-    address === undefined ? undefined : `${file ?? "the file"} ${address}`,
-    symbol,
-  ].filter((part) => part !== undefined);
-  const at = place.length === 0 ? "" : ` (${place.join(", ")})`;
-  return fact("instruction", instruction.text, instruction.bytes + at);
+  const place = [address === undefined ? undefined : `${file ?? "the file"} ${address}`, symbol];
+  const known = place.filter((part) => part !== undefined);
+  return [
+    ...fact("instruction", instruction?.text, instruction?.bytes),
+    ...fact("at", known.join(", ")),
+  ];
 }
 
 /** `XCR0[2,5,6,7], CR4.OSXSAVE[18]`. */

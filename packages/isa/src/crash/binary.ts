@@ -7,6 +7,7 @@ import { nearestSymbol, readSymbols } from "../elf/symbols.ts";
 import { PT_LOAD, type Segment } from "../elf/tables.ts";
 import { isBoundary, LONGEST_INSTRUCTION } from "./instruction.ts";
 import type { CrashSite, Mapping } from "./site.ts";
+import { plainName } from "./symbol-name.ts";
 
 export interface Binary {
   /** As a kernel log names it: the last part of its path. */
@@ -127,7 +128,9 @@ export function locate({ ip, mapping }: CrashSite, { elf }: Binary): Located | u
     address,
     bytes: bytesAtAddress(elf, address, 64, `code at ${hexAddress(address)}`),
     symbol:
-      nearest === undefined ? undefined : `${nearest.symbol.name}+0x${nearest.offset.toString(16)}`,
+      nearest === undefined
+        ? undefined
+        : `${plainName(nearest.symbol.name)}+0x${nearest.offset.toString(16)}`,
     inCode: segment.executable,
     onBoundary: boundaryAt(elf, address, start),
     doubts,

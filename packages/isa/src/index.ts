@@ -21,6 +21,6 @@ export {
   type Explanation,
 } from "./crash/explain.ts";
 export { summarizeCrash } from "./crash/summary.ts";
-export { bytesOf, openBytes, withBytes } from "./elf/bytes.ts";
+export { bytesOf, openBytes } from "./elf/bytes.ts";
 export { readElf } from "./elf/file.ts";
 export { isElf } from "./elf/header.ts";

@@ -1,6 +1,7 @@
 /** The command line: commands are loaded when they are called, so that `--help` is quick. */
 import { Command, CommanderError } from "commander";
 import type { SetExit } from "./verbs/arguments.ts";
+import { addCrashVerbs } from "./verbs/crash.ts";
 import { addInspectVerbs } from "./verbs/inspect.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
 import { addScanVerbs } from "./verbs/scan.ts";
@@ -12,8 +13,8 @@ function programOf(setExit: SetExit): Command {
     .version("0.1.0", "-V, --version")
     .showHelpAfterError("(see evenkeel --help)")
     .exitOverride();
-  for (const add of [addPoolVerbs, addInspectVerbs, addSnapshotVerbs, addScanVerbs])
-    add(program, setExit);
+  const groups = [addPoolVerbs, addInspectVerbs, addSnapshotVerbs, addCrashVerbs, addScanVerbs];
+  for (const add of groups) add(program, setExit);
   return program;
 }
 

@@ -15,6 +15,13 @@ export { ALL_LINES, formatLines, knownLine } from "./firecracker/versions.ts";
 export { fieldAddress, hexNumber } from "./format/address.ts";
 export { prettyJson } from "./json/pretty.ts";
 export { compareText, listOf } from "./format/text.ts";
+export {
+  classOffersFeature,
+  offersFeature,
+  planHasFeature,
+  promisesFeature,
+  type Answer,
+} from "./inspect/answers.ts";
 export type { CpuState, DecodedField } from "./inspect/decode.ts";
 export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
 export { diffArm, diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";

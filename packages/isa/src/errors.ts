@@ -25,9 +25,17 @@ export const ISA_ERRORS = {
     exitCode: 2,
     hint: "Give an ELF executable, shared object, object file or core.",
   },
+  COMPRESSED: {
+    exitCode: 2,
+    hint: "Unpack it first (zstd -d, gunzip, unxz); coredumpctl dump PID --output FILE does so.",
+  },
   NO_CRASH: {
     exitCode: 2,
-    hint: "Give a kernel log with a `trap invalid opcode` line, a core file, or --bytes.",
+    hint: "Give a log that has the kernel's `trap invalid opcode` line, a core file, or --bytes.",
+  },
+  WRONG_BINARY: {
+    exitCode: 2,
+    hint: "Give the very file that ran; readelf -n FILE shows its build id.",
   },
 } as const satisfies Record<string, ErrorKind>;
 

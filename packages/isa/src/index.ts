@@ -18,3 +18,21 @@ export {
 } from "./scan/judge.ts";
 export type { FeatureUse, FileScan, Question, Skipped } from "./scan/result.ts";
 export { scanAll, type Progress, type Scans } from "./scan/scan-all.ts";
+export type { Binary } from "./crash/binary.ts";
+export type { Cause } from "./crash/cause.ts";
+export type { CrashContext } from "./crash/context.ts";
+export type { Evidence, FeatureEvidence, Holders } from "./crash/evidence.ts";
+export {
+  explainBytes,
+  explainCore,
+  explainCrash,
+  type CoreNeeds,
+  type CrashFacts,
+  type ExplainedCrash,
+  type Explanation,
+} from "./crash/explain.ts";
+export { plainName } from "./crash/symbol-name.ts";
+export { summarizeCrash } from "./crash/summary.ts";
+export { bytesOf, openBytes, withBytes } from "./elf/bytes.ts";
+export { readElf } from "./elf/file.ts";
+export { isElf } from "./elf/header.ts";

@@ -1,8 +1,7 @@
 /** Scans as a person reads them: a row per file, then what it needs and what that means. */
 import type { FeatureUse, FileJudgement, FileScan, Pool, Reason, Scans } from "@evenkeel/isa";
-import { OUTCOMES } from "@evenkeel/isa";
+import { OUTCOMES, plainName } from "@evenkeel/isa";
 import { heading, labelled, paragraph, plural, table, terminalWidth } from "./layout.ts";
-import { readableName } from "./symbol-name.ts";
 
 const MIB = 1024 * 1024;
 
@@ -43,7 +42,7 @@ function declaresText({ declares }: FileScan): string[] {
 function exampleText({ examples }: FeatureUse): string {
   const [example] = examples;
   if (example === undefined) return "";
-  return (example.path ?? [example.name]).map(readableName).join(" → ");
+  return (example.path ?? [example.name]).map(plainName).join(" → ");
 }
 
 function featureTable(features: readonly FeatureUse[]): string[] {

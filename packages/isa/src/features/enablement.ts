@@ -10,12 +10,12 @@ export interface Enablement {
   /** As the manuals write it: `XCR0[7]`, `CR4.OSXSAVE[18]`. */
   readonly control: string;
   readonly title: string;
-  /** The row that says whether a guest can have it on at all; undefined where none does. */
-  readonly row: string | undefined;
+  /** The bit of XCR0; undefined for other controls. */
+  readonly bit: number | undefined;
 }
 
 /** By row; a feature needs what the features it rests on need. */
-const CONTROLS: Readonly<Record<string, Omit<Enablement, "row">>> = {
+const CONTROLS: Readonly<Record<string, Omit<Enablement, "bit">>> = {
   XSAVE: { control: "CR4.OSXSAVE[18]", title: "XSAVE enabled by the kernel" },
   FSGSBASE: { control: "CR4.FSGSBASE[16]", title: "FSGSBASE instructions for programs" },
   PKU: { control: "CR4.PKE[22]", title: "protection keys" },
@@ -49,16 +49,11 @@ export function enablementOf(features: readonly string[]): Enablement[] {
   const states = names.flatMap((name) => {
     const row = fieldByName(name);
     if (row === undefined || !name.startsWith("XCR0_")) return [];
-    return [{ control: `XCR0[${row.lo}]`, title: row.title, row: name, order: row.lo }];
+    return [{ control: `XCR0[${row.lo}]`, title: row.title, bit: row.lo }];
   });
   const controls = names.flatMap((name) => {
     const control = CONTROLS[name];
-    return control === undefined ? [] : [{ ...control, row: undefined }];
+    return control === undefined ? [] : [{ ...control, bit: undefined }];
   });
-  return [
-    ...states
-      .toSorted((a, b) => a.order - b.order)
-      .map(({ control, title, row }) => ({ control, title, row })),
-    ...controls,
-  ];
+  return [...states.toSorted((a, b) => a.bit - b.bit), ...controls];
 }

@@ -73,6 +73,9 @@ const VMM_ONLY = new Set<Mnemonic>([
   Mnemonic.Vmxon,
 ]);
 
+/** #UD for programs, whatever iced says of a mode in which old AMD CPUs allowed them. */
+const KERNEL_ONLY = new Set<Mnemonic>([Mnemonic.Monitor, Mnemonic.Mwait]);
+
 /** Features that iced does not tell apart. */
 export const ALSO_NEEDS: ReadonlyMap<Mnemonic, readonly string[]> = new Map([
   [Mnemonic.Lahf, ["LAHF_LM"]],
@@ -89,4 +92,8 @@ export function isNoOpWithout(mnemonic: Mnemonic): boolean {
 
 export function isVmmOnly(mnemonic: Mnemonic): boolean {
   return VMM_ONLY.has(mnemonic);
+}
+
+export function isKernelOnly(mnemonic: Mnemonic): boolean {
+  return KERNEL_ONLY.has(mnemonic);
 }

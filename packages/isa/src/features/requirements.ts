@@ -3,9 +3,9 @@
  * without the features does instead. Computed once per form (iced's `Code`), so that a scan of
  * millions of instructions pays for an array access.
  */
-import { CodeExt, CpuidFeature, Instruction, type Code } from "iced-x86";
+import { CodeExt, CpuidFeature, Instruction, type Code, type Mnemonic } from "iced-x86";
 import { ICED_FEATURES, type IcedFeature } from "./map.ts";
-import { ALSO_NEEDS, isNoOpWithout, isVmmOnly, standInOf } from "./forms.ts";
+import { ALSO_NEEDS, isKernelOnly, isNoOpWithout, isVmmOnly, standInOf } from "./forms.ts";
 
 /**
  * What a CPU without the features does with the bytes:
@@ -60,6 +60,11 @@ function icedFeaturesOf(code: Code): IcedFeature[] {
   }
 }
 
+function privilegeOf(mnemonic: Mnemonic, cpl3: boolean): Privilege {
+  if (isVmmOnly(mnemonic)) return "vmm";
+  return cpl3 && !isKernelOnly(mnemonic) ? "user" : "kernel";
+}
+
 function compute(code: Code): Requirements {
   const info = CodeExt.opCode(code);
   try {
@@ -74,7 +79,7 @@ function compute(code: Code): Requirements {
       oneOf: rows("any"),
       without: standIn?.effect ?? (isNoOpWithout(mnemonic) ? "no-op" : "fault"),
       standIn: standIn?.instruction,
-      privilege: isVmmOnly(mnemonic) ? "vmm" : info.cpl3 ? "user" : "kernel",
+      privilege: privilegeOf(mnemonic, info.cpl3),
     };
   } finally {
     info.free();

@@ -55,7 +55,7 @@ export { readProfileHeader } from "./read/profile.ts";
 export { GROUP_ORDER, UNCOUNTED_GROUPS } from "./tables/groups.ts";
 export type { CpuidField, MsrField } from "./tables/field.ts";
 export { fieldByName, fieldInfo } from "./tables/lookup.ts";
-export { levelOf } from "./tables/levels.ts";
+export { LEVELS, levelOf } from "./tables/levels.ts";
 export { decodeSignature, formatFms } from "./tables/models.ts";
 export { formatTemplate } from "./template/format.ts";
 export type { CpuTemplate } from "./template/template.ts";

@@ -17,6 +17,14 @@ export const ISA_ERRORS = {
     exitCode: 2,
     hint: "Copy the core file again, whole; coredumpctl dump PID --output FILE unpacks one.",
   },
+  BAD_ELF: {
+    exitCode: 2,
+    hint: "The file is damaged or was cut short; `readelf -a` shows how far it can be read.",
+  },
+  NOT_ELF: {
+    exitCode: 2,
+    hint: "Give an ELF executable, shared object, object file or core.",
+  },
   COMPRESSED: {
     exitCode: 2,
     hint: "Unpack it first (zstd -d, gunzip, unxz); coredumpctl dump PID --output FILE does so.",

@@ -5,7 +5,7 @@
 import { attempt, bytesAtAddress, sectionBytes, type ElfFile } from "./file.ts";
 import { addressAt, addressOf } from "./numbers.ts";
 import { symbolsOf, type ElfSymbol } from "./symbols.ts";
-import { PT_DYNAMIC, SHT_DYNSYM, SHT_RELA, type Section } from "./tables.ts";
+import { PT_DYNAMIC, PT_INTERP, SHT_DYNSYM, SHT_RELA, type Section } from "./tables.ts";
 
 export interface Relocation {
   /** The address that is written. */
@@ -44,6 +44,9 @@ export function readRelocations(elf: ElfFile): Relocation[] {
 }
 
 const DT_INIT = 12;
+const DT_SONAME = 14;
+const DT_FLAGS_1 = 0x6fff_fffb;
+const DF_1_PIE = 0x0800_0000;
 const DT_INIT_ARRAY = 25;
 const DT_INIT_ARRAYSZ = 27;
 const DT_RELR = 36;
@@ -64,6 +67,17 @@ function dynamicEntries(elf: ElfFile): Map<number, number> {
   return entries;
 }
 
+/**
+ * Whether a position-independent file is a program rather than a library: linkers mark it, and
+ * older ones at least give libraries a name by which others link to them.
+ */
+export function isMarkedProgram(elf: ElfFile): boolean {
+  const entries = dynamicEntries(elf);
+  const flags = entries.get(DT_FLAGS_1) ?? 0;
+  if (Math.floor(flags / DF_1_PIE) % 2 === 1) return true;
+  return !entries.has(DT_SONAME) && elf.segments.some(({ type }) => type === PT_INTERP);
+}
+
 /** Pointers that the file has in place, with or without a relocation to move them. */
 function pointersAt(elf: ElfFile, address: number, size: number, where: string): number[] {
   const bytes = bytesAtAddress(elf, address, size, where) ?? Buffer.alloc(0);
@@ -80,10 +94,8 @@ export function readConstructors(
   const size = entries.get(DT_INIT_ARRAYSZ) ?? 0;
   const array = attempt(elf.problems, () => pointersAt(elf, start, size, "DT_INIT_ARRAY"), []);
   const moved = relocations
-    .filter(
-      ({ place, type }) => type === R_X86_64_RELATIVE && place >= start && place < start + size,
-    )
-    .map(({ addend }) => addend);
+    .filter(({ place }) => place >= start && place < start + size)
+    .map(({ symbol, addend }) => (symbol === undefined ? 0 : symbol.value) + addend);
   const init = entries.get(DT_INIT);
   return [...(init === undefined ? [] : [init]), ...array, ...moved].filter((a) => a !== 0);
 }

@@ -52,14 +52,6 @@ export function sectionBytes({ source }: ElfFile, section: Section): Buffer {
   return source.read(section.offset, section.size, section.name || `section ${section.index}`);
 }
 
-/** The file offset of an address, through the segments; undefined where the file has no byte. */
-export function offsetOfAddress({ segments }: ElfFile, address: number): number | undefined {
-  const segment = segments.find(
-    (s) => s.type === PT_LOAD && address >= s.address && address < s.address + s.fileSize,
-  );
-  return segment === undefined ? undefined : segment.offset + (address - segment.address);
-}
-
 /** The address at which a byte of the file is loaded; undefined where it is not. */
 export function addressOfOffset({ segments }: ElfFile, offset: number): number | undefined {
   const segment = segments.find(

@@ -93,7 +93,7 @@ function rangeOfFde(cursor: Cursor, encoding: number): Range | undefined {
 }
 
 /** Every FDE of an .eh_frame at an address; stops where it is damaged. */
-export function parseFrames(bytes: Buffer, base: number): Range[] {
+function parseFrames(bytes: Buffer, base: number): Range[] {
   const ranges: Range[] = [];
   const encodings = new Map<number, number | undefined>();
   for (let at = 0; at + 8 <= bytes.length;) {

@@ -6,7 +6,7 @@ import type { ByteSource } from "./bytes.ts";
 import { ElfError } from "./errors.ts";
 import { addressAt, sizeAt } from "./numbers.ts";
 
-export type ElfType = "relocatable" | "executable" | "shared" | "core" | "other";
+type ElfType = "relocatable" | "executable" | "shared" | "core" | "other";
 
 export interface ElfHeader {
   readonly type: ElfType;
@@ -26,7 +26,7 @@ export interface TablePlace {
 }
 
 const MAGIC = Buffer.from("\u007fELF", "latin1");
-export const HEADER_SIZE = 64;
+const HEADER_SIZE = 64;
 /** e_ident alone: enough to say whether it is ELF. */
 const IDENT_SIZE = 16;
 

@@ -18,7 +18,7 @@ function padded(size: number, align: number): number {
 }
 
 /** Notes one after another; a last one that is cut short is left out. */
-export function parseNotes(bytes: Buffer, align: 4 | 8 = 4): ElfNote[] {
+function parseNotes(bytes: Buffer, align: 4 | 8 = 4): ElfNote[] {
   const notes: ElfNote[] = [];
   for (let at = 0; at + 12 <= bytes.length;) {
     const [nameSize, size] = [bytes.readUInt32LE(at), bytes.readUInt32LE(at + 4)];

@@ -56,7 +56,7 @@ export function readSymbols(elf: ElfFile): ElfSymbol[] {
     .flatMap((section) => attempt(elf.problems, () => symbolsOf(elf, section), []));
 }
 
-export interface NearestSymbol {
+interface NearestSymbol {
   readonly symbol: ElfSymbol;
   /** Bytes from the symbol's start. */
   readonly offset: number;

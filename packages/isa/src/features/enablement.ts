@@ -32,7 +32,7 @@ const CONTROLS: Readonly<Record<string, Omit<Enablement, "bit">>> = {
 };
 
 /** The features and everything that they rest on, by the rows' own requirements. */
-function withBase(features: readonly string[]): string[] {
+export function withBase(features: readonly string[]): string[] {
   const found = new Set<string>();
   const visit = (name: string) => {
     if (found.has(name)) return;

@@ -14,7 +14,10 @@ export const CLI_ERRORS = {
   USAGE: { exitCode: 2, hint: "See `evenkeel --help`." },
   UNREADABLE: { exitCode: 2, hint: "Check the path and its permissions." },
   DIRECTORY: { exitCode: 2, hint: "Give the files in it, for example DIR/*.json." },
-  TOO_LARGE: { exitCode: 2, hint: "A profile, a template or a plan is a few hundred kilobytes." },
+  TOO_LARGE: {
+    exitCode: 2,
+    hint: "A profile or a plan has a few hundred kilobytes; of a log, give the lines that matter.",
+  },
   STDIN_TWICE: { exitCode: 2, hint: "Standard input can be read once; give the other as a file." },
   WRITE_FAILED: {
     exitCode: 3,

@@ -1,8 +1,10 @@
 /** The command line: commands are loaded when they are called, so that `--help` is quick. */
 import { Command, CommanderError } from "commander";
 import type { SetExit } from "./verbs/arguments.ts";
+import { addCrashVerbs } from "./verbs/crash.ts";
 import { addInspectVerbs } from "./verbs/inspect.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
+import { addScanVerbs } from "./verbs/scan.ts";
 import { addSnapshotVerbs } from "./verbs/snapshot.ts";
 
 function programOf(setExit: SetExit): Command {
@@ -11,7 +13,8 @@ function programOf(setExit: SetExit): Command {
     .version("0.1.0", "-V, --version")
     .showHelpAfterError("(see evenkeel --help)")
     .exitOverride();
-  for (const add of [addPoolVerbs, addInspectVerbs, addSnapshotVerbs]) add(program, setExit);
+  const groups = [addPoolVerbs, addInspectVerbs, addSnapshotVerbs, addCrashVerbs, addScanVerbs];
+  for (const add of groups) add(program, setExit);
   return program;
 }
 

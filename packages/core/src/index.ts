@@ -12,9 +12,16 @@ export {
   type Problem,
 } from "./errors.ts";
 export { ALL_LINES, formatLines, knownLine } from "./firecracker/versions.ts";
-export { hexNumber } from "./format/address.ts";
+export { fieldAddress, hexNumber } from "./format/address.ts";
 export { prettyJson } from "./json/pretty.ts";
 export { compareText, listOf } from "./format/text.ts";
+export {
+  classOffersFeature,
+  offersFeature,
+  planHasFeature,
+  promisesFeature,
+  type Answer,
+} from "./inspect/answers.ts";
 export type { CpuState, DecodedField } from "./inspect/decode.ts";
 export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
 export { diffArm, diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";
@@ -46,8 +53,9 @@ export { parseJson } from "./json/parse.ts";
 export type { PlanFile } from "./read/plan.ts";
 export { readProfileHeader } from "./read/profile.ts";
 export { GROUP_ORDER, UNCOUNTED_GROUPS } from "./tables/groups.ts";
-export { fieldInfo } from "./tables/lookup.ts";
-export { levelOf } from "./tables/levels.ts";
+export type { CpuidField, MsrField } from "./tables/field.ts";
+export { fieldByName, fieldInfo } from "./tables/lookup.ts";
+export { LEVELS, levelOf } from "./tables/levels.ts";
 export { decodeSignature, formatFms } from "./tables/models.ts";
 export { formatTemplate } from "./template/format.ts";
 export type { CpuTemplate } from "./template/template.ts";

@@ -1,8 +1,9 @@
 /** `evenkeel check`: may this snapshot resume on these nodes? */
-import { CoreError, judge, knownLine, prettyJson, type CpuContract } from "@evenkeel/core";
-import { CliError, FileError } from "../errors.ts";
-import { loadDocument, profileLoader } from "../input/documents.ts";
-import { displayName, refuseStdinTwice } from "../input/read.ts";
+import { judge, knownLine, prettyJson } from "@evenkeel/core";
+import { CliError } from "../errors.ts";
+import { loadContract } from "../input/contracts.ts";
+import { profileLoader } from "../input/documents.ts";
+import { refuseStdinTwice } from "../input/read.ts";
 import { checkReport } from "../render/check.ts";
 
 export interface CheckFlags {
@@ -10,14 +11,6 @@ export interface CheckFlags {
   readonly node?: readonly string[];
   readonly firecracker?: string;
   readonly json?: boolean;
-}
-
-function loadContract(file: string): CpuContract {
-  const document = loadDocument(file);
-  if (document.kind === "contract") return document.contract;
-  const message = `this is a ${document.kind}, not a snapshot's contract`;
-  const error = new CoreError("NOT_A_CONTRACT", [{ path: "", message }]);
-  throw new FileError(displayName(file), error);
 }
 
 export function runCheck(flags: CheckFlags): number {

@@ -1,5 +1,6 @@
-/** Contracts from profiles, as the commands that predict them need it. */
+/** Contracts: read from files, and from profiles as the commands that predict them need it. */
 import {
+  CoreError,
   decodeSignature,
   formatFms,
   isAcceptedOn,
@@ -7,10 +8,22 @@ import {
   newestVersion,
   predictContract,
   type ContractResult,
+  type CpuContract,
   type NodeProfile,
 } from "@evenkeel/core";
-import { CliError } from "../errors.ts";
+import { CliError, FileError } from "../errors.ts";
+import { loadDocument } from "./documents.ts";
+import { displayName } from "./read.ts";
 import type { Shape } from "./shape.ts";
+
+/** Reads a snapshot's contract; throws NOT_A_CONTRACT for another document. */
+export function loadContract(file: string): CpuContract {
+  const document = loadDocument(file);
+  if (document.kind === "contract") return document.contract;
+  const message = `this is a ${document.kind}, not a snapshot's contract`;
+  const error = new CoreError("NOT_A_CONTRACT", [{ path: "", message }]);
+  throw new FileError(displayName(file), error);
+}
 
 export interface BootFlags {
   readonly firecracker?: string;

@@ -2,8 +2,10 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { CliError } from "../errors.ts";
 
-/** Far above any file this project reads: a plan of 10,000 nodes has about one megabyte. */
+/** Far above any document this project reads: a plan of 10,000 nodes has about one megabyte. */
 const SIZE_LIMIT = 16 * 1024 * 1024;
+/** A log of hundreds of thousands of lines. */
+export const LOG_LIMIT = 64 * 1024 * 1024;
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",
@@ -13,19 +15,19 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: "a part of its path is not a directory",
 };
 
-function unreadable(file: string, error: unknown): CliError {
+export function unreadable(file: string, error: unknown): CliError {
   const code = (error as NodeJS.ErrnoException).code ?? "";
   return new CliError("UNREADABLE", `${file}: ${REASONS[code] ?? String(error)}`, { cause: error });
 }
 
-function tooLarge(file: string, size: number | undefined): CliError {
+function tooLarge(file: string, size: number | undefined, limit: number): CliError {
   const megabytes = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`;
   const is = size === undefined ? "is larger than" : `is ${megabytes(size)}, the limit is`;
-  return new CliError("TOO_LARGE", `${file}: ${is} ${megabytes(SIZE_LIMIT)}`);
+  return new CliError("TOO_LARGE", `${file}: ${is} ${megabytes(limit)}`);
 }
 
 /** Reads a pipe or a device, whose size is not known, and stops at the limit. */
-function readStream(fd: number, file: string): Buffer {
+function readStream(fd: number, file: string, limit: number): Buffer {
   const chunks: Buffer[] = [];
   let size = 0;
   for (;;) {
@@ -33,7 +35,7 @@ function readStream(fd: number, file: string): Buffer {
     const length = readAvailable(fd, chunk);
     if (length === 0) return Buffer.concat(chunks, size);
     size += length;
-    if (size > SIZE_LIMIT) throw tooLarge(file, undefined);
+    if (size > limit) throw tooLarge(file, undefined, limit);
     chunks.push(chunk.subarray(0, length));
   }
 }
@@ -53,8 +55,8 @@ function readAvailable(fd: number, chunk: Buffer): number {
 }
 
 /** Reads a file whole; `-` is standard input. */
-export function readInput(file: string): Buffer {
-  if (file === "-") return readStdin();
+export function readInput(file: string, limit = SIZE_LIMIT): Buffer {
+  if (file === "-") return readStdin(limit);
   let fd: number;
   try {
     fd = openSync(file, "r");
@@ -64,8 +66,8 @@ export function readInput(file: string): Buffer {
   try {
     const stat = fstatSync(fd);
     if (stat.isDirectory()) throw new CliError("DIRECTORY", `${file}: is a directory`);
-    if (!stat.isFile()) return readStream(fd, file);
-    if (stat.size > SIZE_LIMIT) throw tooLarge(file, stat.size);
+    if (!stat.isFile()) return readStream(fd, file, limit);
+    if (stat.size > limit) throw tooLarge(file, stat.size, limit);
     return readFileSync(fd);
   } catch (error) {
     throw error instanceof CliError ? error : unreadable(file, error);
@@ -74,9 +76,9 @@ export function readInput(file: string): Buffer {
   }
 }
 
-function readStdin(): Buffer {
+function readStdin(limit: number): Buffer {
   try {
-    return readStream(0, "standard input");
+    return readStream(0, "standard input", limit);
   } catch (error) {
     throw error instanceof CliError ? error : unreadable("standard input", error);
   }

@@ -14,6 +14,8 @@ interface PlanFileClass {
   readonly id: string;
   readonly nodes: readonly string[];
   readonly template: string;
+  /** Names of what the class offers and the pool does not have; undefined where it does not say. */
+  readonly givesUp: readonly string[] | undefined;
 }
 
 interface PlanFileHeader {
@@ -86,6 +88,19 @@ function readRegister(json: JsonObject, path: string, problems: Problems): ArmGu
   };
 }
 
+function readGivesUp(json: unknown, path: string, problems: Problems): string[] | undefined {
+  if (json === undefined) return undefined;
+  if (!Array.isArray(json)) {
+    problems.add(path, `must be a list, but is ${kindOf(json)}`);
+    return undefined;
+  }
+  return json.map((item: unknown, i) => {
+    if (isObject(item)) return readString(item, "name", `${path}[${i}]`, problems);
+    problems.add(`${path}[${i}]`, `must be an object, but is ${kindOf(item)}`);
+    return "";
+  });
+}
+
 function readHeader(json: JsonObject, problems: Problems): PlanFileHeader {
   return {
     firecracker: strings(json, "firecracker", "", problems),
@@ -93,6 +108,7 @@ function readHeader(json: JsonObject, problems: Problems): PlanFileHeader {
       id: readString(item, "id", `classes[${i}]`, problems),
       nodes: strings(item, "nodes", `classes[${i}]`, problems),
       template: readString(item, "template", `classes[${i}]`, problems),
+      givesUp: readGivesUp(item["givesUp"], `classes[${i}].givesUp`, problems),
     })),
   };
 }

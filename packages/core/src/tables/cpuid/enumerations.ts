@@ -4,6 +4,7 @@ import {
   derived,
   inRegister,
   instruction,
+  kernel,
   minimum,
   topology,
   weakness,
@@ -77,6 +78,31 @@ const AMX: readonly CpuidField[] = [
   ]),
 ];
 
+const ENCLAVES = inRegister(0x12, 0, "eax", ref, [
+  instruction(0, "SGX1", "ENCLU and ENCLS", "enclaves", { requires: ["SGX"] }),
+  instruction(1, "SGX2", "enclaves that grow", "enclaves", { requires: ["SGX1"] }),
+  derived([4, 2], "SGX_CAPABILITIES_4_2", "SGX capabilities", "enclaves", { of: "SGX" }),
+  kernel(5, "ENCLV", "ENCLV", "enclaves", { requires: ["SGX"] }),
+  derived([31, 6], "SGX_CAPABILITIES_31_6", "SGX capabilities", "enclaves", { of: "SGX" }),
+]);
+
+const TRACING = inRegister(0x14, 0, "ebx", ref, [
+  derived([3, 0], "PT_CAPABILITIES_3_0", "processor trace capabilities", "tracing", {
+    of: "INTEL_PT",
+  }),
+  instruction(4, "PTWRITE", "PTWRITE", "tracing", { requires: ["INTEL_PT"] }),
+  derived([31, 5], "PT_CAPABILITIES_31_5", "processor trace capabilities", "tracing", {
+    of: "INTEL_PT",
+  }),
+]);
+
+const KEY_LOCKER = inRegister(0x19, 0, "ebx", ref, [
+  instruction(0, "AESKLE", "AES with Key Locker", "crypto", { requires: ["KEYLOCKER"] }),
+  derived(1, "KEYLOCKER_RESERVED_1", "Key Locker capabilities", "crypto", { of: "KEYLOCKER" }),
+  instruction(2, "WIDE_KL", "wide AES with Key Locker", "crypto", { requires: ["AESKLE"] }),
+  derived([31, 3], "KEYLOCKER_31_3", "Key Locker capabilities", "crypto", { of: "KEYLOCKER" }),
+]);
+
 const AVX10: readonly CpuidField[] = [
   ...inRegister(0x24, 0, "eax", ref, [
     minimum([31, 0], "MAX_AVX10_SUBLEAF", "highest subleaf of leaf 24H", "levels", { of: "AVX10" }),
@@ -98,12 +124,15 @@ export const ENUMERATION_FIELDS: readonly CpuidField[] = [
   ...topologyLeaf(0xb, "extended topology", "topology"),
   ...leafOf(0xf, "RDT_M", "resource monitoring", "resource control"),
   ...leafOf(0x10, "RDT_A", "resource allocation", "resource control"),
+  ...ENCLAVES,
   ...leafOf(0x12, "SGX", "SGX capabilities", "enclaves"),
+  ...TRACING,
   ...leafOf(0x14, "INTEL_PT", "processor trace capabilities", "tracing"),
   ...topologyLeaf(0x15, "TSC and crystal clock", "frequencies"),
   ...topologyLeaf(0x16, "processor frequencies", "frequencies"),
   ...topologyLeaf(0x17, "system-on-chip vendor", "identity"),
   ...topologyLeaf(0x18, "address translation caches", "caches"),
+  ...KEY_LOCKER,
   ...leafOf(0x19, "KEYLOCKER", "Key Locker capabilities", "crypto"),
   ...topologyLeaf(0x1a, "native model id", "topology"),
   ...leafOf(0x1b, "PCONFIG", "PCONFIG targets", "memory encryption"),

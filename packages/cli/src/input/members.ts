@@ -1,0 +1,44 @@
+/** Profiles and plans as members of a pool: names, and the features that a guest has there. */
+import { planFields, profileFields, type DecodedField } from "@evenkeel/core";
+import type { Member, Pool } from "@evenkeel/isa";
+import { CliError } from "../errors.ts";
+import { profileLoader } from "./documents.ts";
+import { refuseStdinTwice } from "./read.ts";
+import { loadPlan } from "./shape.ts";
+
+export interface PoolFlags {
+  readonly plan?: string;
+  readonly node?: readonly string[];
+}
+
+function namesOf(fields: readonly DecodedField[]): Set<string> {
+  return new Set(fields.filter(({ value }) => value !== 0n).map(({ name }) => name));
+}
+
+function refuseArm(name: string, arch: string): void {
+  if (arch === "x86_64") return;
+  throw new CliError("USAGE", `${name} is ${arch}; programs are scanned for x86-64 only`);
+}
+
+function planMember(path: string): Member {
+  const { plan } = loadPlan(path);
+  refuseArm(path, plan.arch);
+  return { name: "plan", features: namesOf(planFields(plan)) };
+}
+
+function nodeMembers(files: readonly string[]): Member[] {
+  refuseStdinTwice(files);
+  return files.map(profileLoader()).map(({ name, cpu }) => {
+    refuseArm(name, cpu.arch);
+    return { name, features: namesOf(profileFields(cpu) ?? []) };
+  });
+}
+
+/** The pool that the flags name; undefined where they name none. */
+export function poolOf({ plan, node }: PoolFlags): Pool | undefined {
+  if (plan !== undefined && node !== undefined) {
+    throw new CliError("USAGE", "give one of --plan and --node: guests of a plan are all alike");
+  }
+  if (plan !== undefined) return { planned: true, members: [planMember(plan)] };
+  return node === undefined ? undefined : { planned: false, members: nodeMembers(node) };
+}

@@ -1,0 +1,86 @@
+/**
+ * A virtual machine monitor as everything above it drives it: the same calls for Firecracker on
+ * KVM and for QEMU's emulation. A microVM outlives the process that started it, so that a daemon
+ * may restart: it is known by pid and start time, and talks over a socket in its directory.
+ */
+import type { CpuTemplate } from "@evenkeel/core";
+
+/** What shapes the guest CPU at a cold boot; a loaded snapshot brings its own. */
+export type CpuChoice =
+  | { readonly kind: "none" }
+  /** A template built into Firecracker, by name: T2CL, … */
+  | { readonly kind: "built-in"; readonly name: string }
+  | { readonly kind: "template"; readonly template: CpuTemplate };
+
+export interface Drive {
+  readonly id: string;
+  readonly path: string;
+  readonly readOnly: boolean;
+  readonly root: boolean;
+}
+
+export interface BootSpec {
+  /** The microVM's own, existing: socket, console and whatever the VMM keeps. */
+  readonly directory: string;
+  readonly kernel: string;
+  readonly initrd?: string;
+  readonly drives: readonly Drive[];
+  /** The kernel command line. */
+  readonly bootArgs: string;
+  readonly vcpus: number;
+  readonly smt: boolean;
+  readonly memoryMib: number;
+  readonly cpu: CpuChoice;
+}
+
+/** The files of one snapshot, absolute paths. */
+export interface SnapshotFiles {
+  readonly state: string;
+  readonly memory: string;
+}
+
+export interface LoadSpec {
+  readonly directory: string;
+  readonly snapshot: SnapshotFiles;
+  /** Who provides the guest's memory: the file, or a page-fault handler on a Unix socket. */
+  readonly memory: { readonly kind: "file" } | { readonly kind: "uffd"; readonly socket: string };
+}
+
+/** Enough to find a running microVM again after a restart. */
+export interface VmRecord {
+  readonly directory: string;
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat, clock ticks since boot: a pid may be used again. */
+  readonly startTime: string;
+}
+
+/** How a VMM process ended; both undefined where an adopted one vanished. */
+export interface VmExit {
+  readonly code: number | undefined;
+  readonly signal: NodeJS.Signals | undefined;
+}
+
+export interface MicroVm {
+  readonly record: VmRecord;
+  /** The file that the guest's serial console is written to. */
+  readonly console: string;
+  /** Settles when the VMM process is gone, never rejects. */
+  readonly exited: Promise<VmExit>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Of a paused microVM; `diff` holds only pages dirtied since the last one. */
+  snapshot(files: SnapshotFiles, kind: "full" | "diff"): Promise<void>;
+  /** Ends the process and removes its socket. May be called again. */
+  kill(): Promise<void>;
+}
+
+export interface VmmDriver {
+  readonly vmm: "firecracker" | "qemu";
+  readonly version: string;
+  /** Cold boot: settles once the guest runs. */
+  boot(spec: BootSpec): Promise<MicroVm>;
+  /** Loads a snapshot and leaves it paused. */
+  load(spec: LoadSpec): Promise<MicroVm>;
+  /** Takes over a microVM that another process started; undefined where it is gone. */
+  adopt(record: VmRecord): Promise<MicroVm | undefined>;
+}

@@ -1,0 +1,201 @@
+/** Stories of features that a CPU does not have: the problem that this project is about. */
+import { judge, listOf, type CpuContract, type NodeProfile } from "@evenkeel/core";
+import { brokenPromises } from "./broken-promises.ts";
+import type { Evidence, FeatureEvidence } from "./evidence.ts";
+import { few, story, type Facts, type Story } from "./facts.ts";
+
+interface Telling extends Facts {
+  readonly evidence: Evidence;
+  /** `AVX512VL and AVX512_VBMI`. */
+  readonly names: string;
+  /** Of these, those that some node is known to lack; all of them where none is. */
+  readonly gone: string;
+}
+
+const PLAN =
+  "Plan the pool (evenkeel plan PROFILES… --out DIR), boot with its templates, take the snapshot anew.";
+
+function program({ site }: Facts): string {
+  return site.ring === "kernel" ? "The guest's kernel" : (site.process ?? "The program");
+}
+
+/** The node it died on, as far as that is known. */
+function placeOfDeath({ evidence, context }: Telling): string {
+  const { lack = [], of = "node" } = evidence.holders ?? {};
+  if (context.diedOn !== undefined && lack.includes(context.diedOn)) return context.diedOn;
+  const named = of === "class" ? `a node of class ${few(lack)}` : few(lack);
+  return lack.length === 1
+    ? `${named} or another node without it`
+    : `one of ${few(lack)} or another node without it`;
+}
+
+function templateOf({ template }: CpuContract): string {
+  return template === undefined ? "without a template" : `with the template ${template}`;
+}
+
+/** What else the same snapshot would trip over on a node. */
+function alsoMissing(contract: CpuContract, node: NodeProfile, known: readonly string[]): string[] {
+  const broken = brokenPromises(contract, node);
+  const faults = broken.faults.filter((name) => !known.includes(name));
+  const { silent, insecure } = broken;
+  const sentence = (names: readonly string[], text: string) => (names.length === 0 ? [] : [text]);
+  return [
+    ...sentence(faults, `${node.name} also lacks ${few(faults)}, promised by the same snapshot.`),
+    ...sentence(
+      silent,
+      `Where ${listOf(silent)} is missing, as there, programs get wrong results without a fault.`,
+    ),
+    ...sentence(
+      insecure,
+      `There the guest would also leave mitigations off that it needs: ${few(insecure)}.`,
+    ),
+  ];
+}
+
+function others({ context, evidence }: Telling): string[] {
+  const { contract, nodes = [] } = context;
+  const { lack = [] } = evidence.holders ?? {};
+  const node = nodes.find(({ name }) => name === (context.diedOn ?? lack[0]));
+  if (contract === undefined || node === undefined) return [];
+  return alsoMissing(
+    contract,
+    node,
+    evidence.features.map(({ name }) => name),
+  );
+}
+
+const BOOT = "Boot a new guest wherever that cannot be.";
+
+/** Where to go now. Having this feature is not all that a snapshot asks of a node. */
+function refuge({ evidence, context, names }: Telling): string[] {
+  const { contract, nodes = [] } = context;
+  const { have = [], of = "node" } = evidence.holders ?? {};
+  if (have.length === 0) {
+    const like = contract === undefined ? "" : `, such as ${contract.node}`;
+    return [`Resume this snapshot only on a node with ${names}${like}. ${BOOT}`];
+  }
+  if (contract === undefined || of === "class") {
+    const where = of === "class" ? `nodes of class ${few(have)}` : few(have);
+    return [`Resume this snapshot only on ${where}, if evenkeel check agrees. ${BOOT}`];
+  }
+  const fit = nodes.filter(
+    (node) => have.includes(node.name) && judge(contract, node).verdict === "compatible",
+  );
+  if (fit.length > 0) {
+    return [`Resume this snapshot only on ${few(fit.map(({ name }) => name))}. ${BOOT}`];
+  }
+  return [
+    `${few(have)} ${have.length === 1 ? "has" : "have"} ${names}, but evenkeel check does not allow the ` +
+      "snapshot there for other reasons. Boot a new guest.",
+  ];
+}
+
+function cure({ evidence, context, names }: Telling): string[] {
+  const { plan, contract } = context;
+  if (plan === undefined) return [`${PLAN} Guests then see only what every node has.`];
+  if (evidence.planned === "yes") {
+    return [
+      `The plan keeps ${names}, because every node in it had it. The node it died on is not in the ` +
+        "plan, or has changed since: take its profile again and plan again.",
+    ];
+  }
+  const how = contract === undefined ? "" : ` It was taken ${templateOf(contract)}.`;
+  return [
+    `The plan hides ${names} from guests, so this snapshot is not the plan's.${how} Take it anew from ` +
+      "a guest that was booted with the plan's template.",
+  ];
+}
+
+function missingInputs({ context }: Telling): string[] {
+  return [
+    ...(context.contract === undefined
+      ? ["The snapshot's contract (--snapshot): whether the guest was promised the feature."]
+      : []),
+    ...(context.nodes === undefined && context.plan === undefined
+      ? ["The nodes' profiles (--node) or the plan (--plan): which nodes have it."]
+      : []),
+  ];
+}
+
+function promisedStory(telling: Telling): Story {
+  const { evidence, context, names } = telling;
+  const { contract } = context;
+  const { lack = [] } = evidence.holders ?? {};
+  const built =
+    contract === undefined
+      ? ""
+      : `The snapshot was taken on ${contract.node}, ${templateOf(contract)}, and promised ${names}. ` +
+        `${program(telling)} asked once, when it started there, and chose code that uses it. `;
+  const died =
+    lack.length > 0
+      ? `It was resumed on ${placeOfDeath(telling)}, where the instruction is an invalid opcode.`
+      : "Then it ran on a CPU where the instruction is an invalid opcode.";
+  return story({
+    happened: [built + died, ...others(telling)],
+    now: refuge(telling),
+    forGood: cure(telling),
+    missing: missingInputs(telling),
+  });
+}
+
+/** Without a contract: what a missing feature would mean. */
+function likelyStory(telling: Telling): Story {
+  const { evidence, gone } = telling;
+  const { lack = [] } = evidence.holders ?? {};
+  const where =
+    lack.length > 0
+      ? `On ${few(lack)}, which ${lack.length === 1 ? "lacks" : "lack"} ${gone},`
+      : `On a CPU without ${gone}`;
+  return story({
+    happened: [
+      `${where} the instruction is an invalid opcode (#UD), which Linux turns into SIGILL.`,
+      "Most likely a snapshot was taken on a node that has it and resumed on one that has not: " +
+        "programs ask for features once, when they start.",
+    ],
+    now: refuge(telling),
+    forGood: cure(telling),
+    missing: missingInputs(telling),
+  });
+}
+
+function notPromisedStory(telling: Telling): Story {
+  const { context, names, evidence } = telling;
+  const { contract } = context;
+  const { have = [] } = evidence.holders ?? {};
+  return story({
+    happened: [
+      `The snapshot of ${contract?.node ?? "this guest"} did not promise ${names}, and ` +
+        `${program(telling)} used it all the same: it was built for newer CPUs (-march) and does not ask, ` +
+        "it asks by CPU model, or this is not the contract of this guest.",
+    ],
+    now: [
+      have.length > 0
+        ? `Run it in a guest that shows ${names}, on ${few(have)}, or use a build for older CPUs.`
+        : `Use a build for older CPUs, or a guest that shows ${names}.`,
+    ],
+    forGood: [
+      `Require it (evenkeel plan --require ${evidence.features.map(({ name }) => name).join(" ")}), ` +
+        "so that no pool is planned without it; or ship a build that asks the CPU.",
+    ],
+    missing: missingInputs(telling),
+  });
+}
+
+export function featureStory(facts: Facts): Story {
+  const { evidence } = facts;
+  if (evidence === undefined) return story({});
+  const named = (features: readonly FeatureEvidence[]) => {
+    const names = features.map(({ name }) => name);
+    return evidence.anySuffices ? names.join(" or ") : listOf(names);
+  };
+  const lost = evidence.features.filter(({ lackedBy }) => lackedBy.length > 0);
+  const names = named(evidence.features);
+  const telling: Telling = {
+    ...facts,
+    evidence,
+    names,
+    gone: lost.length === 0 ? names : named(lost),
+  };
+  if (evidence.promised === "no") return notPromisedStory(telling);
+  return evidence.promised === "yes" ? promisedStory(telling) : likelyStory(telling);
+}

@@ -1,0 +1,81 @@
+/** Symbol tables. Source: System V ABI, chapter 5, "Symbol Table"; STT_GNU_IFUNC: GNU gABI. */
+import { attempt, sectionBytes, type ElfFile } from "./file.ts";
+import { addressAt, sizeAt, textAt } from "./numbers.ts";
+import { SHT_DYNSYM, SHT_SYMTAB, type Section } from "./tables.ts";
+
+export type SymbolKind = "none" | "object" | "function" | "ifunc" | "other";
+
+export interface ElfSymbol {
+  readonly name: string;
+  readonly kind: SymbolKind;
+  /** An address; in a relocatable file an offset in its section. */
+  readonly value: number;
+  readonly size: number;
+  readonly global: boolean;
+  /** Section index; 0: not defined here. */
+  readonly section: number;
+  /** Whether other files may use it, or it is theirs: from .dynsym. */
+  readonly dynamic: boolean;
+}
+
+const KINDS: Readonly<Record<number, SymbolKind>> = {
+  0: "none",
+  1: "object",
+  2: "function",
+  10: "ifunc",
+};
+
+const SYMBOL_SIZE = 24;
+
+function symbolAt(table: Buffer, at: number, names: Buffer, section: Section): ElfSymbol {
+  const info = table[at + 4] ?? 0;
+  return {
+    name: textAt(names, table.readUInt32LE(at)),
+    kind: KINDS[info & 15] ?? "other",
+    global: info >> 4 !== 0,
+    section: table.readUInt16LE(at + 6),
+    value: addressAt(table, at + 8),
+    size: sizeAt(table, at + 16, section.name),
+    dynamic: section.type === SHT_DYNSYM,
+  };
+}
+
+/** The symbols of one table by their indices. Throws `BAD_ELF`. */
+export function symbolsOf(elf: ElfFile, section: Section): ElfSymbol[] {
+  const table = sectionBytes(elf, section);
+  const strings = elf.sections[section.link];
+  const names = strings === undefined ? Buffer.alloc(0) : sectionBytes(elf, strings);
+  const count = Math.floor(table.length / SYMBOL_SIZE);
+  return Array.from({ length: count }, (_, i) => symbolAt(table, i * SYMBOL_SIZE, names, section));
+}
+
+/** All symbols of .symtab and .dynsym; a table that is damaged is noted and left out. */
+export function readSymbols(elf: ElfFile): ElfSymbol[] {
+  return elf.sections
+    .filter(({ type }) => type === SHT_SYMTAB || type === SHT_DYNSYM)
+    .flatMap((section) => attempt(elf.problems, () => symbolsOf(elf, section), []));
+}
+
+interface NearestSymbol {
+  readonly symbol: ElfSymbol;
+  /** Bytes from the symbol's start. */
+  readonly offset: number;
+}
+
+/**
+ * The function that an address lies in: of those that start at or before it, the one that covers
+ * it, else the last one, unless that has a size and ends before.
+ */
+export function nearestSymbol(
+  symbols: readonly ElfSymbol[],
+  address: number,
+): NearestSymbol | undefined {
+  let best: ElfSymbol | undefined;
+  for (const symbol of symbols) {
+    if (symbol.section === 0 || symbol.value > address) continue;
+    if (symbol.kind !== "function" && symbol.kind !== "ifunc") continue;
+    if (symbol.size > 0 && address >= symbol.value + symbol.size) continue;
+    if (best === undefined || symbol.value > best.value) best = symbol;
+  }
+  return best === undefined ? undefined : { symbol: best, offset: address - best.value };
+}

@@ -1,0 +1,130 @@
+/** Functions by where they begin: from symbols, unwinding tables, and what is called. */
+import type { Range } from "../elf/frames.ts";
+import type { ElfSymbol } from "../elf/symbols.ts";
+import type { Grade } from "./decode.ts";
+import { regionAt, type Layout, type Region } from "./regions.ts";
+
+/**
+ * How a function is known:
+ * - `symbol`: the file names it
+ * - `frame`: the unwinding tables have its bounds
+ * - `start`: the system starts there: the entry point, a constructor
+ * - `called`: a known function calls it or jumps there
+ * - `pointed`: its address is taken; it might be something else
+ */
+type Origin = "symbol" | "frame" | "start" | "called" | "pointed";
+
+export interface FunctionStart {
+  readonly start: number;
+  /** Not included; where nothing says it, the next function's start or the region's end. */
+  readonly end: number;
+  readonly name: string | undefined;
+  readonly origin: Origin;
+  /** How sure it is that this is a function: as sure as whoever leads here. */
+  readonly sure: Grade;
+  /** Whether a symbol or a frame says where it ends, so that all of it is code. */
+  readonly bounded: boolean;
+  readonly ifunc: boolean;
+  /** Whether other files may call it by name. */
+  readonly exported: boolean;
+}
+
+interface Draft {
+  start: number;
+  end: number;
+  name: string | undefined;
+  origin: Origin;
+  ifunc: boolean;
+  exported: boolean;
+}
+
+/** The better name of one function: a global one, then the shorter, then by the alphabet. */
+function betterName(a: string | undefined, b: string): string {
+  if (a === undefined || b.length < a.length) return b;
+  return b.length === a.length && b < a ? b : a;
+}
+
+function addSymbol(drafts: Map<number, Draft>, symbol: ElfSymbol, start: number): void {
+  const ifunc = symbol.kind === "ifunc";
+  const exported = symbol.dynamic && symbol.global;
+  const known = drafts.get(start);
+  if (known === undefined) {
+    const { name, size } = symbol;
+    drafts.set(start, { start, end: start + size, name, origin: "symbol", ifunc, exported });
+    return;
+  }
+  known.name = betterName(known.name, symbol.name);
+  known.end = Math.max(known.end, start + symbol.size);
+  known.ifunc ||= ifunc;
+  known.exported ||= exported;
+}
+
+function addBare(drafts: Map<number, Draft>, origin: Origin, start: number, end: number): void {
+  const known = drafts.get(start);
+  if (known === undefined) {
+    drafts.set(start, { start, end, name: undefined, origin, ifunc: false, exported: false });
+  } else if (known.end === start) known.end = end;
+}
+
+function isCode({ kind, section, name }: ElfSymbol): boolean {
+  return (kind === "function" || kind === "ifunc") && section !== 0 && name !== "";
+}
+
+function finish(draft: Draft, next: number, region: Region): FunctionStart {
+  const limit = Math.min(next, region.end);
+  const bounded = draft.end > draft.start;
+  return { ...draft, sure: "certain", bounded, end: bounded ? Math.min(draft.end, limit) : limit };
+}
+
+export interface Known {
+  readonly symbols: readonly ElfSymbol[];
+  readonly frames: readonly Range[];
+  /** From tables of names that are not ELF's. */
+  readonly named: readonly (Range & { readonly name: string })[];
+  /** Entry point and constructors. */
+  readonly starts: readonly number[];
+}
+
+/** Every known function in a code region, sorted, none overlapping the next. */
+export function knownFunctions(layout: Layout, known: Known): FunctionStart[] {
+  const drafts = new Map<number, Draft>();
+  for (const symbol of known.symbols) {
+    if (isCode(symbol)) addSymbol(drafts, symbol, layout.addressIn(symbol.section, symbol.value));
+  }
+  for (const { name, start, end } of known.named) {
+    addBare(drafts, "symbol", start, end);
+    const draft = drafts.get(start);
+    if (draft !== undefined && name !== "") draft.name ??= name;
+  }
+  for (const { start, end } of known.frames) addBare(drafts, "frame", start, end);
+  for (const start of known.starts) addBare(drafts, "start", start, start);
+  const sorted = [...drafts.values()].toSorted((a, b) => a.start - b.start);
+  return sorted.flatMap((draft, i) => {
+    const region = regionAt(layout.regions, draft.start);
+    if (region === undefined) return [];
+    return [finish(draft, sorted[i + 1]?.start ?? region.end, region)];
+  });
+}
+
+/** What leads to a function that no table names. */
+export interface Lead {
+  readonly origin: "called" | "pointed";
+  readonly sure: Grade;
+}
+
+/** A function found while reading: it ends where the next known one starts. */
+export function foundFunction(start: number, end: number, lead: Lead): FunctionStart {
+  const nothing = { name: undefined, bounded: false, ifunc: false, exported: false };
+  return { start, end, ...lead, ...nothing };
+}
+
+/** The index of the last item that starts at or before an address; -1 if none does. */
+export function lastAtOrBefore(sorted: readonly { start: number }[], address: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle]?.start ?? Infinity) <= address) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}

@@ -1,0 +1,164 @@
+/** What a file's needs mean in a pool: with the one guest CPU of a plan, or on nodes as they are. */
+import { fieldByName, LEVELS, UNCOUNTED_GROUPS } from "@evenkeel/core";
+import { withBase } from "../features/enablement.ts";
+import type { FeatureUse, FileScan } from "./result.ts";
+
+/**
+ * From best to worst:
+ * - `fine`: every member has all that the file can use
+ * - `loses speed`: it asks, and goes without
+ * - `unknown`: parts of it could not be read
+ * - `frozen at snapshot`: it asks once; what it was told where the snapshot was taken is wrong
+ *   where another node resumes it
+ * - `may die`: it asks, but instructions are reached on which nothing asked
+ * - `will die`: it executes instructions that a member lacks, or is refused by the loader
+ */
+export const OUTCOMES = [
+  "fine",
+  "loses speed",
+  "unknown",
+  "frozen at snapshot",
+  "may die",
+  "will die",
+] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+export interface Member {
+  /** A node, or the plan. */
+  readonly name: string;
+  readonly features: ReadonlySet<string>;
+}
+
+export interface Pool {
+  /** All guests see the same CPU: there is one member, the plan's guest CPU. */
+  readonly planned: boolean;
+  readonly members: readonly Member[];
+}
+
+export interface Reason {
+  readonly outcome: Outcome;
+  /** A feature, a level, or empty where it is about the whole file. */
+  readonly feature: string;
+  /** Members that lack it. */
+  readonly lacking: readonly string[];
+  readonly why: string;
+}
+
+export interface FileJudgement {
+  readonly name: string;
+  readonly outcome: Outcome;
+  /** The worst first; empty where it is fine. */
+  readonly reasons: readonly Reason[];
+}
+
+/** A feature counts where everything that it rests on is there too. */
+function has({ features }: Member, feature: string): boolean {
+  return withBase([feature]).every((name) => features.has(name));
+}
+
+function lackingMembers({ members }: Pool, feature: string): string[] {
+  return members.filter((member) => !has(member, feature)).map(({ name }) => name);
+}
+
+/** LZCNT and its like execute as another instruction where the CPU does not know them. */
+function isSilent(feature: string): boolean {
+  return fieldByName(feature)?.loss === "silent";
+}
+
+function dies(feature: string): string {
+  return isSilent(feature) ? "computes wrong results there" : "SIGILL there";
+}
+
+const UNASKED = {
+  always: "runs at every start",
+  unasked: "nothing in the file asks the CPU before it runs",
+  unclear: "the file asks the CPU, but calls lead here on which nothing asked",
+} as const;
+
+function outcomeOf({ use }: FeatureUse, everywhere: boolean): Outcome {
+  if (use === "always" || use === "unasked") return "will die";
+  if (use === "unclear") return "may die";
+  return everywhere ? "loses speed" : "frozen at snapshot";
+}
+
+const OBJECT =
+  "an object file: whether the CPU is asked is seen only in the program that it becomes part of";
+
+function judgeFeature({ kind }: FileScan, found: FeatureUse, pool: Pool): Reason[] {
+  const { feature, use, sure } = found;
+  const lacking = lackingMembers(pool, feature);
+  if (lacking.length === 0 || sure === "doubtful") return [];
+  if (kind === "object") return [{ outcome: "unknown", feature, lacking, why: OBJECT }];
+  const everywhere = lacking.length === pool.members.length;
+  const outcome = outcomeOf(found, everywhere);
+  const whenChosen = everywhere
+    ? "asks the CPU and goes without"
+    : `asked once, where the snapshot was taken; ${dies(feature)}`;
+  const why = use === "chosen" ? whenChosen : `${UNASKED[use]}; ${dies(feature)}`;
+  return [{ outcome, feature, lacking, why }];
+}
+
+function judgeLevels({ declares }: FileScan, pool: Pool): Reason[] {
+  return LEVELS.filter(({ name }) => declares.needed.includes(name)).flatMap(
+    ({ name, features }): Reason[] => {
+      const lacking = pool.members.filter((m) => !features.every((f) => has(m, f)));
+      if (lacking.length === 0) return [];
+      const why = "the file declares that it needs this level: ld.so refuses to start it";
+      return [{ outcome: "will die", feature: name, lacking: lacking.map((m) => m.name), why }];
+    },
+  );
+}
+
+/** Features that some members have and others lack, as far as programs can use them. */
+function unevenFeatures({ members }: Pool): string[] {
+  const all = new Set(members.flatMap(({ features }) => [...features]));
+  return [...all].filter((name) => {
+    const row = fieldByName(name);
+    if (row?.readBy !== "user" || UNCOUNTED_GROUPS.has(row.group)) return false;
+    if (row.loss !== "fault" && row.loss !== "silent") return false;
+    return members.some((member) => !has(member, name));
+  });
+}
+
+function judgeJit({ jit }: FileScan, uneven: readonly string[], pool: Pool): Reason[] {
+  if (jit.length === 0 || uneven.length === 0 || pool.planned) return [];
+  const lacking = pool.members.filter((m) => uneven.some((name) => !has(m, name)));
+  const why = `${jit.join(", ")} writes code at run time for what it found at start: ${uneven.join(", ")} are not on all nodes`;
+  return [{ outcome: "frozen at snapshot", feature: "", lacking: lacking.map((m) => m.name), why }];
+}
+
+/** Data in code sections is a few per cent; more than this is code that nothing led to. */
+const UNREAD_SHARE = 0.25;
+const UNREAD_BYTES = 64 * 1024;
+
+function judgeReading({ code }: FileScan): Reason[] {
+  const nothing = { outcome: "unknown" as const, feature: "", lacking: [] };
+  const reasons: Reason[] = [];
+  if (code.unknown > 0) {
+    const why = `${code.unknown} functions have instructions that are not known, one at ${code.unknownAt}`;
+    reasons.push({ ...nothing, why });
+  }
+  if (code.unread > UNREAD_BYTES && code.unread > code.bytes * UNREAD_SHARE) {
+    const percent = Math.round((code.unread / code.bytes) * 100);
+    const why = `${percent}% of the code was not read: no symbols, no unwinding tables, no calls lead there`;
+    reasons.push({ ...nothing, why });
+  }
+  return reasons;
+}
+
+function rank({ outcome }: { readonly outcome: Outcome }): number {
+  return OUTCOMES.indexOf(outcome);
+}
+
+export function judgeFiles(files: readonly FileScan[], pool: Pool): FileJudgement[] {
+  const uneven = unevenFeatures(pool);
+  return files.map((file) => {
+    const reasons = [
+      ...judgeLevels(file, pool),
+      ...file.features.flatMap((found) => judgeFeature(file, found, pool)),
+      ...judgeJit(file, uneven, pool),
+      ...judgeReading(file),
+    ].toSorted((a, b) => rank(b) - rank(a));
+    return { name: file.name, outcome: reasons[0]?.outcome ?? "fine", reasons };
+  });
+}

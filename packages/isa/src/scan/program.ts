@@ -1,0 +1,80 @@
+/** A file's code with everything that says where its functions are. */
+import {
+  isMarkedProgram,
+  R_X86_64_RELATIVE,
+  readConstructors,
+  readRelativePlaces,
+  readRelocations,
+  type Relocation,
+} from "../elf/dynamic.ts";
+import { bytesAtAddress, type ElfFile } from "../elf/file.ts";
+import { readFrames } from "../elf/frames.ts";
+import { readGoFunctions } from "../elf/go-functions.ts";
+import { addressAt } from "../elf/numbers.ts";
+import { readSymbols, type ElfSymbol } from "../elf/symbols.ts";
+import { knownFunctions } from "./functions.ts";
+import { layoutOf, regionAt, type Layout, type Region } from "./regions.ts";
+import type { FileScan } from "./result.ts";
+import { readCode, type ReadCode } from "./walk.ts";
+
+export interface Program {
+  readonly elf: ElfFile;
+  readonly kind: FileScan["kind"];
+  /** Whether addresses in the code mean something: not before an object file is linked. */
+  readonly linked: boolean;
+  readonly layout: Layout;
+  readonly symbols: readonly ElfSymbol[];
+  readonly relocations: readonly Relocation[];
+  readonly constructors: readonly number[];
+  readonly code: ReadCode;
+}
+
+function kindOf(elf: ElfFile): FileScan["kind"] {
+  const { type } = elf.header;
+  if (type === "relocatable") {
+    return elf.sections.some(({ name }) => name === ".modinfo") ? "kernel module" : "object";
+  }
+  return type === "executable" || isMarkedProgram(elf) ? "executable" : "library";
+}
+
+/** Addresses of code that the file's data holds: tables of functions, vtables. */
+function pointersIn(
+  elf: ElfFile,
+  relocations: readonly Relocation[],
+  regions: readonly Region[],
+): number[] {
+  const moved = relocations
+    .filter(({ type }) => type === R_X86_64_RELATIVE)
+    .map(({ addend }) => addend);
+  const packed = readRelativePlaces(elf).flatMap((place) => {
+    const bytes = bytesAtAddress(elf, place, 8, "a relocated pointer");
+    return bytes?.length === 8 ? [addressAt(bytes, 0)] : [];
+  });
+  return [...moved, ...packed].filter((address) => regionAt(regions, address) !== undefined);
+}
+
+/** Throws `BAD_ELF` only where nothing can be made of the file. */
+export function readProgram(elf: ElfFile, onProgress?: (bytes: number) => void): Program {
+  const kind = kindOf(elf);
+  const linked = elf.header.type !== "relocatable";
+  const layout = layoutOf(elf);
+  const { regions } = layout;
+  const symbols = readSymbols(elf);
+  const relocations = linked ? readRelocations(elf) : [];
+  const constructors = linked ? readConstructors(elf, relocations) : [];
+  const { entry } = elf.header;
+  const known = knownFunctions(layout, {
+    symbols,
+    frames: linked ? readFrames(elf) : [],
+    named: readGoFunctions(elf),
+    starts: linked && entry !== 0 ? [entry, ...constructors] : constructors,
+  });
+  const code = readCode(regions, known, {
+    // Kernels live at the top of the address space, which is negative here.
+    kernel: kind === "kernel module" || regions.some(({ start }) => start < 0),
+    linked,
+    pointers: pointersIn(elf, relocations, regions),
+    ...(onProgress === undefined ? {} : { onProgress }),
+  });
+  return { elf, kind, linked, layout, symbols, relocations, constructors, code };
+}

@@ -1,0 +1,87 @@
+/** What a scan says about a file: facts in names, without a pool. */
+import type { DeclaredLevels } from "../elf/notes.ts";
+import type { Grade } from "./decode.ts";
+
+/**
+ * When the instructions of a feature run:
+ * - `always`: on a path that every start of the file takes
+ * - `unasked`: nothing in the file asks the CPU, so whoever calls the function runs them
+ * - `unclear`: the file asks, but calls lead here on which nothing asked
+ * - `chosen`: only after the file asked the CPU, as far as its calls show
+ */
+export const USES = ["always", "unasked", "unclear", "chosen"] as const;
+export type Use = (typeof USES)[number];
+
+export interface Example {
+  /** A symbol, or `fn` with the address. */
+  readonly name: string;
+  /** `0x…`; in a relocatable file, an address that the scan gave. */
+  readonly address: string;
+  /** For `unclear`: the calls from an entrance of the file to here. */
+  readonly path?: readonly string[];
+}
+
+export interface FeatureUse {
+  /** A name of the CPUID tables. */
+  readonly feature: string;
+  readonly use: Use;
+  /** How sure it is that such an instruction is there: the best grade of all. */
+  readonly sure: Grade;
+  /** Instructions by grade. */
+  readonly instructions: Readonly<Record<Grade, number>>;
+  readonly functions: number;
+  /** Up to three: those that are sure and worst used first. */
+  readonly examples: readonly Example[];
+}
+
+export interface Question {
+  /**
+   * - `cpuid`: the file executes CPUID
+   * - `ifunc`: functions that choose when the file is loaded
+   * - `known`: a dispatcher that is known by name
+   * - `ld.so`: the loader took this file for what the CPU has (glibc-hwcaps)
+   */
+  readonly kind: "cpuid" | "ifunc" | "known" | "ld.so";
+  readonly what: string;
+}
+
+interface FileProblem {
+  readonly where: string;
+  readonly message: string;
+}
+
+export interface FileScan {
+  /** As the user can find it: `rootfs.tar!/usr/lib/libx.so`. */
+  readonly name: string;
+  readonly kind: "executable" | "library" | "object" | "kernel module";
+  readonly declares: DeclaredLevels;
+  /** Empty where nothing in the file asks the CPU. */
+  readonly asks: readonly Question[];
+  /** It writes machine code at run time, for what it finds then. */
+  readonly jit: readonly string[];
+  /** Sorted by name; doubtful ones included. */
+  readonly features: readonly FeatureUse[];
+  readonly code: {
+    readonly bytes: number;
+    /** Neither read nor padding: data, or code that nothing leads to. */
+    readonly unread: number;
+    readonly functions: number;
+    readonly instructions: number;
+    /** Instructions on sure paths that the decoder does not know; with the first one's address. */
+    readonly unknown: number;
+    readonly unknownAt?: string;
+  };
+  readonly problems: readonly FileProblem[];
+}
+
+/** A file that was met and not scanned. */
+export interface Skipped {
+  readonly name: string;
+  readonly reason: string;
+}
+
+export type ScanResult =
+  | { readonly status: "scanned"; readonly scan: FileScan }
+  | { readonly status: "skipped"; readonly skipped: Skipped }
+  /** Not machine code: nothing to report. */
+  | { readonly status: "ignored" };

@@ -11,7 +11,8 @@ export {
   type CoreErrorCode,
   type Problem,
 } from "./errors.ts";
-export { ALL_LINES, formatLines, knownLine } from "./firecracker/versions.ts";
+export { isDumpedMsr } from "./firecracker/dumped-msrs.ts";
+export { ALL_LINES, compareLines, formatLines, knownLine } from "./firecracker/versions.ts";
 export { hexNumber } from "./format/address.ts";
 export { prettyJson } from "./json/pretty.ts";
 export { compareText, listOf } from "./format/text.ts";
@@ -39,7 +40,14 @@ export { parseFeatures } from "./plan/shape.ts";
 export type { Join } from "./plan/split.ts";
 export type { Refusal } from "./plan/refuse.ts";
 export { modelName } from "./profile/class.ts";
-export type { Arch, NodeProfile, OfferedCpu } from "./profile/profile.ts";
+export {
+  ignoresTemplates,
+  type ChangedWord,
+  type Enforcement,
+  type KvmFacts,
+} from "./profile/kvm-facts.ts";
+export type { Arch, HostFacts, NodeProfile, OfferedCpu, TscFacts } from "./profile/profile.ts";
+export { withoutCpuNumber } from "./profile/which-cpu.ts";
 export { readFingerprintHeader } from "./read/dump.ts";
 export { readDocument, readProfile, type Document } from "./read/document.ts";
 export { parseJson } from "./json/parse.ts";
@@ -56,7 +64,8 @@ export { guestCpuOf } from "./catalogue/guest.ts";
 export { INTEL_MODELS, type IntelModelId } from "./catalogue/intel.ts";
 export { CATALOGUE_KERNELS, onKernel } from "./catalogue/kernels.ts";
 export type { Caches } from "./catalogue/model.ts";
-export { formatProfile } from "./read/profile.ts";
+export { formatProfile, profileToJson } from "./read/profile.ts";
+export { simulate } from "./firecracker/simulate.ts";
 export { checkTemplate, type TemplateFinding } from "./firecracker/check-template.ts";
 export type { CpuContract } from "./contract/contract.ts";
 export { contractToJson } from "./contract/file.ts";
@@ -86,3 +95,9 @@ export { LINT_RULES, type LintFinding } from "./lint/finding.ts";
 export { lintTemplate } from "./lint/lint.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./verdict/assess-static.ts";
 export { armBuiltInTemplate } from "./firecracker/static-arm.ts";
+export type { Vendor } from "./tables/field.ts";
+export { vendorOf } from "./tables/vendors.ts";
+export { bootRequest, type BootAnswer, type BootRequest } from "./verify/boot.ts";
+export { compareBoot, type Mismatch } from "./verify/mismatch.ts";
+export { comparePlanned } from "./verify/planned.ts";
+export { changedWords, trialCpuid } from "./verify/read-back.ts";

@@ -1,4 +1,7 @@
 /** The public face of `@evenkeel/host`: KVM through ioctls, VMMs as child processes. */
+export { HOST_ERRORS, HostError, type HostErrorCode } from "./errors.ts";
+export { findFirecrackers, FIRECRACKER_DIRECTORY, type Installed } from "./probe/firecrackers.ts";
+export { probe, type ProbeOptions } from "./probe/probe.ts";
 export type {
   BootSpec,
   CpuChoice,

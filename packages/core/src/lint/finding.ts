@@ -26,6 +26,7 @@ export const LINT_RULES = {
   "hidden-weakness": "The template hides a weakness or a needed action that the node announces.",
   identity: "The template shows guests another model than the node's.",
   "static-model": "Firecracker refuses this built-in template on this model.",
+  unenforced: "The node's KVM does not do what templates say, as a trial on a vCPU has shown.",
   deprecated: "Built-in templates are deprecated and will go with Firecracker 2.0.",
 } as const satisfies Record<string, string>;
 

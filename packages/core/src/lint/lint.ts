@@ -6,6 +6,7 @@ import { isAcceptedOn, type StaticTemplate } from "../firecracker/static-templat
 import { compareLines, formatLines } from "../firecracker/versions.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
 import { decode, type DecodedField } from "../inspect/decode.ts";
+import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { Vendor } from "../tables/field.ts";
@@ -162,6 +163,13 @@ function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string
   return [found("static-model", severity, { name }, message, fix), gone];
 }
 
+function lintEnforcement(profile: NodeProfile): LintFinding[] {
+  if (!ignoresTemplates(profile)) return [];
+  const message = `This template does nothing on ${profile.name}: ${IGNORES_TEMPLATES}.`;
+  const fix = "Keep microVMs whose snapshots must move off this node.";
+  return [found("unenforced", "error", {}, message, fix)];
+}
+
 /** Lints a template on one node, for these release lines. Undefined: nothing known of its vendor. */
 export function lintTemplate(
   linted: Linted,
@@ -169,7 +177,9 @@ export function lintTemplate(
   lines: readonly string[],
 ): LintFinding[] | undefined {
   const { cpu } = profile;
-  if (cpu.arch === "aarch64") return lintArmTemplate(linted.template, profile);
+  if (cpu.arch === "aarch64") {
+    return [...lintEnforcement(profile), ...lintArmTemplate(linted.template, profile)];
+  }
   const offered = indexEntries(cpu.cpuid);
   const leaf0 = offered.get(entryKey(0, 0));
   const vendor = leaf0 === undefined ? undefined : vendorOf(leaf0);
@@ -182,6 +192,7 @@ export function lintTemplate(
     new Map(decode({ vendor, cpuid, msrs }, true).map((field) => [field.name, field]));
   const [guest, node] = [fieldsOf(view), fieldsOf(bare)];
   return [
+    ...lintEnforcement(profile),
     ...lintMissing(view, template),
     ...lintBuiltIn(linted, offered, lines),
     ...lintLanguage(template, vendor, lines),

@@ -18,6 +18,7 @@ import {
   refuseDuplicateNames,
   refuseIncomplete,
   refuseMixtures,
+  refuseUnenforced,
   someOf,
   type Refusal,
 } from "./refuse.ts";
@@ -33,8 +34,8 @@ function classesOf(profiles: readonly NodeProfile[], without: readonly string[] 
   const cpus = new Set(profiles.map((p) => p.cpu));
   const indexed = new Map([...cpus].map((c) => [c, indexEntries(c.cpuid)]));
   const vendor = vendorOfPool(profiles);
-  const incomplete = refuseIncomplete(profiles, indexed, vendor);
-  if (incomplete.length > 0) return { ok: false, refusals: incomplete };
+  const refusals = [...refuseUnenforced(profiles), ...refuseIncomplete(profiles, indexed, vendor)];
+  if (refusals.length > 0) return { ok: false, refusals };
   return { ok: true, classes: withoutClasses(groupIntoClasses(profiles, vendor), without) };
 }
 

@@ -3,6 +3,7 @@ import type { CpuContract } from "../contract/contract.ts";
 import { isSavedMsr } from "../firecracker/saved-msrs.ts";
 import { snapshotFormat } from "../firecracker/versions.ts";
 import { msrAddress } from "../format/address.ts";
+import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { msrFields } from "../tables/lookup.ts";
 import { decodeSignature, formatFms, modelOf, type FamilyModelStepping } from "../tables/models.ts";
@@ -98,24 +99,34 @@ export function judgeEstimate({ estimate }: NodeProfile): Finding[] {
   return [finding("measured", "unknown", "profile", {}, text)];
 }
 
+/** Where KVM changes a guest's CPUID behind its back, nothing that was compared holds. */
+export function judgeEnforcement(profile: NodeProfile): Finding[] {
+  if (!ignoresTemplates(profile)) return [];
+  const values = { promised: "the snapshot's CPUID", offered: "the hardware's own" };
+  const text = `No CPUID is sure there: ${IGNORES_TEMPLATES}.`;
+  return [finding("enforced", "unknown", "CPUID", values, text)];
+}
+
 export function judgeProfile(missing: readonly string[], contract: CpuContract): Finding[] {
   return [...contract.incomplete, ...missing].map((what) =>
     finding("complete", "unknown", "profile", {}, `Too incomplete to be sure: ${what}.`),
   );
 }
 
-export function judgeCapabilities(contract: CpuContract): Finding[] {
+export function judgeCapabilities(contract: CpuContract, { kvm }: NodeProfile): Finding[] {
   return contract.kvmCapabilities
     .filter((capability) => !capability.startsWith("!"))
-    .map((capability) =>
-      finding(
-        "kvm-capability",
-        "unknown",
-        `KVM capability ${capability}`,
-        { promised: "present" },
-        "The template asks for it; the node's profile does not say.",
-      ),
-    );
+    .flatMap((capability): Finding[] => {
+      const answer = kvm?.capabilities.get(Number(capability)) ?? 0;
+      if (kvm !== undefined && answer > 0) return [];
+      const absent = kvm !== undefined && /^\d+$/.test(capability);
+      const values = { promised: "present", offered: absent ? "absent" : undefined };
+      const name = `KVM capability ${capability}`;
+      const text = absent
+        ? "The template asks for it: Firecracker does not start there."
+        : "The template asks for it; the node's profile does not say.";
+      return [finding("kvm-capability", absent ? "incompatible" : "unknown", name, values, text)];
+    });
 }
 
 /** MSRs that the snapshot restores and the node's KVM does not list. */

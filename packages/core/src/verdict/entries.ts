@@ -2,6 +2,7 @@
 import type { CpuContract } from "../contract/contract.ts";
 import { compareText } from "../format/text.ts";
 import { groupIntoClasses } from "../profile/class.ts";
+import { ignoresTemplates } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { vendorOf } from "../tables/vendors.ts";
 import type { MatrixEntry } from "./matrix.ts";
@@ -11,10 +12,15 @@ function vendorOfNode({ cpu }: NodeProfile) {
   return leaf0 === undefined ? undefined : vendorOf(leaf0);
 }
 
-/** What a verdict looks at besides the class: kernel line, Firecracker versions, TSC, gaps, estimates. */
-function circumstances({ host, firecracker, tsc, incomplete, estimate }: NodeProfile): string {
+/** What a verdict looks at besides the class: kernel line, Firecracker, TSC, KVM, gaps, estimates. */
+function circumstances(profile: NodeProfile): string {
+  const { host, firecracker, tsc, kvm, incomplete, estimate } = profile;
   const kernel = /^\d+\.\d+/.exec(host.kernel ?? "")?.[0] ?? "?";
-  return JSON.stringify([kernel, firecracker.toSorted(compareText), tsc, incomplete, estimate]);
+  const versions = firecracker.toSorted(compareText);
+  const offered = [...(kvm?.capabilities ?? [])].filter(([, answer]) => answer > 0);
+  const capabilities = kvm === undefined ? "?" : offered.map(([number]) => number);
+  const ignores = ignoresTemplates(profile);
+  return JSON.stringify([kernel, versions, tsc, capabilities, ignores, incomplete, estimate]);
 }
 
 function labelOf(id: string, { host }: NodeProfile, taken: ReadonlySet<string>): string {

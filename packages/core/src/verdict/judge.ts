@@ -11,6 +11,7 @@ import { vendorOf } from "../tables/vendors.ts";
 import {
   finding,
   judgeCapabilities,
+  judgeEnforcement,
   judgeEstimate,
   judgeFormat,
   judgeIdentity,
@@ -150,10 +151,11 @@ export function judgePrepared(
   if (strange !== undefined) return { verdict: verdictOf([strange]), findings: [strange] };
   const findings: Finding[] = [
     ...judgeEstimate(profile),
+    ...judgeEnforcement(profile),
     ...judgeProfile(node.missing, contract),
     ...judgeKernel(contract, profile),
     ...judgeFormat(contract, profile, version),
-    ...judgeCapabilities(contract),
+    ...judgeCapabilities(contract, profile),
   ];
   if (contract.arch === "aarch64") {
     findings.push(...compareArm(contract.registers, profile.cpu.registers));

@@ -32,10 +32,11 @@ export const RULES = {
   "arm/caches": "aarch64: cache geometry is the same, which KVM before 6.3 insists on.",
   "arm/reserved": "aarch64: the guest was promised no bits that no row names.",
   "arm/missing": "aarch64: every register that the snapshot restores exists.",
+  enforced: "The node's KVM gives a guest the CPUID it was set, as a trial on a vCPU has shown.",
   measured: "The node's profile was measured, not estimated.",
 } as const satisfies Record<string, string>;
 
 export type RuleId = keyof typeof RULES;
 
 /** Changes when a rule's meaning does: certificates name the version they were made with. */
-export const RULES_VERSION = "1";
+export const RULES_VERSION = "2";

@@ -1,4 +1,7 @@
 /** The public face of `@evenkeel/host`: KVM through ioctls, VMMs as child processes. */
+export { HOST_ERRORS, HostError, type HostErrorCode } from "./errors.ts";
+export { initramfs, programEntries, type ArchiveEntry } from "./guest/initramfs.ts";
+export { findKernel, type KernelImage, type KernelSearch } from "./guest/kernel-image.ts";
 export type {
   BootSpec,
   CpuChoice,

@@ -1,0 +1,40 @@
+/**
+ * Every error of this package: code, exit code and hint in one place.
+ * docs/errors.md lists the same codes; a test keeps the two equal.
+ */
+interface ErrorKind {
+  /** 1: the answer is no; 2: bad input; 3: the environment failed. */
+  readonly exitCode: 1 | 2 | 3;
+  readonly hint: string;
+}
+
+export const HOST_ERRORS = {
+  BAD_KERNEL: {
+    exitCode: 2,
+    hint: "Give an x86-64 Linux kernel: a bzImage such as /boot/vmlinuz-*, or an ELF vmlinux.",
+  },
+  NO_KERNEL: {
+    exitCode: 3,
+    hint: "Give a kernel with --kernel PATH; on Debian, `apt-get update` lets one be downloaded.",
+  },
+} as const satisfies Record<string, ErrorKind>;
+
+export type HostErrorCode = keyof typeof HOST_ERRORS;
+
+export class HostError extends Error {
+  readonly code: HostErrorCode;
+
+  constructor(code: HostErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "HostError";
+    this.code = code;
+  }
+
+  get exitCode(): 1 | 2 | 3 {
+    return HOST_ERRORS[this.code].exitCode;
+  }
+
+  get hint(): string {
+    return HOST_ERRORS[this.code].hint;
+  }
+}

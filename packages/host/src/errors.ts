@@ -25,6 +25,14 @@ export const HOST_ERRORS = {
     exitCode: 3,
     hint: "Install again on this machine with `npm ci`: koffi brings a library for each platform.",
   },
+  BAD_KERNEL: {
+    exitCode: 2,
+    hint: "Give an x86-64 Linux kernel: a bzImage such as /boot/vmlinuz-*, or an ELF vmlinux.",
+  },
+  NO_KERNEL: {
+    exitCode: 3,
+    hint: "Give a kernel with --kernel PATH; on Debian, `apt-get update` lets one be downloaded.",
+  },
 } as const satisfies Record<string, ErrorKind>;
 
 export type HostErrorCode = keyof typeof HOST_ERRORS;

@@ -17,6 +17,7 @@ export { hexNumber } from "./format/address.ts";
 export { prettyJson } from "./json/pretty.ts";
 export { compareText, listOf } from "./format/text.ts";
 export type { CpuState, DecodedField } from "./inspect/decode.ts";
+export { changedFields } from "./inspect/enforcement.ts";
 export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
 export { diffArm, diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";
 export {
@@ -39,7 +40,7 @@ export { planPools, type PlannedPools } from "./plan/pools.ts";
 export { parseFeatures } from "./plan/shape.ts";
 export type { Join } from "./plan/split.ts";
 export type { Refusal } from "./plan/refuse.ts";
-export { modelName } from "./profile/class.ts";
+export { classId, modelName } from "./profile/class.ts";
 export {
   ignoresTemplates,
   type ChangedWord,
@@ -47,6 +48,7 @@ export {
   type KvmFacts,
 } from "./profile/kvm-facts.ts";
 export type { Arch, HostFacts, NodeProfile, OfferedCpu, TscFacts } from "./profile/profile.ts";
+export { changedMembers } from "./profile/changes.ts";
 export { withoutCpuNumber } from "./profile/which-cpu.ts";
 export { readFingerprintHeader } from "./read/dump.ts";
 export { readDocument, readProfile, type Document } from "./read/document.ts";
@@ -58,7 +60,7 @@ export { fieldInfo } from "./tables/lookup.ts";
 export { levelOf } from "./tables/levels.ts";
 export { decodeSignature, formatFms } from "./tables/models.ts";
 export { formatTemplate } from "./template/format.ts";
-export type { CpuTemplate } from "./template/template.ts";
+export { templateArch, type CpuTemplate } from "./template/template.ts";
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
 export { guestCpuOf } from "./catalogue/guest.ts";
 export { INTEL_MODELS, type IntelModelId } from "./catalogue/intel.ts";
@@ -76,7 +78,7 @@ export {
   staticTemplateRow,
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
-export { newestVersion } from "./firecracker/versions.ts";
+export { knownVersions, newestVersion } from "./firecracker/versions.ts";
 export { readCertificate } from "./read/matrix.ts";
 export { matrixEntries } from "./verdict/entries.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";
@@ -98,6 +100,6 @@ export { armBuiltInTemplate } from "./firecracker/static-arm.ts";
 export type { Vendor } from "./tables/field.ts";
 export { vendorOf } from "./tables/vendors.ts";
 export { bootRequest, type BootAnswer, type BootRequest } from "./verify/boot.ts";
-export { compareBoot, type Mismatch } from "./verify/mismatch.ts";
+export { compareBoot, type Mismatch, type MismatchOwner } from "./verify/mismatch.ts";
 export { comparePlanned } from "./verify/planned.ts";
 export { changedWords, trialCpuid } from "./verify/read-back.ts";

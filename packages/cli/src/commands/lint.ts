@@ -1,19 +1,9 @@
 /** `evenkeel lint`: is this template right for these nodes and versions? */
-import { existsSync } from "node:fs";
-import {
-  ALL_LINES,
-  armBuiltInTemplate,
-  buildStaticTemplate,
-  knownLine,
-  lintTemplate,
-  prettyJson,
-  staticTemplateRow,
-  type LintFinding,
-} from "@evenkeel/core";
+import { ALL_LINES, knownLine, lintTemplate, prettyJson, type LintFinding } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
 import { profileLoader } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
-import { loadTemplate } from "../input/shape.ts";
+import { namedTemplate } from "../input/templates.ts";
 import { lintReport } from "../render/lint.ts";
 
 export interface LintFlags {
@@ -27,23 +17,14 @@ export interface LintedNode {
   readonly findings: readonly LintFinding[];
 }
 
-/** A built-in template by its name, unless there is a file of that name. */
-function templateOf(name: string, lines: readonly string[]) {
-  const isFile = existsSync(name);
-  const arm = isFile ? undefined : armBuiltInTemplate(name);
-  if (arm !== undefined) return { template: arm, builtIn: undefined };
-  const row = isFile ? undefined : staticTemplateRow(name);
-  if (row === undefined) return { template: loadTemplate(name), builtIn: undefined };
-  return { template: buildStaticTemplate(row, lines.at(-1) ?? ""), builtIn: row };
-}
-
 export function runLint(name: string, flags: LintFlags): number {
   const files = flags.node ?? [];
   if (files.length === 0) throw new CliError("USAGE", "name at least one profile with --node");
   refuseStdinTwice([name, ...files]);
   const versions = flags.firecracker?.flatMap((list) => list.split(",")) ?? ALL_LINES;
   const lines = [...new Set(versions.map(knownLine))];
-  const linted = templateOf(name, lines);
+  const { templateFor, builtIn } = namedTemplate(name);
+  const linted = { template: templateFor(lines.at(-1) ?? ""), builtIn };
   const results = files.map(profileLoader()).map((profile): LintedNode => {
     const findings = lintTemplate(linted, profile, lines);
     if (findings !== undefined) return { node: profile.name, findings };

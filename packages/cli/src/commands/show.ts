@@ -8,6 +8,7 @@ import {
   prettyJson,
   planFields,
   profileFields,
+  profileToJson,
   type DecodedField,
   type Document,
 } from "@evenkeel/core";
@@ -49,13 +50,9 @@ function asJson(document: Document): unknown {
     const { features } = guest;
     return { kind: "plan", arch: plan.arch, vendor, firecracker, classes, features, fields };
   }
-  const { cpu, ...rest } = document.profile;
-  const registers = cpu.registers.map(({ id, value }) => ({
-    id: hexNumber(id),
-    value: hexNumber(value),
-  }));
-  const fields = numbers(profileFields(cpu) ?? []);
-  return { kind: "profile", ...rest, arch: cpu.arch, view: cpu.view, fields, registers };
+  const { schema: _, cpuid: __, msrs: ___, ...rest } = profileToJson(document.profile);
+  const fields = numbers(profileFields(document.profile.cpu) ?? []);
+  return { kind: "profile", ...rest, fields };
 }
 
 export function runShow(file: string, flags: ShowFlags): number {

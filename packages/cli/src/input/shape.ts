@@ -46,7 +46,7 @@ export function loadTemplate(file: string): CpuTemplate {
 }
 
 /** A plan by its file or by its directory. */
-function loadPlan(path: string): { readonly plan: PlanFile; readonly directory: string } {
+export function loadPlan(path: string): { readonly plan: PlanFile; readonly directory: string } {
   const isDirectory = existsSync(path) && statSync(path).isDirectory();
   const file = isDirectory ? join(path, "plan.json") : path;
   const document = loadDocument(file);

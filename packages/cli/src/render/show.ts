@@ -9,6 +9,7 @@ import {
   formatFms,
   formatLines,
   hexNumber,
+  ignoresTemplates,
   levelOf,
   modelName,
   planFields,
@@ -28,11 +29,12 @@ import { heading, labelled, table } from "./layout.ts";
 
 const COLUMN = 24;
 
-function fact(label: string, value: string | undefined): string[] {
+/** A label and its value; nothing where there is none. */
+export function fact(label: string, value: string | undefined): string[] {
   return value === undefined || value === "" ? [] : labelled(label, value.split(" "), 2, COLUMN);
 }
 
-function isFeature({ kind, group }: DecodedField): boolean {
+export function isFeature({ kind, group }: DecodedField): boolean {
   return kind === "feature" && !UNCOUNTED_GROUPS.has(group);
 }
 
@@ -88,6 +90,7 @@ export function showProfile(profile: NodeProfile, all: boolean): string {
     ...fact("Firecracker", firecracker.join(", ")),
     ...fact("provenance", profile.provenance),
     ...fact("incomplete", profile.incomplete.join("; ")),
+    ...fact("templates", ignoresTemplates(profile) ? "NOT enforced by its KVM" : ""),
     ...fact("estimate", profile.estimate ? "from the catalogue, not a measurement" : ""),
     "",
     ...(fields === undefined ? [] : cpuLines(fields, all, cpu.arch)),

@@ -14,13 +14,13 @@ import { followsState } from "./read-back.ts";
  * - `absent`: the template names what the node's KVM does not have; Firecracker does not start
  * - `firecracker`: Firecracker overwrites what the template says
  * - `kvm`: KVM took it and answers something else
- * - `refused`: KVM does not take the MSR
+ * - `refused`: KVM does not take the MSR, or the CPUID as a whole
  * - `plan`: all of that is right, but the node's guest is not the planned one
  */
-export type Owner = "absent" | "firecracker" | "kvm" | "refused" | "plan";
+export type MismatchOwner = "absent" | "firecracker" | "kvm" | "refused" | "plan";
 
 export interface Mismatch {
-  readonly owner: Owner;
+  readonly owner: MismatchOwner;
   readonly address: string;
   readonly name: string;
   /** What was to be, as text; undefined where the template cannot be applied. */
@@ -54,7 +54,7 @@ function msrName(vendor: Vendor, addr: number): string {
   return fields.length === 1 ? (fields[0]?.name ?? "") : "";
 }
 
-function fromDifference(owner: Owner, message: string) {
+function fromDifference(owner: MismatchOwner, message: string) {
   return ({ address, name, a, b }: Difference): Mismatch => ({
     owner,
     address,
@@ -85,7 +85,7 @@ function meant({ template, view }: BootRequest): CpuState["cpuid"] {
 
 function overwritten(request: BootRequest): Mismatch[] {
   const { vendor, view, template, msrs } = request;
-  const message = `Firecracker ${request.line} overwrites it, whatever the template says.`;
+  const message = "Firecracker overwrites it, whatever the template says.";
   const cpuid = diffCpus(stateOf(vendor, meant(request)), stateOf(vendor, view.cpuid));
   const given = new Map(msrs.map(({ addr, value }) => [addr, value]));
   const boot = template.msrModifiers.flatMap((modifier): Mismatch[] => {
@@ -101,7 +101,7 @@ function overwritten(request: BootRequest): Mismatch[] {
 }
 
 function msrMismatch(
-  owner: Owner,
+  owner: MismatchOwner,
   vendor: Vendor,
   addr: number,
   expected: bigint,
@@ -139,12 +139,15 @@ function msrsByKvm({ vendor, msrs }: BootRequest, answer: BootAnswer): Mismatch[
   });
 }
 
+function refusedCpuid(error: string): Mismatch {
+  const message = `KVM does not take this CPUID (${error}); Firecracker does not start.`;
+  const values = { expected: undefined, actual: undefined };
+  return { owner: "refused", address: "CPUID", name: "", ...values, message };
+}
+
 /** Everything that differs between a template and what the vCPU answered; sorted by owner. */
 export function compareBoot(request: BootRequest, answer: BootAnswer): Mismatch[] {
-  return [
-    ...absentEntries(request),
-    ...overwritten(request),
-    ...changedByKvm(request, answer),
-    ...msrsByKvm(request, answer),
-  ];
+  const before = [...absentEntries(request), ...overwritten(request)];
+  if (answer.error !== undefined) return [...before, refusedCpuid(answer.error)];
+  return [...before, ...changedByKvm(request, answer), ...msrsByKvm(request, answer)];
 }

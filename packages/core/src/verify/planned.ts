@@ -33,6 +33,7 @@ export function comparePlanned(
   answer: BootAnswer,
   known: readonly Mismatch[],
 ): Mismatch[] {
+  if (answer.error !== undefined) return [];
   const { vendor, line, offered } = request;
   const guest = withUnlisted(planned, request, answer);
   const view = { cpuid: indexEntries(answer.cpuid), msrs: answer.msrs, missing: [] };

@@ -98,10 +98,12 @@ async function verifyLines(
         throw new CliError("USAGE", "nothing is known about this CPU's vendor");
       }
       const { request, answer } = live;
-      const found = [...refusedModels(subject.builtIn, request), ...compareBoot(request, answer)];
-      const planned = guest === undefined ? [] : comparePlanned(guest, request, answer, found);
+      const mismatches =
+        guest === undefined
+          ? [...refusedModels(subject.builtIn, request), ...compareBoot(request, answer)]
+          : comparePlanned(guest, request, answer);
       const registers = answer.cpuid.length * 4 + request.msrs.length;
-      return { line, registers, mismatches: [...found, ...planned] };
+      return { line, registers, mismatches };
     }),
   );
 }

@@ -92,8 +92,8 @@ export function knownVersions(versions: readonly string[]): {
   readonly lines: readonly string[];
   readonly installed: boolean;
 } {
-  const own = versions.flatMap((version) => lineOf(version) ?? []);
-  const lines = ALL_LINES.filter((line) => own.includes(line));
+  const own = new Set(versions.map(lineOf));
+  const lines = ALL_LINES.filter((line) => own.has(line));
   return lines.length > 0 ? { lines, installed: true } : { lines: ALL_LINES, installed: false };
 }
 

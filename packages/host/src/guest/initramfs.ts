@@ -72,8 +72,11 @@ function member(entry: ArchiveEntry, inode: number): Buffer {
   return Buffer.concat([head, padded([content])]);
 }
 
-/** The uncompressed archive. Paths are relative; a directory comes before what is in it. */
-function cpioArchive(entries: readonly ArchiveEntry[]): Buffer {
+/**
+ * The uncompressed archive, which a kernel takes as well. Paths are relative; a directory comes
+ * before what is in it.
+ */
+export function cpioArchive(entries: readonly ArchiveEntry[]): Buffer {
   const end = { inode: 0, mode: 0, links: 1, size: 0, major: 0, minor: 0, name: TRAILER };
   return Buffer.concat([...entries.map((entry, i) => member(entry, i + 1)), header(end)]);
 }

@@ -3,7 +3,7 @@ import { getSystemErrorMap } from "node:util";
 import { HostError } from "../errors.ts";
 import type { Request } from "./requests.ts";
 
-export interface Answer {
+interface Answer {
   /** What the call returned; negative where it failed. */
   readonly result: number;
   /** 0 where it did not fail. */

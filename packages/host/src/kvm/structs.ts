@@ -33,7 +33,7 @@ export function encodeCpuid(entries: readonly CpuidEntry[]): Uint8Array {
 }
 
 /** The number of entries that the head speaks of. */
-export function countOf(bytes: Uint8Array): number {
+function countOf(bytes: Uint8Array): number {
   return viewOf(bytes).getUint32(0, LITTLE);
 }
 

@@ -9,8 +9,8 @@ import { compareText } from "@evenkeel/core";
 /** Where E2B's orchestrator looks; FIRECRACKER_VERSIONS_DIR wins. */
 export const FIRECRACKER_DIRECTORY = "/fc-versions";
 
-/** `uname -m`'s and Go's names of architectures, as directories are called. */
-const ARCHITECTURES = ["x86_64", "amd64", "aarch64", "arm64"];
+/** `uname -m`'s and Go's names of this architecture, as directories are called. */
+const ARCHITECTURES = process.arch === "arm64" ? ["aarch64", "arm64"] : ["x86_64", "amd64"];
 const NAME = "firecracker";
 const TIMEOUT_MS = 2000;
 
@@ -47,8 +47,7 @@ async function ask(path: string): Promise<Asked> {
 
 /** `DIR/<version>/firecracker`, or `DIR/<version>/<arch>/firecracker`. */
 async function binaryIn(directory: string): Promise<string | undefined> {
-  const own = process.arch === "arm64" ? ["aarch64", "arm64"] : ["x86_64", "amd64"];
-  const candidates = [NAME, ...own.map((arch) => join(arch, NAME))];
+  const candidates = [NAME, ...ARCHITECTURES.map((arch) => join(arch, NAME))];
   for (const candidate of candidates) {
     const path = join(directory, candidate);
     if (await isExecutable(path)) return path;
@@ -58,8 +57,7 @@ async function binaryIn(directory: string): Promise<string | undefined> {
 
 /** Looks into the directory; throws where it cannot be read. */
 export async function findFirecrackers(directory: string): Promise<Installed> {
-  const entries = await readdir(directory);
-  const names = entries.filter((name) => !ARCHITECTURES.includes(name)).toSorted(compareText);
+  const names = (await readdir(directory)).toSorted(compareText);
   const binaries = await Promise.all(names.map((name) => binaryIn(join(directory, name))));
   const asked = await Promise.all(
     binaries.flatMap((path) => (path === undefined ? [] : [ask(path)])),

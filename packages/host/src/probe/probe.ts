@@ -64,14 +64,6 @@ function readVcpu(kvm: KvmHandle, cpuid: OfferedCpu["cpuid"], vendor: Vendor): V
   });
 }
 
-/** What KVM offers a guest here: supported CPUID, and the MSRs of a fresh vCPU. */
-export function readOfferedCpu(kvm: KvmHandle): OfferedCpu {
-  requestDynamicState(kvm);
-  const cpu = { arch: "x86_64", view: "kvm", cpuid: supportedCpuid(kvm), registers: [] } as const;
-  const vendor = vendorOfCpu({ ...cpu, msrs: [] }) ?? "intel";
-  return { ...cpu, msrs: readVcpu(kvm, cpu.cpuid, vendor).msrs };
-}
-
 /** A step whose failure leaves the profile incomplete, with the reason. */
 function attempt<T>(what: string, reasons: string[], step: () => T): T | undefined {
   try {

@@ -15,8 +15,13 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { cpioArchive, findKernel, type ArchiveEntry, type KernelImage } from "@evenkeel/host";
-import { ROOT } from "../run.ts";
+import { cpioArchive, type ArchiveEntry } from "../../src/guest/initramfs.ts";
+import { findKernel, type KernelImage } from "../../src/guest/kernel-image.ts";
+
+const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
+
+/** The CPU that is emulated. */
+export const NESTED_CPU = "EPYC-Rome,+svm,+npt";
 
 const QEMU = "qemu-system-x86_64";
 const TIMEOUT_MS = 170_000;
@@ -153,7 +158,7 @@ function qemuArguments(kernel: string, initrd: string, console: string, report: 
   const options = {
     M: "q35",
     accel: "tcg",
-    cpu: "EPYC-Rome,+svm,+npt",
+    cpu: NESTED_CPU,
     m: "1024",
     display: "none",
     kernel,

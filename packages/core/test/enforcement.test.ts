@@ -21,10 +21,9 @@ function kvm(changed: Enforcement["changed"], enforced = changed.length === 0): 
   return {
     apiVersion: 12,
     backend: "kvm_pvm",
-    capabilities: new Map([
-      [9, 2],
-      [60, 1],
-    ]),
+    capabilities: new Map(
+      [0, 3, 4, 7, 14, 32, 33, 35, 36, 39, 41, 50, 55, 56, 60].map((n) => [n, 1]),
+    ),
     featureMsrs: [{ addr: 0x10a, value: 0x4000_0000_0c00_0069n }],
     unreadableMsrs: [0x345],
     enforcement: { enforced, changed },
@@ -142,6 +141,24 @@ describe("KVM capabilities that a template asks for", () => {
     expect([verdict, rules(findings, "incompatible")]).toEqual([
       "incompatible",
       ["kvm-capability"],
+    ]);
+  });
+
+  test("and those that Firecracker itself asks for", () => {
+    const bare = promised(other, EMPTY_TEMPLATE);
+    const facts = kvm([]);
+    const capabilities = new Map([...facts.capabilities].filter(([number]) => number !== 56));
+    const lesser: NodeProfile = { ...honest, kvm: { ...facts, capabilities } };
+    expect(judge(bare, lesser)).toMatchObject({
+      verdict: "incompatible",
+      findings: expect.arrayContaining([
+        expect.objectContaining({ rule: "kvm-capability", name: "KVM_CAP_XCRS" }),
+      ]) as unknown,
+    });
+    const found = lintTemplate({ template: EMPTY_TEMPLATE, builtIn: undefined }, lesser, ALL_LINES);
+    expect(found?.map(({ rule, name }) => [rule, name])).toContainEqual([
+      "kvm-capability",
+      "KVM_CAP_XCRS",
     ]);
   });
 

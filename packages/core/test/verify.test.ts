@@ -13,12 +13,18 @@ import { modelCpu, node } from "./arbitrary.ts";
 
 const cpu = { ...modelCpu("ice-lake-sp"), view: "kvm" as const };
 
+/** All that Firecracker asks for. */
+const CAPABILITIES = new Map(
+  [0, 3, 4, 7, 14, 32, 33, 35, 36, 39, 41, 50, 55, 56].map((n) => [n, 1]),
+);
+
 /** What an honest KVM answers. */
 function honest({ cpuid, msrs }: BootRequest): BootAnswer {
   return {
     cpuid,
     msrs: new Map([...cpu.msrs, ...msrs].map(({ addr, value }) => [addr, value])),
     refused: [],
+    capabilities: CAPABILITIES,
     error: undefined,
   };
 }
@@ -116,6 +122,17 @@ describe("a template on a vCPU", () => {
     );
   });
 
+  test("KVM capabilities that Firecracker or the template asks for", () => {
+    const template = parseTemplate({ kvm_capabilities: ["171", "!56"] });
+    const asked = request(template);
+    const lesser = new Map([...CAPABILITIES].filter(([number]) => number !== 55 && number !== 56));
+    const found = compareBoot(asked, { ...honest(asked), capabilities: lesser });
+    expect(found.map(({ owner, name, message }) => [owner, name, message])).toEqual([
+      ["absent", "KVM_CAP_XSAVE", "Missing KVM capabilities: 0x37"],
+      ["absent", "KVM capability 171", "Missing KVM capabilities: 0xab"],
+    ]);
+  });
+
   test("an MSR that KVM refuses, and one that it changes", () => {
     const template = parseTemplate({ msr_modifiers: [{ addr: "0x10a", bitmap: "0b0" }] });
     const asked = request(template);
@@ -131,7 +148,7 @@ describe("a template on a vCPU", () => {
   test("a CPUID that KVM does not take at all", () => {
     const asked = request(hideAvx2);
     const error = "KVM_SET_CPUID2: invalid argument (EINVAL)";
-    const answer = { cpuid: [], msrs: new Map(), refused: [], error };
+    const answer = { ...honest(asked), cpuid: [], msrs: new Map(), error };
     expect(compareBoot(asked, answer)).toMatchObject([{ owner: "refused", address: "CPUID" }]);
   });
 });

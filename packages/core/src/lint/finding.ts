@@ -18,6 +18,8 @@ export interface LintFinding {
 export const LINT_RULES = {
   "missing-entry":
     "The template names a leaf or an MSR that the node does not have: fatal at boot.",
+  "kvm-capability":
+    "Firecracker or the template asks for a KVM capability that the node lacks: fatal at boot.",
   overwritten: "Firecracker overwrites these bits, whatever the template says.",
   flags: "The entry's flags do not fit its leaf.",
   unbacked: "The template sets a feature that the node does not have.",

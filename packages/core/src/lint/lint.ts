@@ -1,5 +1,6 @@
 /** Is this template right for this node and these Firecracker releases? */
 import { entryKey, indexEntries, type CpuidMap } from "../cpuid.ts";
+import { missingCapabilities } from "../firecracker/capabilities.ts";
 import { checkTemplate } from "../firecracker/check-template.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import { isAcceptedOn, type StaticTemplate } from "../firecracker/static-templates.ts";
@@ -170,6 +171,22 @@ function lintEnforcement(profile: NodeProfile): LintFinding[] {
   return [found("unenforced", "error", {}, message, fix)];
 }
 
+function lintCapabilities(template: CpuTemplate, { kvm, cpu }: NodeProfile): LintFinding[] {
+  if (kvm === undefined) return [];
+  const fix = "Use a host kernel that has it, or take it out of the template's kvm_capabilities.";
+  return missingCapabilities(cpu.arch, template.kvmCapabilities, kvm.capabilities).map(
+    ({ name }) => {
+      const message = `This node's KVM has no ${name}: no microVM starts.`;
+      return found("kvm-capability", "error", { path: "kvm_capabilities", name }, message, fix);
+    },
+  );
+}
+
+/** What a node's KVM says against any template, or against what this one asks of it. */
+function lintKvm(template: CpuTemplate, profile: NodeProfile): LintFinding[] {
+  return [...lintEnforcement(profile), ...lintCapabilities(template, profile)];
+}
+
 /** Lints a template on one node, for these release lines. Undefined: nothing known of its vendor. */
 export function lintTemplate(
   linted: Linted,
@@ -178,7 +195,7 @@ export function lintTemplate(
 ): LintFinding[] | undefined {
   const { cpu } = profile;
   if (cpu.arch === "aarch64") {
-    return [...lintEnforcement(profile), ...lintArmTemplate(linted.template, profile)];
+    return [...lintKvm(linted.template, profile), ...lintArmTemplate(linted.template, profile)];
   }
   const offered = indexEntries(cpu.cpuid);
   const leaf0 = offered.get(entryKey(0, 0));
@@ -192,7 +209,7 @@ export function lintTemplate(
     new Map(decode({ vendor, cpuid, msrs }, true).map((field) => [field.name, field]));
   const [guest, node] = [fieldsOf(view), fieldsOf(bare)];
   return [
-    ...lintEnforcement(profile),
+    ...lintKvm(template, profile),
     ...lintMissing(view, template),
     ...lintBuiltIn(linted, offered, lines),
     ...lintLanguage(template, vendor, lines),

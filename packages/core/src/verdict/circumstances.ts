@@ -1,5 +1,6 @@
 /** What a verdict looks at besides the CPU's words: kernel, formats, TSC, MSRs, identity. */
 import type { CpuContract } from "../contract/contract.ts";
+import { missingCapabilities } from "../firecracker/capabilities.ts";
 import { isSavedMsr } from "../firecracker/saved-msrs.ts";
 import { snapshotFormat } from "../firecracker/versions.ts";
 import { msrAddress } from "../format/address.ts";
@@ -114,19 +115,19 @@ export function judgeProfile(missing: readonly string[], contract: CpuContract):
 }
 
 export function judgeCapabilities(contract: CpuContract, { kvm }: NodeProfile): Finding[] {
-  return contract.kvmCapabilities
+  const { arch, kvmCapabilities } = contract;
+  const judged = (name: string, severity: Severity, offered: string | undefined, text: string) =>
+    finding("kvm-capability", severity, name, { promised: "present", offered }, text);
+  if (kvm !== undefined) {
+    const text = "Firecracker asks for it before it loads anything: it does not start there.";
+    return missingCapabilities(arch, kvmCapabilities, kvm.capabilities).map(({ name }) =>
+      judged(name, "incompatible", "absent", text),
+    );
+  }
+  const text = "The template asks for it; the node's profile does not say.";
+  return kvmCapabilities
     .filter((capability) => !capability.startsWith("!"))
-    .flatMap((capability): Finding[] => {
-      const answer = kvm?.capabilities.get(Number(capability)) ?? 0;
-      if (kvm !== undefined && answer > 0) return [];
-      const absent = kvm !== undefined && /^\d+$/.test(capability);
-      const values = { promised: "present", offered: absent ? "absent" : undefined };
-      const name = `KVM capability ${capability}`;
-      const text = absent
-        ? "The template asks for it: Firecracker does not start there."
-        : "The template asks for it; the node's profile does not say.";
-      return [finding("kvm-capability", absent ? "incompatible" : "unknown", name, values, text)];
-    });
+    .map((capability) => judged(`KVM capability ${capability}`, "unknown", undefined, text));
 }
 
 /** MSRs that the snapshot restores and the node's KVM does not list. */

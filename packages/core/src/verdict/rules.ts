@@ -19,7 +19,7 @@ export const RULES = {
   tsc: "The TSC runs at the snapshot's frequency within 250 ppm, or the node can scale it.",
   kernel: "The host kernel is the snapshot's or the next newer one that is tested.",
   "snapshot-format": "A Firecracker on the node loads the snapshot's format.",
-  "kvm-capability": "KVM capabilities that the template asked for are known to be there.",
+  "kvm-capability": "KVM capabilities that Firecracker and the template ask for are there.",
   complete: "The node's profile is complete.",
   "arm/lower": "aarch64: every ID register field reaches what the guest was promised.",
   "arm/higher": "aarch64: what software must be prepared for is known to the guest.",

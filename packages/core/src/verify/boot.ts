@@ -54,6 +54,8 @@ export interface BootAnswer {
   readonly msrs: ReadonlyMap<number, bigint>;
   /** MSRs that KVM_SET_MSRS did not take. */
   readonly refused: readonly number[];
+  /** KVM's capabilities by number. */
+  readonly capabilities: ReadonlyMap<number, number>;
   /** Why KVM_SET_CPUID2 failed, if it did; then nothing else could be given. */
   readonly error: string | undefined;
 }

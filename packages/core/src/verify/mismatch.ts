@@ -1,5 +1,6 @@
 /** Where a guest's CPU would not be what its template or plan says, and whose doing it is. */
 import { indexEntries } from "../cpuid.ts";
+import { missingCapabilities } from "../firecracker/capabilities.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
 import type { CpuState } from "../inspect/decode.ts";
 import { diffCpus, type Difference } from "../inspect/diff.ts";
@@ -47,6 +48,21 @@ function absentEntries({ view, vendor }: BootRequest): Mismatch[] {
           `Leaf: ${hex(missing.leaf)}, Subleaf: ${hex(missing.subleaf)}`,
     };
   });
+}
+
+/** In Firecracker's words. Source: `KvmError` in src/vmm/src/vstate/kvm.rs. */
+function absentCapabilities({ template }: BootRequest, answer: BootAnswer): Mismatch[] {
+  const { kvmCapabilities } = template;
+  return missingCapabilities("x86_64", kvmCapabilities, answer.capabilities).map(
+    ({ number, name }) => ({
+      owner: "absent",
+      address: `KVM capability ${number}`,
+      name,
+      expected: undefined,
+      actual: undefined,
+      message: `Missing KVM capabilities: 0x${hex(number)}`,
+    }),
+  );
 }
 
 function msrName(vendor: Vendor, addr: number): string {
@@ -147,7 +163,11 @@ function refusedCpuid(error: string): Mismatch {
 
 /** Everything that differs between a template and what the vCPU answered; sorted by owner. */
 export function compareBoot(request: BootRequest, answer: BootAnswer): Mismatch[] {
-  const before = [...absentEntries(request), ...overwritten(request)];
+  const before = [
+    ...absentCapabilities(request, answer),
+    ...absentEntries(request),
+    ...overwritten(request),
+  ];
   if (answer.error !== undefined) return [...before, refusedCpuid(answer.error)];
   return [...before, ...changedByKvm(request, answer), ...msrsByKvm(request, answer)];
 }

@@ -13,7 +13,7 @@ import {
   type OfferedCpu,
 } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
-import type { KvmHandle } from "../kvm/device.ts";
+import { capabilities, type KvmHandle } from "../kvm/device.ts";
 import {
   getCpuid,
   readMsrs,
@@ -73,6 +73,7 @@ export function bootLive(
       request,
       answer: {
         ...given,
+        capabilities: capabilities(kvm),
         cpuid: given.error === undefined ? getCpuid(vcpu, request.cpuid.length) : [],
         msrs: new Map(reading.msrs.map(({ addr, value }) => [addr, value])),
       },

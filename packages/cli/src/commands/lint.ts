@@ -1,20 +1,15 @@
 /** `evenkeel lint`: is this template right for these nodes and versions? */
-import { ALL_LINES, knownLine, lintTemplate, prettyJson, type LintFinding } from "@evenkeel/core";
+import { ALL_LINES, knownLine, lintTemplate, prettyJson } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
 import { profileLoader } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { namedTemplate } from "../input/templates.ts";
-import { lintReport } from "../render/lint.ts";
+import { lintReport, type LintedNode } from "../render/lint.ts";
 
 export interface LintFlags {
   readonly node?: readonly string[];
   readonly firecracker?: readonly string[];
   readonly json?: boolean;
-}
-
-export interface LintedNode {
-  readonly node: string;
-  readonly findings: readonly LintFinding[];
 }
 
 export function runLint(name: string, flags: LintFlags): number {

@@ -8,16 +8,12 @@ import {
   type Mismatch,
   type StaticTemplate,
 } from "@evenkeel/core";
+import type { Found } from "../render/verify.ts";
 
 export interface LineResult {
   readonly line: string;
   readonly registers: number;
   readonly mismatches: readonly Mismatch[];
-}
-
-export interface Found extends Mismatch {
-  /** Release lines. */
-  readonly firecracker: readonly string[];
 }
 
 export function mergeLines(results: readonly LineResult[]): Found[] {

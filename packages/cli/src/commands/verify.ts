@@ -17,9 +17,9 @@ import { CliError } from "../errors.ts";
 import { installedFirecrackers } from "../input/firecrackers.ts";
 import { loadPlan, loadTemplate } from "../input/shape.ts";
 import { namedTemplate } from "../input/templates.ts";
-import { verifyReport } from "../render/verify.ts";
+import { verifyReport, type Verified } from "../render/verify.ts";
 import { plannedClassOf, type PlannedClass } from "./verify-class.ts";
-import { mergeLines, refusedModels, type Found, type LineResult } from "./verify-results.ts";
+import { mergeLines, refusedModels, type LineResult } from "./verify-results.ts";
 
 export interface VerifyFlags {
   readonly firecracker?: readonly string[];
@@ -37,19 +37,6 @@ interface Subject {
   readonly planned: PlannedClass | undefined;
   /** Release lines that a plan is for. */
   readonly lines: readonly string[] | undefined;
-}
-
-export interface Verified {
-  readonly subject: string;
-  readonly node: string;
-  readonly class: string | undefined;
-  readonly template: string | undefined;
-  /** What an operator should know besides. */
-  readonly notes: readonly string[];
-  readonly firecracker: readonly string[];
-  /** CPUID registers and MSRs that were read back. */
-  readonly registers: number;
-  readonly mismatches: readonly Found[];
 }
 
 function isPlan(path: string): boolean {

@@ -1,8 +1,24 @@
 /** What a verification found: by whose doing, then by address. */
-import { formatLines, type MismatchOwner } from "@evenkeel/core";
-import type { Verified } from "../commands/verify.ts";
-import type { Found } from "../commands/verify-results.ts";
+import { formatLines, type Mismatch, type MismatchOwner } from "@evenkeel/core";
 import { heading, paragraph, plural, table } from "./layout.ts";
+
+/** A mismatch, with the release lines that it concerns. */
+export interface Found extends Mismatch {
+  readonly firecracker: readonly string[];
+}
+
+export interface Verified {
+  readonly subject: string;
+  readonly node: string;
+  readonly class: string | undefined;
+  readonly template: string | undefined;
+  /** What an operator should know besides. */
+  readonly notes: readonly string[];
+  readonly firecracker: readonly string[];
+  /** CPUID registers and MSRs that were read back. */
+  readonly registers: number;
+  readonly mismatches: readonly Found[];
+}
 
 const TITLES: Readonly<Record<MismatchOwner, string>> = {
   absent: "Absent: Firecracker does not start with this template here",

@@ -24,7 +24,7 @@ const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
 export const NESTED_CPU = "EPYC-Rome,+svm,+npt";
 
 const QEMU = "qemu-system-x86_64";
-const TIMEOUT_MS = 170_000;
+const TIMEOUT_MS = 220_000;
 
 /** Modules in the order they need each other; a kernel's flavour may lack the first two. */
 const MODULES = [

@@ -11,12 +11,12 @@ import {
   type LintFinding,
 } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
-import { profileLoader } from "../input/documents.ts";
+import { profileLoader, type ReadFlags } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { loadTemplate } from "../input/shape.ts";
 import { lintReport } from "../render/lint.ts";
 
-export interface LintFlags {
+export interface LintFlags extends ReadFlags {
   readonly node?: readonly string[];
   readonly firecracker?: readonly string[];
   readonly json?: boolean;
@@ -44,7 +44,7 @@ export function runLint(name: string, flags: LintFlags): number {
   const versions = flags.firecracker?.flatMap((list) => list.split(",")) ?? ALL_LINES;
   const lines = [...new Set(versions.map(knownLine))];
   const linted = templateOf(name, lines);
-  const results = files.map(profileLoader()).map((profile): LintedNode => {
+  const results = files.map(profileLoader(flags)).map((profile): LintedNode => {
     const findings = lintTemplate(linted, profile, lines);
     if (findings !== undefined) return { node: profile.name, findings };
     throw new CliError("USAGE", `${profile.name}: nothing is known about its vendor`);

@@ -87,8 +87,9 @@ export function showProfile(profile: NodeProfile, all: boolean): string {
     ...fact("microcode", host.microcode),
     ...fact("Firecracker", firecracker.join(", ")),
     ...fact("provenance", profile.provenance),
+    ...(profile.notes ?? []).flatMap((note) => fact("note", note)),
     ...fact("incomplete", profile.incomplete.join("; ")),
-    ...fact("estimate", profile.estimate ? "from the catalogue, not a measurement" : ""),
+    ...fact("estimate", profile.estimate ? "not a measurement: for planning only" : ""),
     "",
     ...(fields === undefined ? [] : cpuLines(fields, all, cpu.arch)),
   ]);

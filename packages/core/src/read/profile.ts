@@ -29,6 +29,7 @@ const KEYS = [
   "host",
   "firecracker",
   "tsc",
+  "notes",
   "incomplete",
   "estimate",
   "arch",
@@ -189,6 +190,7 @@ export function readProfileHeader(
   const name = readString(json, "name", "name", problems);
   if (name === "") problems.add("name", "is empty");
   const tsc = readTsc(json, problems);
+  const notes = readStrings(json, "notes", problems);
   const profile = {
     name: name ?? fallbackName,
     host: host as HostFacts,
@@ -198,7 +200,11 @@ export function readProfileHeader(
     estimate: readFlag(json, "estimate", problems),
   };
   problems.throwIfAny("BAD_FIELD");
-  return tsc === undefined ? profile : { ...profile, tsc };
+  return {
+    ...profile,
+    ...(tsc === undefined ? {} : { tsc }),
+    ...(notes.length === 0 ? {} : { notes }),
+  };
 }
 
 function listIfAny<T>(items: readonly T[]): readonly T[] | undefined {
@@ -214,6 +220,7 @@ export function formatProfile({ cpu, ...profile }: NodeProfile): string {
     host: profile.host,
     firecracker: profile.firecracker,
     tsc: profile.tsc,
+    notes: listIfAny(profile.notes ?? []),
     incomplete: listIfAny(profile.incomplete),
     estimate: profile.estimate ? true : undefined,
     arch: cpu.arch,

@@ -43,6 +43,8 @@ export type { Arch, NodeProfile, OfferedCpu } from "./profile/profile.ts";
 export { readFingerprintHeader } from "./read/dump.ts";
 export { profileOf, readDocument, readProfile, type Document } from "./read/document.ts";
 export { readProfileText, readText, type ReadOptions } from "./read/text.ts";
+export { driftOf, type Drift, type DriftOutcome } from "./drift/drift.ts";
+export type { PlannedDrift, PlannedNode } from "./drift/planned.ts";
 export { parseJson } from "./json/parse.ts";
 export type { PlanFile } from "./read/plan.ts";
 export { readProfileHeader } from "./read/profile.ts";

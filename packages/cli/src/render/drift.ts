@@ -81,28 +81,20 @@ function commonAdvice({ snapshots, plan }: Drift): string[] {
 
 function adviceOf(drift: Drift, out: string | undefined): string[] {
   const { outcome, plan } = drift;
-  const snapshot = commonAdvice(drift);
-  switch (outcome) {
-    case "new-template": {
-      const written = out === undefined ? "Write the new template (--out FILE)" : `Use ${out}`;
-      return [
-        `${written} and boot guests with it from now on; the plan's snapshots stay valid.`,
-        ...snapshot,
-      ];
-    }
-    case "plan-broken": {
-      const weak = plan?.leaks.some(({ kind }) => kind === "union") === true;
-      const why = weak ? " It announces a weakness, which all guests of the pool must know." : "";
-      return [`Take the node out of the pool, or plan the pool again.${why}`, ...snapshot];
-    }
-    case "changed":
-      return [...snapshot, "Plan its pool again."];
-    case "unknown":
-      return ["Compare two complete, measured profiles of this node."];
-    case "none":
-    case "template-holds":
-      return snapshot;
+  const common = commonAdvice(drift);
+  if (outcome === "unknown") return ["Compare two complete, measured profiles of this node."];
+  if (outcome === "changed") return [...common, "Plan its pool again."];
+  if (outcome === "new-template") {
+    const use = out === undefined ? "Write the new template (--out FILE)" : `Use ${out}`;
+    return [
+      `${use} and boot guests with it from now on; the plan's snapshots stay valid.`,
+      ...common,
+    ];
   }
+  if (outcome !== "plan-broken") return common;
+  const weak = plan?.leaks.some(({ kind }) => kind === "union") === true;
+  const why = weak ? " It announces a weakness, which all guests of the pool must know." : "";
+  return [`Take the node out of the pool, or plan the pool again.${why}`, ...common];
 }
 
 function snapshotLines({ snapshots, plan }: Drift): string[] {

@@ -1,6 +1,7 @@
 /** The command line: commands are loaded when they are called, so that `--help` is quick. */
 import { Command, CommanderError } from "commander";
 import type { SetExit } from "./verbs/arguments.ts";
+import { addChangeVerbs } from "./verbs/change.ts";
 import { addInspectVerbs } from "./verbs/inspect.ts";
 import { addNodeVerbs } from "./verbs/node.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
@@ -12,7 +13,7 @@ function programOf(setExit: SetExit): Command {
     .version("0.1.0", "-V, --version")
     .showHelpAfterError("(see evenkeel --help)")
     .exitOverride();
-  for (const add of [addPoolVerbs, addInspectVerbs, addSnapshotVerbs, addNodeVerbs])
+  for (const add of [addPoolVerbs, addInspectVerbs, addSnapshotVerbs, addNodeVerbs, addChangeVerbs])
     add(program, setExit);
   return program;
 }

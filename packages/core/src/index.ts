@@ -51,7 +51,10 @@ export type { Arch, HostFacts, NodeProfile, OfferedCpu, TscFacts } from "./profi
 export { changedMembers } from "./profile/changes.ts";
 export { withoutCpuNumber } from "./profile/which-cpu.ts";
 export { readFingerprintHeader } from "./read/dump.ts";
-export { readDocument, readProfile, type Document } from "./read/document.ts";
+export { profileOf, readDocument, readProfile, type Document } from "./read/document.ts";
+export { readProfileText, readText, type ReadOptions } from "./read/text.ts";
+export { driftOf, type Drift, type DriftOutcome } from "./drift/drift.ts";
+export type { PlannedDrift, PlannedNode } from "./drift/planned.ts";
 export { parseJson } from "./json/parse.ts";
 export type { PlanFile } from "./read/plan.ts";
 export { readProfileHeader } from "./read/profile.ts";

@@ -55,7 +55,7 @@ test.each(everyEstimate)("%s on Linux %s gives up nothing when planned alone", (
   expect(plan?.classes.map(({ nodeClass }) => nodeClass.model?.name)).toEqual([
     CATALOGUE.find((entry) => entry.id === id)?.name,
   ]);
-  expect(plan?.warnings.join()).toContain("is an estimate from the catalogue, not a measurement");
+  expect(plan?.warnings.join()).toContain("is an estimate, not a measurement");
 });
 
 test("an estimate stays one through its file", () => {

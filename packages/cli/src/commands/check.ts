@@ -1,11 +1,11 @@
 /** `evenkeel check`: may this snapshot resume on these nodes? */
 import { CoreError, judge, knownLine, prettyJson, type CpuContract } from "@evenkeel/core";
 import { CliError, FileError } from "../errors.ts";
-import { loadDocument, profileLoader } from "../input/documents.ts";
+import { loadDocument, profileLoader, type ReadFlags } from "../input/documents.ts";
 import { displayName, refuseStdinTwice } from "../input/read.ts";
 import { checkReport } from "../render/check.ts";
 
-export interface CheckFlags {
+export interface CheckFlags extends ReadFlags {
   readonly snapshot?: string;
   readonly node?: readonly string[];
   readonly firecracker?: string;
@@ -27,7 +27,7 @@ export function runCheck(flags: CheckFlags): number {
   refuseStdinTwice([snapshot, ...files]);
   if (firecracker !== undefined) knownLine(firecracker);
   const contract = loadContract(snapshot);
-  const results = files.map(profileLoader()).map((profile) => ({
+  const results = files.map(profileLoader(flags)).map((profile) => ({
     node: profile.name,
     ...judge(contract, profile, firecracker),
   }));

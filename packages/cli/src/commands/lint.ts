@@ -1,12 +1,12 @@
 /** `evenkeel lint`: is this template right for these nodes and versions? */
 import { ALL_LINES, knownLine, lintTemplate, prettyJson } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
-import { profileLoader } from "../input/documents.ts";
+import { profileLoader, type ReadFlags } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { namedTemplate } from "../input/templates.ts";
 import { lintReport, type LintedNode } from "../render/lint.ts";
 
-export interface LintFlags {
+export interface LintFlags extends ReadFlags {
   readonly node?: readonly string[];
   readonly firecracker?: readonly string[];
   readonly json?: boolean;
@@ -20,7 +20,7 @@ export function runLint(name: string, flags: LintFlags): number {
   const lines = [...new Set(versions.map(knownLine))];
   const { templateFor, builtIn } = namedTemplate(name);
   const linted = { template: templateFor(lines.at(-1) ?? ""), builtIn };
-  const results = files.map(profileLoader()).map((profile): LintedNode => {
+  const results = files.map(profileLoader(flags)).map((profile): LintedNode => {
     const findings = lintTemplate(linted, profile, lines);
     if (findings !== undefined) return { node: profile.name, findings };
     throw new CliError("USAGE", `${profile.name}: nothing is known about its vendor`);

@@ -12,10 +12,10 @@ import {
   type DecodedField,
   type Document,
 } from "@evenkeel/core";
-import { loadDocument } from "../input/documents.ts";
+import { loadDocument, type ReadFlags } from "../input/documents.ts";
 import { showContract, showPlan, showProfile, showTemplate } from "../render/show.ts";
 
-export interface ShowFlags {
+export interface ShowFlags extends ReadFlags {
   readonly fields?: boolean;
   readonly json?: boolean;
 }
@@ -56,7 +56,7 @@ function asJson(document: Document): unknown {
 }
 
 export function runShow(file: string, flags: ShowFlags): number {
-  const document = loadDocument(file);
+  const document = loadDocument(file, flags);
   const all = flags.fields === true;
   if (flags.json === true) process.stdout.write(prettyJson(asJson(document)));
   else if (document.kind === "plan") process.stdout.write(showPlan(document.plan, all));

@@ -1,7 +1,7 @@
 /** `evenkeel verify`: does this machine really produce what the template or plan says? */
 import { existsSync, statSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import {
   compareBoot,
   compareLines,
@@ -46,9 +46,9 @@ function isPlan(path: string): boolean {
 
 async function subjectOf(what: string, node: string, kvm: string): Promise<Subject> {
   if (!isPlan(what)) return { ...namedTemplate(what), planned: undefined, lines: undefined };
-  const { plan, directory } = loadPlan(what);
+  const { plan, file } = loadPlan(what);
   const planned = await plannedClassOf(plan, what, node, kvm);
-  const template = loadTemplate(join(directory, planned.template));
+  const template = loadTemplate(join(dirname(file), planned.template));
   return { templateFor: () => template, builtIn: undefined, planned, lines: plan.firecracker };
 }
 

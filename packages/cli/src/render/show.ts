@@ -89,9 +89,10 @@ export function showProfile(profile: NodeProfile, all: boolean): string {
     ...fact("microcode", host.microcode),
     ...fact("Firecracker", firecracker.join(", ")),
     ...fact("provenance", profile.provenance),
+    ...(profile.notes ?? []).flatMap((note) => fact("note", note)),
     ...fact("incomplete", profile.incomplete.join("; ")),
     ...fact("templates", ignoresTemplates(profile) ? "NOT enforced by its KVM" : ""),
-    ...fact("estimate", profile.estimate ? "from the catalogue, not a measurement" : ""),
+    ...fact("estimate", profile.estimate ? "not a measurement: for planning only" : ""),
     "",
     ...(fields === undefined ? [] : cpuLines(fields, all, cpu.arch)),
   ]);

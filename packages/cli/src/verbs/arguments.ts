@@ -9,3 +9,9 @@ export const FILES = "profiles: fingerprints, template dumps or evenkeel profile
 export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }
+
+/** For verbs that read profiles: a raw dump is an estimate for a host kernel it does not name. */
+export const KERNEL = [
+  "--kernel <release>",
+  "host kernel of raw CPU dumps, which are estimates (default: 6.1)",
+] as const;

@@ -56,8 +56,10 @@ export interface NodeProfile {
   /** Only where the profile was probed through KVM. */
   readonly kvm?: KvmFacts;
   readonly provenance: string | undefined;
+  /** What a person should know of how it was made. */
+  readonly notes?: readonly string[];
   /** What is missing and why; empty when complete. */
   readonly incomplete: readonly string[];
-  /** From the catalogue, not from a machine. */
+  /** From the catalogue or a raw dump, not from a measurement of what a guest sees. */
   readonly estimate: boolean;
 }

@@ -40,6 +40,7 @@ const KEYS = [
   "firecracker",
   "tsc",
   "kvm",
+  "notes",
   "incomplete",
   "estimate",
   "arch",
@@ -201,6 +202,7 @@ export function readProfileHeader(
   if (name === "") problems.add("name", "is empty");
   const tsc = readTsc(json, problems);
   const kvm = readKvmFacts(json["kvm"], problems);
+  const notes = readStrings(json, "notes", problems);
   const profile = {
     name: name ?? fallbackName,
     host: host as HostFacts,
@@ -214,6 +216,7 @@ export function readProfileHeader(
     ...profile,
     ...(tsc === undefined ? {} : { tsc }),
     ...(kvm === undefined ? {} : { kvm }),
+    ...(notes.length === 0 ? {} : { notes }),
   };
 }
 
@@ -236,6 +239,7 @@ export function profileToJson({ cpu, ...profile }: NodeProfile) {
     firecracker: profile.firecracker,
     tsc: profile.tsc,
     kvm: profile.kvm === undefined ? undefined : kvmFactsToJson(profile.kvm),
+    notes: listIfAny(profile.notes ?? []),
     incomplete: listIfAny(profile.incomplete),
     estimate: profile.estimate ? true : undefined,
     arch: cpu.arch,

@@ -16,5 +16,10 @@ export function vendorString({ ebx, edx, ecx }: Registers): string {
 }
 
 export function vendorOf(leaf0: Registers): Vendor | undefined {
-  return VENDOR_STRINGS[vendorString(leaf0)];
+  return vendorNamed(vendorString(leaf0));
+}
+
+/** The vendor that calls itself `GenuineIntel` or `AuthenticAMD`. */
+export function vendorNamed(name: string): Vendor | undefined {
+  return Object.hasOwn(VENDOR_STRINGS, name) ? VENDOR_STRINGS[name] : undefined;
 }

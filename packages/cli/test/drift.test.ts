@@ -80,7 +80,6 @@ describe("evenkeel drift", () => {
 
   test.each([
     [["--now", ICX], "name the earlier profile with --baseline"],
-    [["--baseline", ICX], "name the profile of now with --now"],
     [["--baseline", "-", "--now", "-"], "standard input (-) is named more than once"],
     [["--baseline", ICX, "--now", CLX, "--plan", CLX], "this is a profile, not a plan"],
   ])("%j is exit code 2", (args, message) => {

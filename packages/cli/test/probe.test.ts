@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readProfile, type NodeProfile } from "@evenkeel/core";
+import { readRawCpu } from "@evenkeel/host";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
   canReadIndependently,
@@ -126,6 +127,42 @@ test("without permission the exit code is 3, and the hint names the group", () =
   const args = [BIN, "probe", "--kvm", path];
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", ...nobody });
   expect([status, stderr]).toEqual([3, expect.stringContaining("usermod -aG kvm")]);
+});
+
+describe("probe --raw", () => {
+  test("estimates without KVM, and nothing takes it for a measurement", () => {
+    const out = join(temporaryDirectory(), "raw.json");
+    const { status, stdout } = evenkeel(["probe", "--raw", "--kvm", "/nonexistent", "--out", out]);
+    expect(status).toBe(0);
+    expect(stdout).toContain("An estimate without KVM");
+    const profile = loadProfile(out);
+    expect(profile.estimate).toBe(true);
+    expect(profile.provenance).toMatch(/^estimated from .*, not measured$/);
+  });
+
+  test("takes /proc/cpuinfo where the tool is not installed, and says where neither is", async () => {
+    const root = temporaryDirectory();
+    await expect(readRawCpu("no-such-tool", root)).rejects.toMatchObject({
+      code: "NO_CPU_DUMP",
+      exitCode: 3,
+    });
+    mkdirSync(join(root, "proc"));
+    writeFileSync(join(root, "proc/cpuinfo"), "processor : 0\n");
+    expect(await readRawCpu("no-such-tool", root)).toEqual({
+      text: "processor : 0\n",
+      source: join(root, "proc/cpuinfo"),
+    });
+  });
+});
+
+test.runIf(hasKvm)("drift without a profile of now probes this machine", () => {
+  const out = join(temporaryDirectory(), "node.json");
+  evenkeel(["probe", "--out", out]);
+  const { status, stdout } = evenkeel(["drift", "--baseline", out, "--json"]);
+  const drift = JSON.parse(stdout) as { outcome: string; reasons: string[] };
+  const enforced = loadProfile(out).kvm?.enforcement?.enforced === true;
+  expect(drift.reasons.some((reason) => reason.includes("hardware's own CPUID"))).toBe(!enforced);
+  expect(status === 0 || drift.outcome === "unknown" || !enforced).toBe(true);
 });
 
 describe.runIf(hasKvm)("verify", () => {

@@ -11,15 +11,19 @@ interface ErrorKind {
 export const HOST_ERRORS = {
   NO_KVM: {
     exitCode: 3,
-    hint: "Run on Linux with KVM: `modprobe kvm_intel` or `kvm_amd`; switch virtualization on in the firmware.",
+    hint: "Run on Linux with KVM: `modprobe kvm_intel` or `kvm_amd`, with virtualization on in the firmware. `evenkeel probe --raw` estimates without.",
   },
   KVM_FORBIDDEN: {
     exitCode: 3,
-    hint: "Join the device's group (`usermod -aG kvm USER`, then log in again), or run as root.",
+    hint: "Join the device's group (`usermod -aG kvm USER`, then log in again), or run as root. `evenkeel probe --raw` estimates without.",
   },
   KVM_FAILED: {
     exitCode: 3,
     hint: "Something else may hold the CPU's virtualization, or a limit was reached: see the kernel's log.",
+  },
+  NO_CPU_DUMP: {
+    exitCode: 3,
+    hint: "Install the `cpuid` tool, or dump the CPU in another way: docs/formats.md lists what is read.",
   },
   NO_FFI: {
     exitCode: 3,

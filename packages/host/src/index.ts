@@ -2,6 +2,8 @@
 export { HOST_ERRORS, HostError, type HostErrorCode } from "./errors.ts";
 export { findFirecrackers, FIRECRACKER_DIRECTORY, type Installed } from "./probe/firecrackers.ts";
 export { pulseChanges, readPulse, type Pulse } from "./probe/pulse.ts";
+export { readHostFacts } from "./probe/host-facts.ts";
+export { readRawCpu } from "./probe/raw.ts";
 export { probe, type ProbeOptions } from "./probe/probe.ts";
 export { initramfs, programEntries, type ArchiveEntry } from "./guest/initramfs.ts";
 export { findKernel, type KernelImage, type KernelSearch } from "./guest/kernel-image.ts";

@@ -11,6 +11,7 @@ import {
 } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
 import { profileLoader, type ReadFlags } from "../input/documents.ts";
+import { installedFirecrackers } from "../input/firecrackers.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { loadPlan, loadTemplate } from "../input/shape.ts";
 import { writeFileWhole } from "../output/write-files.ts";
@@ -18,7 +19,10 @@ import { driftReport } from "../render/drift.ts";
 
 export interface DriftFlags extends ReadFlags {
   readonly baseline?: string;
+  /** This machine by default. */
   readonly now?: string;
+  readonly firecrackerDir?: string;
+  readonly kvm?: string;
   readonly plan?: string;
   readonly out?: string;
   readonly json?: boolean;
@@ -46,18 +50,27 @@ function asJson(drift: Drift, template: string | undefined): unknown {
   return { ...rest, plan: { ...facts, template: body } };
 }
 
-export function runDrift(flags: DriftFlags): number {
+/** The node as it is: this machine, under the name that it had. */
+async function probeHere({ name }: NodeProfile, flags: DriftFlags): Promise<NodeProfile> {
+  const { probe } = await import("@evenkeel/host");
+  const { versions } = await installedFirecrackers(flags.firecrackerDir);
+  return probe({
+    name,
+    firecracker: versions,
+    ...(flags.kvm === undefined ? {} : { kvm: flags.kvm }),
+  });
+}
+
+export async function runDrift(flags: DriftFlags): Promise<number> {
   const { baseline, now, plan, out, json = false } = flags;
   if (baseline === undefined)
     throw new CliError("USAGE", "name the earlier profile with --baseline");
-  if (now === undefined) {
-    throw new CliError("USAGE", "name the profile of now with --now");
-  }
-  refuseStdinTwice([baseline, now]);
+  refuseStdinTwice(now === undefined ? [baseline] : [baseline, now]);
   const load = profileLoader(flags);
   const before = load(baseline);
   const planned = plan === undefined ? undefined : plannedNode(plan, before);
-  const drift = driftOf(before, load(now), planned);
+  const after = now === undefined ? await probeHere(before, flags) : load(now);
+  const drift = driftOf(before, after, planned);
   const template = newTemplate(drift);
   if (out !== undefined && template !== undefined) writeFileWhole(out, template);
   const written = template === undefined ? undefined : out;

@@ -1,7 +1,9 @@
 /** `evenkeel probe`: what can this machine offer a guest? */
-import { formatProfile, type NodeProfile } from "@evenkeel/core";
-import { probe } from "@evenkeel/host";
+import { hostname } from "node:os";
+import { formatProfile, readProfileText, type NodeProfile } from "@evenkeel/core";
+import { probe, readHostFacts, readRawCpu } from "@evenkeel/host";
 import { CliError } from "../errors.ts";
+import { inFile } from "../input/documents.ts";
 import { installedFirecrackers } from "../input/firecrackers.ts";
 import { writeFileWhole } from "../output/write-files.ts";
 import { probeReport } from "../render/probe.ts";
@@ -11,14 +13,24 @@ export interface ProbeFlags {
   readonly name?: string;
   readonly firecrackerDir?: string;
   readonly kvm: string;
+  readonly raw?: boolean;
   readonly watch?: boolean;
   readonly interval: string;
   readonly json?: boolean;
 }
 
+/** An estimate: what KVM of the running kernel would probably offer with this CPU. */
+async function estimateOnce(name: string, firecracker: readonly string[]): Promise<NodeProfile> {
+  const { text, source } = await readRawCpu();
+  const host = readHostFacts();
+  const estimate = inFile(source, () => readProfileText(text, { name, kernel: host.kernel }));
+  return { ...estimate, name, host: { ...estimate.host, ...host }, firecracker };
+}
+
 async function probeOnce(flags: ProbeFlags): Promise<NodeProfile> {
   const { versions, problems } = await installedFirecrackers(flags.firecrackerDir);
   for (const problem of problems) process.stderr.write(`evenkeel: ${problem}\n`);
+  if (flags.raw === true) return estimateOnce(flags.name ?? hostname(), versions);
   return probe({
     kvm: flags.kvm,
     firecracker: versions,

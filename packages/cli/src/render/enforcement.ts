@@ -9,6 +9,7 @@ export function enforcementLines(profile: NodeProfile): string[] {
   if (enforcement === undefined) return [];
   if (enforcement.enforced) {
     return [
+      "",
       heading("CPU templates: enforced"),
       ...paragraph(
         "Every feature was hidden from a vCPU and stayed hidden when it was read back.",
@@ -19,6 +20,7 @@ export function enforcementLines(profile: NodeProfile): string[] {
   const changed = changedFields(profile);
   const lost = changed.filter(({ shown }) => !shown).map(({ name }) => name);
   return [
+    "",
     heading("CPU templates: NOT enforced"),
     ...paragraph(
       "KVM took a CPUID in which every feature was hidden, and gave the vCPU the hardware's own: " +

@@ -45,6 +45,7 @@ function machineLines(profile: NodeProfile): string[] {
     ...fact("KVM", kvm === undefined ? undefined : `API ${kvm.apiVersion}, ${kvm.backend ?? "?"}`),
     ...fact("TSC", tscText(profile)),
     ...fact("Firecracker", firecracker.length === 0 ? "none found" : firecracker.join(", ")),
+    ...(profile.notes ?? []).flatMap((note) => fact("note", note)),
     ...fact("incomplete", profile.incomplete.join("; ")),
   ];
 }
@@ -99,8 +100,10 @@ function nextLines(profile: NodeProfile, out: string | undefined): string[] {
 export function probeReport(profile: NodeProfile, out: string | undefined): string {
   return [
     heading(`Node ${profile.name} (${profile.cpu.arch})`),
+    ...(profile.estimate
+      ? paragraph("An estimate without KVM: good for planning, never for a verdict.", 2)
+      : []),
     ...machineLines(profile),
-    "",
     ...enforcementLines(profile),
     ...guestLines(profile),
     "",

@@ -20,6 +20,7 @@ export function addNodeVerbs(program: Command, setExit: SetExit): void {
         "(default: $FIRECRACKER_VERSIONS_DIR, else /fc-versions)",
     )
     .option(...KVM_OPTION)
+    .option("--raw", "without KVM: an estimate from the cpuid tool or /proc/cpuinfo")
     .option("--watch", "probe again on change and at an interval; print a JSON line per change")
     .option("--interval <seconds>", "with --watch: how often everything is probed again", "300")
     .option("--json", "print the profile")

@@ -2,6 +2,7 @@
 import { predictContract } from "../contract/make.ts";
 import { ALL_LINES, newestVersion } from "../firecracker/versions.ts";
 import { listOf } from "../format/text.ts";
+import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { finding } from "../verdict/circumstances.ts";
 import type { Finding, Verdict } from "../verdict/finding.ts";
@@ -68,10 +69,12 @@ function reasonsAgainst(
 ): string[] {
   const reasons: string[] = [];
   if (changes === undefined) reasons.push("the two are of another architecture or vendor");
-  for (const [which, { estimate, incomplete }] of [
+  for (const [which, profile] of [
     ["the baseline", baseline],
     ["the profile of now", now],
   ] as const) {
+    const { estimate, incomplete } = profile;
+    if (ignoresTemplates(profile)) reasons.push(`${which}: ${IGNORES_TEMPLATES}`);
     if (estimate) reasons.push(`${which} is an estimate, not a measurement`);
     reasons.push(...incomplete.map((what) => `${which} is incomplete: ${what}`));
   }

@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { formatProfile, readProfile, type NodeProfile } from "@evenkeel/core";
 import { KVM_PATH, probe } from "@evenkeel/host";
-import { inMachine, NESTED_CPU, runNested } from "../packages/host/test/nested/machine.ts";
+import { inMachine, runNested } from "../packages/host/test/nested/machine.ts";
 
 const [name, directory = "packages/host/test/golden"] = process.argv.slice(2);
 if (name === undefined) throw new Error("name this machine, such as epyc-milan-pvm");
@@ -35,7 +35,9 @@ if (existsSync(KVM_PATH)) {
 
 const { stdout } = spawnSync("qemu-system-x86_64", ["--version"], { encoding: "utf8" });
 const version = /version (\d+\.\d+)/.exec(stdout)?.[1] ?? "unknown";
-const nested = `qemu-${version}-epyc-rome`;
-const [, reported] = await runNested([inMachine("probe", "--json", "--name", nested)]);
-const { tsc: _, ...emulated } = readProfile(JSON.parse(reported?.stdout ?? ""), nested);
-record(emulated, `QEMU ${version} (-accel tcg -cpu ${NESTED_CPU}) with Debian's kernel`);
+for (const cpu of ["EPYC-Rome", "EPYC-Milan"]) {
+  const nested = `qemu-${version}-${cpu.toLowerCase()}`;
+  const [, reported] = await runNested([inMachine("probe", "--json", "--name", nested)], {}, cpu);
+  const { tsc: _, ...emulated } = readProfile(JSON.parse(reported?.stdout ?? ""), nested);
+  record(emulated, `QEMU ${version} (-accel tcg -cpu ${cpu},+svm,+npt) with Debian's kernel`);
+}

@@ -205,6 +205,14 @@ describe.runIf(hasKvm)("verify", () => {
     expect(evenkeel(["verify", "no-such-template"]).status).toBe(2);
   });
 
+  test("a node whose CPU is not the planned one any more is told so", () => {
+    const out = temporaryDirectory();
+    evenkeel(["plan", CLX, "--out", out]);
+    const { status, stdout } = evenkeel(["verify", out, "--name", "xeon-silver-4216"]);
+    expect(status).toBe(1);
+    expect(stdout.replaceAll(/\s+/g, " ")).toMatch(/but its CPU is now .+: plan the pool again/);
+  });
+
   test("a plan without this machine is refused", () => {
     const out = temporaryDirectory();
     evenkeel(["plan", CLX, "--out", out]);

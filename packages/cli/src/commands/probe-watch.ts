@@ -23,12 +23,13 @@ function printLine(reasons: readonly string[], changed: readonly string[], profi
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-/** Settles on SIGINT or SIGTERM. */
+/** Aborts on SIGINT and SIGTERM, and when nobody reads the lines any more. */
 function endSignal(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => controller.abort());
   }
+  process.stdout.once("error", () => controller.abort());
   return controller.signal;
 }
 

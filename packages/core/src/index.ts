@@ -101,7 +101,7 @@ export { lintTemplate } from "./lint/lint.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./verdict/assess-static.ts";
 export { armBuiltInTemplate } from "./firecracker/static-arm.ts";
 export type { Vendor } from "./tables/field.ts";
-export { vendorOf } from "./tables/vendors.ts";
+export { vendorOfCpu } from "./tables/vendors.ts";
 export { bootRequest, type BootAnswer, type BootRequest } from "./verify/boot.ts";
 export { compareBoot, type Mismatch, type MismatchOwner } from "./verify/mismatch.ts";
 export { comparePlanned } from "./verify/planned.ts";

@@ -8,7 +8,7 @@ import { knownLine, snapshotFormat } from "../firecracker/versions.ts";
 import { missingFacts } from "../profile/complete.ts";
 import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { vendorOf } from "../tables/vendors.ts";
+import { vendorOfCpu } from "../tables/vendors.ts";
 import type { MissingEntry } from "../template/apply.ts";
 import { applyWideBitmap } from "../template/bitmap.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../template/template.ts";
@@ -80,8 +80,7 @@ export function predictContract(profile: NodeProfile, options: ContractOptions):
   const { cpu, host } = profile;
   const { firecracker, vcpus, smt, template = EMPTY_TEMPLATE } = options;
   const line = knownLine(firecracker);
-  const leaf0 = cpu.cpuid.find(({ leaf }) => leaf === 0);
-  const vendor = leaf0 === undefined ? undefined : vendorOf(leaf0);
+  const vendor = vendorOfCpu(cpu.cpuid);
   const facts = {
     arch: cpu.arch,
     vendor,

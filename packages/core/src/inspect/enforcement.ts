@@ -4,7 +4,7 @@ import { cpuidFields } from "../tables/lookup.ts";
 import type { CpuidField } from "../tables/field.ts";
 import { mask32 } from "../bits.ts";
 import { followsState } from "../verify/read-back.ts";
-import { vendorOf } from "../tables/vendors.ts";
+import { vendorOfCpu } from "../tables/vendors.ts";
 
 export interface ChangedField extends CpuidField {
   /** Hidden and shown all the same; else announced and hidden. */
@@ -13,8 +13,7 @@ export interface ChangedField extends CpuidField {
 
 /** The fields that came back other than they were asked for; empty where none did. */
 export function changedFields({ cpu, kvm }: NodeProfile): ChangedField[] {
-  const leaf0 = cpu.cpuid.find(({ leaf }) => leaf === 0);
-  const vendor = leaf0 === undefined ? undefined : vendorOf(leaf0);
+  const vendor = vendorOfCpu(cpu.cpuid);
   if (vendor === undefined) return [];
   return (kvm?.enforcement?.changed ?? []).flatMap(({ leaf, subleaf, register, asked, answered }) =>
     cpuidFields(vendor, leaf, subleaf, register)

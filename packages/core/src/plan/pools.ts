@@ -6,7 +6,7 @@ import { compareText } from "../format/text.ts";
 import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
-import { vendorOf, vendorString } from "../tables/vendors.ts";
+import { vendorOfCpu, vendorString } from "../tables/vendors.ts";
 import {
   DEFAULT_OPTIONS,
   planClasses,
@@ -106,6 +106,5 @@ function byVendor(profiles: readonly NodeProfile[]): NodeProfile[][] {
 }
 
 function vendorOfPool(profiles: readonly NodeProfile[]): Vendor {
-  const leaf0 = profiles[0]?.cpu.cpuid.find(({ leaf }) => leaf === 0);
-  return (leaf0 === undefined ? undefined : vendorOf(leaf0)) ?? "intel";
+  return vendorOfCpu(profiles[0]?.cpu.cpuid ?? []) ?? "intel";
 }

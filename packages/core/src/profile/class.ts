@@ -11,7 +11,7 @@ import {
   type FamilyModelStepping,
   type Model,
 } from "../tables/models.ts";
-import { vendorOf } from "../tables/vendors.ts";
+import { vendorOfCpu } from "../tables/vendors.ts";
 import type { NodeProfile, OfferedCpu } from "./profile.ts";
 
 export interface NodeClass {
@@ -108,8 +108,7 @@ export function groupIntoClasses(profiles: readonly NodeProfile[], vendor: Vendo
  * Undefined for aarch64 and for vendors nothing is known about.
  */
 export function classId(profile: NodeProfile): string | undefined {
-  const leaf0 = profile.cpu.cpuid.find(({ leaf }) => leaf === 0);
-  const vendor = leaf0 === undefined ? undefined : vendorOf(leaf0);
+  const vendor = vendorOfCpu(profile.cpu.cpuid);
   return vendor === undefined ? undefined : groupIntoClasses([profile], vendor)[0]?.id;
 }
 

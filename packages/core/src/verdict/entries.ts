@@ -4,13 +4,8 @@ import { compareText } from "../format/text.ts";
 import { groupIntoClasses } from "../profile/class.ts";
 import { ignoresTemplates } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { vendorOf } from "../tables/vendors.ts";
+import { vendorOfCpu } from "../tables/vendors.ts";
 import type { MatrixEntry } from "./matrix.ts";
-
-function vendorOfNode({ cpu }: NodeProfile) {
-  const leaf0 = cpu.cpuid.find(({ leaf }) => leaf === 0);
-  return leaf0 === undefined ? undefined : vendorOf(leaf0);
-}
 
 /** What a verdict looks at besides the class: kernel line, Firecracker, TSC, KVM, gaps, estimates. */
 function circumstances(profile: NodeProfile): string {
@@ -50,7 +45,7 @@ export function matrixEntries(
     entries.push({ label, nodes, profile, contract: contractOf(profile) });
   };
   for (const vendor of ["intel", "amd"] as const) {
-    const own = sorted.filter((profile) => vendorOfNode(profile) === vendor);
+    const own = sorted.filter((profile) => vendorOfCpu(profile.cpu.cpuid) === vendor);
     const byName = new Map(own.map((profile) => [profile.name, profile]));
     for (const { id, nodes } of groupIntoClasses(own, vendor)) {
       const members = nodes.flatMap((name) => byName.get(name) ?? []);
@@ -63,6 +58,6 @@ export function matrixEntries(
     }
   }
   for (const profile of sorted)
-    if (vendorOfNode(profile) === undefined) add(profile.name, [profile]);
+    if (vendorOfCpu(profile.cpu.cpuid) === undefined) add(profile.name, [profile]);
   return entries;
 }

@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import {
   isDumpedMsr,
-  vendorOf,
+  vendorOfCpu,
   type KvmFacts,
   type MsrValue,
   type NodeProfile,
@@ -45,11 +45,6 @@ type Reading = Pick<NodeProfile, "cpu" | "incomplete"> & {
 /** KVM_CAP_TSC_CONTROL: a guest's TSC can run at another frequency than the host's. */
 const CAP_TSC_CONTROL = 60;
 
-export function vendorOfCpu({ cpuid }: OfferedCpu): Vendor | undefined {
-  const leaf0 = cpuid.find(({ leaf }) => leaf === 0);
-  return leaf0 === undefined ? undefined : vendorOf(leaf0);
-}
-
 interface VcpuReading {
   readonly msrs: readonly MsrValue[];
   readonly unreadable: readonly number[];
@@ -79,8 +74,7 @@ function readX86(kvm: KvmHandle, backend: string | undefined): Reading {
   const incomplete: string[] = [];
   requestDynamicState(kvm);
   const cpuid = supportedCpuid(kvm);
-  const known = vendorOfCpu({ arch: "x86_64", view: "kvm", cpuid, msrs: [], registers: [] });
-  const vendor = known ?? "intel";
+  const vendor = vendorOfCpu(cpuid) ?? "intel";
   const features = readMsrs(kvm, featureMsrs(kvm));
   const vcpu = attempt("no vCPU", incomplete, () => readVcpu(kvm, cpuid, vendor));
   const enforcement = attempt("whether templates are enforced is not known", incomplete, () =>

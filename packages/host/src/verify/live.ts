@@ -7,6 +7,7 @@
 import {
   bootRequest,
   compareLines,
+  vendorOfCpu,
   type BootAnswer,
   type BootRequest,
   type CpuTemplate,
@@ -23,7 +24,6 @@ import {
   withX86Vcpu,
   writeMsrs,
 } from "../kvm/x86.ts";
-import { vendorOfCpu } from "../probe/probe.ts";
 
 export interface LiveBoot {
   readonly request: BootRequest;
@@ -63,7 +63,7 @@ export function bootLive(
   return withX86Vcpu(kvm, (vcpu) => {
     const { msrs } = readMsrs(vcpu, named);
     const offered: OfferedCpu = { arch: "x86_64", view: "kvm", cpuid, msrs, registers: [] };
-    const vendor = vendorOfCpu(offered);
+    const vendor = vendorOfCpu(cpuid);
     if (vendor === undefined) return undefined;
     const request = bootRequest(offered, vendor, line, template);
     const given = give(vcpu, request);

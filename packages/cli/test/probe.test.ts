@@ -209,6 +209,9 @@ describe.runIf(hasKvm)("verify", () => {
     const out = temporaryDirectory();
     evenkeel(["plan", CLX, "--out", out]);
     const { status, stdout } = evenkeel(["verify", out, "--name", "xeon-silver-4216"]);
+    const moved = join(out, "moved.json");
+    writeFileSync(moved, readFileSync(join(out, "plan.json")));
+    expect(evenkeel(["verify", moved, "--name", "xeon-silver-4216"]).status).toBe(1);
     expect(status).toBe(1);
     expect(stdout.replaceAll(/\s+/g, " ")).toMatch(/but its CPU is now .+: plan the pool again/);
   });

@@ -14,6 +14,7 @@ import {
 } from "@evenkeel/core";
 import { bootLive, withKvm } from "@evenkeel/host";
 import { CliError } from "../errors.ts";
+import { loadDocument } from "../input/documents.ts";
 import { installedFirecrackers } from "../input/firecrackers.ts";
 import { loadPlan, loadTemplate } from "../input/shape.ts";
 import { namedTemplate } from "../input/templates.ts";
@@ -39,9 +40,10 @@ interface Subject {
   readonly lines: readonly string[] | undefined;
 }
 
+/** A directory is a plan's; a file says itself what it is. */
 function isPlan(path: string): boolean {
   if (!existsSync(path)) return false;
-  return statSync(path).isDirectory() || path.endsWith("plan.json");
+  return statSync(path).isDirectory() || loadDocument(path).kind === "plan";
 }
 
 async function subjectOf(what: string, node: string, kvm: string): Promise<Subject> {

@@ -6,7 +6,9 @@
  * Catalogue models and raw dumps are filtered by the same rows. A row tells 5.10, 6.1, 6.8 and
  * 6.18 apart; between these a release may be off. Where a stable line got a change with a
  * security fix, `since` names that line, because nobody should run it without. Read throughout:
- * Linux 5.10.13, a late 6.1.y (with the fixes against TSA) and 6.16.1.
+ * cpuid.c of Linux 5.10.13, a late 6.1.y (with the fixes against TSA) and 6.16.1, and
+ * `kvm_get_arch_capabilities` of a late 6.x. Rows with other sources, and the releases between,
+ * follow what is publicly known, and count only as far as docs/estimates.md measures them.
  */
 import { words } from "../format/text.ts";
 import type { Vendor } from "../tables/field.ts";

@@ -6,7 +6,7 @@
 import { fail } from "../../errors.ts";
 import type { Vendor } from "../../tables/field.ts";
 import { vendorNamed } from "../../tables/vendors.ts";
-import { at, badDump, numberedLines, type RawCpu, type RawDump } from "./dump.ts";
+import { at, badDump, MOST_CPUS, numberedLines, type RawCpu, type RawDump } from "./dump.ts";
 import { composeCpu, type NamedCpu } from "./names.ts";
 
 /** Words that are the kernel's own: no CPUID bit that a guest could see stands behind them. */
@@ -35,7 +35,10 @@ function sections(text: string): Section[] {
     const colon = line.indexOf(":");
     if (colon < 0) badDump(number, "is not `name : value`");
     const name = line.slice(0, colon).trim();
-    if (name === "processor") found.push({ line: number, values: new Map() });
+    if (name === "processor") {
+      if (found.length === MOST_CPUS) badDump(number, `more than ${MOST_CPUS} processors`);
+      found.push({ line: number, values: new Map() });
+    }
     const section = found.at(-1);
     if (section === undefined) return badDump(number, "stands before the first processor");
     if (section.values.has(name)) badDump(number, `${name} is given twice`);

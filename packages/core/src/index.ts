@@ -42,7 +42,7 @@ export { modelName } from "./profile/class.ts";
 export type { Arch, NodeProfile, OfferedCpu } from "./profile/profile.ts";
 export { readFingerprintHeader } from "./read/dump.ts";
 export { profileOf, readDocument, readProfile, type Document } from "./read/document.ts";
-export { readProfileText, readText, type ReadOptions } from "./read/text.ts";
+export { readText, type ReadOptions } from "./read/text.ts";
 export { driftOf, type Drift, type DriftOutcome } from "./drift/drift.ts";
 export type { PlannedDrift, PlannedNode } from "./drift/planned.ts";
 export { parseJson } from "./json/parse.ts";

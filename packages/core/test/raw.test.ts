@@ -1,10 +1,15 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { keyOf } from "../src/cpuid.ts";
 import { decode } from "../src/inspect/decode.ts";
 import { stateOfProfile } from "../src/inspect/state.ts";
 import { planPool } from "../src/plan/pools.ts";
 import { predictContract } from "../src/contract/make.ts";
 import { judge } from "../src/verdict/judge.ts";
 import { formatProfile } from "../src/read/profile.ts";
+import { readAida } from "../src/read/raw/aida.ts";
+import type { RawDump } from "../src/read/raw/dump.ts";
+import { readLibvirt } from "../src/read/raw/libvirt.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import {
   aidaAffinity,
@@ -54,6 +59,33 @@ describe("one CPU in every format of registers is one guest", () => {
   test("it survives its file", () => {
     expect(profileFrom(formatProfile(whole))).toEqual(whole);
   });
+});
+
+test("registers survive every format of registers", () => {
+  const word = fc.nat({ max: 0xffff_ffff });
+  const entry = fc.record({
+    leaf: fc.constantFrom(0x0, 0x1, 0x4, 0x7, 0xd, 0x8000_0001, 0x8000_001d),
+    subleaf: fc.nat({ max: 0xff }),
+    flags: fc.constant(0),
+    eax: word,
+    ebx: word,
+    ecx: word,
+    edx: word,
+  });
+  const marked = new Set([0x4, 0x7, 0xd, 0x8000_001d]);
+  const entries = fc
+    .uniqueArray(entry, { minLength: 1, maxLength: 40, selector: keyOf })
+    // Only leaves with subleaves have them in AIDA64's text.
+    .map((all) => all.filter(({ leaf, subleaf }) => subleaf === 0 || marked.has(leaf)))
+    .filter((all) => all.length > 0);
+  fc.assert(
+    fc.property(entries, (all) => {
+      const raw = (dump: RawDump) => [...dump.cpus[0].entries.values()];
+      expect(raw(readLibvirt(cpudata(all)))).toEqual(all);
+      expect(raw(readAida(aidaSections([all])))).toEqual(all);
+      expect(raw(readAida(aidaAffinity([all])))).toEqual(all);
+    }),
+  );
 });
 
 describe("an estimate", () => {
@@ -110,7 +142,7 @@ describe("MSR lines", () => {
   test("on an unknown model no immunity is assumed", () => {
     const unknown = changed(intel, 1, 0, { eax: 0x0006_06f6 });
     const profile = profileFrom(aidaSections([unknown]));
-    expect(profile.notes?.join()).toContain("no immunity");
+    expect(profile.notes?.join()).toContain("none of its own immunities");
     expect(features(profile)).not.toContain("RDCL_NO");
   });
 

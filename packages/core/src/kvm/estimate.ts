@@ -50,7 +50,7 @@ function capabilitiesOf(
   if (model === undefined) {
     const text =
       "IA32_ARCH_CAPABILITIES is not in the dump, and the catalogue does not know this model: " +
-      "no immunity of its own is assumed";
+      "none of its own immunities and weaknesses is assumed";
     return { value: undefined, notes: [text] };
   }
   const value = msrFields(vendor, ARCH_CAPABILITIES).reduce(

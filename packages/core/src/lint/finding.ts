@@ -27,6 +27,7 @@ export const LINT_RULES = {
   identity: "The template shows guests another model than the node's.",
   "static-model": "Firecracker refuses this built-in template on this model.",
   deprecated: "Built-in templates are deprecated and will go with Firecracker 2.0.",
+  unmeasured: "The node's profile is an estimate or incomplete: there may be more to find.",
 } as const satisfies Record<string, string>;
 
 export type LintRuleId = keyof typeof LINT_RULES;

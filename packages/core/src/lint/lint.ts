@@ -162,6 +162,14 @@ function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string
   return [found("static-model", severity, { name }, message, fix), gone];
 }
 
+function lintFacts({ estimate, incomplete }: NodeProfile): LintFinding[] {
+  const why = [...(estimate ? ["it is an estimate, not a measurement"] : []), ...incomplete];
+  if (why.length === 0) return [];
+  const message = `The node may be otherwise than its profile says: ${why.join("; ")}.`;
+  const fix = "Lint again with the node's own fingerprint.";
+  return [found("unmeasured", "warning", {}, message, fix)];
+}
+
 /** Lints a template on one node, for these release lines. Undefined: nothing known of its vendor. */
 export function lintTemplate(
   linted: Linted,
@@ -189,5 +197,6 @@ export function lintTemplate(
     ...lintDependencies(guest, node),
     ...lintXsaveSize(guest),
     ...lintIdentity(view.cpuid, bare.cpuid, vendor),
+    ...lintFacts(profile),
   ];
 }

@@ -50,10 +50,17 @@ export const HARDWARE: readonly PassedRow[] = [
   {
     from: "hardware",
     vendor: "amd",
-    // The kernel switches it off on Zen and Zen 2, for an erratum.
     families: [0x19, 0x1a],
     features: ["XSAVES"],
-    source: "Linux arch/x86/kernel/cpu/amd.c, init_amd_zen_common",
+    source: `${CPUID_C}; Zen and Zen 2 are the next row's`,
+  },
+  {
+    from: "hardware",
+    vendor: "amd",
+    families: [0x17],
+    since: "6.13",
+    features: ["XSAVES"],
+    source: "Linux arch/x86/kernel/cpu/amd.c: erratum 1386; since then only with old microcode",
   },
   {
     from: "hardware",

@@ -46,21 +46,18 @@ function asJson(drift: Drift, template: string | undefined): unknown {
   return { ...rest, plan: { ...facts, template: body } };
 }
 
-/** The node as it is. */
-function profileOfNow({ now }: DriftFlags, load: (file: string) => NodeProfile): NodeProfile {
-  if (now !== undefined) return load(now);
-  throw new CliError("USAGE", "name the profile of now with --now");
-}
-
 export function runDrift(flags: DriftFlags): number {
-  const { baseline, now = "", plan, out, json = false } = flags;
+  const { baseline, now, plan, out, json = false } = flags;
   if (baseline === undefined)
     throw new CliError("USAGE", "name the earlier profile with --baseline");
+  if (now === undefined) {
+    throw new CliError("USAGE", "name the profile of now with --now");
+  }
   refuseStdinTwice([baseline, now]);
   const load = profileLoader(flags);
   const before = load(baseline);
   const planned = plan === undefined ? undefined : plannedNode(plan, before);
-  const drift = driftOf(before, profileOfNow(flags, load), planned);
+  const drift = driftOf(before, load(now), planned);
   const template = newTemplate(drift);
   if (out !== undefined && template !== undefined) writeFileWhole(out, template);
   const written = template === undefined ? undefined : out;

@@ -33,7 +33,9 @@ describe("a raw dump where a profile is expected", () => {
     expect([check.status, check.stdout]).toEqual([1, expect.stringMatching(/cpuid-r +unknown/)]);
     const matrix = evenkeel(["matrix", DUMP, ...version, "--json"]);
     expect(matrix.stdout).toContain('"verdict": "unknown"');
-    expect(evenkeel(["lint", "T2A", "--node", DUMP]).status).toBeLessThan(2);
+    const lint = evenkeel(["lint", "T2A", "--node", DUMP]);
+    expect(lint.status).toBeLessThan(2);
+    expect(lint.stdout).toContain("unmeasured");
     const { status, stdout } = evenkeel(["diff", DUMP, DUMP, "--kernel", "6.18"]);
     expect([status, stdout]).toEqual([0, "No differences.\n"]);
   });
@@ -58,6 +60,23 @@ describe("a raw dump where a profile is expected", () => {
     const { status, stderr } = evenkeel(["plan", file]);
     expect(status).toBe(2);
     expect(stderr).toContain(`${file}: line 2: is neither`);
+  });
+
+  test("convert makes a profile of it, so that nodes of a pool may have different kernels", () => {
+    const directory = temporaryDirectory();
+    const [old, young] = [join(directory, "a.json"), join(directory, "b.json")];
+    expect(evenkeel(["convert", DUMP, "--kernel", "5.10", "--name", "a", "-o", old]).status).toBe(
+      0,
+    );
+    expect(evenkeel(["convert", DUMP, "--kernel", "6.8", "--name", "b", "-o", young]).status).toBe(
+      0,
+    );
+    const shown = evenkeel(["show", old]).stdout;
+    expect(shown).toContain("Node a ");
+    expect(shown).toContain("not a measurement: for planning only");
+    const { status, stdout } = evenkeel(["plan", old, young]);
+    expect([status, stdout]).toEqual([0, expect.stringContaining("2 nodes in 2 classes")]);
+    expect(evenkeel(["convert", DUMP, "--name", ""]).status).toBe(2);
   });
 
   test("an unknown kernel is exit code 2", () => {

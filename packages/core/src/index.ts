@@ -52,7 +52,7 @@ export { changedMembers } from "./profile/changes.ts";
 export { withoutCpuNumber } from "./profile/which-cpu.ts";
 export { readFingerprintHeader } from "./read/dump.ts";
 export { profileOf, readDocument, readProfile, type Document } from "./read/document.ts";
-export { readProfileText, readText, type ReadOptions } from "./read/text.ts";
+export { readText, type ReadOptions } from "./read/text.ts";
 export { driftOf, type Drift, type DriftOutcome } from "./drift/drift.ts";
 export type { PlannedDrift, PlannedNode } from "./drift/planned.ts";
 export { parseJson } from "./json/parse.ts";

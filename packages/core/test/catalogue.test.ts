@@ -43,7 +43,7 @@ test.each(["graviton2", "graviton3", "graviton4"])(
       const result = planAny([estimate(id, kernel)]);
       const plan = result.ok && result.plan.arch === "aarch64" ? result.plan : undefined;
       expect(plan?.classes.map(({ givesUp }) => givesUp)).toEqual([[]]);
-      expect(plan?.warnings.join()).toContain("is an estimate from the catalogue");
+      expect(plan?.warnings.join()).toContain("is an estimate, not a measurement");
     }
   },
 );

@@ -63,6 +63,9 @@ function token(random: Random): string {
   return TOKENS[below(random, TOKENS.length)] ?? "";
 }
 
+/** Files of more than 16 MiB are refused before they are read; smaller ones say enough. */
+const LARGEST = 2 * 1024 * 1024;
+
 /** One change of the text somewhere. */
 function mutateText(text: string, random: Random): string {
   const at = below(random, text.length + 1);
@@ -85,7 +88,8 @@ function mutateText(text: string, random: Random): string {
     case 6: {
       const lines = text.split("\n");
       const line = below(random, lines.length);
-      const times = pick(random, [1, 1, 1, 40, 2000]);
+      const longest = Math.floor(LARGEST / ((lines[line]?.length ?? 0) + 1));
+      const times = Math.min(pick(random, [1, 1, 1, 40, 2000]), longest);
       lines.splice(
         below(random, lines.length),
         0,
@@ -139,9 +143,6 @@ function mutateJson(value: unknown, random: Random): unknown {
   else members[i] = [key, mutateJson(member, random)];
   return Object.fromEntries(members);
 }
-
-/** Files of more than 16 MiB are refused before they are read; smaller ones say enough. */
-const LARGEST = 4 * 1024 * 1024;
 
 export function mutate(text: string, random: Random): string {
   const times = 1 + below(random, pick(random, [1, 3, 12]));

@@ -172,6 +172,17 @@ describe.runIf(hasKvm)("this machine's KVM", () => {
     });
   });
 
+  test("a pinned buffer is where its address says", async () => {
+    // Too little room for the list, so KVM writes the number of MSRs there are at the address.
+    const pinned = await withKvm("/dev/kvm", ({ fd, libc }) =>
+      libc.withPinned(4, (address, read) => {
+        libc.ioctl(fd, requests.KVM_GET_MSR_INDEX_LIST, Number(address));
+        return decodeRegister(read());
+      }),
+    );
+    expect(pinned).toBeGreaterThan(10n);
+  });
+
   test("errors are in words", async () => {
     const failing = withKvm("/dev/kvm", (kvm) => withVcpu(kvm, 0, () => 0));
     await expect(failing).rejects.toThrow(/^KVM_CREATE_VCPU: .+ \(E[A-Z]+\)$/);

@@ -1,6 +1,6 @@
 /** `evenkeel probe`: what can this machine offer a guest? */
 import { hostname } from "node:os";
-import { formatProfile, readProfileText, type NodeProfile } from "@evenkeel/core";
+import { formatProfile, profileOf, readText, type NodeProfile } from "@evenkeel/core";
 import { probe, readHostFacts, readRawCpu } from "@evenkeel/host";
 import { CliError } from "../errors.ts";
 import { inFile } from "../input/documents.ts";
@@ -23,7 +23,7 @@ export interface ProbeFlags {
 async function estimateOnce(name: string, firecracker: readonly string[]): Promise<NodeProfile> {
   const { text, source } = await readRawCpu();
   const host = readHostFacts();
-  const estimate = inFile(source, () => readProfileText(text, { name, kernel: host.kernel }));
+  const estimate = inFile(source, () => profileOf(readText(text, { name, kernel: host.kernel })));
   return { ...estimate, name, host: { ...estimate.host, ...host }, firecracker };
 }
 

@@ -80,16 +80,16 @@ function commonAdvice({ snapshots, plan }: Drift): string[] {
 }
 
 function adviceOf(drift: Drift, out: string | undefined): string[] {
-  const { outcome, plan } = drift;
+  const { outcome, plan, snapshots, changes } = drift;
   const common = commonAdvice(drift);
   if (outcome === "unknown") return ["Compare two complete, measured profiles of this node."];
-  if (outcome === "changed") return [...common, "Plan its pool again."];
+  if (outcome === "changed") {
+    return changes.seen.length === 0 ? common : [...common, "Plan its pool again."];
+  }
   if (outcome === "new-template") {
     const use = out === undefined ? "Write the new template (--out FILE)" : `Use ${out}`;
-    return [
-      `${use} and boot guests with it from now on; the plan's snapshots stay valid.`,
-      ...common,
-    ];
+    const valid = snapshots.verdict === "compatible" ? "; the plan's snapshots stay valid" : "";
+    return [`${use} and boot guests with it from now on${valid}.`, ...common];
   }
   if (outcome !== "plan-broken") return common;
   const weak = plan?.leaks.some(({ kind }) => kind === "union") === true;

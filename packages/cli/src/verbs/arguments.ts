@@ -3,7 +3,8 @@
 /** Sets the exit code of the command that ran. */
 export type SetExit = (code: number) => void;
 
-export const FILES = "profiles: fingerprints, template dumps or evenkeel profiles; - for stdin";
+export const FILES =
+  "profiles: fingerprints, template dumps, raw CPU dumps, evenkeel profiles; - for stdin";
 
 /** An option that may be given more than once, without swallowing the files after it. */
 export function collect(value: string, before: readonly string[] = []): string[] {

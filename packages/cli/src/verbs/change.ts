@@ -7,8 +7,8 @@ export function addChangeVerbs(program: Command, setExit: SetExit): void {
     .command("drift")
     .summary("what does a change of this node mean for its guests and its plan?")
     .description(
-      "Compares two profiles of a node, from before and after an update of kernel, microcode or\n" +
-        "firmware. Exit code 0 where nobody has to act, 1 where someone has.",
+      "Compares two profiles of a node, from before and after an update of kernel,\n" +
+        "microcode or firmware. Exit code 0 where nobody has to act, 1 where someone has.",
     )
     .option("--baseline <profile>", "the node as it was; - for stdin")
     .option("--now <profile>", "the node as it is; - for stdin (default: this machine, probed)")

@@ -19,6 +19,22 @@ export function addInspectVerbs(program: Command, setExit: SetExit): void {
     });
 
   program
+    .command("convert")
+    .summary("a fingerprint or a raw CPU dump as an evenkeel profile")
+    .description(
+      "Writes any file that describes a node as an evenkeel profile. A raw dump\n" +
+        "becomes an estimate for the host kernel that is named.",
+    )
+    .argument("<file>", "the file; - for stdin")
+    .option("--name <node>", "the node's name (default: the file's)")
+    .option(...KERNEL)
+    .option("-o, --out <file>", "write it there")
+    .action(async (file: string, flags: object) => {
+      const { runConvert } = await import("../commands/convert.ts");
+      setExit(runConvert(file, flags));
+    });
+
+  program
     .command("diff")
     .summary("what differs between two profiles, templates or plans, in names")
     .description("Prints named differences with both values. Exit code 1 where there are any.")

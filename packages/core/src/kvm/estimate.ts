@@ -4,6 +4,8 @@ import { modelFor } from "../catalogue/find.ts";
 import type { CatalogueModel } from "../catalogue/model.ts";
 import { stateLayout } from "../catalogue/xsave.ts";
 import { leafAddress } from "../format/address.ts";
+import { listOf } from "../format/text.ts";
+import { REQUIRED_LEAVES } from "../profile/complete.ts";
 import type { HostFacts, NodeProfile } from "../profile/profile.ts";
 import { badDump, type RawCpu, type RawDump } from "../read/raw/dump.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
@@ -23,20 +25,12 @@ function vendorOfDump({ entries, line }: RawCpu): Vendor {
   return vendorOf(leaf0) ?? badDump(line, `nothing is known about the vendor ${name}`);
 }
 
-/** Leaves without which the rest would be read as a CPU that lacks everything. */
-const NEEDED: readonly (readonly [leaf: number, subleaf: number])[] = [
-  [0x1, 0],
-  [0x7, 0],
-  [0xd, 0],
-  [0xd, 1],
-  [0x8000_0000, 0],
-  [0x8000_0001, 0],
-  [0x8000_0008, 0],
-];
-
+/** An absent leaf would be read as a CPU that lacks everything in it. */
 function missingLeaves({ entries }: RawCpu): string[] {
-  const absent = NEEDED.filter(([leaf, subleaf]) => !entries.has(entryKey(leaf, subleaf)));
-  return absent.map(([leaf, subleaf]) => `${leafAddress(leaf, subleaf)} is not in the dump`);
+  const absent = REQUIRED_LEAVES.filter(([leaf, subleaf]) => !entries.has(entryKey(leaf, subleaf)));
+  if (absent.length === 0) return [];
+  const addresses = absent.map(([leaf, subleaf]) => leafAddress(leaf, subleaf));
+  return [`the dump lacks ${listOf(addresses)}`];
 }
 
 interface Capabilities {
@@ -56,7 +50,7 @@ function capabilitiesOf(
   if (model === undefined) {
     const text =
       "IA32_ARCH_CAPABILITIES is not in the dump, and the catalogue does not know this model: " +
-      "no immunity of its own is assumed";
+      "none of its own immunities and weaknesses is assumed";
     return { value: undefined, notes: [text] };
   }
   const value = msrFields(vendor, ARCH_CAPABILITIES).reduce(

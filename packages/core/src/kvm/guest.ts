@@ -1,13 +1,19 @@
 /** The guest that KVM and then Firecracker without a template make of a host's CPU. */
 import { CpuBuilder } from "../catalogue/build.ts";
 import { extract32, insert32 } from "../bits.ts";
-import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap, type MsrValue } from "../cpuid.ts";
+import {
+  entryKey,
+  indexEntries,
+  REGISTERS,
+  type CpuidEntry,
+  type CpuidMap,
+  type MsrValue,
+} from "../cpuid.ts";
 import { normalize } from "../firecracker/normalization.ts";
 import { ALL_LINES } from "../firecracker/versions.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
-import { indexEntries } from "../cpuid.ts";
 import { decodeSignature } from "../tables/models.ts";
 import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
 import {

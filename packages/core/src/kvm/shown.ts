@@ -2,7 +2,8 @@
 import type { Vendor } from "../tables/field.ts";
 import type { FamilyModelStepping } from "../tables/models.ts";
 import { atLeast } from "./kernels.ts";
-import { PASSED, type PassedRow } from "./passed.ts";
+import { PASSED } from "./passed.ts";
+import type { PassedRow } from "./row.ts";
 
 /** A host's CPU as far as the rows ask for it. */
 export interface HostCpu {

@@ -30,6 +30,7 @@ export const LINT_RULES = {
   "static-model": "Firecracker refuses this built-in template on this model.",
   unenforced: "The node's KVM does not do what templates say, as a trial on a vCPU has shown.",
   deprecated: "Built-in templates are deprecated and will go with Firecracker 2.0.",
+  unmeasured: "The node's profile is an estimate or incomplete: there may be more to find.",
 } as const satisfies Record<string, string>;
 
 export type LintRuleId = keyof typeof LINT_RULES;

@@ -1,13 +1,11 @@
 /** Is this template right for this node and these Firecracker releases? */
 import { entryKey, indexEntries, type CpuidMap } from "../cpuid.ts";
-import { missingCapabilities } from "../firecracker/capabilities.ts";
 import { checkTemplate } from "../firecracker/check-template.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import { isAcceptedOn, type StaticTemplate } from "../firecracker/static-templates.ts";
 import { compareLines, formatLines } from "../firecracker/versions.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
 import { decode, type DecodedField } from "../inspect/decode.ts";
-import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { Vendor } from "../tables/field.ts";
@@ -17,6 +15,7 @@ import { vendorOf } from "../tables/vendors.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import type { LintFinding, LintRuleId, LintSeverity } from "./finding.ts";
 import { lintArmTemplate } from "./lint-arm.ts";
+import { lintKvm } from "./lint-kvm.ts";
 
 export interface Linted {
   readonly template: CpuTemplate;
@@ -164,27 +163,12 @@ function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string
   return [found("static-model", severity, { name }, message, fix), gone];
 }
 
-function lintEnforcement(profile: NodeProfile): LintFinding[] {
-  if (!ignoresTemplates(profile)) return [];
-  const message = `This template does nothing on ${profile.name}: ${IGNORES_TEMPLATES}.`;
-  const fix = "Keep microVMs whose snapshots must move off this node.";
-  return [found("unenforced", "error", {}, message, fix)];
-}
-
-function lintCapabilities(template: CpuTemplate, { kvm, cpu }: NodeProfile): LintFinding[] {
-  if (kvm === undefined) return [];
-  const fix = "Use a host kernel that has it, or take it out of the template's kvm_capabilities.";
-  return missingCapabilities(cpu.arch, template.kvmCapabilities, kvm.capabilities).map(
-    ({ name }) => {
-      const message = `This node's KVM has no ${name}: no microVM starts.`;
-      return found("kvm-capability", "error", { path: "kvm_capabilities", name }, message, fix);
-    },
-  );
-}
-
-/** What a node's KVM says against any template, or against what this one asks of it. */
-function lintKvm(template: CpuTemplate, profile: NodeProfile): LintFinding[] {
-  return [...lintEnforcement(profile), ...lintCapabilities(template, profile)];
+function lintFacts({ estimate, incomplete }: NodeProfile): LintFinding[] {
+  const why = [...(estimate ? ["it is an estimate, not a measurement"] : []), ...incomplete];
+  if (why.length === 0) return [];
+  const message = `The node may be otherwise than its profile says: ${why.join("; ")}.`;
+  const fix = "Lint again with the node's own fingerprint.";
+  return [found("unmeasured", "warning", {}, message, fix)];
 }
 
 /** Lints a template on one node, for these release lines. Undefined: nothing known of its vendor. */
@@ -217,5 +201,6 @@ export function lintTemplate(
     ...lintDependencies(guest, node),
     ...lintXsaveSize(guest),
     ...lintIdentity(view.cpuid, bare.cpuid, vendor),
+    ...lintFacts(profile),
   ];
 }

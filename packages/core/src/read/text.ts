@@ -3,8 +3,7 @@ import { fail } from "../errors.ts";
 import { parseJson } from "../json/parse.ts";
 import { estimateProfile } from "../kvm/estimate.ts";
 import { DEFAULT_KERNEL, kernelRelease } from "../kvm/kernels.ts";
-import type { NodeProfile } from "../profile/profile.ts";
-import { profileOf, readDocument, type Document } from "./document.ts";
+import { readDocument, type Document } from "./document.ts";
 import { isAida, readAida } from "./raw/aida.ts";
 import { isCpuidTool, readCpuidTool } from "./raw/cpuid-tool.ts";
 import { isCpuinfo, readCpuinfo } from "./raw/cpuinfo.ts";
@@ -50,9 +49,4 @@ export function readText(text: string, { name, kernel = DEFAULT_KERNEL }: ReadOp
     return { kind: "profile", profile: estimateProfile(reader(body), name, release) };
   }
   return fail("UNKNOWN_FORMAT", "neither JSON nor a CPU dump that this project knows", "line 1");
-}
-
-/** Reads what must be a profile. */
-export function readProfileText(text: string, options: ReadOptions): NodeProfile {
-  return profileOf(readText(text, options));
 }

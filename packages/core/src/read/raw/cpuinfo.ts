@@ -4,19 +4,29 @@
  * Source: arch/x86/kernel/cpu/proc.c and arch/x86/include/asm/cpufeatures.h.
  */
 import { fail } from "../../errors.ts";
+import { words } from "../../format/text.ts";
 import type { Vendor } from "../../tables/field.ts";
 import { vendorNamed } from "../../tables/vendors.ts";
-import { at, badDump, numberedLines, type RawCpu, type RawDump } from "./dump.ts";
+import { at, badDump, MOST_CPUS, numberedLines, type RawCpu, type RawDump } from "./dump.ts";
 import { composeCpu, type NamedCpu } from "./names.ts";
 
 /** Words that are the kernel's own: no CPUID bit that a guest could see stands behind them. */
 const KERNELS_OWN: ReadonlySet<string> = new Set(
-  `3dnow_prefetch amd_dcm arch_perfmon art bts cat_l2 cat_l3 cdp_l2 cdp_l3 constant_tsc cpuid
+  words(`3dnow_prefetch amd_dcm arch_perfmon art bts cat_l2 cat_l3 cdp_l2 cdp_l3 constant_tsc cpuid
    cqm_llc cqm_mbm_local cqm_mbm_total cqm_occup_llc ept ept_ad ept_1gb extd_apicid flexpriority
    ibrs_enhanced intel_ppin invpcid_single nonstop_tsc_s3 nopl pebs pti rep_good retpoline
    retpoline_amd rsb_ctxsw tpr_shadow tsc_known_freq tsc_reliable vmmcall vpid xtopology
    avic decodeassists flushbyasid lbrv nrip_save npt pausefilter pfthreshold svm_lock
-   tsc_scale v_spec_ctrl v_vmsave_vmload vgif vmcb_clean vnmi x2avic`.split(/\s+/),
+   tsc_scale v_spec_ctrl v_vmsave_vmload vgif vmcb_clean vnmi x2avic`),
+);
+
+/** Rows that Linux prints no word for, of those that KVM passes on. */
+const UNSAID: ReadonlySet<string> = new Set(
+  words(`
+    FDP_EXCPTN_ONLY ZERO_FCS_FDS STIBP_ALWAYS_ON AMD_PSFD AMD_SSB_NO IBRS_SAME_MODE IBPB_RET
+    PSFD IPRED_CTRL RRSBA_CTRL DDPD_U BHI_CTRL MCDT_NO FZRM FSRS FSRC XFD FP128 MOVU FP256
+    NO_NESTED_DATA_BP FSGS_NON_SERIALIZING LFENCE_SERIALIZING NULL_SELECTOR_CLEARS_BASE AUTO_IBRS
+    AMD_PREFETCHI SRSO_NO SRSO_USER_KERNEL_NO AVX10_128 AVX10_256 AVX10_512`),
 );
 
 export function isCpuinfo(text: string): boolean {
@@ -35,7 +45,10 @@ function sections(text: string): Section[] {
     const colon = line.indexOf(":");
     if (colon < 0) badDump(number, "is not `name : value`");
     const name = line.slice(0, colon).trim();
-    if (name === "processor") found.push({ line: number, values: new Map() });
+    if (name === "processor") {
+      if (found.length === MOST_CPUS) badDump(number, `more than ${MOST_CPUS} processors`);
+      found.push({ line: number, values: new Map() });
+    }
     const section = found.at(-1);
     if (section === undefined) return badDump(number, "stands before the first processor");
     if (section.values.has(name)) badDump(number, `${name} is given twice`);
@@ -75,6 +88,7 @@ function namedCpu(section: Section): NamedCpu {
       stepping: numberOf(section, "stepping", 0xf),
     },
     brand: values.get("model name"),
+    unsaid: UNSAID,
     flags: (values.get("flags") ?? "").split(/\s+/).filter((flag) => flag !== ""),
     maxBasicLeaf: numberOf(section, "cpuid level", 0xff),
     physicalBits,
@@ -106,7 +120,7 @@ export function readCpuinfo(text: string): RawDump {
     cpus: [first, ...(rest satisfies RawCpu[])],
     host: microcode === undefined ? {} : { microcode },
     notes: [
-      "flags only: bits that Linux does not name, and IA32_ARCH_CAPABILITIES, are not in it",
+      "flags only: bits that Linux has no word for are those of the catalogue's model",
       ...(unknown.length === 0 ? [] : [`flags that no row names: ${unknown.join(" ")}`]),
     ],
     incomplete: composed[0]?.incomplete ?? [],

@@ -55,7 +55,7 @@ interface Building {
 }
 
 /** What a dump may hold: far above any machine, far below what exhausts a reader's memory. */
-const MOST_CPUS = 8192;
+export const MOST_CPUS = 8192;
 const MOST_ENTRIES = 4096;
 
 /** Collects the logical CPUs of a dump line by line. */
@@ -77,9 +77,12 @@ export class DumpBuilder {
     this.#byLabel.set(label, cpu);
   }
 
+  /** The CPU at hand; a dump of one CPU may go without naming it. */
   #current(line: number): Building {
     const cpu = this.#cpus.at(-1);
-    return cpu ?? badDump(line, "stands before any CPU is named");
+    if (cpu !== undefined) return cpu;
+    this.begin("CPU 0", line);
+    return this.#current(line);
   }
 
   entry(entry: Omit<CpuidEntry, "flags">, line: number): void {

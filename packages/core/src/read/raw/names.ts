@@ -1,6 +1,7 @@
 /** A CPU of which only names of flags are known: the registers are composed from the rows. */
 import { CpuBuilder, SIGNATURES } from "../../catalogue/build.ts";
 import { modelFor } from "../../catalogue/find.ts";
+import type { CatalogueModel } from "../../catalogue/model.ts";
 import { addXsave } from "../../catalogue/xsave.ts";
 import { compareText } from "../../format/text.ts";
 import { indexEntries } from "../../cpuid.ts";
@@ -20,6 +21,8 @@ export interface NamedCpu {
   readonly brand: string | undefined;
   /** As the source writes them. */
   readonly flags: readonly string[];
+  /** Rows that the source has no word for: they are the catalogue's model's. */
+  readonly unsaid: ReadonlySet<string>;
   readonly maxBasicLeaf: number | undefined;
   readonly physicalBits: number | undefined;
   readonly linearBits: number | undefined;
@@ -50,12 +53,8 @@ function implied(vendor: Vendor, names: ReadonlySet<string>): string[] {
   return [...states, ...aliases.map(({ name }) => name), ...(barriers ? ["SPEC_CTRL"] : [])];
 }
 
-/**
- * The CPU as far as flags say it. Highest leaves and the layout of the XSAVE area are those of the
- * catalogue's model; without a model the CPU is incomplete.
- */
-export function composeCpu(named: NamedCpu): ComposedCpu {
-  const { label, line, vendor, signature, brand, flags } = named;
+/** Rows by the source's words, with what follows from them and what it has no words for. */
+function namesOf({ vendor, flags, unsaid }: NamedCpu, model: CatalogueModel | undefined) {
   const names = new Set<string>();
   const unknown: string[] = [];
   for (const flag of flags) {
@@ -64,7 +63,18 @@ export function composeCpu(named: NamedCpu): ComposedCpu {
     else names.add(field.name);
   }
   for (const name of implied(vendor, names)) names.add(name);
+  for (const name of model?.features ?? []) if (unsaid.has(name)) names.add(name);
+  return { names, unknown };
+}
+
+/**
+ * The CPU as far as flags say it. Highest leaves and the layout of the XSAVE area are those of the
+ * catalogue's model; without a model the CPU is incomplete.
+ */
+export function composeCpu(named: NamedCpu): ComposedCpu {
+  const { label, line, vendor, signature, brand } = named;
   const model = modelFor(vendor, signature);
+  const { names, unknown } = namesOf(named, model);
   const builder = new CpuBuilder();
   const eax = encodeSignature(signature);
   builder.entry(0x0, 0, SIGNATURES[vendor]).entry(0x1, 0, { eax }).entry(0x7).entry(0x8000_0008);

@@ -64,6 +64,7 @@ export function readQemuModel(json: JsonObject): RawDump {
     },
     brand: typeof props["model-id"] === "string" ? props["model-id"] : undefined,
     flags,
+    unsaid: new Set(),
     maxBasicLeaf: unlessZero(props["level"]),
     physicalBits: physicalBits !== undefined && physicalBits <= 64 ? physicalBits : undefined,
     linearBits: undefined,

@@ -1,5 +1,5 @@
 /** `npm run bench`: the figures that docs/benchmarks.md records. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,6 +33,11 @@ try {
       `plan ${nodes} profiles of 40 classes, files to plan, median`,
       `${run.seconds.toFixed(2)} s, ${run.megabytes.toFixed(0)} MiB`,
     );
+  }
+
+  if (existsSync("/dev/kvm")) {
+    const probe = measure([process.execPath, cli, "probe", "--out", join(directory, "node.json")]);
+    row("probe this machine, median (limit 500 ms)", `${(probe.seconds * 1000).toFixed(0)} ms`);
   }
 
   const verdicts = measureVerdicts(200);

@@ -2,7 +2,9 @@
 import { Command, CommanderError } from "commander";
 import type { SetExit } from "./verbs/arguments.ts";
 import { addCrashVerbs } from "./verbs/crash.ts";
+import { addChangeVerbs } from "./verbs/change.ts";
 import { addInspectVerbs } from "./verbs/inspect.ts";
+import { addNodeVerbs } from "./verbs/node.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
 import { addScanVerbs } from "./verbs/scan.ts";
 import { addSnapshotVerbs } from "./verbs/snapshot.ts";
@@ -13,7 +15,15 @@ function programOf(setExit: SetExit): Command {
     .version("0.1.0", "-V, --version")
     .showHelpAfterError("(see evenkeel --help)")
     .exitOverride();
-  const groups = [addPoolVerbs, addInspectVerbs, addSnapshotVerbs, addCrashVerbs, addScanVerbs];
+  const groups = [
+    addPoolVerbs,
+    addInspectVerbs,
+    addSnapshotVerbs,
+    addNodeVerbs,
+    addChangeVerbs,
+    addCrashVerbs,
+    addScanVerbs,
+  ];
   for (const add of groups) add(program, setExit);
   return program;
 }

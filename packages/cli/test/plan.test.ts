@@ -199,10 +199,10 @@ describe("shaping a pool", () => {
 describe("bad input: exit code 2, file and place named, nothing written", () => {
   const good = readFileSync(join(ROOT, CLX), "utf8");
   const cases: [string, string | Buffer, string][] = [
-    ["not JSON", "not json", "bad.json: line 1, column 1: not JSON"],
+    ["not JSON", "not json", "bad.json: line 1: neither JSON nor a CPU dump"],
     ["empty", "", "bad.json: line 1, column 1: the file is empty"],
     ["truncated", good.slice(0, 700), "not JSON: the text ends too early"],
-    ["binary", Buffer.from([0xff, 0xfe, 0, 1]), "bad.json: line 1, column 1: not JSON"],
+    ["binary", Buffer.from([0xff, 0xfe, 0, 1]), "bad.json: line 1: neither JSON nor a CPU dump"],
     ["a list", "[]", "bad.json: the top level must be an object, but is a list"],
     ["wrong schema", '{"schema":"x"}', 'bad.json: schema: unknown schema "x"'],
     [

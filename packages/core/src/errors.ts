@@ -15,7 +15,7 @@ export const CORE_ERRORS = {
   },
   UNKNOWN_FORMAT: {
     exitCode: 2,
-    hint: "Known: an evenkeel profile or plan, a Firecracker fingerprint, dump or CPU template.",
+    hint: "docs/formats.md lists every format that is read: profiles, plans, templates, CPU dumps.",
   },
   BAD_FIELD: {
     exitCode: 2,
@@ -59,6 +59,18 @@ export const CORE_ERRORS = {
     hint: "Give the contract of a snapshot; `evenkeel contract` makes one.",
   },
   NOT_A_PLAN: { exitCode: 2, hint: "Give a plan.json, or the directory that holds it." },
+  BAD_DUMP: {
+    exitCode: 2,
+    hint: "Make the dump again; docs/formats.md says how each kind is made.",
+  },
+  UNLIKE_CORES: {
+    exitCode: 2,
+    hint: "Guests move between cores: disable the cores that can do less, and dump again.",
+  },
+  UNKNOWN_KERNEL: {
+    exitCode: 2,
+    hint: "Give a host kernel's release such as 6.1; docs/estimates.md says what is known.",
+  },
   BAD_IDENTITY: {
     exitCode: 2,
     hint: "Give oldest, keep, or family/model/stepping such as 6/85/7.",

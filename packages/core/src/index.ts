@@ -11,7 +11,8 @@ export {
   type CoreErrorCode,
   type Problem,
 } from "./errors.ts";
-export { ALL_LINES, formatLines, knownLine } from "./firecracker/versions.ts";
+export { isDumpedMsr } from "./firecracker/dumped-msrs.ts";
+export { ALL_LINES, compareLines, formatLines, knownLine } from "./firecracker/versions.ts";
 export { fieldAddress, hexNumber } from "./format/address.ts";
 export { prettyJson } from "./json/pretty.ts";
 export { compareText, listOf } from "./format/text.ts";
@@ -23,6 +24,7 @@ export {
   type Answer,
 } from "./inspect/answers.ts";
 export type { CpuState, DecodedField } from "./inspect/decode.ts";
+export { changedFields } from "./inspect/enforcement.ts";
 export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
 export { diffArm, diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";
 export {
@@ -45,10 +47,21 @@ export { planPools, type PlannedPools } from "./plan/pools.ts";
 export { parseFeatures } from "./plan/shape.ts";
 export type { Join } from "./plan/split.ts";
 export type { Refusal } from "./plan/refuse.ts";
-export { modelName } from "./profile/class.ts";
-export type { Arch, NodeProfile, OfferedCpu } from "./profile/profile.ts";
+export { classId, modelName } from "./profile/class.ts";
+export {
+  ignoresTemplates,
+  type ChangedWord,
+  type Enforcement,
+  type KvmFacts,
+} from "./profile/kvm-facts.ts";
+export type { Arch, HostFacts, NodeProfile, OfferedCpu, TscFacts } from "./profile/profile.ts";
+export { changedMembers } from "./profile/changes.ts";
+export { withoutCpuNumber } from "./profile/which-cpu.ts";
 export { readFingerprintHeader } from "./read/dump.ts";
-export { readDocument, readProfile, type Document } from "./read/document.ts";
+export { profileOf, readDocument, readProfile, type Document } from "./read/document.ts";
+export { readText, type ReadOptions } from "./read/text.ts";
+export { driftOf, type Drift, type DriftOutcome } from "./drift/drift.ts";
+export type { PlannedDrift, PlannedNode } from "./drift/planned.ts";
 export { parseJson } from "./json/parse.ts";
 export type { PlanFile } from "./read/plan.ts";
 export { readProfileHeader } from "./read/profile.ts";
@@ -58,13 +71,14 @@ export { fieldByName, fieldInfo } from "./tables/lookup.ts";
 export { LEVELS, levelOf } from "./tables/levels.ts";
 export { decodeSignature, formatFms } from "./tables/models.ts";
 export { formatTemplate } from "./template/format.ts";
-export type { CpuTemplate } from "./template/template.ts";
+export { templateArch, type CpuTemplate } from "./template/template.ts";
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
 export { guestCpuOf } from "./catalogue/guest.ts";
 export { INTEL_MODELS, type IntelModelId } from "./catalogue/intel.ts";
 export { CATALOGUE_KERNELS, onKernel } from "./catalogue/kernels.ts";
 export type { Caches } from "./catalogue/model.ts";
-export { formatProfile } from "./read/profile.ts";
+export { formatProfile, profileToJson } from "./read/profile.ts";
+export { simulate } from "./firecracker/simulate.ts";
 export { checkTemplate, type TemplateFinding } from "./firecracker/check-template.ts";
 export type { CpuContract } from "./contract/contract.ts";
 export { contractToJson } from "./contract/file.ts";
@@ -75,7 +89,7 @@ export {
   staticTemplateRow,
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
-export { newestVersion } from "./firecracker/versions.ts";
+export { knownVersions, newestVersion } from "./firecracker/versions.ts";
 export { readCertificate } from "./read/matrix.ts";
 export { matrixEntries } from "./verdict/entries.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";
@@ -94,3 +108,9 @@ export { LINT_RULES, type LintFinding } from "./lint/finding.ts";
 export { lintTemplate } from "./lint/lint.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./verdict/assess-static.ts";
 export { armBuiltInTemplate } from "./firecracker/static-arm.ts";
+export type { Vendor } from "./tables/field.ts";
+export { vendorOfCpu } from "./tables/vendors.ts";
+export { bootRequest, type BootAnswer, type BootRequest } from "./verify/boot.ts";
+export { compareBoot, type Mismatch, type MismatchOwner } from "./verify/mismatch.ts";
+export { comparePlanned } from "./verify/planned.ts";
+export { changedWords, trialCpuid } from "./verify/read-back.ts";

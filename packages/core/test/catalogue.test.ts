@@ -43,7 +43,7 @@ test.each(["graviton2", "graviton3", "graviton4"])(
       const result = planAny([estimate(id, kernel)]);
       const plan = result.ok && result.plan.arch === "aarch64" ? result.plan : undefined;
       expect(plan?.classes.map(({ givesUp }) => givesUp)).toEqual([[]]);
-      expect(plan?.warnings.join()).toContain("is an estimate from the catalogue");
+      expect(plan?.warnings.join()).toContain("is an estimate, not a measurement");
     }
   },
 );
@@ -55,7 +55,7 @@ test.each(everyEstimate)("%s on Linux %s gives up nothing when planned alone", (
   expect(plan?.classes.map(({ nodeClass }) => nodeClass.model?.name)).toEqual([
     CATALOGUE.find((entry) => entry.id === id)?.name,
   ]);
-  expect(plan?.warnings.join()).toContain("is an estimate from the catalogue, not a measurement");
+  expect(plan?.warnings.join()).toContain("is an estimate, not a measurement");
 });
 
 test("an estimate stays one through its file", () => {

@@ -7,7 +7,7 @@ import { parseJson } from "../src/json/parse.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import type { CpuTemplate } from "../src/template/template.ts";
 
-const DATA = join(fileURLToPath(new URL("../../../..", import.meta.url)), "shared", "data");
+export const DATA = join(fileURLToPath(new URL("../../../..", import.meta.url)), "shared", "data");
 
 export const hasSharedData = existsSync(join(DATA, "fingerprints"));
 

@@ -2,11 +2,11 @@
 import { judge, knownLine, prettyJson } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
 import { loadContract } from "../input/contracts.ts";
-import { profileLoader } from "../input/documents.ts";
+import { profileLoader, type ReadFlags } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { checkReport } from "../render/check.ts";
 
-export interface CheckFlags {
+export interface CheckFlags extends ReadFlags {
   readonly snapshot?: string;
   readonly node?: readonly string[];
   readonly firecracker?: string;
@@ -20,7 +20,7 @@ export function runCheck(flags: CheckFlags): number {
   refuseStdinTwice([snapshot, ...files]);
   if (firecracker !== undefined) knownLine(firecracker);
   const contract = loadContract(snapshot);
-  const results = files.map(profileLoader()).map((profile) => ({
+  const results = files.map(profileLoader(flags)).map((profile) => ({
     node: profile.name,
     ...judge(contract, profile, firecracker),
   }));

@@ -14,11 +14,11 @@ import {
   type Difference,
   type Document,
 } from "@evenkeel/core";
-import { loadDocument } from "../input/documents.ts";
+import { loadDocument, type ReadFlags } from "../input/documents.ts";
 import { displayName, refuseStdinTwice } from "../input/read.ts";
 import { diffReport } from "../render/diff.ts";
 
-export interface DiffFlags {
+export interface DiffFlags extends ReadFlags {
   readonly json?: boolean;
 }
 
@@ -64,7 +64,7 @@ function kindOf(document: Document): string {
 
 export function runDiff(a: string, b: string, flags: DiffFlags): number {
   refuseStdinTwice([a, b]);
-  const found = differences(loadDocument(a), loadDocument(b));
+  const found = differences(loadDocument(a, flags), loadDocument(b, flags));
   const names = [displayName(a), displayName(b)] as const;
   process.stdout.write(
     flags.json === true

@@ -1,34 +1,15 @@
 /** `evenkeel lint`: is this template right for these nodes and versions? */
-import { existsSync } from "node:fs";
-import {
-  ALL_LINES,
-  armBuiltInTemplate,
-  buildStaticTemplate,
-  knownLine,
-  lintTemplate,
-  prettyJson,
-  staticTemplateRow,
-} from "@evenkeel/core";
+import { ALL_LINES, knownLine, lintTemplate, prettyJson } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
-import { profileLoader } from "../input/documents.ts";
+import { profileLoader, type ReadFlags } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
-import { loadTemplate } from "../input/shape.ts";
+import { namedTemplate } from "../input/templates.ts";
 import { lintReport, type LintedNode } from "../render/lint.ts";
 
-export interface LintFlags {
+export interface LintFlags extends ReadFlags {
   readonly node?: readonly string[];
   readonly firecracker?: readonly string[];
   readonly json?: boolean;
-}
-
-/** A built-in template by its name, unless there is a file of that name. */
-function templateOf(name: string, lines: readonly string[]) {
-  const isFile = existsSync(name);
-  const arm = isFile ? undefined : armBuiltInTemplate(name);
-  if (arm !== undefined) return { template: arm, builtIn: undefined };
-  const row = isFile ? undefined : staticTemplateRow(name);
-  if (row === undefined) return { template: loadTemplate(name), builtIn: undefined };
-  return { template: buildStaticTemplate(row, lines.at(-1) ?? ""), builtIn: row };
 }
 
 export function runLint(name: string, flags: LintFlags): number {
@@ -37,8 +18,9 @@ export function runLint(name: string, flags: LintFlags): number {
   refuseStdinTwice([name, ...files]);
   const versions = flags.firecracker?.flatMap((list) => list.split(",")) ?? ALL_LINES;
   const lines = [...new Set(versions.map(knownLine))];
-  const linted = templateOf(name, lines);
-  const results = files.map(profileLoader()).map((profile): LintedNode => {
+  const { templateFor, builtIn } = namedTemplate(name);
+  const linted = { template: templateFor(lines.at(-1) ?? ""), builtIn };
+  const results = files.map(profileLoader(flags)).map((profile): LintedNode => {
     const findings = lintTemplate(linted, profile, lines);
     if (findings !== undefined) return { node: profile.name, findings };
     throw new CliError("USAGE", `${profile.name}: nothing is known about its vendor`);

@@ -15,13 +15,13 @@ import {
 } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
 import { predictFor, type BootFlags } from "../input/contracts.ts";
-import { inFile, profileLoader } from "../input/documents.ts";
+import { inFile, profileLoader, type ReadFlags } from "../input/documents.ts";
 import { readInput, refuseStdinTwice } from "../input/read.ts";
 import { shapeOf, type ShapeFlags } from "../input/shape.ts";
 import { writeFileWhole } from "../output/write-files.ts";
 import { matrixReport } from "../render/matrix.ts";
 
-export interface MatrixFlags extends BootFlags, ShapeFlags {
+export interface MatrixFlags extends BootFlags, ReadFlags, ShapeFlags {
   readonly cert?: string;
   readonly verify?: string;
   readonly json?: boolean;
@@ -37,7 +37,7 @@ function judgeFiles(files: readonly string[], flags: MatrixFlags): Judged {
   refuseStdinTwice(files);
   const shape = shapeOf(flags);
   if (flags.firecracker !== undefined) knownLine(flags.firecracker);
-  const load = profileLoader();
+  const load = profileLoader(flags);
   const loaded = files.map((file) => ({ file, profile: load(file) }));
   const entries = matrixEntries(
     loaded.map(({ profile }) => profile),
@@ -54,7 +54,9 @@ function judgeFiles(files: readonly string[], flags: MatrixFlags): Judged {
     name: profile.name,
     digest: profileDigest(profile),
   }));
-  const certificate = certify(inputs, shape.record, flags.firecracker, entries, pairs);
+  const { kernel } = flags;
+  const record = kernel === undefined ? shape.record : { ...shape.record, kernel };
+  const certificate = certify(inputs, record, flags.firecracker, entries, pairs);
   return { entries, pairs, certificate };
 }
 

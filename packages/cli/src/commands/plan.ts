@@ -22,7 +22,7 @@ import {
   type StaticAssessment,
 } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
-import { profileLoader } from "../input/documents.ts";
+import { profileLoader, type ReadFlags } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { writePlanFiles, type OutputFile } from "../output/write-files.ts";
 import { armReport } from "../render/arm-report.ts";
@@ -31,7 +31,7 @@ import { planReport } from "../render/plan-report.ts";
 import { treeReport } from "../render/pools.ts";
 import { refusalReport } from "../render/refusal.ts";
 
-export interface PlanFlags {
+export interface PlanFlags extends ReadFlags {
   readonly with?: readonly string[];
   readonly out?: string;
   readonly firecracker?: readonly string[];
@@ -158,7 +158,7 @@ export function runPlan(files: readonly string[], flags: PlanFlags): number {
   }
   optionsOf(flags);
   const estimates = models.map(requireCatalogueProfile);
-  const profiles = [...files.map(profileLoader()), ...estimates];
+  const profiles = [...files.map(profileLoader(flags)), ...estimates];
   refuseX86Options(profiles, flags);
   return several ? planSeveral(profiles, flags) : planOne(profiles, flags);
 }

@@ -8,13 +8,14 @@ import {
   prettyJson,
   planFields,
   profileFields,
+  profileToJson,
   type DecodedField,
   type Document,
 } from "@evenkeel/core";
-import { loadDocument } from "../input/documents.ts";
+import { loadDocument, type ReadFlags } from "../input/documents.ts";
 import { showContract, showPlan, showProfile, showTemplate } from "../render/show.ts";
 
-export interface ShowFlags {
+export interface ShowFlags extends ReadFlags {
   readonly fields?: boolean;
   readonly json?: boolean;
 }
@@ -49,17 +50,13 @@ function asJson(document: Document): unknown {
     const { features } = guest;
     return { kind: "plan", arch: plan.arch, vendor, firecracker, classes, features, fields };
   }
-  const { cpu, ...rest } = document.profile;
-  const registers = cpu.registers.map(({ id, value }) => ({
-    id: hexNumber(id),
-    value: hexNumber(value),
-  }));
-  const fields = numbers(profileFields(cpu) ?? []);
-  return { kind: "profile", ...rest, arch: cpu.arch, view: cpu.view, fields, registers };
+  const { schema: _, cpuid: __, msrs: ___, ...rest } = profileToJson(document.profile);
+  const fields = numbers(profileFields(document.profile.cpu) ?? []);
+  return { kind: "profile", ...rest, fields };
 }
 
 export function runShow(file: string, flags: ShowFlags): number {
-  const document = loadDocument(file);
+  const document = loadDocument(file, flags);
   const all = flags.fields === true;
   if (flags.json === true) process.stdout.write(prettyJson(asJson(document)));
   else if (document.kind === "plan") process.stdout.write(showPlan(document.plan, all));

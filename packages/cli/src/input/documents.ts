@@ -4,10 +4,11 @@ import { basename } from "node:path";
 import {
   CoreError,
   parseJson,
+  profileOf,
   readDocument,
   readFingerprintHeader,
-  readProfile,
   readProfileHeader,
+  readText,
   type Document,
   type NodeProfile,
   type OfferedCpu,
@@ -15,9 +16,14 @@ import {
 import { FileError } from "../errors.ts";
 import { displayName, readInput } from "./read.ts";
 
-/** A node's name where its profile has none: the file's name without `.json`. */
+/** How files are read; `--kernel` is for dumps that are estimates. */
+export interface ReadFlags {
+  readonly kernel?: string;
+}
+
+/** A node's name where its profile has none: the file's name without its ending. */
 function nodeName(file: string): string {
-  return file === "-" ? "stdin" : basename(file).replace(/\.json$/, "");
+  return file === "-" ? "stdin" : basename(file).replace(/\.(?:json|txt|xml)$/, "");
 }
 
 /** Names the file in an error of what was read from it. */
@@ -29,9 +35,9 @@ export function inFile<T>(file: string, read: () => T): T {
   }
 }
 
-export function loadDocument(file: string): Document {
+export function loadDocument(file: string, { kernel }: ReadFlags = {}): Document {
   const text = readInput(file).toString("utf8");
-  return inFile(file, () => readDocument(parseJson(text), nodeName(file)));
+  return inFile(file, () => readText(text, { name: nodeName(file), kernel }));
 }
 
 /** The first key of the part of a profile that describes the CPU, in either format. */
@@ -67,7 +73,7 @@ function split(bytes: Buffer): Split | undefined {
  * part of a file is byte for byte that of a file before, it is not parsed again, and both
  * profiles share one CPU object.
  */
-export function profileLoader(): (file: string) => NodeProfile {
+export function profileLoader({ kernel }: ReadFlags = {}): (file: string) => NodeProfile {
   const cpus = new Map<string, OfferedCpu>();
   return (file) => {
     const bytes = readInput(file);
@@ -77,9 +83,12 @@ export function profileLoader(): (file: string) => NodeProfile {
       if (parts !== undefined && known !== undefined) {
         return withHeader(parts.header, known, nodeName(file));
       }
-      const json = parseJson(bytes.toString("utf8"));
-      const profile = readProfile(json, nodeName(file));
-      if (parts !== undefined && isAllHeader(json as JsonObject, parts.header)) {
+      const text = bytes.toString("utf8");
+      const name = nodeName(file);
+      if (parts === undefined) return profileOf(readText(text, { name, kernel }));
+      const json = parseJson(text);
+      const profile = profileOf(readDocument(json, name, kernel));
+      if (isAllHeader(json as JsonObject, parts.header)) {
         cpus.set(parts.digest, profile.cpu);
       }
       return profile;

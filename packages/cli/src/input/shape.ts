@@ -46,18 +46,19 @@ export function loadTemplate(file: string): CpuTemplate {
 }
 
 /** A plan by its file or by its directory. */
-export function loadPlan(path: string): { readonly plan: PlanFile; readonly directory: string } {
+export function loadPlan(path: string): { readonly plan: PlanFile; readonly file: string } {
   const isDirectory = existsSync(path) && statSync(path).isDirectory();
   const file = isDirectory ? join(path, "plan.json") : path;
   const document = loadDocument(file);
   if (document.kind !== "plan") {
     throw misfit(file, "NOT_A_PLAN", `this is a ${document.kind}, not a plan`);
   }
-  return { plan: document.plan, directory: dirname(file) };
+  return { plan: document.plan, file };
 }
 
 function shapeOfPlan(path: string): Shape {
-  const { plan, directory } = loadPlan(path);
+  const { plan, file: planFile } = loadPlan(path);
+  const directory = dirname(planFile);
   const planned = new Map(plan.classes.flatMap((c) => c.nodes.map((node) => [node, c] as const)));
   const templates = new Map<string, CpuTemplate>();
   const find = ({ name }: NodeProfile) => {

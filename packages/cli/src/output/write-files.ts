@@ -5,12 +5,13 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   writeSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { CliError } from "../errors.ts";
 
 export interface OutputFile {
@@ -67,10 +68,31 @@ export function writePlanFiles(directory: string, files: readonly OutputFile[]):
   }
 }
 
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Removes what a process that was killed while it wrote the same file has left. */
+function removeStale(path: string): void {
+  const prefix = `${basename(path)}.`;
+  for (const name of readdirSync(dirname(path))) {
+    const pid = name.startsWith(prefix) ? /^(\d+)\.tmp$/.exec(name.slice(prefix.length))?.[1] : "";
+    if (pid !== undefined && pid !== "" && !isRunning(Number(pid))) {
+      rmQuietly(join(dirname(path), name));
+    }
+  }
+}
+
 /** Writes one file, complete or not at all. */
 export function writeFileWhole(path: string, text: string): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
+    removeStale(path);
     writeSynced(temporary, text);
     renameSync(temporary, path);
   } catch (error) {

@@ -46,7 +46,7 @@ function groupLines(group: readonly Finding[]): string[] {
   ];
 }
 
-function findingLines(findings: readonly Finding[]): string[] {
+export function findingLines(findings: readonly Finding[]): string[] {
   return groupsOf(findings).flatMap(groupLines);
 }
 

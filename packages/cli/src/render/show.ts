@@ -9,6 +9,7 @@ import {
   formatFms,
   formatLines,
   hexNumber,
+  ignoresTemplates,
   levelOf,
   modelName,
   planFields,
@@ -28,11 +29,12 @@ import { heading, labelled, table } from "./layout.ts";
 
 const COLUMN = 24;
 
-function fact(label: string, value: string | undefined): string[] {
+/** A label and its value; nothing where there is none. */
+export function fact(label: string, value: string | undefined): string[] {
   return value === undefined || value === "" ? [] : labelled(label, value.split(" "), 2, COLUMN);
 }
 
-function isFeature({ kind, group }: DecodedField): boolean {
+export function isFeature({ kind, group }: DecodedField): boolean {
   return kind === "feature" && !UNCOUNTED_GROUPS.has(group);
 }
 
@@ -87,8 +89,10 @@ export function showProfile(profile: NodeProfile, all: boolean): string {
     ...fact("microcode", host.microcode),
     ...fact("Firecracker", firecracker.join(", ")),
     ...fact("provenance", profile.provenance),
+    ...(profile.notes ?? []).flatMap((note) => fact("note", note)),
     ...fact("incomplete", profile.incomplete.join("; ")),
-    ...fact("estimate", profile.estimate ? "from the catalogue, not a measurement" : ""),
+    ...fact("templates", ignoresTemplates(profile) ? "NOT enforced by its KVM" : ""),
+    ...fact("estimate", profile.estimate ? "not a measurement: for planning only" : ""),
     "",
     ...(fields === undefined ? [] : cpuLines(fields, all, cpu.arch)),
   ]);

@@ -1,18 +1,37 @@
 /** Verbs that decode files into names. */
 import type { Command } from "commander";
-import type { SetExit } from "./arguments.ts";
+import { KERNEL, type SetExit } from "./arguments.ts";
 
 export function addInspectVerbs(program: Command, setExit: SetExit): void {
   program
     .command("show")
-    .summary("what is in this profile, template or plan, in names")
-    .description("Decodes a profile, a fingerprint, a CPU template or a plan into names.")
+    .summary("what is in this profile, dump, template or plan, in names")
+    .description(
+      "Decodes a profile, a fingerprint, a raw CPU dump, a CPU template or a plan into names.",
+    )
     .argument("<file>", "the file; - for stdin")
     .option("--fields", "every field with its address, not only features")
+    .option(...KERNEL)
     .option("--json", "print the fields as JSON")
     .action(async (file: string, flags: object) => {
       const { runShow } = await import("../commands/show.ts");
       setExit(runShow(file, flags));
+    });
+
+  program
+    .command("convert")
+    .summary("a fingerprint or a raw CPU dump as an evenkeel profile")
+    .description(
+      "Writes any file that describes a node as an evenkeel profile. A raw dump\n" +
+        "becomes an estimate for the host kernel that is named.",
+    )
+    .argument("<file>", "the file; - for stdin")
+    .option("--name <node>", "the node's name (default: the file's)")
+    .option(...KERNEL)
+    .option("-o, --out <file>", "write it there")
+    .action(async (file: string, flags: object) => {
+      const { runConvert } = await import("../commands/convert.ts");
+      setExit(runConvert(file, flags));
     });
 
   program
@@ -21,6 +40,7 @@ export function addInspectVerbs(program: Command, setExit: SetExit): void {
     .description("Prints named differences with both values. Exit code 1 where there are any.")
     .argument("<a>", "a file; - for stdin")
     .argument("<b>", "a file; - for stdin")
+    .option(...KERNEL)
     .option("--json", "print the differences as JSON")
     .action(async (a: string, b: string, flags: object) => {
       const { runDiff } = await import("../commands/diff.ts");

@@ -1,6 +1,6 @@
 /** Verbs about pools: what can these nodes share? */
 import type { Command } from "commander";
-import { collect, FILES, type SetExit } from "./arguments.ts";
+import { collect, FILES, KERNEL, type SetExit } from "./arguments.ts";
 
 export function addPoolVerbs(program: Command, setExit: SetExit): void {
   program
@@ -29,6 +29,7 @@ export function addPoolVerbs(program: Command, setExit: SetExit): void {
     .option("--compare <name...>", "what a built-in template would do: T2CL, T2S, T2, C3, T2A")
     .option("--split <n>", "several pools, joined where it costs least")
     .option("--max-loss <n>", "pools in which no class gives up more features than this")
+    .option(...KERNEL)
     .option("--json", "print the plan as JSON")
     .action(async (files: string[], flags: object) => {
       const { runPlan } = await import("../commands/plan.ts");

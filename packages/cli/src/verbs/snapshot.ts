@@ -1,6 +1,6 @@
 /** Verbs about snapshots and templates on nodes: promises and verdicts. */
 import type { Command } from "commander";
-import { FILES, type SetExit } from "./arguments.ts";
+import { FILES, KERNEL, type SetExit } from "./arguments.ts";
 
 export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
   program
@@ -14,6 +14,7 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
     .argument("<template>", "a template's file, or a built-in one: T2CL, T2S, T2, C3, T2A, V1N1")
     .option("--node <profile...>", "the nodes' profiles")
     .option("--firecracker <version...>", "for these versions only (default: 1.5 to 1.16)")
+    .option(...KERNEL)
     .option("--json", "print the findings as JSON")
     .action(async (template: string, flags: object) => {
       const { runLint } = await import("../commands/lint.ts");
@@ -37,6 +38,7 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
     .option("--firecracker <version>", "the version that boots it (default: the node's newest)")
     .option("--vcpus <n>", "number of vCPUs", "1")
     .option("--smt", "two threads per core")
+    .option(...KERNEL)
     .option("-o, --out <file>", "write it there")
     .action(async (file: string, flags: object) => {
       const { runContract } = await import("../commands/contract.ts");
@@ -53,6 +55,7 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
     .option("--snapshot <contract>", "the snapshot's contract; - for stdin")
     .option("--node <profile...>", "the nodes' profiles")
     .option("--firecracker <version>", "the version that will resume it there")
+    .option(...KERNEL)
     .option("--json", "print verdicts and findings as JSON")
     .action(async (flags: object) => {
       const { runCheck } = await import("../commands/check.ts");
@@ -71,6 +74,7 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
     .option("--cpu-template <name>", "guests boot with this built-in template")
     .option("--plan <path>", "guests boot with this plan's templates")
     .option("--firecracker <version>", "the version on all nodes (default: each node's newest)")
+    .option(...KERNEL)
     .option("--cert <file>", "write a certificate there")
     .option("--verify <cert>", "prove a certificate again")
     .option("--json", "print verdicts and findings as JSON")

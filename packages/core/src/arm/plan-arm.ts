@@ -5,7 +5,13 @@ import type { NodeProfile } from "../profile/profile.ts";
 import type { Levelled, Masked, Residual, United } from "../plan/costs.ts";
 import { nameFiles } from "../plan/files.ts";
 import type { Proof } from "../plan/prove.ts";
-import { PROBE_AGAIN, someOf, unreachableFields, type Refusal } from "../plan/refuse.ts";
+import {
+  PROBE_AGAIN,
+  refuseUnenforced,
+  someOf,
+  unreachableFields,
+  type Refusal,
+} from "../plan/refuse.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import { groupArmClasses, type ArmClass } from "./class.ts";
 import {
@@ -77,8 +83,8 @@ export function planArm(
   profiles: readonly NodeProfile[],
   firecracker: readonly string[],
 ): ArmPlanResult {
-  const incomplete = refuseIncomplete(profiles);
-  if (incomplete.length > 0) return { ok: false, refusals: incomplete };
+  const refusals = [...refuseUnenforced(profiles), ...refuseIncomplete(profiles)];
+  if (refusals.length > 0) return { ok: false, refusals };
 
   const lines = firecracker.toSorted(compareLines);
   const classes = groupArmClasses(profiles);

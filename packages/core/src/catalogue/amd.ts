@@ -5,7 +5,9 @@
  * 19h and 1Ah (features by model), Linux arch/x86/kvm/{cpuid.c,svm/svm.c} and
  * arch/x86/kernel/cpu/{amd.c,bugs.c} (what KVM passes on or synthesizes).
  */
-import { AVX512_STATE, COMMON, PARAVIRTUAL, words } from "./model.ts";
+import { words } from "../format/text.ts";
+import { PARAVIRTUAL } from "../kvm/passed.ts";
+import { AVX512_STATE, COMMON } from "./model.ts";
 import type { CatalogueModel } from "./model.ts";
 
 /** AMD repeats these bits of leaf 1 in leaf 0x80000001. */

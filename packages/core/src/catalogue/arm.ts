@@ -11,8 +11,9 @@ import { systemRegister } from "../arm/field.ts";
 import { insertArm } from "../arm/value.ts";
 import type { ArmRegister } from "../cpuid.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
-import { atLeast, type CatalogueKernel } from "./kernels.ts";
-import { words } from "./model.ts";
+import { atLeast } from "../kvm/kernels.ts";
+import type { CatalogueKernel } from "./kernels.ts";
+import { words } from "../format/text.ts";
 
 export interface ArmCatalogueModel {
   readonly id: string;

@@ -14,6 +14,12 @@ import {
 import { INDEXED_LEAVES } from "../tables/leaves.ts";
 import { fieldByName } from "../tables/lookup.ts";
 
+/** What leaf 0 spells. */
+export const SIGNATURES = {
+  intel: { ebx: 0x756e_6547, ecx: 0x6c65_746e, edx: 0x4965_6e69 },
+  amd: { ebx: 0x6874_7541, ecx: 0x444d_4163, edx: 0x6974_6e65 },
+} as const;
+
 const NO_REGISTERS: Registers = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
 
 /** Collects entries and MSRs; fields are set by name, registers by value. */
@@ -46,6 +52,18 @@ export class CpuBuilder {
     this.entry(leaf, subleaf);
     const entry = this.#entries.get(entryKey(leaf, subleaf)) ?? NO_REGISTERS;
     return this.entry(leaf, subleaf, { [register]: insert32(entry[register], hi, lo, value) });
+  }
+
+  /** The brand string, at most 48 characters. */
+  brand(text: string): this {
+    const word = (at: number) =>
+      [0, 1, 2, 3].reduce((w, i) => w | ((text.charCodeAt(at + i) & 0xff) << (8 * i)), 0) >>> 0;
+    for (const [i, leaf] of [0x8000_0002, 0x8000_0003, 0x8000_0004].entries()) {
+      const at = i * 16;
+      const registers = { eax: word(at), ebx: word(at + 4), ecx: word(at + 8), edx: word(at + 12) };
+      this.entry(leaf, 0, registers);
+    }
+    return this;
   }
 
   setAll(names: readonly string[]): this {

@@ -1,77 +1,16 @@
 /** A model's guest CPU on one vCPU: its features, and the leaves and MSRs that come with them. */
 import type { OfferedCpu } from "../profile/profile.ts";
 import { encodeSignature } from "../tables/models.ts";
-import { CpuBuilder } from "./build.ts";
-import { atLeast, type CatalogueKernel } from "./kernels.ts";
+import { CpuBuilder, SIGNATURES } from "./build.ts";
+import { guestMsrs } from "../kvm/msrs.ts";
+import { atLeast } from "../kvm/kernels.ts";
+import type { CatalogueKernel } from "./kernels.ts";
+import { addXsave } from "./xsave.ts";
 import type { Caches, CatalogueModel } from "./model.ts";
 
-type Component = readonly [name: string, size: number, offset: number, flags: number];
-
-/**
- * Size, standard offset and flags by component; vendors differ in the offsets of some.
- * Source: Intel SDM vol. 1, 13.4 and 13.5; AMD APM vol. 2, 11.5.
- */
-const COMPONENTS: readonly Component[] = [
-  ["XCR0_AVX", 256, 576, 0],
-  ["XCR0_BNDREGS", 64, 960, 0],
-  ["XCR0_BNDCSR", 64, 1024, 0],
-  ["XCR0_OPMASK", 64, 0, 0],
-  ["XCR0_ZMM_HI256", 512, 0, 0],
-  ["XCR0_HI16_ZMM", 1024, 0, 0],
-  ["XCR0_PKRU", 8, 0, 0],
-  ["XSS_CET_U", 16, 0, 1],
-  ["XSS_CET_S", 24, 0, 1],
-  ["XCR0_XTILECFG", 64, 2752, 2],
-  ["XCR0_XTILEDATA", 8192, 2816, 6],
-];
-
-/** MSRs that KVM lists on every host, on a vendor's, with a feature, or from a kernel on. */
-const MSRS = [
-  0x11, 0x12, 0x34, 0x3b, 0x48, 0x9e, 0x140, 0x174, 0x175, 0x176, 0x1fc, 0x4b56_4d00, 0x4b56_4d01,
-  0x4b56_4d02, 0x4b56_4d03, 0x4b56_4d04, 0x4b56_4d06, 0x4b56_4d07, 0xc000_0081, 0xc000_0082,
-  0xc000_0083, 0xc000_0084, 0xc000_0102, 0xc000_0103, 0xc001_0015,
-];
-const MSRS_OF_VENDOR = { intel: [0x3a], amd: [0xc001_0117, 0xc001_011f] } as const;
-const MSRS_OF: Readonly<Record<string, readonly number[]>> = {
-  MPX: [0xd90],
-  XFD: [0x1c4, 0x1c5],
-  CET_SS: [0x6a0, 0x6a2, 0x6a4, 0x6a5, 0x6a6, 0x6a7, 0x6a8, 0xda0],
-  PERFMON_V2: [0xc000_0300, 0xc000_0301, 0xc000_0302, 0xc000_0303],
-};
-
 function addMsrs(builder: CpuBuilder, { vendor, features }: CatalogueModel, kernel: string): void {
-  for (const addr of [...MSRS, ...MSRS_OF_VENDOR[vendor]]) builder.msr(addr);
-  for (const [feature, addresses] of Object.entries(MSRS_OF)) {
-    if (features.includes(feature)) for (const addr of addresses) builder.msr(addr);
-  }
-  if (vendor === "amd" && atLeast(kernel, "6.1")) builder.msr(0xc000_0104, 1n << 32n);
-  builder
-    .msr(0x8b, vendor === "intel" ? 1n << 32n : 0x0100_0065n)
-    .msr(0x1a0, 1n)
-    .msr(0x277, 0x0007_0406_0007_0406n)
-    .msr(0x4b56_4d05, 1n);
-}
-
-function addXsave(builder: CpuBuilder, { features, stateOffsets }: CatalogueModel): void {
-  let end = 576;
-  for (const [name, size, fixed, flags] of COMPONENTS) {
-    if (!features.includes(name)) continue;
-    const offset = stateOffsets[name] ?? fixed;
-    builder.set(`${name}_SIZE`, size).set(`${name}_OFFSET`, offset).set(`${name}_FLAGS`, flags);
-    // Supervisor state has no place in the standard format.
-    if (name.startsWith("XCR0_")) end = Math.max(end, offset + size);
-  }
-  builder.set("XSAVE_SIZE_MAX", end).set("XSAVE_SIZE_NOW", 576).set("XSAVES_SIZE_NOW", 576);
-}
-
-function addBrand(builder: CpuBuilder, brand: string): void {
-  const word = (at: number) =>
-    [0, 1, 2, 3].reduce((w, i) => w | ((brand.charCodeAt(at + i) || 0) << (8 * i)), 0) >>> 0;
-  for (const [i, leaf] of [0x8000_0002, 0x8000_0003, 0x8000_0004].entries()) {
-    const at = i * 16;
-    const registers = { eax: word(at), ebx: word(at + 4), ecx: word(at + 8), edx: word(at + 12) };
-    builder.entry(leaf, 0, registers);
-  }
+  const msrs = guestMsrs(vendor, (name) => features.includes(name), kernel);
+  for (const [addr, value] of msrs) builder.msr(addr, value);
 }
 
 function addCaches(builder: CpuBuilder, leaf: number, { caches }: Caches): void {
@@ -94,7 +33,7 @@ function addLeaves(builder: CpuBuilder, model: CatalogueModel, caches: Caches): 
   if (model.maxBasicLeaf >= 0x1f) {
     builder.entry(0x1f, 0, { ebx: 1, ecx: 0x100 }).entry(0x1f, 1, { eax: 5, ebx: 1, ecx: 0x201 });
   }
-  addBrand(builder, caches.brand);
+  builder.brand(caches.brand);
 }
 
 /** Leaves that describe one feature. Source: Intel SDM vol. 2A, CPUID; AMD PPR. */
@@ -108,11 +47,6 @@ function addFacilities(builder: CpuBuilder, features: readonly string[]): void {
   if (features.includes("AVX10")) builder.set("AVX10_VERSION", 1);
   if (features.includes("PERFMON_V2")) builder.set("PERFMON_CORE_COUNTERS", 6);
 }
-
-const SIGNATURES = {
-  intel: { ebx: 0x756e_6547, ecx: 0x6c65_746e, edx: 0x4965_6e69 },
-  amd: { ebx: 0x6874_7541, ecx: 0x444d_4163, edx: 0x6974_6e65 },
-} as const;
 
 function addIdentity(builder: CpuBuilder, { vendor, signature }: CatalogueModel): void {
   const eax = encodeSignature(signature);
@@ -144,6 +78,6 @@ export function guestCpuOf(
   addMsrs(builder, model, kernel);
   builder.setAll(model.features);
   addFacilities(builder, model.features);
-  addXsave(builder, model);
+  addXsave(builder, model.features, model.stateOffsets);
   return { arch: "x86_64", view: "guest", ...builder.build(), registers: [] };
 }

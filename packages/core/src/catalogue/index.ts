@@ -2,18 +2,14 @@
 import { fail } from "../errors.ts";
 import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
-import { AMD_MODELS } from "./amd.ts";
+import { DEFAULT_KERNEL } from "../kvm/kernels.ts";
 import { ARM_MODELS, armGuestCpuOf, type ArmCatalogueModel } from "./arm.ts";
+import { MODELS as X86_MODELS } from "./find.ts";
 import { guestCpuOf } from "./guest.ts";
-import { INTEL_MODELS } from "./intel.ts";
 import { CATALOGUE_KERNELS, onKernel, type CatalogueKernel } from "./kernels.ts";
 import type { Caches, CatalogueModel } from "./model.ts";
 
-const MODELS: readonly (CatalogueModel | ArmCatalogueModel)[] = [
-  ...Object.values(INTEL_MODELS),
-  ...Object.values(AMD_MODELS),
-  ...ARM_MODELS,
-];
+const MODELS: readonly (CatalogueModel | ArmCatalogueModel)[] = [...X86_MODELS, ...ARM_MODELS];
 
 export interface CatalogueEntry {
   readonly id: string;
@@ -27,8 +23,6 @@ export interface CatalogueEntry {
 export const CATALOGUE: readonly CatalogueEntry[] = MODELS.map(
   ({ id, name, vendor, launched }) => ({ id, name, vendor, launched }),
 );
-
-const DEFAULT_KERNEL: CatalogueKernel = "6.1";
 
 /** Caches are free to differ between nodes, so any will do. */
 const CACHES: Readonly<Record<Vendor, Caches>> = {

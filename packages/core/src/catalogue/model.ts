@@ -1,4 +1,5 @@
 /** The shape of a catalogue model: a CPU as the vendors' documents describe it, by names. */
+import { words } from "../format/text.ts";
 import type { Vendor } from "../tables/field.ts";
 import type { FamilyModelStepping } from "../tables/models.ts";
 
@@ -9,7 +10,7 @@ export interface CatalogueModel {
   /** The year it came to market. */
   readonly launched: number;
   readonly signature: FamilyModelStepping;
-  /** What the newest catalogued kernel shows a guest; catalogue/kernels.ts takes away. */
+  /** What the newest catalogued kernel shows a guest; older ones show less (kvm/passed.ts). */
   readonly features: readonly string[];
   /** The highest leaves of the CPU itself; a kernel may know fewer. */
   readonly maxBasicLeaf: number;
@@ -27,21 +28,10 @@ export interface Caches {
   readonly brand: string;
 }
 
-/** Splits a list of names written as words. */
-export function words(text: string): string[] {
-  return text.split(/\s+/).filter((word) => word !== "");
-}
-
 export function without(features: readonly string[], gone: string): string[] {
   const names = new Set(words(gone));
   return features.filter((name) => !names.has(name));
 }
-
-/** What KVM offers every guest since 5.10, whatever the CPU. Source: KVM_CPUID_FEATURES. */
-export const PARAVIRTUAL = words(`
-  KVM_CLOCKSOURCE KVM_NOP_IO_DELAY KVM_CLOCKSOURCE2 KVM_ASYNC_PF KVM_STEAL_TIME KVM_PV_EOI
-  KVM_PV_UNHALT KVM_PV_TLB_FLUSH KVM_ASYNC_PF_VMEXIT KVM_PV_SEND_IPI KVM_POLL_CONTROL
-  KVM_PV_SCHED_YIELD KVM_ASYNC_PF_INT KVM_CLOCKSOURCE_STABLE CPUID_FAULTING`);
 
 /** What every server CPU of both vendors has since 2017, as KVM passes it on. */
 export const COMMON = words(`

@@ -6,8 +6,9 @@ import { leafAddress, msrAddress } from "../format/address.ts";
 import { simulate } from "../firecracker/simulate.ts";
 import { knownLine, snapshotFormat } from "../firecracker/versions.ts";
 import { missingFacts } from "../profile/complete.ts";
+import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { vendorOf } from "../tables/vendors.ts";
+import { vendorOfCpu } from "../tables/vendors.ts";
 import type { MissingEntry } from "../template/apply.ts";
 import { applyWideBitmap } from "../template/bitmap.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../template/template.ts";
@@ -42,8 +43,14 @@ function cpuOf({ cpu }: NodeProfile): Pick<CpuContract, "cpuid" | "msrs" | "regi
 }
 
 /** Why nothing may be built on a contract predicted from this profile. */
-function doubts({ estimate }: NodeProfile, missing: readonly string[]): readonly string[] {
-  return estimate ? [...missing, "it was predicted from an estimate, not from a node"] : missing;
+function doubts(profile: NodeProfile, missing: readonly string[]): readonly string[] {
+  return [
+    ...missing,
+    ...(profile.estimate ? ["it was predicted from an estimate, not from a node"] : []),
+    ...(ignoresTemplates(profile)
+      ? [`what guests of ${profile.name} see is not known: ${IGNORES_TEMPLATES}`]
+      : []),
+  ];
 }
 
 type Facts = Omit<CpuContract, "cpuid" | "msrs" | "registers" | "incomplete">;
@@ -73,8 +80,7 @@ export function predictContract(profile: NodeProfile, options: ContractOptions):
   const { cpu, host } = profile;
   const { firecracker, vcpus, smt, template = EMPTY_TEMPLATE } = options;
   const line = knownLine(firecracker);
-  const leaf0 = cpu.cpuid.find(({ leaf }) => leaf === 0);
-  const vendor = leaf0 === undefined ? undefined : vendorOf(leaf0);
+  const vendor = vendorOfCpu(cpu.cpuid);
   const facts = {
     arch: cpu.arch,
     vendor,

@@ -84,6 +84,19 @@ export function snapshotFormat(version: string): string | undefined {
   return formats.findLast(([first]) => Number(patch) >= first)?.[1];
 }
 
+/**
+ * The lines of installed versions, sorted, each once; where none is known, all lines there are.
+ * Versions that nothing is known about are left out.
+ */
+export function knownVersions(versions: readonly string[]): {
+  readonly lines: readonly string[];
+  readonly installed: boolean;
+} {
+  const own = new Set(versions.map(lineOf));
+  const lines = ALL_LINES.filter((line) => own.has(line));
+  return lines.length > 0 ? { lines, installed: true } : { lines: ALL_LINES, installed: false };
+}
+
 /** The newest of some versions that anything is known about. */
 export function newestVersion(versions: readonly string[]): string | undefined {
   return versions

@@ -22,26 +22,33 @@ function rotateRight(x: number, n: number): number {
   return (x >>> n) | (x << (32 - n));
 }
 
-function utf8(text: string): number[] {
-  const bytes: number[] = [];
+/** At most three bytes per UTF-16 unit. */
+function utf8(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length * 3);
+  let length = 0;
+  const add = (byte: number) => {
+    bytes[length++] = byte;
+  };
   for (const character of text) {
     const point = character.codePointAt(0) ?? 0;
-    if (point < 0x80) bytes.push(point);
-    else if (point < 0x800) bytes.push(0xc0 | (point >> 6), tail(point, 0));
-    else if (point < 0x1_0000) bytes.push(0xe0 | (point >> 12), tail(point, 6), tail(point, 0));
-    else bytes.push(0xf0 | (point >> 18), tail(point, 12), tail(point, 6), tail(point, 0));
+    if (point < 0x80) {
+      add(point);
+      continue;
+    }
+    const tails = point < 0x800 ? 1 : point < 0x1_0000 ? 2 : 3;
+    // As many ones as there are bytes, then a zero.
+    const head = (0xf00 >> (tails + 1)) & 0xff;
+    add(head | (point >> (6 * tails)));
+    for (let shift = 6 * (tails - 1); shift >= 0; shift -= 6) add(0x80 | ((point >> shift) & 0x3f));
   }
-  return bytes;
+  return bytes.subarray(0, length);
 }
 
-function tail(point: number, shift: number): number {
-  return 0x80 | ((point >> shift) & 0x3f);
-}
-
-function padded(bytes: number[]): DataView {
+function padded(bytes: Uint8Array): DataView {
   const length = Math.ceil((bytes.length + 9) / 64) * 64;
-  const view = new DataView(new ArrayBuffer(length));
-  bytes.forEach((byte, i) => view.setUint8(i, byte));
+  const block = new Uint8Array(length);
+  block.set(bytes);
+  const view = new DataView(block.buffer);
   view.setUint8(bytes.length, 0x80);
   view.setUint32(length - 8, Math.floor((bytes.length * 8) / 2 ** 32));
   view.setUint32(length - 4, (bytes.length * 8) >>> 0);

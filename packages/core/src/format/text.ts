@@ -5,7 +5,12 @@ export function compareText(a: string, b: string): number {
 }
 
 /** `a`, `a and b`, `a, b and c`. */
-export function listOf(words: readonly string[]): string {
-  if (words.length < 2) return words.join("");
-  return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+export function listOf(items: readonly string[]): string {
+  if (items.length < 2) return items.join("");
+  return `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`;
+}
+
+/** Splits a list of names written as words. */
+export function words(text: string): string[] {
+  return text.split(/\s+/).filter((word) => word !== "");
 }

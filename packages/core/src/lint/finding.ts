@@ -18,6 +18,8 @@ export interface LintFinding {
 export const LINT_RULES = {
   "missing-entry":
     "The template names a leaf or an MSR that the node does not have: fatal at boot.",
+  "kvm-capability":
+    "Firecracker or the template asks for a KVM capability that the node lacks: fatal at boot.",
   overwritten: "Firecracker overwrites these bits, whatever the template says.",
   flags: "The entry's flags do not fit its leaf.",
   unbacked: "The template sets a feature that the node does not have.",
@@ -26,7 +28,9 @@ export const LINT_RULES = {
   "hidden-weakness": "The template hides a weakness or a needed action that the node announces.",
   identity: "The template shows guests another model than the node's.",
   "static-model": "Firecracker refuses this built-in template on this model.",
+  unenforced: "The node's KVM does not do what templates say, as a trial on a vCPU has shown.",
   deprecated: "Built-in templates are deprecated and will go with Firecracker 2.0.",
+  unmeasured: "The node's profile is an estimate or incomplete: there may be more to find.",
 } as const satisfies Record<string, string>;
 
 export type LintRuleId = keyof typeof LINT_RULES;

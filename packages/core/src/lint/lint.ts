@@ -15,6 +15,7 @@ import { vendorOf } from "../tables/vendors.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import type { LintFinding, LintRuleId, LintSeverity } from "./finding.ts";
 import { lintArmTemplate } from "./lint-arm.ts";
+import { lintKvm } from "./lint-kvm.ts";
 
 export interface Linted {
   readonly template: CpuTemplate;
@@ -162,6 +163,14 @@ function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string
   return [found("static-model", severity, { name }, message, fix), gone];
 }
 
+function lintFacts({ estimate, incomplete }: NodeProfile): LintFinding[] {
+  const why = [...(estimate ? ["it is an estimate, not a measurement"] : []), ...incomplete];
+  if (why.length === 0) return [];
+  const message = `The node may be otherwise than its profile says: ${why.join("; ")}.`;
+  const fix = "Lint again with the node's own fingerprint.";
+  return [found("unmeasured", "warning", {}, message, fix)];
+}
+
 /** Lints a template on one node, for these release lines. Undefined: nothing known of its vendor. */
 export function lintTemplate(
   linted: Linted,
@@ -169,7 +178,9 @@ export function lintTemplate(
   lines: readonly string[],
 ): LintFinding[] | undefined {
   const { cpu } = profile;
-  if (cpu.arch === "aarch64") return lintArmTemplate(linted.template, profile);
+  if (cpu.arch === "aarch64") {
+    return [...lintKvm(linted.template, profile), ...lintArmTemplate(linted.template, profile)];
+  }
   const offered = indexEntries(cpu.cpuid);
   const leaf0 = offered.get(entryKey(0, 0));
   const vendor = leaf0 === undefined ? undefined : vendorOf(leaf0);
@@ -182,6 +193,7 @@ export function lintTemplate(
     new Map(decode({ vendor, cpuid, msrs }, true).map((field) => [field.name, field]));
   const [guest, node] = [fieldsOf(view), fieldsOf(bare)];
   return [
+    ...lintKvm(template, profile),
     ...lintMissing(view, template),
     ...lintBuiltIn(linted, offered, lines),
     ...lintLanguage(template, vendor, lines),
@@ -189,5 +201,6 @@ export function lintTemplate(
     ...lintDependencies(guest, node),
     ...lintXsaveSize(guest),
     ...lintIdentity(view.cpuid, bare.cpuid, vendor),
+    ...lintFacts(profile),
   ];
 }

@@ -6,7 +6,7 @@ import { compareText } from "../format/text.ts";
 import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
-import { vendorOf, vendorString } from "../tables/vendors.ts";
+import { vendorOfCpu, vendorString } from "../tables/vendors.ts";
 import {
   DEFAULT_OPTIONS,
   planClasses,
@@ -18,6 +18,7 @@ import {
   refuseDuplicateNames,
   refuseIncomplete,
   refuseMixtures,
+  refuseUnenforced,
   someOf,
   type Refusal,
 } from "./refuse.ts";
@@ -33,8 +34,8 @@ function classesOf(profiles: readonly NodeProfile[], without: readonly string[] 
   const cpus = new Set(profiles.map((p) => p.cpu));
   const indexed = new Map([...cpus].map((c) => [c, indexEntries(c.cpuid)]));
   const vendor = vendorOfPool(profiles);
-  const incomplete = refuseIncomplete(profiles, indexed, vendor);
-  if (incomplete.length > 0) return { ok: false, refusals: incomplete };
+  const refusals = [...refuseUnenforced(profiles), ...refuseIncomplete(profiles, indexed, vendor)];
+  if (refusals.length > 0) return { ok: false, refusals };
   return { ok: true, classes: withoutClasses(groupIntoClasses(profiles, vendor), without) };
 }
 
@@ -105,6 +106,5 @@ function byVendor(profiles: readonly NodeProfile[]): NodeProfile[][] {
 }
 
 function vendorOfPool(profiles: readonly NodeProfile[]): Vendor {
-  const leaf0 = profiles[0]?.cpu.cpuid.find(({ leaf }) => leaf === 0);
-  return (leaf0 === undefined ? undefined : vendorOf(leaf0)) ?? "intel";
+  return vendorOfCpu(profiles[0]?.cpu.cpuid ?? []) ?? "intel";
 }

@@ -38,7 +38,8 @@ function hex(value: number | bigint): string {
   return `0x${value.toString(16)}`;
 }
 
-function entriesOf(guest: GuestCpu): Map<string, CpuidEntry> {
+/** The planned guest's entries, undecided bits as 0. */
+export function plannedEntries(guest: GuestCpu): Map<string, CpuidEntry> {
   return new Map(
     guest.cpuid.map(({ leaf, subleaf, registers: r }) => [
       entryKey(leaf, subleaf),
@@ -62,10 +63,18 @@ function featureMask(vendor: Vendor, leaf: number, subleaf: number, register: Re
   );
 }
 
-type Report = (address: string, problem: string) => void;
+export type Report = (
+  address: string,
+  problem: string,
+  values?: { readonly expected: string; readonly actual: string },
+) => void;
+
+function reportValues(report: Report, address: string, expected: string, actual: string): void {
+  report(address, `${actual} instead of ${expected}`, { expected, actual });
+}
 
 /** Each planned register of one class: equal to the plan, and backed by what the class offers. */
-function compareCpuid(
+export function compareCpuid(
   guest: GuestCpu,
   expected: CpuidMap,
   view: GuestView,
@@ -80,7 +89,7 @@ function compareCpuid(
       const planned = ((expected.get(key)?.[register] ?? 0) & mask) >>> 0;
       const actual = ((view.cpuid.get(key)?.[register] ?? 0) & mask) >>> 0;
       const address = registerAddress(leaf, subleaf, register);
-      if (planned !== actual) report(address, `${hex(actual)} instead of ${hex(planned)}`);
+      if (planned !== actual) reportValues(report, address, hex(planned), hex(actual));
       const backing = offered.get(key)?.[register] ?? 0;
       const claimed = (actual & featureMask(vendor, leaf, subleaf, register) & ~backing) >>> 0;
       if (claimed !== 0) report(address, `claims features the class lacks: ${hex(claimed)}`);
@@ -89,7 +98,7 @@ function compareCpuid(
   return guest.cpuid.length * REGISTERS.length;
 }
 
-function compareMsrs(
+export function compareMsrs(
   guest: GuestCpu,
   view: GuestView,
   offered: ReadonlyMap<number, bigint>,
@@ -98,7 +107,7 @@ function compareMsrs(
 ): number {
   for (const { addr, mask, value } of guest.msrs) {
     const actual = (view.msrs.get(addr) ?? 0n) & mask;
-    if (actual !== value) report(msrAddress(addr), `${hex(actual)} instead of ${hex(value)}`);
+    if (actual !== value) reportValues(report, msrAddress(addr), hex(value), hex(actual));
     const features = msrFields(vendor, addr).reduce(
       (bits, { kind, hi, lo }) => (kind === "feature" ? bits | mask64(hi, lo) : bits),
       0n,
@@ -122,7 +131,7 @@ export function prove(
   lines: readonly string[],
 ): Proof {
   const violations: Violation[] = [];
-  const planned = entriesOf(guest);
+  const planned = plannedEntries(guest);
   let registers = 0;
   for (const { nodeClass, template } of emitted) {
     const { id, vendor, cpu } = nodeClass;

@@ -4,6 +4,7 @@ import { CoreError } from "../errors.ts";
 import { leafAddress } from "../format/address.ts";
 import { compareText, listOf } from "../format/text.ts";
 import { missingFacts } from "../profile/complete.ts";
+import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { vendorOf, vendorString } from "../tables/vendors.ts";
@@ -15,6 +16,7 @@ type RefusalCode =
   | "unknown-vendor"
   | "unsupported"
   | "incomplete"
+  | "unenforced"
   | "requirement"
   | "unreachable";
 
@@ -127,6 +129,17 @@ export function refuseIncomplete(
     nodes,
   }));
 }
+
+/** Nodes on which a template does nothing: a plan for them would be proven and wrong. */
+export function refuseUnenforced(profiles: readonly NodeProfile[]): Refusal[] {
+  const nodes = profiles.filter(ignoresTemplates).map(({ name }) => name);
+  if (nodes.length === 0) return [];
+  const message = `${someOf(nodes)} cannot enforce a CPU template: ${IGNORES_TEMPLATES}`;
+  return [{ code: "unenforced", message, hint: OWN_POOL, nodes }];
+}
+
+const OWN_POOL =
+  "Leave such nodes out, or give them a KVM that enforces CPUID (kvm_intel, kvm_amd on hardware).";
 
 export function refuseDuplicateNames(profiles: readonly NodeProfile[]): void {
   const seen = new Set<string>();

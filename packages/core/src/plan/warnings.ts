@@ -42,7 +42,7 @@ export function estimateWarnings(classes: readonly Pick<NodeClass, "id" | "estim
     .filter(({ estimate }) => estimate)
     .map(
       ({ id }) =>
-        `${id} has a node that is an estimate from the catalogue, not a measurement. Plan again ` +
+        `${id} has a node that is an estimate, not a measurement. Plan again ` +
         "with its own fingerprint before using the templates.",
     );
 }

@@ -11,6 +11,7 @@ import {
   type FamilyModelStepping,
   type Model,
 } from "../tables/models.ts";
+import { vendorOfCpu } from "../tables/vendors.ts";
 import type { NodeProfile, OfferedCpu } from "./profile.ts";
 
 export interface NodeClass {
@@ -100,6 +101,15 @@ export function groupIntoClasses(profiles: readonly NodeProfile[], vendor: Vendo
         (a.model?.launched ?? Infinity) - (b.model?.launched ?? Infinity) ||
         compareText(a.id, b.id),
     );
+}
+
+/**
+ * The class that a node is of by itself, with the shortest digest; a pool's may be longer.
+ * Undefined for aarch64 and for vendors nothing is known about.
+ */
+export function classId(profile: NodeProfile): string | undefined {
+  const vendor = vendorOfCpu(profile.cpu.cpuid);
+  return vendor === undefined ? undefined : groupIntoClasses([profile], vendor)[0]?.id;
 }
 
 function classOf(members: readonly NodeProfile[], vendor: Vendor, digest: string): NodeClass {

@@ -7,7 +7,7 @@ import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
 import type { NodeProfile } from "./profile.ts";
 
 /** Leaves without which nothing can be said about a guest. */
-const REQUIRED: readonly (readonly [leaf: number, subleaf: number])[] = [
+export const REQUIRED_LEAVES: readonly (readonly [leaf: number, subleaf: number])[] = [
   [0x0, 0],
   [0x1, 0],
   [0x7, 0],
@@ -23,7 +23,7 @@ const ARCH_CAPABILITIES_BIT = 29;
 /** What a profile lacks to be planned or judged with; empty when nothing. */
 export function missingFacts(profile: NodeProfile, cpuid: CpuidMap, vendor: Vendor): string[] {
   const missing = [...profile.incomplete];
-  for (const [leaf, subleaf] of REQUIRED) {
+  for (const [leaf, subleaf] of REQUIRED_LEAVES) {
     if (!cpuid.has(entryKey(leaf, subleaf)))
       missing.push(`${leafAddress(leaf, subleaf)} is absent`);
   }

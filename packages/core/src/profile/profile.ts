@@ -1,5 +1,6 @@
 /** A node profile: what one node can offer a guest. Facts only; it may be incomplete. */
 import type { ArmRegister, CpuidEntry, MsrValue } from "../cpuid.ts";
+import type { KvmFacts } from "./kvm-facts.ts";
 
 export const PROFILE_SCHEMA = "evenkeel/node-profile@1";
 
@@ -18,6 +19,12 @@ export interface HostFacts {
   readonly biosVersion?: string;
   readonly biosRevision?: string;
   readonly cpuModel?: string;
+  /** Changes with each boot: `/proc/sys/kernel/random/boot_id`. */
+  readonly bootId?: string;
+  /** As `/sys/devices/system/cpu/smt/control` says: `on`, `off`, `notsupported`, … */
+  readonly smt?: string;
+  /** What the node itself runs on: `none` on bare metal, else a name, or `unknown`. */
+  readonly hypervisor?: string;
 }
 
 /** The CPU's side of a profile; equal nodes may share one. */
@@ -46,9 +53,13 @@ export interface NodeProfile {
   /** Versions installed, or the version whose tool made the fingerprint. */
   readonly firecracker: readonly string[];
   readonly tsc?: TscFacts;
+  /** Only where the profile was probed through KVM. */
+  readonly kvm?: KvmFacts;
   readonly provenance: string | undefined;
+  /** What a person should know of how it was made. */
+  readonly notes?: readonly string[];
   /** What is missing and why; empty when complete. */
   readonly incomplete: readonly string[];
-  /** From the catalogue, not from a machine. */
+  /** From the catalogue or a raw dump, not from a measurement of what a guest sees. */
   readonly estimate: boolean;
 }

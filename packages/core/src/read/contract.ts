@@ -6,6 +6,9 @@ import { readProfileCpu } from "./profile.ts";
 
 export { CONTRACT_SCHEMA };
 
+/** Names, versions and the like: more than this would only make the digest slow. */
+const LONGEST = 4096;
+
 type Kind = "string" | "number" | "boolean";
 interface Kinds {
   readonly string: string;
@@ -20,6 +23,10 @@ function optional<K extends Kind>(
   problems: Problems,
 ): Kinds[K] | undefined {
   const value = json[key];
+  if (typeof value === "string" && value.length > LONGEST) {
+    problems.add(key, `has ${value.length} characters; ${LONGEST} are enough`);
+    return undefined;
+  }
   if (value === undefined || typeof value === kind) return value as Kinds[K] | undefined;
   problems.add(key, `must be a ${kind}, but is ${kindOf(value)}`);
   return undefined;

@@ -1,4 +1,4 @@
-/** Any JSON file of ours or of Firecracker's: recognised by content, never by its name. */
+/** Any JSON file of ours, of Firecracker's or of QEMU's: recognised by content, never by name. */
 import { fail } from "../errors.ts";
 import { PROFILE_SCHEMA, type NodeProfile } from "../profile/profile.ts";
 import { parseTemplate, TEMPLATE_KEYS } from "../template/parse.ts";
@@ -12,6 +12,10 @@ import {
 } from "./dump.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { CONTRACT_SCHEMA, readContract } from "./contract.ts";
+import { estimateProfile } from "../kvm/estimate.ts";
+import { DEFAULT_KERNEL } from "../kvm/kernels.ts";
+import { isQemuModel, readQemuModel } from "./raw/qemu.ts";
+import { isVmConfig, readVmConfig } from "./vm-config.ts";
 import { readPlan, PLAN_SCHEMA, type PlanFile } from "./plan.ts";
 import { isObject, kindOf, type JsonObject } from "../json/problems.ts";
 import { readProfileCpu, readProfileHeader } from "./profile.ts";
@@ -22,8 +26,11 @@ export type Document =
   | { readonly kind: "plan"; readonly plan: PlanFile }
   | { readonly kind: "contract"; readonly contract: CpuContract };
 
-/** Reads a document; `name` is the node's name where the document has none. */
-export function readDocument(json: unknown, name: string): Document {
+/**
+ * Reads a document; `name` is the node's name where the document has none, `kernel` the host kernel
+ * that a document without measurements is an estimate for.
+ */
+export function readDocument(json: unknown, name: string, kernel = DEFAULT_KERNEL): Document {
   if (!isObject(json)) {
     return fail("UNKNOWN_FORMAT", `the top level must be an object, but is ${kindOf(json)}`);
   }
@@ -36,6 +43,10 @@ export function readDocument(json: unknown, name: string): Document {
     if (!isDump(template)) return { kind: "template", template };
     return profile(name, { host: {}, firecracker: [], cpu: readDumpedCpu(json, "") });
   }
+  if (isQemuModel(json)) {
+    return { kind: "profile", profile: estimateProfile(readQemuModel(json), name, kernel) };
+  }
+  if (isVmConfig(json)) return { kind: "template", template: readVmConfig(json) };
   const keys = Object.keys(json).slice(0, 5).join(", ");
   return fail("UNKNOWN_FORMAT", `not a file this project knows (its keys: ${keys || "none"})`);
 }
@@ -63,7 +74,11 @@ function readOwn(json: JsonObject, name: string): Document {
 
 /** Reads what must be a profile. */
 export function readProfile(json: unknown, name: string): NodeProfile {
-  const document = readDocument(json, name);
+  return profileOf(readDocument(json, name));
+}
+
+/** The profile that a document is; throws NOT_A_PROFILE. */
+export function profileOf(document: Document): NodeProfile {
   if (document.kind === "profile") return document.profile;
   const what = {
     plan: "this is a plan, not a profile",

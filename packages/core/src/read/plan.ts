@@ -23,7 +23,7 @@ interface PlanFileHeader {
   readonly classes: readonly PlanFileClass[];
 }
 
-interface X86PlanFile extends PlanFileHeader {
+export interface X86PlanFile extends PlanFileHeader {
   readonly arch: "x86_64";
   readonly vendor: Vendor;
   readonly guest: GuestCpu;

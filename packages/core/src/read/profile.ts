@@ -11,6 +11,7 @@ import {
   type TscFacts,
   type View,
 } from "../profile/profile.ts";
+import { kvmFactsToJson, readKvmFacts } from "./kvm-facts.ts";
 import { readInteger, readU32 } from "../json/integer.ts";
 import {
   checkKeys,
@@ -21,7 +22,16 @@ import {
   type JsonObject,
 } from "../json/problems.ts";
 
-const HOST_KEYS = ["kernel", "microcode", "biosVersion", "biosRevision", "cpuModel"] as const;
+const HOST_KEYS = [
+  "kernel",
+  "microcode",
+  "biosVersion",
+  "biosRevision",
+  "cpuModel",
+  "bootId",
+  "smt",
+  "hypervisor",
+] as const;
 const KEYS = [
   "schema",
   "name",
@@ -29,6 +39,8 @@ const KEYS = [
   "host",
   "firecracker",
   "tsc",
+  "kvm",
+  "notes",
   "incomplete",
   "estimate",
   "arch",
@@ -189,6 +201,8 @@ export function readProfileHeader(
   const name = readString(json, "name", "name", problems);
   if (name === "") problems.add("name", "is empty");
   const tsc = readTsc(json, problems);
+  const kvm = readKvmFacts(json["kvm"], problems);
+  const notes = readStrings(json, "notes", problems);
   const profile = {
     name: name ?? fallbackName,
     host: host as HostFacts,
@@ -198,7 +212,12 @@ export function readProfileHeader(
     estimate: readFlag(json, "estimate", problems),
   };
   problems.throwIfAny("BAD_FIELD");
-  return tsc === undefined ? profile : { ...profile, tsc };
+  return {
+    ...profile,
+    ...(tsc === undefined ? {} : { tsc }),
+    ...(kvm === undefined ? {} : { kvm }),
+    ...(notes.length === 0 ? {} : { notes }),
+  };
 }
 
 function listIfAny<T>(items: readonly T[]): readonly T[] | undefined {
@@ -206,14 +225,21 @@ function listIfAny<T>(items: readonly T[]): readonly T[] | undefined {
 }
 
 /** A profile as the file people keep: stable order, one line per entry. */
-export function formatProfile({ cpu, ...profile }: NodeProfile): string {
-  return prettyJson({
+export function formatProfile(profile: NodeProfile): string {
+  return prettyJson(profileToJson(profile));
+}
+
+/** A profile as plain data, in the order of the file; absent members are undefined. */
+export function profileToJson({ cpu, ...profile }: NodeProfile) {
+  return {
     schema: PROFILE_SCHEMA,
     name: profile.name,
     provenance: profile.provenance,
     host: profile.host,
     firecracker: profile.firecracker,
     tsc: profile.tsc,
+    kvm: profile.kvm === undefined ? undefined : kvmFactsToJson(profile.kvm),
+    notes: listIfAny(profile.notes ?? []),
     incomplete: listIfAny(profile.incomplete),
     estimate: profile.estimate ? true : undefined,
     arch: cpu.arch,
@@ -231,5 +257,5 @@ export function formatProfile({ cpu, ...profile }: NodeProfile): string {
     registers: listIfAny(
       cpu.registers.map((r) => ({ id: hexNumber(r.id), value: hexNumber(r.value) })),
     ),
-  });
+  };
 }

@@ -58,6 +58,8 @@ interface Field {
   readonly usedBy: readonly string[];
   readonly readBy: Reader;
   readonly loss: RowLoss;
+  /** What Linux's /proc/cpuinfo or QEMU call it, where that is not this name. */
+  readonly aka?: readonly string[];
   /** The heading a person looks under. */
   readonly group: string;
   readonly reference: string;
@@ -84,6 +86,7 @@ export interface Options {
   readonly requires?: readonly string[];
   readonly of?: string;
   readonly usedBy?: readonly string[];
+  readonly aka?: readonly string[];
   readonly vendors?: readonly Vendor[];
   readonly reference?: string;
 }

@@ -1,5 +1,5 @@
 /** CPU vendors by the string that leaf 0 spells. */
-import type { Registers } from "../cpuid.ts";
+import type { CpuidEntry, Registers } from "../cpuid.ts";
 import type { Vendor } from "./field.ts";
 
 const VENDOR_STRINGS: Readonly<Record<string, Vendor>> = {
@@ -16,5 +16,16 @@ export function vendorString({ ebx, edx, ecx }: Registers): string {
 }
 
 export function vendorOf(leaf0: Registers): Vendor | undefined {
-  return VENDOR_STRINGS[vendorString(leaf0)];
+  return vendorNamed(vendorString(leaf0));
+}
+
+/** The vendor of a CPU, by its leaf 0; undefined where that is absent or nothing is known. */
+export function vendorOfCpu(cpuid: readonly CpuidEntry[]): Vendor | undefined {
+  const leaf0 = cpuid.find(({ leaf }) => leaf === 0);
+  return leaf0 === undefined ? undefined : vendorOf(leaf0);
+}
+
+/** The vendor that calls itself `GenuineIntel` or `AuthenticAMD`. */
+export function vendorNamed(name: string): Vendor | undefined {
+  return Object.hasOwn(VENDOR_STRINGS, name) ? VENDOR_STRINGS[name] : undefined;
 }

@@ -1,8 +1,10 @@
 /** What a verdict looks at besides the CPU's words: kernel, formats, TSC, MSRs, identity. */
 import type { CpuContract } from "../contract/contract.ts";
+import { missingCapabilities } from "../firecracker/capabilities.ts";
 import { isSavedMsr } from "../firecracker/saved-msrs.ts";
 import { snapshotFormat } from "../firecracker/versions.ts";
 import { msrAddress } from "../format/address.ts";
+import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { msrFields } from "../tables/lookup.ts";
 import { decodeSignature, formatFms, modelOf, type FamilyModelStepping } from "../tables/models.ts";
@@ -98,24 +100,34 @@ export function judgeEstimate({ estimate }: NodeProfile): Finding[] {
   return [finding("measured", "unknown", "profile", {}, text)];
 }
 
+/** Where KVM changes a guest's CPUID behind its back, nothing that was compared holds. */
+export function judgeEnforcement(profile: NodeProfile): Finding[] {
+  if (!ignoresTemplates(profile)) return [];
+  const values = { promised: "the snapshot's CPUID", offered: "the hardware's own" };
+  const text = `No CPUID is sure there: ${IGNORES_TEMPLATES}.`;
+  return [finding("enforced", "unknown", "CPUID", values, text)];
+}
+
 export function judgeProfile(missing: readonly string[], contract: CpuContract): Finding[] {
   return [...contract.incomplete, ...missing].map((what) =>
     finding("complete", "unknown", "profile", {}, `Too incomplete to be sure: ${what}.`),
   );
 }
 
-export function judgeCapabilities(contract: CpuContract): Finding[] {
-  return contract.kvmCapabilities
-    .filter((capability) => !capability.startsWith("!"))
-    .map((capability) =>
-      finding(
-        "kvm-capability",
-        "unknown",
-        `KVM capability ${capability}`,
-        { promised: "present" },
-        "The template asks for it; the node's profile does not say.",
-      ),
+export function judgeCapabilities(contract: CpuContract, { kvm }: NodeProfile): Finding[] {
+  const { arch, kvmCapabilities } = contract;
+  const judged = (name: string, severity: Severity, offered: string | undefined, text: string) =>
+    finding("kvm-capability", severity, name, { promised: "present", offered }, text);
+  if (kvm !== undefined) {
+    const text = "Firecracker asks for it before it loads anything: it does not start there.";
+    return missingCapabilities(arch, kvmCapabilities, kvm.capabilities).map(({ name }) =>
+      judged(name, "incompatible", "absent", text),
     );
+  }
+  const text = "The template asks for it; the node's profile does not say.";
+  return kvmCapabilities
+    .filter((capability) => !capability.startsWith("!"))
+    .map((capability) => judged(`KVM capability ${capability}`, "unknown", undefined, text));
 }
 
 /** MSRs that the snapshot restores and the node's KVM does not list. */

@@ -2,19 +2,20 @@
 import type { CpuContract } from "../contract/contract.ts";
 import { compareText } from "../format/text.ts";
 import { groupIntoClasses } from "../profile/class.ts";
+import { ignoresTemplates } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { vendorOf } from "../tables/vendors.ts";
+import { vendorOfCpu } from "../tables/vendors.ts";
 import type { MatrixEntry } from "./matrix.ts";
 
-function vendorOfNode({ cpu }: NodeProfile) {
-  const leaf0 = cpu.cpuid.find(({ leaf }) => leaf === 0);
-  return leaf0 === undefined ? undefined : vendorOf(leaf0);
-}
-
-/** What a verdict looks at besides the class: kernel line, Firecracker versions, TSC, gaps, estimates. */
-function circumstances({ host, firecracker, tsc, incomplete, estimate }: NodeProfile): string {
+/** What a verdict looks at besides the class: kernel line, Firecracker, TSC, KVM, gaps, estimates. */
+function circumstances(profile: NodeProfile): string {
+  const { host, firecracker, tsc, kvm, incomplete, estimate } = profile;
   const kernel = /^\d+\.\d+/.exec(host.kernel ?? "")?.[0] ?? "?";
-  return JSON.stringify([kernel, firecracker.toSorted(compareText), tsc, incomplete, estimate]);
+  const versions = firecracker.toSorted(compareText);
+  const offered = [...(kvm?.capabilities ?? [])].filter(([, answer]) => answer > 0);
+  const capabilities = kvm === undefined ? "?" : offered.map(([number]) => number);
+  const ignores = ignoresTemplates(profile);
+  return JSON.stringify([kernel, versions, tsc, capabilities, ignores, incomplete, estimate]);
 }
 
 function labelOf(id: string, { host }: NodeProfile, taken: ReadonlySet<string>): string {
@@ -44,7 +45,7 @@ export function matrixEntries(
     entries.push({ label, nodes, profile, contract: contractOf(profile) });
   };
   for (const vendor of ["intel", "amd"] as const) {
-    const own = sorted.filter((profile) => vendorOfNode(profile) === vendor);
+    const own = sorted.filter((profile) => vendorOfCpu(profile.cpu.cpuid) === vendor);
     const byName = new Map(own.map((profile) => [profile.name, profile]));
     for (const { id, nodes } of groupIntoClasses(own, vendor)) {
       const members = nodes.flatMap((name) => byName.get(name) ?? []);
@@ -57,6 +58,6 @@ export function matrixEntries(
     }
   }
   for (const profile of sorted)
-    if (vendorOfNode(profile) === undefined) add(profile.name, [profile]);
+    if (vendorOfCpu(profile.cpu.cpuid) === undefined) add(profile.name, [profile]);
   return entries;
 }

@@ -7,10 +7,11 @@ import { simulate } from "../firecracker/simulate.ts";
 import { missingFacts } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
-import { vendorOf } from "../tables/vendors.ts";
+import { vendorOfCpu } from "../tables/vendors.ts";
 import {
   finding,
   judgeCapabilities,
+  judgeEnforcement,
   judgeEstimate,
   judgeFormat,
   judgeIdentity,
@@ -50,11 +51,6 @@ export interface PreparedNode {
   readonly missing: readonly string[];
 }
 
-function vendorOfNode({ cpu }: NodeProfile): Vendor | undefined {
-  const leaf0 = cpu.cpuid.find(({ leaf }) => leaf === 0);
-  return leaf0 === undefined ? undefined : vendorOf(leaf0);
-}
-
 /**
  * The release whose normalization hides the least: a node can honour all that KVM offers, even
  * what a newer Firecracker would not show a fresh guest (WAITPKG since 1.12).
@@ -92,7 +88,7 @@ export function prepare(
   profiles: readonly NodeProfile[],
 ): Bench {
   const offers = profiles.map((profile) => {
-    const own = vendorOfNode(profile);
+    const own = vendorOfCpu(profile.cpu.cpuid);
     const content = own === undefined ? profile.cpu : offeredBy(profile, own);
     return { profile, vendor: own, content };
   });
@@ -150,10 +146,11 @@ export function judgePrepared(
   if (strange !== undefined) return { verdict: verdictOf([strange]), findings: [strange] };
   const findings: Finding[] = [
     ...judgeEstimate(profile),
+    ...judgeEnforcement(profile),
     ...judgeProfile(node.missing, contract),
     ...judgeKernel(contract, profile),
     ...judgeFormat(contract, profile, version),
-    ...judgeCapabilities(contract),
+    ...judgeCapabilities(contract, profile),
   ];
   if (contract.arch === "aarch64") {
     findings.push(...compareArm(contract.registers, profile.cpu.registers));

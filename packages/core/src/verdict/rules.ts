@@ -19,7 +19,7 @@ export const RULES = {
   tsc: "The TSC runs at the snapshot's frequency within 250 ppm, or the node can scale it.",
   kernel: "The host kernel is the snapshot's or the next newer one that is tested.",
   "snapshot-format": "A Firecracker on the node loads the snapshot's format.",
-  "kvm-capability": "KVM capabilities that the template asked for are known to be there.",
+  "kvm-capability": "KVM capabilities that Firecracker and the template ask for are there.",
   complete: "The node's profile is complete.",
   "arm/lower": "aarch64: every ID register field reaches what the guest was promised.",
   "arm/higher": "aarch64: what software must be prepared for is known to the guest.",
@@ -32,10 +32,11 @@ export const RULES = {
   "arm/caches": "aarch64: cache geometry is the same, which KVM before 6.3 insists on.",
   "arm/reserved": "aarch64: the guest was promised no bits that no row names.",
   "arm/missing": "aarch64: every register that the snapshot restores exists.",
+  enforced: "The node's KVM gives a guest the CPUID it was set, as a trial on a vCPU has shown.",
   measured: "The node's profile was measured, not estimated.",
 } as const satisfies Record<string, string>;
 
 export type RuleId = keyof typeof RULES;
 
 /** Changes when a rule's meaning does: certificates name the version they were made with. */
-export const RULES_VERSION = "1";
+export const RULES_VERSION = "2";

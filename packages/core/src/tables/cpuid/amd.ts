@@ -79,12 +79,16 @@ const FEATURES_2: readonly CpuidField[] = [
     weakness(1, "FSGS_NON_SERIALIZING", "FS/GS base writes do not serialize", "base", {
       reference: XEN_FEATURESET,
     }),
-    immunity(2, "LFENCE_SERIALIZING", "LFENCE always serializes", "immunities"),
+    immunity(2, "LFENCE_SERIALIZING", "LFENCE always serializes", "immunities", {
+      aka: ["lfence-always-serializing"],
+    }),
     kernel(3, "SMM_PAGE_CFG_LOCK", "SMM paging configuration lock", "machine check"),
     weakness(5, "VERW_CLEAR", "VERW clears CPU buffers", "speculation control", {
       reference: XEN_FEATURESET,
     }),
-    immunity(6, "NULL_SELECTOR_CLEARS_BASE", "a null selector clears the base", "base"),
+    immunity(6, "NULL_SELECTOR_CLEARS_BASE", "a null selector clears the base", "base", {
+      aka: ["null-sel-clr-base"],
+    }),
     kernel(7, "UPPER_ADDRESS_IGNORE", "upper address ignore", "paging"),
     kernel(8, "AUTO_IBRS", "automatic IBRS", "speculation control"),
     // Announces a lack, but one that only firmware could trip over: merged like a feature.

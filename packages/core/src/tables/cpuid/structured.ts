@@ -33,7 +33,7 @@ const SUBLEAF_0_EBX = inRegister(0x7, 0, "ebx", ref, [
   hint(9, "ERMS", "enhanced REP MOVSB/STOSB", "string operations"),
   kernel(10, "INVPCID", "INVPCID", "paging", { requires: ["PCID"] }),
   instruction(11, "RTM", "restricted transactional memory", "TSX"),
-  kernel(12, "RDT_M", "resource director monitoring", "resource control"),
+  kernel(12, "RDT_M", "resource director monitoring", "resource control", { aka: ["cqm"] }),
   weakness(13, "ZERO_FCS_FDS", "x87 CS and DS stored as zero", "x87", { reference: FPU_LEFTOVERS }),
   instruction(14, "MPX", "memory protection extensions", "MPX", {
     requires: ["XSAVE", "XCR0_BNDREGS", "XCR0_BNDCSR"],
@@ -53,7 +53,7 @@ const SUBLEAF_0_EBX = inRegister(0x7, 0, "ebx", ref, [
   instruction(26, "AVX512PF", "prefetch (Xeon Phi)", AVX512, { requires: ["AVX512F"] }),
   instruction(27, "AVX512ER", "exponential (Xeon Phi)", AVX512, { requires: ["AVX512F"] }),
   instruction(28, "AVX512CD", "conflict detection", AVX512, { requires: ["AVX512F"] }),
-  instruction(29, "SHA", "SHA-1, SHA-256", "crypto", { requires: ["SSE2"] }),
+  instruction(29, "SHA", "SHA-1, SHA-256", "crypto", { requires: ["SSE2"], aka: ["sha_ni"] }),
   instruction(30, "AVX512BW", "byte and word", AVX512, { requires: ["AVX512F"] }),
   instruction(31, "AVX512VL", "vector lengths 128 and 256", AVX512, { requires: ["AVX512F"] }),
 ]);
@@ -109,7 +109,10 @@ const SUBLEAF_0_EDX = inRegister(0x7, 0, "edx", ref, [
   instruction(16, "TSXLDTRK", "TSX load address tracking", "TSX"),
   kernel(18, "PCONFIG", "PCONFIG", "memory encryption"),
   kernel(19, "ARCH_LBR", "architectural last branch records", "tracing"),
-  instruction(20, "CET_IBT", "indirect branch tracking", "CET", { requires: ["XSS_CET_U"] }),
+  instruction(20, "CET_IBT", "indirect branch tracking", "CET", {
+    requires: ["XSS_CET_U"],
+    aka: ["ibt"],
+  }),
   instruction(22, "AMX_BF16", "tile bfloat16", "AMX", { requires: ["AMX_TILE"] }),
   instruction(23, "AVX512_FP16", "half-precision", AVX512, { requires: ["AVX512BW"] }),
   instruction(24, "AMX_TILE", "tiles", "AMX", {
@@ -120,7 +123,9 @@ const SUBLEAF_0_EDX = inRegister(0x7, 0, "edx", ref, [
   kernel(27, "STIBP", "single-thread indirect branch predictors", SPECULATION),
   kernel(28, "FLUSH_L1D", "FLUSH_CMD MSR", SPECULATION),
   kernel(29, "ARCH_CAPABILITIES", "ARCH_CAPABILITIES MSR", SPECULATION),
-  kernel(30, "CORE_CAPABILITIES", "CORE_CAPABILITIES MSR", SPECULATION),
+  kernel(30, "CORE_CAPABILITIES", "CORE_CAPABILITIES MSR", SPECULATION, {
+    aka: ["core-capability"],
+  }),
   kernel(31, "SSBD", "speculative store bypass disable", SPECULATION),
 ]);
 

@@ -11,13 +11,19 @@ const of = { of: "ARCH_CAPABILITIES" };
 const united = { ...of, reference: XEN_FEATURESET };
 
 const ARCH_CAPABILITIES_FIELDS = inMsr(ARCH_CAPABILITIES, intel, [
-  immunity(0, "RDCL_NO", "no rogue data cache load (Meltdown)", IMMUNITIES, of),
+  immunity(0, "RDCL_NO", "no rogue data cache load (Meltdown)", IMMUNITIES, {
+    ...of,
+    aka: ["rdctl-no"],
+  }),
   immunity(1, "IBRS_ALL", "enhanced IBRS", IMMUNITIES, of),
   weakness(2, "RSBA", "return predictions from other sources", SPECULATION, united),
   immunity(3, "SKIP_L1DFL_VMENTRY", "no L1D flush on VM entry", IMMUNITIES, of),
   immunity(4, "SSB_NO", "no speculative store bypass", IMMUNITIES, of),
   immunity(5, "MDS_NO", "no microarchitectural data sampling", IMMUNITIES, of),
-  immunity(6, "IF_PSCHANGE_MC_NO", "no page size change machine check", IMMUNITIES, of),
+  immunity(6, "IF_PSCHANGE_MC_NO", "no page size change machine check", IMMUNITIES, {
+    ...of,
+    aka: ["pschange-mc-no"],
+  }),
   kernel(7, "TSX_CTRL", "TSX_CTRL MSR", "TSX", of),
   immunity(8, "TAA_NO", "no TSX asynchronous abort", IMMUNITIES, of),
   kernel(9, "MCU_CONTROL", "MCU_CONTROL MSR", SPECULATION, of),
@@ -49,7 +55,7 @@ const ARCH_CAPABILITIES_FIELDS = inMsr(ARCH_CAPABILITIES, intel, [
 export const CAPABILITY_FIELDS: readonly MsrField[] = [
   ...ARCH_CAPABILITIES_FIELDS,
   ...inMsr(0xce, { reference: "Intel SDM vol. 4, MSR_PLATFORM_INFO; KVM emulates it" }, [
-    kernel(31, "CPUID_FAULTING", "CPUID faulting for user mode", "base"),
+    kernel(31, "CPUID_FAULTING", "CPUID faulting for user mode", "base", { aka: ["cpuid_fault"] }),
   ]),
   ...inMsr(0xcf, { ...intel, reference: "Intel SDM vol. 4, IA32_CORE_CAPABILITIES" }, [
     kernel(2, "FUSA", "functional safety", "machine check", { of: "CORE_CAPABILITIES" }),

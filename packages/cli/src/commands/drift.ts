@@ -1,0 +1,79 @@
+/** `evenkeel drift`: what does a change of this node mean for its guests and its plan? */
+import { dirname, join } from "node:path";
+import {
+  driftOf,
+  formatTemplate,
+  parseJson,
+  prettyJson,
+  type Drift,
+  type NodeProfile,
+  type PlannedNode,
+} from "@evenkeel/core";
+import { CliError } from "../errors.ts";
+import { profileLoader, type ReadFlags } from "../input/documents.ts";
+import { installedFirecrackers } from "../input/firecrackers.ts";
+import { refuseStdinTwice } from "../input/read.ts";
+import { loadPlan, loadTemplate } from "../input/shape.ts";
+import { writeFileWhole } from "../output/write-files.ts";
+import { driftReport } from "../render/drift.ts";
+
+export interface DriftFlags extends ReadFlags {
+  readonly baseline?: string;
+  /** This machine by default. */
+  readonly now?: string;
+  readonly firecrackerDir?: string;
+  readonly kvm?: string;
+  readonly plan?: string;
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+/** The node's class in a plan, found by its name, and the template in use. */
+function plannedNode(path: string, { name }: NodeProfile): PlannedNode {
+  const { plan, file } = loadPlan(path);
+  const found = plan.classes.find(({ nodes }) => nodes.includes(name));
+  if (found === undefined) throw new CliError("NODE_NOT_PLANNED", `${path} has no node "${name}"`);
+  if (plan.arch === "aarch64") throw new CliError("USAGE", "--plan is for x86 nodes");
+  return { plan, class: found.id, template: loadTemplate(join(dirname(file), found.template)) };
+}
+
+function newTemplate({ plan, outcome }: Drift): string | undefined {
+  if (plan?.template === undefined) return undefined;
+  return outcome === "none" ? undefined : formatTemplate(plan.template);
+}
+
+function asJson(drift: Drift, template: string | undefined): unknown {
+  const { plan, ...rest } = drift;
+  if (plan === undefined) return rest;
+  const { template: _, ...facts } = plan;
+  const body = template === undefined ? undefined : parseJson(template);
+  return { ...rest, plan: { ...facts, template: body } };
+}
+
+/** The node as it is: this machine, under the name that it had. */
+async function probeHere({ name }: NodeProfile, flags: DriftFlags): Promise<NodeProfile> {
+  const { probe } = await import("@evenkeel/host");
+  const { versions } = await installedFirecrackers(flags.firecrackerDir);
+  return probe({
+    name,
+    firecracker: versions,
+    ...(flags.kvm === undefined ? {} : { kvm: flags.kvm }),
+  });
+}
+
+export async function runDrift(flags: DriftFlags): Promise<number> {
+  const { baseline, now, plan, out, json = false } = flags;
+  if (baseline === undefined)
+    throw new CliError("USAGE", "name the earlier profile with --baseline");
+  refuseStdinTwice(now === undefined ? [baseline] : [baseline, now]);
+  const load = profileLoader(flags);
+  const before = load(baseline);
+  const planned = plan === undefined ? undefined : plannedNode(plan, before);
+  const after = now === undefined ? await probeHere(before, flags) : load(now);
+  const drift = driftOf(before, after, planned);
+  const template = newTemplate(drift);
+  if (out !== undefined && template !== undefined) writeFileWhole(out, template);
+  const written = template === undefined ? undefined : out;
+  process.stdout.write(json ? prettyJson(asJson(drift, template)) : driftReport(drift, written));
+  return drift.matters ? 1 : 0;
+}

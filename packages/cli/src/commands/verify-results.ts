@@ -1,0 +1,53 @@
+/** Mismatches of several release lines, each once with the lines that it concerns. */
+import {
+  compareLines,
+  decodeSignature,
+  formatFms,
+  isAcceptedOn,
+  type BootRequest,
+  type Mismatch,
+  type StaticTemplate,
+} from "@evenkeel/core";
+import type { Found } from "../render/verify.ts";
+
+export interface LineResult {
+  readonly line: string;
+  readonly registers: number;
+  readonly mismatches: readonly Mismatch[];
+}
+
+export function mergeLines(results: readonly LineResult[]): Found[] {
+  const merged = new Map<string, { mismatch: Mismatch; lines: string[] }>();
+  for (const { line, mismatches } of results) {
+    for (const mismatch of mismatches) {
+      const { owner, address, name, expected, actual, message } = mismatch;
+      const key = JSON.stringify([owner, address, name, expected, actual, message]);
+      const known = merged.get(key);
+      if (known === undefined) merged.set(key, { mismatch, lines: [line] });
+      else known.lines.push(line);
+    }
+  }
+  return [...merged.values()].map(({ mismatch, lines }) => ({ ...mismatch, firecracker: lines }));
+}
+
+/** The line from which on Firecracker refuses a built-in template on a model outside its list. */
+const MODELS_CHECKED_SINCE = "1.12";
+
+export function refusedModels(
+  builtIn: StaticTemplate | undefined,
+  { line, offered }: BootRequest,
+): Mismatch[] {
+  if (builtIn === undefined || compareLines(line, MODELS_CHECKED_SINCE) < 0) return [];
+  const signature = decodeSignature(offered.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
+  if (isAcceptedOn(builtIn, signature)) return [];
+  return [
+    {
+      owner: "firecracker",
+      address: "CPUID.01H:EAX",
+      name: "family/model/stepping",
+      expected: builtIn.models.map(formatFms).join(" or "),
+      actual: formatFms(signature),
+      message: `Firecracker refuses ${builtIn.name} on this model.`,
+    },
+  ];
+}

@@ -1,0 +1,106 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { CLX, evenkeel, ICX, ROOT, temporaryDirectory } from "./run.ts";
+
+interface Entry {
+  readonly leaf: string;
+  readonly subleaf: string;
+  readonly [register: string]: unknown;
+}
+
+/** The example's profile with some registers of leaf 7 changed, as a file. */
+function nodeWith(directory: string, registers: object): string {
+  const json = JSON.parse(readFileSync(join(ROOT, ICX), "utf8")) as { cpuid: Entry[] };
+  const cpuid = json.cpuid.map((entry) =>
+    entry.leaf === "0x7" && entry.subleaf === "0x0" ? { ...entry, ...registers } : entry,
+  );
+  const file = join(directory, "now.json");
+  writeFileSync(file, JSON.stringify({ ...json, cpuid }));
+  return file;
+}
+
+function planned(): string {
+  const directory = temporaryDirectory();
+  expect(evenkeel(["plan", CLX, ICX, "-o", directory]).status).toBe(0);
+  return directory;
+}
+
+function leaf7(): Entry {
+  const json = JSON.parse(readFileSync(join(ROOT, ICX), "utf8")) as { cpuid: Entry[] };
+  const found = json.cpuid.find(({ leaf, subleaf }) => leaf === "0x7" && subleaf === "0x0");
+  if (found === undefined) throw new Error("the example has leaf 7");
+  return found;
+}
+
+/** A register with a bit flipped. */
+function flipped(register: string, bit: number): object {
+  const value = (Number(leaf7()[register]) ^ (1 << bit)) >>> 0;
+  return { [register]: `0x${value.toString(16)}` };
+}
+
+describe("evenkeel drift", () => {
+  test("exit code 0 where nothing changed", () => {
+    const { status, stdout } = evenkeel(["drift", "--baseline", ICX, "--now", ICX]);
+    expect([status, stdout.split("\n")[0]]).toEqual([
+      0,
+      "xeon-silver-4314: nothing that guests see has changed",
+    ]);
+  });
+
+  test("exit code 1, what is lost and what to do where the plan breaks", () => {
+    const plan = planned();
+    const now = nodeWith(plan, flipped("ebx", 5));
+    const args = ["drift", "--baseline", ICX, "--now", now, "--plan", plan];
+    const { status, stdout } = evenkeel(args);
+    expect(status).toBe(1);
+    expect(stdout).toContain("the plan does not hold any more");
+    expect(stdout).toMatch(/^CPUID\.\(EAX=07H,ECX=0\):EBX\[5\] +AVX2 +1 +0 /m);
+    expect(stdout).toContain("Snapshots of this plan: incompatible");
+    expect(stdout).toContain("Take the node out of the pool");
+    const json = JSON.parse(evenkeel([...args, "--json"]).stdout) as { outcome: string };
+    expect(json).toMatchObject({
+      outcome: "plan-broken",
+      matters: true,
+      plan: { lost: [{ name: "AVX2" }] },
+    });
+  });
+
+  test("--out writes the new template, a valid one", () => {
+    const plan = planned();
+    const now = nodeWith(plan, flipped("edx", 14));
+    const out = join(plan, "new.json");
+    const args = ["drift", "--baseline", ICX, "--now", now, "--plan", plan, "--out", out];
+    const { status, stdout } = evenkeel(args);
+    expect(status).toBe(0);
+    expect(stdout).toContain("its template still yields the planned guest CPU");
+    expect(evenkeel(["show", out]).stdout).toMatch(/SERIALIZE +hidden/);
+    expect(evenkeel(["lint", out, "--node", now]).status).toBe(0);
+  });
+
+  test.each([
+    [["--now", ICX], "name the earlier profile with --baseline"],
+    [["--baseline", "-", "--now", "-"], "standard input (-) is named more than once"],
+    [["--baseline", ICX, "--now", CLX, "--plan", CLX], "this is a profile, not a plan"],
+  ])("%j is exit code 2", (args, message) => {
+    const { status, stderr } = evenkeel(["drift", ...args]);
+    expect(status).toBe(2);
+    expect(stderr).toContain(message);
+  });
+
+  test("a node that the plan does not have", () => {
+    const directory = temporaryDirectory();
+    evenkeel(["plan", CLX, "-o", directory]);
+    const { status, stderr } = evenkeel([
+      "drift",
+      "--baseline",
+      ICX,
+      "--now",
+      ICX,
+      "--plan",
+      directory,
+    ]);
+    expect(status).toBe(2);
+    expect(stderr).toContain('has no node "xeon-silver-4314"');
+  });
+});

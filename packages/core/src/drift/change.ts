@@ -1,0 +1,85 @@
+/** What changed on a node: as its guests see it without a template, and around it. */
+import { simulate } from "../firecracker/simulate.ts";
+import { compareText } from "../format/text.ts";
+import { diffArm, diffCpus, type Difference } from "../inspect/diff.ts";
+import { stateOfProfile } from "../inspect/state.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import { whyVolatile, whyVolatileFact } from "./volatile.ts";
+
+/** A difference that means nothing to guests, and why. */
+interface Ignored {
+  readonly name: string;
+  readonly address: string;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+  readonly reason: string;
+}
+
+/** A fact of the host that changed: the likely cause. */
+interface FactChange {
+  readonly fact: string;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+export interface Changes {
+  /** What guests without a template see: `a` before, `b` now. */
+  readonly seen: readonly Difference[];
+  readonly ignored: readonly Ignored[];
+  readonly facts: readonly FactChange[];
+}
+
+/** Differences of what a guest sees; undefined where the two cannot be compared. */
+function differences(
+  baseline: NodeProfile,
+  now: NodeProfile,
+  line: string,
+): readonly Difference[] | undefined {
+  if (baseline.cpu.arch !== now.cpu.arch) return undefined;
+  if (now.cpu.arch === "aarch64") return diffArm(baseline.cpu.registers, now.cpu.registers);
+  const [a, b] = [stateOfProfile(baseline.cpu), stateOfProfile(now.cpu)];
+  if (a === undefined || b === undefined || a.vendor !== b.vendor) return undefined;
+  return diffCpus(
+    { ...simulate(baseline.cpu, a.vendor, line), vendor: a.vendor },
+    { ...simulate(now.cpu, b.vendor, line), vendor: b.vendor },
+  );
+}
+
+/** Facts of the host and versions installed there that are not what they were. */
+function factChanges(baseline: NodeProfile, now: NodeProfile): FactChange[] {
+  const factsOf = ({ host, firecracker }: NodeProfile): ReadonlyMap<string, string> =>
+    new Map([
+      ...Object.entries(host).filter(
+        (entry): entry is [string, string] => typeof entry[1] === "string",
+      ),
+      ["firecracker", firecracker.toSorted(compareText).join(", ")],
+    ]);
+  const [before, after] = [factsOf(baseline), factsOf(now)];
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .map((fact) => ({ fact, from: before.get(fact), to: after.get(fact) }))
+    .filter(({ from, to }) => from !== to);
+}
+
+/** Undefined where the two are of another architecture or vendor, or of an unknown one. */
+export function changesOf(
+  baseline: NodeProfile,
+  now: NodeProfile,
+  line: string,
+): Changes | undefined {
+  const found = differences(baseline, now, line);
+  if (found === undefined) return undefined;
+  const seen: Difference[] = [];
+  const ignored: Ignored[] = [];
+  for (const difference of found) {
+    const reason = whyVolatile(difference);
+    const { name, address, a: from, b: to } = difference;
+    if (reason === undefined) seen.push(difference);
+    else ignored.push({ name, address, from, to, reason });
+  }
+  const facts = factChanges(baseline, now);
+  for (const { fact, from, to } of facts) {
+    const reason = whyVolatileFact(fact);
+    if (reason !== undefined) ignored.push({ name: fact, address: "", from, to, reason });
+  }
+  return { seen, ignored, facts };
+}

@@ -1,0 +1,150 @@
+/** A planned node after a change: does its template still yield the pool's guest CPU? */
+import { entryKey, indexEntries, keyOf, REGISTERS, type CpuidMap } from "../cpuid.ts";
+import { leafAddress, msrAddress } from "../format/address.ts";
+import { mayBeInserted } from "../firecracker/normalization.ts";
+import { simulate, type GuestView } from "../firecracker/simulate.ts";
+import { diffCpus, type Difference } from "../inspect/diff.ts";
+import { emitTemplate } from "../plan/emit.ts";
+import type { GuestCpu, GuestEntry } from "../plan/guest.ts";
+import { prove } from "../plan/prove.ts";
+import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import type { X86PlanFile } from "../read/plan.ts";
+import { fail } from "../errors.ts";
+import { isFeatureMsr, plannedMasks, plannedMsrMask } from "../tables/masks.ts";
+import type { CpuTemplate } from "../template/template.ts";
+import { whyVolatile } from "./volatile.ts";
+
+/** A plan, and what it has for the node. */
+export interface PlannedNode {
+  readonly plan: X86PlanFile;
+  readonly class: string;
+  /** As it is in use. */
+  readonly template: CpuTemplate;
+}
+
+export interface PlannedDrift {
+  /** The class that the node was planned as. */
+  readonly class: string;
+  /** The class that it is now. */
+  readonly classNow: string;
+  /** What the template in use lets through or sets that the plan does not have. */
+  readonly leaks: readonly Difference[];
+  /** What the plan promises and the template in use does not yield any more. */
+  readonly lost: readonly Difference[];
+  /** Entries that the template in use names and the node does not have: no microVM starts. */
+  readonly fatal: readonly string[];
+  /** The template that yields the plan's guest CPU now; undefined where none does. */
+  readonly template: CpuTemplate | undefined;
+  /** Why there is none. */
+  readonly unreachable: readonly string[];
+  /** Firecracker versions on the node that the plan was not proven for. */
+  readonly unproven: readonly string[];
+}
+
+const NOTHING = { mask: 0, value: 0 };
+
+/**
+ * The plan's guest CPU, with every entry and feature MSR that the node has and the plan does not
+ * know as zero: a plan hides what not all of its nodes have.
+ */
+function extended({ guest, vendor }: X86PlanFile, { cpuid, msrs }: NodeClass): GuestCpu {
+  const known = new Set(guest.cpuid.map(keyOf));
+  const added = [...cpuid.values()].flatMap((entry): GuestEntry[] => {
+    const { leaf, subleaf } = entry;
+    if (known.has(keyOf(entry)) || mayBeInserted(vendor, leaf, subleaf)) return [];
+    const masks = plannedMasks(vendor, leaf, subleaf);
+    const [eax = NOTHING, ebx = NOTHING, ecx = NOTHING, edx = NOTHING] = REGISTERS.map(
+      (register) => ({ mask: masks[register], value: 0 }),
+    );
+    return [{ leaf, subleaf, registers: { eax, ebx, ecx, edx } }];
+  });
+  const knownMsrs = new Set(guest.msrs.map(({ addr }) => addr));
+  const addedMsrs = [...msrs.keys()]
+    .filter((addr) => !knownMsrs.has(addr) && isFeatureMsr(vendor, addr))
+    .map((addr) => ({ addr, mask: plannedMsrMask(vendor, addr), value: 0n }));
+  return { ...guest, cpuid: [...guest.cpuid, ...added], msrs: [...guest.msrs, ...addedMsrs] };
+}
+
+function planned({ cpuid }: GuestCpu, view: GuestView): CpuidMap {
+  return new Map(
+    cpuid.map(({ leaf, subleaf, registers }) => {
+      const actual = view.cpuid.get(entryKey(leaf, subleaf));
+      // What the plan leaves to the nodes is as it is here.
+      const word = (register: (typeof REGISTERS)[number]) => {
+        const { mask, value } = registers[register];
+        return (((actual?.[register] ?? 0) & ~mask) | value) >>> 0;
+      };
+      const [eax = 0, ebx = 0, ecx = 0, edx = 0] = REGISTERS.map(word);
+      return [entryKey(leaf, subleaf), { leaf, subleaf, flags: 0, eax, ebx, ecx, edx }];
+    }),
+  );
+}
+
+/** Planned (`a`) against what the template yields (`b`) under one line. */
+function deviations(
+  guest: GuestCpu,
+  nodeClass: NodeClass,
+  template: CpuTemplate,
+  line: string,
+): { readonly found: readonly Difference[]; readonly view: GuestView } {
+  const { vendor, cpu } = nodeClass;
+  const view = simulate(cpu, vendor, line, template);
+  const places = new Set(guest.cpuid.map(keyOf));
+  const msrs = new Map(guest.msrs.map(({ addr, value }) => [addr, value]));
+  const actual = {
+    vendor,
+    cpuid: indexEntries([...view.cpuid.values()].filter((entry) => places.has(keyOf(entry)))),
+    msrs: new Map(guest.msrs.map(({ addr, mask }) => [addr, (view.msrs.get(addr) ?? 0n) & mask])),
+  };
+  // Firecracker overwrites some bits of either, so that the plan's are taken after it.
+  const expected = simulate({ ...cpu, cpuid: [...planned(guest, view).values()] }, vendor, line);
+  const found = diffCpus({ vendor, cpuid: expected.cpuid, msrs }, actual);
+  return { found: found.filter((one) => whyVolatile(one) === undefined), view };
+}
+
+function isOfLine(version: string, lines: readonly string[]): boolean {
+  const plain = version.replace(/^v/, "");
+  return lines.some((line) => plain === line || plain.startsWith(`${line}.`));
+}
+
+function byAddress(items: readonly Difference[]): Difference[] {
+  return [...new Map(items.map((item) => [item.address, item])).values()];
+}
+
+function isSet(text: string | undefined): boolean {
+  return text !== undefined && text !== "0";
+}
+
+/** Something that the guest should have and has not; all else lets something through. */
+function isLoss({ kind, a, b }: Difference): boolean {
+  return kind === "feature" || kind === "union" ? isSet(a) && !isSet(b) : false;
+}
+
+export function plannedDrift(
+  now: NodeProfile,
+  { plan, template, ...node }: PlannedNode,
+): PlannedDrift {
+  const [nodeClass] = groupIntoClasses([now], plan.vendor);
+  if (nodeClass === undefined) return fail("EMPTY_POOL", "there is no profile to compare");
+  const guest = extended(plan, nodeClass);
+  const perLine = plan.firecracker.map((line) => deviations(guest, nodeClass, template, line));
+  const found = byAddress(perLine.flatMap((one) => one.found));
+  const missing = perLine.flatMap(({ view }) => view.missing);
+  const fatal = missing.map((m) =>
+    m.kind === "msr" ? msrAddress(m.addr) : leafAddress(m.leaf, m.subleaf),
+  );
+  const emitted = emitTemplate(nodeClass, guest, plan.firecracker);
+  const { violations } = prove([{ nodeClass, template: emitted }], guest, plan.firecracker);
+  const unreachable = violations.map(({ address, problem }) => `${address}: ${problem}`);
+  return {
+    class: node.class,
+    classNow: nodeClass.id,
+    leaks: found.filter((difference) => !isLoss(difference)),
+    lost: found.filter(isLoss),
+    fatal: [...new Set(fatal)],
+    template: violations.length === 0 ? emitted : undefined,
+    unreachable: [...new Set(unreachable)],
+    unproven: now.firecracker.filter((version) => !isOfLine(version, plan.firecracker)),
+  };
+}

@@ -1,0 +1,41 @@
+/**
+ * MSRs that Firecracker lists of those KVM saves: on every host, on a vendor's, with a feature.
+ * Source: `msrs_to_save_base` and `emulated_msrs_all` in Linux arch/x86/kvm/x86.c; values are those
+ * of a fresh vCPU.
+ */
+import type { Vendor } from "../tables/field.ts";
+import { atLeast } from "./kernels.ts";
+
+const EVERYWHERE = [
+  0x11, 0x12, 0x34, 0x3b, 0x48, 0x9e, 0x140, 0x174, 0x175, 0x176, 0x1fc, 0x4b56_4d00, 0x4b56_4d01,
+  0x4b56_4d02, 0x4b56_4d03, 0x4b56_4d04, 0x4b56_4d06, 0x4b56_4d07, 0xc000_0081, 0xc000_0082,
+  0xc000_0083, 0xc000_0084, 0xc000_0102, 0xc000_0103, 0xc001_0015,
+];
+const OF_VENDOR = { intel: [0x3a], amd: [0xc001_0117, 0xc001_011f] } as const;
+const OF_FEATURE: readonly (readonly [feature: string, addresses: readonly number[]])[] = [
+  ["MPX", [0xd90]],
+  ["XFD", [0x1c4, 0x1c5]],
+  ["CET_SS", [0x6a0, 0x6a2, 0x6a4, 0x6a5, 0x6a6, 0x6a7, 0x6a8, 0xda0]],
+  ["PERFMON_V2", [0xc000_0300, 0xc000_0301, 0xc000_0302, 0xc000_0303]],
+  ["WAITPKG", [0xe1]],
+];
+
+/** The state MSRs of a guest with their values at boot; the feature MSRs are not among them. */
+export function guestMsrs(
+  vendor: Vendor,
+  has: (feature: string) => boolean,
+  kernel: string,
+): Map<number, bigint> {
+  const addresses = [
+    ...EVERYWHERE,
+    ...OF_VENDOR[vendor],
+    ...OF_FEATURE.flatMap(([feature, own]) => (has(feature) ? own : [])),
+  ];
+  const msrs = new Map(addresses.map((addr) => [addr, 0n]));
+  if (vendor === "amd" && atLeast(kernel, "6.1")) msrs.set(0xc000_0104, 1n << 32n);
+  return msrs
+    .set(0x8b, vendor === "intel" ? 1n << 32n : 0x0100_0065n)
+    .set(0x1a0, 1n)
+    .set(0x277, 0x0007_0406_0007_0406n)
+    .set(0x4b56_4d05, 1n);
+}

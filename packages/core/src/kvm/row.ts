@@ -1,0 +1,34 @@
+/** The shape of a row of what KVM shows guests, and where the rows were read. */
+import type { Vendor } from "../tables/field.ts";
+
+/**
+ * Where a guest's bit comes from:
+ * - `hardware`: the same bit of the CPU
+ * - `kvm`: set whatever the CPU says: KVM emulates it, or the host kernel promises it
+ * - a list: set where the CPU has all of these
+ */
+type Origin = "hardware" | "kvm" | readonly string[];
+
+export interface PassedRow {
+  readonly features: readonly string[];
+  readonly from: Origin;
+  readonly vendor?: Vendor;
+  readonly since?: string;
+  /** The first release that no longer shows them so. */
+  readonly until?: string;
+  /** Families and models as people write them (Ice Lake-SP: 6/106); all when absent. */
+  readonly families?: readonly number[];
+  readonly models?: readonly number[];
+  readonly exceptModels?: readonly number[];
+  /** Steppings up to this one. */
+  readonly steppingsTo?: number;
+  /** Not on CPUs with this feature. */
+  readonly unless?: string;
+  readonly source: string;
+}
+
+export const CPUID_C = "Linux arch/x86/kvm/cpuid.c, kvm_set_cpu_caps";
+export const VMX_C = "Linux arch/x86/kvm/vmx/vmx.c, vmx_set_cpu_caps";
+export const SVM_C = "Linux arch/x86/kvm/svm/svm.c, svm_set_cpu_caps";
+export const X86_C = "Linux arch/x86/kvm/x86.c, kvm_get_arch_capabilities";
+export const COMMON_C = "Linux arch/x86/kernel/cpu/common.c, cpu_vuln_blacklist";

@@ -1,0 +1,39 @@
+/** What a node's KVM says against a template: it does not do what templates say, or lacks something. */
+import { missingCapabilities } from "../firecracker/capabilities.ts";
+import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import type { CpuTemplate } from "../template/template.ts";
+import type { LintFinding } from "./finding.ts";
+
+function lintEnforcement(profile: NodeProfile): LintFinding[] {
+  if (!ignoresTemplates(profile)) return [];
+  return [
+    {
+      rule: "unenforced",
+      severity: "error",
+      path: "",
+      address: "",
+      name: "",
+      message: `This template does nothing on ${profile.name}: ${IGNORES_TEMPLATES}.`,
+      fix: "Keep microVMs whose snapshots must move off this node.",
+    },
+  ];
+}
+
+function lintCapabilities(template: CpuTemplate, { kvm, cpu }: NodeProfile): LintFinding[] {
+  if (kvm === undefined) return [];
+  const missing = missingCapabilities(cpu.arch, template.kvmCapabilities, kvm.capabilities);
+  return missing.map(({ name }) => ({
+    rule: "kvm-capability",
+    severity: "error",
+    path: "kvm_capabilities",
+    address: "",
+    name,
+    message: `This node's KVM has no ${name}: no microVM starts.`,
+    fix: "Use a host kernel that has it, or take it out of the template's kvm_capabilities.",
+  }));
+}
+
+export function lintKvm(template: CpuTemplate, profile: NodeProfile): LintFinding[] {
+  return [...lintEnforcement(profile), ...lintCapabilities(template, profile)];
+}

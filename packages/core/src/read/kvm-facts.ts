@@ -1,0 +1,135 @@
+/** The `kvm` member of a node profile (docs/formats.md). */
+import { REGISTERS, type MsrValue } from "../cpuid.ts";
+import { hex32, hexNumber } from "../format/address.ts";
+import { readInteger, readU32 } from "../json/integer.ts";
+import {
+  checkKeys,
+  isObject,
+  kindOf,
+  listAt,
+  type JsonObject,
+  type Problems,
+} from "../json/problems.ts";
+import type { ChangedWord, Enforcement, KvmFacts } from "../profile/kvm-facts.ts";
+
+const KEYS = [
+  "apiVersion",
+  "backend",
+  "capabilities",
+  "featureMsrs",
+  "unreadableMsrs",
+  "enforcement",
+];
+const WORD_KEYS = ["leaf", "subleaf", "register", "asked", "answered"];
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function objectAt(value: unknown, path: string, problems: Problems): JsonObject {
+  if (isObject(value)) return value;
+  problems.add(path, `must be an object, but is ${kindOf(value)}`);
+  return {};
+}
+
+function readCapabilities(json: unknown, problems: Problems): ReadonlyMap<number, number> {
+  const path = "kvm.capabilities";
+  const capabilities = new Map<number, number>();
+  for (const [key, value] of Object.entries(objectAt(json, path, problems))) {
+    if (!/^\d{1,9}$/.test(key)) problems.add(path, `"${key}" is not the number of a capability`);
+    else if (isCount(value)) capabilities.set(Number(key), value);
+    else problems.add(`${path}.${key}`, "must be what KVM answers, a number");
+  }
+  return capabilities;
+}
+
+function readWord(item: unknown, path: string, problems: Problems): ChangedWord {
+  const json = objectAt(item, path, problems);
+  checkKeys(json, WORD_KEYS, () => path, problems);
+  const register = REGISTERS.find((r) => r === json["register"]);
+  if (register === undefined) problems.add(`${path}.register`, "must be eax, ebx, ecx or edx");
+  const u32 = (key: string) => readU32(json[key], () => `${path}.${key}`, problems);
+  return {
+    leaf: u32("leaf"),
+    subleaf: u32("subleaf"),
+    register: register ?? "eax",
+    asked: u32("asked"),
+    answered: u32("answered"),
+  };
+}
+
+function readEnforcement(json: unknown, problems: Problems): Enforcement | undefined {
+  if (json === undefined) return undefined;
+  const path = "kvm.enforcement";
+  const object = objectAt(json, path, problems);
+  checkKeys(object, ["enforced", "changed"], () => path, problems);
+  const changed = listAt(object, "changed", path, problems).map((item, i) =>
+    readWord(item, `${path}.changed[${i}]`, problems),
+  );
+  const { enforced } = object;
+  if (typeof enforced !== "boolean") problems.add(`${path}.enforced`, "must be true or false");
+  else if (enforced && changed.length > 0) {
+    problems.add(`${path}.enforced`, "cannot be true where words were changed");
+  }
+  return { enforced: enforced === true && changed.length === 0, changed };
+}
+
+function readMsr(item: unknown, path: string, problems: Problems): MsrValue {
+  const json = objectAt(item, path, problems);
+  checkKeys(json, ["addr", "value"], () => path, problems);
+  return {
+    addr: readU32(json["addr"], () => `${path}.addr`, problems),
+    value: readInteger(json["value"], 64, () => `${path}.value`, problems),
+  };
+}
+
+export function readKvmFacts(json: unknown, problems: Problems): KvmFacts | undefined {
+  if (json === undefined) return undefined;
+  const object = objectAt(json, "kvm", problems);
+  checkKeys(object, KEYS, () => "kvm", problems);
+  const { apiVersion, backend } = object;
+  if (!isCount(apiVersion)) problems.add("kvm.apiVersion", "must be a number");
+  if (backend !== undefined && typeof backend !== "string") {
+    problems.add("kvm.backend", `must be a string, but is ${kindOf(backend)}`);
+  }
+  const enforcement = readEnforcement(object["enforcement"], problems);
+  return {
+    apiVersion: isCount(apiVersion) ? apiVersion : 0,
+    ...(typeof backend === "string" ? { backend } : {}),
+    capabilities: readCapabilities(object["capabilities"] ?? {}, problems),
+    featureMsrs: listAt(object, "featureMsrs", "kvm", problems).map((item, i) =>
+      readMsr(item, `kvm.featureMsrs[${i}]`, problems),
+    ),
+    unreadableMsrs: listAt(object, "unreadableMsrs", "kvm", problems).map((item, i) =>
+      readU32(item, () => `kvm.unreadableMsrs[${i}]`, problems),
+    ),
+    ...(enforcement === undefined ? {} : { enforcement }),
+  };
+}
+
+export function kvmFactsToJson(kvm: KvmFacts): object {
+  const { enforcement } = kvm;
+  return {
+    apiVersion: kvm.apiVersion,
+    backend: kvm.backend,
+    enforcement:
+      enforcement === undefined
+        ? undefined
+        : {
+            enforced: enforcement.enforced,
+            changed: enforcement.changed.map((word) => ({
+              leaf: hexNumber(word.leaf),
+              subleaf: hexNumber(word.subleaf),
+              register: word.register,
+              asked: hex32(word.asked),
+              answered: hex32(word.answered),
+            })),
+          },
+    capabilities: Object.fromEntries(kvm.capabilities),
+    featureMsrs: kvm.featureMsrs.map(({ addr, value }) => ({
+      addr: hexNumber(addr),
+      value: hexNumber(value),
+    })),
+    unreadableMsrs: kvm.unreadableMsrs.map(hexNumber),
+  };
+}

@@ -1,0 +1,112 @@
+/** A host's CPU as its own CPUID answers: what the readers of foreign dumps give. */
+import { keyOf, type CpuidEntry, type CpuidMap } from "../../cpuid.ts";
+import { CoreError, fail } from "../../errors.ts";
+import type { HostFacts } from "../../profile/profile.ts";
+
+/** One logical CPU of a dump. */
+export interface RawCpu {
+  /** What the dump calls it, e.g. `CPU 3`. */
+  readonly label: string;
+  /** Where it begins. */
+  readonly line: number;
+  /** Flags are 0: KVM decides them. */
+  readonly entries: CpuidMap;
+  readonly msrs: ReadonlyMap<number, bigint>;
+}
+
+export interface RawDump {
+  /** What made it, e.g. `cpuid -r`. */
+  readonly format: string;
+  /** At least one. */
+  readonly cpus: readonly [RawCpu, ...RawCpu[]];
+  readonly host: HostFacts;
+  /** What a reader of the profile should know. */
+  readonly notes: readonly string[];
+  /** What the dump does not say and nothing can be built without. */
+  readonly incomplete: readonly string[];
+}
+
+export function at(line: number): string {
+  return `line ${line}`;
+}
+
+export function badDump(line: number, message: string): never {
+  return fail("BAD_DUMP", message, at(line));
+}
+
+/** Lines with their numbers, whatever ends them. */
+export function* numberedLines(text: string): Generator<readonly [line: string, number: number]> {
+  let number = 0;
+  let start = 0;
+  while (start < text.length) {
+    const end = text.indexOf("\n", start);
+    const line = text.slice(start, end < 0 ? text.length : end);
+    yield [line.endsWith("\r") ? line.slice(0, -1) : line, ++number];
+    if (end < 0) return;
+    start = end + 1;
+  }
+}
+
+interface Building {
+  readonly label: string;
+  readonly line: number;
+  readonly entries: Map<string, CpuidEntry>;
+  readonly msrs: Map<number, bigint>;
+}
+
+/** What a dump may hold: far above any machine, far below what exhausts a reader's memory. */
+export const MOST_CPUS = 8192;
+const MOST_ENTRIES = 4096;
+
+/** Collects the logical CPUs of a dump line by line. */
+export class DumpBuilder {
+  readonly #cpus: Building[] = [];
+  readonly #byLabel = new Map<string, Building>();
+
+  /** Further entries belong to this CPU; a label that was there before continues its CPU. */
+  begin(label: string, line: number): void {
+    const known = this.#byLabel.get(label);
+    if (known !== undefined) {
+      this.#cpus.splice(this.#cpus.indexOf(known), 1);
+      this.#cpus.push(known);
+      return;
+    }
+    if (this.#cpus.length === MOST_CPUS) badDump(line, `more than ${MOST_CPUS} logical CPUs`);
+    const cpu = { label, line, entries: new Map(), msrs: new Map() };
+    this.#cpus.push(cpu);
+    this.#byLabel.set(label, cpu);
+  }
+
+  /** The CPU at hand; a dump of one CPU may go without naming it. */
+  #current(line: number): Building {
+    const cpu = this.#cpus.at(-1);
+    if (cpu !== undefined) return cpu;
+    this.begin("CPU 0", line);
+    return this.#current(line);
+  }
+
+  entry(entry: Omit<CpuidEntry, "flags">, line: number): void {
+    const { label, entries } = this.#current(line);
+    const key = keyOf(entry);
+    if (entries.has(key)) badDump(line, `the leaf is given twice for ${label}`);
+    if (entries.size === MOST_ENTRIES) badDump(line, `more than ${MOST_ENTRIES} leaves`);
+    entries.set(key, { ...entry, flags: 0 });
+  }
+
+  /** The first reading counts: some MSRs are read repeatedly to watch them change. */
+  msr(addr: number, value: bigint, line: number): void {
+    const { msrs } = this.#current(line);
+    if (msrs.size < MOST_ENTRIES && !msrs.has(addr)) msrs.set(addr, value);
+  }
+
+  /** The CPUs in the order of the text; throws where there is none. */
+  cpus(): readonly [RawCpu, ...RawCpu[]] {
+    const [first, ...rest] = this.#cpus
+      .filter(({ entries }) => entries.size > 0)
+      .toSorted((a, b) => a.line - b.line);
+    if (first === undefined) {
+      throw new CoreError("BAD_DUMP", [{ path: at(1), message: "names no CPUID leaf" }]);
+    }
+    return [first, ...rest];
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * QEMU's answer to `query-cpu-model-expansion` (QMP): properties of an x86 CPU model, those that
+ * are true being the features.
+ * Source: https://qemu-project.gitlab.io/qemu/interop/qemu-qmp-ref.html.
+ */
+import { kindOf, isObject, Problems, type JsonObject } from "../../json/problems.ts";
+import { vendorNamed } from "../../tables/vendors.ts";
+import { composeCpu, type NamedCpu } from "./names.ts";
+import type { RawDump } from "./dump.ts";
+
+/** Properties that are settings of QEMU or parts of nested virtualization, not features. */
+const QEMUS_OWN =
+  /^(?:check|enforce|migratable|host-phys-bits|pmu|tcg-cpuid|xen-vapic|lmce|full-cpuid-auto-level|fill-mtrr-mask|cpuid-0xb|l3-cache|legacy-cache|cache-info-passthrough|start-powered-off|realized|hotplugged|hotpluggable|pcommit|(?:hv|vmx|vmware|x|svm|kvm|kvmclock|xen|v|avic|lbrv|npt|nrip|nrip-save|nrip_save|decodeassists|flushbyasid|pausefilter|pfthreshold|tsc-scale|tsc_scale|vmcb-clean|vmcb_clean|vgif|vnmi)(?:-.*|_.*)?)$/;
+
+function modelOf(json: JsonObject): unknown {
+  const answer = json["return"] ?? json;
+  return isObject(answer) ? answer["model"] : undefined;
+}
+
+export function isQemuModel(json: JsonObject): boolean {
+  const model = modelOf(json);
+  return isObject(model) && isObject(model["props"]);
+}
+
+/** The answer among what QEMU printed: a greeting and one answer per command, each on a line. */
+export function isQmpLines(text: string): boolean {
+  return text.startsWith('{"QMP"') && text.includes("\n");
+}
+
+function numberAt(props: JsonObject, key: string, most: number, problems: Problems): number {
+  const value = props[key];
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= most) {
+    return value;
+  }
+  const found = typeof value === "number" ? String(value) : kindOf(value);
+  problems.add(`model.props.${key}`, `must be a number up to ${most}, but is ${found}`);
+  return 0;
+}
+
+/** 0 is QEMU's way to leave a number to the accelerator. */
+function unlessZero(value: unknown): number | undefined {
+  return typeof value === "number" && value > 0 && value < 2 ** 31 ? value : undefined;
+}
+
+export function readQemuModel(json: JsonObject): RawDump {
+  const problems = new Problems();
+  const model = modelOf(json);
+  const props = isObject(model) && isObject(model["props"]) ? model["props"] : {};
+  const vendor = vendorNamed(typeof props["vendor"] === "string" ? props["vendor"] : "");
+  if (vendor === undefined) {
+    problems.add("model.props.vendor", "must be GenuineIntel or AuthenticAMD");
+  }
+  // QEMU sets it for every guest; in a dump it would say that the host is one.
+  const flags = Object.keys(props).filter((key) => props[key] === true && key !== "hypervisor");
+  const physicalBits = unlessZero(props["phys-bits"]);
+  const named: NamedCpu = {
+    label: "the model",
+    line: 1,
+    vendor: vendor ?? "intel",
+    signature: {
+      family: numberAt(props, "family", 0x10e, problems),
+      model: numberAt(props, "model", 0xff, problems),
+      stepping: numberAt(props, "stepping", 0xf, problems),
+    },
+    brand: typeof props["model-id"] === "string" ? props["model-id"] : undefined,
+    flags,
+    unsaid: new Set(),
+    maxBasicLeaf: unlessZero(props["level"]),
+    physicalBits: physicalBits !== undefined && physicalBits <= 64 ? physicalBits : undefined,
+    linearBits: undefined,
+  };
+  problems.throwIfAny("BAD_FIELD");
+  const { cpu, unknown, incomplete } = composeCpu(named);
+  const unnamed = unknown.filter((flag) => !QEMUS_OWN.test(flag));
+  return {
+    format: "QEMU query-cpu-model-expansion",
+    cpus: [cpu],
+    host: {},
+    notes: [
+      "features only, as QEMU would give them to a guest of its own",
+      ...(unnamed.length === 0 ? [] : [`properties that no row names: ${unnamed.join(" ")}`]),
+    ],
+    incomplete,
+  };
+}

@@ -1,0 +1,37 @@
+/**
+ * MSRs that Firecracker sets for the Linux boot protocol, after and over the template's.
+ * Source: `create_boot_msr_entries` in src/vmm/src/arch/x86_64/msr.rs, v1.5.0 to v1.16.1.
+ */
+import type { MsrValue } from "../cpuid.ts";
+import { compareLines } from "../firecracker/versions.ts";
+
+const TSC = 0x10;
+const MISC_ENABLE_FAST_STRING = 1n;
+/** MTRRs enabled, write-back by default. */
+const MTRR_WRITE_BACK = 0x806n;
+
+const ROWS: readonly (MsrValue & { readonly since?: string })[] = [
+  { addr: 0x174, value: 0n },
+  { addr: 0x175, value: 0n },
+  { addr: 0x176, value: 0n },
+  { addr: 0xc000_0081, value: 0n },
+  { addr: 0xc000_0083, value: 0n },
+  { addr: 0xc000_0102, value: 0n },
+  { addr: 0xc000_0084, value: 0n },
+  { addr: 0xc000_0082, value: 0n },
+  { addr: TSC, value: 0n },
+  { addr: 0x1a0, value: MISC_ENABLE_FAST_STRING },
+  { addr: 0x2ff, value: MTRR_WRITE_BACK, since: "1.14" },
+];
+
+/** In the order of their addresses. */
+export function bootMsrs(line: string): MsrValue[] {
+  return ROWS.filter(({ since }) => since === undefined || compareLines(line, since) >= 0)
+    .map(({ addr, value }) => ({ addr, value }))
+    .toSorted((a, b) => a.addr - b.addr);
+}
+
+/** Whether an MSR has moved on by the time it is read back. */
+export function runsOn(addr: number): boolean {
+  return addr === TSC;
+}

@@ -1,0 +1,76 @@
+/** The few calls into the C library that Node has no word for, through koffi. */
+import { getSystemErrorMap } from "node:util";
+import { HostError } from "../errors.ts";
+import type { Request } from "./requests.ts";
+
+interface Answer {
+  /** What the call returned; negative where it failed. */
+  readonly result: number;
+  /** 0 where it did not fail. */
+  readonly errno: number;
+}
+
+export interface Libc {
+  /** Buffers are passed by address, numbers by value. */
+  ioctl(fd: number, request: Request, argument?: Uint8Array | number): Answer;
+  /** x86-64 only. */
+  archPrctl(code: number, argument: Uint8Array | number): Answer;
+  /** A buffer that stays where it is, and its address, for structs that hold a pointer. */
+  withPinned<T>(size: number, use: (address: bigint, read: () => Uint8Array) => T): T;
+}
+
+export const EINTR = 4;
+export const E2BIG = 7;
+export const EBUSY = 16;
+
+/** `argument list too long (E2BIG)`. */
+export function errnoText(errno: number): string {
+  const [name, words] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, "unknown error"];
+  return `${words} (${name})`;
+}
+
+let loaded: Promise<Libc> | undefined;
+
+/** Loads koffi on the first call. Throws NO_FFI where it has no library for this platform. */
+export function loadLibc(): Promise<Libc> {
+  loaded ??= load();
+  return loaded;
+}
+
+async function load(): Promise<Libc> {
+  try {
+    const { default: koffi } = await import("koffi");
+    const library = koffi.load(null);
+    const ioctlNumber = library.func("ioctl", "int", ["int", "ulong", "uintptr_t"]);
+    const ioctlBuffer = library.func("ioctl", "int", ["int", "ulong", "void *"]);
+    const answer = (result: number): Answer => ({
+      result,
+      errno: result < 0 ? koffi.errno() : 0,
+    });
+    return {
+      ioctl: (fd, { number }, argument = 0) =>
+        answer(
+          typeof argument === "number"
+            ? (ioctlNumber(fd, number, argument) as number)
+            : (ioctlBuffer(fd, number, argument) as number),
+        ),
+      archPrctl: (code, argument) => {
+        const type = typeof argument === "number" ? "uintptr_t" : "void *";
+        return answer(library.func("arch_prctl", "int", ["int", type])(code, argument) as number);
+      },
+      withPinned: (size, use) => {
+        const pointer = koffi.alloc("uint8_t", size) as object;
+        try {
+          return use(koffi.address(pointer), () =>
+            Uint8Array.from(koffi.decode(pointer, koffi.array("uint8_t", size)) as Uint8Array),
+          );
+        } finally {
+          koffi.free(pointer);
+        }
+      },
+    };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new HostError("NO_FFI", `cannot call into the system: ${why}`, { cause: error });
+  }
+}

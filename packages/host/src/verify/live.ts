@@ -1,0 +1,82 @@
+/**
+ * Firecracker's boot without Firecracker: a real vCPU is given what Firecracker would give it up to
+ * its first instruction, and is asked what became of it.
+ * Source: `configure` in src/vmm/src/arch/x86_64/vcpu.rs, v1.14.0: supported CPUID, template,
+ * normalization, KVM_SET_CPUID2, MSRs.
+ */
+import {
+  bootRequest,
+  compareLines,
+  vendorOfCpu,
+  type BootAnswer,
+  type BootRequest,
+  type CpuTemplate,
+  type OfferedCpu,
+} from "@evenkeel/core";
+import { HostError } from "../errors.ts";
+import { capabilities, type KvmHandle } from "../kvm/device.ts";
+import {
+  getCpuid,
+  readMsrs,
+  requestDynamicState,
+  setCpuid,
+  supportedCpuid,
+  withX86Vcpu,
+  writeMsrs,
+} from "../kvm/x86.ts";
+
+export interface LiveBoot {
+  readonly request: BootRequest;
+  readonly answer: BootAnswer;
+}
+
+/** The release line from which on Firecracker asks for guests' AMX state. */
+const DYNAMIC_STATE_SINCE = "1.12";
+
+function give(
+  vcpu: KvmHandle,
+  { cpuid, msrs }: BootRequest,
+): Pick<BootAnswer, "refused" | "error"> {
+  try {
+    setCpuid(vcpu, cpuid);
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    return { refused: [], error: error.message };
+  }
+  return { refused: writeMsrs(vcpu, msrs), error: undefined };
+}
+
+/**
+ * Boots one vCPU for a release line, on a VM of its own. `alsoRead`: MSRs to read besides the
+ * template's. Undefined where nothing is known about this CPU's vendor. Lines must come in their
+ * order: what a process has asked the kernel for once, it keeps.
+ */
+export function bootLive(
+  kvm: KvmHandle,
+  line: string,
+  template: CpuTemplate,
+  alsoRead: readonly number[] = [],
+): LiveBoot | undefined {
+  if (compareLines(line, DYNAMIC_STATE_SINCE) >= 0) requestDynamicState(kvm);
+  const cpuid = supportedCpuid(kvm);
+  const named = [...new Set([...template.msrModifiers.map(({ addr }) => addr), ...alsoRead])];
+  return withX86Vcpu(kvm, (vcpu) => {
+    const { msrs } = readMsrs(vcpu, named);
+    const offered: OfferedCpu = { arch: "x86_64", view: "kvm", cpuid, msrs, registers: [] };
+    const vendor = vendorOfCpu(cpuid);
+    if (vendor === undefined) return undefined;
+    const request = bootRequest(offered, vendor, line, template);
+    const given = give(vcpu, request);
+    const addresses = new Set([...named, ...request.msrs.map(({ addr }) => addr)]);
+    const reading = readMsrs(vcpu, [...addresses]);
+    return {
+      request,
+      answer: {
+        ...given,
+        capabilities: capabilities(kvm),
+        cpuid: given.error === undefined ? getCpuid(vcpu, request.cpuid.length) : [],
+        msrs: new Map(reading.msrs.map(({ addr, value }) => [addr, value])),
+      },
+    };
+  });
+}

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeFleet } from "./fleet.ts";
 import { machine, measure } from "./measure.ts";
+import { measureScans } from "./scan.ts";
 import { measureVerdicts } from "./verdicts.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -31,6 +32,13 @@ try {
     const run = measure([process.execPath, cli, "plan", ...files, "--out", out], 3);
     row(
       `plan ${nodes} profiles of 40 classes, files to plan, median`,
+      `${run.seconds.toFixed(2)} s, ${run.megabytes.toFixed(0)} MiB`,
+    );
+  }
+
+  for (const { share, code, run } of measureScans(cli, directory)) {
+    row(
+      `scan ${share} of Node's executable, ${code} MiB of code, median`,
       `${run.seconds.toFixed(2)} s, ${run.megabytes.toFixed(0)} MiB`,
     );
   }

@@ -65,8 +65,8 @@ test("several crashes have an overview first, other faults come last", () => {
   const { stdout } = evenkeel(["explain", "-"], log);
   expect(stdout).toMatchInlineSnapshot(`
     "2 different crashes
-      node (2 times): an invalid opcode in node at 0x257c2dd; the file is needed to
-      say which
+      node (2 times): an invalid opcode in node at 0x257c2dd; the report does not
+      say which instruction
       app[7]: UD2: it stopped itself on purpose
 
     node: trap invalid opcode in node at 0x257c2dd

@@ -33,6 +33,6 @@ export {
 } from "./crash/explain.ts";
 export { plainName } from "./crash/symbol-name.ts";
 export { summarizeCrash } from "./crash/summary.ts";
-export { bytesOf, openBytes, withBytes } from "./elf/bytes.ts";
+export { bytesOf, openBytes } from "./elf/bytes.ts";
 export { readElf } from "./elf/file.ts";
 export { isElf } from "./elf/header.ts";

@@ -62,7 +62,7 @@ function explained(bytes: string, context: CrashContext = {}): ExplainedCrash {
 test("built here, resumed there: promised by the snapshot, missing on a node", () => {
   const crash = explained(VBMI, { contract: contractOf(ICX), nodes: NODES });
   expect(crash.cause).toBe("missing-feature");
-  expect(crash.cpuProblem).toBe(true);
+  expect(crash.cpuProblem).toBe("yes");
   expect(crash.evidence).toEqual({
     features: [
       {
@@ -71,6 +71,7 @@ test("built here, resumed there: promised by the snapshot, missing on a node", (
         address: "CPUID.(EAX=07H,ECX=0):ECX[1]",
         promised: "yes",
         planned: undefined,
+        lackedBy: ["xeon-silver-4216"],
       },
     ],
     anySuffices: false,
@@ -133,6 +134,13 @@ function lacking(): NodeProfile {
   return { ...CLX, name: "lacking", cpu: { ...CLX.cpu, cpuid } };
 }
 
+test("a contract with gaps is not said to have promised anything", () => {
+  const contract = { ...contractOf(CLX), incomplete: ["read from a damaged snapshot"] };
+  const { evidence, happened } = explained(VBMI, { contract, nodes: NODES });
+  expect(evidence?.promised).toBe("unknown");
+  expect(happened.join(" ")).not.toContain("promised");
+});
+
 test("a profile with gaps never says that a feature is missing", () => {
   const gaps = { ...CLX, incomplete: ["leaf 7 was not read"] };
   const { cause, evidence } = explained(VBMI, { nodes: [gaps] });
@@ -168,7 +176,8 @@ test("a plan that keeps the feature says that a node is not as planned", () => {
 });
 
 test("several features are all needed", () => {
-  const { evidence } = explained("62 f2 7d 28 75 c1", { nodes: NODES });
+  const { evidence, happened } = explained("62 f2 7d 28 75 c1", { nodes: NODES });
+  expect(happened[0]).toContain("On xeon-silver-4216, which lacks AVX512_VBMI, the instruction");
   expect(evidence?.features.map(({ name }) => name)).toEqual(["AVX512VL", "AVX512_VBMI"]);
   expect(evidence?.holders?.lack).toEqual(["xeon-silver-4216"]);
 });
@@ -245,4 +254,28 @@ test.each([
   "Code: 90 <62> f2 7d 48 75 c1",
 ])("%j are the same bytes", (text) => {
   expect(explained(text).instruction?.bytes).toBe(VBMI);
+});
+
+const UNKNOWN = "traps: app[7] trap invalid opcode ip:401000 sp:7f error:0 in app[401000+1000]";
+
+test("where the instruction is not known, broken promises are suspects", () => {
+  const context = { contract: contractOf(ICX), nodes: NODES, diedOn: CLX.name };
+  const [crash] = explainCrash(UNKNOWN, context).crashes;
+  expect([crash?.cause, crash?.cpuProblem]).toEqual(["no-bytes", "unknown"]);
+  expect(crash?.suspects).toContain("AVX512_VBMI2");
+  expect(crash?.happened.at(-1)).toMatch(/not on xeon-silver-4216: .*probably one of theirs/);
+  expect(crash && summarizeCrash(crash)).toMatch(/^app\[7\]: .*which a node lacks$/);
+});
+
+test("a node that has everything promised raises no suspicion", () => {
+  const context = { contract: contractOf(ICX), nodes: [ICX] };
+  const [crash] = explainCrash(UNKNOWN, context).crashes;
+  expect(crash?.suspects).toEqual([]);
+  expect(crash?.happened.at(-1)).toContain("evenkeel check allows the snapshot on");
+});
+
+test("a profile with gaps is no suspect", () => {
+  const context = { contract: contractOf(ICX), nodes: [{ ...CLX, incomplete: ["cut short"] }] };
+  const [crash] = explainCrash(UNKNOWN, context).crashes;
+  expect([crash?.suspects, crash?.happened.length]).toEqual([[], 1]);
 });

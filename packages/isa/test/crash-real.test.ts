@@ -143,6 +143,13 @@ test.skipIf(!hasGcc)("another build of the program is doubted for a kernel's lin
   );
 });
 
+test.skipIf(!hasGcc)("a build without code at the place is named as another one", () => {
+  const line =
+    "traps: app[7] trap invalid opcode ip:55d0c0091139 sp:7ffd0 error:0 in app[91139,55d0c0001000+99000]";
+  const [crash] = explainCrash(line, { binaries: [otherBuild()] }).crashes;
+  expect(crash?.happened[1]).toBe("The app that was given has no code there: it is another build.");
+});
+
 test.skipIf(!hasGcc)("a core opens the file that it names, if it is that very build", (context) => {
   const directory = temporaryDirectory();
   const path = build(directory, "named", sourceWith(ILLEGAL.bytes), BUILD_ID);
@@ -155,7 +162,11 @@ test.skipIf(!hasGcc)("a core opens the file that it names, if it is that very bu
     }).crashes[0];
   expect(explain(binary(path))?.instruction?.text).toBe(ILLEGAL.text);
   expect(asked).toEqual([path]);
-  expect(explain(otherBuild())?.cause).toBe("no-bytes");
+  const refused = explain(otherBuild());
+  expect(refused?.cause).toBe("no-bytes");
+  expect(refused?.missing).toEqual([
+    expect.stringMatching(/^The file named, the very build that ran \(build id [0-9a-f]{40}\)/),
+  ]);
 });
 
 test.skipIf(!hasGcc)("a signal that was sent is no invalid opcode", (context) => {
@@ -170,7 +181,7 @@ test.skipIf(!hasGcc)("__builtin_trap is a program that stops itself", (context) 
   const path = build(directory, "trap", "int main(void) { __builtin_trap(); }", []);
   const core = needed(runToDeath(directory, "trap").core, context, NO_CORE);
   const [crash] = explainCore(openBytes(core), { binaries: [binary(path)] }).crashes;
-  expect([crash?.cause, crash?.cpuProblem]).toEqual(["deliberate", false]);
+  expect([crash?.cause, crash?.cpuProblem]).toEqual(["deliberate", "no"]);
 });
 
 test.skipIf(!hasGcc)("code made at run time is in the core itself", (context) => {

@@ -51,6 +51,7 @@ test("newer kernels print the offset in the file", () => {
     size: 0x1000,
     fileOffset: 0x1149,
     loadOffset: undefined,
+    buildId: undefined,
   });
 });
 

@@ -34,7 +34,7 @@ function countLine({ crash }: ExplainedCrash): string | undefined {
         : `, lines ${first} to ${last}`;
   if (count === 1) return first === undefined ? undefined : report + where;
   const some = pids.slice(0, 5).join(", ") + (pids.length > 5 ? ", …" : "");
-  return `${report}${where}: ${count} times (pids ${some})`;
+  return `${report}${where}: ${count} times${some === "" ? "" : ` (pids ${some})`}`;
 }
 
 function instructionLines({ instruction, crash }: ExplainedCrash): string[] {

@@ -1,4 +1,5 @@
 /** Why it died, as one word; the story in sentences is story.ts. */
+import type { Answer } from "@evenkeel/core";
 import { enablementOf } from "../features/enablement.ts";
 import type { Located } from "./binary.ts";
 import { isBaseline, type Evidence } from "./evidence.ts";
@@ -45,11 +46,23 @@ export type Cause =
   | "other-fault"
   | "aarch64";
 
-/** Causes that are about what CPUs have, the one problem of this project. */
-const OURS: ReadonlySet<Cause> = new Set(["missing-feature", "needs-feature", "not-promised"]);
+const CPU_PROBLEMS: ReadonlySet<Cause> = new Set([
+  "missing-feature",
+  "needs-feature",
+  "not-promised",
+]);
+const UNDECIDED: ReadonlySet<Cause> = new Set([
+  "aarch64",
+  "cut-short",
+  "newer",
+  "no-bytes",
+  "not-enabled",
+]);
 
-export function isCpuProblem(cause: Cause): boolean {
-  return OURS.has(cause);
+/** Whether a cause is about what CPUs have: the one problem of this project. */
+export function isCpuProblem(cause: Cause): Answer {
+  if (CPU_PROBLEMS.has(cause)) return "yes";
+  return UNDECIDED.has(cause) ? "unknown" : "no";
 }
 
 const TRAPS = new Set(["UD0", "UD1", "UD2"]);

@@ -3,13 +3,14 @@
  * Source: core(5); Linux fs/binfmt_elf.c, include/uapi/linux/elf.h, struct elf_prstatus;
  * the XSAVE area's XCR0 in arch/x86/include/uapi/asm/sigcontext.h (struct _fpx_sw_bytes).
  */
+import { basename } from "node:path";
 import { bytesOf, type ByteSource } from "../elf/bytes.ts";
 import { attempt, bytesAtAddress, readElf, type ElfFile } from "../elf/file.ts";
 import { readNotes, type ElfNote } from "../elf/notes.ts";
 import { addressAt, addressOf, textAt } from "../elf/numbers.ts";
 import { IsaError } from "../errors.ts";
 import { buildIdOf } from "./binary.ts";
-import { siteOf, type CrashSite, type Fault } from "./site.ts";
+import { mappingOf, siteOf, type CrashSite, type Fault } from "./site.ts";
 
 const NT_PRSTATUS = 1;
 const NT_PRPSINFO = 3;
@@ -30,8 +31,6 @@ export interface CoreFile {
   readonly site: CrashSite;
   /** The file that the instruction pointer was in. */
   readonly path: string | undefined;
-  /** Its build id, where the core has the file's first page. */
-  readonly buildId: string | undefined;
   /** What could not be read. */
   readonly problems: readonly string[];
 }
@@ -77,6 +76,10 @@ function mappedFiles(note: ElfNote | undefined): MappedFile[] {
   return files;
 }
 
+function fileAt(files: readonly MappedFile[], ip: number | undefined): MappedFile | undefined {
+  return files.find(({ start, end }) => ip !== undefined && ip >= start && ip < end);
+}
+
 function badCore(message: string): never {
   throw new IsaError("BAD_CORE", message);
 }
@@ -98,7 +101,18 @@ function xcr0In(notes: readonly ElfNote[]): bigint | undefined {
   return bytes !== undefined && bytes.length >= XCR0 + 8 ? bytes.readBigUInt64LE(XCR0) : undefined;
 }
 
-function siteIn(elf: ElfFile, notes: readonly ElfNote[], file: MappedFile | undefined): CrashSite {
+function mappingIn(core: ElfFile, file: MappedFile, files: readonly MappedFile[], ip: number) {
+  const { path, start, end, offset } = file;
+  return mappingOf({
+    name: basename(path),
+    start,
+    size: end - start,
+    fileOffset: offset + (ip - start),
+    buildId: buildIdIn(core, file, files),
+  });
+}
+
+function siteIn(elf: ElfFile, notes: readonly ElfNote[], files: readonly MappedFile[]): CrashSite {
   // The thread that died comes first.
   const status = notes.find(({ name, type }) => name === "CORE" && type === NT_PRSTATUS)?.bytes;
   if (status === undefined || status.length < PRSTATUS_SIZE) {
@@ -109,6 +123,7 @@ function siteIn(elf: ElfFile, notes: readonly ElfNote[], file: MappedFile | unde
   const signal = status.readUInt16LE(CURSIG);
   const signalCode = info !== undefined && info.length >= 12 ? info.readInt32LE(8) : undefined;
   const ip = addressOf(status.readBigUInt64LE(RIP));
+  const file = fileAt(files, ip);
   const read = () => bytesAtAddress(elf, ip, 64, "memory at the instruction pointer");
   const bytes = attempt(elf.problems, read, undefined);
   return siteOf({
@@ -118,16 +133,7 @@ function siteIn(elf: ElfFile, notes: readonly ElfNote[], file: MappedFile | unde
     process: person === undefined ? undefined : textAt(person.subarray(0, FNAME + 16), FNAME),
     pid: status.readInt32LE(PID),
     ip,
-    mapping:
-      file === undefined
-        ? undefined
-        : {
-            name: file.path.slice(file.path.lastIndexOf("/") + 1).replace(/ \(deleted\)$/, ""),
-            start: file.start,
-            size: file.end - file.start,
-            fileOffset: file.offset + (ip - file.start),
-            loadOffset: undefined,
-          },
+    mapping: file && mappingIn(elf, file, files, ip),
     bytes: bytes === undefined || bytes.length === 0 ? undefined : bytes,
     signalCode,
     xcr0: xcr0In(notes),
@@ -144,13 +150,10 @@ export function readCore(source: ByteSource): CoreFile {
     return badCore(`ELF header: a core of ${machine}, but only x86-64 is read`);
   const notes = readNotes(elf);
   const files = mappedFiles(notes.find(({ type: t }) => t === NT_FILE));
-  const bare = siteIn(elf, notes, undefined);
-  const { ip = 0 } = bare;
-  const file = files.find(({ start, end }) => ip >= start && ip < end);
+  const site = siteIn(elf, notes, files);
   return {
-    site: siteIn(elf, notes, file),
-    path: file?.path,
-    buildId: file === undefined ? undefined : buildIdIn(elf, file, files),
+    site,
+    path: fileAt(files, site.ip)?.path,
     problems: elf.problems.map(({ message }) => message),
   };
 }

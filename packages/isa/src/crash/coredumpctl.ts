@@ -2,8 +2,9 @@
  * What systemd-coredump writes: `coredumpctl info`, and its lines in the journal.
  * Source: systemd src/coredump/coredumpctl.c (print_info), src/shared/elf-util.c (stack traces).
  */
+import { basename } from "node:path";
 import { hex } from "./kernel-log.ts";
-import { siteOf, type CrashSite, type Mapping, type ReportFormat } from "./site.ts";
+import { mappingOf, siteOf, type CrashSite, type ReportFormat } from "./site.ts";
 
 const PID = /^\s*PID: (\d{1,10}) \((.{1,64})\)/;
 const SIGNAL = /^\s*Signal: (\d{1,2}) \(([A-Z]+)\)/;
@@ -24,10 +25,8 @@ function framed(site: CrashSite, text: string): CrashSite {
   const frame = FRAME.exec(text);
   if (frame === null || site.ip !== undefined) return site;
   const [, ip, symbol, name = "", offset] = frame;
-  const mapping: Mapping | undefined =
-    offset === undefined
-      ? site.mapping
-      : { name, start: undefined, size: undefined, fileOffset: undefined, loadOffset: hex(offset) };
+  const mapping =
+    offset === undefined ? site.mapping : mappingOf({ name, loadOffset: hex(offset) });
   return { ...site, ip: hex(ip), symbol: symbol === "n/a" ? undefined : symbol, mapping };
 }
 
@@ -50,13 +49,9 @@ function coredumpLine(site: CrashSite, text: string): CrashSite {
   const signal = SIGNAL.exec(text);
   if (signal !== null) return { ...site, ...signalled(signal[1], signal[2]) };
   const executable = EXECUTABLE.exec(text)?.[1];
-  if (executable !== undefined) return { ...site, mapping: nameOnly(executable) };
+  if (executable !== undefined)
+    return { ...site, mapping: mappingOf({ name: basename(executable) }) };
   return framed(site, text);
-}
-
-function nameOnly(path: string): Mapping {
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  return { name, start: undefined, size: undefined, fileOffset: undefined, loadOffset: undefined };
 }
 
 export const COREDUMPCTL: ReportFormat = { reach: 400, head: coredumpHead, more: coredumpLine };

@@ -7,6 +7,7 @@ import {
   planHasFeature,
   promisesFeature,
   type Answer,
+  type NodeProfile,
 } from "@evenkeel/core";
 import type { Requirements } from "../features/requirements.ts";
 import type { CrashContext } from "./context.ts";
@@ -20,6 +21,8 @@ export interface FeatureEvidence {
   readonly promised: Answer | undefined;
   /** Whether guests of the plan have it; undefined without a plan. */
   readonly planned: Answer | undefined;
+  /** Nodes, or classes, that do not have it. */
+  readonly lackedBy: readonly string[];
 }
 
 /** Nodes, or classes of a plan, by whether they have everything the instruction needs. */
@@ -49,37 +52,50 @@ function combine(answers: readonly Answer[], any: boolean): Answer {
   return any ? "no" : "yes";
 }
 
-function sort(
-  of: Holders["of"],
-  members: readonly { readonly name: string; readonly answer: Answer }[],
-): Holders {
+type Ask = (name: string) => Answer;
+
+/** Whether everything that an instruction needs is there. */
+function together({ features, oneOf }: Requirements, ask: Ask): Answer {
+  const any = oneOf.length === 0 ? [] : [combine(oneOf.map(ask), true)];
+  return combine([combine(features.map(ask), false), ...any], false);
+}
+
+interface Members {
+  readonly of: Holders["of"];
+  readonly members: readonly { readonly name: string; readonly ask: Ask }[];
+}
+
+/** Whom to ask: the nodes, else the classes of the plan. */
+function membersOf({ nodes = [], plan }: CrashContext): Members | undefined {
+  if (nodes.length > 0) {
+    const member = (node: NodeProfile) => ({
+      name: node.name,
+      ask: (name: string) => offersFeature(node, name),
+    });
+    return { of: "node", members: nodes.map(member) };
+  }
+  if (plan === undefined) return undefined;
+  const members = plan.classes.map((planned) => ({
+    name: planned.id,
+    ask: (name: string) => classOffersFeature(plan, planned, name),
+  }));
+  return { of: "class", members };
+}
+
+function holdersOf(requirements: Requirements, { of, members }: Members): Holders {
+  const answers = members.map(({ name, ask }) => ({ name, answer: together(requirements, ask) }));
   const named = (wanted: Answer) =>
-    members.filter(({ answer }) => answer === wanted).map(({ name }) => name);
+    answers.filter(({ answer }) => answer === wanted).map(({ name }) => name);
   return { of, have: named("yes"), lack: named("no"), unknown: named("unknown") };
 }
 
 /** All answers about an instruction's features. */
 export function gather(requirements: Requirements, context: CrashContext): Evidence {
-  const { contract, nodes = [], plan } = context;
+  const { contract, plan } = context;
   const { features, oneOf } = requirements;
-  const together = (ask: (name: string) => Answer): Answer =>
-    combine(
-      [
-        combine(features.map(ask), false),
-        ...(oneOf.length > 0 ? [combine(oneOf.map(ask), true)] : []),
-      ],
-      false,
-    );
   const promises = contract && ((name: string) => promisesFeature(contract, name));
   const plans = plan && ((name: string) => planHasFeature(plan, name));
-  const byNode = nodes.map((node) => ({
-    name: node.name,
-    answer: together((name) => offersFeature(node, name)),
-  }));
-  const byClass = (plan?.classes ?? []).map((planned) => ({
-    name: planned.id,
-    answer: plan ? together((name) => classOffersFeature(plan, planned, name)) : "unknown",
-  })) satisfies { name: string; answer: Answer }[];
+  const asked = membersOf(context);
   return {
     features: [...features, ...oneOf].map((name) => {
       const row = fieldByName(name);
@@ -89,17 +105,15 @@ export function gather(requirements: Requirements, context: CrashContext): Evide
         address: row === undefined ? "" : fieldAddress(row),
         promised: promises?.(name),
         planned: plans?.(name),
+        lackedBy: (asked?.members ?? [])
+          .filter(({ ask }) => ask(name) === "no")
+          .map((member) => member.name),
       };
     }),
     anySuffices: features.length === 0 && oneOf.length > 1,
-    promised: promises && together(promises),
-    planned: plans && together(plans),
-    holders:
-      byNode.length > 0
-        ? sort("node", byNode)
-        : byClass.length > 0
-          ? sort("class", byClass)
-          : undefined,
+    promised: promises && together(requirements, promises),
+    planned: plans && together(requirements, plans),
+    holders: asked && holdersOf(requirements, asked),
   };
 }
 

@@ -2,11 +2,13 @@
  * Crashes explained: from the report of a crash to its instruction, the feature it needs, who has
  * it and who was promised it, what happened and what to do.
  */
+import type { Answer } from "@evenkeel/core";
 import type { ByteSource } from "../elf/bytes.ts";
 import { hexAddress } from "../elf/numbers.ts";
 import { IsaError } from "../errors.ts";
 import { enablementOf, type Enablement } from "../features/enablement.ts";
 import { buildIdOf, fitsMapping, locate, type Binary, type Located } from "./binary.ts";
+import { suspectsIn } from "./broken-promises.ts";
 import { readBytes } from "./byte-dump.ts";
 import { causeOf, isCpuProblem, type Cause } from "./cause.ts";
 import type { CrashContext } from "./context.ts";
@@ -44,10 +46,12 @@ export interface ExplainedCrash extends Story {
   readonly crash: CrashFacts;
   readonly cause: Cause;
   /** Whether it is about what CPUs have. */
-  readonly cpuProblem: boolean;
+  readonly cpuProblem: Answer;
   readonly instruction: DecodedInstruction | undefined;
   /** Features, and who has them; undefined where the instruction is not known or needs none. */
   readonly evidence: Evidence | undefined;
+  /** Where the instruction is not known: features that were promised and that a node lacks. */
+  readonly suspects: readonly string[];
   /** What the guest's kernel must have switched on for the instruction. */
   readonly enablement: readonly Enablement[];
   /** Why the instruction may not be the one that died. */
@@ -127,6 +131,7 @@ function explainGroup(group: CrashGroup, context: CrashContext): ExplainedCrash 
     cpuProblem: isCpuProblem(cause),
     instruction,
     evidence,
+    suspects: cause === "no-bytes" ? suspectsIn(context) : [],
     enablement: enablementOf([...features, ...oneOf]),
     ...storyOf(cause, facts),
     doubts: doubtsOf(site.bytes, located),
@@ -171,7 +176,8 @@ export function explainCore(
   context: CrashContext = {},
   open: (needs: CoreNeeds) => Binary | undefined = () => undefined,
 ): Explanation {
-  const { site, path, buildId, problems } = readCore(source);
+  const { site, path, problems } = readCore(source);
+  const { buildId } = site.mapping ?? {};
   const given = binaryFor(site, context.binaries ?? []);
   const found = given ?? open({ path, buildId });
   const foundId = found === undefined ? undefined : buildIdOf(found.elf);

@@ -1,19 +1,15 @@
 /** Stories of features that a CPU does not have: the problem that this project is about. */
-import {
-  fieldInfo,
-  judge,
-  listOf,
-  type CpuContract,
-  type Finding,
-  type NodeProfile,
-} from "@evenkeel/core";
-import type { Evidence } from "./evidence.ts";
-import { few, instructionOf, story, type Facts, type Story } from "./facts.ts";
+import { judge, listOf, type CpuContract, type NodeProfile } from "@evenkeel/core";
+import { brokenPromises } from "./broken-promises.ts";
+import type { Evidence, FeatureEvidence } from "./evidence.ts";
+import { few, story, type Facts, type Story } from "./facts.ts";
 
 interface Telling extends Facts {
   readonly evidence: Evidence;
   /** `AVX512VL and AVX512_VBMI`. */
   readonly names: string;
+  /** Of these, those that some node is known to lack; all of them where none is. */
+  readonly gone: string;
 }
 
 const PLAN =
@@ -39,13 +35,9 @@ function templateOf({ template }: CpuContract): string {
 
 /** What else the same snapshot would trip over on a node. */
 function alsoMissing(contract: CpuContract, node: NodeProfile, known: readonly string[]): string[] {
-  const { findings } = judge(contract, node);
-  const named = (wanted: (finding: Finding) => boolean) => [
-    ...new Set(findings.filter(wanted).map(({ name }) => name)),
-  ];
-  const faults = named(({ rule, name }) => rule === "feature" && isForPrograms(name, known));
-  const silent = named(({ rule }) => rule === "silent-change");
-  const insecure = named((f) => f.severity === "insecure" && f.rule !== "identity");
+  const broken = brokenPromises(contract, node);
+  const faults = broken.faults.filter((name) => !known.includes(name));
+  const { silent, insecure } = broken;
   const sentence = (names: readonly string[], text: string) => (names.length === 0 ? [] : [text]);
   return [
     ...sentence(faults, `${node.name} also lacks ${few(faults)}, promised by the same snapshot.`),
@@ -58,10 +50,6 @@ function alsoMissing(contract: CpuContract, node: NodeProfile, known: readonly s
       `There the guest would also leave mitigations off that it needs: ${few(insecure)}.`,
     ),
   ];
-}
-
-function isForPrograms(name: string, known: readonly string[]): boolean {
-  return fieldInfo(name).readBy === "user" && !known.includes(name);
 }
 
 function others({ context, evidence }: Telling): string[] {
@@ -152,12 +140,12 @@ function promisedStory(telling: Telling): Story {
 
 /** Without a contract: what a missing feature would mean. */
 function likelyStory(telling: Telling): Story {
-  const { evidence, names } = telling;
+  const { evidence, gone } = telling;
   const { lack = [] } = evidence.holders ?? {};
   const where =
     lack.length > 0
-      ? `On ${few(lack)}, which ${lack.length === 1 ? "lacks" : "lack"} ${names},`
-      : `On a CPU without ${names}`;
+      ? `On ${few(lack)}, which ${lack.length === 1 ? "lacks" : "lack"} ${gone},`
+      : `On a CPU without ${gone}`;
   return story({
     happened: [
       `${where} the instruction is an invalid opcode (#UD), which Linux turns into SIGILL.`,
@@ -187,7 +175,7 @@ function notPromisedStory(telling: Telling): Story {
     ],
     forGood: [
       `Require it (evenkeel plan --require ${evidence.features.map(({ name }) => name).join(" ")}), ` +
-        "which leaves out nodes without it; or ship a build that asks the CPU.",
+        "so that no pool is planned without it; or ship a build that asks the CPU.",
     ],
     missing: missingInputs(telling),
   });
@@ -195,11 +183,19 @@ function notPromisedStory(telling: Telling): Story {
 
 export function featureStory(facts: Facts): Story {
   const { evidence } = facts;
-  const instruction = instructionOf(facts);
-  if (evidence === undefined || instruction === undefined) return story({});
-  const { features, oneOf } = instruction.requirements;
-  const names = listOf(evidence.anySuffices ? [oneOf.join(" or ")] : [...features, ...oneOf]);
-  const telling: Telling = { ...facts, evidence, names };
+  if (evidence === undefined) return story({});
+  const named = (features: readonly FeatureEvidence[]) => {
+    const names = features.map(({ name }) => name);
+    return evidence.anySuffices ? names.join(" or ") : listOf(names);
+  };
+  const lost = evidence.features.filter(({ lackedBy }) => lackedBy.length > 0);
+  const names = named(evidence.features);
+  const telling: Telling = {
+    ...facts,
+    evidence,
+    names,
+    gone: lost.length === 0 ? names : named(lost),
+  };
   if (evidence.promised === "no") return notPromisedStory(telling);
-  return evidence.promised === undefined ? likelyStory(telling) : promisedStory(telling);
+  return evidence.promised === "yes" ? promisedStory(telling) : likelyStory(telling);
 }

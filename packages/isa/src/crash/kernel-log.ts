@@ -5,7 +5,7 @@
  * file before it: `NAME[offset,start+size]`.
  */
 import { addressOf } from "../elf/numbers.ts";
-import { siteOf, type CrashSite, type Fault, type Mapping } from "./site.ts";
+import { mappingOf, siteOf, type CrashSite, type Fault, type Mapping } from "./site.ts";
 
 const HEX = "([0-9a-f]{1,16})";
 const IN = ` in (.{1,255}?)\\[(?:${HEX},)?${HEX}\\+${HEX}\\]`;
@@ -42,16 +42,10 @@ export function faultOf(words: string): Fault {
   return FAULTS.find(([pattern]) => pattern.test(words))?.[1] ?? "other";
 }
 
-function mappingOf(parts: readonly (string | undefined)[]): Mapping | undefined {
+function placeOf(parts: readonly (string | undefined)[]): Mapping | undefined {
   const [name, offset, start, size] = parts;
   if (name === undefined) return undefined;
-  return {
-    name: name.replace(/ \(deleted\)$/, ""),
-    start: hex(start),
-    size: hex(size),
-    fileOffset: hex(offset),
-    loadOffset: undefined,
-  };
+  return mappingOf({ name, start: hex(start), size: hex(size), fileOffset: hex(offset) });
 }
 
 /** Bit 3 of a page fault's error code: a page table had a reserved bit set. */
@@ -72,7 +66,7 @@ export function parseKernelLine(text: string, line: number): CrashSite | undefin
       process: comm ?? bare,
       pid: Number(pid),
       ip: hex(ip),
-      mapping: mappingOf(place),
+      mapping: placeOf(place),
       line,
     });
   }
@@ -87,7 +81,7 @@ export function parseKernelLine(text: string, line: number): CrashSite | undefin
       process,
       pid: Number(pid),
       ip: hex(ip),
-      mapping: mappingOf(place),
+      mapping: placeOf(place),
       line,
     });
   }

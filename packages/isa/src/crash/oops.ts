@@ -36,7 +36,8 @@ function oopsHead(
   const [, words = "", fault] = HEAD.exec(text) ?? [];
   if (fault !== undefined) {
     // The line after `kernel BUG at …` tells of the same.
-    const again = current?.words.startsWith("kernel BUG") === true && current.ip === undefined;
+    const { words: before = "", ip, symbol } = current ?? {};
+    const again = before.startsWith("kernel BUG") && ip === undefined && symbol === undefined;
     return again ? undefined : siteOf({ ...kernel, fault: faultOf(fault), words });
   }
   const arm = ARM_HEAD.exec(text)?.[1];

@@ -4,7 +4,7 @@
  */
 import { parseByteDump } from "./byte-dump.ts";
 import { hex } from "./kernel-log.ts";
-import { siteOf, type CrashSite, type ReportFormat } from "./site.ts";
+import { mappingOf, siteOf, type CrashSite, type ReportFormat } from "./site.ts";
 
 const GO_HEAD = /^\s*SIGILL: illegal instruction/;
 const GO_PC = /\bPC=0x([0-9a-f]{1,16})\b.*?(?:sigcode=(-?\d{1,4}))?$/;
@@ -41,12 +41,8 @@ function withJvmLine(site: CrashSite, text: string): CrashSite {
   const frame = site.mapping === undefined ? JVM_FRAME.exec(text) : null;
   if (frame !== null) {
     const [, name = "", offset, symbol] = frame;
-    const mapping = { name, start: undefined, size: undefined, fileOffset: undefined };
-    return {
-      ...site,
-      symbol: symbol || undefined,
-      mapping: { ...mapping, loadOffset: hex(offset) },
-    };
+    const mapping = mappingOf({ name, loadOffset: hex(offset) });
+    return { ...site, symbol: symbol || undefined, mapping };
   }
   const row = JVM_BYTES.exec(text);
   const start = hex(row?.[1]);

@@ -26,6 +26,15 @@ export interface Mapping {
   readonly fileOffset: number | undefined;
   /** The instruction pointer from where the file is loaded: `node + 0x217c2dd`. */
   readonly loadOffset: number | undefined;
+  /** The file's build id, where a core has it. */
+  readonly buildId: string | undefined;
+}
+
+/** A mapping of which only what is given is known. */
+export function mappingOf(facts: Partial<Mapping> & Pick<Mapping, "name">): Mapping {
+  const unknown = { start: undefined, size: undefined, fileOffset: undefined };
+  const name = facts.name.replace(/ \(deleted\)$/, "");
+  return { ...unknown, loadOffset: undefined, buildId: undefined, ...facts, name };
 }
 
 export interface CrashSite {

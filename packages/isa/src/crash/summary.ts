@@ -21,10 +21,12 @@ function missing(explained: ExplainedCrash): string {
   );
 }
 
-function unknown({ crash }: ExplainedCrash): string {
-  return crash.file === undefined
-    ? "SIGILL; nothing says at which instruction"
-    : `an invalid opcode in ${crash.file} at ${crash.ip}; the file is needed to say which`;
+function unknown({ crash, suspects }: ExplainedCrash): string {
+  const where =
+    crash.file === undefined ? "SIGILL" : `an invalid opcode in ${crash.file} at ${crash.ip}`;
+  return suspects.length === 0
+    ? `${where}; the report does not say which instruction`
+    : `${where}; its snapshot promised ${few(suspects)}, which a node lacks`;
 }
 
 const WHAT: Readonly<Record<Cause, (explained: ExplainedCrash) => string>> = {

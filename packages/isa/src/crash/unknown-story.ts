@@ -1,6 +1,9 @@
 /** Stories that end before an instruction is known: what is needed to go on. */
+import { judge } from "@evenkeel/core";
 import { hexAddress } from "../elf/numbers.ts";
 import type { Mapping } from "./site.ts";
+import { placesOfDeath, suspectsIn } from "./broken-promises.ts";
+import type { CrashContext } from "./context.ts";
 import { few, story, type Facts, type Story } from "./facts.ts";
 
 /** How to know the build: by its code in memory. */
@@ -9,13 +12,34 @@ function codeOf({ start, size }: Mapping): string {
   return ` (0x${size.toString(16)} bytes of code at ${hexAddress(start)})`;
 }
 
+/** What the contract and the nodes say where the instruction is not known. */
+function suspicion(context: CrashContext): string[] {
+  const { contract } = context;
+  const nodes = placesOfDeath(context);
+  if (contract === undefined || nodes.length === 0) return [];
+  const suspects = suspectsIn(context);
+  const where = few(nodes.map(({ name }) => name));
+  if (suspects.length > 0) {
+    return [
+      `The snapshot of ${contract.node} promises what is not on ${nodes.length === 1 ? where : "every node"}: ` +
+        `${few(suspects)}. The instruction is probably one of theirs.`,
+    ];
+  }
+  return nodes.every((node) => judge(contract, node).verdict === "compatible")
+    ? [`evenkeel check allows the snapshot on ${where}: the node's CPU is hardly the reason.`]
+    : [];
+}
+
 /** Everything but a fault needs bytes; what they can come from depends on what is mapped there. */
 export function noBytes({ site, context }: Facts): Story {
   const { mapping, ip } = site;
   const given = context.binaries ?? [];
   if (ip === undefined && mapping === undefined) {
     return story({
-      happened: ["SIGILL, exit code 132 (128 + 4): an instruction that this CPU refused."],
+      happened: [
+        "SIGILL, exit code 132 (128 + 4): an instruction that this CPU refused.",
+        ...suspicion(context),
+      ],
       missing: [
         "The kernel's line about it: on the guest's console or in its log (dmesg), " +
           '"traps: NAME[PID] trap invalid opcode ip:…".',
@@ -28,20 +52,29 @@ export function noBytes({ site, context }: Facts): Story {
       happened: [
         "No file is mapped at the instruction pointer: this is code made at run time (a JIT such as " +
           "V8, the JVM or LuaJIT), or a jump into nowhere.",
+        ...suspicion(context),
       ],
       missing: ["A core file of the process: only it has code that is made at run time."],
     });
   }
-  const other = given.length > 0 ? `, not ${few(given.map(({ name }) => name))}` : "";
+  const { name, buildId } = mapping;
+  const isCore = site.report === "core file";
+  const known = buildId === undefined ? codeOf(mapping) : ` (build id ${buildId})`;
   return story({
     happened: [
-      `An instruction of ${mapping.name} was an invalid opcode. The report says where it is, but not what ` +
-        "it is.",
+      isCore
+        ? `An instruction of ${name} was an invalid opcode. Its code is not in the core file, as is usual.`
+        : `An instruction of ${name} was an invalid opcode. The report says where it is, but not what it is.`,
+      ...(given.some((binary) => binary.name === name)
+        ? [`The ${name} that was given has no code there: it is another build.`]
+        : []),
+      ...suspicion(context),
     ],
     missing: [
-      `The file ${mapping.name}, the very build that ran${codeOf(mapping)}${other}: --binary ` +
-        `PATH/${mapping.name}`,
-      "Or a core file of the process, or the instruction's bytes: --bytes '62 f2 …'",
+      `The file ${name}, the very build that ran${known}: --binary PATH/${name}`,
+      ...(isCore
+        ? []
+        : ["Or a core file of the process, or the instruction's bytes: --bytes '62 f2 …'"]),
     ],
   });
 }

@@ -81,6 +81,7 @@ export const ICED_FEATURES: Readonly<Record<IcedFeature, Mapping>> = {
   AVX_IFMA: all("AVX_IFMA"),
   AVX_NE_CONVERT: all("AVX_NE_CONVERT"),
 
+  // CPUs with AVX10 show these bits too; instructions of AVX10.2 are newer than iced 1.21.
   // 128- and 256-bit forms carry AVX512VL beside the feature itself. iced leaves the foundation
   // out where another feature implies it; the rows' own requirements bring it back.
   AVX512F: all("AVX512F"),

@@ -1,12 +1,13 @@
 /** What needs mean in a pool. */
 import { expect, test } from "vitest";
-import { judgeFiles, type Pool } from "../src/scan/judge.ts";
+import { judgeFiles, type Member, type Pool } from "../src/scan/judge.ts";
 import type { FeatureUse, FileScan, Use } from "../src/scan/result.ts";
 
 const BASE = "XSAVE XCR0_SSE XCR0_AVX AVX AVX2 XCR0_OPMASK XCR0_ZMM_HI256 XCR0_HI16_ZMM AVX512F";
 
-function member(name: string, features: string) {
-  return { name, features: new Set(`${BASE} ${features}`.split(" ")) };
+function member(name: string, text: string, base = BASE): Member {
+  const features = new Set(`${base} ${text}`.split(" "));
+  return { name, features, answer: (feature) => (features.has(feature) ? "yes" : "no") };
 }
 
 const NODES: Pool = {
@@ -60,9 +61,15 @@ test("what every member has is fine, and so is what is probably data", () => {
 });
 
 test("a feature whose base is gone is not there", () => {
-  const broken = { name: "broken", features: new Set(["AVX512BW"]) };
-  const pool = { planned: true, members: [broken] };
+  const pool = { planned: true, members: [member("broken", "AVX512BW", "")] };
   expect(outcome(file([use("AVX512BW", "unasked")]), pool)).toBe("will die");
+});
+
+test("a member that does not say is unknown, never fine", () => {
+  const silent: Member = { ...member("silent", "AVX512BW"), answer: () => "unknown" };
+  const pool = { planned: false, members: [silent, member("old", "AVX512BW")] };
+  expect(outcome(file([use("AVX512BW", "chosen")]), pool)).toBe("unknown");
+  expect(outcome(file([use("AVX512_VBMI2", "unasked")]), pool)).toBe("will die");
 });
 
 test("LZCNT does not fault: its wrong results are named", () => {

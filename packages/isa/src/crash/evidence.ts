@@ -9,6 +9,7 @@ import {
   type Answer,
   type NodeProfile,
 } from "@evenkeel/core";
+import { BASELINE } from "../features/baseline.ts";
 import type { Requirements } from "../features/requirements.ts";
 import type { CrashContext } from "./context.ts";
 
@@ -116,22 +117,6 @@ export function gather(requirements: Requirements, context: CrashContext): Evide
     holders: asked && holdersOf(requirements, asked),
   };
 }
-
-/** Features of every x86-64 CPU: an instruction that needs no others cannot be missing. */
-const BASELINE: ReadonlySet<string> = new Set([
-  "CLFLUSH",
-  "CMOV",
-  "CMPXCHG8B",
-  "FPU",
-  "FXSR",
-  "MMX",
-  "MSR",
-  "SEP",
-  "SSE",
-  "SSE2",
-  "SYSCALL",
-  "TSC",
-]);
 
 export function isBaseline({ features, oneOf }: Requirements): boolean {
   return oneOf.length === 0 && features.every((name) => BASELINE.has(name));

@@ -3,7 +3,7 @@
  * followed from where the system enters the file: first along the paths that always run, then
  * along all calls that no asking function stands before.
  */
-import { lastAtOrBefore } from "./functions.ts";
+import { functionAt } from "./functions.ts";
 import { STUB_INSTRUCTIONS, type Asking } from "./asks.ts";
 import type { ReadFunction } from "./walk.ts";
 
@@ -17,11 +17,6 @@ export interface Reach {
 /** Names of implementations for one kind of CPU: whoever calls them by name has asked. */
 const VARIANT =
   /_ZGV[cde]|_ITM_\w*M256|pclmul|avx|sse4|ssse3|fma3?(?![a-z])|haswell|westmere|icelake|skylake|zen\d|bmi2|aesni|vaes|sha_?ni|x86_64_v[234]/i;
-
-function functionAt(functions: readonly ReadFunction[], address: number): ReadFunction | undefined {
-  const f = functions[lastAtOrBefore(functions, address)];
-  return f !== undefined && address < f.end ? f : undefined;
-}
 
 /** `mov $main, %rdi` in the start code of programs that are loaded at a fixed address. */
 const MOV_RDI = Buffer.from("48c7c7", "hex");

@@ -1,25 +1,7 @@
 /** Which features an instruction makes a program need: what a scan counts. */
 import { CodeExt, Mnemonic, type Code } from "iced-x86";
+import { BASELINE } from "../features/baseline.ts";
 import { requirementsOf } from "../features/requirements.ts";
-
-/**
- * Every x86-64 CPU has these, or nothing runs at all.
- * Source: x86-64 psABI, "Micro-Architecture Levels", baseline; Intel SDM volume 3, 2.2.4 (MSR).
- */
-const BASELINE: ReadonlySet<string> = new Set([
-  "CLFLUSH",
-  "CMOV",
-  "CMPXCHG8B",
-  "FPU",
-  "FXSR",
-  "MMX",
-  "MSR",
-  "SEP",
-  "SSE",
-  "SSE2",
-  "SYSCALL",
-  "TSC",
-]);
 
 /**
  * GCC writes `rep bsf`, which is TZCNT, in code for every x86-64 CPU too: where the operand is not

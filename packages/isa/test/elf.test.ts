@@ -112,6 +112,17 @@ test("a sparse file of 4 GiB that says that all of it is code costs nothing", ()
   expect(JSON.stringify(result)).toMatch(/more than the limit/);
 });
 
+test("a chain of functions that none but the one before leads to is given up, and counted", () => {
+  // call the next one; ret
+  const link = Buffer.from("e801000000c3", "hex");
+  const chain = Buffer.concat(Array.from({ length: 50_000 }, () => link));
+  const { bytes } = makeElf(chain, link.length);
+  const [result] = scanSource("chain", bytesOf(bytes));
+  const { code } = result?.status === "scanned" ? result.scan : { code: undefined };
+  expect(code?.functions).toBeLessThan(1000);
+  expect(code?.unread).toBeGreaterThan(chain.length / 2);
+});
+
 test("files for other machines are named, not read", () => {
   const { bytes } = makeElf(PLAIN_CODE);
   const arm = Buffer.from(bytes);

@@ -270,11 +270,31 @@ function sweep(state: State): number {
   return unread;
 }
 
+const NO_USES: ReadonlyMap<number, number> = new Map();
+const NO_CODES: ReadonlySet<number> = new Set();
+const NOWHERE: readonly number[] = [];
+
+/** There are a million functions in a browser: what is empty is shared. */
+function orNowhere(addresses: readonly number[]): readonly number[] {
+  return addresses.length === 0 ? NOWHERE : addresses;
+}
+
 function resultOf(state: State, unread: number): FunctionCode {
-  const { uses, straight, targets, straightTargets, references, taken, written } = state;
-  const { cpuid, instructions, unknownAt, extent } = state;
-  const graph = { targets, straightTargets, references, taken, written };
-  return { uses, straight, ...graph, cpuid, instructions, unknownAt, extent, unread };
+  const { uses, straight, cpuid, instructions, unknownAt, extent } = state;
+  return {
+    uses: uses.size === 0 ? NO_USES : uses,
+    straight: straight.size === 0 ? NO_CODES : straight,
+    targets: orNowhere(state.targets),
+    straightTargets: orNowhere(state.straightTargets),
+    references: orNowhere(state.references),
+    taken: orNowhere(state.taken),
+    written: orNowhere(state.written),
+    cpuid,
+    instructions,
+    unknownAt,
+    extent,
+    unread,
+  };
 }
 
 /** What seemed a function is data: it needs nothing for sure and leads nowhere. */
@@ -284,9 +304,20 @@ function notCode({ uses }: State): FunctionCode {
     const code = Math.floor(key / 3) * 3 + DOUBTFUL;
     doubtful.set(code, (doubtful.get(code) ?? 0) + n);
   }
-  const nowhere = { targets: [], straightTargets: [], references: [], taken: [], written: [] };
-  const nothing = { cpuid: false, instructions: 0, unknownAt: undefined, extent: 0, unread: 0 };
-  return { uses: doubtful, straight: new Set(), ...nowhere, ...nothing };
+  return {
+    uses: doubtful,
+    straight: NO_CODES,
+    targets: NOWHERE,
+    straightTargets: NOWHERE,
+    references: NOWHERE,
+    taken: NOWHERE,
+    written: NOWHERE,
+    cpuid: false,
+    instructions: 0,
+    unknownAt: undefined,
+    extent: 0,
+    unread: 0,
+  };
 }
 
 export interface ReadOptions {

@@ -121,6 +121,18 @@ function unreadBytes(regions: readonly Region[], functions: readonly ReadFunctio
   return unread;
 }
 
+/**
+ * A hostile file can lead from every byte to the next one as another function. Real chains of
+ * calls to functions that no table names are a few dozen long.
+ */
+const MOST_ROUNDS = 256;
+/** Real code has fewer instructions than bytes, and little of it is read twice. */
+const INSTRUCTIONS_PER_BYTE = 2;
+
+function instructionsIn(functions: readonly ReadFunction[]): number {
+  return functions.reduce((n, { code }) => n + code.instructions, 0);
+}
+
 export function readCode(
   regions: readonly Region[],
   known: readonly FunctionStart[],
@@ -130,12 +142,14 @@ export function readCode(
   let functions = readAll(known, regions, table, options);
   let found = options.linked ? leadsIn(functions) : new Map<number, Lead>();
   for (const address of options.pointers) if (!found.has(address)) found.set(address, POINTED);
-  while (found.size > 0) {
+  const bytes = regions.reduce((sum, region) => sum + region.bytes.length, 0);
+  let instructions = instructionsIn(functions);
+  for (let round = 0; found.size > 0 && round < MOST_ROUNDS; round++) {
     const fresh = readAll(discover(functions, regions, found), regions, table, options);
-    if (fresh.length === 0) break;
+    instructions += instructionsIn(fresh);
+    if (fresh.length === 0 || instructions > bytes * INSTRUCTIONS_PER_BYTE) break;
     functions = [...functions, ...fresh].toSorted((a, b) => a.start - b.start);
     found = leadsIn(fresh);
   }
-  const bytes = regions.reduce((sum, region) => sum + region.bytes.length, 0);
   return { functions, table, bytes, unread: unreadBytes(regions, functions) };
 }

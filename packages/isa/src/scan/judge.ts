@@ -117,7 +117,7 @@ function judgeLevels({ declares }: FileScan, pool: Pool): Reason[] {
     ({ name, features }): Reason[] => {
       const lacking = pool.members.filter((m) => features.some((f) => answerOf(m, f) !== "yes"));
       if (lacking.length === 0) return [];
-      const why = "the file declares that it needs this level: ld.so refuses to start it";
+      const why = "the file declares that it needs this level, and is refused or refuses to start";
       return [{ outcome: "will die", feature: name, lacking: lacking.map((m) => m.name), why }];
     },
   );

@@ -16,13 +16,17 @@ import {
 } from "@evenkeel/core";
 import { expect, test } from "vitest";
 import {
+  bytesOf,
   explainBytes,
+  explainCore,
   explainCrash,
   IsaError,
   summarizeCrash,
   type CrashContext,
   type ExplainedCrash,
 } from "../src/index.ts";
+
+import { smallCore } from "./make-core.ts";
 
 const POOL = new URL("../../../examples/bug-report-pool/", import.meta.url);
 
@@ -278,4 +282,29 @@ test("a profile with gaps is no suspect", () => {
   const context = { contract: contractOf(ICX), nodes: [{ ...CLX, incomplete: ["cut short"] }] };
   const [crash] = explainCrash(UNKNOWN, context).crashes;
   expect([crash?.suspects, crash?.happened.length]).toEqual([[], 1]);
+});
+
+const TDPBSSD = "c4 e2 73 5e c2 c3";
+const AVX512_STATE = 0xe7n;
+
+test.each([
+  ["XCR0 without AVX-512's state", { xcr0: 0x207n, signalCode: 2 }, "not-enabled"],
+  ["XCR0 with it", { xcr0: AVX512_STATE, signalCode: 2 }, "needs-feature"],
+  ["AMX without permission", { code: TDPBSSD, signalCode: 1 }, "no-permission"],
+  ["AMX that the CPU refused", { code: TDPBSSD, signalCode: 2 }, "needs-feature"],
+  ["a signal that was sent", { signalCode: -6 }, "sent"],
+] as const)("a core with %s", (_, facts, cause) => {
+  const [crash] = explainCore(bytesOf(smallCore(facts))).crashes;
+  expect(crash?.cause).toBe(cause);
+});
+
+test("a core says which state was off", () => {
+  const [crash] = explainCore(bytesOf(smallCore({ xcr0: 0x207n }))).crashes;
+  expect(crash?.happened[0]).toContain("XCR0 was 0x207, without XCR0[5], XCR0[6], XCR0[7]");
+});
+
+test("a feature that was not promised is named before XCR0", () => {
+  const context = { contract: contractOf(CLX) };
+  const [crash] = explainCore(bytesOf(smallCore({ xcr0: 0x207n })), context).crashes;
+  expect(crash?.cause).toBe("not-promised");
 });

@@ -3,77 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { bytesOf, explainBytes, explainCore, explainCrash, IsaError } from "../src/index.ts";
 import { ElfError } from "../src/elf/errors.ts";
-
-interface Note {
-  readonly name: string;
-  readonly type: number;
-  readonly bytes: Buffer;
-}
-
-function noteBytes({ name, type, bytes }: Note): Buffer {
-  const text = Buffer.from(`${name}\0`);
-  const header = Buffer.alloc(12);
-  header.writeUInt32LE(text.length, 0);
-  header.writeUInt32LE(bytes.length, 4);
-  header.writeUInt32LE(type, 8);
-  const pad = (part: Buffer) => Buffer.concat([part, Buffer.alloc((4 - (part.length % 4)) % 4)]);
-  return Buffer.concat([header, pad(text), pad(bytes)]);
-}
-
-function segment(type: number, offset: number, address: bigint, size: number): Buffer {
-  const bytes = Buffer.alloc(56);
-  bytes.writeUInt32LE(type, 0);
-  bytes.writeUInt32LE(5, 4);
-  bytes.writeBigUInt64LE(BigInt(offset), 8);
-  bytes.writeBigUInt64LE(address, 16);
-  bytes.writeBigUInt64LE(BigInt(size), 32);
-  bytes.writeBigUInt64LE(BigInt(size), 40);
-  return bytes;
-}
-
-const IP = 0x7f00_0000_1000n;
-const CODE = Buffer.from("62f27d4875c1c390", "hex");
-
-function status(): Buffer {
-  const bytes = Buffer.alloc(336);
-  bytes.writeUInt16LE(4, 12);
-  bytes.writeInt32LE(2562, 32);
-  bytes.writeBigUInt64LE(IP, 240);
-  return bytes;
-}
-
-/** NT_FILE: a count, a page size, then start, end and page offset of each, then the paths. */
-function mappedFiles(count: bigint): Buffer {
-  const numbers = Buffer.alloc(40);
-  [count, 4096n, IP, IP + 4096n, 1n].forEach((n, i) => numbers.writeBigUInt64LE(n, i * 8));
-  return Buffer.concat([numbers, Buffer.from("/srv/app\0")]);
-}
-
-/** A small core with one thread, one mapped file, and its code. */
-function smallCore(count = 1n): Buffer {
-  const notes = Buffer.concat(
-    [
-      { name: "CORE", type: 1, bytes: status() },
-      { name: "CORE", type: 0x4649_4c45, bytes: mappedFiles(count) },
-    ].map(noteBytes),
-  );
-  const header = Buffer.alloc(64);
-  header.write("\u007fELF\u0002\u0001\u0001", "latin1");
-  header.writeUInt16LE(4, 16);
-  header.writeUInt16LE(62, 18);
-  header.writeBigUInt64LE(64n, 32);
-  header.writeUInt16LE(56, 54);
-  header.writeUInt16LE(2, 56);
-  const start = 64 + 2 * 56;
-  const parts = [
-    header,
-    segment(4, start, 0n, notes.length),
-    segment(1, start + notes.length, IP, CODE.length),
-    notes,
-    CODE,
-  ];
-  return Buffer.concat(parts);
-}
+import { smallCore } from "./make-core.ts";
 
 test("a small core is read whole", () => {
   const [crash] = explainCore(bytesOf(smallCore())).crashes;
@@ -130,7 +60,7 @@ test("a core with damaged bytes never does anything else", () => {
 test.each([0xffff_ffff_ffff_ffffn, 0x7fff_ffff_ffff_ffffn, 1n << 40n])(
   "a core that says it has %s mapped files",
   (count) => {
-    expect(outcome(smallCore(count))).toBeTruthy();
+    expect(outcome(smallCore({ files: count }))).toBeTruthy();
   },
 );
 

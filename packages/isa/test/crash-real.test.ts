@@ -9,14 +9,8 @@ import {
   summarizeCrash,
   type Binary,
 } from "../src/index.ts";
-import {
-  build,
-  hasGcc,
-  illegalHere,
-  runToDeath,
-  sourceWith,
-  temporaryDirectory,
-} from "./programs.ts";
+import { build, hasGcc, illegalHere, runToDeath, sourceWith } from "./programs.ts";
+import { temporaryDirectory } from "./tools.ts";
 
 const ILLEGAL = illegalHere();
 

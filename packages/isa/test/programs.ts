@@ -1,16 +1,10 @@
 /** Real programs that die of SIGILL, built here with gcc. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { hasTool } from "./tools.ts";
 
-export const hasGcc = spawnSync("gcc", ["--version"]).status === 0;
-
-if (!hasGcc) {
-  if (process.env["CI"] === "true") throw new Error("gcc is missing, which .ci/run installs");
-  process.stderr.write("gcc is missing: tests with real programs are skipped\n");
-}
+export const hasGcc = hasTool("gcc");
 
 interface Illegal {
   readonly text: string;
@@ -34,12 +28,6 @@ function cpuFlags(): readonly string[] {
 /** An instruction that this machine's CPU does not have. */
 export function illegalHere(): Illegal {
   return cpuFlags().includes("avx512vbmi") ? XOP : VBMI;
-}
-
-export function temporaryDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), "evenkeel-isa-"));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
 }
 
 /** C source of a program that executes some bytes in a function of its own. */

@@ -7,8 +7,8 @@ export function addCrashVerbs(program: Command, setExit: SetExit): void {
     .command("explain")
     .summary("why did this process die of SIGILL, and what fixes it?")
     .description(
-      "Explains crashes: from a kernel log, a guest's console, a journal, coredumpctl's text or a\n" +
-        "core file to the instruction, the CPU feature it needs, who has it and what to do.\n" +
+      "From a kernel log, a guest's console, a journal, coredumpctl's text or a core\n" +
+        "file to the instruction, the CPU feature it needs, who has it, what to do.\n" +
         "Exit code 1 where something is still missing to say so.",
     )
     .argument("[file]", "a log or a core file; - for stdin")

@@ -68,7 +68,10 @@ export function isCpuProblem(cause: Cause): Answer {
 const TRAPS = new Set(["UD0", "UD1", "UD2"]);
 const BREAKPOINTS = new Set(["INT3", "INT1", "INT"]);
 
-/** `si_code` of an AMX instruction without permission; #UD has ILL_ILLOPN, 2. */
+/**
+ * `si_code` of an AMX instruction without permission; #UD has ILL_ILLOPN, 2.
+ * Source: Linux arch/x86/kernel/traps.c (handle_xfd_event, exc_invalid_op).
+ */
 const ILL_ILLOPC = 1;
 
 /** The XCR0 bits that an instruction needs and the guest's kernel has not set. */

@@ -118,6 +118,7 @@ export function gather(requirements: Requirements, context: CrashContext): Evide
   };
 }
 
+/** An instruction that needs nothing else cannot be missing. */
 export function isBaseline({ features, oneOf }: Requirements): boolean {
   return oneOf.length === 0 && features.every((name) => BASELINE.has(name));
 }

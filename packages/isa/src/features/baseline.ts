@@ -1,8 +1,6 @@
-/** What every x86-64 CPU has: an instruction that needs no more cannot be missing. */
-
 /**
- * Names of CPUID rows. Source: x86-64 psABI, "Micro-Architecture Levels", baseline; Intel SDM
- * volume 3, 2.2.4 (MSR), volume 2, CLFLUSH, SYSENTER.
+ * Every x86-64 CPU has these, or nothing runs at all.
+ * Source: x86-64 psABI, "Micro-Architecture Levels", baseline; Intel SDM volume 3, 2.2.4 (MSR).
  */
 export const BASELINE: ReadonlySet<string> = new Set([
   "CLFLUSH",

@@ -123,6 +123,16 @@ test("a chain of functions that none but the one before leads to is given up, an
   expect(code?.unread).toBeGreaterThan(chain.length / 2);
 });
 
+test("an instruction that is not known is said to be there, even as the last one", () => {
+  // A REX2 prefix, of APX: newer than the decoder. Then INVALID in 64-bit mode.
+  for (const hex of ["31c0d51858c0c3", "31c006"]) {
+    const { bytes, entry } = makeElf(Buffer.from(hex, "hex"));
+    const [result] = scanSource("new", bytesOf(bytes));
+    const code = result?.status === "scanned" ? result.scan.code : undefined;
+    expect(code).toMatchObject({ unknown: 1, unknownAt: hexAddress(entry + 2) });
+  }
+});
+
 test("files for other machines are named, not read", () => {
   const { bytes } = makeElf(PLAIN_CODE);
   const arm = Buffer.from(bytes);

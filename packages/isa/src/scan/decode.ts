@@ -170,9 +170,6 @@ function follow(state: State, flow: Flow, next: number): number | undefined {
 
 const ENDS_ANYWAY: ReadonlySet<Flow> = new Set([Flow.call, Flow.call32, Flow.nop]);
 
-/** The longest instruction, in bytes. */
-const LONGEST = 15;
-
 /** From an offset until the path ends or meets what was read. */
 function descend(state: State, from: number, grade: GradeIndex): void {
   const { bytes, table, decoder, seen } = state;
@@ -189,10 +186,11 @@ function descend(state: State, from: number, grade: GradeIndex): void {
     const flow = (table.flows[code] || learn(table, code, instruction)) as Flow;
     state.broken ||= flow === Flow.invalid || (flow === Flow.odd && !state.kernel);
     if (flow === Flow.invalid) {
-      // An instruction that the function's end cuts in two is not one that is unknown.
-      if (at + LONGEST <= bytes.length) state.unknownAt ??= at;
+      state.unknownAt ??= at;
       return;
     }
+    // What the function's end cuts in two belongs to whatever is behind it.
+    if (at + length > bytes.length) return;
     mark(seen, at, length);
     state.instructions += 1;
     state.extent = Math.max(state.extent, at + length);
@@ -328,14 +326,22 @@ export interface ReadOptions {
   readonly start: Grade;
 }
 
-/** Reads the function whose bytes these are, at the address `start`. */
+/** Bytes behind a function that its last instruction may seem to reach into. */
+export const BEHIND = 14;
+
+/**
+ * Reads the function at the address `start` that has the first `size` of these bytes; up to
+ * {@link BEHIND} more tell an instruction that is cut off from one that is not known.
+ */
 export function readFunction(
   table: CodeTable,
-  bytes: Buffer,
+  code: Buffer,
+  size: number,
   start: number,
   { bounded, kernel, start: sure }: ReadOptions,
 ): FunctionCode {
-  const decoder = new Decoder(64, bytes, DecoderOptions.None);
+  const decoder = new Decoder(64, code, DecoderOptions.None);
+  const bytes = code.subarray(0, size);
   const state: State = {
     table,
     decoder,

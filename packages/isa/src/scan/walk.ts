@@ -3,7 +3,7 @@
  * new is found. Code that no known function leads to is not read; how much there is, is said.
  */
 import { codeTable, type CodeTable } from "./codes.ts";
-import { readFunction, type FunctionCode } from "./decode.ts";
+import { BEHIND, readFunction, type FunctionCode } from "./decode.ts";
 import { foundFunction, lastAtOrBefore, type FunctionStart, type Lead } from "./functions.ts";
 import { regionAt, type Region } from "./regions.ts";
 
@@ -37,15 +37,19 @@ function readAll(
   starts: readonly FunctionStart[],
   regions: readonly Region[],
   table: CodeTable,
-  { kernel, onProgress }: WalkOptions,
+  { kernel }: WalkOptions,
+  onProgress?: WalkOptions["onProgress"],
 ): ReadFunction[] {
   let done = 0;
   return starts.flatMap((f, i) => {
     const region = regionAt(regions, f.start);
     if (region === undefined || f.end <= f.start) return [];
-    const bytes = region.bytes.subarray(f.start - region.start, f.end - region.start);
-    const code = readFunction(table, bytes, f.start, { bounded: f.bounded, kernel, start: f.sure });
-    done += bytes.length;
+    const from = f.start - region.start;
+    const size = f.end - f.start;
+    const bytes = region.bytes.subarray(from, from + size + BEHIND);
+    const how = { bounded: f.bounded, kernel, start: f.sure };
+    const code = readFunction(table, bytes, size, f.start, how);
+    done += size;
     if (i % 1024 === 1023) onProgress?.(done);
     return [{ ...f, code }];
   });
@@ -139,7 +143,7 @@ export function readCode(
   options: WalkOptions,
 ): ReadCode {
   const table = codeTable();
-  let functions = readAll(known, regions, table, options);
+  let functions = readAll(known, regions, table, options, options.onProgress);
   let found = options.linked ? leadsIn(functions) : new Map<number, Lead>();
   for (const address of options.pointers) if (!found.has(address)) found.set(address, POINTED);
   const bytes = regions.reduce((sum, region) => sum + region.bytes.length, 0);

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeFleet } from "./fleet.ts";
 import { machine, measure } from "./measure.ts";
+import { measureScans } from "./scan.ts";
 import { measureVerdicts } from "./verdicts.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -38,6 +39,13 @@ try {
   if (existsSync("/dev/kvm")) {
     const probe = measure([process.execPath, cli, "probe", "--out", join(directory, "node.json")]);
     row("probe this machine, median (limit 500 ms)", `${(probe.seconds * 1000).toFixed(0)} ms`);
+  }
+
+  for (const { share, code, run } of measureScans(cli, directory)) {
+    row(
+      `scan ${share} of Node's executable, ${code} MiB of code, median`,
+      `${run.seconds.toFixed(2)} s (CPU ${run.cpuSeconds.toFixed(2)} s), ${run.megabytes.toFixed(0)} MiB`,
+    );
   }
 
   const verdicts = measureVerdicts(200);

@@ -169,4 +169,19 @@ __attribute__((target("sha"))) void f(int c) {
     const scan = compile(source, [...SHARED, "-Wl,-z,x86-64-v3"]);
     expect(scan.declares.needed).toContain("x86-64-v3");
   });
+
+  test("a Go program's functions are known by its own table, and its level by its settings", () => {
+    const source = `__asm__(".text\\ntext: nop\\n.Lhidden: sha1msg1 %xmm0, %xmm1\\nret\\n.Lend:\\n"
+".section .go.buildinfo,\\"aw\\"\\n.ascii \\"Go buildinf: build\\tGOAMD64=v3\\\\n\\"\\n"
+".section .gopclntab,\\"a\\"\\ntable: .long 0xfffffff1\\n.byte 0, 0, 1, 8\\n.quad 1, 0, text\\n"
+".quad names - table, 0, 0, 0, functions - table\\nnames: .asciz \\"\\", \\"pkg.Hidden\\"\\n"
+"functions: .long .Lhidden - text, info - functions, .Lend - text\\ninfo: .long 0, 1\\n.text\\n");
+int main(void) { return 0; }`;
+    const scan = compile(source, ["-s", "-no-pie"]);
+    expect(scan.declares.needed).toContain("x86-64-v3");
+    expect(scan.asks).toEqual([{ kind: "known", what: "Go" }]);
+    expect(scan.features).toMatchObject([
+      { feature: "SHA", sure: "certain", examples: [{ name: "pkg.Hidden" }] },
+    ]);
+  });
 });

@@ -112,6 +112,27 @@ test("a sparse file of 4 GiB that says that all of it is code costs nothing", ()
   expect(JSON.stringify(result)).toMatch(/more than the limit/);
 });
 
+test("a chain of functions that none but the one before leads to is given up, and counted", () => {
+  // call the next one; ret
+  const link = Buffer.from("e801000000c3", "hex");
+  const chain = Buffer.concat(Array.from({ length: 50_000 }, () => link));
+  const { bytes } = makeElf(chain, link.length);
+  const [result] = scanSource("chain", bytesOf(bytes));
+  const { code } = result?.status === "scanned" ? result.scan : { code: undefined };
+  expect(code?.functions).toBeLessThan(1000);
+  expect(code?.unread).toBeGreaterThan(chain.length / 2);
+});
+
+test("an instruction that is not known is said to be there, even as the last one", () => {
+  // A REX2 prefix, of APX: newer than the decoder. Then INVALID in 64-bit mode.
+  for (const hex of ["31c0d51858c0c3", "31c006"]) {
+    const { bytes, entry } = makeElf(Buffer.from(hex, "hex"));
+    const [result] = scanSource("new", bytesOf(bytes));
+    const code = result?.status === "scanned" ? result.scan.code : undefined;
+    expect(code).toMatchObject({ unknown: 1, unknownAt: hexAddress(entry + 2) });
+  }
+});
+
 test("files for other machines are named, not read", () => {
   const { bytes } = makeElf(PLAIN_CODE);
   const arm = Buffer.from(bytes);

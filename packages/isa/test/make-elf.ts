@@ -54,8 +54,8 @@ function putHeader(bytes: Buffer, entry: number, sections: number): void {
   bytes.writeUInt16LE(4, 62);
 }
 
-/** A program whose one function `f`, at the entry point, consists of these bytes. */
-export function makeElf(code: Buffer): Made {
+/** A program whose one function `f`, at the entry point, consists of the first `size` bytes. */
+export function makeElf(code: Buffer, size = code.length): Made {
   const names = Buffer.from("\0.text\0.symtab\0.strtab\0.shstrtab\0", "latin1");
   const strings = Buffer.from("\0f\0", "latin1");
   const text = HEADER + PROGRAM_HEADER;
@@ -77,7 +77,7 @@ export function makeElf(code: Buffer): Made {
   bytes.writeUInt8(0x12, symbol + 4);
   bytes.writeUInt16LE(1, symbol + 6);
   put64(bytes, symbol + 8, entry);
-  put64(bytes, symbol + 16, code.length);
+  put64(bytes, symbol + 16, size);
   strings.copy(bytes, strtab);
   names.copy(bytes, shstrtab);
   const at = (index: number) => sections + index * SECTION_HEADER;

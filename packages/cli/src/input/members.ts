@@ -1,5 +1,12 @@
 /** Profiles and plans as members of a pool: names, and the features that a guest has there. */
-import { planFields, profileFields, type DecodedField } from "@evenkeel/core";
+import {
+  offersFeature,
+  planFields,
+  planHasFeature,
+  profileFields,
+  type Answer,
+  type DecodedField,
+} from "@evenkeel/core";
 import type { Member, Pool } from "@evenkeel/isa";
 import { CliError } from "../errors.ts";
 import { profileLoader } from "./documents.ts";
@@ -15,6 +22,16 @@ function namesOf(fields: readonly DecodedField[]): Set<string> {
   return new Set(fields.filter(({ value }) => value !== 0n).map(({ name }) => name));
 }
 
+/** The same features are asked about in every file. */
+function remembered(answer: (feature: string) => Answer): (feature: string) => Answer {
+  const known = new Map<string, Answer>();
+  return (feature) => {
+    const answered = known.get(feature) ?? answer(feature);
+    known.set(feature, answered);
+    return answered;
+  };
+}
+
 function refuseArm(name: string, arch: string): void {
   if (arch === "x86_64") return;
   throw new CliError("USAGE", `${name} is ${arch}; programs are scanned for x86-64 only`);
@@ -23,14 +40,17 @@ function refuseArm(name: string, arch: string): void {
 function planMember(path: string): Member {
   const { plan } = loadPlan(path);
   refuseArm(path, plan.arch);
-  return { name: "plan", features: namesOf(planFields(plan)) };
+  const answer = remembered((feature) => planHasFeature(plan, feature));
+  return { name: "plan", features: namesOf(planFields(plan)), answer };
 }
 
 function nodeMembers(files: readonly string[]): Member[] {
   refuseStdinTwice(files);
-  return files.map(profileLoader()).map(({ name, cpu }) => {
+  return files.map(profileLoader()).map((profile) => {
+    const { name, cpu } = profile;
     refuseArm(name, cpu.arch);
-    return { name, features: namesOf(profileFields(cpu) ?? []) };
+    const answer = remembered((feature) => offersFeature(profile, feature));
+    return { name, features: namesOf(profileFields(cpu) ?? []), answer };
   });
 }
 

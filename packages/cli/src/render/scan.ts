@@ -1,124 +1,28 @@
-/** Scans as a person reads them: a row per file, then what it needs and what that means. */
-import type { FeatureUse, FileJudgement, FileScan, Pool, Reason, Scans } from "@evenkeel/isa";
-import { OUTCOMES, plainName } from "@evenkeel/isa";
-import { heading, labelled, paragraph, plural, table, terminalWidth } from "./layout.ts";
-
-const MIB = 1024 * 1024;
-
-function sizeText(bytes: number): string {
-  return bytes >= MIB ? `${(bytes / MIB).toFixed(1)} MiB` : `${Math.ceil(bytes / 1024)} KiB`;
-}
-
-/** Doubtful findings are for --details: they are mostly data. */
-function believed({ features }: FileScan): FeatureUse[] {
-  return features.filter(({ sure }) => sure !== "doubtful");
-}
-
-function shorten(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, Math.max(1, width - 1))}…`;
-}
+/** Scans as a person reads them: a row per file, those that need attention, and what to do. */
+import { levelOf } from "@evenkeel/core";
+import { OUTCOMES, type FileJudgement, type FileScan, type Outcome } from "@evenkeel/isa";
+import type { Pool, Scans } from "@evenkeel/isa";
+import { heading, paragraph, plural, table, terminalWidth } from "./layout.ts";
+import { believed, fileLines, sizeText, type Line } from "./scan-file.ts";
 
 /** The end of a path says more than its beginning. */
 function shortenPath(path: string, width: number): string {
   return path.length <= width ? path : `…${path.slice(path.length - width + 1)}`;
 }
 
-function asksText({ asks }: FileScan): string {
-  if (asks.length === 0) return "nothing in it asks the CPU what it has";
-  const texts = asks.map(({ kind, what }) => {
-    if (kind === "cpuid") return `CPUID in ${what}`;
-    if (kind === "ifunc") return `ifuncs (${what})`;
-    return kind === "ld.so" ? `chosen by ld.so for ${what}` : what;
-  });
-  return `asks the CPU: ${texts.join(", ")}`;
-}
-
-function declaresText({ declares }: FileScan): string[] {
-  const { needed } = declares;
-  const last = needed.at(-1);
-  return last === undefined || last === "x86-64-v1" ? [] : [`declares that it needs ${last}`];
-}
-
-function exampleText({ examples }: FeatureUse): string {
-  const [example] = examples;
-  if (example === undefined) return "";
-  return (example.path ?? [example.name]).map(plainName).join(" → ");
-}
-
-function featureTable(features: readonly FeatureUse[]): string[] {
-  const rows = features.map((f) => [
-    `  ${f.feature}`,
-    f.use,
-    f.sure,
-    String(f.instructions.certain + f.instructions.likely + f.instructions.doubtful),
-    String(f.functions),
-  ]);
-  const head = ["  FEATURE", "USE", "SURE", "TIMES", "FUNCTIONS", "FOR EXAMPLE"];
-  const widest = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
-  const taken = head.slice(0, 5).map((title, i) => Math.max(title.length, widest(i)) + 2);
-  const room = Math.max(11, terminalWidth() - taken.reduce((a, b) => a + b, 0));
-  return table(
-    head,
-    rows.map((row, i) => {
-      const feature = features[i];
-      return [...row, feature === undefined ? "" : shorten(exampleText(feature), room)];
-    }),
-  );
-}
-
-function reasonKey({ outcome, why, lacking }: Reason): string {
-  return `${outcome}|${why}|${lacking.join()}`;
-}
-
-/** Features that share their outcome and its reason stand together. */
-function reasonLines(reasons: readonly Reason[], pool: Pool): string[] {
-  const groups = new Map<string, Reason[]>();
-  for (const reason of reasons) {
-    const key = reasonKey(reason);
-    groups.set(key, [...(groups.get(key) ?? []), reason]);
-  }
-  return [...groups.values()].flatMap((group) => {
-    const [first] = group;
-    if (first === undefined) return [];
-    const names = group.map(({ feature }) => feature).filter((name) => name !== "");
-    const where =
-      pool.planned || first.lacking.length === 0 ? "" : ` (not on ${first.lacking.join(", ")})`;
-    const text = `${names.join(" ")}${names.length > 0 ? ": " : ""}${first.why}${where}`;
-    return labelled(first.outcome, text.split(" "), 2, 22);
-  });
-}
-
-interface Line {
-  readonly file: FileScan;
-  readonly judgement: FileJudgement | undefined;
-}
-
-function fileLines({ file, judgement }: Line, pool: Pool | undefined, details: boolean): string[] {
-  const features = details ? file.features : believed(file);
-  const facts = [
-    file.kind,
-    `${sizeText(file.code.bytes)} of code`,
-    ...declaresText(file),
-    asksText(file),
-    ...(file.jit.length === 0 ? [] : [`${file.jit.join(", ")} writes code at run time`]),
-  ];
-  return [
-    "",
-    heading(file.name),
-    ...paragraph(`${facts.join("; ")}.`, 2),
-    ...file.problems.flatMap(({ message }) => paragraph(`damaged: ${message}`, 2)),
-    ...(pool === undefined || judgement === undefined ? [] : reasonLines(judgement.reasons, pool)),
-    ...(features.length === 0 ? [] : ["", ...featureTable(features)]),
-  ];
-}
-
-function needsText(file: FileScan, width: number): string {
-  const names = believed(file).map(({ feature }) => feature);
-  if (names.length === 0) return "nothing beyond x86-64-v1";
+/** As many names as there is room for, and how many more. */
+function fit(names: readonly string[], width: number): string {
   const text = names.join(" ");
   if (text.length <= width) return text;
-  const shown = names.filter((_, i) => names.slice(0, i + 1).join(" ").length <= width - 9);
+  const shown = names.filter((_, i) => names.slice(0, i + 1).join(" ").length <= width - 4);
   return `${shown.join(" ")} +${names.length - shown.length}`;
+}
+
+/** The features behind the outcome, or all that the file can use. */
+function namesOf({ file, judgement }: Line): string[] {
+  if (judgement === undefined) return believed(file).map(({ feature }) => feature);
+  const worst = judgement.reasons.filter(({ outcome }) => outcome === judgement.outcome);
+  return worst.map(({ feature, why }) => (feature === "" ? (why.split(" ")[0] ?? "") : feature));
 }
 
 /** What needs attention first; without a pool, in the order of names. */
@@ -135,12 +39,13 @@ function verdictTable(lines: readonly Line[], judged: boolean): string[] {
     Math.max(4, ...lines.map(({ file }) => file.name.length)),
   );
   const room = width - nameWidth - 2 - (judged ? 20 : 0);
-  const rows = lines.map(({ file, judgement }) => [
-    shortenPath(file.name, nameWidth),
-    ...(judged ? [judgement?.outcome ?? ""] : []),
-    needsText(file, room),
+  const rows = lines.map((line) => [
+    shortenPath(line.file.name, nameWidth),
+    ...(judged ? [line.judgement?.outcome ?? ""] : []),
+    fit(namesOf(line), room),
   ]);
-  return table(["FILE", ...(judged ? ["IN THIS POOL"] : []), "CAN USE"], rows);
+  const head = judged ? ["IN THIS POOL", "BECAUSE OF"] : ["CAN USE"];
+  return table(["FILE", ...head], rows);
 }
 
 function summary({ files, skipped }: Scans): string {
@@ -152,6 +57,42 @@ function summary({ files, skipped }: Scans): string {
     `${needing} can use more than every x86-64 CPU has`,
   ];
   return `${parts.join("; ")}${skipped.length > 0 ? `; ${skipped.length} skipped` : ""}.`;
+}
+
+const ADVICE: Readonly<Partial<Record<Outcome, string>>> = {
+  "frozen at snapshot":
+    "Frozen: plan the pool (evenkeel plan) and take snapshots with its templates; programs that " +
+    "ask are then told what every node has.",
+  "may die":
+    "May die: follow the calls that are shown. Where nobody asks on the way, treat it as a file " +
+    "that will die.",
+  unknown: "Unknown: scan a build that was not stripped, so that all of its code can be found.",
+};
+
+/** What all members have, as a level that compilers know. */
+function commonLevel({ members }: Pool): string {
+  const [first, ...others] = members;
+  const common = [...(first?.features ?? [])].filter((name) =>
+    others.every(({ features }) => features.has(name)),
+  );
+  return levelOf(new Set(common));
+}
+
+function adviceLines(judgements: readonly FileJudgement[], pool: Pool): string[] {
+  const outcomes = new Set(
+    judgements.flatMap(({ reasons }) => reasons.map(({ outcome }) => outcome)),
+  );
+  const dies =
+    `Will die: build these files for ${commonLevel(pool)} (-march), which this pool has, or keep ` +
+    "them off it.";
+  const lines = [
+    ...(outcomes.has("will die") ? [dies] : []),
+    ...OUTCOMES.toReversed().flatMap((outcome) =>
+      outcomes.has(outcome) ? (ADVICE[outcome] ?? []) : [],
+    ),
+  ];
+  if (lines.length === 0) return [];
+  return ["", heading("What to do"), ...lines.flatMap((line) => paragraph(line, 2))];
 }
 
 function skippedLines({ skipped }: Scans, details: boolean): string[] {
@@ -194,6 +135,7 @@ export function scanReport(
     ...(listed.length > 1 ? ["", ...verdictTable(listed, judgements !== undefined)] : []),
     ...inFull(listed, details).flatMap((line) => fileLines(line, pool, details)),
     ...skippedLines(scans, details),
+    ...(pool === undefined || judgements === undefined ? [] : adviceLines(judgements, pool)),
     "",
   ].join("\n");
 }

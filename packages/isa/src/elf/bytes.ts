@@ -11,6 +11,13 @@ export interface ByteSource {
 /** No table of a real file is larger; a hostile one may say that it has terabytes. */
 export const READ_LIMIT = 512 * 1024 * 1024;
 
+/** The same for tables whose entries become objects: five million symbols, and none has as many. */
+const TABLE_LIMIT = 128 * 1024 * 1024;
+
+export function checkTable(size: number, where: string): void {
+  if (size > TABLE_LIMIT) badElf(where, `${size} bytes are more than the limit of ${TABLE_LIMIT}`);
+}
+
 function checkRange(size: number, offset: number, length: number, where: string): void {
   if (offset < 0 || length < 0 || offset + length > size) {
     badElf(where, `bytes ${offset} to ${offset + length} are outside the file of ${size} bytes`);

@@ -2,6 +2,7 @@
  * What the dynamic linker is told: names of libraries, constructors, and which slot of the GOT
  * belongs to which symbol. Source: System V ABI, "Dynamic Linking"; x86-64 psABI, "Relocation".
  */
+import { checkTable } from "./bytes.ts";
 import { attempt, bytesAtAddress, sectionBytes, type ElfFile } from "./file.ts";
 import { addressAt, addressOf } from "./numbers.ts";
 import { symbolsOf, type ElfSymbol } from "./symbols.ts";
@@ -21,6 +22,7 @@ export const R_X86_64_RELATIVE = 8;
 export const R_X86_64_IRELATIVE = 37;
 
 function relocationsOf(elf: ElfFile, section: Section): Relocation[] {
+  checkTable(section.size, section.name);
   const bytes = sectionBytes(elf, section);
   const table = elf.sections[section.link];
   const symbols = table?.type === SHT_DYNSYM ? symbolsOf(elf, table) : [];
@@ -80,6 +82,7 @@ export function isMarkedProgram(elf: ElfFile): boolean {
 
 /** Pointers that the file has in place, with or without a relocation to move them. */
 function pointersAt(elf: ElfFile, address: number, size: number, where: string): number[] {
+  checkTable(size, where);
   const bytes = bytesAtAddress(elf, address, size, where) ?? Buffer.alloc(0);
   return Array.from({ length: Math.floor(bytes.length / 8) }, (_, i) => addressAt(bytes, i * 8));
 }
@@ -105,7 +108,10 @@ export function readRelativePlaces(elf: ElfFile): number[] {
   const entries = dynamicEntries(elf);
   const [start, size] = [entries.get(DT_RELR), entries.get(DT_RELRSZ) ?? 0];
   if (start === undefined) return [];
-  const read = () => bytesAtAddress(elf, start, size, "DT_RELR") ?? Buffer.alloc(0);
+  const read = () => {
+    checkTable(size * 8, "DT_RELR");
+    return bytesAtAddress(elf, start, size, "DT_RELR") ?? Buffer.alloc(0);
+  };
   const bytes = attempt(elf.problems, read, Buffer.alloc(0));
   const places: number[] = [];
   let next = 0;

@@ -49,7 +49,7 @@ const X86_ISA_1_USED = 0xc001_0002;
 
 /** What a file declares about the x86-64 levels, as the names of levels. */
 export interface DeclaredLevels {
-  /** Without these ld.so refuses to start the program. */
+  /** Without these ld.so, or the program itself, refuses to start. */
   readonly needed: readonly string[];
   /** Used by some code in it, perhaps after asking. */
   readonly used: readonly string[];
@@ -70,6 +70,18 @@ function propertyBytes(elf: ElfFile): Buffer {
   return attempt(elf.problems, read, Buffer.alloc(0));
 }
 
+/**
+ * Go programs keep the settings they were built with, and check their level at start.
+ * Source: Go's debug/buildinfo; runtime/asm_amd64.s, "can only be run on AMD64 processors with".
+ */
+function goLevels(elf: ElfFile): string[] {
+  const section = elf.sections.find(({ name }) => name === ".go.buildinfo");
+  if (section === undefined) return [];
+  const bytes = attempt(elf.problems, () => sectionBytes(elf, section), Buffer.alloc(0));
+  const version = /GOAMD64=v([1-4])/.exec(bytes.toString("latin1"))?.[1];
+  return version === undefined ? [] : levelsOf((1 << Number(version)) - 1);
+}
+
 export function readDeclaredLevels(elf: ElfFile): DeclaredLevels {
   let [needed, used] = [0, 0];
   for (const { name, type, bytes } of parseNotes(propertyBytes(elf), 8)) {
@@ -81,5 +93,6 @@ export function readDeclaredLevels(elf: ElfFile): DeclaredLevels {
       at += 8 + padded(size, 8);
     }
   }
-  return { needed: levelsOf(needed), used: levelsOf(used) };
+  const levels = new Set([...levelsOf(needed), ...goLevels(elf)]);
+  return { needed: [...levels].toSorted(), used: levelsOf(used) };
 }

@@ -1,4 +1,5 @@
 /** Symbol tables. Source: System V ABI, chapter 5, "Symbol Table"; STT_GNU_IFUNC: GNU gABI. */
+import { checkTable } from "./bytes.ts";
 import { attempt, sectionBytes, type ElfFile } from "./file.ts";
 import { addressAt, sizeAt, textAt } from "./numbers.ts";
 import { SHT_DYNSYM, SHT_SYMTAB, type Section } from "./tables.ts";
@@ -42,6 +43,7 @@ function symbolAt(table: Buffer, at: number, names: Buffer, section: Section): E
 
 /** The symbols of one table by their indices. Throws `BAD_ELF`. */
 export function symbolsOf(elf: ElfFile, section: Section): ElfSymbol[] {
+  checkTable(section.size, section.name);
   const table = sectionBytes(elf, section);
   const strings = elf.sections[section.link];
   const names = strings === undefined ? Buffer.alloc(0) : sectionBytes(elf, strings);

@@ -3,7 +3,7 @@
  * that no name in the image is ever a name on this machine.
  */
 import { stat, unlink, open } from "node:fs/promises";
-import { isMachineCode, MAGIC_SIZE } from "../scan/scan-file.ts";
+import { MAGIC_SIZE, startsAsCode } from "../scan/scan-file.ts";
 import { found, skipped, type Found } from "./candidate.ts";
 import { debugfs } from "./debugfs.ts";
 import type { Extraction } from "./entries.ts";
@@ -112,15 +112,9 @@ function* batches(files: readonly File[]): Generator<File[]> {
   if (batch.length > 0) yield batch;
 }
 
-async function startsAsCode(path: string): Promise<boolean> {
+async function holdsCode(path: string): Promise<boolean> {
   const file = await open(path, "r");
-  try {
-    const head = Buffer.alloc(MAGIC_SIZE);
-    const { bytesRead } = await file.read(head, 0, MAGIC_SIZE, 0);
-    return isMachineCode(head.subarray(0, bytesRead));
-  } finally {
-    await file.close();
-  }
+  return startsAsCode(file).finally(() => file.close());
 }
 
 /** Debugfs leaves a file out where it cannot read it. */
@@ -145,7 +139,7 @@ async function* copyBatch(
   for (const { file, copy } of copies) {
     const fileName = `${name}!${printable(file.path)}`;
     if (!(await isThere(copy))) yield skipped(fileName, "debugfs cannot read it");
-    else if (await startsAsCode(copy)) yield found(fileName, copy, true);
+    else if (await holdsCode(copy)) yield found(fileName, copy, true);
     else await unlink(copy);
   }
 }

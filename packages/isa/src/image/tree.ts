@@ -4,7 +4,7 @@
  */
 import { opendir, open, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { isMachineCode, MAGIC_SIZE } from "../scan/scan-file.ts";
+import { startsAsCode } from "../scan/scan-file.ts";
 import { found, skipped, type Found } from "./candidate.ts";
 import { printable } from "./entry.ts";
 import type { Limits } from "./limits.ts";
@@ -24,8 +24,8 @@ function reasonOf(error: unknown): string {
   return code === undefined ? String(error) : `cannot be read (${code})`;
 }
 
-/** Whether a regular file starts like machine code; never waits for pipes and devices. */
-async function startsAsCode(path: string, seen: Set<string>): Promise<boolean> {
+/** Whether a regular file is machine code that was not met under another name. */
+async function isWanted(path: string, seen: Set<string>): Promise<boolean> {
   const file = await open(path, "r");
   try {
     const { dev, ino, nlink } = await file.stat();
@@ -35,9 +35,7 @@ async function startsAsCode(path: string, seen: Set<string>): Promise<boolean> {
       if (seen.has(id)) return false;
       seen.add(id);
     }
-    const head = Buffer.alloc(MAGIC_SIZE);
-    const { bytesRead } = await file.read(head, 0, MAGIC_SIZE, 0);
-    return isMachineCode(head.subarray(0, bytesRead));
+    return await startsAsCode(file);
   } finally {
     await file.close();
   }
@@ -78,7 +76,7 @@ export async function* findInTree(directory: string, limits: Limits): AsyncGener
       continue;
     }
     try {
-      if (await startsAsCode(path, seen)) yield found(name, path, false);
+      if (await isWanted(path, seen)) yield found(name, path, false);
     } catch (failure) {
       yield skipped(name, reasonOf(failure));
     }

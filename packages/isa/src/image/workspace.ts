@@ -1,6 +1,6 @@
 /** A temporary folder for files that were inside images, under names that are numbers. */
-import { rmSync } from "node:fs";
-import { mkdtemp, open, rm } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
+import { open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ImageError, sizeText, type Limits } from "./limits.ts";
@@ -34,9 +34,10 @@ function stopListening(): void {
   for (const signal of SIGNALS) process.removeListener(signal, onSignal);
 }
 
-export async function openWorkspace(parent = tmpdir()): Promise<Workspace> {
+export function openWorkspace(parent = tmpdir()): Workspace {
   if (active.size === 0) for (const signal of SIGNALS) process.on(signal, onSignal);
-  const directory = await mkdtemp(join(parent, PREFIX));
+  // At once, so that no signal comes between the folder and the note of it.
+  const directory = mkdtempSync(join(parent, PREFIX));
   active.add(directory);
   let count = 0;
   return {

@@ -6,7 +6,7 @@ import type { Relocation } from "../elf/dynamic.ts";
 import { R_X86_64_IRELATIVE } from "../elf/dynamic.ts";
 import type { ElfSymbol } from "../elf/symbols.ts";
 import { dispatcherOf, type Dispatcher } from "./dispatchers.ts";
-import { lastAtOrBefore } from "./functions.ts";
+import { functionAt } from "./functions.ts";
 import type { Layout } from "./regions.ts";
 import type { ReadFunction } from "./walk.ts";
 
@@ -107,11 +107,6 @@ function knownAnswers({ symbols, relocations, layout }: AskingInput): {
     if (symbol !== undefined && dispatcherOf(symbol.name) !== undefined) answers.add(place, 8);
   }
   return { answers, dispatchers, starts };
-}
-
-function functionAt(functions: readonly ReadFunction[], address: number): ReadFunction | undefined {
-  const f = functions[lastAtOrBefore(functions, address)];
-  return f?.start === address ? f : undefined;
 }
 
 function ifuncsOf({ functions, relocations }: AskingInput): ReadFunction[] {

@@ -170,9 +170,6 @@ function follow(state: State, flow: Flow, next: number): number | undefined {
 
 const ENDS_ANYWAY: ReadonlySet<Flow> = new Set([Flow.call, Flow.call32, Flow.nop]);
 
-/** The longest instruction, in bytes. */
-const LONGEST = 15;
-
 /** From an offset until the path ends or meets what was read. */
 function descend(state: State, from: number, grade: GradeIndex): void {
   const { bytes, table, decoder, seen } = state;
@@ -189,10 +186,11 @@ function descend(state: State, from: number, grade: GradeIndex): void {
     const flow = (table.flows[code] || learn(table, code, instruction)) as Flow;
     state.broken ||= flow === Flow.invalid || (flow === Flow.odd && !state.kernel);
     if (flow === Flow.invalid) {
-      // An instruction that the function's end cuts in two is not one that is unknown.
-      if (at + LONGEST <= bytes.length) state.unknownAt ??= at;
+      state.unknownAt ??= at;
       return;
     }
+    // What the function's end cuts in two belongs to whatever is behind it.
+    if (at + length > bytes.length) return;
     mark(seen, at, length);
     state.instructions += 1;
     state.extent = Math.max(state.extent, at + length);
@@ -270,11 +268,31 @@ function sweep(state: State): number {
   return unread;
 }
 
+const NO_USES: ReadonlyMap<number, number> = new Map();
+const NO_CODES: ReadonlySet<number> = new Set();
+const NOWHERE: readonly number[] = [];
+
+/** There are a million functions in a browser: what is empty is shared. */
+function orNowhere(addresses: readonly number[]): readonly number[] {
+  return addresses.length === 0 ? NOWHERE : addresses;
+}
+
 function resultOf(state: State, unread: number): FunctionCode {
-  const { uses, straight, targets, straightTargets, references, taken, written } = state;
-  const { cpuid, instructions, unknownAt, extent } = state;
-  const graph = { targets, straightTargets, references, taken, written };
-  return { uses, straight, ...graph, cpuid, instructions, unknownAt, extent, unread };
+  const { uses, straight, cpuid, instructions, unknownAt, extent } = state;
+  return {
+    uses: uses.size === 0 ? NO_USES : uses,
+    straight: straight.size === 0 ? NO_CODES : straight,
+    targets: orNowhere(state.targets),
+    straightTargets: orNowhere(state.straightTargets),
+    references: orNowhere(state.references),
+    taken: orNowhere(state.taken),
+    written: orNowhere(state.written),
+    cpuid,
+    instructions,
+    unknownAt,
+    extent,
+    unread,
+  };
 }
 
 /** What seemed a function is data: it needs nothing for sure and leads nowhere. */
@@ -284,9 +302,20 @@ function notCode({ uses }: State): FunctionCode {
     const code = Math.floor(key / 3) * 3 + DOUBTFUL;
     doubtful.set(code, (doubtful.get(code) ?? 0) + n);
   }
-  const nowhere = { targets: [], straightTargets: [], references: [], taken: [], written: [] };
-  const nothing = { cpuid: false, instructions: 0, unknownAt: undefined, extent: 0, unread: 0 };
-  return { uses: doubtful, straight: new Set(), ...nowhere, ...nothing };
+  return {
+    uses: doubtful,
+    straight: NO_CODES,
+    targets: NOWHERE,
+    straightTargets: NOWHERE,
+    references: NOWHERE,
+    taken: NOWHERE,
+    written: NOWHERE,
+    cpuid: false,
+    instructions: 0,
+    unknownAt: undefined,
+    extent: 0,
+    unread: 0,
+  };
 }
 
 export interface ReadOptions {
@@ -297,14 +326,22 @@ export interface ReadOptions {
   readonly start: Grade;
 }
 
-/** Reads the function whose bytes these are, at the address `start`. */
+/** Bytes behind a function that its last instruction may seem to reach into. */
+export const BEHIND = 14;
+
+/**
+ * Reads the function at the address `start` that has the first `size` of these bytes; up to
+ * {@link BEHIND} more tell an instruction that is cut off from one that is not known.
+ */
 export function readFunction(
   table: CodeTable,
-  bytes: Buffer,
+  code: Buffer,
+  size: number,
   start: number,
   { bounded, kernel, start: sure }: ReadOptions,
 ): FunctionCode {
-  const decoder = new Decoder(64, bytes, DecoderOptions.None);
+  const decoder = new Decoder(64, code, DecoderOptions.None);
+  const bytes = code.subarray(0, size);
   const state: State = {
     table,
     decoder,

@@ -59,8 +59,7 @@ function useOf(feature: string, site: Site, code: ReadCode, judging: Judging): U
   if (judging.reach.always.has(f) && straightFeatures(f, code).has(feature)) return "always";
   if (isExcused(feature, [f], judging.dispatchers)) return "chosen";
   if (!judging.asks) return "unasked";
-  if (judging.asking.choosers.has(f)) return "chosen";
-  if (!judging.reach.open.has(f)) return "chosen";
+  if (judging.asking.choosers.has(f) || !judging.reach.open.has(f)) return "chosen";
   const path = pathTo(judging.reach.open, f);
   return isExcused(feature, path, judging.dispatchers) ? "chosen" : "unclear";
 }

@@ -118,6 +118,15 @@ export function foundFunction(start: number, end: number, lead: Lead): FunctionS
   return { start, end, ...lead, ...nothing };
 }
 
+/** The function that an address lies in, of functions sorted by address. */
+export function functionAt<T extends FunctionStart>(
+  sorted: readonly T[],
+  address: number,
+): T | undefined {
+  const f = sorted[lastAtOrBefore(sorted, address)];
+  return f !== undefined && address < f.end ? f : undefined;
+}
+
 /** The index of the last item that starts at or before an address; -1 if none does. */
 export function lastAtOrBefore(sorted: readonly { start: number }[], address: number): number {
   let [low, high] = [0, sorted.length];

@@ -3,7 +3,7 @@
  * followed from where the system enters the file: first along the paths that always run, then
  * along all calls that no asking function stands before.
  */
-import { lastAtOrBefore } from "./functions.ts";
+import { functionAt } from "./functions.ts";
 import { STUB_INSTRUCTIONS, type Asking } from "./asks.ts";
 import type { ReadFunction } from "./walk.ts";
 
@@ -18,10 +18,8 @@ export interface Reach {
 const VARIANT =
   /_ZGV[cde]|_ITM_\w*M256|pclmul|avx|sse4|ssse3|fma3?(?![a-z])|haswell|westmere|icelake|skylake|zen\d|bmi2|aesni|vaes|sha_?ni|x86_64_v[234]/i;
 
-function functionAt(functions: readonly ReadFunction[], address: number): ReadFunction | undefined {
-  const f = functions[lastAtOrBefore(functions, address)];
-  return f !== undefined && address < f.end ? f : undefined;
-}
+/** Where programs begin once their runtime is set up: C, Go, Rust. */
+const MAIN = /^(?:main|main\.main|runtime\.main|_ZN.*4main17h[\da-f]{16}E)$/;
 
 /** `mov $main, %rdi` in the start code of programs that are loaded at a fixed address. */
 const MOV_RDI = Buffer.from("48c7c7", "hex");
@@ -65,7 +63,11 @@ export function findReach(
     addresses.flatMap((address) => functionAt(functions, address) ?? []);
   const started = find([entry, ...constructors]);
   const entryFunction = functionAt(functions, entry);
-  const main = entryFunction === undefined ? [] : find(handedOver(entryFunction, entryBytes));
+  const handed = entryFunction === undefined ? [] : find(handedOver(entryFunction, entryBytes));
+  const named = functions.filter(({ name }) => name !== undefined && MAIN.test(name));
+  const main = [...handed, ...named];
+  // What a program does after its first question is not all chosen by the answer.
+  const through = new Set(library ? [] : [...find([entry]), ...main]);
   const called = library
     ? functions.filter(({ exported, name }) => exported && !VARIANT.test(name ?? ""))
     : [];
@@ -76,7 +78,7 @@ export function findReach(
   const always = walk([...started, ...main], ({ code }) => find(code.straightTargets));
   const open = walk([...started, ...main, ...called], (f) =>
     // A program hands its functions to threads and signals; a library also fills tables with them.
-    choosers.has(f)
+    choosers.has(f) && !through.has(f)
       ? []
       : find([...f.code.targets, ...throughSlots(f), ...(library ? [] : f.code.taken)]),
   );

@@ -1,5 +1,5 @@
 /** What a file's needs mean in a pool: with the one guest CPU of a plan, or on nodes as they are. */
-import { fieldByName, LEVELS, UNCOUNTED_GROUPS } from "@evenkeel/core";
+import { fieldByName, LEVELS, UNCOUNTED_GROUPS, type Answer } from "@evenkeel/core";
 import { withBase } from "../features/enablement.ts";
 import type { FeatureUse, FileScan } from "./result.ts";
 
@@ -7,7 +7,7 @@ import type { FeatureUse, FileScan } from "./result.ts";
  * From best to worst:
  * - `fine`: every member has all that the file can use
  * - `loses speed`: it asks, and goes without
- * - `unknown`: parts of it could not be read
+ * - `unknown`: parts of it could not be read, or a member does not say what it has
  * - `frozen at snapshot`: it asks once; what it was told where the snapshot was taken is wrong
  *   where another node resumes it
  * - `may die`: it asks, but instructions are reached on which nothing asked
@@ -26,7 +26,10 @@ export type Outcome = (typeof OUTCOMES)[number];
 export interface Member {
   /** A node, or the plan. */
   readonly name: string;
+  /** Names of the bits that are set. */
   readonly features: ReadonlySet<string>;
+  /** Whether it can honour a feature; estimates and profiles with gaps do not always say. */
+  readonly answer: (feature: string) => Answer;
 }
 
 export interface Pool {
@@ -52,12 +55,14 @@ export interface FileJudgement {
 }
 
 /** A feature counts where everything that it rests on is there too. */
-function has({ features }: Member, feature: string): boolean {
-  return withBase([feature]).every((name) => features.has(name));
+function answerOf({ answer }: Member, feature: string): Answer {
+  const answers = new Set(withBase([feature]).map(answer));
+  if (answers.has("no")) return "no";
+  return answers.has("unknown") ? "unknown" : "yes";
 }
 
-function lackingMembers({ members }: Pool, feature: string): string[] {
-  return members.filter((member) => !has(member, feature)).map(({ name }) => name);
+function membersThat({ members }: Pool, says: Answer, feature: string): string[] {
+  return members.filter((member) => answerOf(member, feature) === says).map(({ name }) => name);
 }
 
 /** LZCNT and its like execute as another instruction where the CPU does not know them. */
@@ -81,13 +86,22 @@ function outcomeOf({ use }: FeatureUse, everywhere: boolean): Outcome {
   return everywhere ? "loses speed" : "frozen at snapshot";
 }
 
+/** Nobody is known to lack it; somebody does not say. */
+function judgeSilence(feature: string, pool: Pool): Reason[] {
+  const silent = membersThat(pool, "unknown", feature);
+  if (silent.length === 0) return [];
+  const why = `${silent.join(", ")} does not say: its profile is an estimate or has gaps`;
+  return [{ outcome: "unknown", feature, lacking: [], why }];
+}
+
 const OBJECT =
   "an object file: whether the CPU is asked is seen only in the program that it becomes part of";
 
 function judgeFeature({ kind }: FileScan, found: FeatureUse, pool: Pool): Reason[] {
   const { feature, use, sure } = found;
-  const lacking = lackingMembers(pool, feature);
-  if (lacking.length === 0 || sure === "doubtful") return [];
+  if (sure === "doubtful") return [];
+  const lacking = membersThat(pool, "no", feature);
+  if (lacking.length === 0) return judgeSilence(feature, pool);
   if (kind === "object") return [{ outcome: "unknown", feature, lacking, why: OBJECT }];
   const everywhere = lacking.length === pool.members.length;
   const outcome = outcomeOf(found, everywhere);
@@ -101,9 +115,9 @@ function judgeFeature({ kind }: FileScan, found: FeatureUse, pool: Pool): Reason
 function judgeLevels({ declares }: FileScan, pool: Pool): Reason[] {
   return LEVELS.filter(({ name }) => declares.needed.includes(name)).flatMap(
     ({ name, features }): Reason[] => {
-      const lacking = pool.members.filter((m) => !features.every((f) => has(m, f)));
+      const lacking = pool.members.filter((m) => features.some((f) => answerOf(m, f) !== "yes"));
       if (lacking.length === 0) return [];
-      const why = "the file declares that it needs this level: ld.so refuses to start it";
+      const why = "the file declares that it needs this level, and is refused or refuses to start";
       return [{ outcome: "will die", feature: name, lacking: lacking.map((m) => m.name), why }];
     },
   );
@@ -116,13 +130,13 @@ function unevenFeatures({ members }: Pool): string[] {
     const row = fieldByName(name);
     if (row?.readBy !== "user" || UNCOUNTED_GROUPS.has(row.group)) return false;
     if (row.loss !== "fault" && row.loss !== "silent") return false;
-    return members.some((member) => !has(member, name));
+    return members.some((member) => answerOf(member, name) !== "yes");
   });
 }
 
 function judgeJit({ jit }: FileScan, uneven: readonly string[], pool: Pool): Reason[] {
   if (jit.length === 0 || uneven.length === 0 || pool.planned) return [];
-  const lacking = pool.members.filter((m) => uneven.some((name) => !has(m, name)));
+  const lacking = pool.members.filter((m) => uneven.some((name) => answerOf(m, name) !== "yes"));
   const why = `${jit.join(", ")} writes code at run time for what it found at start: ${uneven.join(", ")} are not on all nodes`;
   return [{ outcome: "frozen at snapshot", feature: "", lacking: lacking.map((m) => m.name), why }];
 }

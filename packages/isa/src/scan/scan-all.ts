@@ -112,7 +112,7 @@ export async function scanAll(
   options: ScanAllOptions = {},
 ): Promise<Scans> {
   const count = Math.min(options.threads ?? availableParallelism(), MOST_THREADS);
-  const workspace = await openWorkspace(options.temporary);
+  const workspace = openWorkspace(options.temporary);
   const threads = count === 0 ? [callingThread] : Array.from({ length: count }, openThread);
   const collected: Collected = { files: [], skipped: [], damaged: [] };
   try {

@@ -1,4 +1,5 @@
 /** A file of machine code of any kind: ELF, or an archive of object files. */
+import type { FileHandle } from "node:fs/promises";
 import { withBytes, type ByteSource } from "../elf/bytes.ts";
 import { ElfError } from "../elf/errors.ts";
 import { isElf } from "../elf/header.ts";
@@ -11,6 +12,13 @@ export const MAGIC_SIZE = 8;
 
 export function isMachineCode(start: Uint8Array): boolean {
   return isElf(start) || isArchive(start);
+}
+
+/** Whether an open file starts like machine code. */
+export async function startsAsCode(file: FileHandle): Promise<boolean> {
+  const head = Buffer.alloc(MAGIC_SIZE);
+  const { bytesRead } = await file.read(head, 0, MAGIC_SIZE, 0);
+  return isMachineCode(head.subarray(0, bytesRead));
 }
 
 function scanArchive(name: string, source: ByteSource, options: ScanOptions): ScanResult[] {

@@ -9,7 +9,7 @@ const PART = 16 * 1024 * 1024;
 const LONGEST = 64;
 
 /** glibc has its tunables' names in a table that is relocated. */
-const TEXTS = /^\.(?:rodata|data\.rel\.ro)/;
+const TEXTS = /^\.(?:rodata|data\.rel\.ro|go\.buildinfo)/;
 
 interface Span {
   readonly offset: number;

@@ -3,7 +3,7 @@
  * new is found. Code that no known function leads to is not read; how much there is, is said.
  */
 import { codeTable, type CodeTable } from "./codes.ts";
-import { readFunction, type FunctionCode } from "./decode.ts";
+import { BEHIND, readFunction, type FunctionCode } from "./decode.ts";
 import { foundFunction, lastAtOrBefore, type FunctionStart, type Lead } from "./functions.ts";
 import { regionAt, type Region } from "./regions.ts";
 
@@ -37,15 +37,19 @@ function readAll(
   starts: readonly FunctionStart[],
   regions: readonly Region[],
   table: CodeTable,
-  { kernel, onProgress }: WalkOptions,
+  { kernel }: WalkOptions,
+  onProgress?: WalkOptions["onProgress"],
 ): ReadFunction[] {
   let done = 0;
   return starts.flatMap((f, i) => {
     const region = regionAt(regions, f.start);
     if (region === undefined || f.end <= f.start) return [];
-    const bytes = region.bytes.subarray(f.start - region.start, f.end - region.start);
-    const code = readFunction(table, bytes, f.start, { bounded: f.bounded, kernel, start: f.sure });
-    done += bytes.length;
+    const from = f.start - region.start;
+    const size = f.end - f.start;
+    const bytes = region.bytes.subarray(from, from + size + BEHIND);
+    const how = { bounded: f.bounded, kernel, start: f.sure };
+    const code = readFunction(table, bytes, size, f.start, how);
+    done += size;
     if (i % 1024 === 1023) onProgress?.(done);
     return [{ ...f, code }];
   });
@@ -121,21 +125,35 @@ function unreadBytes(regions: readonly Region[], functions: readonly ReadFunctio
   return unread;
 }
 
+/**
+ * A hostile file can lead from every byte to the next one as another function. Real chains of
+ * calls to functions that no table names are a few dozen long.
+ */
+const MOST_ROUNDS = 256;
+/** Real code has fewer instructions than bytes, and little of it is read twice. */
+const INSTRUCTIONS_PER_BYTE = 2;
+
+function instructionsIn(functions: readonly ReadFunction[]): number {
+  return functions.reduce((n, { code }) => n + code.instructions, 0);
+}
+
 export function readCode(
   regions: readonly Region[],
   known: readonly FunctionStart[],
   options: WalkOptions,
 ): ReadCode {
   const table = codeTable();
-  let functions = readAll(known, regions, table, options);
+  let functions = readAll(known, regions, table, options, options.onProgress);
   let found = options.linked ? leadsIn(functions) : new Map<number, Lead>();
   for (const address of options.pointers) if (!found.has(address)) found.set(address, POINTED);
-  while (found.size > 0) {
+  const bytes = regions.reduce((sum, region) => sum + region.bytes.length, 0);
+  let instructions = instructionsIn(functions);
+  for (let round = 0; found.size > 0 && round < MOST_ROUNDS; round++) {
     const fresh = readAll(discover(functions, regions, found), regions, table, options);
-    if (fresh.length === 0) break;
+    instructions += instructionsIn(fresh);
+    if (fresh.length === 0 || instructions > bytes * INSTRUCTIONS_PER_BYTE) break;
     functions = [...functions, ...fresh].toSorted((a, b) => a.start - b.start);
     found = leadsIn(fresh);
   }
-  const bytes = regions.reduce((sum, region) => sum + region.bytes.length, 0);
   return { functions, table, bytes, unread: unreadBytes(regions, functions) };
 }

@@ -1,0 +1,100 @@
+/** `evenkeel scan` as a user runs it. */
+import { spawn } from "node:child_process";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { expect, test } from "vitest";
+import { tarOf } from "../../isa/test/make-archive.ts";
+import { AVX512_CODE, makeElf, PLAIN_CODE } from "../../isa/test/make-elf.ts";
+import { CLX, evenkeel, ICX, ROOT, temporaryDirectory } from "./run.ts";
+
+const NEEDY = makeElf(AVX512_CODE).bytes;
+/** vpshldvd %zmm1, %zmm2, %zmm3; ret: AVX512_VBMI2 */
+const VBMI2 = makeElf(Buffer.from("62f26d4871d9c3", "hex")).bytes;
+const PLAIN = makeElf(PLAIN_CODE).bytes;
+
+function tree(files: Readonly<Record<string, Buffer>>): string {
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, "tree"));
+  for (const [name, bytes] of Object.entries(files)) {
+    writeFileSync(join(directory, "tree", name), bytes);
+  }
+  return join(directory, "tree");
+}
+
+test("a directory: what each file can use, and nothing to judge without a pool", () => {
+  const path = tree({ needy: NEEDY, plain: PLAIN, text: Buffer.from("text") });
+  const { status, stdout, stderr } = evenkeel(["scan", path]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect(stdout).toContain("2 files with 1 KiB of machine code");
+  expect(stdout).toMatch(/AVX512F +always +certain +1 +1 +f/);
+  expect(stdout.split("\n").every((line) => line.length <= 80)).toBe(true);
+});
+
+test("nodes: exit code 1 where a file would die, with the nodes that lack the feature", () => {
+  const path = tree({ "in-both": NEEDY, "in-one": VBMI2 });
+  const { status, stdout } = evenkeel(["scan", path, "--node", CLX, ICX]);
+  expect(status).toBe(1);
+  expect(stdout).toMatch(/in-one +will die +AVX512_VBMI2/);
+  expect(stdout).toMatch(/in-both +fine$/m);
+  expect(stdout.replaceAll(/\s+/g, " ")).toContain("(not on xeon-silver-4216)");
+  expect(evenkeel(["scan", path, "--node", ICX]).status).toBe(0);
+});
+
+test("a plan: judged by its guest CPU, as JSON too", () => {
+  const out = join(temporaryDirectory(), "plan");
+  expect(evenkeel(["plan", CLX, ICX, "--out", out]).status).toBe(0);
+  const path = tree({ "in-both": NEEDY, "in-one": VBMI2 });
+  const { status, stdout } = evenkeel(["scan", path, "--plan", out, "--json"]);
+  expect(status).toBe(1);
+  const { files, judgements, members } = JSON.parse(stdout);
+  expect(members).toEqual(["plan"]);
+  expect(files.map((file: { name: string }) => file.name)).toEqual([
+    join(path, "in-both"),
+    join(path, "in-one"),
+  ]);
+  expect(judgements.map(({ outcome }: { outcome: string }) => outcome)).toEqual([
+    "fine",
+    "will die",
+  ]);
+});
+
+test("an image that is cut short is exit code 2, and what was read is shown", () => {
+  const directory = temporaryDirectory();
+  const path = join(directory, "it.tar");
+  const bytes = tarOf([
+    { path: "a", bytes: NEEDY },
+    { path: "b", bytes: NEEDY },
+  ]);
+  writeFileSync(path, bytes.subarray(0, NEEDY.length + 2048));
+  const { status, stdout } = evenkeel(["scan", path]);
+  expect(status).toBe(2);
+  expect(stdout).toContain("it.tar!/a");
+  expect(stdout.replaceAll(/\s+/g, " ")).toContain("cut short");
+});
+
+test("a path that is not there is an error", () => {
+  const { status, stderr } = evenkeel(["scan", "/no/such/file"]);
+  expect(status).toBe(2);
+  expect(stderr).toContain("there is no such file");
+  const both = evenkeel(["scan", ".", "--plan", "x", "--node", "y"]);
+  expect(both.status).toBe(2);
+});
+
+test("Ctrl-C leaves nothing behind", async () => {
+  const directory = temporaryDirectory();
+  const temporary = join(directory, "temporary");
+  mkdirSync(temporary);
+  const entries = Array.from({ length: 4000 }, (_, i) => ({ path: `f${i}`, bytes: NEEDY }));
+  writeFileSync(join(directory, "it.tgz"), gzipSync(tarOf(entries)));
+  const bin = join(ROOT, "packages/cli/bin/evenkeel.js");
+  const child = spawn(process.execPath, [bin, "scan", join(directory, "it.tgz")], {
+    env: { ...process.env, TMPDIR: temporary },
+    stdio: "ignore",
+  });
+  const ended = new Promise((resolve) => child.on("close", (_code, signal) => resolve(signal)));
+  while (readdirSync(temporary).length === 0) await new Promise((done) => setTimeout(done, 5));
+  child.kill("SIGINT");
+  expect(await ended).toBe("SIGINT");
+  expect(readdirSync(temporary)).toEqual([]);
+});

@@ -50,6 +50,7 @@ export { fieldInfo } from "./tables/lookup.ts";
 export { levelOf } from "./tables/levels.ts";
 export { decodeSignature, formatFms } from "./tables/models.ts";
 export { formatTemplate } from "./template/format.ts";
+export { parseTemplate } from "./template/parse.ts";
 export type { CpuTemplate } from "./template/template.ts";
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
 export { guestCpuOf } from "./catalogue/guest.ts";
@@ -67,7 +68,7 @@ export {
   staticTemplateRow,
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
-export { newestVersion } from "./firecracker/versions.ts";
+export { newestVersion, snapshotFormat } from "./firecracker/versions.ts";
 export { readCertificate } from "./read/matrix.ts";
 export { matrixEntries } from "./verdict/entries.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";

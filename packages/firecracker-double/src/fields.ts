@@ -9,11 +9,12 @@ type Kind =
   | "u32"
   | "usize"
   | "any"
+  | "sequence"
   /** A struct of its own: its fields are not looked into. */
   | "struct"
   | readonly string[];
 
-export interface Field {
+interface Field {
   readonly kind: Kind;
   /** May be left out, or null. */
   readonly optional?: boolean;
@@ -50,6 +51,9 @@ function complaint(kind: Kind, value: unknown): string | undefined {
   if (typeof kind !== "string") {
     if (typeof value !== "string") return `invalid type: ${found(value)}, expected string or map`;
     return kind.includes(value) ? undefined : `unknown variant \`${value}\`, ${alternatives(kind)}`;
+  }
+  if (kind === "sequence") {
+    return Array.isArray(value) ? undefined : `invalid type: ${found(value)}, expected a sequence`;
   }
   if (kind === "struct") {
     const isMap = typeof value === "object" && value !== null && !Array.isArray(value);

@@ -25,7 +25,7 @@ import { LINE, lineNumber } from "./versions.ts";
 export type ChosenTemplate =
   | { readonly kind: "none" }
   | { readonly kind: "built-in"; readonly name: string }
-  | { readonly kind: "custom"; readonly template: CpuTemplate; readonly json: unknown };
+  | { readonly kind: "custom"; readonly template: CpuTemplate };
 
 export function loadProfile(path: string): NodeProfile {
   const document = readDocument(parseJson(readFileSync(path, "utf8")), "node");
@@ -88,8 +88,8 @@ function notSupported(missing: string): FaultError {
   );
 }
 
-/** The guest CPU of a cold boot; throws what InstanceStart answers where it cannot be. */
-export function bootCpu(boot: Boot): CpuContract {
+/** The guest CPU of a cold boot as a contract's JSON; throws what InstanceStart answers where it cannot be. */
+export function bootCpu(boot: Boot): unknown {
   const { profile, version, vcpus, smt } = boot;
   const template = templateOf(boot);
   const result = predictContract(profile, {
@@ -98,12 +98,8 @@ export function bootCpu(boot: Boot): CpuContract {
     smt,
     ...(template === undefined ? {} : { template }),
   });
-  if (result.ok) return result.contract;
+  if (result.ok) return contractToJson(result.contract);
   throw notSupported(result.missing[0] ?? "");
-}
-
-export function contractJson(contract: CpuContract): unknown {
-  return contractToJson(contract);
 }
 
 function readContract(json: unknown): CpuContract {

@@ -1,7 +1,7 @@
 /** A JSON object with the place where each member ends: serde's messages name it. */
 import { fault } from "./fault.ts";
 
-export interface Member {
+interface Member {
   readonly key: string;
   readonly value: unknown;
   /** Offsets just after the key and the value. */

@@ -1,5 +1,5 @@
 /** Firecracker's main: arguments, then one microVM from the API or from a file. */
-import { readFileSync, writeSync } from "node:fs";
+import { appendFileSync, readFileSync, writeSync } from "node:fs";
 import { ArgumentError, helpText, readArguments, type Arguments } from "./arguments.ts";
 import { FaultError } from "./fault.ts";
 import { createMicrovm, type Microvm } from "./microvm.ts";
@@ -23,9 +23,13 @@ function end({ code = 0, signal, stderr = "" }: Ending): void {
   process.kill(process.pid, signal);
 }
 
-/** Firecracker's log goes to its standard output until a logger is configured. */
-function logger(id: string): (text: string) => void {
-  return (text) => print(`${new Date().toISOString().replace("Z", "000000")} [${id}:main] ${text}`);
+/** Firecracker's log goes to its standard output unless it has a file of its own. */
+function logger(id: string, file: string | undefined): (text: string) => void {
+  return (text) => {
+    const line = `${new Date().toISOString().replace("Z", "000000")} [${id}:main] ${text}`;
+    if (file === undefined) print(line);
+    else appendFileSync(file, `${line}\n`);
+  };
 }
 
 async function describe(path: string): Promise<number> {
@@ -99,7 +103,7 @@ function listen(microvm: Microvm, path: string, limit: number, log: (text: strin
 
 async function run({ values, flags }: Arguments, settings: DoubleSettings): Promise<void> {
   const id = values.get("id") ?? "anonymous-instance";
-  const log = logger(id);
+  const log = logger(id, values.get("log-path"));
   log(`Running Firecracker v${settings.version}`);
   const start = settings.endings?.["start"];
   if (start !== undefined) end(start);

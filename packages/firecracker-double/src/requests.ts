@@ -79,6 +79,15 @@ const BACKEND: Fields = {
   backend_type: { kind: ["File", "Uffd"] },
 };
 
+/** The double accepts both architectures' keys: which one it is, its node's profile says. */
+const CPU: Fields = {
+  kvm_capabilities: { kind: "sequence", defaulted: true },
+  cpuid_modifiers: { kind: "sequence", defaulted: true },
+  msr_modifiers: { kind: "sequence", defaulted: true },
+  vcpu_features: { kind: "sequence", defaulted: true },
+  reg_modifiers: { kind: "sequence", defaulted: true },
+};
+
 function machineFields(line: number, patch: boolean): Fields {
   const required = patch ? { optional: true } : {};
   const defaulted = patch ? { optional: true } : { defaulted: true };
@@ -141,7 +150,7 @@ function parseNetwork(text: string, id: string | undefined, patch: boolean): Act
   const body = fields(text, patch ? NETWORK_PATCH : NETWORK, "NetworkInterfaceConfig");
   if (body["iface_id"] === checked) return { kind: patch ? "patch-network" : "network", body };
   throw fault(
-    `The id from the path [${checked}] does not match the id from the body [${body["iface_id"]}]!`,
+    `The id from the path [${checked}] does not match the id from the body [${body["iface_id"] as string}]!`,
   );
 }
 
@@ -216,7 +225,7 @@ function parsePut(path: string, rest: string | undefined, text: string, line: nu
     case "boot-source":
       return now({ kind: "boot-source", body: fields(text, BOOT_SOURCE, "BootSourceConfig") });
     case "cpu-config":
-      return now({ kind: "cpu", body: deserialize(() => parseBody(text)) as Body });
+      return now({ kind: "cpu", body: fields(text, CPU, "CustomCpuTemplate") });
     case "drives":
       return now(parseDrive(text, rest, false));
     case "machine-config":

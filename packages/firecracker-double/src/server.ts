@@ -21,6 +21,7 @@ function answer(
   body: unknown,
   deprecated: boolean,
 ): void {
+  response.sendDate = false;
   const extra = deprecated ? { Deprecation: "true" } : {};
   if (body === undefined) {
     response.writeHead(status, "", { ...HEADERS, ...extra });
@@ -64,6 +65,7 @@ async function serve(
     return;
   }
   const text = await readBody(request);
+  let deprecated = false;
   const call = `${method} ${url}`;
   const { delays, faults, endings, version } = readSettings();
   await sleep(delays?.[call] ?? 0);
@@ -75,13 +77,14 @@ async function serve(
   try {
     const forced = faults?.[call];
     if (forced !== undefined) throw new FaultError(forced.message, forced.status ?? 400);
-    const { action, deprecated } = parseRequest(method, url, text, version);
-    const body = await microvm.handle(action);
+    const parsed = parseRequest(method, url, text, version);
+    deprecated = parsed.deprecated;
+    const body = await microvm.handle(parsed.action);
     answer(response, body === undefined ? 204 : 200, body, deprecated);
   } catch (error) {
     if (!(error instanceof FaultError)) throw error;
     if (error.fatal) response.once("finish", () => end({ code: 1, stderr: fatalWords(error) }));
-    answer(response, error.status, { fault_message: error.message }, false);
+    answer(response, error.status, { fault_message: error.message }, deprecated);
   }
 }
 

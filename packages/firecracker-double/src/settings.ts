@@ -8,7 +8,7 @@ export interface Ending {
   readonly stderr?: string;
 }
 
-export interface Fault {
+interface Fault {
   /** 400 unless told otherwise. */
   readonly status?: number;
   readonly message: string;

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { connect } from "node:net";
 import { fault, osReason, within } from "./fault.ts";
-import { decodeState, encodeState, type Arch } from "./state-file.ts";
+import { decodeState, encodeState, type FileKind } from "./state-file.ts";
 
 const MIB = 1024 * 1024;
 
@@ -20,7 +20,6 @@ export interface SavedState {
   readonly machine: Readonly<Record<string, unknown>>;
   readonly bootSource: Readonly<Record<string, unknown>>;
   readonly drives: readonly Readonly<Record<string, unknown>>[];
-  readonly networks: readonly Readonly<Record<string, unknown>>[];
   /** The guest CPU as a contract's JSON; null where the double knows no node. */
   readonly cpu: unknown;
 }
@@ -61,9 +60,9 @@ function writeMemory(path: string, mib: number, mark: string): void {
 export function writeSnapshot(
   files: { readonly state: string; readonly memory: string },
   saved: SavedState,
-  { arch, format }: { readonly arch: Arch; readonly format: string },
+  kind: FileKind,
 ): void {
-  writeWhole(files.state, encodeState(arch, format, saved));
+  writeWhole(files.state, encodeState(saved, kind));
   writeMemory(files.memory, Number(saved.machine["mem_size_mib"]), "evenkeel double's memory\n");
 }
 
@@ -75,11 +74,11 @@ function open(path: string): Buffer {
   }
 }
 
-export function readState(path: string, arch: Arch, format: string): SavedState {
+export function readState(path: string, kind: FileKind): SavedState {
   return within("Failed to get snapshot state from file: ", () => {
     const bytes = open(path);
     return within("Failed to load snapshot state from file: ", () =>
-      decodeState(bytes, arch, format),
+      decodeState(bytes, kind),
     ) as SavedState;
   });
 }

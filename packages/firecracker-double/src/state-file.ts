@@ -8,7 +8,11 @@ import { fault } from "./fault.ts";
 
 const MAGIC = { x86_64: 0x0710_1984_8664_0000n, aarch64: 0x0710_1984_aaaa_0000n } as const;
 
-export type Arch = keyof typeof MAGIC;
+export interface FileKind {
+  readonly arch: keyof typeof MAGIC;
+  /** The format's version, such as `8.0.0`. */
+  readonly format: string;
+}
 
 /** bincode's string: its length as u64, then its bytes. */
 function text(value: string): Buffer {
@@ -24,7 +28,7 @@ function u64(value: bigint): Buffer {
   return bytes;
 }
 
-export function encodeState(arch: Arch, format: string, state: unknown): Buffer {
+export function encodeState(state: unknown, { arch, format }: FileKind): Buffer {
   const body = Buffer.concat([u64(MAGIC[arch]), text(format), text(JSON.stringify(state))]);
   return Buffer.concat([body, u64(crc64(body))]);
 }
@@ -52,7 +56,7 @@ function minor(format: string): number {
 }
 
 /** Checks everything that Firecracker checks, in its order; throws its words. */
-export function decodeState(bytes: Buffer, arch: Arch, supported: string): unknown {
+export function decodeState(bytes: Buffer, { arch, format: supported }: FileKind): unknown {
   const header = readText(bytes, 8);
   const magic = bytes.readBigUInt64LE(0);
   if (magic !== MAGIC[arch]) {

@@ -19,4 +19,6 @@ export const LINE = {
   templateInConfig: 1013,
   /** `track_dirty_pages` at load. */
   trackDirtyPages: 1013,
+  /** Memory hotplug and pmem devices. */
+  memoryHotplug: 1014,
 } as const;

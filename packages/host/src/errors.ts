@@ -1,0 +1,61 @@
+/**
+ * Every error of this package: code, exit code and hint in one place.
+ * docs/errors.md lists the same codes; a test keeps the two equal.
+ */
+interface ErrorKind {
+  /** 1: the answer is no; 2: bad input; 3: the environment failed. */
+  readonly exitCode: 1 | 2 | 3;
+  readonly hint: string;
+}
+
+export const HOST_ERRORS = {
+  VMM_NOT_FOUND: {
+    exitCode: 3,
+    hint: "Binaries are looked for at $FIRECRACKER_VERSIONS_DIR/<version>/[<arch>/]firecracker.",
+  },
+  KERNEL_NOT_FOUND: {
+    exitCode: 3,
+    hint: "Guest kernels are looked for at $HOST_KERNELS_DIR/<version>/[<arch>/]vmlinux.bin.",
+  },
+  VMM_START_FAILED: {
+    exitCode: 3,
+    hint: "The message ends with what the VMM itself said; /dev/kvm must be readable and writable.",
+  },
+  VMM_REFUSED: { exitCode: 1, hint: "The VMM's own words say why; docs/firecracker.md may help." },
+  VMM_GONE: {
+    exitCode: 3,
+    hint: "The VMM has ended; its last output is in the microVM's directory.",
+  },
+  VMM_TIMEOUT: {
+    exitCode: 3,
+    hint: "The VMM did not answer in time; the host may be overloaded.",
+  },
+  VMM_BODY_TOO_LARGE: {
+    exitCode: 2,
+    hint: "Firecracker takes 51,200 bytes; leave registers that change nothing out of the template.",
+  },
+  SOCKET_PATH_TOO_LONG: {
+    exitCode: 2,
+    hint: "A Unix socket's path has at most 107 bytes; use a shorter directory.",
+  },
+} as const satisfies Record<string, ErrorKind>;
+
+export type HostErrorCode = keyof typeof HOST_ERRORS;
+
+export class HostError extends Error {
+  readonly code: HostErrorCode;
+
+  constructor(code: HostErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "HostError";
+    this.code = code;
+  }
+
+  get exitCode(): 1 | 2 | 3 {
+    return HOST_ERRORS[this.code].exitCode;
+  }
+
+  get hint(): string {
+    return HOST_ERRORS[this.code].hint;
+  }
+}

@@ -31,6 +31,7 @@ export type { Reason } from "./plan/close.ts";
 export { compareStaticTemplates, type StaticComparison } from "./plan/compare-static.ts";
 export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
+export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
 export { anyPlanToJson, planAny, type AnyPlanResult } from "./plan/plan-any.ts";
@@ -83,7 +84,7 @@ export {
   type MatrixPair,
 } from "./verdict/matrix.ts";
 export { RULES } from "./verdict/rules.ts";
-export { LINT_RULES, type LintFinding } from "./lint/finding.ts";
+export { LINT_RULES, type LintFinding, type LintRuleId } from "./lint/finding.ts";
 export { lintTemplate } from "./lint/lint.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./verdict/assess-static.ts";
 export { armBuiltInTemplate } from "./firecracker/static-arm.ts";

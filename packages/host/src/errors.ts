@@ -38,6 +38,31 @@ export const HOST_ERRORS = {
     exitCode: 2,
     hint: "A Unix socket's path has at most 107 bytes; use a shorter directory.",
   },
+  UNREADABLE_FILE: { exitCode: 2, hint: "Give a file that this user may read." },
+  TEMPLATE_CONFLICT: {
+    exitCode: 2,
+    hint: "Set one of FC_CPU_TEMPLATE, FC_CUSTOM_CPU_TEMPLATE_PATH and EVENKEEL_PLAN.",
+  },
+  TEMPLATE_UNKNOWN: {
+    exitCode: 2,
+    hint: "Custom templates go into FC_CUSTOM_CPU_TEMPLATE_PATH, plans into EVENKEEL_PLAN.",
+  },
+  TEMPLATE_INVALID: {
+    exitCode: 2,
+    hint: "`evenkeel plan` writes plans and templates; docs/formats.md describes both.",
+  },
+  NODE_NOT_IN_PLAN: {
+    exitCode: 1,
+    hint: "Probe the node and plan the pool again with its profile.",
+  },
+  TEMPLATE_FATAL: {
+    exitCode: 1,
+    hint: "`evenkeel lint` names a fix for each finding; a plan's templates have none.",
+  },
+  TEMPLATE_INSECURE: {
+    exitCode: 1,
+    hint: "Use a plan's template; EVENKEEL_ALLOW_INSECURE=1 takes the risk on purpose.",
+  },
 } as const satisfies Record<string, ErrorKind>;
 
 export type HostErrorCode = keyof typeof HOST_ERRORS;

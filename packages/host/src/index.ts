@@ -1,5 +1,19 @@
 /** The public face of `@evenkeel/host`: KVM through ioctls, VMMs as child processes. */
+export type { ReadFile } from "./cpu-template/load.ts";
+export {
+  builtInRequest,
+  NO_TEMPLATE,
+  templateRequest,
+  type TemplateEnvironment,
+  type TemplateRequest,
+} from "./cpu-template/request.ts";
+export {
+  resolveTemplate,
+  type ResolveContext,
+  type ResolvedTemplate,
+} from "./cpu-template/resolve.ts";
 export { HOST_ERRORS, HostError, type HostErrorCode } from "./errors.ts";
+export { readTextFile } from "./files.ts";
 export { createFirecrackerDriver, type FirecrackerOptions } from "./firecracker/driver.ts";
 export {
   findFirecrackers,

@@ -6,7 +6,7 @@ import { request, type IncomingMessage } from "node:http";
 import { HostError } from "../errors.ts";
 
 /** More than this, and Firecracker's HTTP server drops the request (HTTP_MAX_PAYLOAD_SIZE). */
-const BODY_LIMIT = 51_200;
+export const BODY_LIMIT = 51_200;
 
 const DEFAULT_TIMEOUT = 10_000;
 

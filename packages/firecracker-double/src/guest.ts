@@ -126,7 +126,11 @@ export function loadCpu(json: unknown, profile: NodeProfile): readonly string[] 
   for (const { rule } of bad) {
     const refusal = REFUSALS[rule];
     if (refusal !== undefined)
-      throw fault(rule === "tsc" ? refusal : `Failed to restore vCPUs: ${refusal}`);
+      throw fault(
+        rule === "tsc"
+          ? refusal
+          : `Failed to restore vCPUs: Failed to run action on vcpu: ${refusal}`,
+      );
   }
   return bad.filter(({ rule }) => rule === "feature").map(({ name }) => name);
 }

@@ -4,6 +4,7 @@ import type { SetExit } from "./verbs/arguments.ts";
 import { addCrashVerbs } from "./verbs/crash.ts";
 import { addChangeVerbs } from "./verbs/change.ts";
 import { addInspectVerbs } from "./verbs/inspect.ts";
+import { addLauncherVerbs } from "./verbs/launcher.ts";
 import { addNodeVerbs } from "./verbs/node.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
 import { addScanVerbs } from "./verbs/scan.ts";
@@ -21,6 +22,7 @@ function programOf(setExit: SetExit): Command {
     addSnapshotVerbs,
     addNodeVerbs,
     addChangeVerbs,
+    addLauncherVerbs,
     addCrashVerbs,
     addScanVerbs,
   ];

@@ -40,6 +40,7 @@ export type { Reason } from "./plan/close.ts";
 export { compareStaticTemplates, type StaticComparison } from "./plan/compare-static.ts";
 export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
+export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
 export { anyPlanToJson, planAny, type AnyPlanResult } from "./plan/plan-any.ts";
@@ -71,6 +72,7 @@ export { fieldByName, fieldInfo } from "./tables/lookup.ts";
 export { LEVELS, levelOf } from "./tables/levels.ts";
 export { decodeSignature, formatFms } from "./tables/models.ts";
 export { formatTemplate } from "./template/format.ts";
+export { parseTemplate } from "./template/parse.ts";
 export { templateArch, type CpuTemplate } from "./template/template.ts";
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
 export { guestCpuOf } from "./catalogue/guest.ts";
@@ -89,7 +91,7 @@ export {
   staticTemplateRow,
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
-export { knownVersions, newestVersion } from "./firecracker/versions.ts";
+export { knownVersions, newestVersion, snapshotFormat } from "./firecracker/versions.ts";
 export { readCertificate } from "./read/matrix.ts";
 export { matrixEntries } from "./verdict/entries.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";
@@ -104,7 +106,7 @@ export {
   type MatrixPair,
 } from "./verdict/matrix.ts";
 export { RULES } from "./verdict/rules.ts";
-export { LINT_RULES, type LintFinding } from "./lint/finding.ts";
+export { LINT_RULES, type LintFinding, type LintRuleId } from "./lint/finding.ts";
 export { lintTemplate } from "./lint/lint.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./verdict/assess-static.ts";
 export { armBuiltInTemplate } from "./firecracker/static-arm.ts";

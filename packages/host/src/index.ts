@@ -1,6 +1,6 @@
 /** The public face of `@evenkeel/host`: KVM through ioctls, VMMs as child processes. */
 export { HOST_ERRORS, HostError, type HostErrorCode } from "./errors.ts";
-export { findFirecrackers, FIRECRACKER_DIRECTORY, type Installed } from "./probe/firecrackers.ts";
+export { askFirecrackers, type Answers } from "./probe/firecrackers.ts";
 export { pulseChanges, readPulse, type Pulse } from "./probe/pulse.ts";
 export { readHostFacts } from "./probe/host-facts.ts";
 export { readRawCpu } from "./probe/raw.ts";
@@ -9,14 +9,47 @@ export { initramfs, programEntries, type ArchiveEntry } from "./guest/initramfs.
 export { findKernel, type KernelImage, type KernelSearch } from "./guest/kernel-image.ts";
 export { KVM_PATH, withKvm } from "./kvm/device.ts";
 export { bootLive, type LiveBoot } from "./verify/live.ts";
+export { loadTemplate, type LoadedTemplate, type ReadFile } from "./cpu-template/load.ts";
+export {
+  builtInRequest,
+  NO_TEMPLATE,
+  templateRequest,
+  type TemplateEnvironment,
+  type TemplateRequest,
+} from "./cpu-template/request.ts";
+export {
+  resolveTemplate,
+  type ResolveContext,
+  type ResolvedTemplate,
+} from "./cpu-template/resolve.ts";
+export {
+  installLauncher,
+  launcherStatus,
+  uninstallLauncher,
+  type InstallOptions,
+  type LauncherStatus,
+} from "./launcher/install.ts";
+export type { LauncherRecord } from "./launcher/script.ts";
+export { readTextFile } from "./files.ts";
+export { createFirecrackerDriver, type FirecrackerOptions } from "./firecracker/driver.ts";
+export {
+  findFirecrackers,
+  FIRECRACKER_DIRECTORY,
+  requireFirecracker,
+  requireKernel,
+  type Environment,
+  type Installed,
+} from "./firecracker/find.ts";
 export type {
   BootSpec,
   CpuChoice,
   Drive,
   LoadSpec,
   MicroVm,
+  NetworkInterface,
   SnapshotFiles,
   VmExit,
   VmmDriver,
   VmRecord,
+  Vsock,
 } from "./vmm.ts";

@@ -1,5 +1,5 @@
 /** The Firecracker versions of this machine. */
-import { findFirecrackers, FIRECRACKER_DIRECTORY, type Installed } from "@evenkeel/host";
+import { askFirecrackers, FIRECRACKER_DIRECTORY, type Answers } from "@evenkeel/host";
 import { CliError } from "../errors.ts";
 
 /** Named by the flag, else by the environment, else where E2B's orchestrator looks. */
@@ -10,11 +10,11 @@ export function firecrackerDirectory(given: string | undefined): string {
 /** `given`: a directory that was named, which must be there; the usual one need not be. */
 export async function installedFirecrackers(
   given: string | undefined,
-): Promise<Installed & { readonly directory: string }> {
+): Promise<Answers & { readonly directory: string }> {
   const directory = firecrackerDirectory(given);
   const named = directory !== FIRECRACKER_DIRECTORY;
   try {
-    return { directory, ...(await findFirecrackers(directory)) };
+    return { directory, ...(await askFirecrackers(directory)) };
   } catch (error) {
     if (!named) return { directory, versions: [], problems: [] };
     const reason = error instanceof Error ? error.message : String(error);

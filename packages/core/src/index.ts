@@ -88,3 +88,5 @@ export { LINT_RULES, type LintFinding, type LintRuleId } from "./lint/finding.ts
 export { lintTemplate } from "./lint/lint.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./verdict/assess-static.ts";
 export { armBuiltInTemplate } from "./firecracker/static-arm.ts";
+export { inheritContract } from "./contract/inherit.ts";
+export { contractDigest } from "./contract/file.ts";

@@ -22,6 +22,7 @@ export {
   type Environment,
   type Installed,
 } from "./firecracker/find.ts";
+export { startTimeOf } from "./proc.ts";
 export type {
   BootSpec,
   CpuChoice,

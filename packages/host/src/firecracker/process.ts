@@ -13,7 +13,7 @@ import { isRunning, startTimeOf } from "../proc.ts";
 import type { VmExit, VmRecord } from "../vmm.ts";
 import { firecrackerArguments } from "./arguments.ts";
 
-const SOCKET = "firecracker.sock";
+export const SOCKET = "firecracker.sock";
 const CONSOLE = "console.log";
 const STDERR = "stderr.log";
 const LOG = "firecracker.log";

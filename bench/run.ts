@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeFleet } from "./fleet.ts";
+import { measureLauncher, type LauncherFigures } from "./launcher.ts";
 import { machine, measure } from "./measure.ts";
 import { measureVerdicts } from "./verdicts.ts";
 
@@ -13,6 +14,11 @@ const directory = mkdtempSync(join(tmpdir(), "evenkeel-fleet-"));
 
 function row(what: string, figure: string): void {
   process.stdout.write(`${what.padEnd(58)} ${figure}\n`);
+}
+
+function launcherRows(of: string, { bare, launched }: LauncherFigures): void {
+  row(`API socket of ${of}, median`, `${bare.toFixed(1)} ms`);
+  row("  through the launcher (limit: 15 ms more)", `${(launched - bare).toFixed(1)} ms more`);
 }
 
 try {
@@ -39,6 +45,10 @@ try {
   row("verdict between two prepared classes, median", `${verdicts.pair.toFixed(1)} µs`);
   row("  findings per verdict, mean", verdicts.findings.toFixed(1));
   row("all 40,000 ordered pairs of 200 classes", `${verdicts.allPairs.toFixed(2)} s`);
+
+  launcherRows("the double", await measureLauncher());
+  const real = process.env["EVENKEEL_FIRECRACKER"];
+  if (real !== undefined) launcherRows("a real Firecracker", await measureLauncher(real));
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

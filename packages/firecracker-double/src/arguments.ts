@@ -35,10 +35,10 @@ export interface Arguments {
   readonly flags: ReadonlySet<string>;
 }
 
-/** As the variants of UtilsArgParserError, with their words. */
+/** A variant of UtilsArgParserError, as Rust shows it. */
 export class ArgumentError extends Error {
-  constructor(message: string) {
-    super(message);
+  constructor(variant: string, argument: string) {
+    super(`${variant}(${JSON.stringify(argument)})`);
     this.name = "ArgumentError";
   }
 }
@@ -52,12 +52,10 @@ function readAll(args: readonly string[]): Arguments {
     const takesValue = WITH_VALUE.includes(name);
     if (!arg.startsWith("--") || !(takesValue || FLAGS.includes(name))) {
       const shown = arg.startsWith("--") ? name : arg;
-      throw new ArgumentError(
-        `Found argument '${shown}' which wasn't expected, or isn't valid in this context.`,
-      );
+      throw new ArgumentError("UnexpectedArgument", shown);
     }
     if (values.has(name) || flags.has(name)) {
-      throw new ArgumentError(`The argument '${name}' was provided more than once.`);
+      throw new ArgumentError("DuplicateArgument", name);
     }
     if (!takesValue) {
       flags.add(name);
@@ -65,12 +63,12 @@ function readAll(args: readonly string[]): Arguments {
     }
     const value = args[++i];
     if (value === undefined || value.startsWith("--")) {
-      throw new ArgumentError(`The argument '${name}' requires a value, but none was supplied.`);
+      throw new ArgumentError("MissingValue", name);
     }
     values.set(name, value);
   }
   if (flags.has("no-api") && !values.has("config-file")) {
-    throw new ArgumentError("Argument 'config-file' required, but not found.");
+    throw new ArgumentError("MissingArgument", "config-file");
   }
   return { values, flags };
 }

@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { loadProfile } from "./guest.ts";
 import type { DoubleSettings } from "./settings.ts";
 
 export type { DoubleSettings } from "./settings.ts";
@@ -28,7 +29,11 @@ export function installDouble(
   const path = join(directory, "firecracker");
   const file = join(directory, "double.json");
   mkdirSync(directory, { recursive: true });
-  const change = (changed: DoubleSettings) => writeFileSync(file, JSON.stringify(changed));
+  const change = (changed: DoubleSettings) => {
+    const { profile } = changed;
+    const arch = profile === undefined ? {} : { arch: loadProfile(profile).cpu.arch };
+    writeFileSync(file, JSON.stringify({ ...arch, ...changed }));
+  };
   change(settings);
   const node = quoted(process.execPath);
   writeFileSync(

@@ -145,6 +145,8 @@ export function createMicrovm({ id, settings, print, halt }: MicrovmOptions): Mi
   }
 
   async function setCpu(json: Body): Promise<void> {
+    // What changes nothing need not wait until core is loaded.
+    if (Object.keys(json).length === 0) return config.setTemplate({ kind: "none" });
     const { readTemplate } = await import("./guest.ts");
     config.setTemplate({ kind: "custom", template: readTemplate(json) });
   }

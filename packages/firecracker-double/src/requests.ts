@@ -2,7 +2,7 @@
  * Requests as Firecracker parses them: method, path and body to one action.
  * Source: src/firecracker/src/api_server/parsed_request.rs and request/, v1.14.1.
  */
-import { fault, FaultError, within } from "./fault.ts";
+import { fault, FaultError } from "./fault.ts";
 import { readFields, type Fields } from "./fields.ts";
 import { parseBody } from "./json.ts";
 import { LINE, lineNumber } from "./versions.ts";
@@ -79,14 +79,22 @@ const BACKEND: Fields = {
   backend_type: { kind: ["File", "Uffd"] },
 };
 
-/** The double accepts both architectures' keys: which one it is, its node's profile says. */
-const CPU: Fields = {
-  kvm_capabilities: { kind: "sequence", defaulted: true },
-  cpuid_modifiers: { kind: "sequence", defaulted: true },
-  msr_modifiers: { kind: "sequence", defaulted: true },
-  vcpu_features: { kind: "sequence", defaulted: true },
-  reg_modifiers: { kind: "sequence", defaulted: true },
+const MODIFIERS = { kind: "sequence", defaulted: true } as const;
+
+const CPU: Readonly<Record<"x86_64" | "aarch64", Fields>> = {
+  x86_64: {
+    kvm_capabilities: MODIFIERS,
+    cpuid_modifiers: MODIFIERS,
+    msr_modifiers: MODIFIERS,
+  },
+  aarch64: { kvm_capabilities: MODIFIERS, vcpu_features: MODIFIERS, reg_modifiers: MODIFIERS },
 };
+
+/** Whom a request is made to. */
+export interface Recipient {
+  readonly version: string;
+  readonly arch: "x86_64" | "aarch64";
+}
 
 function machineFields(line: number, patch: boolean): Fields {
   const required = patch ? { optional: true } : {};
@@ -218,14 +226,20 @@ function parseMmds(text: string, rest: string | undefined): Action {
   return { kind: "mmds", value: deserialize(() => parseBody(text)), patch: false };
 }
 
-function parsePut(path: string, rest: string | undefined, text: string, line: number): Parsed {
+function parsePut(
+  path: string,
+  rest: string | undefined,
+  text: string,
+  { version, arch }: Recipient,
+): Parsed {
+  const line = lineNumber(version);
   switch (path) {
     case "actions":
       return now(parseAction(text));
     case "boot-source":
       return now({ kind: "boot-source", body: fields(text, BOOT_SOURCE, "BootSourceConfig") });
     case "cpu-config":
-      return now({ kind: "cpu", body: fields(text, CPU, "CustomCpuTemplate") });
+      return now({ kind: "cpu", body: fields(text, CPU[arch], "CustomCpuTemplate") });
     case "drives":
       return now(parseDrive(text, rest, false));
     case "machine-config":
@@ -249,7 +263,13 @@ function parsePut(path: string, rest: string | undefined, text: string, line: nu
   }
 }
 
-function parsePatch(path: string, rest: string | undefined, text: string, line: number): Parsed {
+function parsePatch(
+  path: string,
+  rest: string | undefined,
+  text: string,
+  { version }: Recipient,
+): Parsed {
+  const line = lineNumber(version);
   switch (path) {
     case "drives":
       return now(parseDrive(text, rest, true));
@@ -277,9 +297,13 @@ function invalidPath(method: string, path: string): FaultError {
   return fault(`Invalid request method and/or path: ${method} ${path}.`);
 }
 
-export function parseRequest(method: string, url: string, text: string, version: string): Parsed {
+export function parseRequest(
+  method: string,
+  url: string,
+  text: string,
+  recipient: Recipient,
+): Parsed {
   const [path = "", rest] = url.replace(/^\/+/, "").split("/");
-  const line = lineNumber(version);
   if (method === "GET") {
     if (text !== "") throw fault("GET request cannot have a body.");
     if (path === "vm" && rest === "config") return now({ kind: "get", what: "config" });
@@ -288,5 +312,5 @@ export function parseRequest(method: string, url: string, text: string, version:
   }
   if (method !== "PUT" && method !== "PATCH") throw invalidPath(method, path);
   if (text === "") throw fault(`Empty ${method} request.`);
-  return within("", () => (method === "PUT" ? parsePut : parsePatch)(path, rest, text, line));
+  return (method === "PUT" ? parsePut : parsePatch)(path, rest, text, recipient);
 }

@@ -67,7 +67,7 @@ async function serve(
   const text = await readBody(request);
   let deprecated = false;
   const call = `${method} ${url}`;
-  const { delays, faults, endings, version } = readSettings();
+  const { delays, faults, endings, version, arch } = readSettings();
   await sleep(delays?.[call] ?? 0);
   const ending = endings?.[call];
   if (ending !== undefined) {
@@ -77,7 +77,7 @@ async function serve(
   try {
     const forced = faults?.[call];
     if (forced !== undefined) throw new FaultError(forced.message, forced.status ?? 400);
-    const parsed = parseRequest(method, url, text, version);
+    const parsed = parseRequest(method, url, text, { version, arch });
     deprecated = parsed.deprecated;
     const body = await microvm.handle(parsed.action);
     answer(response, body === undefined ? 204 : 200, body, deprecated);

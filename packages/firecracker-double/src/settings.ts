@@ -22,6 +22,8 @@ export interface DoubleSettings {
   readonly version: string;
   /** The profile of the node it runs on; without one, guests have no CPU to be judged. */
   readonly profile?: string;
+  /** The architecture whose templates it takes; that of the profile, where there is one. */
+  readonly arch?: "x86_64" | "aarch64";
   /** Milliseconds to wait before a call is looked at. */
   readonly delays?: Readonly<Record<Call, number>>;
   readonly faults?: Readonly<Record<Call, Fault>>;
@@ -30,10 +32,10 @@ export interface DoubleSettings {
   readonly console?: readonly string[];
 }
 
-const DEFAULTS: DoubleSettings = { version: "1.14.1" };
+const DEFAULTS = { version: "1.14.1", arch: "x86_64" } as const satisfies DoubleSettings;
 
 /** Read anew at each call, so that a test may change its mind while the double runs. */
-export function readSettings(): DoubleSettings {
+export function readSettings(): DoubleSettings & Required<Pick<DoubleSettings, "arch">> {
   const path = process.env["EVENKEEL_DOUBLE"];
   if (path === undefined) return DEFAULTS;
   return { ...DEFAULTS, ...(JSON.parse(readFileSync(path, "utf8")) as Partial<DoubleSettings>) };

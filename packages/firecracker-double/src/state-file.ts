@@ -33,17 +33,26 @@ export function encodeState(state: unknown, { arch, format }: FileKind): Buffer 
   return Buffer.concat([body, u64(crc64(body))]);
 }
 
+/** bincode's error where bytes are missing; until 1.12 it is worded otherwise. */
+function needed(bytes: Buffer, end: number): void {
+  if (bytes.length >= end) return;
+  const additional = end - bytes.length;
+  throw fault(
+    `An error occured during bincode decoding: UnexpectedEnd { additional: ${additional} }`,
+  );
+}
+
 function readText(bytes: Buffer, offset: number): { readonly value: string; readonly end: number } {
-  if (bytes.length < offset + 8)
-    throw fault("An error occured during bincode decoding: UnexpectedEnd");
+  needed(bytes, offset + 8);
   const length = Number(bytes.readBigUInt64LE(offset));
   const end = offset + 8 + length;
-  if (end > bytes.length) throw fault("An error occured during bincode decoding: LimitExceeded");
+  needed(bytes, end);
   return { value: bytes.toString("utf8", offset + 8, end), end };
 }
 
 /** The format version of a state file of any architecture. */
 export function formatOf(bytes: Buffer): string {
+  needed(bytes, 8);
   return readText(bytes, 8).value;
 }
 
@@ -57,6 +66,7 @@ function minor(format: string): number {
 
 /** Checks everything that Firecracker checks, in its order; throws its words. */
 export function decodeState(bytes: Buffer, { arch, format: supported }: FileKind): unknown {
+  needed(bytes, 8);
   const header = readText(bytes, 8);
   const magic = bytes.readBigUInt64LE(0);
   if (magic !== MAGIC[arch]) {

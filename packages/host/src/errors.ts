@@ -63,6 +63,28 @@ export const HOST_ERRORS = {
     exitCode: 1,
     hint: "Use a plan's template; EVENKEEL_ALLOW_INSECURE=1 takes the risk on purpose.",
   },
+  NOT_FIRECRACKER: { exitCode: 2, hint: "Give the path of a Firecracker binary." },
+  LAUNCHER_TOO_OLD: {
+    exitCode: 2,
+    hint: "Firecracker 1.5 is the first that keeps a CPU template; use a newer one.",
+  },
+  LAUNCHER_OCCUPIED: {
+    exitCode: 2,
+    hint: "Give --at the path that the orchestrator starts; docs/launcher.md has the steps.",
+  },
+  LAUNCHER_NO_PERL: {
+    exitCode: 3,
+    hint: "The launcher is a Perl script without modules; Debian and Ubuntu always have perl.",
+  },
+  LAUNCHER_FAILED: {
+    exitCode: 3,
+    hint: "Nothing was changed. The launcher was tried once, and this is what it said.",
+  },
+  LAUNCHER_WRITE_FAILED: {
+    exitCode: 3,
+    hint: "Nothing was left half-written; check permissions and space.",
+  },
+  NOT_A_LAUNCHER: { exitCode: 2, hint: "Give the path that the launcher was installed at." },
 } as const satisfies Record<string, ErrorKind>;
 
 export type HostErrorCode = keyof typeof HOST_ERRORS;

@@ -1,5 +1,5 @@
 /** The public face of `@evenkeel/host`: KVM through ioctls, VMMs as child processes. */
-export type { ReadFile } from "./cpu-template/load.ts";
+export { loadTemplate, type LoadedTemplate, type ReadFile } from "./cpu-template/load.ts";
 export {
   builtInRequest,
   NO_TEMPLATE,
@@ -13,6 +13,14 @@ export {
   type ResolvedTemplate,
 } from "./cpu-template/resolve.ts";
 export { HOST_ERRORS, HostError, type HostErrorCode } from "./errors.ts";
+export {
+  installLauncher,
+  launcherStatus,
+  uninstallLauncher,
+  type InstallOptions,
+  type LauncherStatus,
+} from "./launcher/install.ts";
+export type { LauncherRecord } from "./launcher/script.ts";
 export { readTextFile } from "./files.ts";
 export { createFirecrackerDriver, type FirecrackerOptions } from "./firecracker/driver.ts";
 export {

@@ -2,11 +2,8 @@
  * The driver's contract, kept by the double and by a real Firecracker alike: set
  * EVENKEEL_FIRECRACKER to a binary to run the same tests against it.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { execFileSync } from "node:child_process";
-import { installDouble } from "@evenkeel/firecracker-double";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
   createFirecrackerDriver,
@@ -14,42 +11,9 @@ import {
   type MicroVm,
   type VmmDriver,
 } from "../src/index.ts";
+import { BACKENDS } from "./firecrackers.ts";
+import { temporaryDirectory } from "./pool.ts";
 import { GREETING, writeTinyKernel } from "./tiny-kernel.ts";
-
-interface Backend {
-  readonly name: string;
-  readonly driver: (directory: string) => VmmDriver;
-}
-
-const DOUBLE: Backend = {
-  name: "the double",
-  driver: (directory) => {
-    const version = "1.14.1";
-    const { path } = installDouble(directory, { version, console: [GREETING] });
-    return createFirecrackerDriver({ binary: path, version });
-  },
-};
-
-function realBackend(binary: string): Backend {
-  const said = execFileSync(binary, ["--version"], { encoding: "utf8" });
-  const version = /v(\d+\.\d+\.\d+)/.exec(said)?.[1] ?? "";
-  return {
-    name: `Firecracker ${version}`,
-    driver: () => createFirecrackerDriver({ binary, version }),
-  };
-}
-
-const real = process.env["EVENKEEL_FIRECRACKER"];
-const backends = [DOUBLE, ...(real === undefined ? [] : [realBackend(real)])];
-if (real === undefined) {
-  process.stdout.write("skipped on a real Firecracker: EVENKEEL_FIRECRACKER is not set\n");
-}
-
-function temporary(): string {
-  const directory = mkdtempSync(join(tmpdir(), "evenkeel-fc-"));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 function killedAtEnd(vm: MicroVm): MicroVm {
   onTestFinished(() => vm.kill());
@@ -82,15 +46,19 @@ function consoleOf(vm: MicroVm): string {
   return readFileSync(vm.console, "utf8");
 }
 
-describe.each(backends)("with $name", ({ driver: driverIn }) => {
+describe.each(BACKENDS)("with $name", ({ binary, version }) => {
+  function driverIn(directory: string): VmmDriver {
+    return createFirecrackerDriver({ binary: binary(directory, { console: [GREETING] }), version });
+  }
+
   test("a guest boots, and its console is a file", async () => {
-    const directory = temporary();
+    const directory = temporaryDirectory();
     const vm = killedAtEnd(await driverIn(directory).boot(specIn(directory)));
     await expect.poll(() => consoleOf(vm), { timeout: 10_000 }).toContain(GREETING);
   });
 
   test("a snapshot of a paused guest loads in another directory and runs on", async () => {
-    const directory = temporary();
+    const directory = temporaryDirectory();
     const driver = driverIn(directory);
     const spec = specIn(directory);
     const drive = join(spec.directory, "rootfs.ext4");
@@ -115,7 +83,7 @@ describe.each(backends)("with $name", ({ driver: driverIn }) => {
   });
 
   test("diff snapshots are taken where dirty pages are tracked", async () => {
-    const directory = temporary();
+    const directory = temporaryDirectory();
     const vm = killedAtEnd(
       await driverIn(directory).boot({ ...specIn(directory), trackDirtyPages: true }),
     );
@@ -126,7 +94,7 @@ describe.each(backends)("with $name", ({ driver: driverIn }) => {
   });
 
   test("a snapshot of a running guest is refused in Firecracker's words", async () => {
-    const directory = temporary();
+    const directory = temporaryDirectory();
     const vm = killedAtEnd(await driverIn(directory).boot(specIn(directory)));
     const files = { state: join(directory, "state"), memory: join(directory, "memory") };
     await expect(vm.snapshot(files, "full")).rejects.toMatchObject({
@@ -136,7 +104,7 @@ describe.each(backends)("with $name", ({ driver: driverIn }) => {
   });
 
   test("what cannot boot leaves no process and no socket", async () => {
-    const directory = temporary();
+    const directory = temporaryDirectory();
     const spec = specIn(directory);
     const missing = { ...spec, kernel: join(directory, "nowhere") };
     await expect(driverIn(directory).boot(missing)).rejects.toThrow(
@@ -146,7 +114,7 @@ describe.each(backends)("with $name", ({ driver: driverIn }) => {
   });
 
   test("a state file that is none is refused, and the process goes", async () => {
-    const directory = temporary();
+    const directory = temporaryDirectory();
     const state = join(directory, "state");
     writeFileSync(state, "not a snapshot");
     const load = driverIn(directory).load({
@@ -158,7 +126,7 @@ describe.each(backends)("with $name", ({ driver: driverIn }) => {
   });
 
   test("a running microVM is adopted by its record, another process is not", async () => {
-    const directory = temporary();
+    const directory = temporaryDirectory();
     const driver = driverIn(directory);
     const vm = killedAtEnd(await driver.boot(specIn(directory)));
     const adopted = await driver.adopt(vm.record);
@@ -171,7 +139,7 @@ describe.each(backends)("with $name", ({ driver: driverIn }) => {
   });
 
   test("killing twice is no error and takes the socket along", async () => {
-    const directory = temporary();
+    const directory = temporaryDirectory();
     const vm = await driverIn(directory).boot(specIn(directory));
     await Promise.all([vm.kill(), vm.kill()]);
     await vm.kill();

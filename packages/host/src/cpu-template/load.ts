@@ -100,7 +100,13 @@ function templatePath(plan: string, template: string): string {
   throw new HostError("TEMPLATE_INVALID", `${plan}: "${template}" is not in the plan's directory`);
 }
 
-function ofPlan(path: string, profile: NodeProfile, read: ReadFile): LoadedTemplate {
+function ofPlan(path: string, profile: NodeProfile | undefined, read: ReadFile): LoadedTemplate {
+  if (profile === undefined) {
+    throw new HostError(
+      "NODE_NOT_IN_PLAN",
+      `${path}: which class is this node's? Give its profile`,
+    );
+  }
   const { plan, path: file } = readPlan(path, read);
   const match = findPlannedClass(plan, profile);
   if (match.kind === "unknown") {
@@ -117,10 +123,10 @@ function ofPlan(path: string, profile: NodeProfile, read: ReadFile): LoadedTempl
   return { ...loaded, class: id, plan: path };
 }
 
-/** Throws TEMPLATE_INVALID, NODE_NOT_IN_PLAN. */
+/** Only a plan needs to know the node. Throws TEMPLATE_INVALID, NODE_NOT_IN_PLAN. */
 export function loadTemplate(
   request: TemplateRequest,
-  profile: NodeProfile,
+  profile: NodeProfile | undefined,
   read: ReadFile,
 ): LoadedTemplate {
   const { kind } = request;

@@ -104,6 +104,17 @@ test("a body that is too large, no JSON, or of another type is refused", async (
   expect(await post("name", "text/plain")).toEqual([415, "WRONG_MEDIA_TYPE"]);
 });
 
+test("a call that needs no body takes none, also with a type", async () => {
+  const { agent, call } = await startNode();
+  await call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
+  const headers = { "content-type": "application/json" };
+  const post = (url: string) => agent.app.inject({ method: "POST", url, headers });
+  expect((await post("/v1/sandboxes/one/pause")).statusCode).toBe(200);
+  expect((await post("/v1/sandboxes/one/resume")).statusCode).toBe(200);
+  const deleted = await agent.app.inject({ method: "DELETE", url: "/v1/sandboxes/one", headers });
+  expect(deleted.statusCode).toBe(204);
+});
+
 test("what is not there is 404 with a hint", async () => {
   const { call } = await startNode();
   expect(await call("GET", "/v1/nowhere")).toMatchObject({

@@ -1,10 +1,8 @@
 /** Agents on doubles of Firecracker, in directories of their own. */
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseJson, readProfile, type NodeProfile } from "@evenkeel/core";
 import {
   installDouble,
   type DoubleSettings,
@@ -13,34 +11,22 @@ import {
 import { createFirecrackerDriver } from "@evenkeel/host";
 import { onTestFinished } from "vitest";
 import { createAgent, type Agent, type AgentOptions } from "../src/index.ts";
+import { ICE_LAKE, loadProfile, makeImages, VERSION } from "./fixtures.ts";
 
-export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-export const VERSION = "1.14.1";
-
-const POOL = join(ROOT, "examples/bug-report-pool");
-/** Cascade Lake and Ice Lake, the pool of the bug report. */
-export const CASCADE_LAKE = join(POOL, "xeon-silver-4216.json");
-export const ICE_LAKE = join(POOL, "xeon-silver-4314.json");
-
-export function loadProfile(file: string): NodeProfile {
-  return readProfile(parseJson(readFileSync(file, "utf8")), "node");
-}
+export {
+  CASCADE_LAKE,
+  ICE_LAKE,
+  loadProfile,
+  MACHINE,
+  ROOT,
+  TEMPLATE,
+  VERSION,
+} from "./fixtures.ts";
 
 export function temporaryDirectory(): string {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "ek-")));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
-}
-
-/** A kernel and a disk image that the double can open. */
-function makeImages(directory: string): { kernelsDir: string; imagesDir: string } {
-  const [kernelsDir, imagesDir] = [join(directory, "kernels"), join(directory, "images")];
-  mkdirSync(join(kernelsDir, "6.1"), { recursive: true });
-  mkdirSync(imagesDir, { recursive: true });
-  writeFileSync(join(kernelsDir, "6.1/vmlinux.bin"), "a kernel");
-  writeFileSync(join(imagesDir, "rootfs"), "a disk");
-  writeFileSync(join(imagesDir, "tools"), "a disk that nobody writes");
-  return { kernelsDir, imagesDir };
 }
 
 export interface TestNode {
@@ -114,18 +100,6 @@ async function killAll(call: Call): Promise<void> {
   const { body } = await call("GET", "/v1/sandboxes");
   for (const { id } of body.sandboxes) await call("DELETE", `/v1/sandboxes/${id}`);
 }
-
-export const MACHINE = {
-  kernel: "6.1",
-  memoryMib: 16,
-  disks: [{ id: "rootfs", image: "rootfs", root: true }],
-} as const;
-
-export const TEMPLATE = {
-  name: "base",
-  machine: MACHINE,
-  readiness: { kind: "serial", text: "guest booted", timeoutSeconds: 20 },
-} as const;
 
 /** Waits until something is so; fails after ten seconds. */
 export async function until(what: string, is: () => Promise<boolean> | boolean): Promise<void> {

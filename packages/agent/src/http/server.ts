@@ -42,7 +42,13 @@ function makeApp({ logger }: ServerOptions) {
 }
 
 function parseBodies(app: FastifyInstance): void {
-  app.removeContentTypeParser("text/plain");
+  app.removeContentTypeParser(["text/plain", "application/json"]);
+  const parseJson = app.getDefaultJsonParser("error", "error");
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
+    // Clients name the type of what they send also where they send nothing.
+    if (body === "") done(null, {});
+    else void parseJson(request, String(body), done);
+  });
   // An import is read as it comes, however large.
   app.addContentTypeParser("application/x-tar", (_request, payload, done) => done(null, payload));
   // A call without a body is a call with nothing in it.

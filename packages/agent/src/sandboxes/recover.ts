@@ -8,6 +8,7 @@ import { parseJson, readDocument, type CpuContract } from "@evenkeel/core";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
+import { limiter } from "../store/limiter.ts";
 import { CONTRACT_FILE } from "../store/snapshot-files.ts";
 import { removeSandbox } from "./end.ts";
 import { attach, failSandbox } from "./lifecycle.ts";
@@ -53,6 +54,9 @@ async function adopt(context: Context, record: SandboxRecord): Promise<MicroVm |
   attach(context, id, vm);
   return vm;
 }
+
+/** A VMM that does not answer takes seconds to be sure of. */
+const AT_ONCE = 16;
 
 const GONE = "its VMM ended while the agent was away";
 
@@ -116,6 +120,15 @@ async function recoverOne(context: Context, record: SandboxRecord): Promise<void
   }
 }
 
+async function recoverOrFail(context: Context, record: SandboxRecord): Promise<void> {
+  try {
+    await recoverOne(context, record);
+  } catch (error) {
+    context.report(`sandbox ${record.id}`, messageOf(error));
+    await failSandbox(context, record.id, messageOf(error), "");
+  }
+}
+
 /** Snapshots of a sandbox that its record does not know: older ones, or of one that is gone. */
 async function dropStale({ snapshots, sandboxes }: Context): Promise<void> {
   for (const { metadata } of snapshots.list()) {
@@ -139,14 +152,8 @@ async function reapOrphans(context: Context): Promise<void> {
 export async function recover(context: Context): Promise<void> {
   const records = await readRecords(context);
   for (const record of records) context.sandboxes.add(record);
-  for (const record of records) {
-    try {
-      await recoverOne(context, record);
-    } catch (error) {
-      context.report(`sandbox ${record.id}`, messageOf(error));
-      await failSandbox(context, record.id, messageOf(error), "");
-    }
-  }
+  const few = limiter(AT_ONCE);
+  await Promise.all(records.map((record) => few(() => recoverOrFail(context, record))));
   await dropStale(context);
   await reapOrphans(context);
 }

@@ -7,6 +7,9 @@ import { METADATA_FILE, type Snapshot } from "./snapshot-files.ts";
 import type { SnapshotStore } from "./snapshots.ts";
 import { BLOCK, padding, tarHeader, type TarEntry } from "./tar.ts";
 
+/** Large enough that a gigabyte is not sixteen thousand reads. */
+const CHUNK = 1024 * 1024;
+
 export interface Export {
   readonly bytes: number;
   readonly stream: Readable;
@@ -16,7 +19,8 @@ async function* contents(directory: string, entries: readonly TarEntry[]) {
   for (const entry of entries) {
     yield tarHeader(entry);
     const path = join(directory, entry.path);
-    if (entry.bytes > 0) yield* createReadStream(path, { end: entry.bytes - 1 });
+    if (entry.bytes > 0)
+      yield* createReadStream(path, { end: entry.bytes - 1, highWaterMark: CHUNK });
     yield Buffer.alloc(padding(entry.bytes));
   }
   yield Buffer.alloc(2 * BLOCK);

@@ -1,4 +1,5 @@
 /** Verbs that run on a node. */
+import { setFlagsFromString } from "node:v8";
 import { AGENT_OPTIONS, flagOf } from "@evenkeel/agent/options";
 import type { Command } from "commander";
 import type { SetExit } from "./arguments.ts";
@@ -13,9 +14,10 @@ export function addNodeVerbs(program: Command, setExit: SetExit): void {
     .command("agent")
     .summary("the daemon of one node: templates, sandboxes, snapshots")
     .description(
-      "Runs the node's agent: an HTTP API for building templates and for running, pausing and\n" +
-        "moving sandboxes, where every resume passes the verdict. microVMs outlive it: started\n" +
-        "again, it finds them and goes on. Flags win over the environment, and that over --config.",
+      "Runs the node's agent: an HTTP API for building templates and for running,\n" +
+        "pausing and moving sandboxes, where every resume passes the verdict. microVMs\n" +
+        "outlive it: started again, it finds them and goes on. Flags win over the\n" +
+        "environment, which wins over the file.",
     )
     .option("--config <file>", "a JSON file with these options, in camelCase");
   for (const [key, row] of Object.entries(AGENT_OPTIONS)) {
@@ -26,6 +28,8 @@ export function addNodeVerbs(program: Command, setExit: SetExit): void {
     .option("--check", "read the configuration, say what it comes to, and end")
     .option("--json", "with --check: print it as JSON")
     .action(async (flags: object) => {
+      // A daemon that mostly waits has no use for a young generation of 48 MiB.
+      setFlagsFromString("--semi-space-growth-factor=1");
       const { runAgent } = await import("../commands/agent.ts");
       setExit(await runAgent(flags));
     });

@@ -40,6 +40,11 @@ export const AGENT_ERRORS = {
     exitCode: 1,
     hint: "Resume it on a node that can honour it, or boot it anew with a plan of the pool.",
   },
+  OTHER_VMM: {
+    status: 409,
+    exitCode: 1,
+    hint: "Resume it on a node with the VMM that took it.",
+  },
   CPU_REFUSED: {
     status: 409,
     exitCode: 1,

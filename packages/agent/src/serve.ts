@@ -1,7 +1,7 @@
 /** Where an agent listens: a Unix socket, or TCP. */
 import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
-import { connect } from "node:net";
 import { dirname } from "node:path";
+import { accepts } from "@evenkeel/host";
 import type { Agent } from "./agent.ts";
 import { AgentError, messageOf } from "./errors.ts";
 
@@ -21,22 +21,11 @@ export function parseAddress(text: string): Address {
   return { kind: "tcp", host: match[1] ?? match[2] ?? "", port };
 }
 
-function answers(path: string): Promise<boolean> {
-  return new Promise((settle) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      settle(true);
-    });
-    socket.once("error", () => settle(false));
-  });
-}
-
 /** Removes the socket that a killed agent left; throws BAD_CONFIG where one still listens. */
 async function clear(path: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
   if (!existsSync(path)) return;
-  if (await answers(path)) throw new AgentError("BAD_CONFIG", `${path}: somebody listens there`);
+  if (await accepts(path)) throw new AgentError("BAD_CONFIG", `${path}: somebody listens there`);
   rmSync(path);
 }
 

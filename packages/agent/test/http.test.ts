@@ -119,6 +119,21 @@ test("a guest that dies of an illegal instruction is an event, with its cause wh
   expect(heard).toHaveLength(2);
 });
 
+test("a crash that ends the microVM at once is told too", async () => {
+  const trap = "traps: init[1] trap invalid opcode ip:401000 sp:7ffd0 error:0 in init[400000+1000]";
+  const node = await startNode({ double: { console: [trap] } });
+  const base = await listen(node.agent, parseAddress("127.0.0.1:0"));
+  const events = await openEvents(base);
+  const { body } = await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
+  process.kill(body.pid, "SIGKILL");
+  await until("it failed", () => events.frames().some(({ event }) => event === "sandbox.failed"));
+  expect(events.frames().map(({ event }) => event)).toEqual([
+    "sandbox.created",
+    "guest.crashed",
+    "sandbox.failed",
+  ]);
+});
+
 test("metrics count what was done and what was refused", async () => {
   const node = await startNode();
   await node.call("POST", "/v1/templates", TEMPLATE);

@@ -29,7 +29,11 @@ export interface ServerOptions {
 export type App = ReturnType<typeof makeApp>;
 
 function makeApp({ logger }: ServerOptions) {
-  const options = { bodyLimit: BODY_LIMIT, forceCloseConnections: "idle" } as const;
+  const options = {
+    bodyLimit: BODY_LIMIT,
+    exposeHeadRoutes: false,
+    forceCloseConnections: "idle",
+  } as const;
   const app = Fastify({
     ...options,
     ...(logger === undefined ? { logger: false } : { loggerInstance: logger }),

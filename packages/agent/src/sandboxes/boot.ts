@@ -33,7 +33,7 @@ export async function prepareMachine(context: Context, machine: Machine): Promis
   const shape = cpu === undefined ? context.cpu : shapeOf(cpu, guest);
   const contract = contractOf(shape, guest);
   const disks = machine.disks.map(async ({ id, image, readOnly, root }) => {
-    return { id, readOnly, root, source: await findImage(imagesDir, image) };
+    return { id, readOnly, root, source: await findImage(imagesDir, image), own: false };
   });
   return {
     machine,

@@ -6,7 +6,7 @@ import type { Context } from "../context.ts";
 import { AgentError } from "../errors.ts";
 import type { Snapshot } from "../store/snapshot-files.ts";
 import { bootMachine, prepareMachine } from "./boot.ts";
-import { attach, deadlineIn, detach, loadInto, requireCapacity } from "./lifecycle.ts";
+import { admit, attach, deadlineIn, detach, loadInto, requireCapacity } from "./lifecycle.ts";
 import { SandboxRecord, viewOf } from "./record.ts";
 
 function newId(): string {
@@ -64,8 +64,8 @@ async function fromSnapshot(
 ): Promise<Sandbox> {
   const { metadata, contract } = snapshot;
   const { name, vcpus, memoryMib, vsock, disks } = metadata;
-  const override = context.gate.admit({ snapshot: name, contract, sandbox: id }, request.override);
-  const overrides = [...metadata.overrides, ...(override === undefined ? [] : [override])];
+  const admitted = admit(context, snapshot, id, request.override);
+  const overrides = [...metadata.overrides, ...admitted];
   const origin = { from: name, vcpus, memoryMib, vsock, disks, overrides };
   const record = newRecord(context, id, request, origin);
   return bringUp(context, record, contract, () => loadInto(context, id, snapshot));

@@ -1,9 +1,10 @@
 /** Extending a sandbox's life, and ending it. */
 import type { Sandbox } from "@evenkeel/contract";
 import type { Context } from "../context.ts";
-import { AgentError } from "../errors.ts";
+import { AgentError, messageOf } from "../errors.ts";
 import { deadlineIn, detach } from "./lifecycle.ts";
 import { viewOf } from "./record.ts";
+import { namesOf } from "./take.ts";
 
 export async function extendSandbox(
   { sandboxes, events }: Context,
@@ -21,17 +22,21 @@ export async function extendSandbox(
   });
 }
 
+/** On a full disk nothing can be noted; ending a sandbox is what makes room. */
+function noteKilling({ sandboxes, report }: Context, id: string): void {
+  try {
+    sandboxes.save(id, { state: "killing" });
+  } catch (error) {
+    report(`sandbox ${id}, about to be ended`, messageOf(error));
+  }
+}
+
 /** Removes everything that is a sandbox's own. May be called again after a crash. */
 export async function removeSandbox(context: Context, id: string): Promise<void> {
   const { sandboxes, snapshots } = context;
-  const { vm } = sandboxes.get(id);
-  sandboxes.save(id, { state: "killing" });
-  await detach(context, id, vm);
-  for (const { metadata } of snapshots.list()) {
-    if (metadata.sandbox === id && metadata.name.startsWith(`${id}.`)) {
-      await snapshots.remove(metadata.name);
-    }
-  }
+  noteKilling(context, id);
+  await detach(context, id, sandboxes.get(id).vm);
+  for (const name of namesOf(snapshots, id)) await snapshots.remove(name);
   sandboxes.remove(id);
 }
 

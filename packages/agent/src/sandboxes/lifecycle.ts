@@ -1,9 +1,11 @@
 /** The parts that the operations on sandboxes have in common. */
+import type { Override, OverrideRecord } from "@evenkeel/contract";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { AgentError, asVmmError, messageOf } from "../errors.ts";
 import { vmFiles, type Snapshot } from "../store/snapshot-files.ts";
 import { consoleEnd } from "./console.ts";
+import { hearConsole } from "./hear.ts";
 import { isLive, type SandboxRecord } from "./record.ts";
 import type { Entry } from "./registry.ts";
 import { keepContract, makeVmDirectory, removeVmDirectory, sourcesIn } from "./vm-directory.ts";
@@ -25,6 +27,27 @@ export function requireCapacity({ sandboxes, settings }: Context): void {
   throw new AgentError("NODE_FULL", `${live} sandboxes run on this node, which is its limit`);
 }
 
+/**
+ * Lets a snapshot in, or not; what it returns is an override that was needed. Throws OTHER_VMM,
+ * VERDICT_AGAINST.
+ */
+export function admit(
+  { driver, gate }: Context,
+  { metadata, contract }: Snapshot,
+  sandbox: string,
+  override: Override | undefined,
+): OverrideRecord[] {
+  const { name, vmm } = metadata;
+  if (vmm !== driver.vmm) {
+    throw new AgentError(
+      "OTHER_VMM",
+      `snapshot "${name}" is ${vmm}'s, this node has ${driver.vmm}`,
+    );
+  }
+  const record = gate.admit({ snapshot: name, contract, sandbox }, override);
+  return record === undefined ? [] : [record];
+}
+
 /** Notes a sandbox's microVM, on disk first, and watches it. */
 export function attach(context: Context, id: string, vm: MicroVm): void {
   const { sandboxes } = context;
@@ -39,6 +62,7 @@ export function attach(context: Context, id: string, vm: MicroVm): void {
 
 /** Ends a microVM on purpose, and removes its directory. */
 export async function detach(context: Context, id: string, vm: MicroVm | undefined): Promise<void> {
+  await hearConsole(context, id);
   context.sandboxes.set(id, { vm: undefined, exit: undefined });
   await vm?.kill();
   await removeVmDirectory(context, id);
@@ -71,6 +95,7 @@ function exitText(entry: Entry): string {
 async function cleanUp(context: Context, id: string, entry: Entry, vm: MicroVm): Promise<void> {
   const { sandboxes } = context;
   await sandboxes.exclusive(id, "cleaning up after its VMM", async () => {
+    await hearConsole(context, id);
     await failSandbox(context, id, exitText(entry), await consoleEnd(vm.console));
     await vm.kill();
     sandboxes.set(id, { vm: undefined, exit: undefined });

@@ -4,11 +4,10 @@ import type { ResumeRequest, Sandbox } from "@evenkeel/contract";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { AgentError } from "../errors.ts";
-import type { Snapshot } from "../store/snapshot-files.ts";
-import { deadlineIn, detach, loadInto, requireCapacity, requireState } from "./lifecycle.ts";
+import { admit, deadlineIn, detach, loadInto, requireCapacity, requireState } from "./lifecycle.ts";
 import { viewOf } from "./record.ts";
 import type { Entry } from "./registry.ts";
-import { takeSnapshot } from "./take.ts";
+import { namesOf, takeSnapshot } from "./take.ts";
 
 /** `<id>.<n>`, the first that nobody else took. */
 function nextName({ snapshots }: Context, { record }: Entry): { name: string; taken: number } {
@@ -17,15 +16,20 @@ function nextName({ snapshots }: Context, { record }: Entry): { name: string; ta
   return { name: `${record.id}.${taken}`, taken };
 }
 
-/** Takes the snapshot; where that fails the guest goes on, if its VMM lives. */
+function notePaused({ sandboxes }: Context, id: string, snapshot: string): void {
+  const rest = { deadline: undefined, vm: undefined, pending: undefined };
+  sandboxes.save(id, { state: "paused", snapshot, ...rest });
+}
+
+/** Takes the snapshot and notes it; where that fails the guest goes on, if its VMM lives. */
 async function takeOrGoOn(
   context: Context,
   { record, contract }: Entry,
   vm: MicroVm,
   name: string,
-): Promise<Snapshot> {
+): Promise<void> {
   if (contract === undefined) throw new Error(`sandbox ${record.id} has lost its contract`);
-  const { profile, firecracker, sandboxes } = context;
+  const { profile, firecracker, sandboxes, snapshots } = context;
   const { id, vcpus, memoryMib, vsock, disks, from, labels, overrides } = record;
   const facts = {
     kind: "sandbox",
@@ -41,8 +45,11 @@ async function takeOrGoOn(
   const time = new Date().toISOString();
   const inherited = inheritContract(contract, profile, { firecracker, time });
   try {
-    return await takeSnapshot(context, vm, name, facts, inherited);
+    await takeSnapshot(context, vm, name, facts, inherited);
+    notePaused(context, id, name);
   } catch (error) {
+    // The snapshot itself may be what has filled the disk.
+    if (snapshots.find(name) !== undefined) await snapshots.remove(name);
     await vm.resume().catch(() => {
       // It was not paused yet, or its VMM is gone, which its exit tells.
     });
@@ -51,17 +58,17 @@ async function takeOrGoOn(
   }
 }
 
+async function dropEarlier({ snapshots }: Context, id: string, current: string): Promise<void> {
+  for (const name of namesOf(snapshots, id)) {
+    if (name !== current) await snapshots.remove(name);
+  }
+}
+
 /** What is left to do once a sandbox's snapshot is whole. */
 export async function finishPause(context: Context, id: string, snapshot: string): Promise<void> {
-  const { sandboxes, snapshots } = context;
-  const { record, vm } = sandboxes.get(id);
-  const earlier = record.snapshot;
-  const rest = { deadline: undefined, vm: undefined, pending: undefined };
-  sandboxes.save(id, { state: "paused", snapshot, ...rest });
-  await detach(context, id, vm);
-  if (earlier !== undefined && snapshots.find(earlier) !== undefined) {
-    await snapshots.remove(earlier);
-  }
+  notePaused(context, id, snapshot);
+  await detach(context, id, context.sandboxes.get(id).vm);
+  await dropEarlier(context, id, snapshot);
 }
 
 export function pauseSandbox(context: Context, id: string): Promise<Sandbox> {
@@ -84,19 +91,15 @@ export function resumeSandbox(
   id: string,
   request: ResumeRequest,
 ): Promise<Sandbox> {
-  const { sandboxes, snapshots, gate, events, settings } = context;
+  const { sandboxes, snapshots, events, settings } = context;
   return sandboxes.exclusive(id, "being resumed", (entry) => {
     requireState(entry, "paused");
     requireCapacity(context);
     return snapshots.hold(entry.record.snapshot ?? "", async (snapshot) => {
       const { contract, metadata } = snapshot;
-      const guest = { snapshot: metadata.name, contract, sandbox: id };
-      const override = gate.admit(guest, request.override);
+      const admitted = admit(context, snapshot, id, request.override);
       const { overrides } = entry.record;
-      sandboxes.save(id, {
-        state: "resuming",
-        overrides: override === undefined ? overrides : [...overrides, override],
-      });
+      sandboxes.save(id, { state: "resuming", overrides: [...overrides, ...admitted] });
       sandboxes.set(id, { contract });
       try {
         await loadInto(context, id, snapshot);

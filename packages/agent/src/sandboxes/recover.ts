@@ -4,12 +4,12 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseJson, readDocument, type CpuContract } from "@evenkeel/core";
+import { parseJson } from "@evenkeel/core";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
 import { limiter } from "../store/limiter.ts";
-import { CONTRACT_FILE } from "../store/snapshot-files.ts";
+import { readContractFile } from "../store/snapshot-files.ts";
 import { removeSandbox } from "./end.ts";
 import { attach, failSandbox } from "./lifecycle.ts";
 import { finishPause } from "./pause.ts";
@@ -30,13 +30,6 @@ async function readRecords({ paths, report }: Context): Promise<SandboxRecord[]>
   return (await Promise.all(records)).flat();
 }
 
-async function contractIn(directory: string): Promise<CpuContract> {
-  const text = await readFile(join(directory, CONTRACT_FILE), "utf8");
-  const document = readDocument(parseJson(text), CONTRACT_FILE);
-  if (document.kind !== "contract") throw new Error(`${CONTRACT_FILE} holds a ${document.kind}`);
-  return document.contract;
-}
-
 /**
  * Takes the microVM of a record over, if it lives. One that does not answer, or that the record
  * was too late for, is ended: two must never run on the same disks.
@@ -49,7 +42,7 @@ async function adopt(context: Context, record: SandboxRecord): Promise<MicroVm |
     await driver.reap?.(paths.vm(id));
     return undefined;
   }
-  const contract = snapshots.intern(await contractIn(paths.vm(id)));
+  const contract = snapshots.intern(await readContractFile(paths.vm(id)));
   sandboxes.set(id, { contract });
   attach(context, id, vm);
   return vm;

@@ -7,6 +7,7 @@ import type { Context } from "../context.ts";
 import { asVmmError } from "../errors.ts";
 import { requireRoom } from "../store/room.ts";
 import { vmFiles, type Snapshot } from "../store/snapshot-files.ts";
+import type { SnapshotStore } from "../store/snapshots.ts";
 import { placeDisks, sourcesIn } from "./vm-directory.ts";
 
 /** What a snapshot's metadata says beyond what every snapshot of this agent has. */
@@ -14,6 +15,14 @@ export type Facts = Omit<
   SnapshotMetadata,
   "schema" | "name" | "created" | "node" | "vmm" | "version" | "files"
 >;
+
+/** The snapshots that a sandbox's pauses have made. */
+export function namesOf(snapshots: SnapshotStore, id: string): string[] {
+  return snapshots
+    .list()
+    .filter(({ metadata }) => metadata.sandbox === id && metadata.name.startsWith(`${id}.`))
+    .map(({ metadata }) => metadata.name);
+}
 
 const MIB = 1024 * 1024;
 

@@ -13,6 +13,8 @@ type Disk = SnapshotMetadata["disks"][number];
 /** A disk with the file that its contents come from. */
 export interface DiskSource extends Disk {
   readonly source: string;
+  /** In a directory of the agent's, where nobody writes to what is read-only. */
+  readonly own: boolean;
 }
 
 /** The guest's context id: any works, since each microVM has a vsock of its own. */
@@ -38,29 +40,22 @@ export function drivesOf(directory: string, disks: readonly Disk[]): Drive[] {
 }
 
 export function sourcesIn(directory: string, disks: readonly Disk[]): DiskSource[] {
-  return disks.map((disk) => ({ ...disk, source: diskPath(directory, disk.id) }));
+  return disks.map((disk) => ({ ...disk, source: diskPath(directory, disk.id), own: true }));
 }
 
-/** Puts disks into a directory: copies, or for what nobody writes, further names of one file. */
+/**
+ * Puts disks into a directory: copies, or for what nobody writes, further names of one file. An
+ * operator's image is copied always, since one that is built anew may be the same file.
+ */
 export async function placeDisks(
   { snapshots }: Context,
   disks: readonly DiskSource[],
   directory: string,
 ): Promise<void> {
-  for (const { id, source, readOnly } of disks) {
+  for (const { id, source, readOnly, own } of disks) {
     const place = diskPath(directory, id);
-    const linked = readOnly && (await tryLink(source, place));
-    if (!linked) await snapshots.heavy(() => clone(source, place));
-  }
-}
-
-/** Fails where the image is on another file system, or is a symbolic link to one. */
-async function tryLink(source: string, place: string): Promise<boolean> {
-  try {
-    await link(source, place);
-    return true;
-  } catch {
-    return false;
+    if (readOnly && own) await link(source, place);
+    else await snapshots.heavy(() => clone(source, place));
   }
 }
 

@@ -1,9 +1,8 @@
 /** What an agent does by itself: keeping deadlines, and reading guests' consoles. */
-import { truncate } from "node:fs/promises";
 import type { Context } from "../context.ts";
 import { AgentError, messageOf } from "../errors.ts";
-import { readConsole } from "./console.ts";
 import { killSandbox } from "./end.ts";
+import { hearConsole } from "./hear.ts";
 import { settle } from "./lifecycle.ts";
 import { pauseSandbox } from "./pause.ts";
 import type { Entry } from "./registry.ts";
@@ -11,8 +10,6 @@ import type { Entry } from "./registry.ts";
 const TICK_MS = 250;
 /** Consoles are read at every fourth tick. */
 const CONSOLE_TICKS = 4;
-/** A guest may write without end; beyond this its console starts anew. */
-const CONSOLE_LIMIT = 4 * 1024 * 1024;
 
 async function expire(context: Context, { record }: Entry): Promise<void> {
   const { id, state, onTimeout } = record;
@@ -37,30 +34,8 @@ function keepDeadlines(context: Context): void {
   }
 }
 
-async function readOne(context: Context, { record, vm, consoleOffset }: Entry): Promise<void> {
-  if (vm === undefined) return;
-  const { sandboxes, events, explainCrash } = context;
-  const { crashes, offset } = await readConsole(vm.console, consoleOffset);
-  const full = offset > CONSOLE_LIMIT;
-  if (full) await truncate(vm.console);
-  sandboxes.set(record.id, { consoleOffset: full ? 0 : offset });
-  for (const crash of crashes) {
-    const cause = await explainCrash?.(crash);
-    events.emit("guest.crashed", record.id, {
-      ...crash,
-      ...(cause === undefined ? {} : { cause }),
-    });
-  }
-}
-
 async function readConsoles(context: Context): Promise<void> {
-  for (const entry of context.sandboxes.list()) {
-    try {
-      await readOne(context, entry);
-    } catch (error) {
-      context.report(`console of ${entry.record.id}`, messageOf(error));
-    }
-  }
+  for (const { record } of context.sandboxes.list()) await hearConsole(context, record.id);
 }
 
 /** Starts watching; the function that it returns ends it. */

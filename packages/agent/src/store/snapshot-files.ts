@@ -54,7 +54,8 @@ async function flaw(directory: string, metadata: SnapshotMetadata): Promise<stri
   return lacking === undefined ? undefined : `${lacking} is missing`;
 }
 
-async function readContractFile(directory: string): Promise<CpuContract> {
+/** Throws where there is none, or one that was changed. */
+export async function readContractFile(directory: string): Promise<CpuContract> {
   const text = await readFile(join(directory, CONTRACT_FILE), "utf8");
   const document = readDocument(parseJson(text), CONTRACT_FILE);
   if (document.kind !== "contract") throw new Error(`${CONTRACT_FILE} holds a ${document.kind}`);

@@ -55,7 +55,7 @@ function hasSocket(path: string): boolean {
 }
 
 /** Whether somebody listens: between bind and listen the socket is there and refuses. */
-function accepts(path: string): Promise<boolean> {
+export function accepts(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once("connect", () => {

@@ -5,6 +5,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createAgent, listen, parseAddress } from "@evenkeel/agent";
 import { installDouble } from "@evenkeel/firecracker-double";
 import { createFirecrackerDriver, type VmmDriver } from "@evenkeel/host";
@@ -104,6 +105,8 @@ export function measureResume(times: number): Promise<number> {
 export interface LoopFigures {
   /** Milliseconds, the longest; on a busy machine also what other processes took. */
   readonly delay: number;
+  /** The same over as long a time in which the agent had nothing to do. */
+  readonly idle: number;
   /** Milliseconds of processor time, all threads, that the longest delay may have had. */
   readonly cpu: number;
   /** Seconds for all of it. */
@@ -151,8 +154,13 @@ export function measureLoop(memoryMib: number): Promise<LoopFigures> {
     histogram.disable();
     const cpu = stop();
     await call("DELETE", "/v1/sandboxes/one");
+    const delay = histogram.max / 1e6 - RESOLUTION;
     const seconds = (performance.now() - start) / 1000;
+    histogram.reset();
+    histogram.enable();
+    await sleep(seconds * 1000);
+    histogram.disable();
     // The histogram counts from one tick to the next, whose own length is no delay.
-    return { delay: histogram.max / 1e6 - RESOLUTION, cpu, seconds };
+    return { delay, idle: histogram.max / 1e6 - RESOLUTION, cpu, seconds };
   });
 }

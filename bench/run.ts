@@ -60,6 +60,7 @@ try {
   row("agent with 500 sandboxes (limit 120 MiB)", `${memory.stdout.toString().trim()} MiB`);
   const loop = await measureLoop(1024);
   row("event loop's longest delay, 1 GiB out and in (limit 50 ms)", `${loop.delay.toFixed(0)} ms`);
+  row("  the same while it has nothing to do", `${loop.idle.toFixed(0)} ms`);
   row("  processor time between two ticks, most", `${loop.cpu.toFixed(0)} ms`);
 } finally {
   rmSync(directory, { recursive: true, force: true });

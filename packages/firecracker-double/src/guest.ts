@@ -72,20 +72,24 @@ function templateOf(boot: Boot): CpuTemplate | undefined {
   return chosen.kind === "custom" ? chosen.template : builtIn(chosen.name, boot);
 }
 
-/** `CPUID.(EAX=07H,ECX=1)` and `MSR 10AH` as Firecracker writes them. */
-function notSupported(missing: string): FaultError {
+/**
+ * `CPUID.(EAX=07H,ECX=1)` and `MSR 10AH` as Firecracker writes them. It reads MSRs from KVM before
+ * it changes them, and that already fails where there is none.
+ */
+function reasonOf(missing: string): string {
   const msr = /^MSR ([0-9A-F]+)H$/.exec(missing)?.[1];
-  const what = "Failed to create guest config: Template changes";
   if (msr !== undefined) {
-    return fault(
-      `${what} an MSR entry not supported by KVM: Register Address: ${msr.toLowerCase()}`,
-    );
+    return `KVM vcpu ioctl failed: Failed to get KVM vcpu msr: 0x${msr.toLowerCase()}`;
   }
   const [leaf = "", subleaf = "0"] = missing.match(/[0-9A-F]+(?=H)|(?<=ECX=)[0-9A-F]+/g) ?? [];
   const hex = (text: string) => Number.parseInt(text, 16).toString(16);
-  return fault(
-    `${what} a CPUID entry not supported by KVM: Leaf: ${hex(leaf)}, Subleaf: ${hex(subleaf)}`,
-  );
+  const place = `Leaf: ${hex(leaf)}, Subleaf: ${hex(subleaf)}`;
+  return `Template changes a CPUID entry not supported by KVM: ${place}`;
+}
+
+function notSupported(missing: string, version: string): FaultError {
+  const where = lineNumber(version) < LINE.archErrors ? "" : "System configuration error: ";
+  return fault(`${where}Failed to create guest config: ${reasonOf(missing)}`);
 }
 
 /** The guest CPU of a cold boot as a contract's JSON; throws what InstanceStart answers where it cannot be. */
@@ -99,7 +103,7 @@ export function bootCpu(boot: Boot): unknown {
     ...(template === undefined ? {} : { template }),
   });
   if (result.ok) return contractToJson(result.contract);
-  throw notSupported(result.missing[0] ?? "");
+  throw notSupported(result.missing[0] ?? "", version);
 }
 
 function readContract(json: unknown): CpuContract {
@@ -122,7 +126,11 @@ export function loadCpu(json: unknown, profile: NodeProfile): readonly string[] 
   for (const { rule } of bad) {
     const refusal = REFUSALS[rule];
     if (refusal !== undefined)
-      throw fault(rule === "tsc" ? refusal : `Failed to restore vCPUs: ${refusal}`);
+      throw fault(
+        rule === "tsc"
+          ? refusal
+          : `Failed to restore vCPUs: Failed to run action on vcpu: ${refusal}`,
+      );
   }
   return bad.filter(({ rule }) => rule === "feature").map(({ name }) => name);
 }

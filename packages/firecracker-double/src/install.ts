@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { loadProfile } from "./guest.ts";
 import type { DoubleSettings } from "./settings.ts";
 
-export type { DoubleSettings } from "./settings.ts";
+export type { DoubleSettings };
 
 const MAIN = fileURLToPath(new URL("../bin/firecracker.js", import.meta.url));
 

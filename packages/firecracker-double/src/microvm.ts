@@ -48,6 +48,7 @@ async function fileKind(settings: DoubleSettings): Promise<FileKind> {
   return {
     arch: node?.cpu.arch ?? "x86_64",
     format: snapshotFormat(settings.version) ?? "0.0.0",
+    headerFirst: lineNumber(settings.version) >= LINE.headerFirst,
   };
 }
 
@@ -90,6 +91,15 @@ export function createMicrovm({ id, settings, print, halt }: MicrovmOptions): Mi
     }
     state = "Running";
     speak("booted");
+  }
+
+  function checkDiff(body: Body): void {
+    const tracked = config.machine()["track_dirty_pages"] === true;
+    const allowed = tracked || lineNumber(version) >= LINE.untrackedDiffs;
+    if (body["snapshot_type"] !== "Diff" || allowed) return;
+    throw fault(
+      "The requested operation is not supported: Diff snapshots are not allowed on uVMs with dirty page tracking disabled.",
+    );
   }
 
   async function create(body: Body): Promise<void> {
@@ -195,7 +205,10 @@ export function createMicrovm({ id, settings, print, halt }: MicrovmOptions): Mi
       state = "Paused";
     },
     resume,
-    create: ({ body }) => step("Create snapshot error", () => create(body)),
+    create: ({ body }) => {
+      checkDiff(body);
+      return step("Create snapshot error", () => create(body));
+    },
     "ctrl-alt-del": () => {
       print("evenkeel double: guest rebooted");
       halt();

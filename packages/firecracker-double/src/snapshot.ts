@@ -28,9 +28,7 @@ function backing<T>(file: string, operation: string, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    throw fault(
-      `Create snapshot error: Cannot perform ${operation} on the ${file} backing file: ${osReason(error)}`,
-    );
+    throw fault(`Cannot perform ${operation} on the ${file} backing file: ${osReason(error)}`);
   }
 }
 

@@ -12,7 +12,11 @@ export interface FileKind {
   readonly arch: keyof typeof MAGIC;
   /** The format's version, such as `8.0.0`. */
   readonly format: string;
+  /** Whether the header is looked at before the checksum, as from 1.14 on. */
+  readonly headerFirst: boolean;
 }
+
+const CRC_SIZE = 8;
 
 /** bincode's string: its length as u64, then its bytes. */
 function text(value: string): Buffer {
@@ -64,14 +68,22 @@ function minor(format: string): number {
   return Number(format.split(".")[1]);
 }
 
+/** Until 1.13 the checksum comes first, and its message has what was computed. */
+function checkCrcFirst(bytes: Buffer): void {
+  if (bytes.length < CRC_SIZE) throw fault("Snapshot file is smaller than CRC length.");
+  const computed = crc64(bytes.subarray(0, -CRC_SIZE));
+  if (computed === bytes.readBigUInt64LE(bytes.length - CRC_SIZE)) return;
+  throw fault(`CRC64 validation failed: ${computed}`);
+}
+
 /** Checks everything that Firecracker checks, in its order; throws its words. */
-export function decodeState(bytes: Buffer, { arch, format: supported }: FileKind): unknown {
+export function decodeState(bytes: Buffer, kind: FileKind): unknown {
+  const { arch, format: supported, headerFirst } = kind;
+  if (!headerFirst) checkCrcFirst(bytes);
   needed(bytes, 8);
   const header = readText(bytes, 8);
   const magic = bytes.readBigUInt64LE(0);
-  if (magic !== MAGIC[arch]) {
-    throw fault(`Magic value does not match arch: ${magic}`);
-  }
+  if (magic !== MAGIC[arch]) throw fault(`Magic value does not match arch: ${magic}`);
   const format = header.value;
   if (major(format) !== major(supported) || minor(format) > minor(supported)) {
     throw fault(`Invalid data version: ${format}`);

@@ -13,12 +13,18 @@ export const LINE = {
   namedFaults: 1006,
   /** `--snapshot-version`, the snapshot format with a version of its own, huge pages. */
   snapshotVersion: 1007,
+  /** What a boot configures per architecture has an error of its own around it. */
+  archErrors: 1012,
   /** A built-in template is refused on a model outside its list. */
   checksModel: 1012,
   /** A custom template may stand in the configuration file itself. */
   templateInConfig: 1013,
+  /** Diff snapshots without dirty page tracking, by mincore(2). */
+  untrackedDiffs: 1013,
   /** `track_dirty_pages` at load. */
   trackDirtyPages: 1013,
+  /** A state file's header is looked at before its checksum. */
+  headerFirst: 1014,
   /** Memory hotplug and pmem devices. */
   memoryHotplug: 1014,
 } as const;

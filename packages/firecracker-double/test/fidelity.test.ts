@@ -8,12 +8,14 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { installDouble } from "../src/install.ts";
+import { installDouble, writeTinyKernel } from "../src/index.ts";
 
 const real = process.env["EVENKEEL_FIRECRACKER"] ?? "";
 if (real === "") {
   process.stdout.write("skipped against a real Firecracker: EVENKEEL_FIRECRACKER is not set\n");
 }
+
+const PROFILE = "../../../examples/bug-report-pool/xeon-silver-4216.json";
 
 type Call = readonly [method: string, path: string, body?: string];
 
@@ -159,6 +161,56 @@ describe.skipIf(real === "")("against a real Firecracker", () => {
     const { directory, double } = pair();
     const theirs = await answersOf(real, directory, BEFORE_BOOT);
     expect(await answersOf(double, directory, BEFORE_BOOT)).toEqual(theirs);
+  });
+
+  test("a template that names what KVM lacks is refused alike at the boot", async () => {
+    const { directory } = pair();
+    writeTinyKernel(join(directory, "kernel"));
+    const profile = join(import.meta.dirname, PROFILE);
+    const settings = { version: versionOf(real), profile };
+    const double = installDouble(join(directory, "with-profile"), settings).path;
+    const entry = '{"leaf": "0x3fff", "subleaf": "0x7", "flags": 0, "modifiers": []}';
+    const msr = '{"addr": "0x3fff", "bitmap": "0b1"}';
+    for (const template of [`{"cpuid_modifiers": [${entry}]}`, `{"msr_modifiers": [${msr}]}`]) {
+      const calls: Call[] = [
+        ["PUT", "/boot-source", '{"kernel_image_path": "kernel"}'],
+        ["PUT", "/cpu-config", template],
+        ["PUT", "/machine-config", '{"vcpu_count": 1, "mem_size_mib": 16}'],
+        ["PUT", "/actions", '{"action_type": "InstanceStart"}'],
+        ["GET", "/"],
+      ];
+      const theirs = await answersOf(real, directory, calls);
+      expect(await answersOf(double, directory, calls)).toEqual(theirs);
+    }
+  });
+
+  test("a life after the boot is answered alike", async () => {
+    const { directory, double } = pair();
+    writeTinyKernel(join(directory, "kernel"));
+    const files = '"snapshot_path": "s", "mem_file_path": "m"';
+    const calls: Call[] = [
+      ["PUT", "/boot-source", '{"kernel_image_path": "kernel"}'],
+      ["PUT", "/machine-config", '{"vcpu_count": 1, "mem_size_mib": 16}'],
+      ["PUT", "/actions", '{"action_type": "InstanceStart"}'],
+      ["PUT", "/actions", '{"action_type": "InstanceStart"}'],
+      ["PUT", "/snapshot/create", `{${files}}`],
+      ["PATCH", "/vm", '{"state": "Paused"}'],
+      ["PATCH", "/vm", '{"state": "Paused"}'],
+      ["GET", "/"],
+      ["PUT", "/snapshot/create", `{${files}}`],
+      ["PUT", "/snapshot/create", `{"snapshot_type": "Diff", ${files}}`],
+      ["PUT", "/snapshot/create", '{"snapshot_path": "/nowhere/s", "mem_file_path": "m"}'],
+      ["PUT", "/snapshot/create", '{"snapshot_path": "s", "mem_file_path": "/nowhere/m"}'],
+      ["PUT", "/cpu-config", "{}"],
+      ["PUT", "/machine-config", '{"vcpu_count": 1, "mem_size_mib": 16}'],
+      ["PUT", "/boot-source", '{"kernel_image_path": "kernel"}'],
+      ["PATCH", "/vm", '{"state": "Resumed"}'],
+      ["PATCH", "/vm", '{"state": "Resumed"}'],
+      ["GET", "/"],
+      ["GET", "/vm/config"],
+    ];
+    const theirs = await answersOf(real, directory, calls);
+    expect(await answersOf(double, directory, calls)).toEqual(theirs);
   });
 
   test.each(BAD_STATES)("a load of %s fails alike and ends the process alike", async (_, bytes) => {

@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { GREETING, writeTinyKernel } from "@evenkeel/firecracker-double";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
   createFirecrackerDriver,
@@ -13,7 +14,6 @@ import {
 } from "../src/index.ts";
 import { BACKENDS } from "./firecrackers.ts";
 import { temporaryDirectory } from "./pool.ts";
-import { GREETING, writeTinyKernel } from "./tiny-kernel.ts";
 
 function killedAtEnd(vm: MicroVm): MicroVm {
   onTestFinished(() => vm.kill());

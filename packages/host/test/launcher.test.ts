@@ -13,13 +13,12 @@ import {
 } from "node:fs";
 import { request } from "node:http";
 import { dirname, join } from "node:path";
-import { installDouble } from "@evenkeel/firecracker-double";
+import { installDouble, writeTinyKernel } from "@evenkeel/firecracker-double";
 import { parseTemplate, type CpuTemplate } from "@evenkeel/core";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { installLauncher, launcherStatus, uninstallLauncher } from "../src/index.ts";
 import { BACKENDS } from "./firecrackers.ts";
 import { temporaryDirectory } from "./pool.ts";
-import { writeTinyKernel } from "./tiny-kernel.ts";
 
 /** Names a leaf that no KVM reports: every boot says so, and so shows that the template is there. */
 const MARKED = parseTemplate({

@@ -16,8 +16,8 @@ import { onTestFinished } from "vitest";
 
 const EXAMPLES = fileURLToPath(new URL("../../../examples/bug-report-pool", import.meta.url));
 
-const CASCADE_LAKE_FILE = join(EXAMPLES, "xeon-silver-4216.json");
-const ICE_LAKE_FILE = join(EXAMPLES, "xeon-silver-4314.json");
+export const CASCADE_LAKE_FILE = join(EXAMPLES, "xeon-silver-4216.json");
+export const ICE_LAKE_FILE = join(EXAMPLES, "xeon-silver-4314.json");
 
 function profileOf(file: string): NodeProfile {
   return readProfile(parseJson(readFileSync(file, "utf8")), "node");

@@ -1,8 +1,10 @@
 /** `npm run bench`: the figures that docs/benchmarks.md records. */
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { measureLoop, measureResume } from "./agent.ts";
 import { writeFleet } from "./fleet.ts";
 import { measureLauncher, type LauncherFigures } from "./launcher.ts";
 import { machine, measure } from "./measure.ts";
@@ -62,6 +64,17 @@ try {
   launcherRows("the double", await measureLauncher());
   const real = process.env["EVENKEEL_FIRECRACKER"];
   if (real !== undefined) launcherRows("a real Firecracker", await measureLauncher(real));
+
+  row(
+    "agent's own share of a resume, median (limit 5 ms)",
+    `${(await measureResume(100)).toFixed(1)} ms`,
+  );
+  const memory = spawnSync(process.execPath, [join(root, "bench/agent-memory.mjs")]);
+  row("agent with 500 sandboxes (limit 120 MiB)", `${memory.stdout.toString().trim()} MiB`);
+  const loop = await measureLoop(1024);
+  row("event loop's longest delay, 1 GiB out and in (limit 50 ms)", `${loop.delay.toFixed(0)} ms`);
+  row("  the same while it has nothing to do", `${loop.idle.toFixed(0)} ms`);
+  row("  processor time between two ticks, most", `${loop.cpu.toFixed(0)} ms`);
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

@@ -1,6 +1,7 @@
 /**
  * docs/errors.md from the packages' registries: `npm run docs` writes it, a test keeps it equal.
  */
+import { AGENT_ERRORS } from "@evenkeel/agent";
 import { CORE_ERRORS } from "@evenkeel/core";
 import { HOST_ERRORS } from "@evenkeel/host";
 import { ISA_ERRORS } from "@evenkeel/isa";
@@ -9,6 +10,8 @@ import { CLI_ERRORS } from "../packages/cli/src/errors.ts";
 interface ErrorKind {
   readonly exitCode: number;
   readonly hint: string;
+  /** What an API answers with it. */
+  readonly status?: number;
 }
 
 const SECTIONS: readonly (readonly [title: string, errors: Readonly<Record<string, ErrorKind>>])[] =
@@ -17,6 +20,7 @@ const SECTIONS: readonly (readonly [title: string, errors: Readonly<Record<strin
     ["Of profiles, plans, templates and snapshots", CORE_ERRORS],
     ["Of the machine: KVM, kernels, VMMs, guests", HOST_ERRORS],
     ["Of crashes and binaries", ISA_ERRORS],
+    ["Of a node's agent", AGENT_ERRORS],
   ];
 
 const HEAD = `# Errors
@@ -41,10 +45,14 @@ function table(rows: readonly (readonly string[])[]): string[] {
 
 export function errorPage(): string {
   const sections = SECTIONS.map(([title, errors]) => {
+    const hasStatus = Object.values(errors).some(({ status }) => status !== undefined);
     const rows = Object.entries(errors)
-      .map(([code, { exitCode, hint }]) => [`\`${code}\``, String(exitCode), hint])
+      .map(([code, { exitCode, hint, status = "" }]) => {
+        return [`\`${code}\``, String(exitCode), ...(hasStatus ? [String(status)] : []), hint];
+      })
       .toSorted(([a = ""], [b = ""]) => (a < b ? -1 : 1));
-    return `## ${title}\n\n${table([["code", "exit", "hint"], ...rows]).join("\n")}\n`;
+    const head = ["code", "exit", ...(hasStatus ? ["HTTP"] : []), "hint"];
+    return `## ${title}\n\n${table([head, ...rows]).join("\n")}\n`;
   });
   return [HEAD, ...sections].join("\n");
 }

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import type { SetExit } from "./verbs/arguments.ts";
 import { addCrashVerbs } from "./verbs/crash.ts";
+import { addAgentVerbs } from "./verbs/agent.ts";
 import { addChangeVerbs } from "./verbs/change.ts";
 import { addInspectVerbs } from "./verbs/inspect.ts";
 import { addLauncherVerbs } from "./verbs/launcher.ts";
@@ -22,6 +23,7 @@ function programOf(setExit: SetExit): Command {
     addSnapshotVerbs,
     addNodeVerbs,
     addChangeVerbs,
+    addAgentVerbs,
     addLauncherVerbs,
     addCrashVerbs,
     addScanVerbs,

@@ -116,3 +116,5 @@ export { bootRequest, type BootAnswer, type BootRequest } from "./verify/boot.ts
 export { compareBoot, type Mismatch, type MismatchOwner } from "./verify/mismatch.ts";
 export { comparePlanned } from "./verify/planned.ts";
 export { changedWords, trialCpuid } from "./verify/read-back.ts";
+export { inheritContract } from "./contract/inherit.ts";
+export { contractDigest } from "./contract/file.ts";

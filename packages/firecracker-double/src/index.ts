@@ -1,3 +1,3 @@
 /** What tests need to run Firecracker without Firecracker, and a guest without Linux. */
-export { installDouble, type DoubleSettings } from "./install.ts";
+export { installDouble, type DoubleSettings, type InstalledDouble } from "./install.ts";
 export { GREETING, writeTinyKernel } from "./tiny-kernel.ts";

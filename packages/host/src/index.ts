@@ -40,6 +40,8 @@ export {
   type Environment,
   type Installed,
 } from "./firecracker/find.ts";
+export { accepts } from "./firecracker/process.ts";
+export { startTimeOf } from "./proc.ts";
 export type {
   BootSpec,
   CpuChoice,

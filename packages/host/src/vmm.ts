@@ -103,4 +103,9 @@ export interface VmmDriver {
   load(spec: LoadSpec): Promise<MicroVm>;
   /** Takes over a microVM that another process started; undefined where it is gone. */
   adopt(record: VmRecord): Promise<MicroVm | undefined>;
+  /**
+   * Ends VMMs that run in a directory and that nobody has a record of, since who started them was
+   * killed before it could keep one. Returns their pids.
+   */
+  reap?(directory: string): Promise<readonly number[]>;
 }

@@ -4,6 +4,7 @@ import { formatTemplate, knownLine } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
 import type { BootSpec, CpuChoice, LoadSpec, MicroVm, VmmDriver } from "../vmm.ts";
 import { createClient, type FirecrackerClient, type SnapshotLoad } from "./client.ts";
+import { reap } from "./reap.ts";
 import { adoptProcess, startProcess, type FirecrackerProcess } from "./process.ts";
 
 export interface FirecrackerOptions {
@@ -144,5 +145,6 @@ export function createFirecrackerDriver(options: FirecrackerOptions): VmmDriver 
       const answers = await client.instance().catch(() => undefined);
       return answers === undefined ? undefined : microVm(running, client);
     },
+    reap: async (directory) => reap(directory),
   };
 }

@@ -13,7 +13,7 @@ import { isRunning, startTimeOf } from "../proc.ts";
 import type { VmExit, VmRecord } from "../vmm.ts";
 import { firecrackerArguments } from "./arguments.ts";
 
-const SOCKET = "firecracker.sock";
+export const SOCKET = "firecracker.sock";
 const CONSOLE = "console.log";
 const STDERR = "stderr.log";
 const LOG = "firecracker.log";
@@ -24,6 +24,7 @@ const SOCKET_PATH_LIMIT = 107;
 const START_TIMEOUT = 10_000;
 const SOCKET_POLL = 1;
 const ADOPTED_POLL = 200;
+const DISPOSE_POLL = 2;
 const KEPT_OUTPUT = 2000;
 
 export interface FirecrackerProcess {
@@ -54,7 +55,7 @@ function hasSocket(path: string): boolean {
 }
 
 /** Whether somebody listens: between bind and listen the socket is there and refuses. */
-function accepts(path: string): Promise<boolean> {
+export function accepts(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once("connect", () => {
@@ -87,7 +88,8 @@ function processOf(record: VmRecord, exited: Promise<VmExit>): FirecrackerProces
         // It went by itself in between.
       }
     }
-    await exited;
+    // A child's exit and an adopted one's do not keep this process alive; waiting for them does.
+    while (isRunning(pid, startTime)) await sleep(DISPOSE_POLL);
     rmSync(socket, { force: true });
   };
   return { record, socket, console: join(directory, CONSOLE), exited, lastWords, dispose };

@@ -166,37 +166,40 @@ sub configure {
     clean_up();
 }
 
-sub make_private {
-    my $directory = $socket =~ m{^(.*/)} ? $1 : './';
-    for my $suffix ('', 'a' .. 'f') {
-        $private = "${directory}.ek$pid$suffix";
-        return if mkdir($private, 0700);
+# Where the private directory may be; the first that can be made is the one.
+my $directory = $socket =~ m{^(.*/)} ? $1 : './';
+my @candidates = map { "${directory}.ek$pid$_" } '', 'a' .. 'f';
+
+# What ends at once between this process and the helper, so that the helper is nobody's child
+# here: Firecracker would not wait for it. It makes the directory, which from then on the helper
+# takes away even if this process is killed meanwhile. Its exit code tells which one it is.
+sub between {
+    for my $i (0 .. $#candidates) {
+        $private = $candidates[$i];
+        next unless mkdir($private, 0700);
+        my $helper = fork;
+        if (not defined $helper) {
+            say_why("fork: $!");
+            rmdir $private;
+            exit @candidates;
+        }
+        exit $i if $helper;
+        configure();
+        exit 0;
     }
-    fail("no directory can be made in $directory: $!");
+    say_why("no directory can be made in $directory: $!");
+    exit @candidates;
 }
 
 if (-e $socket or -l $socket) {
     fail("Failed to open the API socket at: $socket. Check that it is not already used.");
 }
-make_private();
-
-# The helper's parent ends at once, so that the helper is nobody's child here: Firecracker would
-# not wait for it.
 my $between = fork;
 defined $between or fail("fork: $!");
-if ($between == 0) {
-    my $helper = fork;
-    if (defined $helper and $helper == 0) {
-        configure();
-        exit 0;
-    }
-    exit(defined $helper ? 0 : 1);
-}
+between() if $between == 0;
 waitpid $between, 0;
-if ($? != 0) {
-    clean_up();
-    fail('fork: no helper could be started');
-}
+$private = $candidates[$? >> 8];
+exit 1 if $? & 127 or not defined $private;
 
 if (defined $socket_at) { $ARGV[$socket_at] = "$private/s" }
 else { splice @ARGV, $end, 0, '--api-sock', "$private/s" }

@@ -5,17 +5,20 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import { request } from "node:http";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { installDouble, writeTinyKernel } from "@evenkeel/firecracker-double";
 import { parseTemplate, type CpuTemplate } from "@evenkeel/core";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { installLauncher, launcherStatus, uninstallLauncher } from "../src/index.ts";
 import { BACKENDS } from "./firecrackers.ts";
 import { temporaryDirectory } from "./pool.ts";
@@ -104,23 +107,39 @@ function leftovers(directory: string): string[] {
   return readdirSync(directory).filter((name) => name.startsWith(".ek"));
 }
 
-/** Processes that a process has started and that are still there. */
+function parentOf(pid: string): number | undefined {
+  try {
+    return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))?.[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Processes that a process has started and that are still there, zombies too. */
 function childrenOf(pid: number | undefined): string[] {
-  const { stdout } = spawnSync("ps", ["--ppid", String(pid), "-o", "args="], { encoding: "utf8" });
-  return stdout.split("\n").filter((line) => line !== "");
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && parentOf(name) === pid);
 }
 
 describe.each(BACKENDS)("in front of $name", ({ binary, version }) => {
-  async function installed(template?: CpuTemplate) {
+  const shared = mkdtempSync(join(tmpdir(), "evenkeel-launcher-"));
+  const installedOnce = join(shared, "launcher");
+  let real = "";
+  beforeAll(async () => {
+    real = binary(join(shared, "versions"), { profile: PROFILE });
+    await install(real, installedOnce);
+  });
+  afterAll(() => rmSync(shared, { recursive: true, force: true }));
+
+  /** A launcher of one's own: a copy, which is as good as the one installed. */
+  function installed() {
     const directory = temporaryDirectory();
-    const real = binary(join(directory, "versions"), { profile: PROFILE });
     const at = join(directory, "launcher");
-    await install(real, at, template);
-    return { directory, real, at, socket: join(directory, "fc.sock") };
+    copyFileSync(installedOnce, at);
+    return { directory, at, socket: join(directory, "fc.sock") };
   }
 
   test("the API has the template, whatever the orchestrator configures later", async () => {
-    const { directory, at, socket } = await installed();
+    const { directory, at, socket } = installed();
     run(at, ["--api-sock", socket]);
     await appears(socket);
     const { status, body } = await boot(socket, join(directory, "kernel"));
@@ -129,7 +148,7 @@ describe.each(BACKENDS)("in front of $name", ({ binary, version }) => {
   });
 
   test("the process is Firecracker itself, alone, and dies of its own signals", async () => {
-    const { directory, at, socket } = await installed();
+    const { directory, at, socket } = installed();
     const { child, exit } = run(at, ["--api-sock", socket, "--id", "some-id"]);
     await appears(socket);
     expect((await call(socket, "GET", "/")).body).toContain('"id":"some-id"');
@@ -141,7 +160,7 @@ describe.each(BACKENDS)("in front of $name", ({ binary, version }) => {
   });
 
   test("what starts no microVM ends as without a launcher", async () => {
-    const { real, at } = await installed();
+    const { at } = installed();
     const commands = [
       ["--version"],
       ["--help"],
@@ -166,7 +185,7 @@ describe.each(BACKENDS)("in front of $name", ({ binary, version }) => {
   });
 
   test("a socket named relative to the working directory, with spaces in it", async () => {
-    const { directory, at } = await installed();
+    const { directory, at } = installed();
     const cwd = join(directory, "a dir");
     mkdirSync(cwd);
     run(at, ["--api-sock", "my fc.sock"], cwd);
@@ -175,7 +194,7 @@ describe.each(BACKENDS)("in front of $name", ({ binary, version }) => {
   });
 
   test("a path that is taken is refused as Firecracker refuses it, and stays as it is", async () => {
-    const { at, socket } = await installed();
+    const { at, socket } = installed();
     writeFileSync(socket, "mine");
     const { status, stderr } = spawnSync(at, ["--api-sock", socket], { encoding: "utf8" });
     expect(status).toBe(1);
@@ -184,7 +203,7 @@ describe.each(BACKENDS)("in front of $name", ({ binary, version }) => {
   });
 
   test("a template that is refused ends the start: no socket, the reason on stderr", async () => {
-    const { directory, at, socket } = await installed();
+    const { directory, at, socket } = installed();
     const broken = readFileSync(at, "utf8").replace('{"cpuid_modifiers"', '{"cpuid_nonsense"');
     writeFileSync(at, broken);
     const { output, exit } = run(at, ["--api-sock", socket]);
@@ -196,7 +215,7 @@ describe.each(BACKENDS)("in front of $name", ({ binary, version }) => {
   });
 
   test("a start that is killed at any moment leaves nothing behind", async () => {
-    const { directory, at, socket } = await installed();
+    const { directory, at, socket } = installed();
     for (const delay of [0, 2, 4, 8, 16]) {
       const { child, exit } = run(at, ["--api-sock", `${socket}${delay}`]);
       await new Promise((resolve) => setTimeout(resolve, delay));
@@ -207,7 +226,7 @@ describe.each(BACKENDS)("in front of $name", ({ binary, version }) => {
   });
 
   test("many at once each get a socket of their own", async () => {
-    const { directory, at } = await installed();
+    const { directory, at } = installed();
     const sockets = Array.from({ length: 8 }, (_, i) => join(directory, `${i}.sock`));
     for (const [i, socket] of sockets.entries()) run(at, ["--api-sock", socket, "--id", `vm${i}`]);
     await Promise.all(sockets.map(appears));
@@ -216,7 +235,7 @@ describe.each(BACKENDS)("in front of $name", ({ binary, version }) => {
   });
 
   test("a configuration file gets the template, with and without an API", async () => {
-    const { directory, at, socket } = await installed();
+    const { directory, at, socket } = installed();
     const kernel = join(directory, "kernel");
     writeTinyKernel(kernel);
     const config = join(directory, "vm config.json");
@@ -231,7 +250,7 @@ describe.each(BACKENDS)("in front of $name", ({ binary, version }) => {
   });
 
   test("a configuration file that brings a template of its own is refused", async () => {
-    const { directory, at } = await installed();
+    const { directory, at } = installed();
     const config = join(directory, "config.json");
     writeFileSync(config, '{"cpu-config": null, "boot-source": {"kernel_image_path": "k"}}');
     const args = ["--no-api", "--config-file", config];
@@ -241,9 +260,7 @@ describe.each(BACKENDS)("in front of $name", ({ binary, version }) => {
   });
 
   test("what Firecracker does not take is never installed", async () => {
-    const directory = temporaryDirectory();
-    const real = binary(join(directory, "versions"), { profile: PROFILE });
-    const at = join(directory, "launcher");
+    const at = join(temporaryDirectory(), "launcher");
     const addr = 0x6030_0000_0013_c020n;
     const arm: CpuTemplate = { ...MARKED, regModifiers: [{ addr, mask: 1n, value: 0n }] };
     await expect(install(real, at, arm)).rejects.toThrow("unknown field `reg_modifiers`");

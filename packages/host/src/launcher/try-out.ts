@@ -54,28 +54,30 @@ function start(launcher: string, directory: string): Trial {
   return { exited, socket, end };
 }
 
-/** Settles once the API answers where it was asked to; undefined where that took too long. */
-async function answers(socket: string): Promise<string | undefined> {
+/** Whether the API answers where it was asked to, within reason. */
+async function answers(socket: string, given: AbortSignal): Promise<boolean> {
   const client = createClient({ socket });
-  for (let left = START_TIMEOUT / POLL; left > 0; left--) {
+  for (let left = START_TIMEOUT / POLL; left > 0 && !given.aborted; left--) {
     const version = await client.version().catch(() => undefined);
-    if (version !== undefined) return version;
+    if (version !== undefined) return true;
     await sleep(POLL);
   }
-  return undefined;
+  return false;
 }
 
 /** Throws LAUNCHER_FAILED with what it said, unless its Firecracker takes the template and answers. */
 export async function tryLauncher(launcher: string): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-try-"));
   const { exited, socket, end } = start(launcher, directory);
+  const over = new AbortController();
   try {
     const outcome = await Promise.race([
-      answers(socket).then((version) => (version === undefined ? "it does not answer" : undefined)),
+      answers(socket, over.signal).then((yes) => (yes ? undefined : "it does not answer")),
       exited,
     ]);
     if (outcome !== undefined) throw new HostError("LAUNCHER_FAILED", outcome.trim().slice(-1000));
   } finally {
+    over.abort();
     await end();
     rmSync(directory, { recursive: true, force: true });
   }

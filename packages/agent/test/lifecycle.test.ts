@@ -1,8 +1,8 @@
 /** A sandbox's life: from a template or a cold boot, through pauses, to its end. */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { MACHINE, startNode, TEMPLATE, until } from "./support.ts";
+import { MACHINE, startNode, runs, TEMPLATE, until } from "./support.ts";
 
 test("a template is built, listed, run from and deleted", async () => {
   const { call, directory } = await startNode();
@@ -13,13 +13,13 @@ test("a template is built, listed, run from and deleted", async () => {
 
   const created = await call("POST", "/v1/sandboxes", { id: "one", from: "base" });
   expect(created).toMatchObject({ status: 201, body: { id: "one", state: "running" } });
-  expect(existsSync(`/proc/${created.body.pid}`)).toBe(true);
+  expect(runs(created.body.pid)).toBe(true);
 
   expect((await call("DELETE", "/v1/templates/base")).status).toBe(204);
   expect((await call("GET", "/v1/templates/base")).status).toBe(404);
   expect((await call("GET", "/v1/sandboxes/one")).body.state).toBe("running");
   expect((await call("DELETE", "/v1/sandboxes/one")).status).toBe(204);
-  expect(existsSync(`/proc/${created.body.pid}`)).toBe(false);
+  expect(runs(created.body.pid)).toBe(false);
   expect(readdirSync(join(directory, "d/vms"))).toEqual([]);
   expect(readdirSync(join(directory, "d/sandboxes"))).toEqual([]);
   expect(readdirSync(join(directory, "d/snapshots"))).toEqual([]);

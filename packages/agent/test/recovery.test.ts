@@ -1,8 +1,8 @@
 /** What an agent finds again after it ended, in whatever state it was. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { MACHINE, startNode, TEMPLATE, until, type TestNode } from "./support.ts";
+import { MACHINE, startNode, runs, TEMPLATE, until, type TestNode } from "./support.ts";
 
 function recordFile({ directory }: TestNode, id: string): string {
   return join(directory, "d/sandboxes", `${id}.json`);
@@ -35,7 +35,7 @@ test("a sandbox whose VMM died meanwhile has failed", async () => {
   const { body } = await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
   await node.agent.close();
   process.kill(body.pid, "SIGKILL");
-  await until("it is gone", () => !existsSync(`/proc/${body.pid}/exe`));
+  await until("it is gone", () => !runs(body.pid));
   const again = await node.restart();
   expect(await state(again, "one")).toBe("failed");
 });
@@ -76,7 +76,7 @@ test("a pause that was cut short after its snapshot was whole is finished", asyn
   rewrite(node, "one", { state: "pausing", pending: "one.1", taken: 1 });
   const again = await node.restart();
   expect(await state(again, "one")).toBe("paused");
-  expect(existsSync(`/proc/${body.pid}`)).toBe(false);
+  expect(runs(body.pid)).toBe(false);
   expect((await again.call("POST", "/v1/sandboxes/one/resume")).status).toBe(200);
 });
 
@@ -89,7 +89,7 @@ test("a resume that was cut short is paused again", async () => {
   rewrite(node, "one", { state: "resuming" });
   const again = await node.restart();
   expect(await state(again, "one")).toBe("paused");
-  expect(existsSync(`/proc/${body.pid}`)).toBe(false);
+  expect(runs(body.pid)).toBe(false);
   expect((await again.call("POST", "/v1/sandboxes/one/resume")).status).toBe(200);
 });
 
@@ -104,7 +104,7 @@ test("a creation that was cut short has failed, and its VMM is ended, recorded o
   rewrite(node, "lost", { state: "creating", vm: undefined });
   const again = await node.restart();
   for (const id of ["noted", "lost"]) expect(await state(again, id)).toBe("failed");
-  for (const pid of pids) await until("it is gone", () => !existsSync(`/proc/${pid}/exe`));
+  for (const pid of pids) await until("it is gone", () => !runs(pid));
   expect(readdirSync(join(node.directory, "d/vms"))).toEqual([]);
 });
 
@@ -115,7 +115,7 @@ test("a kill that was cut short is finished", async () => {
   rewrite(node, "one", { state: "killing" });
   const again = await node.restart();
   expect(await state(again, "one")).toBeUndefined();
-  expect(existsSync(`/proc/${body.pid}`)).toBe(false);
+  expect(runs(body.pid)).toBe(false);
 });
 
 test("a VMM that nobody knows is reaped, with its directory", async () => {
@@ -125,7 +125,7 @@ test("a VMM that nobody knows is reaped, with its directory", async () => {
   rmSync(recordFile(node, "one"));
   const again = await node.restart();
   expect((await again.call("GET", "/v1/sandboxes")).body.sandboxes).toEqual([]);
-  await until("it is gone", () => !existsSync(`/proc/${body.pid}/exe`));
+  await until("it is gone", () => !runs(body.pid));
   expect(readdirSync(join(node.directory, "d/vms"))).toEqual([]);
 });
 
@@ -140,13 +140,18 @@ test("a snapshot that is not whole is not listed", async () => {
   expect(body.snapshots.map(({ name }: { name: string }) => name)).toEqual(["other"]);
 });
 
-test("a record that nobody can read is left alone and does not stop the others", async () => {
+test("a record that nobody can read is left alone with its snapshot, and stops no other", async () => {
   const node = await startNode();
   await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
+  await node.call("POST", "/v1/sandboxes", { id: "two", machine: MACHINE });
+  await node.call("POST", "/v1/sandboxes/two/pause");
   await node.agent.close();
   writeFileSync(recordFile(node, "two"), '{"id": "tw');
+  writeFileSync(recordFile(node, "three"), readFileSync(recordFile(node, "one")));
   const again = await node.restart();
   expect(await state(again, "one")).toBe("running");
+  const { body } = await again.call("GET", "/v1/snapshots");
+  expect(body.snapshots).toMatchObject([{ name: "two.1" }]);
 });
 
 test("a data directory has one agent", async () => {

@@ -1,13 +1,9 @@
 /** Agents on doubles of Firecracker, in directories of their own. */
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  installDouble,
-  type DoubleSettings,
-  type InstalledDouble,
-} from "@evenkeel/firecracker-double";
+import { installDouble, type DoubleSettings } from "@evenkeel/firecracker-double";
 import { createFirecrackerDriver } from "@evenkeel/host";
 import { onTestFinished } from "vitest";
 import { createAgent, type Agent, type AgentOptions } from "../src/index.ts";
@@ -32,7 +28,7 @@ export function temporaryDirectory(): string {
 export interface TestNode {
   readonly directory: string;
   readonly agent: Agent;
-  readonly double: InstalledDouble;
+  readonly double: ReturnType<typeof installDouble>;
   /** Calls the API and returns the status and the body. */
   readonly call: Call;
   /** Ends the agent and starts another on the same directory, set up otherwise if told so. */
@@ -99,6 +95,11 @@ export async function startNode(setup: NodeSetup = {}): Promise<TestNode> {
 async function killAll(call: Call): Promise<void> {
   const { body } = await call("GET", "/v1/sandboxes");
   for (const { id } of body.sandboxes) await call("DELETE", `/v1/sandboxes/${id}`);
+}
+
+/** Whether a process runs: one that ended and was not waited for yet has no executable. */
+export function runs(pid: number): boolean {
+  return existsSync(`/proc/${pid}/exe`);
 }
 
 /** Waits until something is so; fails after ten seconds. */

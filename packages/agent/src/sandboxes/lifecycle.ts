@@ -96,8 +96,9 @@ async function cleanUp(context: Context, id: string, entry: Entry, vm: MicroVm):
   const { sandboxes } = context;
   await sandboxes.exclusive(id, "cleaning up after its VMM", async () => {
     await hearConsole(context, id);
-    await failSandbox(context, id, exitText(entry), await consoleEnd(vm.console));
+    const said = await consoleEnd(vm.console);
     await vm.kill();
+    await failSandbox(context, id, exitText(entry), said);
     sandboxes.set(id, { vm: undefined, exit: undefined });
   });
 }
@@ -118,9 +119,10 @@ export async function failSandbox(
   consoleText: string,
 ): Promise<void> {
   const { sandboxes, events, settings } = context;
+  // First, so that whoever sees that it failed may end it at once.
+  await removeVmDirectory(context, id);
   const failure = { time: new Date().toISOString(), message, console: consoleText };
   const deadline = deadlineIn(settings.keepFailedSeconds);
   sandboxes.save(id, { state: "failed", failure, deadline, vm: undefined, pending: undefined });
   events.emit("sandbox.failed", id, { message, console: consoleText.slice(-1000) });
-  await removeVmDirectory(context, id);
 }

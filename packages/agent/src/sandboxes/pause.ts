@@ -1,11 +1,12 @@
 /** Pausing a sandbox into a snapshot, and going on from it. */
-import { inheritContract } from "@evenkeel/core";
+import { inheritContract, type CpuContract } from "@evenkeel/core";
 import type { ResumeRequest, Sandbox } from "@evenkeel/contract";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
-import { AgentError } from "../errors.ts";
+import { AgentError, messageOf } from "../errors.ts";
+import { sync } from "../store/durable.ts";
 import { admit, deadlineIn, detach, loadInto, requireCapacity, requireState } from "./lifecycle.ts";
-import { viewOf } from "./record.ts";
+import { viewOf, type SandboxRecord } from "./record.ts";
 import type { Entry } from "./registry.ts";
 import { namesOf, takeSnapshot } from "./take.ts";
 
@@ -21,14 +22,24 @@ function notePaused({ sandboxes }: Context, id: string, snapshot: string): void 
   sandboxes.save(id, { state: "paused", snapshot, ...rest });
 }
 
+/** A guest that runs, with what was promised to it. */
+interface Guest {
+  readonly record: SandboxRecord;
+  readonly vm: MicroVm;
+  readonly contract: CpuContract;
+}
+
+/** Throws WRONG_STATE. */
+function requireGuest(entry: Entry): Guest {
+  requireState(entry, "running");
+  const { record, vm, contract } = entry;
+  if (vm !== undefined && contract !== undefined) return { record, vm, contract };
+  throw new AgentError("WRONG_STATE", `sandbox "${record.id}" has lost its VMM`);
+}
+
 /** Takes the snapshot and notes it; where that fails the guest goes on, if its VMM lives. */
-async function takeOrGoOn(
-  context: Context,
-  { record, contract }: Entry,
-  vm: MicroVm,
-  name: string,
-): Promise<void> {
-  if (contract === undefined) throw new Error(`sandbox ${record.id} has lost its contract`);
+async function takeOrGoOn(context: Context, guest: Guest, name: string): Promise<void> {
+  const { record, vm, contract } = guest;
   const { profile, firecracker, sandboxes, snapshots } = context;
   const { id, vcpus, memoryMib, vsock, disks, from, labels, overrides } = record;
   const facts = {
@@ -50,8 +61,8 @@ async function takeOrGoOn(
   } catch (error) {
     // The snapshot itself may be what has filled the disk.
     if (snapshots.find(name) !== undefined) await snapshots.remove(name);
-    await vm.resume().catch(() => {
-      // It was not paused yet, or its VMM is gone, which its exit tells.
+    await vm.resume().catch((reason: unknown) => {
+      context.report(`sandbox ${id}, which was to go on`, messageOf(reason));
     });
     sandboxes.save(id, { state: "running", pending: undefined });
     throw error;
@@ -67,19 +78,24 @@ async function dropEarlier({ snapshots }: Context, id: string, current: string):
 /** What is left to do once a sandbox's snapshot is whole. */
 export async function finishPause(context: Context, id: string, snapshot: string): Promise<void> {
   notePaused(context, id, snapshot);
-  await detach(context, id, context.sandboxes.get(id).vm);
+  const { paths, sandboxes } = context;
+  try {
+    // A running sandbox ends with the machine; a paused one is to outlive it.
+    await sync(paths.sandbox(id));
+    await sync(paths.sandboxes);
+  } finally {
+    await detach(context, id, sandboxes.get(id).vm);
+  }
   await dropEarlier(context, id, snapshot);
 }
 
 export function pauseSandbox(context: Context, id: string): Promise<Sandbox> {
   const { sandboxes, events } = context;
   return sandboxes.exclusive(id, "being paused", async (entry) => {
-    requireState(entry, "running");
-    const { vm } = entry;
-    if (vm === undefined) throw new AgentError("WRONG_STATE", `sandbox "${id}" has lost its VMM`);
+    const guest = requireGuest(entry);
     const { name, taken } = nextName(context, entry);
     sandboxes.save(id, { state: "pausing", pending: name, taken });
-    await takeOrGoOn(context, entry, vm, name);
+    await takeOrGoOn(context, guest, name);
     await finishPause(context, id, name);
     events.emit("sandbox.paused", id, { snapshot: name });
     return viewOf(sandboxes.get(id).record);

@@ -3,7 +3,7 @@
  * microVMs and whole snapshots say what is.
  */
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename } from "node:path";
 import { parseJson } from "@evenkeel/core";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
@@ -16,18 +16,32 @@ import { finishPause } from "./pause.ts";
 import { SandboxRecord } from "./record.ts";
 import { removeVmDirectory } from "./vm-directory.ts";
 
-async function readRecords({ paths, report }: Context): Promise<SandboxRecord[]> {
+interface Records {
+  readonly records: readonly SandboxRecord[];
+  /** Sandboxes whose record nobody understands: all that is theirs is left alone. */
+  readonly unreadable: ReadonlySet<string>;
+}
+
+async function readRecord(path: string, id: string): Promise<SandboxRecord> {
+  const record = SandboxRecord.parse(parseJson(await readFile(path, "utf8")));
+  if (record.id !== id) throw new Error(`it is the record of "${record.id}"`);
+  return record;
+}
+
+async function readRecords({ paths, report }: Context): Promise<Records> {
   const names = (await readdir(paths.sandboxes)).filter((name) => name.endsWith(".json"));
+  const unreadable = new Set<string>();
   const records = names.map(async (name) => {
-    const path = join(paths.sandboxes, name);
+    const id = basename(name, ".json");
     try {
-      return [SandboxRecord.parse(parseJson(await readFile(path, "utf8")))];
+      return [await readRecord(paths.sandbox(id), id)];
     } catch (error) {
-      report(path, messageOf(error));
+      unreadable.add(id);
+      report(`${paths.sandbox(id)}, which is left alone`, messageOf(error));
       return [];
     }
   });
-  return (await Promise.all(records)).flat();
+  return { records: (await Promise.all(records)).flat(), unreadable };
 }
 
 /**
@@ -123,19 +137,22 @@ async function recoverOrFail(context: Context, record: SandboxRecord): Promise<v
 }
 
 /** Snapshots of a sandbox that its record does not know: older ones, or of one that is gone. */
-async function dropStale({ snapshots, sandboxes }: Context): Promise<void> {
+async function dropStale(
+  { snapshots, sandboxes }: Context,
+  unreadable: ReadonlySet<string>,
+): Promise<void> {
   for (const { metadata } of snapshots.list()) {
     const { sandbox: id, name } = metadata;
-    if (id === undefined || !name.startsWith(`${id}.`)) continue;
+    if (id === undefined || unreadable.has(id) || !name.startsWith(`${id}.`)) continue;
     if (sandboxes.find(id)?.record.snapshot !== name) await snapshots.remove(name);
   }
 }
 
 /** Directories of microVMs that no sandbox has: of interrupted builds, boots and kills. */
-async function reapOrphans(context: Context): Promise<void> {
+async function reapOrphans(context: Context, unreadable: ReadonlySet<string>): Promise<void> {
   const { paths, sandboxes, events, driver } = context;
   for (const id of await readdir(paths.vms)) {
-    if (sandboxes.find(id)?.vm !== undefined) continue;
+    if (unreadable.has(id) || sandboxes.find(id)?.vm !== undefined) continue;
     const pids = (await driver.reap?.(paths.vm(id))) ?? [];
     await removeVmDirectory(context, id);
     events.emit("orphan.reaped", id, { pids });
@@ -143,10 +160,10 @@ async function reapOrphans(context: Context): Promise<void> {
 }
 
 export async function recover(context: Context): Promise<void> {
-  const records = await readRecords(context);
+  const { records, unreadable } = await readRecords(context);
   for (const record of records) context.sandboxes.add(record);
   const few = limiter(AT_ONCE);
   await Promise.all(records.map((record) => few(() => recoverOrFail(context, record))));
-  await dropStale(context);
-  await reapOrphans(context);
+  await dropStale(context, unreadable);
+  await reapOrphans(context, unreadable);
 }

@@ -19,7 +19,7 @@ export function replaceFile(path: string, text: string): void {
 }
 
 /** Flushes a file, or a directory's entries, to the disk. */
-async function sync(path: string): Promise<void> {
+export async function sync(path: string): Promise<void> {
   const handle = await open(path, "r");
   try {
     await handle.sync();

@@ -3,6 +3,7 @@ export type { ArmGivenUp } from "./arm/costs.ts";
 export { armModelText } from "./arm/models.ts";
 export type { ArmPlan, ArmPlannedClass } from "./arm/plan-arm.ts";
 export type { ArmRegister, CpuidEntry, MsrValue } from "./cpuid.ts";
+export { entryKey, indexEntries, REGISTERS, SIGNIFICANT_INDEX, type Register } from "./cpuid.ts";
 export {
   CORE_ERRORS,
   CoreError,
@@ -12,7 +13,7 @@ export {
   type Problem,
 } from "./errors.ts";
 export { ALL_LINES, formatLines, knownLine } from "./firecracker/versions.ts";
-export { hexNumber } from "./format/address.ts";
+export { hexNumber, registerAddress } from "./format/address.ts";
 export { prettyJson } from "./json/pretty.ts";
 export { compareText, listOf } from "./format/text.ts";
 export type { CpuState, DecodedField } from "./inspect/decode.ts";
@@ -32,6 +33,7 @@ export { compareStaticTemplates, type StaticComparison } from "./plan/compare-st
 export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
+export type { GuestCpu } from "./plan/guest.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
 export { anyPlanToJson, planAny, type AnyPlanResult } from "./plan/plan-any.ts";
 export { planPools, type PlannedPools } from "./plan/pools.ts";
@@ -43,14 +45,18 @@ export type { Arch, NodeProfile, OfferedCpu } from "./profile/profile.ts";
 export { readFingerprintHeader } from "./read/dump.ts";
 export { readDocument, readProfile, type Document } from "./read/document.ts";
 export { parseJson } from "./json/parse.ts";
+export { comparePlanned, type PlannedDifference } from "./plan/compare-planned.ts";
 export type { PlanFile } from "./read/plan.ts";
 export { readProfileHeader } from "./read/profile.ts";
 export { GROUP_ORDER, UNCOUNTED_GROUPS } from "./tables/groups.ts";
-export { fieldInfo } from "./tables/lookup.ts";
+export { CPUID_FIELDS, cpuidFields, fieldByName, fieldInfo } from "./tables/lookup.ts";
+export type { CpuidField, Vendor } from "./tables/field.ts";
+export { vendorOf } from "./tables/vendors.ts";
+export { applyTemplate } from "./template/apply.ts";
 export { levelOf } from "./tables/levels.ts";
 export { decodeSignature, formatFms } from "./tables/models.ts";
 export { formatTemplate } from "./template/format.ts";
-export type { CpuTemplate } from "./template/template.ts";
+export { EMPTY_TEMPLATE, type CpuTemplate } from "./template/template.ts";
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
 export { guestCpuOf } from "./catalogue/guest.ts";
 export { INTEL_MODELS, type IntelModelId } from "./catalogue/intel.ts";

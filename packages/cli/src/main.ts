@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import type { SetExit } from "./verbs/arguments.ts";
 import { addInspectVerbs } from "./verbs/inspect.ts";
+import { addLabVerbs } from "./verbs/lab.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
 import { addSnapshotVerbs } from "./verbs/snapshot.ts";
 
@@ -11,7 +12,8 @@ function programOf(setExit: SetExit): Command {
     .version("0.1.0", "-V, --version")
     .showHelpAfterError("(see evenkeel --help)")
     .exitOverride();
-  for (const add of [addPoolVerbs, addInspectVerbs, addSnapshotVerbs]) add(program, setExit);
+  for (const add of [addPoolVerbs, addInspectVerbs, addSnapshotVerbs, addLabVerbs])
+    add(program, setExit);
   return program;
 }
 

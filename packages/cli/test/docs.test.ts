@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CORE_ERRORS, LINT_RULES, RULES } from "@evenkeel/core";
 import { HOST_ERRORS } from "@evenkeel/host";
+import { LAB_ERRORS } from "@evenkeel/lab";
 import { expect, test } from "vitest";
 import { CLI_ERRORS } from "../src/errors.ts";
 import { evenkeel, ROOT, temporaryDirectory } from "./run.ts";
@@ -29,7 +30,7 @@ test("docs/errors.md has every error with its exit code and hint", () => {
   const documented = [...read("docs/errors.md").matchAll(/^\| `[A-Z_]+` .*$/gm)].map(([row]) =>
     row.replaceAll(/ +\|/g, " |"),
   );
-  const errors = Object.entries({ ...CORE_ERRORS, ...HOST_ERRORS, ...CLI_ERRORS });
+  const errors = Object.entries({ ...CORE_ERRORS, ...HOST_ERRORS, ...LAB_ERRORS, ...CLI_ERRORS });
   const expected = errors.map(([code, e]) => `| \`${code}\` | ${e.exitCode} | ${e.hint} |`);
   expect(new Set(documented)).toEqual(new Set(expected));
 });

@@ -1,7 +1,7 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { CLX, evenkeel, temporaryDirectory } from "./run.ts";
+import { CLX, evenkeel, ROOT, temporaryDirectory } from "./run.ts";
 
 test("models lists the catalogue", () => {
   const { status, stdout, stderr } = evenkeel(["models"]);
@@ -49,4 +49,31 @@ test("a profile's estimate is true or false", () => {
   const { status, stderr } = evenkeel(["plan", file]);
   expect(status).toBe(2);
   expect(stderr).toContain("estimate: must be true or false, but is");
+});
+
+test.each(["--require=AVX2", "--forbid=AVX2", "--without=neoverse-n1"])(
+  "plan refuses %s for aarch64 nodes rather than ignore it",
+  (option) => {
+    const { status, stderr } = evenkeel(["plan", "--with", "graviton2", option]);
+    expect(status).toBe(2);
+    expect(stderr).toContain("is for x86 pools");
+  },
+);
+
+test("no verdict says compatible where an estimate is on either side", () => {
+  const directory = temporaryDirectory();
+  const contract = join(directory, "contract.json");
+  const estimated = join(directory, "estimated.json");
+  const profile = JSON.parse(readFileSync(join(ROOT, CLX), "utf8")) as object;
+  writeFileSync(estimated, JSON.stringify({ estimate: true, ...profile }));
+  for (const [from, to] of [
+    [CLX, estimated],
+    [estimated, CLX],
+  ] as const) {
+    expect(evenkeel(["contract", from, "--out", contract]).status).toBe(0);
+    const { status, stdout } = evenkeel(["check", "--snapshot", contract, "--node", to, "--json"]);
+    expect(status).toBe(1);
+    const { results } = JSON.parse(stdout) as { results: { verdict: string }[] };
+    expect(results.map(({ verdict }) => verdict)).toEqual(["unknown"]);
+  }
 });

@@ -22,6 +22,17 @@ export function evenkeel(args: readonly string[], input: string | Buffer = ""): 
   return { status, stdout, stderr };
 }
 
+/** Root reads what it likes; without these capabilities it is held to a file's permissions. */
+const WITHOUT_OVERRIDE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
+
+/** As {@link evenkeel}, by a user who must have permission to read a file. */
+export function evenkeelUnprivileged(args: readonly string[]): Outcome {
+  const prefix = process.getuid?.() === 0 ? WITHOUT_OVERRIDE : [];
+  const [command = "", ...rest] = [...prefix, process.execPath, BIN, ...args];
+  const { status, stdout, stderr } = spawnSync(command, rest, { cwd: ROOT, encoding: "utf8" });
+  return { status, stdout, stderr };
+}
+
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-test-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));

@@ -3,12 +3,18 @@ import { CATALOGUE, catalogueProfile } from "../src/catalogue/index.ts";
 import { CATALOGUE_KERNELS } from "../src/catalogue/kernels.ts";
 import { decode } from "../src/inspect/decode.ts";
 import { stateOfProfile } from "../src/inspect/state.ts";
+import { armFields, armRegisterName } from "../src/arm/lookup.ts";
+import { armValue } from "../src/arm/value.ts";
+import { planAny } from "../src/plan/plan-any.ts";
 import { planPool } from "../src/plan/pools.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { readDocument } from "../src/read/document.ts";
 import { parseJson } from "../src/json/parse.ts";
 import { formatProfile } from "../src/read/profile.ts";
+import { judgePrepared, prepare } from "../src/verdict/judge.ts";
+import { naiveGuest, naiveUnsafe } from "./naive.ts";
 import { fingerprint, hasSharedData } from "./shared-data.ts";
+import { promised } from "./verdict-support.ts";
 
 function estimate(id: string, kernel?: string): NodeProfile {
   const profile = catalogueProfile(id, kernel);
@@ -26,8 +32,20 @@ function bitsOf({ cpu }: NodeProfile): Set<string> {
   return new Set(set.map(({ name }) => name));
 }
 
-const everyEstimate = CATALOGUE.flatMap(({ id }) =>
+const everyEstimate = CATALOGUE.filter(({ vendor }) => vendor !== "arm").flatMap(({ id }) =>
   CATALOGUE_KERNELS.map((kernel) => [id, kernel] as const),
+);
+
+test.each(["graviton2", "graviton3", "graviton4"])(
+  "%s gives up nothing when planned alone",
+  (id) => {
+    for (const kernel of CATALOGUE_KERNELS) {
+      const result = planAny([estimate(id, kernel)]);
+      const plan = result.ok && result.plan.arch === "aarch64" ? result.plan : undefined;
+      expect(plan?.classes.map(({ givesUp }) => givesUp)).toEqual([[]]);
+      expect(plan?.warnings.join()).toContain("is an estimate from the catalogue");
+    }
+  },
 );
 
 test.each(everyEstimate)("%s on Linux %s gives up nothing when planned alone", (id, kernel) => {
@@ -85,4 +103,50 @@ describe.skipIf(!hasSharedData)("estimates against real fingerprints", () => {
     expect([...real].filter((bit) => !guess.has(bit))).toEqual(tooFew);
     expect(tooMany.length + tooFew.length).toBeLessThanOrEqual(2);
   });
+});
+
+/** Fields of the feature ID registers where an estimate and a guest's fingerprint differ. */
+function armErrors(id: string, name: string): string[] {
+  const real = new Map(fingerprint(name).cpu.registers.map((r) => [r.id, r.value]));
+  return estimate(id).cpu.registers.flatMap(({ id: register, value }) =>
+    armFields(register)
+      .filter(({ kind }) => kind !== "identity" && kind !== "topology")
+      .filter((field) => armValue(value, field) !== armValue(real.get(register) ?? 0n, field))
+      .map((field) => `${armRegisterName(register)}.${field.name}`),
+  );
+}
+
+test.skipIf(!hasSharedData)("aarch64 estimates against real fingerprints", () => {
+  // An N1 of another revision than the manual's: what it shows was corrected by errata.
+  expect(armErrors("graviton2", "ARM_NEOVERSE_N1_6.1")).toEqual([
+    "ID_AA64MMFR2_EL1.IESB",
+    "ID_AA64MMFR2_EL1.EVT",
+  ]);
+  expect(armErrors("graviton3", "ARM_NEOVERSE_V1_6.1")).toEqual([]);
+});
+
+test("pairs of all models and kernels: compatible only where the second opinion agrees", () => {
+  // As if they had been measured, and on one kernel, so that the CPUs alone are judged.
+  const facts = { estimate: false, host: { kernel: "6.1" }, firecracker: ["1.14.1"] };
+  const nodes = everyEstimate.map(([id, kernel]) => ({ ...estimate(id, kernel), ...facts }));
+  let compatible = 0;
+  for (const vendor of ["intel", "amd"] as const) {
+    const contracts = nodes.map((from) => promised(from)).filter((c) => c.vendor === vendor);
+    const bench = prepare(vendor, contracts, nodes);
+    for (const guest of bench.contracts) {
+      for (const node of bench.nodes) {
+        if (judgePrepared(bench, guest, node).verdict !== "compatible") continue;
+        compatible++;
+        const seen = { ...node.profile, cpu: { ...node.profile.cpu, ...guest.contract } };
+        const unsafe = naiveUnsafe(naiveGuest(seen), naiveGuest(node.profile));
+        expect([guest.contract.node, node.profile.name, unsafe]).toEqual([
+          guest.contract.node,
+          node.profile.name,
+          [],
+        ]);
+      }
+    }
+  }
+  // Each with itself, and newer kernels of the same model among others.
+  expect(compatible).toBeGreaterThan(nodes.length);
 });

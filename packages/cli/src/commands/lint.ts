@@ -8,23 +8,17 @@ import {
   lintTemplate,
   prettyJson,
   staticTemplateRow,
-  type LintFinding,
 } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
 import { profileLoader } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { loadTemplate } from "../input/shape.ts";
-import { lintReport } from "../render/lint.ts";
+import { lintReport, type LintedNode } from "../render/lint.ts";
 
 export interface LintFlags {
   readonly node?: readonly string[];
   readonly firecracker?: readonly string[];
   readonly json?: boolean;
-}
-
-export interface LintedNode {
-  readonly node: string;
-  readonly findings: readonly LintFinding[];
 }
 
 /** A built-in template by its name, unless there is a file of that name. */

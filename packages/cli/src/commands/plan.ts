@@ -89,6 +89,15 @@ function assess(plan: Plan | ArmPlan, names: readonly string[]): StaticAssessmen
   throw new CliError("USAGE", "--compare is for x86 pools");
 }
 
+/** Options that shape an x86 pool and have no meaning for ID registers. */
+const X86_OPTIONS = ["require", "forbid", "without"] as const;
+
+function refuseX86Options(profiles: readonly NodeProfile[], flags: PlanFlags): void {
+  if (profiles[0]?.cpu.arch !== "aarch64") return;
+  const given = X86_OPTIONS.find((option) => flags[option] !== undefined);
+  if (given !== undefined) throw new CliError("USAGE", `--${given} is for x86 pools`);
+}
+
 function planOne(profiles: readonly NodeProfile[], flags: PlanFlags): number {
   const result = planAny(profiles, optionsOf(flags));
   if (!result.ok) return refuse(result.refusals, flags.json === true);
@@ -150,5 +159,6 @@ export function runPlan(files: readonly string[], flags: PlanFlags): number {
   optionsOf(flags);
   const estimates = models.map(requireCatalogueProfile);
   const profiles = [...files.map(profileLoader()), ...estimates];
+  refuseX86Options(profiles, flags);
   return several ? planSeveral(profiles, flags) : planOne(profiles, flags);
 }

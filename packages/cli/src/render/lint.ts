@@ -1,7 +1,11 @@
 /** Lint findings: per node, the worst first, each with its fix. */
 import type { LintFinding } from "@evenkeel/core";
-import type { LintedNode } from "../commands/lint.ts";
-import { heading, labelled } from "./layout.ts";
+import { heading, labelled, plural } from "./layout.ts";
+
+export interface LintedNode {
+  readonly node: string;
+  readonly findings: readonly LintFinding[];
+}
 
 const ORDER: readonly LintFinding["severity"][] = ["error", "warning", "note"];
 const COLUMN = 28;
@@ -20,7 +24,7 @@ function nodeLines({ node, findings }: LintedNode): string[] {
   const count = (severity: LintFinding["severity"]) =>
     findings.filter((f) => f.severity === severity).length;
   const sorted = findings.toSorted((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
-  const summary = `${count("error")} errors, ${count("warning")} warnings, ${count("note")} notes`;
+  const summary = ORDER.map((severity) => plural(count(severity), severity)).join(", ");
   return ["", heading(`${node}: ${summary}`), ...sorted.flatMap(lines)];
 }
 

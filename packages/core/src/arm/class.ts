@@ -16,6 +16,8 @@ export interface ArmClass {
   readonly model: string;
   /** Host kernels of its nodes, sorted, each once. */
   readonly kernels: readonly string[];
+  /** Whether any of its nodes is an estimate. */
+  readonly estimate: boolean;
   /** Of the first node by name, by id. */
   readonly registers: ReadonlyMap<bigint, bigint>;
 }
@@ -59,6 +61,7 @@ function classOf(members: readonly NodeProfile[], digest: string): ArmClass {
     nodes: sorted.map(({ name }) => name),
     model,
     kernels: [...kernels].toSorted(compareText),
+    estimate: sorted.some(({ estimate }) => estimate),
     registers,
   };
 }

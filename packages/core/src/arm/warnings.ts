@@ -1,6 +1,6 @@
 /** What stands between an aarch64 plan and its use, and no template can change. */
 import { listOf } from "../format/text.ts";
-import { kernelWarnings } from "../plan/warnings.ts";
+import { estimateWarnings, kernelWarnings } from "../plan/warnings.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import { fieldBits } from "../bits.ts";
 import type { ArmClass } from "./class.ts";
@@ -145,5 +145,6 @@ export function armWarnings(emitted: readonly ArmEmitted[]): string[] {
     ...presenceWarnings(classes),
     ...widthWarnings(classes),
     ...kernelWarnings(classes),
+    ...estimateWarnings(classes),
   ];
 }

@@ -1,22 +1,24 @@
 /** Server CPU models for planning with nodes that are not there yet (docs/catalogue.md). */
 import { fail } from "../errors.ts";
-import type { NodeProfile } from "../profile/profile.ts";
+import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { AMD_MODELS } from "./amd.ts";
+import { ARM_MODELS, armGuestCpuOf, type ArmCatalogueModel } from "./arm.ts";
 import { guestCpuOf } from "./guest.ts";
 import { INTEL_MODELS } from "./intel.ts";
 import { CATALOGUE_KERNELS, onKernel, type CatalogueKernel } from "./kernels.ts";
 import type { Caches, CatalogueModel } from "./model.ts";
 
-const MODELS: readonly CatalogueModel[] = [
+const MODELS: readonly (CatalogueModel | ArmCatalogueModel)[] = [
   ...Object.values(INTEL_MODELS),
   ...Object.values(AMD_MODELS),
+  ...ARM_MODELS,
 ];
 
 export interface CatalogueEntry {
   readonly id: string;
   readonly name: string;
-  readonly vendor: Vendor;
+  readonly vendor: Vendor | "arm";
   /** The year it came to market. */
   readonly launched: number;
 }
@@ -50,6 +52,11 @@ const CACHES: Readonly<Record<Vendor, Caches>> = {
   },
 };
 
+function cpuOf(model: CatalogueModel | ArmCatalogueModel, kernel: CatalogueKernel): OfferedCpu {
+  if (model.vendor === "arm") return armGuestCpuOf(model, kernel);
+  return guestCpuOf(onKernel(model, kernel), kernel, CACHES[model.vendor]);
+}
+
 /**
  * A node of this model under this host kernel (a release line such as `6.1`), estimated from
  * public facts; undefined where the catalogue has no such model or kernel.
@@ -70,7 +77,7 @@ export function catalogueProfile(
     firecracker: [],
     incomplete: [],
     estimate: true,
-    cpu: guestCpuOf(onKernel(model, line), line, CACHES[model.vendor]),
+    cpu: cpuOf(model, line),
   };
 }
 

@@ -37,7 +37,7 @@ export function kernelWarnings(classes: readonly Pick<NodeClass, "kernels">[]): 
 }
 
 /** A plan is as good as its facts: an estimate shows what to expect, not what to deploy. */
-export function estimateWarnings(classes: readonly NodeClass[]): string[] {
+export function estimateWarnings(classes: readonly Pick<NodeClass, "id" | "estimate">[]): string[] {
   return classes
     .filter(({ estimate }) => estimate)
     .map(

@@ -98,5 +98,6 @@ export async function runLabCommand(flags: LabFlags): Promise<number> {
   };
   const result = await untilInterrupted((signal) => runLab({ ...options, signal }));
   process.stdout.write(flags.json === true ? prettyJson(resultToJson(result)) : labReport(result));
-  return isAsPredicted(result) ? 0 : 1;
+  const planned = result.grids.every(({ refusals }) => refusals.length === 0);
+  return planned && isAsPredicted(result) ? 0 : 1;
 }

@@ -50,6 +50,19 @@ function movesOf(pairs: readonly LabPair[], from: Node, to: Node): LabPair[] {
   return pairs.filter((pair) => pair.from === from.name && pair.to === to.name);
 }
 
+/** Nodes among which there are moves: those of one vendor. */
+function groupsOf({ pairs }: LabGrid, nodes: readonly Node[]): Node[][] {
+  const groups: Node[][] = [];
+  for (const node of nodes) {
+    const own = groups.find((group) =>
+      group.some((other) => movesOf(pairs, node, other).length > 0),
+    );
+    if (own === undefined) groups.push([node]);
+    else own.push(node);
+  }
+  return groups.filter(({ length }) => length > 1);
+}
+
 function gridTable({ pairs }: LabGrid, nodes: readonly Node[], unit: string): string[] {
   const rows = nodes.map((from, i) => [
     String(i + 1),
@@ -78,11 +91,12 @@ function deathText(died: Died): string {
   return `${HOW[kind]}${where}: ${at}${needs}${kind === "wrong-result" ? ` (${message})` : ""}`;
 }
 
-/** A sentence per move and kind of end; rounds that end alike are said once. */
-function deathLines({ pairs }: LabGrid): string[] {
+/** A sentence per move that was not simply right; rounds that end alike are said once. */
+function moveLines({ pairs }: LabGrid): string[] {
   const lines = pairs.flatMap(({ from, to, verdict, outcome, assessment }) => {
     if (outcome.kind === "survived") {
-      return assessment.right ? [] : [`${from} → ${to}: WRONG: ${assessment.why}`];
+      if (assessment.why === "") return [];
+      return [`${from} → ${to}: lives; ${assessment.right ? "" : "WRONG: "}${assessment.why}.`];
     }
     const said = `said ${verdict}: ${assessment.right ? "" : "WRONG: "}${assessment.why}`;
     return [`${from} → ${to}: ${deathText(outcome)}; ${said}.`];
@@ -127,9 +141,8 @@ function gridLines(grid: LabGrid, nodes: readonly Node[], unit: string): string[
   const refused = grid.refusals.flatMap(({ message }) => paragraph(`No plan: ${message}.`, 2));
   return [
     heading(`${titleOf(grid.pool)}: ${survived} of ${pairs} moves survive`),
-    "",
-    ...gridTable(grid, nodes, unit),
-    ...[deathLines(grid), insideLines(grid), refused].flatMap((lines) =>
+    ...groupsOf(grid, nodes).flatMap((group) => ["", ...gridTable(grid, group, unit)]),
+    ...[moveLines(grid), insideLines(grid), refused].flatMap((lines) =>
       lines.length === 0 ? [] : ["", ...lines],
     ),
     "",

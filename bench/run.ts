@@ -1,9 +1,12 @@
 /** `npm run bench`: the figures that docs/benchmarks.md records. */
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { measureLoop, measureResume } from "./agent.ts";
 import { writeFleet } from "./fleet.ts";
+import { measureLauncher, type LauncherFigures } from "./launcher.ts";
 import { machine, measure } from "./measure.ts";
 import { measureVerdicts } from "./verdicts.ts";
 
@@ -13,6 +16,11 @@ const directory = mkdtempSync(join(tmpdir(), "evenkeel-fleet-"));
 
 function row(what: string, figure: string): void {
   process.stdout.write(`${what.padEnd(58)} ${figure}\n`);
+}
+
+function launcherRows(of: string, { bare, launched }: LauncherFigures): void {
+  row(`API socket of ${of}, median`, `${bare.toFixed(1)} ms`);
+  row("  through the launcher (limit: 15 ms more)", `${(launched - bare).toFixed(1)} ms more`);
 }
 
 try {
@@ -39,6 +47,20 @@ try {
   row("verdict between two prepared classes, median", `${verdicts.pair.toFixed(1)} µs`);
   row("  findings per verdict, mean", verdicts.findings.toFixed(1));
   row("all 40,000 ordered pairs of 200 classes", `${verdicts.allPairs.toFixed(2)} s`);
+
+  launcherRows("the double", await measureLauncher());
+  const real = process.env["EVENKEEL_FIRECRACKER"];
+  if (real !== undefined) launcherRows("a real Firecracker", await measureLauncher(real));
+
+  row(
+    "agent's own share of a resume, median (limit 5 ms)",
+    `${(await measureResume(100)).toFixed(1)} ms`,
+  );
+  const memory = spawnSync(process.execPath, [join(root, "bench/agent-memory.mjs")]);
+  row("agent with 500 sandboxes (limit 120 MiB)", `${memory.stdout.toString().trim()} MiB`);
+  const loop = await measureLoop(1024);
+  row("event loop's longest delay, 1 GiB out and in (limit 50 ms)", `${loop.delay.toFixed(0)} ms`);
+  row("  processor time between two ticks, most", `${loop.cpu.toFixed(0)} ms`);
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

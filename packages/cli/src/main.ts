@@ -3,6 +3,8 @@ import { Command, CommanderError } from "commander";
 import type { SetExit } from "./verbs/arguments.ts";
 import { addInspectVerbs } from "./verbs/inspect.ts";
 import { addLabVerbs } from "./verbs/lab.ts";
+import { addLauncherVerbs } from "./verbs/launcher.ts";
+import { addNodeVerbs } from "./verbs/node.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
 import { addSnapshotVerbs } from "./verbs/snapshot.ts";
 
@@ -12,8 +14,15 @@ function programOf(setExit: SetExit): Command {
     .version("0.1.0", "-V, --version")
     .showHelpAfterError("(see evenkeel --help)")
     .exitOverride();
-  for (const add of [addPoolVerbs, addInspectVerbs, addSnapshotVerbs, addLabVerbs])
-    add(program, setExit);
+  const groups = [
+    addPoolVerbs,
+    addInspectVerbs,
+    addSnapshotVerbs,
+    addNodeVerbs,
+    addLauncherVerbs,
+    addLabVerbs,
+  ];
+  for (const add of groups) add(program, setExit);
   return program;
 }
 

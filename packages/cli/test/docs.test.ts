@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { AGENT_ERRORS } from "@evenkeel/agent";
 import { CORE_ERRORS, LINT_RULES, RULES } from "@evenkeel/core";
 import { HOST_ERRORS } from "@evenkeel/host";
 import { LAB_ERRORS } from "@evenkeel/lab";
@@ -30,8 +31,17 @@ test("docs/errors.md has every error with its exit code and hint", () => {
   const documented = [...read("docs/errors.md").matchAll(/^\| `[A-Z_]+` .*$/gm)].map(([row]) =>
     row.replaceAll(/ +\|/g, " |"),
   );
-  const errors = Object.entries({ ...CORE_ERRORS, ...HOST_ERRORS, ...LAB_ERRORS, ...CLI_ERRORS });
-  const expected = errors.map(([code, e]) => `| \`${code}\` | ${e.exitCode} | ${e.hint} |`);
+  const errors = Object.entries({
+    ...CORE_ERRORS,
+    ...CLI_ERRORS,
+    ...HOST_ERRORS,
+    ...LAB_ERRORS,
+    ...AGENT_ERRORS,
+  });
+  const expected = errors.map(([code, e]) => {
+    const status = "status" in e ? ` ${e.status} |` : "";
+    return `| \`${code}\` | ${e.exitCode} | ${e.hint} |${status}`;
+  });
   expect(new Set(documented)).toEqual(new Set(expected));
 });
 

@@ -32,6 +32,7 @@ export type { Reason } from "./plan/close.ts";
 export { compareStaticTemplates, type StaticComparison } from "./plan/compare-static.ts";
 export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
+export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
 export type { GuestCpu } from "./plan/guest.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
@@ -57,6 +58,7 @@ export { levelOf } from "./tables/levels.ts";
 export { decodeSignature, formatFms } from "./tables/models.ts";
 export { formatTemplate } from "./template/format.ts";
 export { EMPTY_TEMPLATE, type CpuTemplate } from "./template/template.ts";
+export { parseTemplate } from "./template/parse.ts";
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
 export { guestCpuOf } from "./catalogue/guest.ts";
 export { INTEL_MODELS, type IntelModelId } from "./catalogue/intel.ts";
@@ -73,7 +75,7 @@ export {
   staticTemplateRow,
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
-export { newestVersion } from "./firecracker/versions.ts";
+export { newestVersion, snapshotFormat } from "./firecracker/versions.ts";
 export { readCertificate } from "./read/matrix.ts";
 export { matrixEntries } from "./verdict/entries.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";
@@ -88,7 +90,9 @@ export {
   type MatrixPair,
 } from "./verdict/matrix.ts";
 export { RULES } from "./verdict/rules.ts";
-export { LINT_RULES, type LintFinding } from "./lint/finding.ts";
+export { LINT_RULES, type LintFinding, type LintRuleId } from "./lint/finding.ts";
 export { lintTemplate } from "./lint/lint.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./verdict/assess-static.ts";
 export { armBuiltInTemplate } from "./firecracker/static-arm.ts";
+export { inheritContract } from "./contract/inherit.ts";
+export { contractDigest } from "./contract/file.ts";

@@ -27,7 +27,82 @@ export const HOST_ERRORS = {
     hint: "`qemu-system-x86_64 -cpu help` lists the models; switches follow: Haswell,-avx2.",
   },
   NOT_WITH_QEMU: { exitCode: 2, hint: "Use Firecracker on KVM for this." },
-  VMM_FAILED: { exitCode: 3, hint: "The microVM's directory has the VMM's own log." },
+  VMM_NOT_FOUND: {
+    exitCode: 3,
+    hint: "Binaries are looked for at $FIRECRACKER_VERSIONS_DIR/<version>/[<arch>/]firecracker.",
+  },
+  KERNEL_NOT_FOUND: {
+    exitCode: 3,
+    hint: "Guest kernels are looked for at $HOST_KERNELS_DIR/<version>/[<arch>/]vmlinux.bin.",
+  },
+  VMM_START_FAILED: {
+    exitCode: 3,
+    hint: "The message ends with what the VMM itself said; /dev/kvm must be readable and writable.",
+  },
+  VMM_REFUSED: { exitCode: 1, hint: "The VMM's own words say why; docs/firecracker.md may help." },
+  VMM_GONE: {
+    exitCode: 3,
+    hint: "The VMM has ended; its last output is in the microVM's directory.",
+  },
+  VMM_TIMEOUT: {
+    exitCode: 3,
+    hint: "The VMM did not answer in time; the host may be overloaded.",
+  },
+  VMM_BODY_TOO_LARGE: {
+    exitCode: 2,
+    hint: "Firecracker takes 51,200 bytes; leave registers that change nothing out of the template.",
+  },
+  SOCKET_PATH_TOO_LONG: {
+    exitCode: 2,
+    hint: "A Unix socket's path has at most 107 bytes; use a shorter directory.",
+  },
+  UNREADABLE_FILE: { exitCode: 2, hint: "Give a file that this user may read." },
+  TEMPLATE_CONFLICT: {
+    exitCode: 2,
+    hint: "Set one of FC_CPU_TEMPLATE, FC_CUSTOM_CPU_TEMPLATE_PATH and EVENKEEL_PLAN.",
+  },
+  TEMPLATE_UNKNOWN: {
+    exitCode: 2,
+    hint: "Custom templates go into FC_CUSTOM_CPU_TEMPLATE_PATH, plans into EVENKEEL_PLAN.",
+  },
+  TEMPLATE_INVALID: {
+    exitCode: 2,
+    hint: "`evenkeel plan` writes plans and templates; docs/formats.md describes both.",
+  },
+  NODE_NOT_IN_PLAN: {
+    exitCode: 1,
+    hint: "Probe the node and plan the pool again with its profile.",
+  },
+  TEMPLATE_FATAL: {
+    exitCode: 1,
+    hint: "`evenkeel lint` names a fix for each finding; a plan's templates have none.",
+  },
+  TEMPLATE_INSECURE: {
+    exitCode: 1,
+    hint: "Use a plan's template; EVENKEEL_ALLOW_INSECURE=1 takes the risk on purpose.",
+  },
+  NOT_FIRECRACKER: { exitCode: 2, hint: "Give the path of a Firecracker binary." },
+  LAUNCHER_TOO_OLD: {
+    exitCode: 2,
+    hint: "Firecracker 1.5 is the first that keeps a CPU template; use a newer one.",
+  },
+  LAUNCHER_OCCUPIED: {
+    exitCode: 2,
+    hint: "Give --at the path that the orchestrator starts; docs/launcher.md has the steps.",
+  },
+  LAUNCHER_NO_PERL: {
+    exitCode: 3,
+    hint: "The launcher is a Perl script without modules; Debian and Ubuntu always have perl.",
+  },
+  LAUNCHER_FAILED: {
+    exitCode: 3,
+    hint: "Nothing was changed. The launcher was tried once, and this is what it said.",
+  },
+  LAUNCHER_WRITE_FAILED: {
+    exitCode: 3,
+    hint: "Nothing was left half-written; check permissions and space.",
+  },
+  NOT_A_LAUNCHER: { exitCode: 2, hint: "Give the path that the launcher was installed at." },
 } as const satisfies Record<string, ErrorKind>;
 
 export type HostErrorCode = keyof typeof HOST_ERRORS;

@@ -1,19 +1,53 @@
 /** The public face of `@evenkeel/host`: KVM through ioctls, VMMs as child processes. */
-export { HOST_ERRORS, HostError, type HostErrorCode } from "./errors.ts";
 export { initramfs, programEntries, type ArchiveEntry } from "./guest/initramfs.ts";
 export { findKernel, type KernelImage, type KernelSearch } from "./guest/kernel-image.ts";
 export type { CpuFinding } from "./qemu/cpu.ts";
 export { killWithin } from "./process.ts";
 export { QEMU_BINARY, qemuDriver, type QemuNode } from "./qemu/driver.ts";
 export { executedCode, type ExecutedCode } from "./qemu/inspect.ts";
+export { loadTemplate, type LoadedTemplate, type ReadFile } from "./cpu-template/load.ts";
+export {
+  builtInRequest,
+  NO_TEMPLATE,
+  templateRequest,
+  type TemplateEnvironment,
+  type TemplateRequest,
+} from "./cpu-template/request.ts";
+export {
+  resolveTemplate,
+  type ResolveContext,
+  type ResolvedTemplate,
+} from "./cpu-template/resolve.ts";
+export { HOST_ERRORS, HostError, type HostErrorCode } from "./errors.ts";
+export {
+  installLauncher,
+  launcherStatus,
+  uninstallLauncher,
+  type InstallOptions,
+  type LauncherStatus,
+} from "./launcher/install.ts";
+export type { LauncherRecord } from "./launcher/script.ts";
+export { readTextFile } from "./files.ts";
+export { createFirecrackerDriver, type FirecrackerOptions } from "./firecracker/driver.ts";
+export {
+  findFirecrackers,
+  requireFirecracker,
+  requireKernel,
+  type Environment,
+  type Installed,
+} from "./firecracker/find.ts";
+export { accepts } from "./firecracker/process.ts";
+export { startTimeOf } from "./proc.ts";
 export type {
   BootSpec,
   CpuChoice,
   Drive,
   LoadSpec,
   MicroVm,
+  NetworkInterface,
   SnapshotFiles,
   VmExit,
   VmmDriver,
   VmRecord,
+  Vsock,
 } from "./vmm.ts";

@@ -19,17 +19,36 @@ export interface Drive {
   readonly root: boolean;
 }
 
+export interface NetworkInterface {
+  readonly id: string;
+  /** The tap device on the host. */
+  readonly hostDevice: string;
+  readonly mac?: string;
+}
+
+export interface Vsock {
+  /** The guest's context id, 3 and up. */
+  readonly cid: number;
+  /** The Unix socket on the host. */
+  readonly path: string;
+}
+
 export interface BootSpec {
   /** The microVM's own, existing: socket, console and whatever the VMM keeps. */
   readonly directory: string;
   readonly kernel: string;
   readonly initrd?: string;
+  /** Those in `directory` are found again when a snapshot is loaded in another directory. */
   readonly drives: readonly Drive[];
+  readonly networks?: readonly NetworkInterface[];
+  readonly vsock?: Vsock;
   /** The kernel command line. */
   readonly bootArgs: string;
   readonly vcpus: number;
   readonly smt: boolean;
   readonly memoryMib: number;
+  /** Needed for diff snapshots; costs the guest a little at each first write to a page. */
+  readonly trackDirtyPages?: boolean;
   readonly cpu: CpuChoice;
 }
 
@@ -44,6 +63,7 @@ export interface LoadSpec {
   readonly snapshot: SnapshotFiles;
   /** Who provides the guest's memory: the file, or a page-fault handler on a Unix socket. */
   readonly memory: { readonly kind: "file" } | { readonly kind: "uffd"; readonly socket: string };
+  readonly trackDirtyPages?: boolean;
 }
 
 /** Enough to find a running microVM again after a restart. */
@@ -83,4 +103,9 @@ export interface VmmDriver {
   load(spec: LoadSpec): Promise<MicroVm>;
   /** Takes over a microVM that another process started; undefined where it is gone. */
   adopt(record: VmRecord): Promise<MicroVm | undefined>;
+  /**
+   * Ends VMMs that run in a directory and that nobody has a record of, since who started them was
+   * killed before it could keep one. Returns their pids.
+   */
+  reap?(directory: string): Promise<readonly number[]>;
 }

@@ -262,7 +262,7 @@ test("a start that fails says so in QEMU's own words", async ({ skip }) => {
   const directory = temporaryDirectory();
   const error = await failure(driver.boot({ ...spec, directory, cpu: { kind: "none" } }));
   expect([codeOf(error), String(error)]).toEqual([
-    "VMM_FAILED",
+    "VMM_START_FAILED",
     expect.stringContaining("could not open kernel file '/k'"),
   ]);
 });

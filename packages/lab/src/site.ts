@@ -130,6 +130,9 @@ export async function withBooted<T>(
   return whileItRuns(driver.boot(spec), site, work);
 }
 
+/** A QEMU that cannot load a snapshot says so, or ends. */
+const REFUSALS: ReadonlySet<string> = new Set(["VMM_REFUSED", "VMM_START_FAILED", "VMM_GONE"]);
+
 /** Loads a snapshot on a node and lets it run; what the VMM says where it does not take it. */
 export async function withResumed<T>(
   site: Site,
@@ -143,8 +146,7 @@ export async function withResumed<T>(
     vm = await driver.load({ directory, snapshot, memory: { kind: "file" } });
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
-    if (error instanceof HostError && error.code === "VMM_FAILED")
-      return { refused: error.message };
+    if (error instanceof HostError && REFUSALS.has(error.code)) return { refused: error.message };
     throw error;
   }
   return whileItRuns(Promise.resolve(vm), site, async (running) => {

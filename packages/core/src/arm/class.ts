@@ -2,7 +2,7 @@
 import type { ArmRegister } from "../cpuid.ts";
 import { sha256 } from "../format/digest.ts";
 import { compareText } from "../format/text.ts";
-import { distinctPrefix, slug } from "../profile/class.ts";
+import { distinctPrefix, slug, type ClassIdentity } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { armFields, armPlannedMask, isCacheGeometry } from "./lookup.ts";
 import { armModel } from "./models.ts";
@@ -33,6 +33,11 @@ function contentOf(registers: readonly ArmRegister[]): string {
     .toSorted((a, b) => (a.id < b.id ? -1 : 1))
     .map(({ id, value }) => `${id.toString(16)}=${(value & classMask(id)).toString(16)}`)
     .join("\n");
+}
+
+export function armClassIdentity({ cpu }: NodeProfile): ClassIdentity {
+  const midr = cpu.registers.find(({ id }) => id === MIDR_EL1)?.value ?? 0n;
+  return { model: slug(armModel(midr)), digest: sha256(contentOf(cpu.registers)) };
 }
 
 /** Groups aarch64 profiles; classes come sorted by model and id. */

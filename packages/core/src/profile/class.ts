@@ -74,6 +74,17 @@ export function distinctPrefix(digests: readonly string[]): number {
   return 64;
 }
 
+/** What a class is called, before and after the `-` in its id; the digest is whole. */
+export interface ClassIdentity {
+  readonly model: string;
+  readonly digest: string;
+}
+
+export function classIdentity({ cpu }: NodeProfile, vendor: Vendor): ClassIdentity {
+  const { signature } = describe(cpu, vendor);
+  return { model: slug(modelName(vendor, signature)), digest: sha256(contentOf(cpu, vendor)) };
+}
+
 /** Groups x86 profiles of one vendor; classes come sorted by age, model and id. */
 export function groupIntoClasses(profiles: readonly NodeProfile[], vendor: Vendor): NodeClass[] {
   const contents = new Map<OfferedCpu, string>();

@@ -10,7 +10,7 @@ import { isObject, kindOf, listAt, Problems, type JsonObject } from "../json/pro
 
 export { PLAN_SCHEMA };
 
-interface PlanFileClass {
+export interface PlanFileClass {
   readonly id: string;
   readonly nodes: readonly string[];
   readonly template: string;

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { CpuidEntry } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
-import { isAlive, untilGone } from "../process.ts";
+import { isRunning } from "../proc.ts";
+import { killWithin, untilGone } from "../process.ts";
 import type { BootSpec, LoadSpec, MicroVm, VmExit, VmmDriver, VmRecord } from "../vmm.ts";
 import {
   bootArguments,
@@ -107,7 +108,10 @@ function shownCpu({ node, flags }: Context, wanted: readonly CpuidEntry[] | unde
 async function boot(context: Context, spec: BootSpec): Promise<MicroVm> {
   const { node, version } = context;
   const { binary = QEMU_BINARY, accelerator = "tcg" } = node;
-  const { directory, vcpus, smt, memoryMib, drives } = spec;
+  const { directory, vcpus, smt, memoryMib, drives, networks = [], vsock } = spec;
+  if (networks.length > 0 || vsock !== undefined) {
+    throw new HostError("NOT_WITH_QEMU", "an emulated node has no networks and no vsock");
+  }
   const machine: Machine = { vcpus, smt, memoryMib, drives };
   const cpuid = guestCpuid(node.offered?.(), spec.cpu);
   const args = bootArguments(machine, spec, accelerator, shownCpu(context, cpuid));
@@ -140,7 +144,7 @@ async function load(context: Context, { directory, snapshot, memory }: LoadSpec)
 }
 
 async function adopt({ node }: Context, record: VmRecord): Promise<MicroVm | undefined> {
-  if (!isAlive(record)) return undefined;
+  if (!isRunning(record.pid, record.startTime)) return undefined;
   const state = await readFile(join(record.directory, FACTS), "utf8").catch(() => undefined);
   if (state === undefined) return undefined;
   const unknown: VmExit = { code: undefined, signal: undefined };
@@ -163,5 +167,6 @@ export async function qemuDriver(node: QemuNode): Promise<VmmDriver> {
     boot: (spec) => boot(context, spec),
     load: (spec) => load(context, spec),
     adopt: (record) => adopt(context, record),
+    reap: async (directory) => killWithin(directory),
   };
 }

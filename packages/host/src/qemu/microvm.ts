@@ -19,14 +19,14 @@ interface Migration {
   readonly "error-desc"?: string;
 }
 
-/** Waits until a migration in either direction has ended; throws VMM_FAILED where it failed. */
+/** Waits until a migration in either direction has ended; throws VMM_REFUSED where it failed. */
 export async function untilMigrated(execute: Execute): Promise<void> {
   for (;;) {
     const migration = (await execute("query-migrate")) as Migration;
     if (migration.status === "completed") return;
     if (migration.status === "failed" || migration.status === "cancelled") {
       const why = migration["error-desc"] ?? migration.status;
-      throw new HostError("VMM_FAILED", `QEMU's migration ended: ${why}`);
+      throw new HostError("VMM_REFUSED", `migration: ${why}`);
     }
     await sleep(POLL_MS);
   }

@@ -19,10 +19,6 @@ const ANSWER_MS = 60_000;
 
 type Settle = (reply: Reply | Error) => void;
 
-function failed(message: string): HostError {
-  return new HostError("VMM_FAILED", message);
-}
-
 function opened(socket: Socket): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once("connect", () => resolve());
@@ -42,7 +38,8 @@ function listen(socket: Socket, waiting: Map<number, Settle>): void {
     }
   });
   socket.on("close", () => {
-    for (const settle of waiting.values()) settle(failed("QEMU closed its control socket"));
+    for (const settle of waiting.values())
+      settle(new HostError("VMM_GONE", "QEMU closed its control socket"));
   });
   // The close that follows says all that is needed.
   socket.on("error", () => undefined);
@@ -54,14 +51,15 @@ function executor(socket: Socket, waiting: Map<number, Settle>): Execute {
     new Promise((resolve, reject) => {
       const id = ++last;
       const late = setTimeout(() => {
-        waiting.get(id)?.(failed(`QEMU did not answer ${execute} within ${ANSWER_MS / 1000} s`));
+        const message = `${execute}: no answer within ${ANSWER_MS / 1000} s`;
+        waiting.get(id)?.(new HostError("VMM_TIMEOUT", message));
       }, ANSWER_MS);
       waiting.set(id, (reply) => {
         clearTimeout(late);
         waiting.delete(id);
         if (reply instanceof Error) reject(reply);
         else if (reply.error === undefined) resolve(reply.return);
-        else reject(failed(`QEMU refused ${execute}: ${reply.error.desc}`));
+        else reject(new HostError("VMM_REFUSED", `${execute}: ${reply.error.desc}`));
       });
       socket.write(`${JSON.stringify({ execute, arguments: args, id })}\n`);
     });
@@ -69,7 +67,7 @@ function executor(socket: Socket, waiting: Map<number, Settle>): Execute {
 
 /**
  * Opens the socket for one piece of work and closes it after. Throws what `connect` throws while
- * nobody listens, and VMM_FAILED where a command fails.
+ * nobody listens, and VMM_REFUSED, VMM_TIMEOUT or VMM_GONE where a command fails.
  */
 export async function withQmp<T>(path: string, work: (execute: Execute) => Promise<T>): Promise<T> {
   const socket = connect(path);

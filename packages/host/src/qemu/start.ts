@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
-import { startTimeOf } from "../process.ts";
+import { startTimeOf } from "../proc.ts";
 import type { VmExit, VmRecord } from "../vmm.ts";
 import { LOG, SOCKET } from "./arguments.ts";
 import { withQmp } from "./qmp.ts";
@@ -72,7 +72,7 @@ async function untilListening(path: string, end: AbortSignal): Promise<void> {
       if (end.aborted) return;
       if (Date.now() > limit) {
         const message = `QEMU does not listen on ${path}`;
-        throw new HostError("VMM_FAILED", message, { cause: error });
+        throw new HostError("VMM_TIMEOUT", message, { cause: error });
       }
       await sleep(RETRY_MS);
     }
@@ -80,16 +80,21 @@ async function untilListening(path: string, end: AbortSignal): Promise<void> {
 }
 
 /** A start that failed, or anything later that the process did not survive, in QEMU's words. */
-export async function orItsEnd<T>(work: Promise<T>, exited: Promise<VmExit>, directory: string) {
-  const end = exited.then((exit) => {
-    throw new HostError("VMM_FAILED", describeExit(exit, directory));
+export async function orItsEnd<T>(
+  work: Promise<T>,
+  exited: Promise<VmExit>,
+  directory: string,
+  code: "VMM_START_FAILED" | "VMM_GONE" = "VMM_GONE",
+): Promise<T> {
+  const end = exited.then((exit): never => {
+    throw new HostError(code, describeExit(exit, directory));
   });
   return Promise.race([work, end]);
 }
 
 /**
  * Starts QEMU in the microVM's directory, detached and with its output in a file there. Throws
- * NO_QEMU where there is none, VMM_FAILED with QEMU's words where it ends instead of listening.
+ * NO_QEMU where there is none, VMM_START_FAILED with QEMU's words where it ends instead of listening.
  */
 export async function startQemu(
   binary: string,
@@ -110,7 +115,8 @@ export async function startQemu(
   const ended = new AbortController();
   void exited.then(() => ended.abort());
   try {
-    await orItsEnd(untilListening(socketPath({ directory, pid }), ended.signal), exited, directory);
+    const listening = untilListening(socketPath({ directory, pid }), ended.signal);
+    await orItsEnd(listening, exited, directory, "VMM_START_FAILED");
   } catch (error) {
     child.kill("SIGKILL");
     throw error;

@@ -1,0 +1,41 @@
+/** What the options' values may be. */
+import { z } from "zod";
+import { AGENT_OPTIONS, type AgentOptionKey } from "./options.ts";
+
+const path = z.string().min(1);
+/** Environment variables and flags are text. */
+const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const flag = z.preprocess((value) => {
+  if (value === "1" || value === "true") return true;
+  return value === "0" || value === "false" || value === "" ? false : value;
+}, z.boolean());
+
+const WEEK = 7 * 24 * 3600;
+
+export const AGENT_SCHEMAS = {
+  dataDir: path.default(AGENT_OPTIONS.dataDir.default),
+  listen: path.default(AGENT_OPTIONS.listen.default),
+  tokenFile: path.optional(),
+  profile: path,
+  firecracker: z.string().min(1).optional(),
+  versionsDir: path.default(AGENT_OPTIONS.versionsDir.default),
+  kernelsDir: path.default(AGENT_OPTIONS.kernelsDir.default),
+  imagesDir: path.default(AGENT_OPTIONS.imagesDir.default),
+  cpuTemplate: z
+    .enum(["None", "T2", "T2S", "T2CL", "T2A", "C3", "V1N1"])
+    .default(AGENT_OPTIONS.cpuTemplate.default),
+  customCpuTemplate: path.optional(),
+  plan: path.optional(),
+  allowInsecure: flag.default(AGENT_OPTIONS.allowInsecure.default),
+  allowUnknown: flag.default(AGENT_OPTIONS.allowUnknown.default),
+  maxSandboxes: count(1, 100_000).default(AGENT_OPTIONS.maxSandboxes.default),
+  defaultTimeoutSeconds: count(1, 4 * WEEK).default(AGENT_OPTIONS.defaultTimeoutSeconds.default),
+  keepFailedSeconds: count(1, 4 * WEEK).default(AGENT_OPTIONS.keepFailedSeconds.default),
+  logLevel: z
+    .enum(["debug", "info", "warn", "error", "silent"])
+    .default(AGENT_OPTIONS.logLevel.default),
+} as const satisfies Record<AgentOptionKey, z.ZodType>;
+
+export type AgentConfig = {
+  readonly [Key in AgentOptionKey]: z.output<(typeof AGENT_SCHEMAS)[Key]>;
+};

@@ -1,0 +1,104 @@
+/** The gate that every resume passes: the verdict, the operator's policy, a caller's override. */
+import type { Override, OverrideRecord } from "@evenkeel/contract";
+import {
+  judge,
+  type CpuContract,
+  type Finding,
+  type Judgement,
+  type NodeProfile,
+  type Verdict,
+} from "@evenkeel/core";
+import type { EventLog } from "../events/log.ts";
+import type { Metrics } from "../metrics.ts";
+import { AgentError } from "../errors.ts";
+
+/** Better first: an override accepts what it names and everything better. */
+const RANKS: readonly Verdict[] = ["compatible", "unknown", "insecure", "incompatible"];
+
+interface Guest {
+  readonly snapshot: string;
+  readonly contract: CpuContract;
+  /** The sandbox that is to run, as events name it. */
+  readonly sandbox: string;
+}
+
+export interface Gate {
+  /** Throws VERDICT_AGAINST. What it returns is an override that was needed, for the records. */
+  admit(guest: Guest, override: Override | undefined): OverrideRecord | undefined;
+}
+
+interface GateOptions {
+  readonly profile: NodeProfile;
+  /** The Firecracker release that resumes here. */
+  readonly firecracker: string;
+  readonly allowUnknown: boolean;
+  readonly events: EventLog;
+  readonly metrics: Metrics;
+}
+
+const SHOWN = 4;
+
+function against({ findings }: Judgement): readonly Finding[] {
+  return findings.filter(({ severity }) => severity !== "note");
+}
+
+function namesOf(findings: readonly Finding[]): string[] {
+  return [...new Set(findings.map(({ name }) => name))];
+}
+
+function summary(names: readonly string[]): string {
+  const more = names.length - SHOWN;
+  const shown = names.slice(0, SHOWN).join(", ");
+  return more > 0 ? `${shown} and ${more} more` : shown;
+}
+
+function recordOf(guest: Guest, node: string, judged: Judgement, reason: string): OverrideRecord {
+  const findings = against(judged);
+  return {
+    time: new Date().toISOString(),
+    node,
+    snapshot: guest.snapshot,
+    verdict: judged.verdict,
+    rules: [...new Set(findings.map(({ rule }) => rule))],
+    names: namesOf(findings),
+    reason,
+  };
+}
+
+export function openGate(options: GateOptions): Gate {
+  const { profile, firecracker, allowUnknown, events, metrics } = options;
+  const judged = new WeakMap<CpuContract, Judgement>();
+  const ask = (contract: CpuContract) => {
+    const known = judged.get(contract) ?? judge(contract, profile, firecracker);
+    judged.set(contract, known);
+    return known;
+  };
+  const allowed: Verdict = allowUnknown ? "unknown" : "compatible";
+  const within = (verdict: Verdict, limit: Verdict) =>
+    RANKS.indexOf(verdict) <= RANKS.indexOf(limit);
+
+  return {
+    admit: (guest, override) => {
+      const judgement = ask(guest.contract);
+      const { verdict } = judgement;
+      const count = (result: string) => metrics.verdicts.add({ verdict, result });
+      if (within(verdict, allowed)) {
+        count("admitted");
+        return undefined;
+      }
+      if (override !== undefined && within(verdict, override.accept)) {
+        count("overridden");
+        const record = recordOf(guest, profile.name, judgement, override.reason);
+        events.emit("verdict.overridden", guest.sandbox, record);
+        return record;
+      }
+      count("refused");
+      const findings = against(judgement);
+      const names = namesOf(findings);
+      const { snapshot } = guest;
+      events.emit("verdict.refused", guest.sandbox, { snapshot, verdict, names });
+      const message = `${snapshot} on ${profile.name}: ${verdict}: ${summary(names)}`;
+      throw new AgentError("VERDICT_AGAINST", message, { verdict, findings });
+    },
+  };
+}

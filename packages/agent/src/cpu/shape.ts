@@ -1,0 +1,77 @@
+/** What shapes a guest's CPU, and the contract that comes of it. */
+import type { CpuSelection } from "@evenkeel/contract";
+import { CoreError, predictContract, type CpuContract, type NodeProfile } from "@evenkeel/core";
+import {
+  builtInRequest,
+  HostError,
+  NO_TEMPLATE,
+  resolveTemplate,
+  type ResolvedTemplate,
+  type TemplateRequest,
+} from "@evenkeel/host";
+import { AgentError } from "../errors.ts";
+
+/** A template that was loaded and linted, or none. */
+export type CpuShape = Pick<ResolvedTemplate, "choice" | "name" | "class" | "plan" | "templateFor">;
+
+/** Firecracker's own guest CPU. */
+export const NO_SHAPE: CpuShape = {
+  choice: { kind: "none" },
+  name: undefined,
+  templateFor: () => undefined,
+};
+
+interface Boot {
+  readonly profile: NodeProfile;
+  readonly firecracker: string;
+  readonly vcpus: number;
+  readonly smt: boolean;
+  /** Whether guests may run without a protection that they need. */
+  readonly allowInsecure: boolean;
+}
+
+function requestOf(selection: CpuSelection): TemplateRequest {
+  if (selection.kind === "none") return NO_TEMPLATE;
+  if (selection.kind === "built-in") return builtInRequest(selection.name);
+  return { kind: "file", path: selection.name ?? "cpu.template" };
+}
+
+/** What is wrong with the request itself; the rest is this node's answer to it. */
+const BAD_INPUT = new Set(["TEMPLATE_INVALID", "TEMPLATE_UNKNOWN", "VMM_BODY_TOO_LARGE"]);
+
+/** What a request asks for; throws BAD_REQUEST, CPU_REFUSED. */
+export function shapeOf(selection: CpuSelection, boot: Boot): CpuShape {
+  const { profile, firecracker, allowInsecure } = boot;
+  const template = selection.kind === "template" ? selection.template : {};
+  const read = () => JSON.stringify(template);
+  try {
+    const context = { profile, versions: [firecracker], allowInsecure, read };
+    return resolveTemplate(requestOf(selection), context);
+  } catch (cause) {
+    if (!(cause instanceof HostError || cause instanceof CoreError)) throw cause;
+    const code = BAD_INPUT.has(cause.code) ? "BAD_REQUEST" : "CPU_REFUSED";
+    throw new AgentError(code, cause.message, { cause });
+  }
+}
+
+/**
+ * The contract of a guest that boots here with this shape; throws CPU_REFUSED where Firecracker
+ * would not boot it.
+ */
+export function contractOf(shape: CpuShape, boot: Boot): CpuContract {
+  const { profile, firecracker, vcpus, smt } = boot;
+  const template = shape.templateFor(firecracker);
+  const result = predictContract(profile, {
+    firecracker,
+    vcpus,
+    smt,
+    time: new Date().toISOString(),
+    ...(template === undefined ? {} : { template }),
+    ...(shape.name === undefined ? {} : { templateName: shape.name }),
+    ...(shape.class === undefined ? {} : { class: shape.class }),
+    ...(shape.plan === undefined ? {} : { plan: shape.plan }),
+  });
+  if (result.ok) return result.contract;
+  const lacks = result.missing.join(", ");
+  throw new AgentError("CPU_REFUSED", `${profile.name} cannot boot this guest: it lacks ${lacks}`);
+}

@@ -1,0 +1,138 @@
+/**
+ * Every error of the agent: HTTP status, exit code and hint in one place.
+ * docs/errors.md lists the same codes; a test keeps the two equal.
+ */
+import type { Finding, Problem, Verdict } from "@evenkeel/core";
+
+interface ErrorKind {
+  readonly status: number;
+  /** Of `evenkeel agent`, where it ends with this error. */
+  readonly exitCode: 1 | 2 | 3;
+  readonly hint: string;
+}
+
+export const AGENT_ERRORS = {
+  BAD_REQUEST: { status: 400, exitCode: 2, hint: "GET /openapi.json describes every call." },
+  BAD_ARCHIVE: {
+    status: 400,
+    exitCode: 2,
+    hint: "Send what GET /v1/snapshots/{name}/export gave, whole.",
+  },
+  NO_SUCH_IMAGE: {
+    status: 400,
+    exitCode: 2,
+    hint: "Put the file into the node's directory of kernels or images.",
+  },
+  UNAUTHORIZED: {
+    status: 401,
+    exitCode: 2,
+    hint: "Send the agent's token: Authorization: Bearer TOKEN.",
+  },
+  NO_SUCH_ROUTE: { status: 404, exitCode: 2, hint: "GET /openapi.json describes every call." },
+  NO_SUCH_SANDBOX: { status: 404, exitCode: 1, hint: "GET /v1/sandboxes lists what there is." },
+  NO_SUCH_SNAPSHOT: { status: 404, exitCode: 1, hint: "GET /v1/snapshots lists what there is." },
+  NAME_TAKEN: { status: 409, exitCode: 1, hint: "Choose another name, or delete the other first." },
+  BUSY: { status: 409, exitCode: 1, hint: "Try again when the operation that is named has ended." },
+  WRONG_STATE: { status: 409, exitCode: 1, hint: "GET the sandbox to see its state." },
+  IN_USE: { status: 409, exitCode: 1, hint: "End what uses it first." },
+  VERDICT_AGAINST: {
+    status: 409,
+    exitCode: 1,
+    hint: "Resume it on a node that can honour it, or boot it anew with a plan of the pool.",
+  },
+  OTHER_VMM: {
+    status: 409,
+    exitCode: 1,
+    hint: "Resume it on a node with the VMM that took it.",
+  },
+  CPU_REFUSED: {
+    status: 409,
+    exitCode: 1,
+    hint: "Choose a CPU template that this node and its Firecracker can boot.",
+  },
+  BODY_TOO_LARGE: { status: 413, exitCode: 2, hint: "A request has at most 256 KiB." },
+  WRONG_MEDIA_TYPE: {
+    status: 415,
+    exitCode: 2,
+    hint: "Send application/json, or application/x-tar for an import.",
+  },
+  AGENT_DEFECT: {
+    status: 500,
+    exitCode: 3,
+    hint: "This is a defect of evenkeel; please report it with the agent's log.",
+  },
+  VMM_FAILED: { status: 500, exitCode: 3, hint: "The message is the VMM's own." },
+  NODE_FULL: { status: 503, exitCode: 1, hint: "End a sandbox, or raise EVENKEEL_MAX_SANDBOXES." },
+  STOPPING: { status: 503, exitCode: 1, hint: "Try again when the agent is back." },
+  NOT_READY: {
+    status: 504,
+    exitCode: 1,
+    hint: "Read the console's end in the message; allow more time if it was on its way.",
+  },
+  DISK_FULL: {
+    status: 507,
+    exitCode: 3,
+    hint: "Nothing was left half-written; make room in the data directory.",
+  },
+  BAD_CONFIG: { status: 500, exitCode: 2, hint: "docs/agent.md lists every option." },
+  DATA_IN_USE: {
+    status: 500,
+    exitCode: 3,
+    hint: "One agent has a data directory; stop the other or give another directory.",
+  },
+} as const satisfies Record<string, ErrorKind>;
+
+export type AgentErrorCode = keyof typeof AGENT_ERRORS;
+
+interface Details extends ErrorOptions {
+  readonly verdict?: Verdict;
+  readonly findings?: readonly Finding[];
+  readonly problems?: readonly Problem[];
+}
+
+export class AgentError extends Error {
+  readonly code: AgentErrorCode;
+  readonly verdict: Verdict | undefined;
+  readonly findings: readonly Finding[] | undefined;
+  readonly problems: readonly Problem[] | undefined;
+
+  constructor(code: AgentErrorCode, message: string, details: Details = {}) {
+    super(message, details);
+    this.name = "AgentError";
+    this.code = code;
+    this.verdict = details.verdict;
+    this.findings = details.findings;
+    this.problems = details.problems;
+  }
+
+  get exitCode(): 1 | 2 | 3 {
+    return AGENT_ERRORS[this.code].exitCode;
+  }
+
+  get hint(): string {
+    return AGENT_ERRORS[this.code].hint;
+  }
+
+  get status(): number {
+    return AGENT_ERRORS[this.code].status;
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+const NO_SPACE = new Set(["ENOSPC", "EDQUOT"]);
+/** A VMM reports a full disk in the words of its own language. */
+const NO_SPACE_TEXT = /No space left on device|os error (?:28|122)\b|Disk quota exceeded/;
+
+/** What to answer when a VMM or the file system failed. */
+export function asVmmError(error: unknown, doing: string): Error {
+  if (error instanceof AgentError) return error;
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  const message = messageOf(error);
+  const full = NO_SPACE.has(code) || NO_SPACE_TEXT.test(message);
+  return new AgentError(full ? "DISK_FULL" : "VMM_FAILED", `${doing}: ${message}`, {
+    cause: error,
+  });
+}

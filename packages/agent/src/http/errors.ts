@@ -1,0 +1,69 @@
+/** Any error as an answer of the API. */
+import type { ErrorBody } from "@evenkeel/contract";
+import { CoreError } from "@evenkeel/core";
+import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import type { FastifyInstance } from "fastify";
+import { AGENT_ERRORS, AgentError, asVmmError, messageOf, type AgentErrorCode } from "../errors.ts";
+
+type Problems = ErrorBody["error"]["problems"];
+
+/** `/machine/disks/0/id` as `machine.disks[0].id`. */
+function placeOf(pointer: string): string {
+  return pointer
+    .slice(1)
+    .replaceAll(/\/(\d+)/g, "[$1]")
+    .replaceAll("/", ".");
+}
+
+function invalid(error: { validation: readonly { instancePath: string; message?: string }[] }) {
+  const problems: Problems = error.validation.map(({ instancePath, message = "is wrong" }) => ({
+    path: placeOf(instancePath),
+    message,
+  }));
+  const text = problems.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`));
+  return new AgentError("BAD_REQUEST", text.join("; "), { problems });
+}
+
+const FASTIFY_CODES: Readonly<Record<string, AgentErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: "BODY_TOO_LARGE",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "WRONG_MEDIA_TYPE",
+};
+
+function known(error: unknown): AgentError {
+  if (error instanceof AgentError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) return invalid(error);
+  if (error instanceof CoreError) {
+    const { problems } = error;
+    return new AgentError("BAD_REQUEST", error.message, { problems });
+  }
+  const { code = "", statusCode = 500 } = error as { code?: string; statusCode?: number };
+  const mapped = FASTIFY_CODES[code];
+  if (mapped !== undefined) return new AgentError(mapped, messageOf(error));
+  if (statusCode < 500) return new AgentError("BAD_REQUEST", messageOf(error));
+  const disk = asVmmError(error, "it was not done");
+  if (disk instanceof AgentError && disk.code === "DISK_FULL") return disk;
+  return new AgentError("AGENT_DEFECT", messageOf(error), { cause: error });
+}
+
+/** The error as data; `log` hears of what is a defect. */
+function answerOf(error: unknown): { readonly status: number; readonly body: ErrorBody } {
+  const { code, message, problems, verdict, findings } = known(error);
+  const { status, hint } = AGENT_ERRORS[code];
+  const more = {
+    ...(problems === undefined ? {} : { problems: [...problems] }),
+    ...(verdict === undefined ? {} : { verdict }),
+    ...(findings === undefined ? {} : { findings: [...findings] }),
+  };
+  return { status, body: { error: { code, message, hint, ...more } } };
+}
+
+export function handleErrors(app: FastifyInstance): void {
+  app.setErrorHandler((error, request, reply) => {
+    const { status, body } = answerOf(error);
+    if (status >= 500) request.log.error({ err: error }, body.error.message);
+    return reply.code(status).send(body);
+  });
+  app.setNotFoundHandler((request) => {
+    throw new AgentError("NO_SUCH_ROUTE", `there is no ${request.method} ${request.url}`);
+  });
+}

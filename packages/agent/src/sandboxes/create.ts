@@ -1,0 +1,100 @@
+/** Creating a sandbox: from a snapshot, or by a cold boot. */
+import { randomBytes } from "node:crypto";
+import type { Machine, Sandbox, SandboxRequest } from "@evenkeel/contract";
+import type { CpuContract } from "@evenkeel/core";
+import type { Context } from "../context.ts";
+import { AgentError } from "../errors.ts";
+import type { Snapshot } from "../store/snapshot-files.ts";
+import { bootMachine, prepareMachine } from "./boot.ts";
+import { admit, attach, deadlineIn, detach, loadInto, requireCapacity } from "./lifecycle.ts";
+import { SandboxRecord, viewOf } from "./record.ts";
+
+function newId(): string {
+  return `s${randomBytes(8).toString("hex")}`;
+}
+
+/** What differs between the two ways to begin. */
+type Origin = Pick<SandboxRecord, "from" | "vcpus" | "memoryMib" | "vsock" | "disks" | "overrides">;
+
+function newRecord(context: Context, id: string, request: SandboxRequest, origin: Origin) {
+  const { onTimeout, labels, timeoutSeconds } = request;
+  return SandboxRecord.parse({
+    id,
+    state: "creating",
+    created: new Date().toISOString(),
+    deadline: deadlineIn(timeoutSeconds ?? context.settings.defaultTimeoutSeconds),
+    onTimeout,
+    labels,
+    taken: 0,
+    ...origin,
+  });
+}
+
+/** Registers a sandbox and lets `start` bring it up; where that fails, it never was. */
+async function bringUp(
+  context: Context,
+  record: SandboxRecord,
+  contract: CpuContract,
+  start: () => Promise<void>,
+): Promise<Sandbox> {
+  const { sandboxes, events } = context;
+  const { id, from } = record;
+  requireCapacity(context);
+  sandboxes.add(record);
+  return sandboxes.exclusive(id, "being created", async () => {
+    sandboxes.set(id, { contract });
+    try {
+      await start();
+      const running = sandboxes.save(id, { state: "running" });
+      events.emit("sandbox.created", id, { from: from ?? "cold boot" });
+      return viewOf(running);
+    } catch (error) {
+      await detach(context, id, sandboxes.find(id)?.vm);
+      sandboxes.remove(id);
+      throw error;
+    }
+  });
+}
+
+async function fromSnapshot(
+  context: Context,
+  id: string,
+  request: SandboxRequest,
+  snapshot: Snapshot,
+): Promise<Sandbox> {
+  const { metadata, contract } = snapshot;
+  const { name, vcpus, memoryMib, vsock, disks } = metadata;
+  const admitted = admit(context, snapshot, id, request.override);
+  const overrides = [...metadata.overrides, ...admitted];
+  const origin = { from: name, vcpus, memoryMib, vsock, disks, overrides };
+  const record = newRecord(context, id, request, origin);
+  return bringUp(context, record, contract, () => loadInto(context, id, snapshot));
+}
+
+async function fromBoot(
+  context: Context,
+  id: string,
+  request: SandboxRequest,
+  machine: Machine,
+): Promise<Sandbox> {
+  const ready = await prepareMachine(context, machine);
+  const { vcpus, memoryMib, vsock } = machine;
+  const disks = ready.disks.map(({ id: disk, readOnly, root }) => ({ id: disk, readOnly, root }));
+  const origin = { from: undefined, vcpus, memoryMib, vsock, disks, overrides: [] };
+  const record = newRecord(context, id, request, origin);
+  return bringUp(context, record, ready.contract, async () => {
+    attach(context, id, await bootMachine(context, id, ready));
+  });
+}
+
+/** Throws NO_SUCH_SNAPSHOT, VERDICT_AGAINST, NAME_TAKEN, NODE_FULL, and what the VMM says. */
+export async function createSandbox(context: Context, request: SandboxRequest): Promise<Sandbox> {
+  const { snapshots, sandboxes } = context;
+  const id = request.id ?? newId();
+  if (sandboxes.find(id) !== undefined) {
+    throw new AgentError("NAME_TAKEN", `there is a sandbox "${id}"`);
+  }
+  const { from, machine } = request;
+  if (machine !== undefined) return fromBoot(context, id, request, machine);
+  return snapshots.hold(from ?? "", (snapshot) => fromSnapshot(context, id, request, snapshot));
+}

@@ -1,0 +1,116 @@
+/** Pausing a sandbox into a snapshot, and going on from it. */
+import { inheritContract } from "@evenkeel/core";
+import type { ResumeRequest, Sandbox } from "@evenkeel/contract";
+import type { MicroVm } from "@evenkeel/host";
+import type { Context } from "../context.ts";
+import { AgentError } from "../errors.ts";
+import { admit, deadlineIn, detach, loadInto, requireCapacity, requireState } from "./lifecycle.ts";
+import { viewOf } from "./record.ts";
+import type { Entry } from "./registry.ts";
+import { namesOf, takeSnapshot } from "./take.ts";
+
+/** `<id>.<n>`, the first that nobody else took. */
+function nextName({ snapshots }: Context, { record }: Entry): { name: string; taken: number } {
+  let taken = record.taken + 1;
+  while (!snapshots.isFree(`${record.id}.${taken}`)) taken += 1;
+  return { name: `${record.id}.${taken}`, taken };
+}
+
+function notePaused({ sandboxes }: Context, id: string, snapshot: string): void {
+  const rest = { deadline: undefined, vm: undefined, pending: undefined };
+  sandboxes.save(id, { state: "paused", snapshot, ...rest });
+}
+
+/** Takes the snapshot and notes it; where that fails the guest goes on, if its VMM lives. */
+async function takeOrGoOn(
+  context: Context,
+  { record, contract }: Entry,
+  vm: MicroVm,
+  name: string,
+): Promise<void> {
+  if (contract === undefined) throw new Error(`sandbox ${record.id} has lost its contract`);
+  const { profile, firecracker, sandboxes, snapshots } = context;
+  const { id, vcpus, memoryMib, vsock, disks, from, labels, overrides } = record;
+  const facts = {
+    kind: "sandbox",
+    vcpus,
+    memoryMib,
+    vsock,
+    disks,
+    labels,
+    overrides,
+    sandbox: id,
+    ...(from === undefined ? {} : { from }),
+  } as const;
+  const time = new Date().toISOString();
+  const inherited = inheritContract(contract, profile, { firecracker, time });
+  try {
+    await takeSnapshot(context, vm, name, facts, inherited);
+    notePaused(context, id, name);
+  } catch (error) {
+    // The snapshot itself may be what has filled the disk.
+    if (snapshots.find(name) !== undefined) await snapshots.remove(name);
+    await vm.resume().catch(() => {
+      // It was not paused yet, or its VMM is gone, which its exit tells.
+    });
+    sandboxes.save(id, { state: "running", pending: undefined });
+    throw error;
+  }
+}
+
+async function dropEarlier({ snapshots }: Context, id: string, current: string): Promise<void> {
+  for (const name of namesOf(snapshots, id)) {
+    if (name !== current) await snapshots.remove(name);
+  }
+}
+
+/** What is left to do once a sandbox's snapshot is whole. */
+export async function finishPause(context: Context, id: string, snapshot: string): Promise<void> {
+  notePaused(context, id, snapshot);
+  await detach(context, id, context.sandboxes.get(id).vm);
+  await dropEarlier(context, id, snapshot);
+}
+
+export function pauseSandbox(context: Context, id: string): Promise<Sandbox> {
+  const { sandboxes, events } = context;
+  return sandboxes.exclusive(id, "being paused", async (entry) => {
+    requireState(entry, "running");
+    const { vm } = entry;
+    if (vm === undefined) throw new AgentError("WRONG_STATE", `sandbox "${id}" has lost its VMM`);
+    const { name, taken } = nextName(context, entry);
+    sandboxes.save(id, { state: "pausing", pending: name, taken });
+    await takeOrGoOn(context, entry, vm, name);
+    await finishPause(context, id, name);
+    events.emit("sandbox.paused", id, { snapshot: name });
+    return viewOf(sandboxes.get(id).record);
+  });
+}
+
+export function resumeSandbox(
+  context: Context,
+  id: string,
+  request: ResumeRequest,
+): Promise<Sandbox> {
+  const { sandboxes, snapshots, events, settings } = context;
+  return sandboxes.exclusive(id, "being resumed", (entry) => {
+    requireState(entry, "paused");
+    requireCapacity(context);
+    return snapshots.hold(entry.record.snapshot ?? "", async (snapshot) => {
+      const { contract, metadata } = snapshot;
+      const admitted = admit(context, snapshot, id, request.override);
+      const { overrides } = entry.record;
+      sandboxes.save(id, { state: "resuming", overrides: [...overrides, ...admitted] });
+      sandboxes.set(id, { contract });
+      try {
+        await loadInto(context, id, snapshot);
+      } catch (error) {
+        sandboxes.save(id, { state: "paused", vm: undefined, overrides });
+        throw error;
+      }
+      const seconds = request.timeoutSeconds ?? settings.defaultTimeoutSeconds;
+      sandboxes.save(id, { state: "running", deadline: deadlineIn(seconds) });
+      events.emit("sandbox.resumed", id, { snapshot: metadata.name });
+      return viewOf(sandboxes.get(id).record);
+    });
+  });
+}

@@ -1,0 +1,32 @@
+/** A sandbox as its record keeps it on disk, and as the API shows it. */
+import { Sandbox, SnapshotMetadata, type SandboxState } from "@evenkeel/contract";
+import { z } from "zod";
+
+const SANDBOX_SCHEMA = "evenkeel/sandbox@1";
+
+export const SandboxRecord = Sandbox.omit({ pid: true }).extend({
+  schema: z.literal(SANDBOX_SCHEMA).default(SANDBOX_SCHEMA),
+  vsock: z.boolean(),
+  disks: SnapshotMetadata.shape.disks,
+  /** The running microVM. */
+  vm: z.object({ directory: z.string(), pid: z.int(), startTime: z.string() }).optional(),
+  /** The snapshot that a pause is making. */
+  pending: z.string().optional(),
+  /** How many snapshots were taken, for their names. */
+  taken: z.int(),
+});
+
+export type SandboxRecord = z.infer<typeof SandboxRecord>;
+
+export function viewOf(record: SandboxRecord): Sandbox {
+  const { schema: _schema, vsock: _vsock, disks: _disks, ...rest } = record;
+  const { vm, pending: _pending, taken: _taken, ...view } = rest;
+  return vm === undefined ? view : { ...view, pid: vm.pid };
+}
+
+/** States in which a sandbox has a microVM, or is about to have one. */
+const LIVE: ReadonlySet<SandboxState> = new Set(["creating", "running", "pausing", "resuming"]);
+
+export function isLive({ state }: SandboxRecord): boolean {
+  return LIVE.has(state);
+}

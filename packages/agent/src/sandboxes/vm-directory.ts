@@ -1,0 +1,83 @@
+/** The directory of one microVM: its disks, and what the VMM keeps there. */
+import { link, mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { SnapshotMetadata } from "@evenkeel/contract";
+import { contractToJson, prettyJson, type CpuContract } from "@evenkeel/core";
+import type { Drive, Vsock } from "@evenkeel/host";
+import type { Context } from "../context.ts";
+import { clone } from "../store/durable.ts";
+import { CONTRACT_FILE, diskPath, type Snapshot } from "../store/snapshot-files.ts";
+
+type Disk = SnapshotMetadata["disks"][number];
+
+/** A disk with the file that its contents come from. */
+export interface DiskSource extends Disk {
+  readonly source: string;
+  /** In a directory of the agent's, where nobody writes to what is read-only. */
+  readonly own: boolean;
+}
+
+/** The guest's context id: any works, since each microVM has a vsock of its own. */
+const GUEST_CID = 3;
+
+/** Where a guest's vsock is, within its microVM's directory. */
+export function vsockPath(directory: string): string {
+  return join(directory, "vsock.sock");
+}
+
+export function vsockOf(directory: string): Vsock {
+  return { cid: GUEST_CID, path: vsockPath(directory) };
+}
+
+/**
+ * In the microVM's directory, where a driver names files relative to it: a snapshot finds its own
+ * disks in whatever directory it is resumed.
+ */
+export function drivesOf(directory: string, disks: readonly Disk[]): Drive[] {
+  return disks.map(({ id, readOnly, root }) => {
+    return { id, path: diskPath(directory, id), readOnly, root };
+  });
+}
+
+export function sourcesIn(directory: string, disks: readonly Disk[]): DiskSource[] {
+  return disks.map((disk) => ({ ...disk, source: diskPath(directory, disk.id), own: true }));
+}
+
+/**
+ * Puts disks into a directory: copies, or for what nobody writes, further names of one file. An
+ * operator's image is copied always, since one that is built anew may be the same file.
+ */
+export async function placeDisks(
+  { snapshots }: Context,
+  disks: readonly DiskSource[],
+  directory: string,
+): Promise<void> {
+  for (const { id, source, readOnly, own } of disks) {
+    const place = diskPath(directory, id);
+    if (readOnly && own) await link(source, place);
+    else await snapshots.heavy(() => clone(source, place));
+  }
+}
+
+/** Makes the directory with its disks and returns it. */
+export async function makeVmDirectory(
+  context: Context,
+  id: string,
+  disks: readonly DiskSource[],
+): Promise<string> {
+  const directory = context.paths.vm(id);
+  await mkdir(join(directory, "disks"), { recursive: true, mode: 0o700 });
+  await placeDisks(context, disks, directory);
+  return directory;
+}
+
+/** Keeps the running guest's contract with it: its snapshot may be deleted meanwhile. */
+export async function keepContract(directory: string, of: Snapshot | CpuContract): Promise<void> {
+  const place = join(directory, CONTRACT_FILE);
+  if ("metadata" in of) await link(join(of.directory, CONTRACT_FILE), place);
+  else await writeFile(place, prettyJson(contractToJson(of)));
+}
+
+export async function removeVmDirectory({ paths }: Context, id: string): Promise<void> {
+  await rm(paths.vm(id), { recursive: true, force: true });
+}

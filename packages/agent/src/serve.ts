@@ -1,0 +1,44 @@
+/** Where an agent listens: a Unix socket, or TCP. */
+import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { accepts } from "@evenkeel/host";
+import type { Agent } from "./agent.ts";
+import { AgentError, messageOf } from "./errors.ts";
+
+export type Address =
+  | { readonly kind: "unix"; readonly path: string }
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number };
+
+/** `/run/evenkeel/agent.sock`, `127.0.0.1:7700`, `[::1]:7700`; throws BAD_CONFIG. */
+export function parseAddress(text: string): Address {
+  if (text.includes("/")) return { kind: "unix", path: text };
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    const message = `listen: "${text}" is neither a path with a slash nor host:port`;
+    throw new AgentError("BAD_CONFIG", message);
+  }
+  return { kind: "tcp", host: match[1] ?? match[2] ?? "", port };
+}
+
+/** Removes the socket that a killed agent left; throws BAD_CONFIG where one still listens. */
+async function clear(path: string): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true });
+  if (!existsSync(path)) return;
+  if (await accepts(path)) throw new AgentError("BAD_CONFIG", `${path}: somebody listens there`);
+  rmSync(path);
+}
+
+/** Listens; what it returns is where, as a person reads it. Throws BAD_CONFIG. */
+export async function listen({ app }: Agent, address: Address): Promise<string> {
+  try {
+    if (address.kind === "tcp") return await app.listen({ host: address.host, port: address.port });
+    await clear(address.path);
+    await app.listen({ path: address.path });
+    chmodSync(address.path, 0o600);
+    return address.path;
+  } catch (cause) {
+    if (cause instanceof AgentError) throw cause;
+    throw new AgentError("BAD_CONFIG", `listen: ${messageOf(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,57 @@
+/** Where everything stands in an agent's data directory. docs/agent.md shows the same. */
+import { mkdirSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import { AgentError } from "../errors.ts";
+
+export interface Paths {
+  readonly data: string;
+  readonly snapshots: string;
+  readonly sandboxes: string;
+  readonly vms: string;
+  readonly lock: string;
+  /** A sandbox's record. */
+  sandbox(id: string): string;
+  /** The directory of a sandbox's microVM: socket, console, disks. */
+  vm(id: string): string;
+}
+
+/** sockaddr_un.sun_path has 108 bytes, the last a NUL: unix(7). */
+const SOCKET_PATH_LIMIT = 107;
+/** `vms/`, an id, and the longest socket name that a VMM makes there. */
+const LONGEST_SOCKET = "/vms/".length + 32 + "/vsock.sock_4294967295".length;
+
+/** Without symbolic links: processes are found again by the directory that they run in. */
+function realDirectory(directory: string): string {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return realpathSync(directory);
+  } catch (cause) {
+    throw new AgentError("BAD_CONFIG", `${directory}: cannot be made or read`, { cause });
+  }
+}
+
+export function openPaths(directory: string): Paths {
+  const data = realDirectory(directory);
+  const limit = SOCKET_PATH_LIMIT - LONGEST_SOCKET;
+  if (Buffer.byteLength(data) > limit) {
+    const message = `${data}: the path may have ${limit} bytes, since sockets stand in it`;
+    throw new AgentError("BAD_CONFIG", message);
+  }
+  const paths: Paths = {
+    data,
+    snapshots: join(data, "snapshots"),
+    sandboxes: join(data, "sandboxes"),
+    vms: join(data, "vms"),
+    lock: join(data, "agent.lock"),
+    sandbox: (id) => join(data, "sandboxes", `${id}.json`),
+    vm: (id) => join(data, "vms", id),
+  };
+  try {
+    for (const path of [paths.snapshots, paths.sandboxes, paths.vms]) {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+    }
+  } catch (cause) {
+    throw new AgentError("BAD_CONFIG", `${data}: cannot be made or written`, { cause });
+  }
+  return paths;
+}

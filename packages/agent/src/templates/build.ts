@@ -1,0 +1,53 @@
+/** Building a template: boot, wait until the guest is ready, pause, snapshot. */
+import { randomBytes } from "node:crypto";
+import type { SnapshotMetadata, TemplateRequest } from "@evenkeel/contract";
+import type { MicroVm } from "@evenkeel/host";
+import type { Context } from "../context.ts";
+import { AgentError, messageOf } from "../errors.ts";
+import { bootMachine, prepareMachine, type ReadyMachine } from "../sandboxes/boot.ts";
+import { takeSnapshot, type Facts } from "../sandboxes/take.ts";
+import { removeVmDirectory } from "../sandboxes/vm-directory.ts";
+import { awaitReady } from "./readiness.ts";
+
+function factsOf({ machine, labels }: TemplateRequest, ready: ReadyMachine): Facts {
+  const { vcpus, memoryMib, vsock } = machine;
+  const disks = ready.disks.map(({ id, readOnly, root }) => ({ id, readOnly, root }));
+  return { kind: "template", vcpus, memoryMib, vsock, disks, labels, overrides: [] };
+}
+
+async function build(context: Context, request: TemplateRequest): Promise<SnapshotMetadata> {
+  const { name, machine, readiness } = request;
+  const ready = await prepareMachine(context, machine);
+  // Not a sandbox: what an interrupted build leaves is nobody's, and is reaped at the next start.
+  const id = `build-${randomBytes(8).toString("hex")}`;
+  let vm: MicroVm | undefined;
+  try {
+    vm = await bootMachine(context, id, ready);
+    await awaitReady(vm, readiness);
+    const facts = factsOf(request, ready);
+    return (await takeSnapshot(context, vm, name, facts, ready.contract)).metadata;
+  } finally {
+    await vm?.kill();
+    await removeVmDirectory(context, id);
+  }
+}
+
+/** Throws NAME_TAKEN, NO_SUCH_IMAGE, CPU_REFUSED, NOT_READY, DISK_FULL, VMM_FAILED. */
+export async function buildTemplate(
+  context: Context,
+  request: TemplateRequest,
+): Promise<SnapshotMetadata> {
+  const { events, snapshots } = context;
+  const { name } = request;
+  if (!snapshots.isFree(name)) {
+    throw new AgentError("NAME_TAKEN", `there is a snapshot called "${name}"`);
+  }
+  try {
+    const metadata = await build(context, request);
+    events.emit("template.created", name);
+    return metadata;
+  } catch (error) {
+    events.emit("template.failed", name, { message: messageOf(error) });
+    throw error;
+  }
+}

@@ -1,0 +1,166 @@
+/** What an agent finds again after it ended, in whatever state it was. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { MACHINE, startNode, TEMPLATE, until, type TestNode } from "./support.ts";
+
+function recordFile({ directory }: TestNode, id: string): string {
+  return join(directory, "d/sandboxes", `${id}.json`);
+}
+
+/** What a record would say had the agent been killed at another moment. */
+function rewrite(node: TestNode, id: string, change: object): void {
+  const file = recordFile(node, id);
+  const record = JSON.parse(readFileSync(file, "utf8")) as object;
+  writeFileSync(file, JSON.stringify({ ...record, ...change }));
+}
+
+const state = async ({ call }: TestNode, id: string) =>
+  (await call("GET", `/v1/sandboxes/${id}`)).body?.state;
+
+test("running sandboxes are found again and managed on; their deadlines stay", async () => {
+  const node = await startNode();
+  await node.call("POST", "/v1/templates", TEMPLATE);
+  const before = await node.call("POST", "/v1/sandboxes", { id: "one", from: "base" });
+  const again = await node.restart();
+  expect((await again.call("GET", "/v1/sandboxes/one")).body).toEqual(before.body);
+  expect((await again.call("POST", "/v1/sandboxes/one/pause")).status).toBe(200);
+  expect((await again.call("POST", "/v1/sandboxes/one/resume")).status).toBe(200);
+  process.kill((await again.call("GET", "/v1/sandboxes/one")).body.pid, "SIGKILL");
+  await until("it failed", async () => (await state(again, "one")) === "failed");
+});
+
+test("a sandbox whose VMM died meanwhile has failed", async () => {
+  const node = await startNode();
+  const { body } = await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
+  await node.agent.close();
+  process.kill(body.pid, "SIGKILL");
+  await until("it is gone", () => !existsSync(`/proc/${body.pid}/exe`));
+  const again = await node.restart();
+  expect(await state(again, "one")).toBe("failed");
+});
+
+test("an adopted guest that dies later is noticed as well", async () => {
+  const node = await startNode();
+  const { body } = await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
+  const again = await node.restart();
+  process.kill(body.pid, "SIGKILL");
+  await until("it failed", async () => (await state(again, "one")) === "failed");
+  expect((await again.call("GET", "/v1/sandboxes/one")).body.failure.message).toBe(
+    "the VMM is gone",
+  );
+});
+
+test("a pause that was cut short before its snapshot was whole never was", async () => {
+  const node = await startNode();
+  await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
+  await node.agent.close();
+  rewrite(node, "one", { state: "pausing", pending: "one.1", taken: 1 });
+  const half = join(node.directory, "d/snapshots/.new-half");
+  mkdirSync(half);
+  writeFileSync(join(half, "memory"), "half of it");
+  const again = await node.restart();
+  expect(await state(again, "one")).toBe("running");
+  expect((await again.call("GET", "/v1/snapshots")).body.snapshots).toEqual([]);
+  expect(readdirSync(join(node.directory, "d/snapshots"))).toEqual([]);
+});
+
+test("a pause that was cut short after its snapshot was whole is finished", async () => {
+  const node = await startNode();
+  const { body } = await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
+  const running = readFileSync(recordFile(node, "one"), "utf8");
+  await node.call("POST", "/v1/sandboxes/one/pause");
+  await node.call("POST", "/v1/sandboxes", { id: "two", machine: MACHINE });
+  await node.agent.close();
+  writeFileSync(recordFile(node, "one"), running);
+  rewrite(node, "one", { state: "pausing", pending: "one.1", taken: 1 });
+  const again = await node.restart();
+  expect(await state(again, "one")).toBe("paused");
+  expect(existsSync(`/proc/${body.pid}`)).toBe(false);
+  expect((await again.call("POST", "/v1/sandboxes/one/resume")).status).toBe(200);
+});
+
+test("a resume that was cut short is paused again", async () => {
+  const node = await startNode();
+  await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
+  await node.call("POST", "/v1/sandboxes/one/pause");
+  const { body } = await node.call("POST", "/v1/sandboxes/one/resume");
+  await node.agent.close();
+  rewrite(node, "one", { state: "resuming" });
+  const again = await node.restart();
+  expect(await state(again, "one")).toBe("paused");
+  expect(existsSync(`/proc/${body.pid}`)).toBe(false);
+  expect((await again.call("POST", "/v1/sandboxes/one/resume")).status).toBe(200);
+});
+
+test("a creation that was cut short has failed, and its VMM is ended, recorded or not", async () => {
+  const node = await startNode();
+  const pids = [];
+  for (const id of ["noted", "lost"]) {
+    pids.push((await node.call("POST", "/v1/sandboxes", { id, machine: MACHINE })).body.pid);
+  }
+  await node.agent.close();
+  rewrite(node, "noted", { state: "creating" });
+  rewrite(node, "lost", { state: "creating", vm: undefined });
+  const again = await node.restart();
+  for (const id of ["noted", "lost"]) expect(await state(again, id)).toBe("failed");
+  for (const pid of pids) await until("it is gone", () => !existsSync(`/proc/${pid}/exe`));
+  expect(readdirSync(join(node.directory, "d/vms"))).toEqual([]);
+});
+
+test("a kill that was cut short is finished", async () => {
+  const node = await startNode();
+  const { body } = await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
+  await node.agent.close();
+  rewrite(node, "one", { state: "killing" });
+  const again = await node.restart();
+  expect(await state(again, "one")).toBeUndefined();
+  expect(existsSync(`/proc/${body.pid}`)).toBe(false);
+});
+
+test("a VMM that nobody knows is reaped, with its directory", async () => {
+  const node = await startNode();
+  const { body } = await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
+  await node.agent.close();
+  rmSync(recordFile(node, "one"));
+  const again = await node.restart();
+  expect((await again.call("GET", "/v1/sandboxes")).body.sandboxes).toEqual([]);
+  await until("it is gone", () => !existsSync(`/proc/${body.pid}/exe`));
+  expect(readdirSync(join(node.directory, "d/vms"))).toEqual([]);
+});
+
+test("a snapshot that is not whole is not listed", async () => {
+  const node = await startNode();
+  await node.call("POST", "/v1/templates", TEMPLATE);
+  await node.call("POST", "/v1/templates", { ...TEMPLATE, name: "other" });
+  await node.agent.close();
+  writeFileSync(join(node.directory, "d/snapshots/base/memory"), "cut short");
+  const again = await node.restart();
+  const { body } = await again.call("GET", "/v1/snapshots");
+  expect(body.snapshots.map(({ name }: { name: string }) => name)).toEqual(["other"]);
+});
+
+test("a record that nobody can read is left alone and does not stop the others", async () => {
+  const node = await startNode();
+  await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
+  await node.agent.close();
+  writeFileSync(recordFile(node, "two"), '{"id": "tw');
+  const again = await node.restart();
+  expect(await state(again, "one")).toBe("running");
+});
+
+test("a data directory has one agent", async () => {
+  const node = await startNode();
+  const second = startNode({ directory: node.directory });
+  await expect(second).rejects.toMatchObject({ code: "DATA_IN_USE", exitCode: 3 });
+  // An agent that was killed has left its mark; it holds nobody up.
+  await node.agent.close();
+  writeFileSync(join(node.directory, "d/agent.lock"), "999999 12345\n");
+  await node.restart();
+});
+
+test("a data directory whose path leaves no room for sockets is refused", async () => {
+  const long = `/tmp/${"x".repeat(60)}`;
+  await expect(startNode({ directory: long })).rejects.toMatchObject({ code: "BAD_CONFIG" });
+  rmSync(long, { recursive: true, force: true });
+});

@@ -1,0 +1,111 @@
+/** Agents on doubles of Firecracker, in directories of their own. */
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  installDouble,
+  type DoubleSettings,
+  type InstalledDouble,
+} from "@evenkeel/firecracker-double";
+import { createFirecrackerDriver } from "@evenkeel/host";
+import { onTestFinished } from "vitest";
+import { createAgent, type Agent, type AgentOptions } from "../src/index.ts";
+import { ICE_LAKE, loadProfile, makeImages, VERSION } from "./fixtures.ts";
+
+export {
+  CASCADE_LAKE,
+  ICE_LAKE,
+  loadProfile,
+  MACHINE,
+  ROOT,
+  TEMPLATE,
+  VERSION,
+} from "./fixtures.ts";
+
+export function temporaryDirectory(): string {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), "ek-")));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+export interface TestNode {
+  readonly directory: string;
+  readonly agent: Agent;
+  readonly double: InstalledDouble;
+  /** Calls the API and returns the status and the body. */
+  readonly call: Call;
+  /** Ends the agent and starts another on the same directory, set up otherwise if told so. */
+  readonly restart: (change?: NodeSetup) => Promise<TestNode>;
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- bodies are looked into by tests
+type Answer = { readonly status: number; readonly body: any };
+type Call = (method: Method, url: string, body?: unknown) => Promise<Answer>;
+type Method = "GET" | "POST" | "PUT" | "DELETE";
+
+function callerOf({ app }: Agent, token: string | undefined): Call {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  return async (method, url, body) => {
+    const payload = body === undefined ? {} : { payload: body as object };
+    const response = await app.inject({ method, url, headers, ...payload });
+    const text = response.body;
+    return { status: response.statusCode, body: text === "" ? undefined : response.json() };
+  };
+}
+
+export interface NodeSetup extends Partial<Omit<AgentOptions, "profile" | "driver">> {
+  /** The node's profile file; Ice Lake by default. */
+  readonly profile?: string;
+  readonly double?: Partial<DoubleSettings>;
+}
+
+/** An agent in this process; it and all its microVMs end with the test. */
+export async function startNode(setup: NodeSetup = {}): Promise<TestNode> {
+  const { profile = ICE_LAKE, double: settings, directory = temporaryDirectory(), ...rest } = setup;
+  const versions = join(directory, "fc");
+  const double = installDouble(versions, { version: VERSION, ...settings });
+  const driver = createFirecrackerDriver({ binary: double.path, version: VERSION });
+  const agent = await createAgent({
+    driver,
+    profile: loadProfile(profile),
+    directory: join(directory, "d"),
+    ...makeImages(directory),
+    ...rest,
+  });
+  const call = callerOf(agent, setup.token);
+  let open = true;
+  const close = async () => {
+    if (!open) return;
+    open = false;
+    await agent.close();
+  };
+  onTestFinished(async () => {
+    if (open) await killAll(call);
+    await close();
+  });
+  return {
+    directory,
+    agent,
+    double,
+    call,
+    restart: async (change = {}) => {
+      await close();
+      return startNode({ ...setup, ...change, directory });
+    },
+  };
+}
+
+async function killAll(call: Call): Promise<void> {
+  const { body } = await call("GET", "/v1/sandboxes");
+  for (const { id } of body.sandboxes) await call("DELETE", `/v1/sandboxes/${id}`);
+}
+
+/** Waits until something is so; fails after ten seconds. */
+export async function until(what: string, is: () => Promise<boolean> | boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!(await is())) {
+    if (Date.now() > deadline) throw new Error(`it never came to pass: ${what}`);
+    await sleep(20);
+  }
+}

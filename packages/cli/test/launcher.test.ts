@@ -1,0 +1,59 @@
+/** `evenkeel launcher` as an operator uses it, on a double of Firecracker. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { installDouble } from "@evenkeel/firecracker-double";
+import { expect, test } from "vitest";
+import { CLX, evenkeel, ICX, temporaryDirectory } from "./run.ts";
+
+function firecrackerIn(directory: string, version = "1.14.1"): string {
+  return installDouble(join(directory, "versions"), { version }).path;
+}
+
+test("install with a plan, status, uninstall", () => {
+  const directory = temporaryDirectory();
+  const firecracker = firecrackerIn(directory);
+  const before = readFileSync(firecracker, "utf8");
+  const plan = join(directory, "plan");
+  expect(evenkeel(["plan", CLX, ICX, "--out", plan]).status).toBe(0);
+  const place = ["--firecracker", firecracker, "--at", firecracker];
+
+  const done = evenkeel(["launcher", "install", ...place, "--plan", plan, "--node", ICX]);
+  expect([done.status, done.stderr]).toEqual([0, ""]);
+  expect(done.stdout).toContain("Firecracker   1.14.1 at");
+  expect(done.stdout).toMatch(/class ice-lake-sp-[0-9a-f]{6}/);
+
+  const { status, stdout } = evenkeel(["launcher", "status", "--at", firecracker, "--json"]);
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ moved: true, node: "xeon-silver-4314", problems: [] });
+
+  expect(evenkeel(["launcher", "uninstall", "--at", firecracker]).status).toBe(0);
+  expect(readFileSync(firecracker, "utf8")).toBe(before);
+  expect(evenkeel(["launcher", "status", "--at", firecracker]).stderr).toContain("is none");
+});
+
+test("a built-in template is installed as a custom one, and a missing profile is said", () => {
+  const directory = temporaryDirectory();
+  const at = join(directory, "launcher");
+  const place = ["--firecracker", firecrackerIn(directory), "--at", at];
+  const { status, stderr } = evenkeel(["launcher", "install", ...place, "--cpu-template", "T2CL"]);
+  expect(status).toBe(0);
+  expect(stderr).toContain("give this node's profile with --node");
+  expect(readFileSync(at, "utf8")).toContain('"cpuid_modifiers"');
+});
+
+test.each([
+  [["--cpu-template", "T2S", "--node", ICX], 1, "refuses T2S on model 6/106/6"],
+  [["--cpu-template", "T9"], 2, 'no template built into Firecracker is called "T9"'],
+  [["--cpu-template", "None"], 2, "give one of --plan, --template and --cpu-template"],
+  [["--cpu-template", "T2", "--template", CLX], 2, "give one of --plan"],
+  [["--plan", "examples"], 2, "--plan needs --node"],
+  [["--template", "README.md"], 2, "README.md: "],
+])("%j is refused, and nothing is installed", (flags, status, message) => {
+  const directory = temporaryDirectory();
+  const at = join(directory, "launcher");
+  const place = ["--firecracker", firecrackerIn(directory), "--at", at];
+  const outcome = evenkeel(["launcher", "install", ...place, ...flags]);
+  expect(outcome.stderr).toContain(message);
+  expect(outcome.status).toBe(status);
+  expect(existsSync(at)).toBe(false);
+});

@@ -1,0 +1,53 @@
+/** The node itself: health, profile, events. */
+import { z } from "zod";
+import { Timestamp } from "../names.ts";
+
+export const Health = z
+  .object({
+    status: z.enum(["ok", "stopping"]),
+    node: z.string(),
+    vmm: z.string(),
+    version: z.string(),
+    cpu: z.string().meta({ description: "What shapes the guest CPU of a cold boot." }),
+    sandboxes: z.int(),
+    freeBytes: z.number().meta({ description: "Free space in the data directory." }),
+  })
+  .meta({ id: "Health" });
+
+/** Freely typed: docs/formats.md describes it, and `evenkeel show` reads it. */
+export const Profile = z
+  .record(z.string(), z.unknown())
+  .meta({ id: "Profile", description: "evenkeel/node-profile@1" });
+
+const EVENT_TYPES = [
+  "agent.started",
+  "agent.stopping",
+  "template.created",
+  "template.failed",
+  "snapshot.imported",
+  "snapshot.deleted",
+  "sandbox.created",
+  "sandbox.paused",
+  "sandbox.resumed",
+  "sandbox.extended",
+  "sandbox.killed",
+  "sandbox.failed",
+  "sandbox.adopted",
+  "verdict.refused",
+  "verdict.overridden",
+  "guest.crashed",
+  "orphan.reaped",
+] as const;
+
+export const AgentEvent = z
+  .object({
+    id: z.int(),
+    time: Timestamp,
+    type: z.enum(EVENT_TYPES),
+    subject: z.string().meta({ description: "The sandbox, template or snapshot; else empty." }),
+    data: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: "Event" });
+
+export type AgentEvent = z.infer<typeof AgentEvent>;
+export type AgentEventType = AgentEvent["type"];

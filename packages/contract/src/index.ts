@@ -1,0 +1,18 @@
+/** The public face of `@evenkeel/contract`: schemas of files and APIs. */
+export type { ErrorBody } from "./agent/errors.ts";
+export type { CpuSelection, Machine, Readiness } from "./agent/machine.ts";
+export type { AgentEvent, AgentEventType } from "./agent/node.ts";
+export { AGENT_ROUTES } from "./agent/routes.ts";
+export {
+  Sandbox,
+  type Override,
+  type ResumeRequest,
+  type SandboxRequest,
+  type SandboxState,
+} from "./agent/sandbox.ts";
+export {
+  SNAPSHOT_SCHEMA,
+  SnapshotMetadata,
+  type OverrideRecord,
+  type TemplateRequest,
+} from "./agent/snapshot.ts";

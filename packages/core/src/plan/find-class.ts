@@ -1,0 +1,38 @@
+/** Which class of a plan is a node's: by what it offers, and by its name only to explain. */
+import { armClassIdentity } from "../arm/class.ts";
+import { classIdentity, type ClassIdentity } from "../profile/class.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import type { PlanFile, PlanFileClass } from "../read/plan.ts";
+import { vendorOf } from "../tables/vendors.ts";
+
+export type ClassMatch =
+  /** The node offers what this class offers, whether the plan names it or not. */
+  | { readonly kind: "found"; readonly planned: PlanFileClass }
+  /** The plan names the node, but it offers something else now: a new kernel, microcode, BIOS. */
+  | { readonly kind: "changed"; readonly planned: PlanFileClass }
+  | { readonly kind: "unknown" };
+
+function identityOf(profile: NodeProfile): ClassIdentity | undefined {
+  if (profile.cpu.arch === "aarch64") return armClassIdentity(profile);
+  const leaf0 = profile.cpu.cpuid.find(({ leaf }) => leaf === 0);
+  const vendor = leaf0 === undefined ? undefined : vendorOf(leaf0);
+  return vendor === undefined ? undefined : classIdentity(profile, vendor);
+}
+
+/** A class's id ends with the first digits, six at least, of its digest. */
+function isCalled(id: string, { model, digest }: ClassIdentity): boolean {
+  const dash = id.lastIndexOf("-");
+  const digits = id.slice(dash + 1);
+  return id.slice(0, dash) === model && digits.length >= 6 && digest.startsWith(digits);
+}
+
+export function findPlannedClass(plan: PlanFile, profile: NodeProfile): ClassMatch {
+  const identity = identityOf(profile);
+  const sameArch = plan.arch === profile.cpu.arch;
+  const found = plan.classes.find(
+    ({ id }) => identity !== undefined && sameArch && isCalled(id, identity),
+  );
+  if (found !== undefined) return { kind: "found", planned: found };
+  const named = plan.classes.find(({ nodes }) => nodes.includes(profile.name));
+  return named === undefined ? { kind: "unknown" } : { kind: "changed", planned: named };
+}

@@ -1,0 +1,203 @@
+# Starts Firecracker with a CPU template for an orchestrator that knows nothing of templates.
+# docs/launcher.md tells how it works. Set above: $real, $inline, $template.
+#
+# This process becomes Firecracker by exec, so that pid, exit code, signals and standard streams
+# are its own. Firecracker listens on a private socket first; a helper that lives for some
+# milliseconds gives it the template, and only then links the socket to the path that the
+# orchestrator waits for. Whatever fails, that path never leads to a Firecracker without the
+# template.
+#
+# Perl because one process does it all: a shell would start six programs, each of which takes as
+# long as Firecracker itself. No modules, for the same reason.
+
+use strict;
+
+my $pid = $$;
+
+sub say_why { print STDERR "evenkeel launcher: $_[0]\n" }
+
+sub fail {
+    say_why($_[0]);
+    exit 1;
+}
+
+sub become { exec { $real } $real, @_ or fail("$real: $!") }
+
+# --- What the command line asks for; Firecracker itself judges whether it is right. ---
+
+# Where the values of these options stand; Firecracker takes none that begins with two dashes.
+my ($socket_at, $config_at, $alone, $end);
+$end = @ARGV;
+for my $i (0 .. $#ARGV) {
+    my $option = $ARGV[$i];
+    if ($option eq '--') { $end = $i; last }
+    # These print and end.
+    if ($option =~ /^(?:--help|-h|--version|--snapshot-version|--describe-snapshot)$/) {
+        become(@ARGV);
+    }
+    $alone = 1 if $option eq '--no-api';
+    next if $i == $#ARGV or $ARGV[$i + 1] =~ /^--/;
+    $socket_at = $i + 1 if $option eq '--api-sock';
+    $config_at = $i + 1 if $option eq '--config-file';
+}
+
+# Without an API and a configuration there is no microVM: Firecracker says so.
+become(@ARGV) if $alone and not defined $config_at;
+
+-x $real or fail("$real cannot be executed");
+(stat $real)[9] <= (stat $0)[9]
+    or fail("$real is newer than this launcher; install the launcher again");
+
+# --- A configuration file: the template goes into a copy. ---
+
+# Keeps a text in a file without a name; returns where Firecracker can open it.
+sub held {
+    my ($text) = @_;
+    my $directory = $ENV{TMPDIR} || '/tmp';
+    my $name = "$directory/.evenkeel.$pid." . length $text;
+    # Firecracker is to inherit it, so it must not be closed by exec.
+    local $^F = 1 << 20;
+    my $mask = umask 077;
+    mkdir($name) or fail("$name: $!");
+    open(my $out, '+>', "$name/text") or fail("$name/text: $!");
+    umask $mask;
+    unlink "$name/text";
+    rmdir $name;
+    syswrite($out, $text) == length $text or fail("$name/text: $!");
+    our @kept;
+    push @kept, $out;
+    return '/proc/self/fd/' . fileno $out;
+}
+
+# A member named twice is refused by Firecracker: a configuration that brings a template of its
+# own ends in a failed start.
+if (defined $config_at) {
+    my $config = $ARGV[$config_at];
+    open(my $in, '<', $config) or fail("$config: $!");
+    my $text = do { local $/; <$in> };
+    close $in;
+    $text =~ s/^\s*\{// or fail("$config is not a JSON object");
+    my $value = $inline ? $template : '"' . held($template) . '"';
+    $ARGV[$config_at] = held("{\"cpu-config\": $value, $text");
+    become(@ARGV);
+}
+
+# --- The API: the template goes to the private socket before anybody else gets there. ---
+
+my $socket = defined $socket_at ? $ARGV[$socket_at] : '/run/firecracker.socket';
+# State and start time of this process, which becomes Firecracker; nothing where it is gone.
+sub look {
+    open(my $stat, '<', "/proc/$pid/stat") or return;
+    my @fields = split ' ', (<$stat> =~ /.*\) (.*)/s)[0];
+    return @fields[0, 19];
+}
+
+my (undef, $born) = look();
+
+# Whether it still runs; the pid may have been used again.
+sub runs {
+    return kill(0, $pid) unless defined $born;
+    my ($state, $since) = look();
+    return defined $since && $since eq $born && $state ne 'Z';
+}
+
+my $private;
+
+sub clean_up {
+    unlink "$private/s";
+    rmdir $private;
+}
+
+# The helper's: ends the microVM.
+sub give_up {
+    if (runs()) {
+        say_why("the microVM was ended: $_[0]");
+        kill('KILL', $pid);
+    }
+    clean_up();
+    exit 1;
+}
+
+# Connects once somebody listens: between bind and listen the socket is there and refuses.
+sub api {
+    for my $round (1 .. 1500) {
+        if (-S "$private/s") {
+            socket(my $api, 1, 1, 0) or give_up("socket: $!");
+            return $api if connect($api, pack('Sa*', 1, "$private/s"));
+        }
+        runs() or give_up('');
+        select(undef, undef, undef, $round < 1000 ? 0.0005 : 0.05);
+    }
+    give_up('it has opened no API socket');
+}
+
+# Sends the template; returns status and body of the answer.
+sub put_template {
+    my ($api) = @_;
+    my $request = "PUT /cpu-config HTTP/1.1\r\nHost: localhost\r\n"
+        . 'Content-Type: application/json' . "\r\n"
+        . 'Content-Length: ' . length($template) . "\r\n\r\n" . $template;
+    while (length $request) {
+        my $sent = syswrite($api, $request) or give_up("writing the CPU template: $!");
+        substr($request, 0, $sent) = '';
+    }
+    my $answer = '';
+    for (;;) {
+        my ($head, $body) = split /\r\n\r\n/, $answer, 2;
+        if (defined $body) {
+            my $length = $head =~ /^content-length: *(\d+)/im ? $1 : 0;
+            return ($head =~ m{^HTTP/\S+ (\d+)} ? $1 : 0, $body) if length $body >= $length;
+        }
+        sysread($api, $answer, 65536, length $answer) or give_up('no answer to the CPU template');
+    }
+}
+
+sub configure {
+    $SIG{$_} = sub { give_up('interrupted before the CPU template was applied') }
+        for qw(HUP INT TERM);
+    $SIG{ALRM} = sub { give_up('no answer to the CPU template within 10 s') };
+    $SIG{PIPE} = 'IGNORE';
+    my $api = api();
+    alarm 10;
+    my ($status, $body) = put_template($api);
+    $status == 204 or give_up("Firecracker refused the CPU template: $body");
+    # Unlike rename, link fails where there is something already.
+    link("$private/s", $socket) or give_up("$socket: $!");
+    clean_up();
+}
+
+sub make_private {
+    my $directory = $socket =~ m{^(.*/)} ? $1 : './';
+    for my $suffix ('', 'a' .. 'f') {
+        $private = "${directory}.ek$pid$suffix";
+        return if mkdir($private, 0700);
+    }
+    fail("no directory can be made in $directory: $!");
+}
+
+if (-e $socket or -l $socket) {
+    fail("Failed to open the API socket at: $socket. Check that it is not already used.");
+}
+make_private();
+
+# The helper's parent ends at once, so that the helper is nobody's child here: Firecracker would
+# not wait for it.
+my $between = fork;
+defined $between or fail("fork: $!");
+if ($between == 0) {
+    my $helper = fork;
+    if (defined $helper and $helper == 0) {
+        configure();
+        exit 0;
+    }
+    exit(defined $helper ? 0 : 1);
+}
+waitpid $between, 0;
+if ($? != 0) {
+    clean_up();
+    fail('fork: no helper could be started');
+}
+
+if (defined $socket_at) { $ARGV[$socket_at] = "$private/s" }
+else { splice @ARGV, $end, 0, '--api-sock', "$private/s" }
+become(@ARGV);

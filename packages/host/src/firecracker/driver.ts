@@ -1,0 +1,150 @@
+/** Firecracker as a {@link VmmDriver}. */
+import { isAbsolute, relative } from "node:path";
+import { formatTemplate, knownLine } from "@evenkeel/core";
+import { HostError } from "../errors.ts";
+import type { BootSpec, CpuChoice, LoadSpec, MicroVm, VmmDriver } from "../vmm.ts";
+import { createClient, type FirecrackerClient, type SnapshotLoad } from "./client.ts";
+import { reap } from "./reap.ts";
+import { adoptProcess, startProcess, type FirecrackerProcess } from "./process.ts";
+
+export interface FirecrackerOptions {
+  readonly binary: string;
+  /** As its directory is called, such as `1.14.1` or `v1.14.1_431f1fc`. */
+  readonly version: string;
+  /** Milliseconds for an API call; ten seconds unless told otherwise. */
+  readonly timeout?: number;
+}
+
+/**
+ * Firecracker runs in the microVM's directory and keeps paths in snapshots as they were given: a
+ * file in that directory is named relative to it, so that a snapshot can be loaded in another.
+ */
+function pathIn(directory: string, path: string): string {
+  const inside = relative(directory, path);
+  return inside === "" || inside.startsWith("..") || isAbsolute(inside) ? path : inside;
+}
+
+async function configureCpu(client: FirecrackerClient, cpu: CpuChoice): Promise<void> {
+  // After the machine's configuration, which until 1.4 would have wiped it.
+  if (cpu.kind === "template") await client.setCpu(formatTemplate(cpu.template));
+}
+
+async function configure(client: FirecrackerClient, spec: BootSpec): Promise<void> {
+  const { directory, kernel, initrd, drives, networks = [], vsock, cpu } = spec;
+  await client.setMachine({
+    vcpu_count: spec.vcpus,
+    mem_size_mib: spec.memoryMib,
+    smt: spec.smt,
+    ...(cpu.kind === "built-in" ? { cpu_template: cpu.name } : {}),
+    track_dirty_pages: spec.trackDirtyPages ?? false,
+  });
+  await configureCpu(client, cpu);
+  await client.setBootSource({
+    kernel_image_path: kernel,
+    ...(initrd === undefined ? {} : { initrd_path: initrd }),
+    boot_args: spec.bootArgs,
+  });
+  for (const drive of drives) {
+    await client.setDrive({
+      drive_id: drive.id,
+      path_on_host: pathIn(directory, drive.path),
+      is_root_device: drive.root,
+      is_read_only: drive.readOnly,
+    });
+  }
+  for (const { id, hostDevice, mac } of networks) {
+    const address = mac === undefined ? {} : { guest_mac: mac };
+    await client.setNetwork({ iface_id: id, host_dev_name: hostDevice, ...address });
+  }
+  if (vsock !== undefined) {
+    await client.setVsock({ guest_cid: vsock.cid, uds_path: pathIn(directory, vsock.path) });
+  }
+}
+
+/** The flag for dirty pages got a new name in 1.13; the old one is deprecated from there on. */
+function dirtyPages(version: string, track: boolean): Partial<SnapshotLoad> {
+  const [, minor = 0] = knownLine(version).split(".").map(Number);
+  return minor >= 13 ? { track_dirty_pages: track } : { enable_diff_snapshots: track };
+}
+
+function loadOf(spec: LoadSpec, version: string): SnapshotLoad {
+  const { snapshot, memory } = spec;
+  return {
+    snapshot_path: snapshot.state,
+    mem_backend:
+      memory.kind === "file"
+        ? { backend_type: "File", backend_path: snapshot.memory }
+        : { backend_type: "Uffd", backend_path: memory.socket },
+    resume_vm: false,
+    ...dirtyPages(version, spec.trackDirtyPages ?? false),
+  };
+}
+
+function microVm(running: FirecrackerProcess, client: FirecrackerClient): MicroVm {
+  return {
+    record: running.record,
+    console: running.console,
+    exited: running.exited,
+    pause: () => client.setState("Paused"),
+    resume: () => client.setState("Resumed"),
+    snapshot: ({ state, memory }, kind) =>
+      client.createSnapshot({
+        snapshot_type: kind === "full" ? "Full" : "Diff",
+        snapshot_path: state,
+        mem_file_path: memory,
+      }),
+    kill: running.dispose,
+  };
+}
+
+/** Puts what Firecracker itself said last behind an error that tells nothing but that it is gone. */
+function explained(error: unknown, running: FirecrackerProcess): unknown {
+  if (!(error instanceof HostError) || error.code !== "VMM_GONE") return error;
+  return new HostError("VMM_GONE", `${error.message}: ${running.lastWords()}`, { cause: error });
+}
+
+/** Throws UNKNOWN_VERSION for a release that core knows nothing of. */
+export function createFirecrackerDriver(options: FirecrackerOptions): VmmDriver {
+  const { binary, version, timeout } = options;
+  knownLine(version);
+  const clientOf = (socket: string) =>
+    createClient(timeout === undefined ? { socket } : { socket, timeout });
+
+  /** Starts a process and prepares it; what fails leaves nothing behind. */
+  async function launch(
+    directory: string,
+    prepare: (client: FirecrackerClient) => Promise<void>,
+  ): Promise<MicroVm> {
+    const running = await startProcess(binary, directory);
+    const client = clientOf(running.socket);
+    try {
+      await prepare(client);
+      return microVm(running, client);
+    } catch (error) {
+      await running.dispose();
+      throw explained(error, running);
+    }
+  }
+
+  return {
+    vmm: "firecracker",
+    version,
+    boot: (spec) =>
+      launch(spec.directory, async (client) => {
+        await configure(client, spec);
+        await client.start();
+      }),
+    load: (spec) =>
+      launch(spec.directory, async (client) => {
+        await client.loadSnapshot(loadOf(spec, version));
+      }),
+    adopt: async (record) => {
+      const running = adoptProcess(record);
+      if (running === undefined) return undefined;
+      const client = clientOf(running.socket);
+      const answers = await client.instance().catch(() => undefined);
+      return answers === undefined ? undefined : microVm(running, client);
+    },
+    reap: async (directory) => reap(directory),
+  };
+}

@@ -1,0 +1,92 @@
+/** A launcher's files: what stands at a path, and putting an executable there in one step. */
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeSync,
+} from "node:fs";
+import { HostError } from "../errors.ts";
+import { readLauncher, type LauncherRecord } from "./script.ts";
+
+/** More than a record has, less than a Firecracker binary. */
+const HEAD_SIZE = 8192;
+
+export function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The record of the launcher at a path; undefined where something else is there, or nothing. */
+export function launcherAt(path: string): LauncherRecord | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch {
+    return undefined;
+  }
+  try {
+    const head = Buffer.alloc(HEAD_SIZE);
+    const length = readSync(fd, head, 0, HEAD_SIZE, 0);
+    return readLauncher(head.toString("utf8", 0, length));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** When a file's content changed last, in seconds; 0 where there is none. */
+export function changedAt(path: string): number {
+  return (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) / 1000;
+}
+
+/** Runs something that writes; says which path where it fails. */
+export function writing<T>(path: string, write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    if (error instanceof HostError) throw error;
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    throw new HostError("LAUNCHER_WRITE_FAILED", `${path}: ${code || message}`, { cause: error });
+  }
+}
+
+/**
+ * Writes an executable beside its place, lets `check` try it, and renames it there. It is made no
+ * older than `notBefore` (seconds): a launcher refuses a Firecracker that is newer than itself.
+ */
+export async function placeExecutable(
+  path: string,
+  text: string,
+  notBefore: number,
+  check: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    writing(path, () => {
+      const fd = openSync(temporary, "wx");
+      try {
+        writeSync(fd, text);
+        fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+      chmodSync(temporary, 0o755);
+      const time = Math.max(Date.now() / 1000, notBefore);
+      utimesSync(temporary, time, time);
+    });
+    await check(temporary);
+    writing(path, () => renameSync(temporary, path));
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}

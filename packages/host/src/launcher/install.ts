@@ -1,0 +1,203 @@
+/** Putting a launcher in Firecracker's place, and back. */
+import { createHash } from "node:crypto";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+} from "node:fs";
+import { basename, delimiter, dirname, join, resolve } from "node:path";
+import { CoreError, formatTemplate, knownLine, type CpuTemplate } from "@evenkeel/core";
+import { HostError } from "../errors.ts";
+import { BODY_LIMIT } from "../firecracker/client.ts";
+import { changedAt, launcherAt, placeExecutable, realPath, writing } from "./files.ts";
+import { launcherScript, type LauncherRecord } from "./script.ts";
+import { tryLauncher, versionOf } from "./try-out.ts";
+
+/** Beside the launcher, where a Firecracker goes whose place it takes. */
+const ASIDE = ".evenkeel";
+
+export interface InstallOptions {
+  /** The real Firecracker; may stand where the launcher is to be. */
+  readonly firecracker: string;
+  readonly at: string;
+  /** The template for this Firecracker version, and what it is called. */
+  readonly choose: (version: string) => { readonly template: CpuTemplate; readonly source: string };
+  readonly node?: string;
+  /** ISO 8601. */
+  readonly time: string;
+  /** Where perl is looked for. */
+  readonly path: string;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function findPerl(path: string): string {
+  const found = path
+    .split(delimiter)
+    .map((directory) => join(directory, "perl"))
+    .find((file) => file.startsWith("/") && isExecutable(file));
+  if (found !== undefined) return found;
+  throw new HostError("LAUNCHER_NO_PERL", `there is no perl in ${path}`);
+}
+
+/** Until 1.4 a later PUT /machine-config wiped a custom template. */
+function checkVersion(binary: string, version: string): void {
+  try {
+    knownLine(version);
+  } catch (error) {
+    if (!(error instanceof CoreError)) throw error;
+    const [major = 0, minor = 0] = version.split(".").map(Number);
+    if (major > 1 || (major === 1 && minor >= 5)) throw error;
+    throw new HostError(
+      "LAUNCHER_TOO_OLD",
+      `${binary} is Firecracker ${version}, where configuring the machine wipes a CPU template`,
+      { cause: error },
+    );
+  }
+}
+
+function templateText(template: CpuTemplate): string {
+  const text = JSON.stringify(JSON.parse(formatTemplate(template)));
+  const size = Buffer.byteLength(text);
+  if (size <= BODY_LIMIT) return text;
+  throw new HostError(
+    "VMM_BODY_TOO_LARGE",
+    `the template has ${size} bytes, Firecracker takes ${BODY_LIMIT}`,
+  );
+}
+
+interface Places {
+  /** The binary as it stands now, and where the launcher will look for it. */
+  readonly now: string;
+  readonly real: string;
+  readonly at: string;
+  readonly moved: boolean;
+}
+
+/** Where everything goes; nothing that is neither the Firecracker nor a launcher is overwritten. */
+function placesOf(firecracker: string, target: string): Places {
+  const at = resolve(target);
+  const earlier = launcherAt(firecracker);
+  const now = earlier?.real ?? realPath(firecracker);
+  if (now === undefined) throw new HostError("NOT_FIRECRACKER", `${firecracker}: there is none`);
+  const existing = launcherAt(at);
+  if (existing !== undefined && existing.moved && realPath(existing.real) === now) {
+    return { now, real: existing.real, at, moved: true };
+  }
+  if (realPath(at) === now) {
+    if (realPath(dirname(at)) !== dirname(now)) {
+      throw new HostError("LAUNCHER_OCCUPIED", `${at} is a symbolic link to ${now}`);
+    }
+    return { now, real: join(dirname(at), ASIDE, basename(at)), at, moved: true };
+  }
+  if (existing?.moved === true) {
+    throw new HostError(
+      "LAUNCHER_OCCUPIED",
+      `${at} is a launcher that took the place of another Firecracker, ${existing.real}`,
+    );
+  }
+  if (existing === undefined && existsSync(at)) {
+    throw new HostError("LAUNCHER_OCCUPIED", `${at} is there already and is no launcher`);
+  }
+  return { now, real: now, at, moved: false };
+}
+
+/** Links the Firecracker aside, so that its old place is never empty. */
+function moveAside({ now, real }: Places): void {
+  if (now === real) return;
+  const temporary = `${real}.${process.pid}.tmp`;
+  writing(real, () => {
+    mkdirSync(dirname(real), { recursive: true });
+    rmSync(temporary, { force: true });
+    linkSync(now, temporary);
+    renameSync(temporary, real);
+  });
+}
+
+/** Takes a directory away if there is nothing else in it. */
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Somebody keeps something else there.
+  }
+}
+
+export async function installLauncher(options: InstallOptions): Promise<LauncherRecord> {
+  const { firecracker, at: target, choose, node, time, path } = options;
+  const places = placesOf(firecracker, target);
+  const version = versionOf(places.now);
+  checkVersion(places.now, version);
+  const chosen = choose(version);
+  const template = templateText(chosen.template);
+  const record: LauncherRecord = {
+    real: places.real,
+    version,
+    moved: places.moved,
+    digest: createHash("sha256").update(template).digest("hex"),
+    source: chosen.source,
+    ...(node === undefined ? {} : { node }),
+    installed: time,
+  };
+  const text = launcherScript({ record, template, perl: findPerl(path) });
+  moveAside(places);
+  try {
+    await placeExecutable(places.at, text, changedAt(places.real), tryLauncher);
+  } catch (error) {
+    if (places.now !== places.real) {
+      rmSync(places.real, { force: true });
+      removeIfEmpty(dirname(places.real));
+    }
+    throw error;
+  }
+  return record;
+}
+
+function requireLauncher(at: string): LauncherRecord {
+  const record = launcherAt(at);
+  if (record !== undefined) return record;
+  throw new HostError("NOT_A_LAUNCHER", existsSync(at) ? `${at} is none` : `${at}: there is none`);
+}
+
+/** Takes a launcher away; a Firecracker whose place it took comes back in the same step. */
+export function uninstallLauncher(target: string): LauncherRecord {
+  const at = resolve(target);
+  const record = requireLauncher(at);
+  writing(at, () => {
+    if (record.moved) renameSync(record.real, at);
+    else rmSync(at);
+  });
+  if (record.moved) removeIfEmpty(dirname(record.real));
+  return record;
+}
+
+export interface LauncherStatus {
+  readonly record: LauncherRecord;
+  /** Why no microVM starts through it, if so. */
+  readonly problems: readonly string[];
+}
+
+/** Throws NOT_A_LAUNCHER. */
+export function launcherStatus(target: string): LauncherStatus {
+  const at = resolve(target);
+  const record = requireLauncher(at);
+  const { real, version } = record;
+  if (!isExecutable(real)) return { record, problems: [`${real} cannot be executed`] };
+  const problems: string[] = [];
+  if (changedAt(real) > changedAt(at)) problems.push(`${real} is newer than the launcher`);
+  const now = versionOf(real);
+  if (now !== version) problems.push(`${real} is Firecracker ${now} now, not ${version}`);
+  return { record, problems };
+}

@@ -1,0 +1,62 @@
+/** A launcher as text: what it is about in comments, its settings, then launcher.pl. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const BODY = fileURLToPath(new URL("../../launcher/launcher.pl", import.meta.url));
+
+/** Announces the record; a file without it is no launcher of ours. */
+const MARK = "# evenkeel launcher 1: ";
+
+/** What a launcher says about itself. */
+export interface LauncherRecord {
+  /** The Firecracker it starts. */
+  readonly real: string;
+  readonly version: string;
+  /** Whether `real` stood in the launcher's place before. */
+  readonly moved: boolean;
+  /** SHA-256 of the template as it is sent. */
+  readonly digest: string;
+  /** What was asked for: a plan's class, a file, a built-in template. */
+  readonly source: string;
+  /** The node's profile it was linted with, by name. */
+  readonly node?: string;
+  /** ISO 8601. */
+  readonly installed: string;
+}
+
+export interface LauncherScript {
+  readonly record: LauncherRecord;
+  /** The template's JSON. */
+  readonly template: string;
+  /** The interpreter's path. */
+  readonly perl: string;
+}
+
+/** From 1.13 on, a configuration file holds the template itself, before that a path to it. */
+function takesInline(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > 1 || minor >= 13;
+}
+
+/** A string in Perl's single quotes. */
+function quoted(text: string): string {
+  return `'${text.replaceAll(/[\\']/g, String.raw`\$&`)}'`;
+}
+
+export function launcherScript({ record, template, perl }: LauncherScript): string {
+  const inline = takesInline(record.version) ? 1 : 0;
+  const settings = [
+    `my $real = ${quoted(record.real)};`,
+    `my $inline = ${inline};`,
+    `my $template = ${quoted(template)};`,
+  ];
+  const head = [`#!${perl}`, MARK + JSON.stringify(record), ...settings];
+  return `${head.join("\n")}\n${readFileSync(BODY, "utf8")}`;
+}
+
+/** What a launcher's text says about itself; undefined where it is no launcher. */
+export function readLauncher(text: string): LauncherRecord | undefined {
+  const line = text.split("\n", 2)[1] ?? "";
+  if (!text.startsWith("#!") || !line.startsWith(MARK)) return undefined;
+  return JSON.parse(line.slice(MARK.length)) as LauncherRecord;
+}

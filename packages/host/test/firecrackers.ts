@@ -1,0 +1,33 @@
+/** What the tests run as Firecracker: the double always, a real one where it is given. */
+import { execFileSync } from "node:child_process";
+import { installDouble, type DoubleSettings } from "@evenkeel/firecracker-double";
+
+export interface Backend {
+  readonly name: string;
+  readonly version: string;
+  /** Puts the binary into a directory, if it has to be put, and returns its path. */
+  readonly binary: (directory: string, settings?: Partial<DoubleSettings>) => string;
+}
+
+const DOUBLE: Backend = {
+  name: "the double",
+  version: "1.14.1",
+  binary: (directory, settings) =>
+    installDouble(directory, { version: "1.14.1", ...settings }).path,
+};
+
+function realBackend(binary: string): Backend {
+  const said = execFileSync(binary, ["--version"], { encoding: "utf8" });
+  const version = /v(\d+\.\d+\.\d+)/.exec(said)?.[1] ?? "";
+  return { name: `Firecracker ${version}`, version, binary: () => binary };
+}
+
+const real = process.env["EVENKEEL_FIRECRACKER"];
+if (real === undefined) {
+  process.stdout.write("skipped on a real Firecracker: EVENKEEL_FIRECRACKER is not set\n");
+}
+
+export const BACKENDS: readonly Backend[] = [
+  DOUBLE,
+  ...(real === undefined ? [] : [realBackend(real)]),
+];

@@ -21,6 +21,11 @@ const LENIENT: Readonly<Record<string, string>> = {
   PKU: "QEMU's RDPKRU and WRPKRU look at CR4.PKE, which the snapshot brings along",
 };
 
+/** Whether an emulated guest may execute a feature that CPUID does not have. */
+export function isLenient(feature: string): boolean {
+  return LENIENT[feature] !== undefined;
+}
+
 function assessSurvival(
   { verdict, findings }: Judgement,
   exercised: ReadonlySet<string>,
@@ -28,7 +33,7 @@ function assessSurvival(
   if (verdict === "compatible") return { right: true, why: "" };
   // What the guest executes again and again cannot be missing where it lives on.
   const executed = deadly(findings).filter(({ name }) => exercised.has(name));
-  const untrue = executed.find(({ name }) => LENIENT[name] === undefined);
+  const untrue = executed.find(({ name }) => !isLenient(name));
   if (untrue !== undefined) {
     return { right: false, why: `${untrue.name} is said to be missing, but was executed` };
   }

@@ -184,6 +184,9 @@ export async function runLab(options: LabOptions): Promise<LabResult> {
   const kernel = await findKernel({ ...given, report, signal });
   return withSite(image, kernel.path, signal, async (site) => {
     const members = await probeAll(site, stations, options);
+    if (byVendor(members).length === 0) {
+      throw new LabError("FEW_NODES", "no two nodes are of one vendor, and snapshots never cross");
+    }
     const grids = await runGrids(site, options, members);
     return {
       qemu: stations[0]?.driver.version ?? "",

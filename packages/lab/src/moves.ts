@@ -7,7 +7,7 @@ import {
   type NodeProfile,
 } from "@evenkeel/core";
 import type { MicroVm, SnapshotFiles } from "@evenkeel/host";
-import { assess } from "./assess.ts";
+import { assess, isLenient } from "./assess.ts";
 import { readCanary } from "./console.ts";
 import { watchGuest } from "./guest.ts";
 import { diedWithout, type Outcome } from "./outcome.ts";
@@ -55,7 +55,8 @@ async function liveOn(site: Site, vm: MicroVm, to: Taken, ticks: number): Promis
   const done = site.canary
     ? (canary: { ticks: number }) => canary.ticks >= ticks
     : () => Date.now() - start >= OTHER_IMAGE_MS;
-  const lacks = (feature: string) => !hasFeatureBit(to.profile.cpu.cpuid, feature);
+  const lacks = (feature: string) =>
+    !isLenient(feature) && !hasFeatureBit(to.profile.cpu.cpuid, feature);
   const { console: text, died } = await watchGuest(vm, done, { lacks, signal: site.signal });
   const canary = readCanary(text);
   const lived = site.canary ? canary.ticks : linesIn(text);

@@ -9,7 +9,10 @@ export interface LabNode {
   readonly cpu: string;
 }
 
-/** Splits `A,-x,+y,B`: a part that begins with a sign or is `key=value` belongs to the model before. */
+/**
+ * Splits `A,-x,+y,B`: a part that begins with a sign or is `key=value` belongs to the model before.
+ * A CPU that is named again is another node: `A #2`.
+ */
 export function parseNodes(text: string): LabNode[] {
   const cpus: string[] = [];
   for (const part of text.split(",").map((p) => p.trim())) {
@@ -18,7 +21,10 @@ export function parseNodes(text: string): LabNode[] {
     if (last >= 0 && (/^[-+]/.test(part) || part.includes("="))) cpus[last] += `,${part}`;
     else cpus.push(part);
   }
-  return cpus.map((cpu) => ({ name: cpu, cpu }));
+  return cpus.map((cpu, i) => {
+    const before = cpus.slice(0, i).filter((other) => other === cpu).length;
+    return { name: before === 0 ? cpu : `${cpu} #${before + 1}`, cpu };
+  });
 }
 
 /**

@@ -79,6 +79,11 @@ test("models and their switches are told apart", () => {
     "Skylake-Server",
   ]);
   expect(cpus("")).toEqual([]);
+  expect(parseNodes("EPYC,EPYC,-abm,EPYC").map(({ name }) => name)).toEqual([
+    "EPYC",
+    "EPYC,-abm",
+    "EPYC #2",
+  ]);
 });
 
 function judgement(verdict: Verdict, ...names: string[]): Judgement {

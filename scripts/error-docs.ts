@@ -5,6 +5,7 @@ import { AGENT_ERRORS } from "@evenkeel/agent";
 import { CORE_ERRORS } from "@evenkeel/core";
 import { HOST_ERRORS } from "@evenkeel/host";
 import { ISA_ERRORS } from "@evenkeel/isa";
+import { LAB_ERRORS } from "@evenkeel/lab";
 import { CLI_ERRORS } from "../packages/cli/src/errors.ts";
 
 interface ErrorKind {
@@ -21,6 +22,7 @@ const SECTIONS: readonly (readonly [title: string, errors: Readonly<Record<strin
     ["Of the machine: KVM, kernels, VMMs, guests", HOST_ERRORS],
     ["Of crashes and binaries", ISA_ERRORS],
     ["Of a node's agent", AGENT_ERRORS],
+    ["Of the lab", LAB_ERRORS],
   ];
 
 const HEAD = `# Errors

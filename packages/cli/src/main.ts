@@ -5,6 +5,7 @@ import { addCrashVerbs } from "./verbs/crash.ts";
 import { addAgentVerbs } from "./verbs/agent.ts";
 import { addChangeVerbs } from "./verbs/change.ts";
 import { addInspectVerbs } from "./verbs/inspect.ts";
+import { addLabVerbs } from "./verbs/lab.ts";
 import { addLauncherVerbs } from "./verbs/launcher.ts";
 import { addNodeVerbs } from "./verbs/node.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
@@ -25,6 +26,7 @@ function programOf(setExit: SetExit): Command {
     addChangeVerbs,
     addAgentVerbs,
     addLauncherVerbs,
+    addLabVerbs,
     addCrashVerbs,
     addScanVerbs,
   ];

@@ -3,6 +3,7 @@ export type { ArmGivenUp } from "./arm/costs.ts";
 export { armModelText } from "./arm/models.ts";
 export type { ArmPlan, ArmPlannedClass } from "./arm/plan-arm.ts";
 export type { ArmRegister, CpuidEntry, MsrValue } from "./cpuid.ts";
+export { entryKey, indexEntries, REGISTERS, SIGNIFICANT_INDEX, type Register } from "./cpuid.ts";
 export {
   CORE_ERRORS,
   CoreError,
@@ -13,7 +14,7 @@ export {
 } from "./errors.ts";
 export { isDumpedMsr } from "./firecracker/dumped-msrs.ts";
 export { ALL_LINES, compareLines, formatLines, knownLine } from "./firecracker/versions.ts";
-export { fieldAddress, hexNumber } from "./format/address.ts";
+export { fieldAddress, hexNumber, registerAddress } from "./format/address.ts";
 export { prettyJson } from "./json/pretty.ts";
 export { compareText, listOf } from "./format/text.ts";
 export {
@@ -42,6 +43,7 @@ export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
 export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
+export type { GuestCpu } from "./plan/guest.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
 export { anyPlanToJson, planAny, type AnyPlanResult } from "./plan/plan-any.ts";
 export { planPools, type PlannedPools } from "./plan/pools.ts";
@@ -64,16 +66,18 @@ export { readText, type ReadOptions } from "./read/text.ts";
 export { driftOf, type Drift, type DriftOutcome } from "./drift/drift.ts";
 export type { PlannedDrift, PlannedNode } from "./drift/planned.ts";
 export { parseJson } from "./json/parse.ts";
+export { compareSeen, type PlannedDifference } from "./plan/compare-seen.ts";
 export type { PlanFile } from "./read/plan.ts";
 export { readProfileHeader } from "./read/profile.ts";
 export { GROUP_ORDER, UNCOUNTED_GROUPS } from "./tables/groups.ts";
 export type { CpuidField, MsrField } from "./tables/field.ts";
-export { fieldByName, fieldInfo } from "./tables/lookup.ts";
+export { CPUID_FIELDS, cpuidFields, fieldByName, fieldInfo } from "./tables/lookup.ts";
+export { applyTemplate } from "./template/apply.ts";
 export { LEVELS, levelOf } from "./tables/levels.ts";
 export { decodeSignature, formatFms } from "./tables/models.ts";
 export { formatTemplate } from "./template/format.ts";
 export { parseTemplate } from "./template/parse.ts";
-export { templateArch, type CpuTemplate } from "./template/template.ts";
+export { EMPTY_TEMPLATE, templateArch, type CpuTemplate } from "./template/template.ts";
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
 export { guestCpuOf } from "./catalogue/guest.ts";
 export { INTEL_MODELS, type IntelModelId } from "./catalogue/intel.ts";

@@ -29,6 +29,10 @@ export const HOST_ERRORS = {
     exitCode: 3,
     hint: "Install again on this machine with `npm ci`: koffi brings a library for each platform.",
   },
+  BAD_SNAPSHOT: {
+    exitCode: 2,
+    hint: "Give the state file that a snapshot under QEMU wrote, with its memory file beside it.",
+  },
   BAD_KERNEL: {
     exitCode: 2,
     hint: "Give an x86-64 Linux kernel: a bzImage such as /boot/vmlinuz-*, or an ELF vmlinux.",
@@ -37,6 +41,12 @@ export const HOST_ERRORS = {
     exitCode: 3,
     hint: "Give a kernel with --kernel PATH; on Debian, `apt-get update` lets one be downloaded.",
   },
+  NO_QEMU: { exitCode: 3, hint: "Install it: apt-get install qemu-system-x86" },
+  NO_CPU_MODEL: {
+    exitCode: 3,
+    hint: "`qemu-system-x86_64 -cpu help` lists the models; switches follow: Haswell,-avx2.",
+  },
+  NOT_WITH_QEMU: { exitCode: 2, hint: "Use Firecracker on KVM for this." },
   VMM_NOT_FOUND: {
     exitCode: 3,
     hint: "Binaries are looked for at $FIRECRACKER_VERSIONS_DIR/<version>/[<arch>/]firecracker.",

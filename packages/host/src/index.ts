@@ -9,6 +9,10 @@ export { initramfs, programEntries, type ArchiveEntry } from "./guest/initramfs.
 export { findKernel, type KernelImage, type KernelSearch } from "./guest/kernel-image.ts";
 export { KVM_PATH, withKvm } from "./kvm/device.ts";
 export { bootLive, type LiveBoot } from "./verify/live.ts";
+export type { CpuFinding } from "./qemu/cpu.ts";
+export { killWithin } from "./process.ts";
+export { QEMU_BINARY, qemuDriver, type QemuNode } from "./qemu/driver.ts";
+export { executedCode, type ExecutedCode } from "./qemu/inspect.ts";
 export { loadTemplate, type LoadedTemplate, type ReadFile } from "./cpu-template/load.ts";
 export {
   builtInRequest,

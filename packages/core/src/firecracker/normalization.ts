@@ -9,7 +9,7 @@ import { mask32 } from "../bits.ts";
 import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap, type Register } from "../cpuid.ts";
 import type { Vendor } from "../tables/field.ts";
 import { ONE_VCPU, writeTopology, type BootTopology } from "./topology.ts";
-import { compareLines } from "./versions.ts";
+import { compareLines, isEmulator } from "./versions.ts";
 
 /**
  * Where the value comes from: a constant, the host's own CPUID, or the microVM's topology
@@ -104,6 +104,7 @@ export function mayBeInserted(vendor: Vendor, leaf: number, subleaf: number): bo
 
 function appliesTo(row: NormalizedField, vendor: Vendor, line: string): boolean {
   return (
+    !isEmulator(line) &&
     (row.vendor === undefined || row.vendor === vendor) &&
     (row.since === undefined || compareLines(line, row.since) >= 0) &&
     (row.until === undefined || compareLines(line, row.until) <= 0)

@@ -42,24 +42,43 @@ export const ALL_LINES: readonly string[] = RELEASES.map((release) => release.li
 
 const VERSION = /^v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-_+][0-9A-Za-z.+_-]{1,64})?$/;
 
+/**
+ * An emulated node names QEMU where others name Firecracker: `qemu-7.2.22`, of the line `qemu-7.2`.
+ * QEMU shows what it is told to and writes nothing over it; its migration streams are for its own
+ * line only, and no Firecracker reads them.
+ */
+const EMULATOR = /^qemu-(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})?$/;
+
+export function isEmulator(version: string): boolean {
+  return EMULATOR.test(version);
+}
+
 /** The line of a version such as `1.14.1`, `v1.14.1_431f1fc` or `1.16.0-dev`; else undefined. */
 function lineOf(version: string): string | undefined {
+  const emulator = EMULATOR.exec(version);
+  if (emulator !== null) return `qemu-${Number(emulator[1])}.${Number(emulator[2])}`;
   const match = VERSION.exec(version);
   return match === null ? undefined : `${Number(match[1])}.${Number(match[2])}`;
+}
+
+function isKnownLine(line: string): boolean {
+  return ALL_LINES.includes(line) || isEmulator(line);
 }
 
 /** A version's line; throws UNKNOWN_VERSION where nothing is known about it. */
 export function knownLine(version: string): string {
   const line = lineOf(version);
-  if (line !== undefined && ALL_LINES.includes(line)) return line;
+  if (line !== undefined && isKnownLine(line)) return line;
   const known = `${ALL_LINES[0]} to ${ALL_LINES.at(-1)}`;
   return fail("UNKNOWN_VERSION", `nothing is known about Firecracker "${version}" (${known})`);
 }
 
+/** Oldest first; emulators behind every Firecracker. */
 export function compareLines(a: string, b: string): number {
-  const [aMajor = 0, aMinor = 0] = a.split(".").map(Number);
-  const [bMajor = 0, bMinor = 0] = b.split(".").map(Number);
-  return aMajor - bMajor || aMinor - bMinor;
+  const numbers = (line: string) => line.replace("qemu-", "").split(".").map(Number);
+  const [aMajor = 0, aMinor = 0] = numbers(a);
+  const [bMajor = 0, bMinor = 0] = numbers(b);
+  return Number(isEmulator(a)) - Number(isEmulator(b)) || aMajor - bMajor || aMinor - bMinor;
 }
 
 /** `1.5–1.16` for an unbroken run, else a list. */
@@ -77,6 +96,7 @@ export function formatLines(lines: readonly string[]): string {
  * where a line without a patch number leaves it open (1.10).
  */
 export function snapshotFormat(version: string): string | undefined {
+  if (isEmulator(version)) return lineOf(version);
   const patch = VERSION.exec(version)?.[3];
   const line = lineOf(version);
   const formats = RELEASES.find((release) => release.line === line)?.formats ?? [];
@@ -100,7 +120,7 @@ export function knownVersions(versions: readonly string[]): {
 /** The newest of some versions that anything is known about. */
 export function newestVersion(versions: readonly string[]): string | undefined {
   return versions
-    .filter((version) => ALL_LINES.includes(lineOf(version) ?? ""))
+    .filter((version) => isKnownLine(lineOf(version) ?? ""))
     .toSorted((a, b) => compareLines(lineOf(a) ?? "", lineOf(b) ?? ""))
     .at(-1);
 }

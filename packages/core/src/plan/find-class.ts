@@ -3,7 +3,7 @@ import { armClassIdentity } from "../arm/class.ts";
 import { classIdentity, type ClassIdentity } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { PlanFile, PlanFileClass } from "../read/plan.ts";
-import { vendorOf } from "../tables/vendors.ts";
+import { vendorOfCpu } from "../tables/vendors.ts";
 
 export type ClassMatch =
   /** The node offers what this class offers, whether the plan names it or not. */
@@ -14,8 +14,7 @@ export type ClassMatch =
 
 function identityOf(profile: NodeProfile): ClassIdentity | undefined {
   if (profile.cpu.arch === "aarch64") return armClassIdentity(profile);
-  const leaf0 = profile.cpu.cpuid.find(({ leaf }) => leaf === 0);
-  const vendor = leaf0 === undefined ? undefined : vendorOf(leaf0);
+  const vendor = vendorOfCpu(profile.cpu.cpuid);
   return vendor === undefined ? undefined : classIdentity(profile, vendor);
 }
 

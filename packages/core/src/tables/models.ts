@@ -1,11 +1,12 @@
 /**
- * Server CPU models by family, model and stepping, with the year they came to market.
+ * CPU models by family, model and stepping, with the year they came to market.
  *
  * A guest kernel picks mitigations by model, so "oldest" is a matter of security and is decided
  * by year, not by number: Ice Lake (6/106) is newer than Cascade Lake (6/85) and older than
  * Sapphire Rapids (6/143), but Skylake and Cascade Lake share 6/85 and differ by stepping.
  *
- * Sources: Linux `arch/x86/include/asm/intel-family.h` (names), Intel ARK and AMD's product
+ * Sources: Linux `arch/x86/include/asm/intel-family.h` (names), QEMU target/i386/cpu.c (models it
+ * emulates), Intel ARK and AMD's product
  * pages (launch dates).
  */
 import type { Vendor } from "./field.ts";
@@ -24,10 +25,15 @@ export interface Model {
 const intel = { vendor: "intel", family: 6 } as const;
 
 export const MODELS: readonly Model[] = [
+  { ...intel, model: 0x1a, name: "Nehalem", launched: 2008.75 },
+  { ...intel, model: 0x2c, name: "Westmere", launched: 2010 },
+  { ...intel, model: 0x2a, name: "Sandy Bridge", launched: 2011 },
+  { ...intel, model: 0x3a, name: "Ivy Bridge", launched: 2012.25 },
   { ...intel, model: 0x3e, name: "Ivy Bridge-EP", launched: 2013.5 },
   { ...intel, model: 0x2d, name: "Sandy Bridge-EP", launched: 2012 },
   { ...intel, model: 0x3f, name: "Haswell-EP", launched: 2014.5 },
   { ...intel, model: 0x3c, name: "Haswell", launched: 2013.25 },
+  { ...intel, model: 0x3d, name: "Broadwell", launched: 2014.75 },
   { ...intel, model: 0x4f, name: "Broadwell-EP", launched: 2016 },
   { ...intel, model: 0x56, name: "Broadwell-DE", launched: 2015 },
   { ...intel, model: 0x5e, name: "Skylake", launched: 2015.5 },
@@ -42,6 +48,7 @@ export const MODELS: readonly Model[] = [
   { ...intel, model: 0xad, name: "Granite Rapids", launched: 2024.5 },
   { ...intel, model: 0xae, name: "Granite Rapids-D", launched: 2025 },
   { ...intel, model: 0xdd, name: "Clearwater Forest", launched: 2026 },
+  { vendor: "amd", family: 0x15, model: 0x02, name: "Piledriver", launched: 2012.75 },
   { vendor: "amd", family: 0x17, model: 0x01, name: "Naples", launched: 2017.25 },
   { vendor: "amd", family: 0x17, model: 0x31, name: "Rome", launched: 2019.5 },
   { vendor: "amd", family: 0x19, model: 0x01, steppings: [0, 1], name: "Milan", launched: 2021 },

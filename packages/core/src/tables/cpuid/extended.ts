@@ -19,6 +19,10 @@ import { APM, SDM, XEN_FEATURESET } from "../references.ts";
 const ref = { reference: `${APM}; ${SDM}` };
 const amdRef = { reference: APM, vendors: ["amd"] } as const;
 const amd = { vendors: ["amd"] } as const;
+const qemuRef = {
+  reference: "QEMU target/i386/cpu.c, cpu_x86_cpuid()",
+  vendors: ["intel"],
+} as const;
 const SPECULATION = "speculation control";
 
 const LEVELS: readonly CpuidField[] = [
@@ -30,6 +34,15 @@ const LEVELS: readonly CpuidField[] = [
       identity([31, 0], `EXTENDED_VENDOR_${register}`, "vendor", "identity"),
     ]),
   ),
+  // Zero on Intel's CPUs; QEMU repeats there what leaves 0 and 1 say. Nobody reads it.
+  ...(["ebx", "ecx", "edx"] as const).flatMap((register) =>
+    inRegister(0x8000_0000, 0, register, qemuRef, [
+      topology([31, 0], `REPEATED_VENDOR_${register}`, "vendor again, under QEMU", "identity"),
+    ]),
+  ),
+  ...inRegister(0x8000_0001, 0, "eax", qemuRef, [
+    topology([31, 0], "REPEATED_SIGNATURE", "signature again, under QEMU", "identity"),
+  ]),
   ...inRegister(0x8000_0001, 0, "eax", amdRef, [
     identity([3, 0], "EXTENDED_STEPPING", "stepping", "identity"),
     identity([7, 4], "EXTENDED_MODEL", "model", "identity"),

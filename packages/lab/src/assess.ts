@@ -1,0 +1,66 @@
+/** Whether a prediction was right: a verdict beside what really happened. */
+import type { Finding, Judgement } from "@evenkeel/core";
+import type { Outcome } from "./outcome.ts";
+
+export interface Assessment {
+  readonly right: boolean;
+  /** One sentence; empty where the verdict said yes and the guest lives. */
+  readonly why: string;
+}
+
+/** Findings that foretell a death of the guest. */
+function deadly(findings: readonly Finding[]): Finding[] {
+  return findings.filter(({ severity }) => severity === "incompatible");
+}
+
+/**
+ * Features that QEMU's emulation executes where CPUID does not have them; hardware does not.
+ * Source: QEMU target/i386/tcg/misc_helper.c, helper_rdpkru() and helper_wrpkru().
+ */
+const LENIENT: Readonly<Record<string, string>> = {
+  PKU: "QEMU's RDPKRU and WRPKRU look at CR4.PKE, which the snapshot brings along",
+};
+
+/** Whether an emulated guest may execute a feature that CPUID does not have. */
+export function isLenient(feature: string): boolean {
+  return LENIENT[feature] !== undefined;
+}
+
+function assessSurvival(
+  { verdict, findings }: Judgement,
+  exercised: ReadonlySet<string>,
+): Assessment {
+  if (verdict === "compatible") return { right: true, why: "" };
+  // What the guest executes again and again cannot be missing where it lives on.
+  const executed = deadly(findings).filter(({ name }) => exercised.has(name));
+  const untrue = executed.find(({ name }) => !isLenient(name));
+  if (untrue !== undefined) {
+    return { right: false, why: `${untrue.name} is said to be missing, but was executed` };
+  }
+  const excuse = executed.map(({ name }) => LENIENT[name])[0];
+  const why = excuse ?? "nothing that the guest executes met the reason";
+  return { right: true, why: `said ${verdict}; ${why}` };
+}
+
+/**
+ * `exercised`: features whose instructions the guest executes. A guest that dies must have been
+ * called incompatible, with what killed it among the reasons; one that lives must not have been
+ * denied what it executes.
+ */
+export function assess(
+  judgement: Judgement,
+  outcome: Outcome,
+  exercised: ReadonlySet<string>,
+): Assessment {
+  if (outcome.kind === "survived") return assessSurvival(judgement, exercised);
+  const { verdict, findings } = judgement;
+  if (verdict !== "incompatible") {
+    return { right: false, why: `said ${verdict}, but the guest died` };
+  }
+  if (outcome.kind === "load-refused") return { right: true, why: "the snapshot was refused" };
+  const named = new Set(deadly(findings).map(({ name }) => name));
+  const killer = outcome.features.find((feature) => named.has(feature));
+  if (killer !== undefined) return { right: true, why: `${killer} is among the reasons` };
+  const what = outcome.features.join(", ") || "something that nobody can name";
+  return { right: false, why: `killed by ${what}, which is not among the reasons` };
+}

@@ -1,0 +1,42 @@
+/**
+ * Every error of this package: code, exit code and hint in one place.
+ * docs/errors.md lists the same codes; a test keeps the two equal.
+ */
+interface ErrorKind {
+  /** 1: the answer is no; 2: bad input; 3: the environment failed. */
+  readonly exitCode: 1 | 2 | 3;
+  readonly hint: string;
+}
+
+export const LAB_ERRORS = {
+  BAD_IMAGE: {
+    exitCode: 2,
+    hint: "Give an initramfs (cpio newc, plain or gzip) or a static x86-64 program.",
+  },
+  FEW_NODES: { exitCode: 2, hint: "Name at least two: --nodes Skylake-Server,Haswell-noTSX" },
+  GUEST_FAILED: {
+    exitCode: 1,
+    hint: "The guest's last words are above; a program that does not ask CPUID needs all it uses.",
+  },
+  INTERRUPTED: { exitCode: 1, hint: "Nothing was left behind; start the lab again." },
+} as const satisfies Record<string, ErrorKind>;
+
+export type LabErrorCode = keyof typeof LAB_ERRORS;
+
+export class LabError extends Error {
+  readonly code: LabErrorCode;
+
+  constructor(code: LabErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "LabError";
+    this.code = code;
+  }
+
+  get exitCode(): 1 | 2 | 3 {
+    return LAB_ERRORS[this.code].exitCode;
+  }
+
+  get hint(): string {
+    return LAB_ERRORS[this.code].hint;
+  }
+}

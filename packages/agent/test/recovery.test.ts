@@ -138,6 +138,9 @@ test("a snapshot that is not whole is not listed", async () => {
   const again = await node.restart();
   const { body } = await again.call("GET", "/v1/snapshots");
   expect(body.snapshots.map(({ name }: { name: string }) => name)).toEqual(["other"]);
+  // It is left for an operator to look at, and its name stays taken.
+  const rebuilt = await again.call("POST", "/v1/templates", TEMPLATE);
+  expect(rebuilt.body.error.code).toBe("NAME_TAKEN");
 });
 
 test("a record that nobody can read is left alone with its snapshot, and stops no other", async () => {

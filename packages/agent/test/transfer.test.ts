@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { readTarHeader, tarHeader } from "../src/store/tar.ts";
-import { startNode, TEMPLATE, type TestNode } from "./support.ts";
+import { startNode, TEMPLATE, until, type TestNode } from "./support.ts";
 
 async function exported(node: TestNode): Promise<Buffer> {
   await node.call("POST", "/v1/templates", TEMPLATE);
@@ -100,5 +100,7 @@ test("a snapshot that is deleted while it is read is read to its end", async () 
   await node.call("DELETE", "/v1/snapshots/base");
   const { rawPayload, statusCode } = await reading;
   expect(statusCode === 404 || rawPayload.equals(whole)).toBe(true);
+  const left = () => readdirSync(join(node.directory, "d/snapshots"));
+  await until("its files are gone", () => left().length === 0);
   expect((await node.call("GET", "/v1/snapshots")).body.snapshots).toEqual([]);
 });

@@ -32,23 +32,27 @@ async function entriesOf({ directory, metadata }: Snapshot): Promise<TarEntry[]>
   return [{ path: METADATA_FILE, bytes: size }, ...metadata.files];
 }
 
-/** Throws NO_SUCH_SNAPSHOT. The snapshot's files stay until the stream has ended. */
+/** Keeps a snapshot's files until the function that it returns is called. */
+function hold(store: SnapshotStore, name: string): () => void {
+  let release = () => {};
+  const held = store.hold(name, () => new Promise<void>((done) => (release = done)));
+  // Only the removal of a snapshot that was deleted meanwhile can fail; the next start does it.
+  held.catch(() => undefined);
+  return () => release();
+}
+
+/** Throws NO_SUCH_SNAPSHOT. The snapshot's files stay until the stream is closed. */
 export async function exportSnapshot(store: SnapshotStore, name: string): Promise<Export> {
-  const entries = await entriesOf(store.get(name));
-  const bytes = entries.reduce((sum, e) => sum + BLOCK + e.bytes + padding(e.bytes), 2 * BLOCK);
-  const stream = Readable.from(
-    (async function* () {
-      const chunks = contents(store.get(name).directory, entries);
-      let release: (() => void) | undefined;
-      const held = store.hold(name, () => new Promise<void>((done) => (release = done)));
-      try {
-        yield* chunks;
-      } finally {
-        release?.();
-        await held;
-      }
-    })(),
-    { objectMode: false },
-  );
-  return { bytes, stream };
+  const snapshot = store.get(name);
+  const release = hold(store, name);
+  try {
+    const entries = await entriesOf(snapshot);
+    const bytes = entries.reduce((sum, e) => sum + BLOCK + e.bytes + padding(e.bytes), 2 * BLOCK);
+    const stream = Readable.from(contents(snapshot.directory, entries), { objectMode: false });
+    stream.once("close", release);
+    return { bytes, stream };
+  } catch (error) {
+    release();
+    throw error;
+  }
 }

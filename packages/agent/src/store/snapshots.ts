@@ -79,7 +79,11 @@ async function makeStage(state: State, name: string): Promise<Stage> {
   }
   state.reserved.add(name);
   const directory = join(state.root, `${HIDDEN}new-${randomUUID()}`);
+  const place = join(state.root, name);
+  let placed = false;
   const discard = async () => {
+    // Also one that got its name, and could not be synced then.
+    if (placed && !state.known.has(name)) await rm(place, { recursive: true, force: true });
     await rm(directory, { recursive: true, force: true });
     state.reserved.delete(name);
   };
@@ -96,7 +100,7 @@ async function makeStage(state: State, name: string): Promise<Stage> {
       await writeFile(join(directory, CONTRACT_FILE), prettyJson(contractToJson(contract)));
       const metadata = { ...facts, name, files: await listFiles(directory) };
       await writeFile(join(directory, METADATA_FILE), prettyJson(metadata));
-      const place = join(state.root, name);
+      placed = true;
       await state.heavy(() => publish(directory, place));
       const snapshot = { directory: place, metadata, contract: intern(state, contract) };
       state.known.set(name, snapshot);
@@ -141,7 +145,10 @@ async function remove(state: State, name: string): Promise<void> {
   if (!state.held.has(snapshot)) await removeTree(state, snapshot);
 }
 
-/** Clears what an interrupted write left and reads the rest; `report` hears of what is not whole. */
+/**
+ * Clears what an interrupted write left and reads the rest. `report` hears of what is not whole:
+ * it is left alone, and its name is taken.
+ */
 async function load(state: State, report: (name: string, why: string) => void): Promise<void> {
   for (const name of await readdir(state.root)) {
     const directory = join(state.root, name);
@@ -150,11 +157,12 @@ async function load(state: State, report: (name: string, why: string) => void): 
       continue;
     }
     const read = await readSnapshot(directory);
-    if (!read.ok) report(name, read.why);
-    else if (read.snapshot.metadata.name !== name) report(name, "it says that it has another name");
-    else {
+    if (read.ok && read.snapshot.metadata.name === name) {
       const contract = intern(state, read.snapshot.contract);
       state.known.set(name, { ...read.snapshot, contract });
+    } else {
+      state.reserved.add(name);
+      report(name, read.ok ? "it says that it has another name" : read.why);
     }
   }
 }

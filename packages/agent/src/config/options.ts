@@ -34,7 +34,7 @@ export const AGENT_OPTIONS = {
   profile: {
     env: "EVENKEEL_PROFILE",
     argument: "file",
-    help: "this node's profile or fingerprint",
+    help: "this node's profile or fingerprint; probed through KVM where left out",
     default: undefined,
   },
   firecracker: {

@@ -16,7 +16,7 @@ export const AGENT_SCHEMAS = {
   dataDir: path.default(AGENT_OPTIONS.dataDir.default),
   listen: path.default(AGENT_OPTIONS.listen.default),
   tokenFile: path.optional(),
-  profile: path,
+  profile: path.optional(),
   firecracker: z.string().min(1).optional(),
   versionsDir: path.default(AGENT_OPTIONS.versionsDir.default),
   kernelsDir: path.default(AGENT_OPTIONS.kernelsDir.default),

@@ -1,5 +1,6 @@
 /** A guest's serial console: its end, and what it says about crashes. */
 import { open, type FileHandle } from "node:fs/promises";
+import type { CpuContract } from "@evenkeel/core";
 
 /** How much of a console is kept of a sandbox that failed. */
 const KEPT = 4096;
@@ -34,8 +35,14 @@ export interface Crash {
   readonly instructionPointer: string | undefined;
 }
 
-/** Says why, in words and data for an event; undefined where it is not known. */
-export type ExplainCrash = (crash: Crash) => Promise<Record<string, unknown> | undefined>;
+/**
+ * Says why, in words and data for an event; undefined where it is not known. `contract`: what the
+ * guest was promised.
+ */
+export type ExplainCrash = (
+  crash: Crash,
+  contract: CpuContract | undefined,
+) => Promise<Record<string, unknown> | undefined>;
 
 /** `node[812] trap invalid opcode ip:7f12a4 sp:… error:0 in node[400000+2000]`, on x86. */
 const TRAP = /(?:traps: )?(\S+)\[\d+\] trap invalid opcode ip:([0-9a-f]+)/;

@@ -12,7 +12,7 @@ async function tell(context: Context, id: string, crash: Crash): Promise<void> {
   const { explainCrash, events, report } = context;
   let cause: Record<string, unknown> | undefined;
   try {
-    cause = await explainCrash?.(crash);
+    cause = await explainCrash?.(crash, context.sandboxes.find(id)?.contract);
   } catch (error) {
     report(`a crash in ${id} was not explained`, messageOf(error));
   }

@@ -7,6 +7,7 @@ import {
   openLogger,
   parseAddress,
   type AgentConfig,
+  type ExplainCrash,
 } from "@evenkeel/agent";
 import { newestVersion, prettyJson, type NodeProfile } from "@evenkeel/core";
 import {
@@ -21,6 +22,7 @@ import {
 } from "@evenkeel/host";
 import { profileLoader } from "../input/documents.ts";
 import { readInput } from "../input/read.ts";
+import { probeThisNode } from "../input/this-node.ts";
 
 /** 128 bits as hexadecimal digits. */
 const SHORTEST_TOKEN = 32;
@@ -89,12 +91,34 @@ function told(): Promise<NodeJS.Signals> {
   });
 }
 
+/** What this node offers: as a file says, else as its KVM says now. */
+async function profileOf({ profile, versionsDir }: AgentConfig): Promise<NodeProfile> {
+  if (profile !== undefined) return profileLoader()(profile);
+  return probeThisNode({ firecrackerDir: versionsDir });
+}
+
+/** The cause of a guest's crash, for the agent's events. */
+function explainerFor(profile: NodeProfile): ExplainCrash {
+  return async ({ line }, contract) => {
+    const { explainCrash, summarizeCrash } = await import("@evenkeel/isa");
+    const context = { nodes: [profile], diedOn: profile.name };
+    const { crashes } = explainCrash(line, {
+      ...context,
+      ...(contract === undefined ? {} : { contract }),
+    });
+    const [first] = crashes;
+    if (first === undefined) return undefined;
+    const { cause, instruction, evidence, suspects, happened } = first;
+    return { summary: summarizeCrash(first), cause, instruction, evidence, suspects, happened };
+  };
+}
+
 export async function runAgent(flags: AgentFlags): Promise<number> {
   const { config: file, check, json, ...given } = flags;
   const config = loadConfig({ file, env: process.env, flags: given });
   const address = parseAddress(config.listen);
   const token = tokenOf(config);
-  const profile = profileLoader()(config.profile);
+  const profile = await profileOf(config);
   const driver = driverOf(config);
   const cpu = cpuOf(config, profile);
   warn(cpu);
@@ -112,6 +136,7 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
     kernelsDir,
     imagesDir,
     cpu,
+    explainCrash: explainerFor(profile),
     allowInsecure: config.allowInsecure,
     allowUnknown: config.allowUnknown,
     maxSandboxes: config.maxSandboxes,

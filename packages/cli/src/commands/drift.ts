@@ -11,9 +11,9 @@ import {
 } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
 import { profileLoader, type ReadFlags } from "../input/documents.ts";
-import { installedFirecrackers } from "../input/firecrackers.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { loadPlan, loadTemplate } from "../input/shape.ts";
+import { probeThisNode } from "../input/this-node.ts";
 import { writeFileWhole } from "../output/write-files.ts";
 import { driftReport } from "../render/drift.ts";
 
@@ -50,17 +50,6 @@ function asJson(drift: Drift, template: string | undefined): unknown {
   return { ...rest, plan: { ...facts, template: body } };
 }
 
-/** The node as it is: this machine, under the name that it had. */
-async function probeHere({ name }: NodeProfile, flags: DriftFlags): Promise<NodeProfile> {
-  const { probe } = await import("@evenkeel/host");
-  const { versions } = await installedFirecrackers(flags.firecrackerDir);
-  return probe({
-    name,
-    firecracker: versions,
-    ...(flags.kvm === undefined ? {} : { kvm: flags.kvm }),
-  });
-}
-
 export async function runDrift(flags: DriftFlags): Promise<number> {
   const { baseline, now, plan, out, json = false } = flags;
   if (baseline === undefined)
@@ -69,7 +58,8 @@ export async function runDrift(flags: DriftFlags): Promise<number> {
   const load = profileLoader(flags);
   const before = load(baseline);
   const planned = plan === undefined ? undefined : plannedNode(plan, before);
-  const after = now === undefined ? await probeHere(before, flags) : load(now);
+  const after =
+    now === undefined ? await probeThisNode({ ...flags, name: before.name }) : load(now);
   const drift = driftOf(before, after, planned);
   const template = newTemplate(drift);
   if (out !== undefined && template !== undefined) writeFileWhole(out, template);

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { prettyJson, type NodeProfile } from "@evenkeel/core";
 import {
   builtInRequest,
+  HostError,
   installLauncher,
   launcherStatus,
   loadTemplate,
@@ -15,6 +16,7 @@ import {
 } from "@evenkeel/host";
 import { CliError } from "../errors.ts";
 import { profileLoader } from "../input/documents.ts";
+import { probeThisNode } from "../input/this-node.ts";
 import { launcherReport } from "../render/launcher.ts";
 
 interface TemplateFlags {
@@ -36,13 +38,7 @@ export interface AtFlags {
   readonly json?: boolean;
 }
 
-function requestOf({ plan, template, cpuTemplate, node }: TemplateFlags): TemplateRequest {
-  if (plan !== undefined && node === undefined) {
-    throw new CliError(
-      "USAGE",
-      "--plan needs --node: the node's profile says which class it is of",
-    );
-  }
+function requestOf({ plan, template, cpuTemplate }: TemplateFlags): TemplateRequest {
   const requests: TemplateRequest[] = [
     ...(plan === undefined ? [] : [{ kind: "plan", path: resolve(plan) } as const]),
     ...(template === undefined ? [] : [{ kind: "file", path: resolve(template) } as const]),
@@ -67,7 +63,7 @@ function load(
 ): LoadedTemplate {
   if (profile === undefined) {
     const loaded = loadTemplate(request, profile, readTextFile);
-    warn("the template was not linted: give this node's profile with --node");
+    warn("the template was not linted: this machine has no KVM, and --node names no profile");
     return loaded;
   }
   const context = { profile, versions: [version], allowInsecure, read: readTextFile };
@@ -89,10 +85,24 @@ function print(record: LauncherRecord, at: string, json: boolean | undefined, di
   );
 }
 
+/**
+ * This machine, unless it has no KVM: images are built on such machines too. A plan needs a node,
+ * whose profile says which class it is of.
+ */
+async function thisNode(request: TemplateRequest): Promise<NodeProfile | undefined> {
+  try {
+    return await probeThisNode();
+  } catch (error) {
+    const absent = error instanceof HostError && error.code === "NO_KVM";
+    if (absent && request.kind !== "plan") return undefined;
+    throw error;
+  }
+}
+
 export async function runInstall(flags: InstallFlags): Promise<number> {
   const request = requestOf(flags);
   const { firecracker, at, node, allowInsecure = false, json } = flags;
-  const profile = node === undefined ? undefined : profileLoader()(node);
+  const profile = node === undefined ? await thisNode(request) : profileLoader()(node);
   const record = await installLauncher({
     firecracker,
     at,

@@ -1,10 +1,11 @@
 /** `evenkeel probe`: what can this machine offer a guest? */
 import { hostname } from "node:os";
 import { formatProfile, profileOf, readText, type NodeProfile } from "@evenkeel/core";
-import { probe, readHostFacts, readRawCpu } from "@evenkeel/host";
+import { readHostFacts, readRawCpu } from "@evenkeel/host";
 import { CliError } from "../errors.ts";
 import { inFile } from "../input/documents.ts";
 import { installedFirecrackers } from "../input/firecrackers.ts";
+import { probeThisNode } from "../input/this-node.ts";
 import { writeFileWhole } from "../output/write-files.ts";
 import { probeReport } from "../render/probe.ts";
 
@@ -28,14 +29,9 @@ async function estimateOnce(name: string, firecracker: readonly string[]): Promi
 }
 
 async function probeOnce(flags: ProbeFlags): Promise<NodeProfile> {
-  const { versions, problems } = await installedFirecrackers(flags.firecrackerDir);
-  for (const problem of problems) process.stderr.write(`evenkeel: ${problem}\n`);
-  if (flags.raw === true) return estimateOnce(flags.name ?? hostname(), versions);
-  return probe({
-    kvm: flags.kvm,
-    firecracker: versions,
-    ...(flags.name === undefined ? {} : { name: flags.name }),
-  });
+  if (flags.raw !== true) return probeThisNode(flags);
+  const { versions } = await installedFirecrackers(flags.firecrackerDir);
+  return estimateOnce(flags.name ?? hostname(), versions);
 }
 
 function secondsOf(text: string): number {

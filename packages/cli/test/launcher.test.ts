@@ -35,9 +35,11 @@ test("a built-in template is installed as a custom one, and a missing profile is
   const directory = temporaryDirectory();
   const at = join(directory, "launcher");
   const place = ["--firecracker", firecrackerIn(directory), "--at", at];
-  const { status, stderr } = evenkeel(["launcher", "install", ...place, "--cpu-template", "T2CL"]);
+  const noKvm = ["--kvm", join(directory, "no-kvm")];
+  const install = ["launcher", "install", ...place, ...noKvm, "--cpu-template", "T2CL"];
+  const { status, stderr } = evenkeel(install);
   expect(status).toBe(0);
-  expect(stderr).toContain("give this node's profile with --node");
+  expect(stderr).toContain("this machine has no KVM, and --node names no profile");
   expect(readFileSync(at, "utf8")).toContain('"cpuid_modifiers"');
 });
 
@@ -46,7 +48,7 @@ test.each([
   [["--cpu-template", "T9"], 2, 'no template built into Firecracker is called "T9"'],
   [["--cpu-template", "None"], 2, "give one of --plan, --template and --cpu-template"],
   [["--cpu-template", "T2", "--template", CLX], 2, "give one of --plan"],
-  [["--plan", "examples"], 2, "--plan needs --node"],
+  [["--plan", "examples", "--kvm", "/nowhere"], 3, "/nowhere: there is no such device"],
   [["--template", "README.md"], 2, "README.md: "],
 ])("%j is refused, and nothing is installed", (flags, status, message) => {
   const directory = temporaryDirectory();

@@ -24,6 +24,7 @@ interface TemplateFlags {
   readonly template?: string;
   readonly cpuTemplate?: string;
   readonly node?: string;
+  readonly kvm?: string;
   readonly allowInsecure?: boolean;
 }
 
@@ -89,9 +90,12 @@ function print(record: LauncherRecord, at: string, json: boolean | undefined, di
  * This machine, unless it has no KVM: images are built on such machines too. A plan needs a node,
  * whose profile says which class it is of.
  */
-async function thisNode(request: TemplateRequest): Promise<NodeProfile | undefined> {
+async function thisNode(
+  request: TemplateRequest,
+  { kvm }: TemplateFlags,
+): Promise<NodeProfile | undefined> {
   try {
-    return await probeThisNode();
+    return await probeThisNode(kvm === undefined ? {} : { kvm });
   } catch (error) {
     const absent = error instanceof HostError && error.code === "NO_KVM";
     if (absent && request.kind !== "plan") return undefined;
@@ -102,7 +106,7 @@ async function thisNode(request: TemplateRequest): Promise<NodeProfile | undefin
 export async function runInstall(flags: InstallFlags): Promise<number> {
   const request = requestOf(flags);
   const { firecracker, at, node, allowInsecure = false, json } = flags;
-  const profile = node === undefined ? await thisNode(request) : profileLoader()(node);
+  const profile = node === undefined ? await thisNode(request, flags) : profileLoader()(node);
   const record = await installLauncher({
     firecracker,
     at,

@@ -31,6 +31,7 @@ export {
   type ExplainedCrash,
   type Explanation,
 } from "./crash/explain.ts";
+export { decodeAt, type Decoded, type DecodedInstruction } from "./crash/instruction.ts";
 export { plainName } from "./crash/symbol-name.ts";
 export { summarizeCrash } from "./crash/summary.ts";
 export { bytesOf, openBytes } from "./elf/bytes.ts";

@@ -1,59 +1,19 @@
-/** Machine code in words, and the features it needs, by the tables' names. */
-import { fieldByName } from "@evenkeel/core";
-import {
-  CpuidFeature,
-  Decoder,
-  DecoderOptions,
-  Formatter,
-  FormatterSyntax,
-  type Instruction,
-} from "iced-x86";
+/** Machine code in words, and the features it needs: crashes in the lab are read like any other. */
+import { decodeAt } from "@evenkeel/isa";
 
 export interface Decoded {
-  /** Intel syntax: `vpaddd ymm0,ymm1,ymm2`. */
+  /** Intel syntax: `vpaddd ymm0, ymm1, ymm2`. */
   readonly text: string;
   readonly bytes: Buffer;
-  /** Features of the tables that it needs; empty for what every x86-64 CPU has. */
+  /** Features of the tables that it needs, or one of which it needs; empty for the baseline's. */
   readonly features: readonly string[];
-}
-
-/** Features that the decoder names in another way than the tables. */
-const NAMES: Readonly<Record<string, string>> = {
-  AES: "AESNI",
-  CLFSH: "CLFLUSH",
-  CX8: "CMPXCHG8B",
-};
-
-function featureOf(id: CpuidFeature): string[] {
-  const name = CpuidFeature[id] ?? "";
-  const known = NAMES[name] ?? name;
-  return fieldByName(known) === undefined ? [] : [known];
-}
-
-function textOf(instruction: Instruction): string {
-  const formatter = new Formatter(FormatterSyntax.Intel);
-  formatter.usePseudoOps = false;
-  try {
-    return formatter.format(instruction);
-  } finally {
-    formatter.free();
-  }
 }
 
 /** The instruction that some bytes begin with; undefined where they are none. */
 export function decodeInstruction(bytes: Buffer, address = 0n): Decoded | undefined {
-  const decoder = new Decoder(64, bytes, DecoderOptions.None);
-  decoder.ip = address;
-  const instruction = decoder.decode();
-  try {
-    if (bytes.length === 0 || instruction.isInvalid) return undefined;
-    return {
-      text: textOf(instruction),
-      bytes: bytes.subarray(0, instruction.length),
-      features: [...instruction.cpuidFeatures()].flatMap((id) => featureOf(id as CpuidFeature)),
-    };
-  } finally {
-    instruction.free();
-    decoder.free();
-  }
+  const decoded = decodeAt(bytes, Number(BigInt.asIntN(64, address)));
+  if (typeof decoded === "string") return undefined;
+  const { text, length, requirements } = decoded;
+  const features = [...requirements.features, ...requirements.oneOf];
+  return { text, bytes: bytes.subarray(0, length), features };
 }

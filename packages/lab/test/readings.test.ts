@@ -64,7 +64,7 @@ describe("a console", () => {
 
 test("machine code has words and the tables' features", () => {
   expect(decodeInstruction(Buffer.from("c4e2f3f5c2", "hex"))).toMatchObject({
-    text: "pdep rax,rcx,rdx",
+    text: "pdep rax, rcx, rdx",
     features: ["BMI2"],
   });
   expect(decodeInstruction(Buffer.from("660f38dcca", "hex"))?.features).toContain("AESNI");

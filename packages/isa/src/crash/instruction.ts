@@ -33,6 +33,8 @@ export function decodeAt(bytes: Uint8Array, ip = 0): Decoded {
     if (instruction.isInvalid)
       return decoder.lastError === DecoderError.NoMoreBytes ? "cut-short" : "invalid";
     formatter.spaceAfterOperandSeparator = true;
+    // PCLMULQDQ, as the manuals list it, rather than PCLMULHQLQDQ.
+    formatter.usePseudoOps = false;
     return {
       text: formatter.format(instruction),
       bytes: hexBytes(bytes.subarray(0, instruction.length)),

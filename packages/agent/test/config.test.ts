@@ -28,7 +28,7 @@ test("a flag wins over the environment, that over the file, that over the defaul
 
 test("everything that is wrong is told at once, each with the place where it was set", () => {
   const file = configFile('{"colour": "red", "maxSandboxes": -1}');
-  const env = { FC_CPU_TEMPLATE: "T9", EVENKEEL_ALLOW_INSECURE: "maybe" };
+  const env = { EVENKEEL_PROFILE: "", FC_CPU_TEMPLATE: "T9", EVENKEEL_ALLOW_INSECURE: "maybe" };
   let caught: unknown;
   try {
     loadConfig({ file, env, flags: {} });
@@ -39,7 +39,7 @@ test("everything that is wrong is told at once, each with the place where it was
   const { problems } = caught as { problems: { path: string }[] };
   expect(problems.map(({ path }) => path)).toEqual([
     `${file}: colour`,
-    "--profile (EVENKEEL_PROFILE)",
+    "EVENKEEL_PROFILE",
     "FC_CPU_TEMPLATE",
     "EVENKEEL_ALLOW_INSECURE",
     `${file}: maxSandboxes`,

@@ -57,7 +57,7 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     if (parsed.success) config[key] = parsed.data;
     else {
       const [issue] = parsed.error.issues;
-      const message = value === undefined ? "must be set" : (issue?.message ?? "is wrong");
+      const message = issue?.message ?? "is wrong";
       problems.push({ path: place, message });
     }
   }

@@ -97,7 +97,8 @@ function addProject(tree: Tree): void {
   }
   const native = "@koromix/koffi-linux-x64";
   tree.copy(join(modules, native), join("app/node_modules", native), (n) => !n.startsWith("musl"));
-  for (const name of ["core", "host", "cli"]) {
+  // Of the agent, the command line's options alone are read.
+  for (const name of ["core", "host", "agent", "cli"]) {
     const own = join(ROOT, "packages", name);
     const at = join("app/node_modules/@evenkeel", name);
     tree.file(join(at, "package.json"), readFileSync(join(own, "package.json")));

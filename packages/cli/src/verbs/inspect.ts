@@ -29,6 +29,7 @@ export function addInspectVerbs(program: Command, setExit: SetExit): void {
     .option("--name <node>", "the node's name (default: the file's)")
     .option(...KERNEL)
     .option("-o, --out <file>", "write it there")
+    .option("--json", "the result is JSON already; errors are printed as JSON too")
     .action(async (file: string, flags: object) => {
       const { runConvert } = await import("../commands/convert.ts");
       setExit(runConvert(file, flags));

@@ -40,6 +40,7 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
     .option("--smt", "two threads per core")
     .option(...KERNEL)
     .option("-o, --out <file>", "write it there")
+    .option("--json", "the result is JSON already; errors are printed as JSON too")
     .action(async (file: string, flags: object) => {
       const { runContract } = await import("../commands/contract.ts");
       setExit(runContract(file, flags));

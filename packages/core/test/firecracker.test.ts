@@ -62,7 +62,8 @@ test("versions: lines, formats, ranges", () => {
     undefined,
     "8.0.0",
     "8.0.0",
-    "10.0.0",
+    // A build between two releases loads what it wrote itself; of more nothing is known.
+    "1.16.0-dev",
     undefined,
   ]);
   expect(formatLines(["1.16", "1.5"])).toBe("1.5, 1.16");

@@ -21,7 +21,8 @@ export function profile(id: IntelModelId, changes: Partial<NodeProfile> = {}): N
 export function contractOf(
   from: NodeProfile,
   template: CpuTemplate = EMPTY_TEMPLATE,
-  firecracker = "1.16.0",
+  // A fingerprint names the version of the tool that made it, a pre-release among them.
+  firecracker = from.firecracker[0] ?? "1.16.0",
 ): CpuContract | undefined {
   const result = predictContract(from, { firecracker, vcpus: 1, smt: false, template });
   return result.ok ? result.contract : undefined;

@@ -1,7 +1,7 @@
 /** Planning an aarch64 pool: merge the ID registers, emit a template per class, prove it. */
 import { fail } from "../errors.ts";
 import { compareLines } from "../firecracker/versions.ts";
-import type { NodeProfile } from "../profile/profile.ts";
+import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
 import type { Levelled, Masked, Residual, United } from "../plan/costs.ts";
 import { nameFiles } from "../plan/files.ts";
 import type { Proof } from "../plan/prove.ts";
@@ -58,7 +58,13 @@ const REQUIRED = ["MIDR_EL1", "PFR0", "PFR1", "DFR0", "ISAR0", "ISAR1", "MMFR0",
   .map((register) => ({ register, id: ARM_FIELDS.find((f) => f.register === register)?.id }));
 
 /** What an aarch64 profile lacks to be planned or judged with; empty when nothing. */
-export function missingArmFacts({ cpu, incomplete }: NodeProfile): string[] {
+export function missingArmFacts({
+  cpu,
+  incomplete,
+}: {
+  readonly incomplete: readonly string[];
+  readonly cpu: Pick<OfferedCpu, "registers">;
+}): string[] {
   const known = new Set<bigint | undefined>(cpu.registers.map(({ id }) => id));
   const absent = REQUIRED.filter(({ id }) => !known.has(id));
   return [...incomplete, ...absent.map(({ register }) => `${register} is absent`)];

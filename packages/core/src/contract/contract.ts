@@ -23,6 +23,8 @@ export interface CpuContract {
   readonly firecracker: string;
   readonly snapshotFormat: string | undefined;
   readonly kvmCapabilities: readonly string[];
+  /** MSRs that the template names: Firecracker saves them whatever they are. Undefined: any may be. */
+  readonly templateMsrs: readonly number[] | undefined;
   readonly node: string;
   readonly class: string | undefined;
   /** What shaped the guest CPU: a file's or a built-in template's name. */

@@ -15,10 +15,11 @@ function stateMasks({ cpuid }: CpuContract) {
 }
 
 function body(contract: CpuContract) {
-  const { cpuid, msrs, registers, time: _, ...facts } = contract;
+  const { cpuid, msrs, registers, templateMsrs, time: _, ...facts } = contract;
   return {
     schema: CONTRACT_SCHEMA,
     ...facts,
+    ...(templateMsrs === undefined ? {} : { templateMsrs: templateMsrs.map(hexNumber) }),
     ...(contract.arch === "x86_64" ? stateMasks(contract) : {}),
     cpuid: cpuid.map((e) => ({
       leaf: hexNumber(e.leaf),

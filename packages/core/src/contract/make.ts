@@ -6,7 +6,7 @@ import { leafAddress, msrAddress } from "../format/address.ts";
 import { simulate } from "../firecracker/simulate.ts";
 import { knownLine, snapshotFormat } from "../firecracker/versions.ts";
 import { missingFacts } from "../profile/complete.ts";
-import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
+import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
 import type { MissingEntry } from "../template/apply.ts";
@@ -44,12 +44,11 @@ function cpuOf({ cpu }: NodeProfile): Pick<CpuContract, "cpuid" | "msrs" | "regi
 
 /** Why nothing may be built on a contract predicted from this profile. */
 function doubts(profile: NodeProfile, missing: readonly string[]): readonly string[] {
+  const doubt = templateDoubt(profile);
   return [
     ...missing,
     ...(profile.estimate ? ["it was predicted from an estimate, not from a node"] : []),
-    ...(ignoresTemplates(profile)
-      ? [`what guests of ${profile.name} see is not known: ${IGNORES_TEMPLATES}`]
-      : []),
+    ...(doubt === undefined ? [] : [`what guests of ${profile.name} see is not known: ${doubt}`]),
   ];
 }
 
@@ -65,12 +64,16 @@ function predictArm(profile: NodeProfile, facts: Facts, template: CpuTemplate): 
   for (const { addr, ...bitmap } of template.regModifiers) {
     registers.set(addr, applyWideBitmap(registers.get(addr) ?? 0n, bitmap));
   }
+  // What a vCPU feature (SVE, pointer authentication) adds to the registers is not modelled.
+  const unknown = template.vcpuFeatures.map(
+    ({ index }) => `what vcpu_features[${index}] of the template gives the guest is not known`,
+  );
   const contract: CpuContract = {
     ...facts,
     cpuid: [],
     msrs: [],
     registers: [...registers].map(([id, value]) => ({ id, value })),
-    incomplete: doubts(profile, missingArmFacts(profile)),
+    incomplete: doubts(profile, [...missingArmFacts(profile), ...unknown]),
   };
   return { ok: true, contract };
 }
@@ -91,6 +94,7 @@ export function predictContract(profile: NodeProfile, options: ContractOptions):
     firecracker,
     snapshotFormat: snapshotFormat(firecracker),
     kvmCapabilities: template.kvmCapabilities,
+    templateMsrs: template.msrModifiers.map(({ addr }) => addr),
     node: profile.name,
     class: options.class,
     template: options.templateName,

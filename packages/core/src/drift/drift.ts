@@ -2,7 +2,7 @@
 import { predictContract } from "../contract/make.ts";
 import { ALL_LINES, newestVersion } from "../firecracker/versions.ts";
 import { listOf } from "../format/text.ts";
-import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
+import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { finding } from "../verdict/circumstances.ts";
 import type { Finding, Verdict } from "../verdict/finding.ts";
@@ -74,7 +74,8 @@ function reasonsAgainst(
     ["the profile of now", now],
   ] as const) {
     const { estimate, incomplete } = profile;
-    if (ignoresTemplates(profile)) reasons.push(`${which}: ${IGNORES_TEMPLATES}`);
+    const doubt = templateDoubt(profile);
+    if (doubt !== undefined) reasons.push(`${which}: ${doubt}`);
     if (estimate) reasons.push(`${which} is an estimate, not a measurement`);
     reasons.push(...incomplete.map((what) => `${which} is incomplete: ${what}`));
   }

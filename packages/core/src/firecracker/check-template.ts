@@ -17,6 +17,8 @@ export interface TemplateFinding {
   readonly path: string;
   readonly address: string;
   readonly message: string;
+  /** Whether guests would see another CPU than anybody meant. */
+  readonly harmful: boolean;
 }
 
 /** The vendor a template is for: only AMD has leaves above 0x80000008. */
@@ -30,7 +32,10 @@ function checkFlags({ leaf, subleaf, flags }: CpuidModifier, path: string): Temp
   const message = indexed
     ? "flags say that the subleaf matters, but this leaf has none"
     : "flags say that the subleaf does not matter: this entry would answer for every subleaf";
-  return [{ path: `${path}.flags`, address: leafAddress(leaf, subleaf), message }];
+  // KVM takes the first entry that matches, so such an entry hides the leaf's other subleaves.
+  return [
+    { path: `${path}.flags`, address: leafAddress(leaf, subleaf), message, harmful: !indexed },
+  ];
 }
 
 function lostNames(vendor: Vendor, entry: CpuidModifier, m: RegisterModifier, lost: number) {
@@ -55,6 +60,7 @@ function checkOverwritten(
         path: `${path}.modifiers[${i}]`,
         address: registerAddress(leaf, subleaf, m.register),
         message: `Firecracker ${formatLines(lines)} overwrites ${names}, whatever is written here`,
+        harmful: false,
       },
     ];
   });

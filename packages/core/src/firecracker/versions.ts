@@ -91,12 +91,22 @@ export function formatLines(lines: readonly string[]): string {
   return sorted.join(", ");
 }
 
+/** `1.16.0-dev`: a build between two releases, whose format is anybody's guess. */
+const PRE_RELEASE = /^v?\d+\.\d+(?:\.\d+)?-/;
+
+/** A format that is named after a build, because no release says which one it is. */
+export function isOpenFormat(format: string): boolean {
+  return PRE_RELEASE.test(format);
+}
+
 /**
  * The snapshot format that a release writes and loads. Undefined where nothing is known, and
- * where a line without a patch number leaves it open (1.10).
+ * where a line without a patch number leaves it open (1.10). A pre-release has a format of its own,
+ * named after it: it loads what it wrote itself, and of more nothing is known.
  */
 export function snapshotFormat(version: string): string | undefined {
   if (isEmulator(version)) return lineOf(version);
+  if (PRE_RELEASE.test(version)) return isKnownLine(lineOf(version) ?? "") ? version : undefined;
   const patch = VERSION.exec(version)?.[3];
   const line = lineOf(version);
   const formats = RELEASES.find((release) => release.line === line)?.formats ?? [];

@@ -1,12 +1,13 @@
 /** What a node's KVM says against a template: it does not do what templates say, or lacks something. */
 import { missingCapabilities } from "../firecracker/capabilities.ts";
-import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
+import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import type { LintFinding } from "./finding.ts";
 
 function lintEnforcement(profile: NodeProfile): LintFinding[] {
-  if (!ignoresTemplates(profile)) return [];
+  const doubt = templateDoubt(profile);
+  if (doubt === undefined) return [];
   return [
     {
       rule: "unenforced",
@@ -14,7 +15,7 @@ function lintEnforcement(profile: NodeProfile): LintFinding[] {
       path: "",
       address: "",
       name: "",
-      message: `This template does nothing on ${profile.name}: ${IGNORES_TEMPLATES}.`,
+      message: `No template can be counted on at ${profile.name}: ${doubt}.`,
       fix: "Keep microVMs whose snapshots must move off this node.",
     },
   ];

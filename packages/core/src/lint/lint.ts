@@ -57,10 +57,11 @@ function lintLanguage(
   vendor: Vendor,
   lines: readonly string[],
 ): LintFinding[] {
-  return checkTemplate(template, lines, vendor).map(({ path, address, message }) => {
+  return checkTemplate(template, lines, vendor).map(({ path, address, message, harmful }) => {
     const isFlags = path.endsWith(".flags");
     const fix = isFlags ? "Use KVM's own flags for this leaf." : "Leave these bits as x.";
-    return found(isFlags ? "flags" : "overwritten", "warning", { path, address }, message, fix);
+    const rule = isFlags ? "flags" : "overwritten";
+    return found(rule, harmful ? "error" : "warning", { path, address }, `${message}.`, fix);
   });
 }
 
@@ -80,7 +81,9 @@ function lintBits(guest: Fields, node: Fields): LintFinding[] {
       const message = `${name} is set, but the node does not have it: what uses it will fault.`;
       findings.push(found("unbacked", "error", place, message, "Write x or 0 instead of 1."));
     }
-    if (field.kind === "union" && field.value === 0n && offered) {
+    const { of } = fieldByName(name) ?? {};
+    const told = field.value !== 0n && (of === undefined || isSet(guest, of));
+    if (field.kind === "union" && !told && offered) {
       const message = `${name} (${field.title}) is hidden: guests leave a mitigation off.`;
       findings.push(
         found("hidden-weakness", "error", place, message, "Write x or 1 instead of 0."),

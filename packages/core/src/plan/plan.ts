@@ -89,14 +89,22 @@ export function refused(...refusals: Refusal[]): PlanResult {
 
 /** A weakness that cannot be shown everywhere: hiding it instead would be a lie to guests. */
 function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): Refusal[] {
+  const shown = new Map(merged.fields.map(({ field, value }) => [field.name, value]));
   return merged.fields.flatMap((merging): Refusal[] => {
     const { field, value, values, present } = merging;
     if (field.kind !== "union" || values.every((v) => v === 0)) return [];
     const announcing = classes.filter((_, i) => values[i] !== 0).map(({ id }) => id);
     const without = classes.filter((_, i) => !present[i]).map(({ id }) => id);
-    const hidden = value === 0;
+    // Without ARCH_CAPABILITIES no guest reads the MSR, whatever stands in it.
+    const untold = field.of !== undefined && shown.get(field.of) === 0;
+    const hidden = value === 0 || untold;
     if (!hidden && without.length === 0) return [];
-    const why = hidden ? "the levelled CPU hides its leaf" : `absent on ${listOf(without)}`;
+    const unread = `guests are not shown ${field.of}`;
+    const why = untold
+      ? unread
+      : hidden
+        ? "the levelled CPU hides its leaf"
+        : `absent on ${listOf(without)}`;
     return [
       {
         code: "unreachable",

@@ -4,7 +4,7 @@ import { CoreError } from "../errors.ts";
 import { leafAddress } from "../format/address.ts";
 import { compareText, listOf } from "../format/text.ts";
 import { missingFacts } from "../profile/complete.ts";
-import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
+import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { vendorOf, vendorString } from "../tables/vendors.ts";
@@ -132,10 +132,11 @@ export function refuseIncomplete(
 
 /** Nodes on which a template does nothing: a plan for them would be proven and wrong. */
 export function refuseUnenforced(profiles: readonly NodeProfile[]): Refusal[] {
-  const nodes = profiles.filter(ignoresTemplates).map(({ name }) => name);
-  if (nodes.length === 0) return [];
-  const message = `${someOf(nodes)} cannot enforce a CPU template: ${IGNORES_TEMPLATES}`;
-  return [{ code: "unenforced", message, hint: OWN_POOL, nodes }];
+  return [...groupNames(profiles, templateDoubt)].flatMap(([doubt, nodes]): Refusal[] => {
+    if (doubt === undefined) return [];
+    const message = `${someOf(nodes)} cannot be counted on to enforce a CPU template: ${doubt}`;
+    return [{ code: "unenforced", message, hint: OWN_POOL, nodes }];
+  });
 }
 
 const OWN_POOL =

@@ -4,7 +4,7 @@ import { leafAddress, msrAddress } from "../format/address.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { Vendor } from "../tables/field.ts";
 import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
-import type { NodeProfile } from "./profile.ts";
+import type { OfferedCpu } from "./profile.ts";
 
 /** Leaves without which nothing can be said about a guest. */
 export const REQUIRED_LEAVES: readonly (readonly [leaf: number, subleaf: number])[] = [
@@ -21,7 +21,11 @@ export const REQUIRED_LEAVES: readonly (readonly [leaf: number, subleaf: number]
 const ARCH_CAPABILITIES_BIT = 29;
 
 /** What a profile lacks to be planned or judged with; empty when nothing. */
-export function missingFacts(profile: NodeProfile, cpuid: CpuidMap, vendor: Vendor): string[] {
+export function missingFacts(
+  profile: { readonly incomplete: readonly string[]; readonly cpu: Pick<OfferedCpu, "msrs"> },
+  cpuid: CpuidMap,
+  vendor: Vendor,
+): string[] {
   const missing = [...profile.incomplete];
   for (const [leaf, subleaf] of REQUIRED_LEAVES) {
     if (!cpuid.has(entryKey(leaf, subleaf)))

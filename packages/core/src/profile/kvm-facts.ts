@@ -1,5 +1,6 @@
 /** What a node's KVM says of itself, and whether it keeps its word. */
 import type { MsrValue, Register } from "../cpuid.ts";
+import type { Arch } from "./profile.ts";
 
 /** A word of CPUID that a vCPU was given, and what KVM answered when asked for it again. */
 export interface ChangedWord {
@@ -39,6 +40,21 @@ export function ignoresTemplates(profile: { readonly kvm?: KvmFacts }): boolean 
   return profile.kvm?.enforcement?.enforced === false;
 }
 
-/** For a sentence that begins with the node's name. */
-export const IGNORES_TEMPLATES =
+const IGNORES_TEMPLATES =
   "its KVM gives guests the hardware's own CPUID, whatever a CPU template says";
+const UNTRIED = "nobody tried whether its KVM does what a CPU template says";
+
+/**
+ * Why nobody may count on CPU templates there, for a sentence that begins with the node's name;
+ * undefined where nothing speaks against it. A fingerprint does not say, and is believed: it shows
+ * what a guest saw.
+ */
+export function templateDoubt(profile: {
+  readonly cpu: { readonly arch: Arch };
+  readonly kvm?: KvmFacts;
+}): string | undefined {
+  const { cpu, kvm } = profile;
+  if (ignoresTemplates(profile)) return IGNORES_TEMPLATES;
+  const untried = kvm !== undefined && kvm.enforcement === undefined;
+  return untried && cpu.arch === "x86_64" ? UNTRIED : undefined;
+}

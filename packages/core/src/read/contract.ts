@@ -1,7 +1,10 @@
 /** Reading a contract back; a contract that was changed by hand is refused. */
 import { CONTRACT_SCHEMA, type CpuContract } from "../contract/contract.ts";
 import { contractDigest } from "../contract/file.ts";
+import { snapshotFormat } from "../firecracker/versions.ts";
+import { readU32 } from "../json/integer.ts";
 import { kindOf, Problems, type JsonObject } from "../json/problems.ts";
+import { vendorOfCpu } from "../tables/vendors.ts";
 import { readProfileCpu } from "./profile.ts";
 
 export { CONTRACT_SCHEMA };
@@ -49,6 +52,35 @@ function strings(json: JsonObject, key: string, problems: Problems): string[] {
   return [];
 }
 
+const MOST_VCPUS = 32;
+/** No CPU's TSC is known to run faster than some GHz. */
+const FASTEST_KHZ = 100_000_000;
+
+function addresses(json: JsonObject, problems: Problems): number[] | undefined {
+  const list = json["templateMsrs"];
+  if (list === undefined) return undefined;
+  if (!Array.isArray(list)) problems.add("templateMsrs", `must be a list, but is ${kindOf(list)}`);
+  const items: unknown[] = Array.isArray(list) ? list : [];
+  return items.map((item, i) => readU32(item, () => `templateMsrs[${i}]`, problems));
+}
+
+/** What a contract says twice must agree, and numbers must be such as there are. */
+function checkFacts(contract: CpuContract, problems: Problems): void {
+  const { vcpus, tscKhz, vendor, cpuid, firecracker, snapshotFormat: format } = contract;
+  if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > MOST_VCPUS) {
+    problems.add("vcpus", `must be 1 to ${MOST_VCPUS}`);
+  }
+  if (tscKhz !== undefined && !(tscKhz > 0 && tscKhz <= FASTEST_KHZ)) {
+    problems.add("tscKhz", "must be a frequency in kHz");
+  }
+  if (vendor !== undefined && vendorOfCpu(cpuid) !== vendor) {
+    problems.add("vendor", "is not the one that CPUID leaf 0 spells");
+  }
+  if (format !== undefined && format !== snapshotFormat(firecracker)) {
+    problems.add("snapshotFormat", `is not the one that Firecracker ${firecracker} writes`);
+  }
+}
+
 /** Reads a contract's JSON; throws BAD_FIELD with everything that is wrong. */
 export function readContract(json: JsonObject): CpuContract {
   const problems = new Problems();
@@ -72,6 +104,7 @@ export function readContract(json: JsonObject): CpuContract {
     firecracker: required(json, "firecracker", "string", problems) ?? "",
     snapshotFormat: optional(json, "snapshotFormat", "string", problems),
     kvmCapabilities: strings(json, "kvmCapabilities", problems),
+    templateMsrs: addresses(json, problems),
     node: required(json, "node", "string", problems) ?? "",
     class: optional(json, "class", "string", problems),
     template: optional(json, "template", "string", problems),
@@ -80,6 +113,7 @@ export function readContract(json: JsonObject): CpuContract {
     incomplete: strings(json, "incomplete", problems),
     time: optional(json, "time", "string", problems),
   };
+  if (problems.list.length === 0) checkFacts(contract, problems);
   if (problems.list.length === 0 && json["digest"] !== contractDigest(contract)) {
     problems.add("digest", "does not fit the contract: it was changed after it was made");
   }

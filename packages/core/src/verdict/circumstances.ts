@@ -2,9 +2,9 @@
 import type { CpuContract } from "../contract/contract.ts";
 import { missingCapabilities } from "../firecracker/capabilities.ts";
 import { isSavedMsr } from "../firecracker/saved-msrs.ts";
-import { snapshotFormat } from "../firecracker/versions.ts";
+import { isOpenFormat, snapshotFormat } from "../firecracker/versions.ts";
 import { msrAddress } from "../format/address.ts";
-import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
+import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { msrFields } from "../tables/lookup.ts";
 import { decodeSignature, formatFms, modelOf, type FamilyModelStepping } from "../tables/models.ts";
@@ -69,7 +69,10 @@ export function judgeFormat(
   }
   const formats = new Set(versions.map(snapshotFormat));
   if (formats.has(contract.snapshotFormat)) return [];
-  const severity = formats.has(undefined) ? "unknown" : "incompatible";
+  const open = [contract.snapshotFormat, ...formats].some(
+    (f) => f === undefined || isOpenFormat(f),
+  );
+  const severity = open ? "unknown" : "incompatible";
   const text = "No Firecracker there loads this snapshot format.";
   return [finding("snapshot-format", severity, name, values, text)];
 }
@@ -80,16 +83,21 @@ export function judgeTsc(contract: CpuContract, profile: NodeProfile): Finding[]
     promised: promised === undefined ? undefined : `${promised} kHz`,
     offered: offered === undefined ? undefined : `${offered} kHz`,
   };
-  if (promised === undefined || offered === undefined) {
-    const text = "The TSC frequency is not known on both sides; Firecracker checks it at load.";
+  const scales = profile.tsc?.scaling === true;
+  if (promised === undefined && offered === undefined) {
+    // As between fingerprints, which do not have it.
+    const text = "The TSC frequency is not known on either side; Firecracker checks it at load.";
     return [finding("tsc", "note", "TSC", values, text)];
   }
+  if (promised === undefined || offered === undefined) {
+    const text = "The TSC frequency is known on one side only; Firecracker checks it at load.";
+    return [finding("tsc", scales ? "note" : "unknown", "TSC", values, text)];
+  }
   if (Math.abs(promised - offered) <= promised * TSC_TOLERANCE) return [];
-  const scaling = profile.tsc?.scaling;
-  if (scaling === true) {
+  if (scales) {
     return [finding("tsc", "note", "TSC", values, "KVM scales the guest's TSC.")];
   }
-  const severity = scaling === false ? "incompatible" : "unknown";
+  const severity = profile.tsc?.scaling === false ? "incompatible" : "unknown";
   const text = "Without TSC scaling Firecracker refuses the snapshot; clocks would run wrong.";
   return [finding("tsc", severity, "TSC", values, text)];
 }
@@ -102,16 +110,18 @@ export function judgeEstimate({ estimate }: NodeProfile): Finding[] {
 
 /** Where KVM changes a guest's CPUID behind its back, nothing that was compared holds. */
 export function judgeEnforcement(profile: NodeProfile): Finding[] {
-  if (!ignoresTemplates(profile)) return [];
-  const values = { promised: "the snapshot's CPUID", offered: "the hardware's own" };
-  const text = `No CPUID is sure there: ${IGNORES_TEMPLATES}.`;
+  const doubt = templateDoubt(profile);
+  if (doubt === undefined) return [];
+  const values = { promised: "the snapshot's CPUID" };
+  const text = `No CPUID is sure there: ${doubt}.`;
   return [finding("enforced", "unknown", "CPUID", values, text)];
 }
 
-export function judgeProfile(missing: readonly string[], contract: CpuContract): Finding[] {
-  return [...contract.incomplete, ...missing].map((what) =>
-    finding("complete", "unknown", "profile", {}, `Too incomplete to be sure: ${what}.`),
-  );
+/** `gaps`: of the contract; `missing`: of the node's profile. */
+export function judgeComplete(gaps: readonly string[], missing: readonly string[]): Finding[] {
+  const say = (name: string) => (what: string) =>
+    finding("complete", "unknown", name, {}, `Too incomplete to be sure: ${what}.`);
+  return [...gaps.map(say("contract")), ...missing.map(say("profile"))];
 }
 
 export function judgeCapabilities(contract: CpuContract, { kvm }: NodeProfile): Finding[] {
@@ -130,20 +140,25 @@ export function judgeCapabilities(contract: CpuContract, { kvm }: NodeProfile): 
     .map((capability) => judged(`KVM capability ${capability}`, "unknown", undefined, text));
 }
 
-/** MSRs that the snapshot restores and the node's KVM does not list. */
+/**
+ * MSRs that the snapshot restores and the node's KVM does not list. Firecracker saves what KVM
+ * lists of its own ranges, whatever the guest's CPUID says, what the template names, and what the
+ * guest's CPUID implies (MPX).
+ */
 export function judgeMsrs(
   contract: CpuContract,
   node: ReadonlySet<number>,
   vendor: Vendor,
   promises: (feature: string) => boolean,
 ): Finding[] {
+  const { templateMsrs } = contract;
+  const isNamed = (addr: number) => templateMsrs === undefined || templateMsrs.includes(addr);
   return contract.msrs
     .filter(({ addr }) => !node.has(addr))
     .flatMap(({ addr, value }): Finding[] => {
       const field = msrFields(vendor, addr)[0];
-      const gone = field?.of !== undefined && !promises(field.of);
-      const implied = field?.of === "MPX" && !gone;
-      if (gone || !(isSavedMsr(addr) || implied)) return [];
+      const implied = field?.of === "MPX" && promises("MPX");
+      if (!isSavedMsr(addr) && !implied && !isNamed(addr)) return [];
       return [
         finding(
           "msr",

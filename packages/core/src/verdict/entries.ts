@@ -2,7 +2,7 @@
 import type { CpuContract } from "../contract/contract.ts";
 import { compareText } from "../format/text.ts";
 import { groupIntoClasses } from "../profile/class.ts";
-import { ignoresTemplates } from "../profile/kvm-facts.ts";
+import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
 import type { MatrixEntry } from "./matrix.ts";
@@ -14,8 +14,8 @@ function circumstances(profile: NodeProfile): string {
   const versions = firecracker.toSorted(compareText);
   const offered = [...(kvm?.capabilities ?? [])].filter(([, answer]) => answer > 0);
   const capabilities = kvm === undefined ? "?" : offered.map(([number]) => number);
-  const ignores = ignoresTemplates(profile);
-  return JSON.stringify([kernel, versions, tsc, capabilities, ignores, incomplete, estimate]);
+  const doubt = templateDoubt(profile);
+  return JSON.stringify([kernel, versions, tsc, capabilities, doubt, incomplete, estimate]);
 }
 
 function labelOf(id: string, { host }: NodeProfile, taken: ReadonlySet<string>): string {

@@ -2,6 +2,7 @@
 import { missingArmFacts } from "../arm/plan-arm.ts";
 import { compareArm } from "../arm/verdict-arm.ts";
 import type { CpuContract } from "../contract/contract.ts";
+import { contractGaps } from "../contract/gaps.ts";
 import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { simulate } from "../firecracker/simulate.ts";
 import { missingFacts } from "../profile/complete.ts";
@@ -11,13 +12,13 @@ import { vendorOfCpu } from "../tables/vendors.ts";
 import {
   finding,
   judgeCapabilities,
+  judgeComplete,
   judgeEnforcement,
   judgeEstimate,
   judgeFormat,
   judgeIdentity,
   judgeKernel,
   judgeMsrs,
-  judgeProfile,
   judgeTsc,
 } from "./circumstances.ts";
 import { verdictOf, type Finding, type Verdict } from "./finding.ts";
@@ -37,6 +38,8 @@ interface Content {
 /** A contract made ready to be compared with many nodes. */
 export interface PreparedContract {
   readonly contract: CpuContract;
+  /** Why nothing may be built on it; empty where nothing speaks against it. */
+  readonly gaps: readonly string[];
   readonly words: Uint32Array;
   readonly signature: number | undefined;
 }
@@ -97,6 +100,7 @@ export function prepare(
     layout,
     contracts: contracts.map((contract) => ({
       contract,
+      gaps: contractGaps(contract),
       words: layOut(layout, contract),
       signature: signatureOf(contract.cpuid),
     })),
@@ -147,7 +151,7 @@ export function judgePrepared(
   const findings: Finding[] = [
     ...judgeEstimate(profile),
     ...judgeEnforcement(profile),
-    ...judgeProfile(node.missing, contract),
+    ...judgeComplete(guest.gaps, node.missing),
     ...judgeKernel(contract, profile),
     ...judgeFormat(contract, profile, version),
     ...judgeCapabilities(contract, profile),

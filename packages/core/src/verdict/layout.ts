@@ -24,6 +24,11 @@ interface BitPlace {
   readonly bit: number;
 }
 
+interface Gate {
+  readonly of: string;
+  readonly mask: number;
+}
+
 /** What a single bit means for a verdict; made once and used for every pair. */
 export interface Slot {
   readonly address: string;
@@ -31,6 +36,8 @@ export interface Slot {
   readonly base: number;
   readonly features: number;
   readonly unions: number;
+  /** Weaknesses that a guest can only read about where it was promised a feature. */
+  readonly gates: readonly Gate[];
   readonly reserved: number;
   readonly numbers: readonly NumberField[];
   readonly numbersMask: number;
@@ -71,14 +78,17 @@ function slotOf(address: string, fields: readonly (CpuidField | MsrField)[], bas
   const slot = { features: 0, unions: 0, reserved: 0xffff_ffff, numbersMask: 0 };
   const findings: (Finding | undefined)[] = Array.from({ length: 32 }, () => undefined);
   const numbers: NumberField[] = [];
+  const gates = new Map<string, number>();
   for (const field of fields) {
     const [hi, lo] = [Math.min(field.hi - base, 31), Math.max(field.lo - base, 0)];
     if (hi < 0 || lo > 31) continue;
     const mask = mask32(hi, lo);
     slot.reserved = (slot.reserved & ~mask) >>> 0;
     if (field.kind === "feature") slot.features = (slot.features | mask) >>> 0;
-    else if (field.kind === "union") slot.unions = (slot.unions | mask) >>> 0;
-    else if (field.kind === "minimum" || field.kind === "derived") {
+    else if (field.kind === "union") {
+      slot.unions = (slot.unions | mask) >>> 0;
+      if (field.of !== undefined) gates.set(field.of, (gates.get(field.of) ?? 0) | mask);
+    } else if (field.kind === "minimum" || field.kind === "derived") {
       slot.numbersMask = (slot.numbersMask | mask) >>> 0;
       numbers.push({ field, hi, lo });
     }
@@ -86,7 +96,8 @@ function slotOf(address: string, fields: readonly (CpuidField | MsrField)[], bas
       for (let bit = lo; bit <= hi; bit++) findings[bit] = bitFinding(field);
     }
   }
-  return { address, base, ...slot, numbers, findings };
+  const gated = [...gates].map(([of, mask]) => ({ of, mask: mask >>> 0 }));
+  return { address, base, ...slot, gates: gated, numbers, findings };
 }
 
 interface Content {

@@ -39,4 +39,4 @@ export const RULES = {
 export type RuleId = keyof typeof RULES;
 
 /** Changes when a rule's meaning does: certificates name the version they were made with. */
-export const RULES_VERSION = "2";
+export const RULES_VERSION = "3";

@@ -90,7 +90,9 @@ function compareWord(
   findings: Finding[],
 ): void {
   const lost = promised & ~offered & slot.features;
-  const unseen = offered & ~promised & slot.unions;
+  let told = promised;
+  for (const { of, mask } of slot.gates) if (!promises(of)) told &= ~mask;
+  const unseen = offered & ~told & slot.unions;
   eachBit(lost | unseen, (bit) => {
     const finding = slot.findings[bit];
     if (finding !== undefined) findings.push(finding);
@@ -119,6 +121,7 @@ export function compareWords(
     const p = promised[i] ?? 0;
     const o = offered[i] ?? 0;
     if (slot === undefined) continue;
-    if (p !== o || (p & slot.reserved) !== 0) compareWord(slot, p, o, promises, findings);
+    const same = p === o && (p & slot.reserved) === 0 && slot.gates.length === 0;
+    if (!same) compareWord(slot, p, o, promises, findings);
   }
 }

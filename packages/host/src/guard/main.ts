@@ -8,11 +8,9 @@ import type { Server } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isRunning, startTimeOf } from "../proc.ts";
-import { ALLOW_VARIABLE, readPolicy } from "./policy.ts";
-import { guardRules } from "./rules.ts";
+import { ALLOW_VARIABLE, readPolicy, type Objection } from "./policy.ts";
 import { guardServer } from "./server.ts";
-import { readSettings } from "./settings.ts";
-import { openUpstream, type Upstream } from "./upstream.ts";
+import { openUpstream, type Answer, type Call, type Upstream } from "./upstream.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -55,16 +53,33 @@ async function watch(upstream: Upstream, runs: () => boolean, ended: () => void)
   });
 }
 
+type Handle = (call: Call) => Promise<Answer>;
+
+/** Core takes longer to load than all else: the socket need not wait for it, calls do. */
+async function loadRules(
+  launcher: string,
+  allowed: ReadonlySet<Objection>,
+  upstream: Upstream,
+): Promise<Handle> {
+  const [{ guardRules }, { readSettings }] = await Promise.all([
+    import("./rules.ts"),
+    import("./settings.ts"),
+  ]);
+  const settings = readSettings(readFileSync(launcher, "utf8"));
+  return guardRules({ settings, allowed, upstream, say });
+}
+
 async function main(): Promise<void> {
   const [launcher = "", directory = "", socket = "", pidText = "", limit = ""] =
     process.argv.slice(2);
   const pid = Number(pidText);
   const startTime = startTimeOf(pid) ?? "";
   const allowed = readPolicy(process.env[ALLOW_VARIABLE]);
-  const settings = readSettings(readFileSync(launcher, "utf8"));
   const upstream = openUpstream(join(directory, "s"));
-  const handle = guardRules({ settings, allowed, upstream, say });
-  const server = guardServer({ handle, limit: Number(limit) });
+  let handle: Promise<Handle> | undefined;
+  const rules = () => (handle ??= loadRules(launcher, allowed, upstream));
+  const answer = async (call: Call) => (await rules())(call);
+  const server = guardServer({ handle: answer, limit: Number(limit) });
   await watch(
     upstream,
     () => isRunning(pid, startTime),
@@ -81,6 +96,11 @@ async function main(): Promise<void> {
   rmSync(own);
   rmdirSync(directory);
   writeSync(STDOUT, "ready\n");
+  await rules().catch((error: unknown) => {
+    // No call has been answered yet: this is a start that failed.
+    if (isRunning(pid, startTime)) process.kill(pid, "SIGKILL");
+    throw error;
+  });
 }
 
 main().catch((error: unknown) => {

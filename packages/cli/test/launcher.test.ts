@@ -43,6 +43,20 @@ test("a built-in template is installed as a custom one, and a missing profile is
   expect(readFileSync(at, "utf8")).toContain('"cpuid_modifiers"');
 });
 
+test("a guard needs the node's profile, and status names its program", () => {
+  const directory = temporaryDirectory();
+  const at = join(directory, "launcher");
+  const place = ["--firecracker", firecrackerIn(directory), "--at", at];
+  const install = ["launcher", "install", ...place, "--cpu-template", "T2CL", "--guard"];
+  const refused = evenkeel([...install, "--kvm", join(directory, "no-kvm")]);
+  expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining("--guard judges")]);
+  expect(existsSync(at)).toBe(false);
+  expect(evenkeel([...install, "--node", ICX]).status).toBe(0);
+  const { stdout } = evenkeel(["launcher", "status", "--at", at, "--json"]);
+  const { program } = (JSON.parse(stdout) as { guard: { program: string } }).guard;
+  expect(existsSync(program)).toBe(true);
+});
+
 test.each([
   [["--cpu-template", "T2S", "--node", ICX], 1, "refuses T2S on model 6/106/6"],
   [["--cpu-template", "T9"], 2, 'no template built into Firecracker is called "T9"'],

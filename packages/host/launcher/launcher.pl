@@ -1,5 +1,6 @@
 # Starts Firecracker with a CPU template for an orchestrator that knows nothing of templates.
-# docs/launcher.md tells how it works. Set above: $real, $inline, $template.
+# docs/launcher.md tells how it works. Set above: $real, $inline, $template, and @guard: the command
+# that keeps the socket from then on, if there is one.
 #
 # This process becomes Firecracker by exec, so that pid, exit code, signals and standard streams
 # are its own. Firecracker listens on a private socket first; a helper that lives for some
@@ -26,7 +27,7 @@ sub become { exec { $real } $real, @_ or fail("$real: $!") }
 # --- What the command line asks for; Firecracker itself judges whether it is right. ---
 
 # Where the values of these options stand; Firecracker takes none that begins with two dashes.
-my ($socket_at, $config_at, $alone, $end);
+my ($socket_at, $config_at, $limit_at, $alone, $end);
 $end = @ARGV;
 for my $i (0 .. $#ARGV) {
     my $option = $ARGV[$i];
@@ -39,6 +40,7 @@ for my $i (0 .. $#ARGV) {
     next if $i == $#ARGV or $ARGV[$i + 1] =~ /^--/;
     $socket_at = $i + 1 if $option eq '--api-sock';
     $config_at = $i + 1 if $option eq '--config-file';
+    $limit_at = $i + 1 if $option eq '--http-api-max-payload-size';
 }
 
 # Without an API and a configuration there is no microVM: Firecracker says so.
@@ -47,6 +49,7 @@ become(@ARGV) if $alone and not defined $config_at;
 -x $real or fail("$real cannot be executed");
 (stat $real)[9] <= (stat $0)[9]
     or fail("$real is newer than this launcher; install the launcher again");
+-r $_ or fail("$_, which the guard needs, cannot be read") for grep m{^/}, @guard;
 
 # --- A configuration file: the template goes into a copy. ---
 
@@ -79,7 +82,8 @@ if (defined $config_at) {
     $text =~ s/^\s*\{// or fail("$config is not a JSON object");
     my $value = $inline ? $template : '"' . held($template) . '"';
     $ARGV[$config_at] = held("{\"cpu-config\": $value, $text");
-    become(@ARGV);
+    # Without a guard, there is nothing left to do; without an API, nothing to guard.
+    become(@ARGV) if $alone or not @guard;
 }
 
 # --- The API: the template goes to the private socket before anybody else gets there. ---
@@ -104,7 +108,7 @@ sub runs {
 my $private;
 
 sub clean_up {
-    unlink "$private/s";
+    unlink "$private/s", "$private/g";
     rmdir $private;
 }
 
@@ -152,15 +156,42 @@ sub put_template {
     }
 }
 
+# Starts the guard, which takes the private socket, puts its own at the path that the orchestrator
+# waits for, and says so. It ends with Firecracker; until it is ready, Firecracker ends with it.
+sub stand_guard {
+    my $limit = defined $limit_at ? $ARGV[$limit_at] : 51200;
+    $SIG{ALRM} = sub { give_up('the guard was not ready within 30 s') };
+    alarm 30;
+    pipe(my $ready, my $say) or give_up("pipe: $!");
+    my $guard = fork;
+    defined $guard or give_up("fork: $!");
+    if ($guard == 0) {
+        delete $ENV{NODE_OPTIONS};
+        open(STDIN, '<', '/dev/null');
+        open(STDOUT, '>&', $say);
+        exec { $guard[0] } @guard, $0, $private, $socket, $pid, $limit;
+        say_why("$guard[0]: $!");
+        exit 1;
+    }
+    close $say;
+    my $said = <$ready>;
+    defined $said and $said eq "ready\n" or give_up('its guard did not start');
+}
+
 sub configure {
     $SIG{$_} = sub { give_up('interrupted before the CPU template was applied') }
         for qw(HUP INT TERM);
     $SIG{ALRM} = sub { give_up('no answer to the CPU template within 10 s') };
     $SIG{PIPE} = 'IGNORE';
     my $api = api();
-    alarm 10;
-    my ($status, $body) = put_template($api);
-    $status == 204 or give_up("Firecracker refused the CPU template: $body");
+    # A configuration file has brought it already.
+    if (not defined $config_at) {
+        alarm 10;
+        my ($status, $body) = put_template($api);
+        $status == 204 or give_up("Firecracker refused the CPU template: $body");
+    }
+    close $api;
+    return stand_guard() if @guard;
     # Unlike rename, link fails where there is something already.
     link("$private/s", $socket) or give_up("$socket: $!");
     clean_up();

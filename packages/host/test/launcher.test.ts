@@ -1,5 +1,5 @@
 /** The launcher takes Firecracker's place, in front of the double and of a real one alike. */
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
@@ -13,14 +13,14 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { installDouble, writeTinyKernel } from "@evenkeel/firecracker-double";
 import { parseTemplate, type CpuTemplate } from "@evenkeel/core";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { installLauncher, launcherStatus, uninstallLauncher } from "../src/index.ts";
 import { BACKENDS } from "./firecrackers.ts";
+import { appears, call, childrenOf, leftovers, run, type Answer } from "./launched.ts";
 import { temporaryDirectory } from "./pool.ts";
 
 /** Names a leaf that no KVM reports: every boot says so, and so shows that the template is there. */
@@ -45,79 +45,12 @@ async function install(firecracker: string, at: string, template: CpuTemplate = 
   });
 }
 
-interface Running {
-  readonly child: ChildProcess;
-  readonly output: () => string;
-  readonly exit: Promise<{ readonly code: number | null; readonly signal: string | null }>;
-}
-
-function run(command: string, args: readonly string[], cwd?: string): Running {
-  const options = cwd === undefined ? {} : { cwd };
-  const child = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
-  let text = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk: Buffer) => {
-      text += chunk.toString("utf8");
-    });
-  }
-  const exit = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
-    child.once("close", (code, signal) => resolve({ code, signal }));
-  });
-  onTestFinished(async () => {
-    child.kill("SIGKILL");
-    await exit;
-  });
-  return { child, output: () => text, exit };
-}
-
-interface Answer {
-  readonly status: number | undefined;
-  readonly body: string;
-}
-
-function call(socketPath: string, method: string, path: string, body?: object): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath, method, path, agent: false }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => {
-        text += chunk;
-      });
-      response.on("end", () => resolve({ status: response.statusCode, body: text }));
-    });
-    outgoing.once("error", reject);
-    outgoing.end(body === undefined ? "" : JSON.stringify(body));
-  });
-}
-
-async function appears(path: string): Promise<void> {
-  await expect.poll(() => existsSync(path), { timeout: 10_000, interval: 5 }).toBe(true);
-}
-
 /** Boots as an orchestrator does that knows nothing of templates. */
 async function boot(socket: string, kernel: string): Promise<Answer> {
   writeTinyKernel(kernel);
   await call(socket, "PUT", "/boot-source", { kernel_image_path: kernel });
   await call(socket, "PUT", "/machine-config", { vcpu_count: 1, mem_size_mib: 16 });
   return call(socket, "PUT", "/actions", { action_type: "InstanceStart" });
-}
-
-/** What the launcher makes beside the socket. */
-function leftovers(directory: string): string[] {
-  return readdirSync(directory).filter((name) => name.startsWith(".ek"));
-}
-
-function parentOf(pid: string): number | undefined {
-  try {
-    return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))?.[1]);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Processes that a process has started and that are still there, zombies too. */
-function childrenOf(pid: number | undefined): string[] {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && parentOf(name) === pid);
 }
 
 describe.each(BACKENDS)("in front of $name", ({ binary, version }) => {

@@ -31,6 +31,7 @@ interface TemplateFlags {
 export interface InstallFlags extends TemplateFlags {
   readonly firecracker: string;
   readonly at: string;
+  readonly guard?: boolean;
   readonly json?: boolean;
 }
 
@@ -80,6 +81,15 @@ function sourceOf({ name = "", class: nodeClass, plan }: LoadedTemplate): string
   return plan === undefined ? name : `${plan}, class ${nodeClass}`;
 }
 
+/** What contracts call it. */
+function namesOf({ name, class: nodeClass, plan }: LoadedTemplate) {
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(nodeClass === undefined ? {} : { class: nodeClass }),
+    ...(plan === undefined ? {} : { plan }),
+  };
+}
+
 function print(record: LauncherRecord, at: string, json: boolean | undefined, did: string): void {
   process.stdout.write(
     json === true ? prettyJson({ at, ...record }) : launcherReport(record, at, did),
@@ -105,8 +115,11 @@ async function thisNode(
 
 export async function runInstall(flags: InstallFlags): Promise<number> {
   const request = requestOf(flags);
-  const { firecracker, at, node, allowInsecure = false, json } = flags;
+  const { firecracker, at, node, allowInsecure = false, guard = false, json } = flags;
   const profile = node === undefined ? await thisNode(request, flags) : profileLoader()(node);
+  if (guard && profile === undefined) {
+    throw new CliError("USAGE", "--guard judges for this node: name its profile with --node");
+  }
   const record = await installLauncher({
     firecracker,
     at,
@@ -114,9 +127,10 @@ export async function runInstall(flags: InstallFlags): Promise<number> {
       const loaded = load(request, version, profile, allowInsecure);
       const template = loaded.templateFor(version);
       if (template === undefined) throw new CliError("USAGE", "there is no template to install");
-      return { template, source: sourceOf(loaded) };
+      return { template, source: sourceOf(loaded), names: namesOf(loaded) };
     },
     ...(profile === undefined ? {} : { node: profile.name }),
+    ...(guard && profile !== undefined ? { guard: profile } : {}),
     time: new Date().toISOString(),
     path: process.env["PATH"] ?? "",
   });

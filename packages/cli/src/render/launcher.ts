@@ -15,12 +15,13 @@ export function launcherReport(
   did: string,
   problems: readonly string[] = [],
 ): string {
-  const { real, version, moved, source, digest, node, installed } = record;
+  const { real, version, moved, source, digest, node, guard, installed } = record;
   return [
     heading(`${did} ${at}`),
     ...line("Firecracker", `${version} at ${real}${moved ? " (moved there)" : ""}`),
     ...line("template", `${source} (sha256 ${digest.slice(0, 12)})`),
     ...line("linted for", node ?? "no node"),
+    ...(guard === undefined ? [] : line("guard", `${guard.program}, by ${guard.node}`)),
     ...line("installed", installed),
     ...problems.flatMap((problem) => line("problem", problem)),
     "",

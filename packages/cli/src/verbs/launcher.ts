@@ -25,6 +25,7 @@ export function addLauncherVerbs(program: Command, setExit: SetExit): void {
     .option("--cpu-template <name>", "use this built-in one: T2CL, T2S, T2, C3, T2A, V1N1")
     .option("--node <profile>", "the node's profile (default: this machine, probed through KVM)")
     .option("--kvm <path>", "KVM's device", "/dev/kvm")
+    .option("--guard", "stay on the socket: write contracts, refuse snapshots by verdict")
     .option("--allow-insecure", "install although guests would leave a mitigation off")
     .option("--json", "print what was installed as JSON")
     .action(async (flags: { readonly firecracker: string; readonly at: string }) => {

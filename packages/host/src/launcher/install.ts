@@ -11,23 +11,44 @@ import {
   rmSync,
 } from "node:fs";
 import { basename, delimiter, dirname, join, resolve } from "node:path";
-import { CoreError, formatTemplate, knownLine, type CpuTemplate } from "@evenkeel/core";
+import { fileURLToPath } from "node:url";
+import {
+  CoreError,
+  formatTemplate,
+  knownLine,
+  type CpuTemplate,
+  type NodeProfile,
+} from "@evenkeel/core";
 import { HostError } from "../errors.ts";
+import { readTextFile } from "../files.ts";
 import { BODY_LIMIT } from "../firecracker/client.ts";
+import { formatSettings, machineNow, readSettings, type Shape } from "../guard/settings.ts";
 import { changedAt, launcherAt, placeExecutable, realPath, writing } from "./files.ts";
 import { launcherScript, type LauncherRecord } from "./script.ts";
 import { tryLauncher, versionOf } from "./try-out.ts";
 
+const GUARD = fileURLToPath(new URL("../../bin/guard.js", import.meta.url));
+
 /** Beside the launcher, where a Firecracker goes whose place it takes. */
 const ASIDE = ".evenkeel";
+
+interface ChosenTemplate {
+  readonly template: CpuTemplate;
+  readonly source: string;
+  /** What contracts call it; needed by a guard alone. */
+  readonly names?: Omit<Shape, "template">;
+}
 
 export interface InstallOptions {
   /** The real Firecracker; may stand where the launcher is to be. */
   readonly firecracker: string;
   readonly at: string;
   /** The template for this Firecracker version, and what it is called. */
-  readonly choose: (version: string) => { readonly template: CpuTemplate; readonly source: string };
+  readonly choose: (version: string) => ChosenTemplate;
+  /** The node's profile, by name. */
   readonly node?: string;
+  /** Leave a guard on the socket, which judges for a node with this profile. */
+  readonly guard?: NodeProfile;
   /** ISO 8601. */
   readonly time: string;
   /** Where perl is looked for. */
@@ -76,6 +97,12 @@ function templateText(template: CpuTemplate): string {
     "VMM_BODY_TOO_LARGE",
     `the template has ${size} bytes, Firecracker takes ${BODY_LIMIT}`,
   );
+}
+
+function settingsFor(profile: NodeProfile, version: string, chosen: ChosenTemplate): string {
+  const { template, names, source } = chosen;
+  const shape = { name: source, ...names, template };
+  return formatSettings({ version, profile, shape, machine: machineNow() });
 }
 
 interface Places {
@@ -136,7 +163,7 @@ function removeIfEmpty(directory: string): void {
 }
 
 export async function installLauncher(options: InstallOptions): Promise<LauncherRecord> {
-  const { firecracker, at: target, choose, node, time, path } = options;
+  const { firecracker, at: target, choose, node, guard, time, path } = options;
   const places = placesOf(firecracker, target);
   const version = versionOf(places.now);
   checkVersion(places.now, version);
@@ -149,9 +176,11 @@ export async function installLauncher(options: InstallOptions): Promise<Launcher
     digest: createHash("sha256").update(template).digest("hex"),
     source: chosen.source,
     ...(node === undefined ? {} : { node }),
+    ...(guard === undefined ? {} : { guard: { node: process.execPath, program: GUARD } }),
     installed: time,
   };
-  const text = launcherScript({ record, template, perl: findPerl(path) });
+  const settings = guard === undefined ? "" : settingsFor(guard, version, chosen);
+  const text = launcherScript({ record, template, perl: findPerl(path), settings });
   moveAside(places);
   try {
     await placeExecutable(places.at, text, changedAt(places.real), tryLauncher);
@@ -189,13 +218,26 @@ export interface LauncherStatus {
   readonly problems: readonly string[];
 }
 
+/** Why its guard lets no snapshot load without being told to. */
+function machineProblems(at: string): string[] {
+  const { machine } = readSettings(readTextFile(at) ?? "");
+  const now = machineNow();
+  if (now === machine) return [];
+  return [`the machine has ${now} now, not ${machine}: the guard's profile is out of date`];
+}
+
 /** Throws NOT_A_LAUNCHER. */
 export function launcherStatus(target: string): LauncherStatus {
   const at = resolve(target);
   const record = requireLauncher(at);
-  const { real, version } = record;
+  const { real, version, guard } = record;
   if (!isExecutable(real)) return { record, problems: [`${real} cannot be executed`] };
   const problems: string[] = [];
+  if (guard !== undefined) {
+    const gone = [guard.node, guard.program].filter((file) => !existsSync(file));
+    problems.push(...gone.map((file) => `${file}, which the guard needs, is not there`));
+    problems.push(...machineProblems(at));
+  }
   if (changedAt(real) > changedAt(at)) problems.push(`${real} is newer than the launcher`);
   const now = versionOf(real);
   if (now !== version) problems.push(`${real} is Firecracker ${now} now, not ${version}`);

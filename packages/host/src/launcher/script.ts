@@ -7,6 +7,11 @@ const BODY = fileURLToPath(new URL("../../launcher/launcher.pl", import.meta.url
 /** Announces the record; a file without it is no launcher of ours. */
 const MARK = "# evenkeel launcher 1: ";
 
+interface GuardCommand {
+  readonly node: string;
+  readonly program: string;
+}
+
 /** What a launcher says about itself. */
 export interface LauncherRecord {
   /** The Firecracker it starts. */
@@ -20,6 +25,8 @@ export interface LauncherRecord {
   readonly source: string;
   /** The node's profile it was linted with, by name. */
   readonly node?: string;
+  /** The program that stays on the socket, and the Node.js that runs it. */
+  readonly guard?: GuardCommand;
   /** ISO 8601. */
   readonly installed: string;
 }
@@ -30,6 +37,8 @@ export interface LauncherScript {
   readonly template: string;
   /** The interpreter's path. */
   readonly perl: string;
+  /** What the guard is to know, as text behind the program; empty without a guard. */
+  readonly settings: string;
 }
 
 /** From 1.13 on, a configuration file holds the template itself, before that a path to it. */
@@ -43,15 +52,24 @@ function quoted(text: string): string {
   return `'${text.replaceAll(/[\\']/g, String.raw`\$&`)}'`;
 }
 
-export function launcherScript({ record, template, perl }: LauncherScript): string {
+/** V8's own limits, so that one guard for each microVM stays small. */
+const NODE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=96"];
+
+function guardCommand({ guard }: LauncherRecord): string {
+  if (guard === undefined) return "";
+  return [guard.node, ...NODE_FLAGS, guard.program].map(quoted).join(", ");
+}
+
+export function launcherScript({ record, template, perl, settings }: LauncherScript): string {
   const inline = takesInline(record.version) ? 1 : 0;
-  const settings = [
+  const variables = [
     `my $real = ${quoted(record.real)};`,
     `my $inline = ${inline};`,
     `my $template = ${quoted(template)};`,
+    `my @guard = (${guardCommand(record)});`,
   ];
-  const head = [`#!${perl}`, MARK + JSON.stringify(record), ...settings];
-  return `${head.join("\n")}\n${readFileSync(BODY, "utf8")}`;
+  const head = [`#!${perl}`, MARK + JSON.stringify(record), ...variables];
+  return `${head.join("\n")}\n${readFileSync(BODY, "utf8")}${settings}`;
 }
 
 /** What a launcher's text says about itself; undefined where it is no launcher. */

@@ -1,0 +1,163 @@
+/** What the guard does with each call: most pass unchanged, snapshots do not pass unseen. */
+import { judge, type CpuContract, type NodeProfile } from "@evenkeel/core";
+import { readContract, replaceContract, type Replacement } from "./contract-file.ts";
+import { guestOf, type Machine } from "./guest.ts";
+import { ALLOW_VARIABLE, type Objection } from "./policy.ts";
+import { profileToday, type GuardSettings } from "./settings.ts";
+import type { Answer, Call, Upstream } from "./upstream.ts";
+
+export interface RulesOptions {
+  readonly settings: GuardSettings;
+  readonly allowed: ReadonlySet<Objection>;
+  readonly upstream: Pick<Upstream, "send">;
+  /** Tells the operator. */
+  readonly say: (text: string) => void;
+}
+
+const REASONS: Readonly<Record<number, string>> = { 400: "Bad Request", 403: "Forbidden" };
+
+function fault(status: 400 | 403, message: string): Answer {
+  const body = Buffer.from(JSON.stringify({ fault_message: message }));
+  const headers = ["Server", "Firecracker API", "Connection", "keep-alive"];
+  headers.push("Content-Type", "application/json", "Content-Length", String(body.length));
+  return { status, reason: REASONS[status] ?? "", headers, body };
+}
+
+function jsonOf({ body }: Pick<Call, "body">): unknown {
+  try {
+    return JSON.parse(body.toString("utf8")) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The snapshot a call is about; undefined where the guard cannot tell, and so lets nobody see it. */
+function snapshotOf(call: Call): string | undefined {
+  const path = (jsonOf(call) as { snapshot_path?: unknown } | null | undefined)?.snapshot_path;
+  return typeof path === "string" && path !== "" ? path : undefined;
+}
+
+function succeeded({ status }: Answer): boolean {
+  return status >= 200 && status < 300;
+}
+
+interface Judged {
+  readonly contract?: CpuContract;
+  readonly objection?: Objection;
+  readonly words: string;
+}
+
+function judgeSnapshot(snapshot: string, profile: NodeProfile, version: string): Judged {
+  let contract: CpuContract;
+  try {
+    contract = readContract(snapshot);
+  } catch (error) {
+    const words = `no contract: ${error instanceof Error ? error.message : String(error)}`;
+    return { objection: "missing", words };
+  }
+  const { verdict, findings } = judge(contract, profile, version);
+  if (verdict === "compatible") return { contract, words: verdict };
+  const against = findings.filter(({ severity }) => severity !== "note");
+  const names = [...new Set(against.map(({ name }) => name))];
+  return { contract, objection: verdict, words: `${verdict}: ${names.join(", ")}` };
+}
+
+/** The first part of a path is all that Firecracker needs to choose; more may follow. */
+function resourceOf(path: string): string | undefined {
+  return path.startsWith("/") ? path.slice(1).split("/", 1)[0] : undefined;
+}
+
+export function guardRules({ settings, allowed, upstream, say }: RulesOptions) {
+  const { version, shape } = settings;
+  let known: NodeProfile | undefined;
+  const profile = () => (known ??= profileToday(settings));
+  const guest = guestOf(shape, version, profile);
+
+  async function machine(): Promise<Machine> {
+    const body = Buffer.alloc(0);
+    const asked = { method: "GET", path: "/machine-config", headers: ["Host", "localhost"], body };
+    const config = jsonOf(await upstream.send(asked)) as
+      | { readonly vcpu_count?: unknown; readonly smt?: unknown }
+      | undefined;
+    const { vcpu_count: vcpus, smt } = config ?? {};
+    if (typeof vcpus === "number" && typeof smt === "boolean") return { vcpus, smt };
+    throw new Error("Firecracker does not say how many vCPUs there are");
+  }
+
+  async function changing(call: Call, done: () => void): Promise<Answer> {
+    const settle = guest.unsettle();
+    const answer = await upstream.send(call);
+    settle();
+    if (succeeded(answer)) done();
+    return answer;
+  }
+
+  async function load(call: Call): Promise<Answer> {
+    const snapshot = snapshotOf(call);
+    if (snapshot === undefined) return fault(400, "evenkeel guard: there is no snapshot_path");
+    const { contract, objection, words } = judgeSnapshot(snapshot, profile(), version);
+    if (objection !== undefined && !allowed.has(objection)) {
+      const message = `${snapshot} on ${profile().name}: ${words}`;
+      say(`refused to load ${message}`);
+      return fault(403, `evenkeel guard: ${message}`);
+    }
+    if (objection !== undefined) {
+      say(`${snapshot} is loaded on ${profile().name} by ${ALLOW_VARIABLE}: ${words}`);
+    }
+    return changing(call, () => guest.loaded(contract));
+  }
+
+  async function taken(snapshot: string, replacement: Replacement): Promise<void> {
+    try {
+      replacement.write(guest.contract(await machine()));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      say(`${snapshot} has no contract, and will not be loaded: ${reason}`);
+    }
+  }
+
+  async function create(call: Call): Promise<Answer> {
+    const snapshot = snapshotOf(call);
+    if (snapshot === undefined) return fault(400, "evenkeel guard: there is no snapshot_path");
+    let replacement: Replacement;
+    try {
+      replacement = replaceContract(snapshot);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return fault(403, `evenkeel guard: the snapshot's old contract is in the way: ${reason}`);
+    }
+    let done = false;
+    try {
+      const answer = await upstream.send(call);
+      done = succeeded(answer);
+      if (done) await taken(snapshot, replacement);
+      return answer;
+    } finally {
+      replacement.end(done);
+    }
+  }
+
+  /** One call after the other, as Firecracker itself takes them. */
+  return (call: Call): Promise<Answer> => {
+    const { method, path, oversize } = call;
+    // Refused by its size alone, by Firecracker.
+    if (oversize !== undefined) return upstream.send(call);
+    const resource = resourceOf(path);
+    // Firecracker takes some other spellings of the same calls: http://host/…, /snapshot/load/….
+    if (resource === undefined) {
+      return Promise.resolve(fault(400, `evenkeel guard: ${path} is no path`));
+    }
+    if (resource === "snapshot") {
+      if (method === "PUT" && path === "/snapshot/load") return load(call);
+      if (method === "PUT" && path === "/snapshot/create") return create(call);
+      const words = `Invalid request method and/or path: ${method} ${path}.`;
+      return Promise.resolve(fault(400, words));
+    }
+    if (method === "GET") return upstream.send(call);
+    if (resource === "cpu-config") return changing(call, () => guest.configured(jsonOf(call)));
+    if (resource === "machine-config") {
+      return changing(call, () => guest.machineConfigured(jsonOf(call)));
+    }
+    return upstream.send(call);
+  };
+}

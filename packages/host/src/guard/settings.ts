@@ -1,0 +1,86 @@
+/** What a guard knows: JSON behind the launcher's program, where Perl reads no further. */
+import {
+  CoreError,
+  formatTemplate,
+  parseJson,
+  parseTemplate,
+  profileToJson,
+  readProfile,
+  type CpuTemplate,
+  type NodeProfile,
+} from "@evenkeel/core";
+import { readHostFacts } from "../probe/host-facts.ts";
+
+const MARK = "\n__END__\n";
+
+/** What shapes guests that boot here. */
+export interface Shape {
+  readonly template?: CpuTemplate;
+  /** What contracts call it. */
+  readonly name?: string;
+  readonly class?: string;
+  readonly plan?: string;
+}
+
+export interface GuardSettings {
+  /** The Firecracker release behind it. */
+  readonly version: string;
+  readonly profile: NodeProfile;
+  readonly shape: Shape;
+  /** The kernel and the microcode of the machine when the launcher was installed. */
+  readonly machine: string;
+}
+
+/** What a profile stands and falls with. */
+export function machineNow(): string {
+  const { kernel = "?", microcode = "?" } = readHostFacts("/");
+  return `kernel ${kernel}, microcode ${microcode}`;
+}
+
+export function formatSettings({ version, profile, shape, machine }: GuardSettings): string {
+  const { template, ...names } = shape;
+  const json = {
+    version,
+    machine,
+    shape: names,
+    ...(template === undefined ? {} : { template: formatTemplate(template) }),
+    profile: profileToJson(profile),
+  };
+  return `${MARK}${JSON.stringify(json)}\n`;
+}
+
+interface SettingsJson extends Pick<GuardSettings, "version" | "machine"> {
+  readonly shape: Omit<Shape, "template">;
+  readonly template?: string;
+  readonly profile: unknown;
+}
+
+/** Reads them from a launcher's text; throws NOT_JSON and what profiles and templates throw. */
+export function readSettings(launcher: string): GuardSettings {
+  const at = launcher.lastIndexOf(MARK);
+  if (at === -1) {
+    throw new CoreError("NOT_JSON", [{ path: "", message: "the launcher brings no settings" }]);
+  }
+  const json = parseJson(launcher.slice(at + MARK.length)) as SettingsJson;
+  const { version, machine, shape, template } = json;
+  return {
+    version,
+    machine,
+    profile: readProfile(json.profile, ""),
+    shape: {
+      ...shape,
+      ...(template === undefined ? {} : { template: parseTemplate(parseJson(template)) }),
+    },
+  };
+}
+
+/**
+ * The node's profile for today: another kernel or microcode than at the installation may offer
+ * guests something else, and nothing is compatible with what is not known.
+ */
+export function profileToday({ profile, machine }: GuardSettings): NodeProfile {
+  const now = machineNow();
+  if (now === machine) return profile;
+  const change = `the machine has ${now}, and had ${machine} when the launcher was installed`;
+  return { ...profile, incomplete: [...profile.incomplete, change] };
+}

@@ -57,10 +57,17 @@ export {
   type Enforcement,
   type KvmFacts,
 } from "./profile/kvm-facts.ts";
-export type { Arch, HostFacts, NodeProfile, OfferedCpu, TscFacts } from "./profile/profile.ts";
+export {
+  PROFILE_SCHEMA,
+  type Arch,
+  type HostFacts,
+  type NodeProfile,
+  type OfferedCpu,
+  type TscFacts,
+} from "./profile/profile.ts";
 export { changedMembers } from "./profile/changes.ts";
 export { withoutCpuNumber } from "./profile/which-cpu.ts";
-export { readFingerprintHeader } from "./read/dump.ts";
+export { isFingerprintHeader, readFingerprintHeader } from "./read/dump.ts";
 export { profileOf, readDocument, readProfile, type Document } from "./read/document.ts";
 export { readText, type ReadOptions } from "./read/text.ts";
 export { driftOf, type Drift, type DriftOutcome } from "./drift/drift.ts";

@@ -70,6 +70,41 @@ describe("text that is not JSON is located", () => {
   });
 });
 
+describe("a key that stands twice in one object is refused, wherever it is", () => {
+  test.each([
+    ['{"a": true, "a": false}', 'line 1, column 13: the key "a" stands twice in one object'],
+    ['{"a": 1,\n "b": {"a": 1, "\\u0061" : 2}}', 'line 2, column 16: the key "a" stands twice'],
+    [
+      '[{"a\\\\": {}, "x": ["a\\\\"], "a\\\\": {}}]',
+      'line 1, column 28: the key "a\\\\" stands twice',
+    ],
+    ['{"": 1, "": 1}', 'line 1, column 9: the key "" stands twice in one object'],
+    ['{"__proto__": 1, "__proto__": 2}', 'the key "__proto__" stands twice in one object'],
+  ])("%s", (text, expected) => {
+    expect(() => parseJson(text)).toThrow(expected);
+  });
+
+  test("and nothing else is: any value as JSON.stringify writes it", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.constantFrom(undefined, 1, "\t"), (value, space) => {
+        const text = JSON.stringify(value, null, space);
+        expect(parseJson(text)).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
+  test("a key that is doubled in any object of any text", () => {
+    const key = fc.string({ unit: "binary" });
+    fc.assert(
+      fc.property(fc.jsonValue(), key, fc.jsonValue(), (a, name, b) => {
+        const member = `${JSON.stringify(name)}: ${JSON.stringify(a)}`;
+        const text = `[${JSON.stringify(b)}, {${member}, ${member}}]`;
+        expect(() => parseJson(text)).toThrow("stands twice in one object");
+      }),
+    );
+  });
+});
+
 function refusal(json: unknown): string {
   try {
     readProfile(json, "n");

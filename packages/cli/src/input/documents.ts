@@ -3,7 +3,9 @@ import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import {
   CoreError,
+  isFingerprintHeader,
   parseJson,
+  PROFILE_SCHEMA,
   profileOf,
   readDocument,
   readFingerprintHeader,
@@ -40,32 +42,71 @@ export function loadDocument(file: string, { kernel }: ReadFlags = {}): Document
   return inFile(file, () => readText(text, { name: nodeName(file), kernel }));
 }
 
-/** The first key of the part of a profile that describes the CPU, in either format. */
-const CPU_KEYS = ['"guest_cpu_config"', '"arch"'];
+type JsonObject = Readonly<Record<string, unknown>>;
+
+interface Format {
+  /** The first key of the part of the file that describes the CPU. */
+  readonly cpuKey: string;
+  /** Whether the members before that part are those of this format, and of no other. */
+  readonly hasHeader: (header: JsonObject) => boolean;
+  readonly read: (header: JsonObject, name: string) => Omit<NodeProfile, "cpu">;
+}
+
+const FORMATS: readonly Format[] = [
+  {
+    cpuKey: "arch",
+    hasHeader: ({ schema }) => schema === PROFILE_SCHEMA,
+    read: readProfileHeader,
+  },
+  {
+    cpuKey: "guest_cpu_config",
+    hasHeader: isFingerprintHeader,
+    read: (header, name) => {
+      const facts = { provenance: undefined, incomplete: [], estimate: false };
+      return { name, ...facts, ...readFingerprintHeader(header) };
+    },
+  },
+];
+
 const CPU_MEMBERS = new Set(["guest_cpu_config", "arch", "view", "cpuid", "msrs", "registers"]);
 
-type JsonObject = Record<string, unknown>;
-
 interface Split {
+  readonly format: Format;
   /** The members before the CPU's. */
   readonly header: JsonObject;
   /** A digest of everything from the CPU's first key to the end. */
   readonly digest: string;
 }
 
-/** Splits a file before its CPU, if what stands before is a JSON object's beginning. */
-function split(bytes: Buffer): Split | undefined {
-  const at = CPU_KEYS.map((key) => bytes.indexOf(key)).filter((offset) => offset > 0);
-  if (at.length === 0) return undefined;
-  const offset = Math.min(...at);
+/** The JSON object that ends before an offset, if what stands there is an object's beginning. */
+function headerBefore(bytes: Buffer, offset: number): JsonObject | undefined {
   try {
-    const header = JSON.parse(`${bytes.toString("utf8", 0, offset)}"":0}`) as JsonObject;
-    delete header[""];
-    const digest = createHash("sha1").update(bytes.subarray(offset)).digest("base64");
-    return { header, digest };
-  } catch {
-    return undefined;
+    const json = parseJson(`${bytes.toString("utf8", 0, offset)}"":0}`) as JsonObject;
+    const { "": _, ...header } = json;
+    return header;
+  } catch (error) {
+    if (error instanceof CoreError) return undefined;
+    throw error;
   }
+}
+
+/**
+ * Splits a file before its CPU. Undefined for all that is not plainly of a known format: that is
+ * to be read as a whole, and refused with all its errors.
+ */
+function split(bytes: Buffer): Split | undefined {
+  const found = FORMATS.map((format) => ({
+    format,
+    at: bytes.indexOf(`"${format.cpuKey}"`),
+  })).filter(({ at }) => at > 0);
+  const [first] = found.toSorted((a, b) => a.at - b.at);
+  if (first === undefined) return undefined;
+  const { format, at } = first;
+  const header = headerBefore(bytes, at);
+  if (header === undefined || !format.hasHeader(header)) return undefined;
+  if (Object.keys(header).some((key) => CPU_MEMBERS.has(key))) return undefined;
+  const digest = createHash("sha1").update(bytes.subarray(at)).digest("base64");
+  return { format, header, digest };
 }
 
 /**
@@ -80,11 +121,11 @@ export function profileLoader({ kernel }: ReadFlags = {}): (file: string) => Nod
     const parts = split(bytes);
     const known = parts === undefined ? undefined : cpus.get(parts.digest);
     return inFile(file, () => {
+      const name = nodeName(file);
       if (parts !== undefined && known !== undefined) {
-        return withHeader(parts.header, known, nodeName(file));
+        return { ...parts.format.read(parts.header, name), cpu: known };
       }
       const text = bytes.toString("utf8");
-      const name = nodeName(file);
       if (parts === undefined) return profileOf(readText(text, { name, kernel }));
       const json = parseJson(text);
       const profile = profileOf(readDocument(json, name, kernel));
@@ -98,11 +139,5 @@ export function profileLoader({ kernel }: ReadFlags = {}): (file: string) => Nod
 
 /** Whether nothing but the CPU stands from the CPU's first key on. */
 function isAllHeader(json: JsonObject, header: JsonObject): boolean {
-  return Object.keys(json).every((key) => CPU_MEMBERS.has(key) || key in header);
-}
-
-function withHeader(header: JsonObject, cpu: OfferedCpu, name: string): NodeProfile {
-  if ("schema" in header) return { ...readProfileHeader(header, name), cpu };
-  const facts = { provenance: undefined, incomplete: [], estimate: false };
-  return { name, ...facts, cpu, ...readFingerprintHeader(header) };
+  return Object.keys(json).every((key) => CPU_MEMBERS.has(key) || Object.hasOwn(header, key));
 }

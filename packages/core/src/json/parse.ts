@@ -1,5 +1,6 @@
 /** JSON text to a value, with the line and column of what is wrong. */
 import { fail } from "../errors.ts";
+import { firstDuplicateKey } from "./duplicates.ts";
 
 const SPACE = /[ \t\n\r]*/y;
 const SCALAR =
@@ -65,24 +66,40 @@ function firstErrorOffset(text: string): number {
   }
 }
 
-/** Parses JSON; throws NOT_JSON with line and column. A byte order mark is skipped. */
+function placeOf(text: string, offset: number): string {
+  const before = text.slice(0, offset).split("\n");
+  return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
+}
+
+function failAtFirstError(text: string): never {
+  const stop = firstErrorOffset(text);
+  const offset = stop + lengthAt(CUT_SHORT, text, stop);
+  const place = placeOf(text, offset);
+  if (text.trim() === "") return fail("NOT_JSON", "the file is empty", place);
+  const found = text[offset];
+  return fail(
+    "NOT_JSON",
+    found === undefined
+      ? "not JSON: the text ends too early"
+      : `not JSON: unexpected ${JSON.stringify(found)}`,
+    place,
+  );
+}
+
+/**
+ * Parses JSON; throws NOT_JSON with line and column. A byte order mark is skipped. A key that
+ * stands twice in one object is refused: readers disagree on which of the two counts.
+ */
 export function parseJson(text: string): unknown {
   const body = text.startsWith("\uFEFF") ? text.slice(1) : text;
+  let value: unknown;
   try {
-    return JSON.parse(body) as unknown;
+    value = JSON.parse(body);
   } catch {
-    const stop = firstErrorOffset(body);
-    const offset = stop + lengthAt(CUT_SHORT, body, stop);
-    const before = body.slice(0, offset).split("\n");
-    const place = `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
-    if (body.trim() === "") return fail("NOT_JSON", "the file is empty", place);
-    const found = body[offset];
-    return fail(
-      "NOT_JSON",
-      found === undefined
-        ? "not JSON: the text ends too early"
-        : `not JSON: unexpected ${JSON.stringify(found)}`,
-      place,
-    );
+    return failAtFirstError(body);
   }
+  const twice = firstDuplicateKey(body);
+  if (twice === undefined) return value;
+  const message = `the key ${JSON.stringify(twice.key)} stands twice in one object`;
+  return fail("NOT_JSON", message, placeOf(body, twice.offset));
 }

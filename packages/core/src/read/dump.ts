@@ -81,6 +81,11 @@ function readEntry(entry: CpuidModifier, path: string, problems: Problems): Cpui
   return { leaf, subleaf, flags, ...values };
 }
 
+/** Whether an object without a CPU has nothing but what a fingerprint has before it. */
+export function isFingerprintHeader(json: JsonObject): boolean {
+  return Object.keys(json).every((key) => Object.hasOwn(HEADER, key));
+}
+
 /** The header of a fingerprint: everything but the CPU. */
 export function readFingerprintHeader(json: JsonObject): Pick<NodeProfile, "host" | "firecracker"> {
   const problems = new Problems();

@@ -32,7 +32,7 @@ async function openMember(site: Site, station: Station, probed: ProbedNode): Pro
     kernelsDir: site.kernels,
     imagesDir: site.images,
     firecracker: releaseOf(probed),
-    // Whom an agent admits by itself it has found compatible.
+    // So that what an agent admits by itself is what it has found compatible.
     allowUnknown: false,
     // These guests have nothing to protect; what a template takes from them is for verdicts to say.
     allowInsecure: true,

@@ -13,8 +13,11 @@ import type { Died } from "./outcome.ts";
 import { insideView, type LabBoot, type ProbedNode } from "./result.ts";
 import { machineOf, withCanary, type Site, type Station } from "./site.ts";
 
-/** A snapshot is taken of a guest that has gone its round at least twice: its console says so. */
-const READY = { kind: "serial", text: "canary tick 00000002", timeoutSeconds: 90 } as const;
+/**
+ * A snapshot is taken of a guest that has gone its round at least twice: its console says so. The
+ * time is more than the lab's own, which has better words for what it sees.
+ */
+const READY = { kind: "serial", text: "canary tick 00000002", timeoutSeconds: 120 } as const;
 /** Another image than the canary is given this long after its first line. */
 const SETTLE_MS = 2000;
 /** And this long to say something at all once its init runs. */

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createAgent, type Agent } from "@evenkeel/agent";
 import { ErrorBody, Sandbox, type SandboxState } from "@evenkeel/contract";
-import { parseJson, readDocument, type CpuContract, type Verdict } from "@evenkeel/core";
+import { parseJson, readDocument, type CpuContract } from "@evenkeel/core";
+import type { Said } from "./assess.ts";
 import { LabError } from "./errors.ts";
 import { record, type Recording } from "./recording.ts";
 import type { ProbedNode } from "./result.ts";
@@ -137,11 +138,7 @@ export async function carry(
   requireDone(to, { status: imported.statusCode, body: imported.body });
 }
 
-export interface Resumed {
-  /** The agent's own. */
-  readonly verdict: Verdict;
-  /** What it told against it, as it came. */
-  readonly against: unknown;
+export interface Resumed extends Said {
   /** Whether there is a sandbox, or why not. */
   readonly answer: Answer;
 }

@@ -1,6 +1,5 @@
 /** Moving snapshots: every one is resumed on every other node, and watched. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { isDeepStrictEqual } from "node:util";
 import {
   judge,
   type CpuContract,
@@ -19,7 +18,7 @@ import {
   type Member,
   type Resumed,
 } from "./agents.ts";
-import { assess, isLenient } from "./assess.ts";
+import { assess, isLenient, isSaid, type Said } from "./assess.ts";
 import { readCanary } from "./console.ts";
 import { LabError } from "./errors.ts";
 import { hasFeatureBit } from "./features.ts";
@@ -123,18 +122,13 @@ async function watchSandbox(
   }
 }
 
-/** What the agent said, word for word what is judged of the same contract and profile. */
-function judgementOf(from: Taken, to: Member, { verdict, against }: Resumed): Judgement {
+/** The judgement that the agent gave too; throws VERDICTS_DIFFER. */
+function judgementOf(from: Taken, to: Member, said: Said): Judgement {
   const judgement = judge(from.contract, to.probed.profile, releaseOf(to.probed));
-  const expected = judgement.findings.filter(({ severity }) => severity !== "note");
-  const refused = judgement.verdict === "compatible" ? [] : expected;
-  const told: unknown = JSON.parse(JSON.stringify(refused));
-  if (verdict !== judgement.verdict || !isDeepStrictEqual(against, told)) {
-    const said = `the agent said ${verdict}, the judgement is ${judgement.verdict}`;
-    const names = `${from.member.station.node.name} → ${to.station.node.name}`;
-    throw new LabError("VERDICTS_DIFFER", `${names}: ${said}, or their findings differ`);
-  }
-  return judgement;
+  if (isSaid(judgement, said)) return judgement;
+  const names = `${from.member.station.node.name} → ${to.station.node.name}`;
+  const verdicts = `its agent said ${said.verdict}, the judgement is ${judgement.verdict}`;
+  throw new LabError("VERDICTS_DIFFER", `${names}: ${verdicts}, or their findings differ`);
 }
 
 async function move(

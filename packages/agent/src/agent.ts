@@ -70,7 +70,7 @@ async function makeContext(options: AgentOptions): Promise<Context> {
     logger?.warn({ what, why }, `${what}: ${why}`);
   };
   const settings: Settings = { ...DEFAULTS, ...options };
-  const paths = openPaths(directory);
+  const paths = openPaths(directory, driver.vmm);
   const metrics = openMetrics();
   const events = openEventLog(EVENTS_KEPT, (event) => {
     metrics.events.add({ type: event.type });
@@ -99,7 +99,7 @@ async function makeContext(options: AgentOptions): Promise<Context> {
 
 /** Throws BAD_CONFIG, DATA_IN_USE. Finds everything again that an earlier agent left running. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
-  const paths = openPaths(options.directory);
+  const paths = openPaths(options.directory, options.driver.vmm);
   const unlock = lock(paths.lock);
   try {
     const context = await makeContext(options);

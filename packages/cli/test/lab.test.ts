@@ -1,6 +1,6 @@
 /** The end-to-end test: unlike CPUs, real guests, real snapshots; predictions against reality. */
 import { spawn, spawnSync } from "node:child_process";
-import { readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { QEMU_BINARY } from "@evenkeel/host";
@@ -56,12 +56,14 @@ describe.runIf(present || required)("the lab", () => {
       expect(reduced).toMatchObject({
         verdict: "incompatible",
         outcome: { kind: "illegal-instruction", in: "program" },
+        sandbox: "failed",
       });
       expect(reduced?.findings.map(({ name }) => name)).toEqual(
         expect.arrayContaining(["AVX2", "BMI2"]),
       );
       // With the plan every guest lives, and sees the planned CPU bit for bit.
       expect(planned.figures).toMatchObject({ died: 0, saidCompatible: 8, wrong: 0 });
+      expect(planned.pairs.every(({ sandbox }) => sandbox === "running")).toBe(true);
       for (const { inside } of [...planned.pairs, ...planned.boots]) {
         expect(inside?.registers).toBeGreaterThan(100);
         expect(inside?.differences).toEqual([]);
@@ -111,21 +113,24 @@ describe.runIf(present || required)("the lab", () => {
     }
   });
 
-  test(
-    "an interrupt ends it with nothing left: no QEMU, no directory",
-    { timeout: MINUTES },
-    async () => {
-      const directory = temporaryDirectory();
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "%s ends it with nothing left: no QEMU, no directory",
+    { timeout: 2 * MINUTES },
+    async (signal) => {
+      // So long that no socket's path fits into an address.
+      const directory = join(temporaryDirectory(), "d".repeat(100));
+      mkdirSync(directory);
       const env = { ...process.env, TMPDIR: directory };
       const child = spawn(process.execPath, [BIN, "lab"], { env, stdio: "ignore" });
       const ended = new Promise((resolve) => child.once("exit", resolve));
+      // A guest of an agent's.
       const started = () =>
         readdirSync(directory, { recursive: true }).some((name) =>
-          String(name).endsWith("qmp.sock"),
+          /\/vms\/.*qmp\.sock$/.test(String(name)),
         );
-      for (let i = 0; i < 600 && !started(); i++) await sleep(50);
+      for (let i = 0; i < 1200 && !started(); i++) await sleep(50);
       expect(started()).toBe(true);
-      child.kill("SIGINT");
+      child.kill(signal);
       expect(await ended).toBe(1);
       expect(readdirSync(directory)).toEqual([]);
       expect(processesWithin(directory)).toEqual([]);

@@ -1,5 +1,5 @@
 /** The public face of `@evenkeel/contract`: schemas of files and APIs. */
-export type { ErrorBody } from "./agent/errors.ts";
+export { ErrorBody } from "./agent/errors.ts";
 export type { CpuSelection, Machine, Readiness } from "./agent/machine.ts";
 export type { AgentEvent, AgentEventType } from "./agent/node.ts";
 export { AGENT_ROUTES } from "./agent/routes.ts";

@@ -1,11 +1,26 @@
 /** Whether a prediction was right: a verdict beside what really happened. */
-import type { Finding, Judgement } from "@evenkeel/core";
+import { isDeepStrictEqual } from "node:util";
+import type { Finding, Judgement, Verdict } from "@evenkeel/core";
 import type { Outcome } from "./outcome.ts";
 
 export interface Assessment {
   readonly right: boolean;
   /** One sentence; empty where the verdict said yes and the guest lives. */
   readonly why: string;
+}
+
+/** A verdict as an agent gave it, with what it told against a resume, as it came. */
+export interface Said {
+  readonly verdict: Verdict;
+  /** No notes, and nothing where the verdict is `compatible`. */
+  readonly against: unknown;
+}
+
+/** Whether an agent said what a judgement says, finding by finding. */
+export function isSaid({ verdict, findings }: Judgement, said: Said): boolean {
+  const against = findings.filter(({ severity }) => severity !== "note");
+  const expected: unknown = JSON.parse(JSON.stringify(against));
+  return said.verdict === verdict && isDeepStrictEqual(said.against, expected);
 }
 
 /** Findings that foretell a death of the guest. */

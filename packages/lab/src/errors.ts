@@ -9,6 +9,11 @@ interface ErrorKind {
 }
 
 export const LAB_ERRORS = {
+  AGENT_FAILED: { exitCode: 3, hint: "The message is the agent's own." },
+  AGENT_REFUSED: {
+    exitCode: 1,
+    hint: "The message is the agent's own; a template must fit every node, as in production.",
+  },
   BAD_IMAGE: {
     exitCode: 2,
     hint: "Give an initramfs (cpio newc, plain or gzip) or a static x86-64 program.",
@@ -19,6 +24,10 @@ export const LAB_ERRORS = {
     hint: "The guest's last words are above; a program that does not ask CPUID needs all it uses.",
   },
   INTERRUPTED: { exitCode: 1, hint: "Nothing was left behind; start the lab again." },
+  VERDICTS_DIFFER: {
+    exitCode: 3,
+    hint: "This is a defect of evenkeel; please report it with the command that you gave.",
+  },
 } as const satisfies Record<string, ErrorKind>;
 
 export type LabErrorCode = keyof typeof LAB_ERRORS;

@@ -1,6 +1,4 @@
 /** The lab: a mixed pool emulated here, guests moved across it, predictions held against reality. */
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import {
   planAny,
   vendorOfCpu,
@@ -10,10 +8,10 @@ import {
   type Refusal,
 } from "@evenkeel/core";
 import { findKernel } from "@evenkeel/host";
-import { canaryInitramfs } from "./canary/canary.ts";
+import { withAgents, type Member } from "./agents.ts";
 import { LabError } from "./errors.ts";
 import { guestImage } from "./image.ts";
-import { moveAll, type Moves, type Taken } from "./moves.ts";
+import { moveAll, type Moves } from "./moves.ts";
 import type { LabNode } from "./node.ts";
 import { mapParallel } from "./parallel.ts";
 import type { LabBoot, LabGrid, LabResult, ProbedNode } from "./result.ts";
@@ -39,13 +37,6 @@ export interface LabOptions {
   readonly signal: AbortSignal;
 }
 
-/** A node that was looked at. */
-interface Member {
-  readonly station: Station;
-  readonly probed: ProbedNode;
-  readonly taken: Taken | undefined;
-}
-
 function sinceText(start: number): string {
   return `${((performance.now() - start) / 1000).toFixed(1)} s`;
 }
@@ -54,23 +45,20 @@ async function probeAll(
   site: Site,
   stations: readonly Station[],
   { parallel, report }: LabOptions,
-): Promise<Member[]> {
-  const canary = site.canary ? site.initrd : join(site.root, "canary");
-  if (!site.canary) await writeFile(canary, canaryInitramfs());
+): Promise<{ readonly station: Station; readonly probed: ProbedNode }[]> {
   return mapParallel(stations, parallel, async (station) => {
     const start = performance.now();
-    const { probed, taken } = await probe(site, station, canary);
-    const { executes } = probed;
+    const probed = await probe(site, station);
     report(
-      `${station.node.name}: probed from inside, ${executes.length} instructions tried (${sinceText(start)})`,
+      `${probed.name}: probed from inside, ${probed.executes.length} instructions tried (${sinceText(start)})`,
     );
-    return { station, probed, taken };
+    return { station, probed };
   });
 }
 
 /** Nodes whose snapshots could be interchangeable: of one vendor, and at least two. */
-function byVendor(members: readonly Member[]): Member[][] {
-  const groups = new Map<string, Member[]>();
+function byVendor<T extends { readonly probed: ProbedNode }>(members: readonly T[]): T[][] {
+  const groups = new Map<string, T[]>();
   for (const member of members) {
     const vendor = vendorOfCpu(member.probed.cpuid) ?? "unknown";
     groups.set(vendor, [...(groups.get(vendor) ?? []), member]);
@@ -141,13 +129,7 @@ function samePool(
 async function runGrid(site: Site, pool: Pool, options: LabOptions): Promise<LabGrid> {
   const boots: LabBoot[] = [];
   const taken = await mapParallel(pool.members, options.parallel, async ({ member, shape }) => {
-    if (shape.template === undefined && member.taken !== undefined) return member.taken;
-    const { boot, taken: snapshot } = await take(
-      site,
-      member.station,
-      member.probed.profile,
-      shape,
-    );
+    const { boot, taken: snapshot } = await take(site, member, shape);
     boots.push(boot);
     options.report(`${boot.node}: snapshot taken with ${pool.name}`);
     return snapshot;
@@ -182,17 +164,17 @@ export async function runLab(options: LabOptions): Promise<LabResult> {
   const given = options.kernel === undefined ? {} : { given: options.kernel };
   const kernel = await findKernel({ ...given, report, signal });
   return withSite(image, kernel.path, signal, async (site) => {
-    const members = await probeAll(site, stations, options);
-    if (byVendor(members).length === 0) {
+    const probed = await probeAll(site, stations, options);
+    if (byVendor(probed).length === 0) {
       throw new LabError("FEW_NODES", "no two nodes are of one vendor, and snapshots never cross");
     }
-    const grids = await runGrids(site, options, members);
+    const grids = await withAgents(site, probed, (members) => runGrids(site, options, members));
     return {
       qemu: stations[0]?.driver.version ?? "",
       kernel: kernel.release ?? kernel.path,
       guest: options.image ?? "canary",
       rounds,
-      nodes: members.map(({ probed }) => probed),
+      nodes: probed.map((node) => node.probed),
       grids,
       seconds: (performance.now() - start) / 1000,
     };

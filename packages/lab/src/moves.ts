@@ -1,26 +1,38 @@
 /** Moving snapshots: every one is resumed on every other node, and watched. */
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   judge,
   type CpuContract,
   type GuestCpu,
   type CpuidEntry,
-  type NodeProfile,
+  type Judgement,
 } from "@evenkeel/core";
-import type { MicroVm, SnapshotFiles } from "@evenkeel/host";
-import { assess, isLenient } from "./assess.ts";
+import { HostError, type MicroVm } from "@evenkeel/host";
+import {
+  carry,
+  releaseOf,
+  remove,
+  requireDone,
+  resume,
+  stateOf,
+  type Member,
+  type Resumed,
+} from "./agents.ts";
+import { assess, isLenient, isSaid, type Said } from "./assess.ts";
 import { readCanary } from "./console.ts";
+import { LabError } from "./errors.ts";
+import { hasFeatureBit } from "./features.ts";
 import { watchGuest } from "./guest.ts";
 import { diedWithout, type Outcome } from "./outcome.ts";
 import { mapParallel } from "./parallel.ts";
 import { insideView, type InsideView, type LabPair } from "./result.ts";
-import { place, withResumed, type Site, type Station } from "./site.ts";
-import { hasFeatureBit } from "./features.ts";
+import type { Site } from "./site.ts";
 
-/** A snapshot, and what is known of the guest in it. */
+/** A snapshot that a node's agent has, and what is known of the guest in it. */
 export interface Taken {
-  readonly station: Station;
-  readonly profile: NodeProfile;
-  readonly files: SnapshotFiles;
+  readonly member: Member;
+  /** Its name. */
+  readonly snapshot: string;
   readonly contract: CpuContract;
   /** CPUID as the guest saw it when it was taken; undefined where it does not report. */
   readonly cpuid: readonly CpuidEntry[] | undefined;
@@ -46,24 +58,28 @@ interface Lived {
   readonly cpuid: readonly CpuidEntry[] | undefined;
 }
 
+interface Watched extends Lived {
+  readonly sandbox: LabPair["sandbox"];
+}
+
 function linesIn(text: string): number {
   return text.split("\n").length - 1;
 }
 
-async function liveOn(site: Site, vm: MicroVm, to: Taken, ticks: number): Promise<Lived> {
+async function liveOn(site: Site, vm: MicroVm, to: Member, ticks: number): Promise<Lived> {
   const start = Date.now();
   const done = site.canary
     ? (canary: { ticks: number }) => canary.ticks >= ticks
     : () => Date.now() - start >= OTHER_IMAGE_MS;
   const lacks = (feature: string) =>
-    !isLenient(feature) && !hasFeatureBit(to.profile.cpu.cpuid, feature);
+    !isLenient(feature) && !hasFeatureBit(to.probed.profile.cpu.cpuid, feature);
   const { console: text, died } = await watchGuest(vm, done, { lacks, signal: site.signal });
   const canary = readCanary(text);
   const lived = site.canary ? canary.ticks : linesIn(text);
   return { outcome: died ?? { kind: "survived", ticks: lived }, cpuid: canary.cpuid };
 }
 
-function insideOf(from: Taken, to: Taken, { outcome, cpuid }: Lived): InsideView | undefined {
+function insideOf(from: Taken, to: Member, { outcome, cpuid }: Lived): InsideView | undefined {
   // What does not change is not reported again.
   const seen = cpuid ?? from.cpuid;
   if (from.planned === undefined || seen === undefined) return undefined;
@@ -71,23 +87,67 @@ function insideOf(from: Taken, to: Taken, { outcome, cpuid }: Lived): InsideView
   return insideView(from.planned, seen, to.station.findings);
 }
 
+/** A machine ends soon after what its console told of; one that is stuck or silent does not. */
+const ENDING_MS = 2000;
+
+async function ends(vm: MicroVm, { kind }: Outcome): Promise<boolean> {
+  if (kind === "survived" || kind === "stuck" || kind === "silent") return false;
+  const exited = vm.exited.then(() => true);
+  return Promise.race([exited, sleep(ENDING_MS, false, { ref: false })]);
+}
+
+/** A QEMU that cannot load a snapshot says so, or ends. */
+const REFUSALS: ReadonlySet<string> = new Set(["VMM_REFUSED", "VMM_START_FAILED", "VMM_GONE"]);
+
+/** Watches the sandbox that an agent made, if it did. */
+async function watchSandbox(
+  site: Site,
+  to: Member,
+  id: string,
+  ticks: number,
+  { answer }: Resumed,
+): Promise<Watched> {
+  const vm = to.recording.started.get(id);
+  if (vm instanceof HostError && REFUSALS.has(vm.code)) {
+    const outcome = diedWithout("load-refused", vm.message);
+    return { outcome, cpuid: undefined, sandbox: undefined };
+  }
+  requireDone(to, answer);
+  try {
+    if (vm === undefined || vm instanceof Error) throw new Error(`${id} runs without a microVM`);
+    const lived = await liveOn(site, vm, to, ticks);
+    return { ...lived, sandbox: await stateOf(to, id, await ends(vm, lived.outcome)) };
+  } finally {
+    await remove(to, `/v1/sandboxes/${id}`);
+  }
+}
+
+/** The judgement that the agent gave too; throws VERDICTS_DIFFER. */
+function judgementOf(from: Taken, to: Member, said: Said): Judgement {
+  const judgement = judge(from.contract, to.probed.profile, releaseOf(to.probed));
+  if (isSaid(judgement, said)) return judgement;
+  const names = `${from.member.station.node.name} → ${to.station.node.name}`;
+  const verdicts = `its agent said ${said.verdict}, the judgement is ${judgement.verdict}`;
+  throw new LabError("VERDICTS_DIFFER", `${names}: ${verdicts}, or their findings differ`);
+}
+
 async function move(
   site: Site,
   from: Taken,
-  to: Taken,
+  to: Member,
   round: number,
   { ticks, report }: Moves,
 ): Promise<LabPair> {
-  const directory = await place(site, `${from.station.id}-${to.station.id}-${round}`);
-  const work = (vm: MicroVm) => liveOn(site, vm, to, ticks);
-  const result = await withResumed(site, to.station, from.files, directory, work);
-  const lived: Lived =
-    "refused" in result
-      ? { outcome: diedWithout("load-refused", result.refused), cpuid: undefined }
-      : result;
-  const judgement = judge(from.contract, to.profile);
-  const names = { from: from.station.node.name, to: to.station.node.name };
-  const { outcome } = lived;
+  site.signal.throwIfAborted();
+  // A sandbox and the snapshot that it comes from; unique among all of the lab.
+  const id = `${from.snapshot.replaceAll(".", "-")}-${to.station.id}-${round}`;
+  await carry(from.member, to, from.snapshot, id);
+  const resumed = await resume(to, id, id);
+  const lived = await watchSandbox(site, to, id, ticks, resumed);
+  await remove(to, `/v1/snapshots/${id}`);
+  const judgement = judgementOf(from, to, resumed);
+  const names = { from: from.member.station.node.name, to: to.station.node.name };
+  const { outcome, sandbox } = lived;
   const how = outcome.kind === "survived" ? "lives" : `died: ${outcome.kind}`;
   report(`${names.from} → ${names.to}: ${how}`);
   return {
@@ -95,6 +155,7 @@ async function move(
     round,
     ...judgement,
     outcome,
+    sandbox,
     assessment: assess(judgement, outcome, from.exercised),
     inside: insideOf(from, to, lived),
   };
@@ -114,6 +175,6 @@ export async function moveAll(
   const rounds = Array.from({ length: moves.rounds }, (_, i) => i + 1);
   const all = rounds.flatMap((round) => pairs.map(([from, to]) => [from, to, round] as const));
   return mapParallel(all, moves.parallel, ([from, to, round]) =>
-    move(site, from, to, round, moves),
+    move(site, from, to.member, round, moves),
   );
 }

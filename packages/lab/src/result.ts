@@ -1,4 +1,5 @@
 /** What a run of the lab has found, as data. */
+import type { SandboxState } from "@evenkeel/contract";
 import {
   compareSeen,
   type CpuidEntry,
@@ -47,6 +48,8 @@ export interface LabPair {
   readonly verdict: Judgement["verdict"];
   readonly findings: Judgement["findings"];
   readonly outcome: Outcome;
+  /** The sandbox as its agent saw it at last; undefined where the VMM refused the snapshot. */
+  readonly sandbox: SandboxState | undefined;
   readonly assessment: Assessment;
   /** After the resume; undefined without a plan, and where the guest does not report. */
   readonly inside: InsideView | undefined;

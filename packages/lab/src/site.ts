@@ -1,23 +1,18 @@
 /** The lab's own corner of the machine: directories, drivers, and the microVMs that are alive. */
 import { rmSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { CpuidEntry } from "@evenkeel/core";
 import {
-  HostError,
   killWithin,
   qemuDriver,
-  type CpuChoice,
   type CpuFinding,
   type MicroVm,
-  type SnapshotFiles,
   type VmmDriver,
 } from "@evenkeel/host";
+import { canaryInitramfs } from "./canary/canary.ts";
 import type { LabNode } from "./node.ts";
-
-/** Enough for Debian's kernel and a small initramfs; a snapshot holds all of it. */
-const MEMORY_MIB = 128;
 
 /** A panic ends the machine instead of hanging it. */
 const BOOT_ARGS = "console=ttyS0 reboot=t panic=-1";
@@ -38,10 +33,49 @@ export interface Station {
 
 export interface Site {
   readonly root: string;
-  readonly kernel: string;
-  readonly initrd: string;
+  /** Holds the kernel as an agent looks for it. */
+  readonly kernels: string;
+  /** Holds the guests' images as an agent looks for them. */
+  readonly images: string;
+  /** Whether the guest is the canary. */
   readonly canary: boolean;
   readonly signal: AbortSignal;
+}
+
+/** Names of the site's kernel and images, as a machine is asked for. */
+const KERNEL = "lab";
+const CANARY = "canary";
+const GIVEN = "given";
+
+/** A guest that every node can hold: enough for Debian's kernel and a small initramfs. */
+const SIZE = { vcpus: 1, smt: false, memoryMib: 128 } as const;
+
+/** The lab's guest, as an agent's API takes it. */
+export function machineOf({ canary }: Site) {
+  const bootArgs = `${BOOT_ARGS} ${canary ? QUIET : TALKATIVE}`;
+  return { kernel: KERNEL, initrd: canary ? CANARY : GIVEN, bootArgs, ...SIZE };
+}
+
+/** The directory of one thing, made anew. */
+export async function place(
+  { root }: { readonly root: string },
+  ...names: readonly string[]
+): Promise<string> {
+  const directory = join(root, ...names);
+  await mkdir(directory, { recursive: true });
+  return directory;
+}
+
+async function furnish(
+  root: string,
+  image: { readonly initrd: Buffer; readonly canary: boolean },
+  kernel: string,
+): Promise<Pick<Site, "kernels" | "images">> {
+  await symlink(resolve(kernel), join(await place({ root }, "kernels", KERNEL), "vmlinux.bin"));
+  const images = await place({ root }, "images");
+  await writeFile(join(images, CANARY), canaryInitramfs());
+  if (!image.canary) await writeFile(join(images, GIVEN), image.initrd);
+  return { kernels: join(root, "kernels"), images };
 }
 
 /** Runs some work in a directory of its own, which is gone afterwards whatever happened. */
@@ -59,9 +93,8 @@ export async function withSite<T>(
   // Where this process ends by a defect, what it started must end all the same.
   process.once("exit", sweep);
   try {
-    const initrd = join(root, "initrd");
-    await writeFile(initrd, image.initrd);
-    return await work({ root, kernel, initrd, canary: image.canary, signal });
+    const furniture = await furnish(root, image, kernel);
+    return await work({ root, ...furniture, canary: image.canary, signal });
   } finally {
     process.off("exit", sweep);
     sweep();
@@ -80,77 +113,27 @@ export async function station(node: LabNode, id: string): Promise<Station> {
   return Object.assign(made, { driver });
 }
 
-/** The directory of one thing, made anew. */
-export async function place(site: Site, ...names: readonly string[]): Promise<string> {
-  const directory = join(site.root, ...names);
-  await mkdir(directory, { recursive: true });
-  return directory;
-}
-
-/** Ends a microVM and removes its directory, which is its own. */
-async function dispose(vm: MicroVm): Promise<void> {
-  await vm.kill();
-  await rm(vm.record.directory, { recursive: true, force: true, maxRetries: 3 });
-}
-
-async function whileItRuns<T>(
-  starting: Promise<MicroVm>,
+/** Boots the canary as the node is, without an agent, which needs the node's profile first. */
+export async function withCanary<T>(
   site: Site,
+  { driver, id }: Station,
   work: (vm: MicroVm) => Promise<T>,
 ): Promise<T> {
-  const vm = await starting;
+  const directory = await place(site, "probes", id);
+  const vm = await driver.boot({
+    directory,
+    kernel: join(site.kernels, KERNEL, "vmlinux.bin"),
+    initrd: join(site.images, CANARY),
+    drives: [],
+    bootArgs: `${BOOT_ARGS} ${QUIET}`,
+    ...SIZE,
+    cpu: { kind: "none" },
+  });
   try {
     site.signal.throwIfAborted();
     return await work(vm);
   } finally {
-    await dispose(vm);
+    await vm.kill();
+    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
-}
-
-/** Boots the image on a node; the guest is gone when the work is done. */
-export async function withBooted<T>(
-  site: Site,
-  { driver, id }: Station,
-  cpu: CpuChoice,
-  initrd: string,
-  work: (vm: MicroVm) => Promise<T>,
-): Promise<T> {
-  const directory = await place(site, `${id}-${cpu.kind}`);
-  const spec = {
-    directory,
-    kernel: site.kernel,
-    initrd,
-    drives: [],
-    bootArgs: `${BOOT_ARGS} ${site.canary ? QUIET : TALKATIVE}`,
-    vcpus: 1,
-    smt: false,
-    memoryMib: MEMORY_MIB,
-    cpu,
-  };
-  return whileItRuns(driver.boot(spec), site, work);
-}
-
-/** A QEMU that cannot load a snapshot says so, or ends. */
-const REFUSALS: ReadonlySet<string> = new Set(["VMM_REFUSED", "VMM_START_FAILED", "VMM_GONE"]);
-
-/** Loads a snapshot on a node and lets it run; what the VMM says where it does not take it. */
-export async function withResumed<T>(
-  site: Site,
-  { driver }: Station,
-  snapshot: SnapshotFiles,
-  directory: string,
-  work: (vm: MicroVm) => Promise<T>,
-): Promise<T | { readonly refused: string }> {
-  let vm: MicroVm;
-  try {
-    vm = await driver.load({ directory, snapshot, memory: { kind: "file" } });
-  } catch (error) {
-    await rm(directory, { recursive: true, force: true });
-    if (error instanceof HostError && REFUSALS.has(error.code)) return { refused: error.message };
-    throw error;
-  }
-  return whileItRuns(Promise.resolve(vm), site, async (running) => {
-    await running.resume();
-    return work(running);
-  });
 }

@@ -1,7 +1,9 @@
-/** Booting guests: to look at a node's CPU from inside, and to take snapshots. */
-import { join } from "node:path";
-import { predictContract, type CpuTemplate, type GuestCpu, type NodeProfile } from "@evenkeel/core";
-import type { CpuChoice, MicroVm, SnapshotFiles } from "@evenkeel/host";
+/** Booting guests: to look at a node's CPU from inside, and to take snapshots through its agent. */
+import { basename } from "node:path";
+import { Sandbox } from "@evenkeel/contract";
+import { formatTemplate, parseJson, type CpuTemplate, type GuestCpu } from "@evenkeel/core";
+import type { MicroVm } from "@evenkeel/host";
+import { call, contractFrom, remove, requireDone, type Member } from "./agents.ts";
 import { readCanary, type CanaryConsole } from "./console.ts";
 import { LabError } from "./errors.ts";
 import { watchGuest } from "./guest.ts";
@@ -9,17 +11,21 @@ import type { Taken } from "./moves.ts";
 import { profileOf } from "./node.ts";
 import type { Died } from "./outcome.ts";
 import { insideView, type LabBoot, type ProbedNode } from "./result.ts";
-import { place, withBooted, type Site, type Station } from "./site.ts";
+import { machineOf, withCanary, type Site, type Station } from "./site.ts";
 
-/** A snapshot is taken of a guest that has gone its round at least twice. */
-const FIRST_TICKS = 2;
+/**
+ * A snapshot is taken of a guest that has gone its round at least twice: its console says so. The
+ * time is more than the lab's own, which has better words for what it sees.
+ */
+const READY = { kind: "serial", text: "canary tick 00000002", timeoutSeconds: 120 } as const;
 /** Another image than the canary is given this long after its first line. */
 const SETTLE_MS = 2000;
 /** And this long to say something at all once its init runs. */
 const SILENT_MS = 10_000;
 
+/** The tick before: that of {@link READY} may be cut in half by the snapshot. */
 function isReady(canary: CanaryConsole): boolean {
-  return canary.ready && canary.cpuid !== undefined && canary.ticks >= FIRST_TICKS;
+  return canary.ready && canary.cpuid !== undefined && canary.ticks >= 1;
 }
 
 /** What the console says after the kernel has handed over, line by line; undefined before. */
@@ -56,64 +62,24 @@ function failedBoot(node: string, died: Died, console: string): LabError {
 }
 
 async function untilUp(
-  site: Site,
+  { signal }: Site,
   { node }: Station,
   vm: MicroVm,
-  canary: boolean,
+  done: (canary: CanaryConsole, text: string) => boolean,
 ): Promise<CanaryConsole> {
-  const done = canary ? isReady : settled();
-  const watch = { lacks: () => false, signal: site.signal };
-  const { console: text, died } = await watchGuest(vm, done, watch);
+  const { console: text, died } = await watchGuest(vm, done, { lacks: () => false, signal });
   if (died !== undefined) throw failedBoot(node.name, died, text);
   return readCanary(text);
 }
 
-async function snapshotOf(vm: MicroVm, site: Site, name: string): Promise<SnapshotFiles> {
-  const directory = await place(site, "snapshots", name);
-  const files = { state: join(directory, "state.json"), memory: join(directory, "memory") };
-  await vm.pause();
-  await vm.snapshot(files, "full");
-  return files;
-}
-
-function exercisedBy(canary: CanaryConsole): Set<string> {
-  return new Set(canary.features.map((name) => name.split(" ")[0] ?? name));
-}
-
-function contractOf(profile: NodeProfile, template?: CpuTemplate, templateName?: string) {
-  const firecracker = profile.firecracker[0] ?? "";
-  const shaped = template === undefined ? {} : { template };
-  const named = templateName === undefined ? {} : { templateName };
-  const options = { firecracker, vcpus: 1, smt: false, ...shaped, ...named };
-  const result = predictContract(profile, options);
-  if (!result.ok) {
-    const missing = result.missing.join(", ");
-    throw new LabError("GUEST_FAILED", `the template does not fit ${profile.name}: ${missing}`);
-  }
-  return result.contract;
-}
-
-/** Looks at a node from inside; where the guest is the canary itself, its snapshot is taken too. */
-export async function probe(
-  site: Site,
-  station: Station,
-  canaryInitrd: string,
-): Promise<{ readonly probed: ProbedNode; readonly taken: Taken | undefined }> {
-  const { node, driver, id } = station;
-  return withBooted(site, station, { kind: "none" }, canaryInitrd, async (vm) => {
-    const canary = await untilUp(site, station, vm, true);
-    const { cpuid = [], features } = canary;
+/** Looks at a node from inside. */
+export async function probe(site: Site, station: Station): Promise<ProbedNode> {
+  const { node, driver } = station;
+  return withCanary(site, station, async (vm) => {
+    const { cpuid = [], features } = await untilUp(site, station, vm, isReady);
     station.offered = cpuid;
     const profile = profileOf(node, cpuid, driver.version);
-    const probed = { name: node.name, cpu: node.cpu, profile, executes: features, cpuid };
-    if (!site.canary) return { probed, taken: undefined };
-    const files = await snapshotOf(vm, site, `${id}-none`);
-    const contract = contractOf(profile);
-    const exercised = exercisedBy(canary);
-    return {
-      probed,
-      taken: { station, profile, files, contract, cpuid, exercised, planned: undefined },
-    };
+    return { name: node.name, cpu: node.cpu, profile, executes: features, cpuid };
   });
 }
 
@@ -123,29 +89,86 @@ export interface Shape {
   readonly planned: GuestCpu | undefined;
 }
 
+/** A template's name as an agent's API takes it; a file's path is none. */
+function nameOf(pool: string): { readonly name?: string } {
+  const name = basename(pool);
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}[A-Za-z0-9]$/.test(name) ? { name } : {};
+}
+
+/** The lab's guest on a CPU of this shape. */
+function shapedMachine(site: Site, { name, template }: Shape): object {
+  const cpu =
+    template === undefined
+      ? { kind: "none" }
+      : { kind: "template", ...nameOf(name), template: parseJson(formatTemplate(template)) };
+  return { ...machineOf(site), cpu };
+}
+
+interface Snapshotted {
+  readonly snapshot: string;
+  readonly canary: CanaryConsole;
+}
+
+/** Lets the agent build a template of the canary, and watches the guest meanwhile. */
+async function build(site: Site, member: Member, name: string, machine: object) {
+  const booting = member.recording.nextBoot();
+  const building = call(member, "POST", "/v1/templates", { name, machine, readiness: READY });
+  const first = await Promise.race([booting, building]);
+  if ("status" in first) {
+    requireDone(member, first);
+    throw new LabError("AGENT_FAILED", `${member.station.node.name}: built without a boot`);
+  }
+  try {
+    const canary = await untilUp(site, member.station, first, isReady);
+    requireDone(member, await building);
+    return { snapshot: name, canary };
+  } catch (error) {
+    // The agent waits for a guest that nobody waits for any more.
+    await first.kill();
+    await building;
+    throw error;
+  }
+}
+
+/** Runs another image as a sandbox until it is settled, and pauses it there. */
+async function runAndPause(site: Site, member: Member, id: string, machine: object) {
+  const url = `/v1/sandboxes/${id}`;
+  requireDone(member, await call(member, "POST", "/v1/sandboxes", { id, machine }));
+  try {
+    const vm = member.recording.started.get(id);
+    if (vm === undefined || vm instanceof Error) throw new Error(`${id} runs without a microVM`);
+    const canary = await untilUp(site, member.station, vm, settled());
+    const { body } = requireDone(member, await call(member, "POST", `${url}/pause`));
+    return { snapshot: Sandbox.parse(parseJson(body)).snapshot ?? "", canary };
+  } catch (error) {
+    await remove(member, url);
+    throw error;
+  }
+}
+
 /** Boots the lab's image on a node through a template, and takes its snapshot. */
 export async function take(
   site: Site,
-  station: Station,
-  profile: NodeProfile,
-  { name, template, planned }: Shape,
+  member: Member,
+  shape: Shape,
 ): Promise<{ readonly boot: LabBoot; readonly taken: Taken }> {
-  const cpu: CpuChoice = template === undefined ? { kind: "none" } : { kind: "template", template };
-  const contract = contractOf(profile, template, name);
+  const { station } = member;
+  const { template, planned } = shape;
+  const name = `${station.id}-${template === undefined ? "bare" : "shaped"}`;
+  const snapshotting = site.canary ? build : runAndPause;
   station.findings = [];
-  return withBooted(site, station, cpu, site.initrd, async (vm) => {
-    const unexpressed = station.findings;
-    const canary = await untilUp(site, station, vm, site.canary);
-    const files = await snapshotOf(vm, site, `${station.id}-${cpu.kind}`);
-    const { cpuid } = canary;
-    const inside =
-      planned === undefined || cpuid === undefined
-        ? undefined
-        : insideView(planned, cpuid, unexpressed);
-    const exercised = exercisedBy(canary);
-    return {
-      boot: { node: station.node.name, inside, unexpressed },
-      taken: { station, profile, files, contract, cpuid, exercised, planned },
-    };
-  });
+  const made: Snapshotted = await snapshotting(site, member, name, shapedMachine(site, shape));
+  const { snapshot, canary } = made;
+  const { cpuid } = canary;
+  const unexpressed = station.findings;
+  const inside =
+    planned === undefined || cpuid === undefined
+      ? undefined
+      : insideView(planned, cpuid, unexpressed);
+  const contract = await contractFrom(member, snapshot);
+  const exercised = new Set(canary.features.map((feature) => feature.split(" ")[0] ?? feature));
+  return {
+    boot: { node: station.node.name, inside, unexpressed },
+    taken: { member, snapshot, contract, cpuid, exercised, planned },
+  };
 }

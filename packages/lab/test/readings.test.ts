@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { Finding, Judgement, Verdict } from "@evenkeel/core";
 import { describe, expect, test } from "vitest";
-import { assess } from "../src/assess.ts";
+import { assess, isSaid } from "../src/assess.ts";
 import { readCanary, readKernelEnd } from "../src/console.ts";
 import { decodeInstruction } from "../src/instruction.ts";
 import { parseNodes } from "../src/node.ts";
@@ -125,6 +125,19 @@ describe("a prediction", () => {
     const { right, why } = assess(judgement("incompatible", "PKU"), lives, runs);
     expect([right, why]).toEqual([true, expect.stringContaining("CR4.PKE")]);
   });
+});
+
+test("an agent must say what is judged: the verdict, and each finding but notes", () => {
+  const { verdict, findings } = judgement("incompatible", "AVX2", "BMI2");
+  const notes = judgement("compatible", "MODEL").findings;
+  const judged = { verdict, findings: [...findings, ...notes] };
+  expect(isSaid(judged, { verdict, against: findings })).toBe(true);
+  expect(isSaid(judged, { verdict, against: findings.slice(1) })).toBe(false);
+  expect(isSaid(judged, { verdict, against: judged.findings })).toBe(false);
+  expect(isSaid(judged, { verdict: "unknown", against: findings })).toBe(false);
+  expect(isSaid(judged, { verdict: "compatible", against: [] })).toBe(false);
+  const admitted = { verdict: "compatible", findings: notes } as const;
+  expect(isSaid(admitted, { verdict: "compatible", against: [] })).toBe(true);
 });
 
 describe("things done a few at a time", () => {

@@ -5,12 +5,14 @@ import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import { isAcceptedOn, type StaticTemplate } from "../firecracker/static-templates.ts";
 import { compareLines, formatLines } from "../firecracker/versions.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
+import { listOf } from "../format/text.ts";
 import { decode, type DecodedField } from "../inspect/decode.ts";
 import type { NodeProfile } from "../profile/profile.ts";
+import { compareModels, titlesOf } from "../tables/bugs.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { Vendor } from "../tables/field.ts";
 import { fieldByName } from "../tables/lookup.ts";
-import { decodeSignature, formatFms, modelOf } from "../tables/models.ts";
+import { decodeSignature, formatFms } from "../tables/models.ts";
 import { vendorOf } from "../tables/vendors.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import type { LintFinding, LintRuleId, LintSeverity } from "./finding.ts";
@@ -127,19 +129,34 @@ function lintXsaveSize(guest: Fields): LintFinding[] {
   return [found("xsave-size", severity, place, message, fix)];
 }
 
-function lintIdentity(guest: CpuidMap, node: CpuidMap, vendor: Vendor): LintFinding[] {
-  const key = entryKey(1, 0);
-  const [shown, own] = [guest, node].map((cpuid) => decodeSignature(cpuid.get(key)?.eax ?? 0));
-  if (shown === undefined || own === undefined || formatFms(shown) === formatFms(own)) return [];
-  const [from, to] = [modelOf(vendor, shown)?.launched, modelOf(vendor, own)?.launched];
-  const older = from !== undefined && to !== undefined && from <= to;
-  const message = older
-    ? `Guests see model ${formatFms(shown)}, older than the node's ${formatFms(own)}.`
-    : `Guests see model ${formatFms(shown)}, not known to be older than ${formatFms(own)}: their ` +
-      "kernels may leave mitigations off.";
-  const fix = older ? "Fine where it is meant." : "Show the oldest model of the pool.";
+interface Shown {
+  readonly cpuid: CpuidMap;
+  readonly fields: Fields;
+}
+
+function lintIdentity(guest: Shown, node: Shown, vendor: Vendor): LintFinding[] {
+  const signature = ({ cpuid }: Shown) => decodeSignature(cpuid.get(entryKey(1, 0))?.eax ?? 0);
+  const [shown, own] = [signature(guest), signature(node)];
+  const hasIn =
+    ({ fields }: Shown) =>
+    (name: string) =>
+      isSet(fields, name);
+  const { kind, lacking } = compareModels(vendor, shown, own, hasIn(guest), hasIn(node));
+  if (kind === "same") return [];
   const place = { address: "CPUID.01H:EAX", name: "family/model/stepping" };
-  return [found("identity", older ? "note" : "error", place, message, fix)];
+  const older = `Guests see model ${formatFms(shown)}, older than the node's ${formatFms(own)}`;
+  if (kind !== "older") {
+    const message =
+      `Guests see model ${formatFms(shown)}, not known to be older than ${formatFms(own)}: ` +
+      "their kernels may leave mitigations off.";
+    return [found("identity", "error", place, message, "Show the oldest model of the pool.")];
+  }
+  if (lacking.length > 0) {
+    const what = listOf(titlesOf(lacking));
+    const message = `${older}: on that model their kernels do not mitigate ${what}.`;
+    return [found("identity", "error", place, message, "Plan the pool; or leave the model as is.")];
+  }
+  return [found("identity", "note", place, `${older}.`, "Fine where it is meant.")];
 }
 
 function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string[]): LintFinding[] {
@@ -203,7 +220,11 @@ export function lintTemplate(
     ...lintBits(guest, node),
     ...lintDependencies(guest, node),
     ...lintXsaveSize(guest),
-    ...lintIdentity(view.cpuid, bare.cpuid, vendor),
+    ...lintIdentity(
+      { cpuid: view.cpuid, fields: guest },
+      { cpuid: bare.cpuid, fields: node },
+      vendor,
+    ),
     ...lintFacts(profile),
   ];
 }

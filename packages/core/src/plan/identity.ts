@@ -1,6 +1,7 @@
 /**
  * One family, model and stepping for the pool. A guest's kernel chooses mitigations by model, so
- * the default is the oldest member: what is wrong with it, its guests defend against.
+ * the default is the oldest member: a newer one would leave off what the oldest needs. What a
+ * newer member needs beyond that is for mitigations.ts to tell.
  */
 import { fail } from "../errors.ts";
 import { listOf } from "../format/text.ts";
@@ -69,7 +70,7 @@ export function identityWarnings(classes: readonly NodeClass[], policy: Identity
   const models = new Set(classes.map((c) => formatFms(c.signature)));
   if (policy === "keep" && models.size > 1) {
     return [
-      "Each class keeps its own model: a guest that moves to an older model lacks the " +
+      "Each class keeps its own model: a guest that moves to another model may lack " +
         "mitigations which its kernel would have chosen there.",
     ];
   }

@@ -33,6 +33,7 @@ import {
   type IdentityPolicy,
 } from "./identity.ts";
 import { merge, type Merged } from "./merge.ts";
+import { tellMitigations } from "./mitigations.ts";
 import { nameFiles } from "./files.ts";
 import { prove, type Proof } from "./prove.ts";
 import { unreachableFields, type Refusal } from "./refuse.ts";
@@ -135,8 +136,9 @@ export function planClasses(
   if (weaknesses.length > 0) return refused(...weaknesses);
 
   derive(merged);
-  const identity = chooseIdentity(classes, policy);
-  if (identity !== undefined) setIdentity(merged, identity);
+  const chosen = chooseIdentity(classes, policy);
+  if (chosen !== undefined) setIdentity(merged, chosen);
+  const { identity, warnings: unmitigated } = tellMitigations(merged, classes, chosen);
   const guest = guestCpu(merged, identity === undefined);
   const templates = classes.map((nodeClass) => emitTemplate(nodeClass, guest, lines));
   const emitted = classes.map((nodeClass, i) => ({
@@ -175,6 +177,7 @@ export function planClasses(
       anomalies,
       warnings: [
         ...identityWarnings(classes, policy),
+        ...unmitigated,
         ...kernelWarnings(classes),
         ...estimateWarnings(classes),
         ...anomalyWarnings(anomalies),

@@ -4,10 +4,12 @@ import { missingCapabilities } from "../firecracker/capabilities.ts";
 import { isSavedMsr } from "../firecracker/saved-msrs.ts";
 import { isOpenFormat, snapshotFormat } from "../firecracker/versions.ts";
 import { msrAddress } from "../format/address.ts";
+import { listOf } from "../format/text.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
+import { compareModels, titlesOf, type HasBit } from "../tables/bugs.ts";
 import { msrFields } from "../tables/lookup.ts";
-import { decodeSignature, formatFms, modelOf, type FamilyModelStepping } from "../tables/models.ts";
+import { decodeSignature, formatFms, type FamilyModelStepping } from "../tables/models.ts";
 import type { Vendor } from "../tables/field.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { RuleId } from "./rules.ts";
@@ -175,30 +177,37 @@ function fms(eax: number | undefined): FamilyModelStepping | undefined {
   return eax === undefined ? undefined : decodeSignature(eax);
 }
 
-/** Kernels choose mitigations by model: a guest must not take its CPU for a newer one. */
+/** Kernels choose mitigations by model: what is wrong with the node's, the guest's must have. */
 export function judgeIdentity(
   vendor: Vendor,
   promisedEax: number | undefined,
   offeredEax: number | undefined,
+  guestHas: HasBit,
+  nodeHas: HasBit,
 ): Finding[] {
   const [promised, offered] = [fms(promisedEax), fms(offeredEax)];
-  if (promised === undefined || offered === undefined || promisedEax === offeredEax) return [];
+  if (promised === undefined || offered === undefined) return [];
+  const { kind, lacking } = compareModels(vendor, promised, offered, guestHas, nodeHas);
+  if (kind === "same") return [];
   const values = {
     promised: formatFms(promised),
     offered: formatFms(offered),
     address: "CPUID.01H:EAX",
   };
-  const ages = [modelOf(vendor, promised)?.launched, modelOf(vendor, offered)?.launched];
-  const [from, to] = ages;
-  const name = "family/model/stepping";
-  if (from === undefined || to === undefined) {
-    const text = "It is not known which of the two models is older.";
-    return [finding("identity", "unknown", name, values, text)];
+  const judged = (severity: Severity, text: string) => [
+    finding("identity", severity, "family/model/stepping", values, text),
+  ];
+  if (kind === "unknown") {
+    return judged("unknown", "It is not known which mitigations the two models need.");
   }
-  if (from <= to) {
-    const text = "The guest takes its CPU for an older model and mitigates as that one needs.";
-    return [finding("identity", "note", name, values, text)];
+  if (kind === "newer") {
+    const text = "The guest takes its CPU for a newer model and leaves mitigations off.";
+    return judged("insecure", text);
   }
-  const text = "The guest takes its CPU for a newer model and leaves mitigations off.";
-  return [finding("identity", "insecure", name, values, text)];
+  if (lacking.length > 0) {
+    const what = listOf(titlesOf(lacking));
+    return judged("insecure", `A kernel does not mitigate ${what} on the model that it is shown.`);
+  }
+  const text = "The guest takes its CPU for an older model and mitigates all that the node needs.";
+  return judged("note", text);
 }

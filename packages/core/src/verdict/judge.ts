@@ -22,7 +22,7 @@ import {
   judgeTsc,
 } from "./circumstances.ts";
 import { verdictOf, type Finding, type Verdict } from "./finding.ts";
-import { hasFeature, layOut, layoutOf, type Layout } from "./layout.ts";
+import { hasBit, layOut, layoutOf, type Layout } from "./layout.ts";
 import { compareWords } from "./words.ts";
 
 export interface Judgement {
@@ -161,10 +161,12 @@ export function judgePrepared(
     return { verdict: verdictOf(findings), findings };
   }
   findings.push(...judgeTsc(contract, profile));
-  findings.push(...judgeIdentity(layout.vendor, guest.signature, node.signature));
+  const promises = (name: string) => hasBit(layout, guest.words, name);
+  const offers = (name: string) => hasBit(layout, node.words, name);
+  const { vendor } = layout;
+  findings.push(...judgeIdentity(vendor, guest.signature, node.signature, promises, offers));
   compareWords(layout, guest.words, node.words, findings);
-  const promises = (feature: string) => hasFeature(layout, guest.words, feature);
-  findings.push(...judgeMsrs(contract, node.msrs, layout.vendor, promises));
+  findings.push(...judgeMsrs(contract, node.msrs, vendor, promises));
   return { verdict: verdictOf(findings), findings };
 }
 

@@ -18,7 +18,7 @@ export interface NumberField {
   readonly lo: number;
 }
 
-/** Where a feature's bit is. */
+/** Where a named bit is. */
 interface BitPlace {
   readonly slot: number;
   readonly bit: number;
@@ -51,8 +51,8 @@ export interface Layout {
   /** Where the words of an entry, or of an MSR, begin. */
   readonly cpuid: ReadonlyMap<string, number>;
   readonly msrs: ReadonlyMap<number, number>;
-  /** Where the features are, by name. */
-  readonly features: ReadonlyMap<string, BitPlace>;
+  /** Where the features and the weaknesses are, by name. */
+  readonly bits: ReadonlyMap<string, BitPlace>;
 }
 
 function severityOf(field: CpuidField | MsrField): Severity {
@@ -129,22 +129,22 @@ export function layoutOf(vendor: Vendor, contents: readonly Content[]): Layout {
     const fields = msrFields(vendor, addr);
     slots.push(slotOf(msrAddress(addr), fields, 0), slotOf(msrAddress(addr), fields, 32));
   }
-  return { vendor, slots, cpuid, msrs, features: featurePlaces(slots) };
+  return { vendor, slots, cpuid, msrs, bits: bitPlaces(slots) };
 }
 
-function featurePlaces(slots: readonly Slot[]): Map<string, BitPlace> {
+function bitPlaces(slots: readonly Slot[]): Map<string, BitPlace> {
   const places = new Map<string, BitPlace>();
-  for (const [slot, { features, findings }] of slots.entries()) {
+  for (const [slot, { findings }] of slots.entries()) {
     for (const [bit, finding] of findings.entries()) {
-      if (finding !== undefined && (features >>> bit) & 1) places.set(finding.name, { slot, bit });
+      if (finding !== undefined) places.set(finding.name, { slot, bit });
     }
   }
   return places;
 }
 
-/** Whether some words have a feature; one that no word of the layout has is absent. */
-export function hasFeature({ features }: Layout, words: Uint32Array, name: string): boolean {
-  const place = features.get(name);
+/** Whether some words have a feature or a weakness; what the layout has no word for is absent. */
+export function hasBit({ bits }: Layout, words: Uint32Array, name: string): boolean {
+  const place = bits.get(name);
   return place !== undefined && (((words[place.slot] ?? 0) >>> place.bit) & 1) === 1;
 }
 

@@ -14,7 +14,7 @@ export const RULES = {
   "address-width": "The node's addresses are at least as wide as the guest's.",
   number: "Counts and versions reach what the guest was promised.",
   reserved: "A bit that no row names is on neither side.",
-  identity: "The guest takes the CPU for a model that is not newer than the node.",
+  identity: "The guest's model is not newer than the node's and mitigates all that it needs.",
   msr: "Every MSR that the snapshot restores is one the node's KVM lists.",
   tsc: "The TSC runs at the snapshot's frequency within 250 ppm, or the node can scale it.",
   kernel: "The host kernel is the snapshot's or the next newer one that is tested.",

@@ -3,7 +3,7 @@ import { extract32 } from "../bits.ts";
 import { fieldAddress, hexNumber } from "../format/address.ts";
 import { ruleOf } from "./consequence.ts";
 import type { Finding } from "./finding.ts";
-import { bitAddress, hasFeature, type Layout, type NumberField, type Slot } from "./layout.ts";
+import { bitAddress, hasBit, type Layout, type NumberField, type Slot } from "./layout.ts";
 
 /** Numbers that only CPUID itself is about: the snapshot brings its own CPUID along. */
 const CPUID_ONLY: ReadonlySet<string> = new Set([
@@ -115,7 +115,7 @@ export function compareWords(
   findings: Finding[],
 ): void {
   const { slots } = layout;
-  const promises = (feature: string) => hasFeature(layout, promised, feature);
+  const promises = (feature: string) => hasBit(layout, promised, feature);
   for (let i = 0; i < slots.length; i++) {
     const slot = slots[i];
     const p = promised[i] ?? 0;

@@ -2,6 +2,7 @@
 import type { CpuContract } from "../contract/contract.ts";
 import { missingCapabilities } from "../firecracker/capabilities.ts";
 import { isSavedMsr } from "../firecracker/saved-msrs.ts";
+import { isSameTsc } from "../firecracker/tsc.ts";
 import { snapshotFormat } from "../firecracker/versions.ts";
 import { msrAddress } from "../format/address.ts";
 import { IGNORES_TEMPLATES, ignoresTemplates } from "../profile/kvm-facts.ts";
@@ -11,9 +12,6 @@ import { decodeSignature, formatFms, modelOf, type FamilyModelStepping } from ".
 import type { Vendor } from "../tables/field.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { RuleId } from "./rules.ts";
-
-/** Firecracker's own bound on a TSC that is taken for the same. */
-const TSC_TOLERANCE = 250e-6;
 
 /**
  * Host kernels that Firecracker is tested on, in order; snapshots move one step up.
@@ -84,7 +82,7 @@ export function judgeTsc(contract: CpuContract, profile: NodeProfile): Finding[]
     const text = "The TSC frequency is not known on both sides; Firecracker checks it at load.";
     return [finding("tsc", "note", "TSC", values, text)];
   }
-  if (Math.abs(promised - offered) <= promised * TSC_TOLERANCE) return [];
+  if (isSameTsc(promised, offered)) return [];
   const scaling = profile.tsc?.scaling;
   if (scaling === true) {
     return [finding("tsc", "note", "TSC", values, "KVM scales the guest's TSC.")];

@@ -14,9 +14,10 @@ import { basename, delimiter, dirname, join, resolve } from "node:path";
 import { CoreError, formatTemplate, knownLine, type CpuTemplate } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
 import { BODY_LIMIT } from "../firecracker/client.ts";
+import { versionOf } from "../firecracker/release.ts";
 import { changedAt, launcherAt, placeExecutable, realPath, writing } from "./files.ts";
 import { launcherScript, type LauncherRecord } from "./script.ts";
-import { tryLauncher, versionOf } from "./try-out.ts";
+import { tryLauncher } from "./try-out.ts";
 
 /** Beside the launcher, where a Firecracker goes whose place it takes. */
 const ASIDE = ".evenkeel";

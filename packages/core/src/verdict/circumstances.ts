@@ -30,7 +30,8 @@ export function finding(
   return { rule, severity, address, name, promised, offered, consequence };
 }
 
-function kernelLine(release: string | undefined): string | undefined {
+/** `6.1` of `6.1.128-generic`: what snapshots are tested to move between. */
+export function kernelLine(release: string | undefined): string | undefined {
   return release === undefined ? undefined : /^(\d+\.\d+)/.exec(release)?.[1];
 }
 

@@ -75,6 +75,11 @@ export const AGENT_ERRORS = {
     hint: "Nothing was left half-written; make room in the data directory.",
   },
   BAD_CONFIG: { status: 500, exitCode: 2, hint: "docs/agent.md lists every option." },
+  STALE_PROFILE: {
+    status: 500,
+    exitCode: 1,
+    hint: "Probe again (`evenkeel probe`), and see what it means with `evenkeel drift`. A profile that is another machine's on purpose needs EVENKEEL_FOREIGN_PROFILE=1.",
+  },
   DATA_IN_USE: {
     status: 500,
     exitCode: 3,

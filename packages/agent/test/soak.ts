@@ -79,6 +79,7 @@ function superviseAgent(directory: string) {
     EVENKEEL_DATA_DIR: join(directory, "d"),
     EVENKEEL_LISTEN: socket,
     EVENKEEL_PROFILE: ICE_LAKE,
+    EVENKEEL_FOREIGN_PROFILE: "1",
     FIRECRACKER_VERSIONS_DIR: join(directory, "fc"),
     HOST_KERNELS_DIR: kernelsDir,
     EVENKEEL_IMAGES_DIR: imagesDir,

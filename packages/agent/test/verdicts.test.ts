@@ -150,6 +150,29 @@ test("what is unknown is refused, unless the operator allows it", async () => {
   expect((await lax.call("POST", "/v1/sandboxes", { from: "base" })).status).toBe(201);
 });
 
+test.each([
+  ["incompatible", CASCADE_LAKE, {}],
+  ["unknown", ICE_LAKE, { host: { kernel: "5.4.0" } }],
+] as const)(
+  "an overridden %s stays one when the sandbox is paused there",
+  async (verdict, file, change) => {
+    const profile = join(temporaryDirectory(), "node.json");
+    writeFileSync(profile, formatProfile({ ...loadProfile(file), ...change, name: "node" }));
+    const [a, b] = [await startNode(onIceLake), await startNode({ profile })];
+    await move(a, b, TEMPLATE);
+    const override = { accept: verdict, reason: "a trial" };
+    const created = await b.call("POST", "/v1/sandboxes", { id: "one", from: "base", override });
+    expect(created.status).toBe(201);
+    for (let times = 1; times <= 2; times++) {
+      expect((await b.call("POST", "/v1/sandboxes/one/pause")).status).toBe(200);
+      const refused = await b.call("POST", "/v1/sandboxes/one/resume");
+      expect(refused.body.error).toMatchObject({ code: "VERDICT_AGAINST", verdict });
+      const resumed = await b.call("POST", "/v1/sandboxes/one/resume", { override });
+      expect(resumed.body.overrides).toHaveLength(times + 1);
+    }
+  },
+);
+
 test("a resume of a paused sandbox passes the verdict too", async () => {
   const node = await startNode(onIceLake);
   await node.call("POST", "/v1/templates", TEMPLATE);

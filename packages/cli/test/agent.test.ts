@@ -4,7 +4,9 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { installDouble } from "@evenkeel/firecracker-double";
+import { parseJson, readProfile } from "@evenkeel/core";
 import { expect, onTestFinished, test } from "vitest";
+import { staleWithoutKvm } from "../src/input/own-profile.ts";
 import { evenkeel, ICX, ROOT, temporaryDirectory } from "./run.ts";
 
 /** Flags of an agent in a directory of its own, on doubles. */
@@ -19,7 +21,7 @@ function flagsIn(directory: string): string[] {
   const listen = join(directory, "agent.sock");
   const places = ["--versions-dir", versions, "--kernels-dir", kernels, "--images-dir", images];
   const data = ["--data-dir", join(directory, "d"), "--listen", listen];
-  return ["--profile", ICX, "--log-level", "warn", ...places, ...data];
+  return ["--profile", ICX, "--foreign-profile", "--log-level", "warn", ...places, ...data];
 }
 
 test("--check says what a configuration comes to, and starts nothing", () => {
@@ -46,6 +48,69 @@ test.each([
   const { status, stdout, stderr } = evenkeel(["agent", ...flags]);
   expect([status, JSON.parse(stdout).error.code]).toEqual([exitCode, code]);
   expect(stderr).toContain("hint: ");
+});
+
+/** This machine's own profile, as far as it lets itself be probed. */
+function ownProfile(directory: string): string {
+  const path = join(directory, "own.json");
+  if (evenkeel(["probe", "-o", path]).status !== 0) {
+    process.stdout.write("KVM does not open: the profile is an estimate\n");
+    evenkeel(["probe", "--raw", "-o", path]);
+  }
+  return path;
+}
+
+type Json = Record<string, Record<string, unknown>>;
+
+test("a profile of this machine is taken, and warned about where something volatile changed", () => {
+  const directory = temporaryDirectory();
+  const path = ownProfile(directory);
+  const flags = flagsIn(directory).filter((flag) => flag !== "--foreign-profile");
+  const check = () => evenkeel(["agent", ...flags, "--profile", path, "--check", "--json"]);
+  expect(check()).toMatchObject({ status: 0 });
+  const profile = JSON.parse(readFileSync(path, "utf8")) as Json;
+  const change = (host: object) => {
+    writeFileSync(path, JSON.stringify({ ...profile, host: { ...profile["host"], ...host } }));
+    return check();
+  };
+  const updated = change({ biosVersion: "0", microcode: "0x0" });
+  expect([updated.status, updated.stderr]).toEqual([0, expect.stringContaining("microcode: 0x0")]);
+  const other = change({ kernel: "3.10.0" });
+  expect([other.status, JSON.parse(other.stdout).error]).toEqual([
+    1,
+    expect.objectContaining({
+      code: "STALE_PROFILE",
+      message: expect.stringContaining("kernel: 3.10.0 in the profile, "),
+    }),
+  ]);
+});
+
+test("another machine's profile is refused, unless it is said to be that", () => {
+  const flags = [...flagsIn(temporaryDirectory()), "--check", "--json"];
+  const said = evenkeel(["agent", ...flags]);
+  expect([said.status, said.stderr]).toEqual([0, expect.stringContaining("unchecked")]);
+  const unsaid = evenkeel(["agent", ...flags.filter((flag) => flag !== "--foreign-profile")]);
+  expect([unsaid.status, JSON.parse(unsaid.stdout).error.code]).toEqual([1, "STALE_PROFILE"]);
+});
+
+test("without KVM, the CPU's model and the kernel are compared", () => {
+  const profile = readProfile(parseJson(readFileSync(join(ROOT, ICX), "utf8")), "icx");
+  const cpu = { vendor: "GenuineIntel", family: 6, model: 0x6a, stepping: 6 };
+  const held = (facts: object, identity: object) =>
+    staleWithoutKvm(profile, { ...profile.host, ...facts }, { ...cpu, ...identity }).matters;
+  expect(held({}, {})).toEqual([]);
+  expect(held({}, { vendor: "AuthenticAMD" })).toHaveLength(1);
+  expect(held({}, { vendor: undefined })).toHaveLength(1);
+  expect(held({}, { model: 0x55 })).toHaveLength(1);
+  expect(held({ kernel: "5.10.1" }, {})).toHaveLength(1);
+});
+
+test("a Firecracker that is not what its directory says is refused", () => {
+  const directory = temporaryDirectory();
+  const flags = flagsIn(directory);
+  installDouble(join(directory, "fc"), { version: "1.15.0" }).change({ version: "1.14.1" });
+  const { status, stdout } = evenkeel(["agent", ...flags, "--check", "--json"]);
+  expect([status, JSON.parse(stdout).error.code]).toEqual([3, "WRONG_FIRECRACKER"]);
 });
 
 function ask(socketPath: string, path: string): Promise<string> {

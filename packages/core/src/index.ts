@@ -71,6 +71,7 @@ export { isFingerprintHeader, readFingerprintHeader } from "./read/dump.ts";
 export { profileOf, readDocument, readProfile, type Document } from "./read/document.ts";
 export { readText, type ReadOptions } from "./read/text.ts";
 export { driftOf, type Drift, type DriftOutcome } from "./drift/drift.ts";
+export { staleHost, staleProfile, type Staleness } from "./drift/stale.ts";
 export type { PlannedDrift, PlannedNode } from "./drift/planned.ts";
 export { parseJson } from "./json/parse.ts";
 export { compareSeen, type PlannedDifference } from "./plan/compare-seen.ts";

@@ -101,6 +101,10 @@ export const HOST_ERRORS = {
     exitCode: 1,
     hint: "Use a plan's template; EVENKEEL_ALLOW_INSECURE=1 takes the risk on purpose.",
   },
+  WRONG_FIRECRACKER: {
+    exitCode: 3,
+    hint: "Put the release into the directory that is named after it; `evenkeel probe` asks each binary for its version.",
+  },
   NOT_FIRECRACKER: { exitCode: 2, hint: "Give the path of a Firecracker binary." },
   LAUNCHER_TOO_OLD: {
     exitCode: 2,

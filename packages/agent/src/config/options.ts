@@ -37,6 +37,12 @@ export const AGENT_OPTIONS = {
     help: "this node's profile or fingerprint; probed through KVM where left out",
     default: undefined,
   },
+  foreignProfile: {
+    env: "EVENKEEL_FOREIGN_PROFILE",
+    argument: undefined,
+    help: "the profile is another machine's, on purpose: for tests",
+    default: false,
+  },
   firecracker: {
     env: "EVENKEEL_FIRECRACKER",
     argument: "version",

@@ -17,6 +17,7 @@ export const AGENT_SCHEMAS = {
   listen: path.default(AGENT_OPTIONS.listen.default),
   tokenFile: path.optional(),
   profile: path.optional(),
+  foreignProfile: flag.default(AGENT_OPTIONS.foreignProfile.default),
   firecracker: z.string().min(1).optional(),
   versionsDir: path.default(AGENT_OPTIONS.versionsDir.default),
   kernelsDir: path.default(AGENT_OPTIONS.kernelsDir.default),

@@ -20,9 +20,8 @@ import {
   type ResolvedTemplate,
   type VmmDriver,
 } from "@evenkeel/host";
-import { profileLoader } from "../input/documents.ts";
+import { ownProfile } from "../input/own-profile.ts";
 import { readInput } from "../input/read.ts";
-import { probeThisNode } from "../input/this-node.ts";
 
 /** 128 bits as hexadecimal digits. */
 const SHORTEST_TOKEN = 32;
@@ -91,12 +90,6 @@ function told(): Promise<NodeJS.Signals> {
   });
 }
 
-/** What this node offers: as a file says, else as its KVM says now. */
-async function profileOf({ profile, versionsDir }: AgentConfig): Promise<NodeProfile> {
-  if (profile !== undefined) return profileLoader()(profile);
-  return probeThisNode({ firecrackerDir: versionsDir });
-}
-
 /** The cause of a guest's crash, for the agent's events. */
 function explainerFor(profile: NodeProfile): ExplainCrash {
   return async ({ line }, contract) => {
@@ -118,7 +111,7 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
   const config = loadConfig({ file, env: process.env, flags: given });
   const address = parseAddress(config.listen);
   const token = tokenOf(config);
-  const profile = await profileOf(config);
+  const profile = await ownProfile(config);
   const driver = driverOf(config);
   const cpu = cpuOf(config, profile);
   warn(cpu);

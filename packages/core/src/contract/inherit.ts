@@ -1,8 +1,14 @@
 /** The contract of a snapshot that a node takes of a guest which another snapshot brought there. */
+import { armFields } from "../arm/lookup.ts";
+import { fieldBits } from "../bits.ts";
 import type { ArmRegister, MsrValue } from "../cpuid.ts";
+import { isSameTsc } from "../firecracker/tsc.ts";
 import { snapshotFormat } from "../firecracker/versions.ts";
 import type { NodeProfile } from "../profile/profile.ts";
+import { weaknessMsrMask } from "../tables/masks.ts";
+import { judgeKernel } from "../verdict/circumstances.ts";
 import type { CpuContract } from "./contract.ts";
+import { doubtsAbout } from "./doubts.ts";
 
 export interface InheritOptions {
   /** The version that takes the snapshot. */
@@ -12,37 +18,83 @@ export interface InheritOptions {
 
 /**
  * A snapshot saves all MSRs that the KVM it runs on lists, also those that the guest did not
- * bring: a node that is to resume it must know them too.
+ * bring: a node that is to resume it must know them too. Nobody told the guest of the weaknesses
+ * that such an MSR announces, for it had looked before it came.
  */
-function withMsrsOf(own: readonly MsrValue[], { cpu }: NodeProfile): MsrValue[] {
-  const known = new Set(own.map(({ addr }) => addr));
-  const added = cpu.msrs.filter(({ addr }) => !known.has(addr));
-  return [...own, ...added].toSorted((a, b) => a.addr - b.addr);
+function withMsrsOf({ msrs, vendor }: CpuContract, { cpu }: NodeProfile): MsrValue[] {
+  const known = new Set(msrs.map(({ addr }) => addr));
+  const added = cpu.msrs
+    .filter(({ addr }) => !known.has(addr))
+    .map(({ addr, value }) => {
+      const told = vendor === undefined ? 0n : weaknessMsrMask(vendor, addr);
+      return { addr, value: value & ~told };
+    });
+  return [...msrs, ...added].toSorted((a, b) => a.addr - b.addr);
 }
 
 function withRegistersOf(own: readonly ArmRegister[], { cpu }: NodeProfile): ArmRegister[] {
   const known = new Set(own.map(({ id }) => id));
-  const added = cpu.registers.filter(({ id }) => !known.has(id));
+  const added = cpu.registers
+    .filter(({ id }) => !known.has(id))
+    .map(({ id, value }) => {
+      const weaknesses = armFields(id).filter(({ kind }) => kind === "union");
+      return { id, value: weaknesses.reduce((rest, field) => rest & ~fieldBits(field), value) };
+    });
   return [...own, ...added].toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 /**
- * The guest CPU and the TSC stay those the guest was booted with (Firecracker keeps the TSC's
- * frequency across a restore); the kernel, the format and the set of MSRs are the taker's.
+ * What the guest's TSC runs at on the taker, and so what its snapshot says. Firecracker sets the
+ * frequency only where the two differ by more than its tolerance: within it the guest has the
+ * taker's, and a chain of such moves may lead far from where it began.
+ */
+function tscOf({ tscKhz }: CpuContract, { tsc }: NodeProfile): number | undefined {
+  if (tscKhz === undefined || tsc === undefined) return undefined;
+  if (isSameTsc(tscKhz, tsc.khz)) return tsc.khz;
+  return tsc.scaling === true ? tscKhz : undefined;
+}
+
+/**
+ * What a verdict held against the move to the taker and could not see in the contract that comes
+ * of it, since that names the taker's own kernel and clock.
+ */
+function doubtsOfMove(origin: CpuContract, taker: NodeProfile, tscKhz: number | undefined) {
+  const kernels = judgeKernel(origin, taker).filter(({ severity }) => severity !== "note");
+  const lost = origin.tscKhz !== undefined && tscKhz === undefined;
+  return [
+    ...kernels.map(
+      ({ promised = "an unknown one", offered = "an unknown one" }) =>
+        `it went from host kernel ${promised} to ${offered} on ${taker.name}, which nobody tests`,
+    ),
+    ...(lost ? [`what its TSC of ${origin.tscKhz} kHz became on ${taker.name} is not known`] : []),
+  ];
+}
+
+/**
+ * The guest CPU stays the one that the guest was booted with; the kernel, the format, the TSC and
+ * the set of MSRs are the taker's. No doubt is ever lost: neither the origin's, nor those about
+ * the taker, where programs have started since, nor what was held against the move and overruled.
  */
 export function inheritContract(
   origin: CpuContract,
   taker: NodeProfile,
   { firecracker, time }: InheritOptions,
 ): CpuContract {
+  const tscKhz = tscOf(origin, taker);
+  const doubts = [
+    ...origin.incomplete,
+    ...doubtsAbout(taker),
+    ...doubtsOfMove(origin, taker, tscKhz),
+  ];
   return {
     ...origin,
-    msrs: withMsrsOf(origin.msrs, taker),
+    msrs: withMsrsOf(origin, taker),
     registers: withRegistersOf(origin.registers, taker),
+    tscKhz,
     kernel: taker.host.kernel,
     firecracker,
     snapshotFormat: snapshotFormat(firecracker),
-    incomplete: [...new Set([...origin.incomplete, ...taker.incomplete])],
+    incomplete: [...new Set(doubts)],
     time,
   };
 }

@@ -1,18 +1,15 @@
 /** Predicting a contract: the guest CPU of a snapshot that a node would take. */
 import { armRegisterName } from "../arm/lookup.ts";
-import { missingArmFacts } from "../arm/plan-arm.ts";
-import { indexEntries } from "../cpuid.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
 import { simulate } from "../firecracker/simulate.ts";
 import { knownLine, snapshotFormat } from "../firecracker/versions.ts";
-import { missingFacts } from "../profile/complete.ts";
-import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
 import type { MissingEntry } from "../template/apply.ts";
 import { applyWideBitmap } from "../template/bitmap.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../template/template.ts";
 import type { CpuContract } from "./contract.ts";
+import { doubtsAbout } from "./doubts.ts";
 
 export interface ContractOptions {
   readonly firecracker: string;
@@ -42,16 +39,6 @@ function cpuOf({ cpu }: NodeProfile): Pick<CpuContract, "cpuid" | "msrs" | "regi
   return { cpuid, msrs, registers };
 }
 
-/** Why nothing may be built on a contract predicted from this profile. */
-function doubts(profile: NodeProfile, missing: readonly string[]): readonly string[] {
-  const doubt = templateDoubt(profile);
-  return [
-    ...missing,
-    ...(profile.estimate ? ["it was predicted from an estimate, not from a node"] : []),
-    ...(doubt === undefined ? [] : [`what guests of ${profile.name} see is not known: ${doubt}`]),
-  ];
-}
-
 type Facts = Omit<CpuContract, "cpuid" | "msrs" | "registers" | "incomplete">;
 
 /** aarch64: Firecracker writes the template's registers and nothing else. */
@@ -73,7 +60,7 @@ function predictArm(profile: NodeProfile, facts: Facts, template: CpuTemplate): 
     cpuid: [],
     msrs: [],
     registers: [...registers].map(([id, value]) => ({ id, value })),
-    incomplete: doubts(profile, [...missingArmFacts(profile), ...unknown]),
+    incomplete: [...doubtsAbout(profile), ...unknown],
   };
   return { ok: true, contract };
 }
@@ -104,7 +91,7 @@ export function predictContract(profile: NodeProfile, options: ContractOptions):
   } as const;
   if (cpu.arch === "aarch64") return predictArm(profile, facts, template);
   if (vendor === undefined) {
-    const incomplete = doubts(profile, [...profile.incomplete, "the vendor is unknown"]);
+    const incomplete = doubtsAbout(profile);
     return { ok: true, contract: { ...facts, ...cpuOf(profile), incomplete } };
   }
   const view = simulate(cpu, vendor, line, template, { vcpus, smt, index: 0 });
@@ -114,7 +101,7 @@ export function predictContract(profile: NodeProfile, options: ContractOptions):
     cpuid: [...view.cpuid.values()],
     msrs: [...view.msrs].map(([addr, value]) => ({ addr, value })),
     registers: [],
-    incomplete: doubts(profile, missingFacts(profile, indexEntries(cpu.cpuid), vendor)),
+    incomplete: doubtsAbout(profile),
   };
   return { ok: true, contract };
 }

@@ -63,6 +63,14 @@ export function plannedMsrMask(vendor: Vendor, addr: number): bigint {
   );
 }
 
+/** Bits of an MSR that announce weaknesses. */
+export function weaknessMsrMask(vendor: Vendor, addr: number): bigint {
+  return msrFields(vendor, addr).reduce(
+    (mask, { kind, hi, lo }) => (kind === "union" ? mask | mask64(hi, lo) : mask),
+    0n,
+  );
+}
+
 export function reservedMsrMask(vendor: Vendor, addr: number): bigint {
   return msrFields(vendor, addr).reduce(
     (mask, { hi, lo }) => mask & ~mask64(hi, lo),

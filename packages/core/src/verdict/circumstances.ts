@@ -2,6 +2,7 @@
 import type { CpuContract } from "../contract/contract.ts";
 import { missingCapabilities } from "../firecracker/capabilities.ts";
 import { isSavedMsr } from "../firecracker/saved-msrs.ts";
+import { isSameTsc } from "../firecracker/tsc.ts";
 import { isOpenFormat, snapshotFormat } from "../firecracker/versions.ts";
 import { msrAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
@@ -13,9 +14,6 @@ import { decodeSignature, formatFms, type FamilyModelStepping } from "../tables/
 import type { Vendor } from "../tables/field.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { RuleId } from "./rules.ts";
-
-/** Firecracker's own bound on a TSC that is taken for the same. */
-const TSC_TOLERANCE = 250e-6;
 
 /**
  * Host kernels that Firecracker is tested on, in order; snapshots move one step up.
@@ -34,7 +32,8 @@ export function finding(
   return { rule, severity, address, name, promised, offered, consequence };
 }
 
-function kernelLine(release: string | undefined): string | undefined {
+/** `6.1` of `6.1.128-generic`: what snapshots are tested to move between. */
+export function kernelLine(release: string | undefined): string | undefined {
   return release === undefined ? undefined : /^(\d+\.\d+)/.exec(release)?.[1];
 }
 
@@ -95,7 +94,7 @@ export function judgeTsc(contract: CpuContract, profile: NodeProfile): Finding[]
     const text = "The TSC frequency is known on one side only; Firecracker checks it at load.";
     return [finding("tsc", scales ? "note" : "unknown", "TSC", values, text)];
   }
-  if (Math.abs(promised - offered) <= promised * TSC_TOLERANCE) return [];
+  if (isSameTsc(promised, offered)) return [];
   if (scales) {
     return [finding("tsc", "note", "TSC", values, "KVM scales the guest's TSC.")];
   }

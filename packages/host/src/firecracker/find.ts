@@ -2,6 +2,7 @@
 import { accessSync, constants, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { HostError } from "../errors.ts";
+import { checkRelease } from "./release.ts";
 
 /** What this architecture is called in paths: Go's name first, then Linux's. */
 const ARCH_NAMES: Readonly<Record<string, readonly string[]>> = {
@@ -19,7 +20,7 @@ export const FIRECRACKER_DIRECTORY = "/fc-versions";
 const KERNELS_DIR = "/fc-kernels";
 
 export interface Installed {
-  /** The directory's name: for Firecracker its version. */
+  /** The directory's name: for Firecracker its version, which nobody has asked the binary for. */
   readonly version: string;
   readonly path: string;
 }
@@ -75,11 +76,16 @@ function orThrow(
   throw new HostError(code, `no "${version}" in ${root} (there: ${there || "nothing"})`);
 }
 
-/** The binary of a version; throws VMM_NOT_FOUND. */
+/**
+ * The binary of a version, asked whether it is that; throws VMM_NOT_FOUND, NOT_FIRECRACKER and
+ * WRONG_FIRECRACKER, and UNKNOWN_VERSION where core knows nothing of the version.
+ */
 export function requireFirecracker(env: Environment, version: string): string {
   const root = env.FIRECRACKER_VERSIONS_DIR ?? FIRECRACKER_DIRECTORY;
   const found = isName(version) ? fileOf(root, version, "firecracker", constants.X_OK) : undefined;
-  return orThrow(root, version, found, "VMM_NOT_FOUND");
+  const binary = orThrow(root, version, found, "VMM_NOT_FOUND");
+  checkRelease(binary, version);
+  return binary;
 }
 
 /** The guest kernel of a version; throws KERNEL_NOT_FOUND. */

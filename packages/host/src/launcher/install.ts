@@ -23,9 +23,10 @@ import { HostError } from "../errors.ts";
 import { readTextFile } from "../files.ts";
 import { BODY_LIMIT } from "../firecracker/client.ts";
 import { formatSettings, machineNow, readSettings, type Shape } from "../guard/settings.ts";
+import { versionOf } from "../firecracker/release.ts";
 import { changedAt, launcherAt, placeExecutable, realPath, writing } from "./files.ts";
 import { launcherScript, type LauncherRecord } from "./script.ts";
-import { tryLauncher, versionOf } from "./try-out.ts";
+import { tryLauncher } from "./try-out.ts";
 
 const GUARD = fileURLToPath(new URL("../../bin/guard.js", import.meta.url));
 

@@ -1,5 +1,5 @@
 /** A launcher and its Firecracker, run once before orchestrators depend on them. */
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,25 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
 import { createClient } from "../firecracker/client.ts";
 
-const VERSION_TIMEOUT = 10_000;
 const START_TIMEOUT = 10_000;
 const POLL = 5;
-
-/** What a Firecracker binary says it is, such as `1.14.1`. */
-export function versionOf(binary: string): string {
-  let said: string;
-  try {
-    said = execFileSync(binary, ["--version"], { encoding: "utf8", timeout: VERSION_TIMEOUT });
-  } catch (error) {
-    const { code, stderr } = error as NodeJS.ErrnoException & { stderr?: string };
-    throw new HostError("NOT_FIRECRACKER", `${binary}: ${code ?? stderr ?? "cannot be run"}`, {
-      cause: error,
-    });
-  }
-  const version = /^Firecracker v(\d+\.\d+\.\d+\S*)/m.exec(said)?.[1];
-  if (version !== undefined) return version;
-  throw new HostError("NOT_FIRECRACKER", `${binary} --version says: ${said.slice(0, 100)}`);
-}
 
 interface Trial {
   readonly exited: Promise<string>;

@@ -48,6 +48,29 @@ export function readHostFacts(root = "/"): HostFacts {
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
 }
 
+/** The CPU as /proc/cpuinfo names it on x86; members that it does not name are undefined. */
+export interface CpuIdentity {
+  readonly vendor: string | undefined;
+  readonly family: number | undefined;
+  readonly model: number | undefined;
+  readonly stepping: number | undefined;
+}
+
+/** `root`: where /proc is. */
+export function readCpuIdentity(root = "/"): CpuIdentity {
+  const cpuinfo = read(root, "proc/cpuinfo") ?? "";
+  const number = (key: string) => {
+    const text = cpuinfoValue(cpuinfo, key);
+    return text === undefined || !/^\d+$/.test(text) ? undefined : Number(text);
+  };
+  return {
+    vendor: cpuinfoValue(cpuinfo, "vendor_id"),
+    family: number("cpu family"),
+    model: number("model"),
+    stepping: number("stepping"),
+  };
+}
+
 /** The module behind KVM, e.g. `kvm_amd`; undefined where it is built in without a name. */
 export function kvmBackend(root = "/"): string | undefined {
   try {

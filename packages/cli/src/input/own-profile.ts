@@ -1,0 +1,96 @@
+/** The profile of the node that the agent runs on, held against the machine. */
+import { AgentError, type AgentConfig } from "@evenkeel/agent";
+import {
+  decodeSignature,
+  formatFms,
+  staleHost,
+  staleProfile,
+  vendorOfCpu,
+  type HostFacts,
+  type NodeProfile,
+  type Staleness,
+} from "@evenkeel/core";
+import { HostError, probe, readCpuIdentity, readHostFacts, type CpuIdentity } from "@evenkeel/host";
+import { profileLoader } from "./documents.ts";
+import { probeThisNode } from "./this-node.ts";
+
+const SHOWN = 6;
+
+/** What hides KVM from a profile that was probed elsewhere or before. */
+const NOT_OPEN: ReadonlySet<string> = new Set(["NO_KVM", "KVM_FORBIDDEN", "NO_FFI"]);
+
+const VENDORS: Readonly<Record<string, string>> = { GenuineIntel: "intel", AuthenticAMD: "amd" };
+
+/** Undefined where KVM does not open. */
+async function probeAgain({ name, firecracker }: NodeProfile): Promise<NodeProfile | undefined> {
+  try {
+    return await probe({ name, firecracker });
+  } catch (error) {
+    if (error instanceof HostError && NOT_OPEN.has(error.code)) return undefined;
+    throw error;
+  }
+}
+
+/** What can be seen without KVM: the host's facts, and which CPU it is. */
+export function staleWithoutKvm(
+  { cpu, host }: NodeProfile,
+  facts: HostFacts,
+  { vendor, family, model, stepping }: CpuIdentity,
+): Staleness {
+  const { matters, volatile } = staleHost(host, facts);
+  const own = vendorOfCpu(cpu.cpuid);
+  const there = vendor === undefined ? undefined : (VENDORS[vendor] ?? vendor);
+  const found: string[] = [];
+  if (own !== there) {
+    found.push(`vendor: ${own ?? "unknown"} in the profile, ${there ?? "unknown"} now`);
+  }
+  const signature = cpu.cpuid.find(({ leaf }) => leaf === 1)?.eax;
+  const known = family !== undefined && model !== undefined && stepping !== undefined;
+  if (signature !== undefined && known) {
+    const [from, to] = [decodeSignature(signature), { family, model, stepping }].map(formatFms);
+    if (from !== to) found.push(`family/model/stepping: ${from} in the profile, ${to} now`);
+  }
+  return { matters: [...found, ...matters], volatile };
+}
+
+function warn(message: string): void {
+  process.stderr.write(`evenkeel agent: ${message}\n`);
+}
+
+function listed(changes: readonly string[]): string {
+  const more = changes.length - SHOWN;
+  return `${changes.slice(0, SHOWN).join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
+}
+
+/** Throws STALE_PROFILE where verdicts by the profile might be false; else warns. */
+function hold(path: string, { matters, volatile }: Staleness): void {
+  if (matters.length > 0) {
+    const message = `${path} is not what this machine is: ${listed(matters)}`;
+    throw new AgentError("STALE_PROFILE", message);
+  }
+  if (volatile.length > 0)
+    warn(`${path}: changed since, without guests seeing it: ${listed(volatile)}`);
+}
+
+/**
+ * What this node offers: as a file says that still holds for this machine, else as its KVM says
+ * now. Throws STALE_PROFILE, and what probing throws.
+ */
+export async function ownProfile(config: AgentConfig): Promise<NodeProfile> {
+  const { profile: path, foreignProfile, versionsDir } = config;
+  if (path === undefined) return probeThisNode({ firecrackerDir: versionsDir });
+  const profile = profileLoader()(path);
+  if (foreignProfile) {
+    warn(`${path} is taken for this machine's, unchecked (foreignProfile): verdicts go by it`);
+    return profile;
+  }
+  const now = await probeAgain(profile);
+  if (now === undefined) {
+    warn(`KVM does not open: of ${path}, only the kernel and the CPU's model are compared`);
+    hold(path, staleWithoutKvm(profile, readHostFacts(), readCpuIdentity()));
+    return profile;
+  }
+  hold(path, staleProfile(profile, now));
+  // A clock is calibrated at each boot; snapshots have what it is now.
+  return now.tsc === undefined ? profile : { ...profile, tsc: now.tsc };
+}

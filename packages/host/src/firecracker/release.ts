@@ -1,0 +1,58 @@
+/** Which release a Firecracker binary is: it is asked, since a directory's name may be wrong. */
+import { execFileSync } from "node:child_process";
+import { compareLines, knownLine, snapshotFormat } from "@evenkeel/core";
+import { HostError } from "../errors.ts";
+
+const TIMEOUT_MS = 10_000;
+
+/** The first line whose binaries name their snapshot format. */
+const NAMES_FORMAT = "1.7";
+
+function ask(binary: string, flag: string): string {
+  try {
+    return execFileSync(binary, [flag], {
+      encoding: "utf8",
+      timeout: TIMEOUT_MS,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  } catch (error) {
+    const { code, stderr } = error as NodeJS.ErrnoException & { stderr?: string };
+    throw new HostError("NOT_FIRECRACKER", `${binary}: ${code ?? stderr ?? "cannot be run"}`, {
+      cause: error,
+    });
+  }
+}
+
+/** What a Firecracker binary says it is, such as `1.14.1`. Throws NOT_FIRECRACKER. */
+export function versionOf(binary: string): string {
+  const said = ask(binary, "--version");
+  const version = /^Firecracker v(\d+\.\d+\.\d+\S*)/m.exec(said)?.[1];
+  if (version !== undefined) return version;
+  throw new HostError("NOT_FIRECRACKER", `${binary} --version says: ${said.slice(0, 100)}`);
+}
+
+/** Major and minor: E2B calls its build of 1.14.1 `1.14.1_431f1fc`. */
+function lineIn(version: string): string | undefined {
+  return /^v?(\d+\.\d+)(?!\d)/.exec(version)?.[1];
+}
+
+/**
+ * Holds a binary to the version that its directory is named after: contracts name the snapshot
+ * format that goes with it. Throws NOT_FIRECRACKER, WRONG_FIRECRACKER, and UNKNOWN_VERSION.
+ */
+export function checkRelease(binary: string, version: string): void {
+  const line = knownLine(version);
+  const own = versionOf(binary);
+  if (lineIn(own) !== lineIn(version)) {
+    const message = `${binary} is Firecracker ${own}, not ${version}`;
+    throw new HostError("WRONG_FIRECRACKER", message);
+  }
+  const format = snapshotFormat(version);
+  if (format === undefined || compareLines(line, NAMES_FORMAT) < 0) return;
+  const said = ask(binary, "--snapshot-version").trim();
+  if (said === `v${format}`) return;
+  throw new HostError(
+    "WRONG_FIRECRACKER",
+    `${binary} writes snapshots of format ${said.slice(0, 100)}, Firecracker ${version} of v${format}`,
+  );
+}

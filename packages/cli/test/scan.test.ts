@@ -59,6 +59,26 @@ test("a plan: judged by its guest CPU, as JSON too", () => {
   ]);
 });
 
+test("code that only a computed call leads to is never called fine", () => {
+  const popcnt = Buffer.from("62f27d4854c8", "hex");
+  const code = Buffer.concat([
+    Buffer.from("ffd0", "hex"),
+    Buffer.alloc(64, 0xcc),
+    Buffer.from("62f27d4963c1", "hex"),
+    ...Array.from({ length: 200 }, () => popcnt),
+  ]);
+  const path = tree({ hidden: makeElf(code, 2).bytes });
+  const { status, stdout } = evenkeel(["scan", path, "--node", CLX]);
+  const text = stdout.replaceAll(/\s+/g, " ");
+  expect(status).toBe(1);
+  expect(text).toContain("2 KiB that nothing leads to were not read");
+  expect(text).toContain("2 KiB of code, 2 KiB of it not read");
+  expect(text).toMatch(
+    /unknown AVX512_BITALG AVX512_VBMI2: bytes that nothing is known to lead to/,
+  );
+  expect(text).toMatch(/unknown \d+% of the code was not read/);
+});
+
 test("an image that is cut short is exit code 2, and what was read is shown", () => {
   const directory = temporaryDirectory();
   const path = join(directory, "it.tar");

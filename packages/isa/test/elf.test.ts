@@ -123,6 +123,35 @@ test("a chain of functions that none but the one before leads to is given up, an
   expect(code?.unread).toBeGreaterThan(chain.length / 2);
 });
 
+test("code behind padding that nothing leads to is doubtful; data there is no finding", () => {
+  // call *%rax; ret
+  const start = Buffer.from("ffd0c3", "hex");
+  // vpcompressb %zmm0, %zmm1{%k1}; vpopcntb %zmm0, %zmm1; ret
+  const hidden = Buffer.from("62f27d4963c162f27d4854c8c3", "hex");
+  for (const padding of [0xcc, 0]) {
+    for (const rest of [hidden, Buffer.concat([Buffer.alloc(80, 6), Buffer.alloc(8), hidden])]) {
+      const code = Buffer.concat([start, Buffer.alloc(64, padding), rest]);
+      // As a function of its own, and inside one with bounds.
+      for (const size of [start.length, code.length]) {
+        const [result] = scanSource("hidden", bytesOf(makeElf(code, size).bytes));
+        const scan = result?.status === "scanned" ? result.scan : undefined;
+        expect(scan?.features.map(({ feature, sure }) => `${feature} ${sure}`)).toEqual([
+          expect.stringMatching(/^AVX512_BITALG (?:likely|doubtful)$/),
+          expect.stringMatching(/^AVX512_VBMI2 (?:likely|doubtful)$/),
+        ]);
+      }
+    }
+  }
+  const data = Buffer.concat([
+    start,
+    Buffer.alloc(64, 0xcc),
+    hidden.subarray(0, 12),
+    Buffer.alloc(99, 6),
+  ]);
+  const [result] = scanSource("data", bytesOf(makeElf(data, start.length).bytes));
+  expect(result?.status === "scanned" && result.scan.features).toEqual([]);
+});
+
 test("an instruction that is not known is said to be there, even as the last one", () => {
   // A REX2 prefix, of APX: newer than the decoder. Then INVALID in 64-bit mode.
   for (const hex of ["31c0d51858c0c3", "31c006"]) {

@@ -54,10 +54,21 @@ test.each([
   },
 );
 
-test("what every member has is fine, and so is what is probably data", () => {
-  const scan = file([use("AVX512BW", "always"), use("SHA", "unasked", "doubtful")]);
+test("what every member has is fine, sure or doubtful", () => {
+  const scan = file([use("AVX512BW", "always"), use("AVX2", "unasked", "doubtful")]);
   expect(outcome(scan, NODES)).toBe("fine");
   expect(outcome(scan, PLAN)).toBe("fine");
+});
+
+test("what may be data is unknown where a member lacks it or does not say", () => {
+  const scan = file([use("AVX512_VBMI2", "unasked", "doubtful")]);
+  expect(outcome(scan, NODES)).toBe("unknown");
+  expect(outcome(scan, PLAN)).toBe("unknown");
+  const silent: Member = { ...member("silent", "AVX512BW"), answer: () => "unknown" };
+  expect(outcome(scan, { planned: false, members: [silent] })).toBe("unknown");
+  // Except for what data is taken for, and no node of today has.
+  expect(outcome(file([use("3DNOW", "unasked", "doubtful")]), PLAN)).toBe("fine");
+  expect(outcome(file([use("3DNOW", "unasked")]), PLAN)).toBe("will die");
 });
 
 test("a feature whose base is gone is not there", () => {
@@ -87,6 +98,19 @@ test("code that is written at run time is frozen where nodes differ, and fine in
 test("a declared level that a member lacks is refused by the loader", () => {
   const scan = file([], { declares: { needed: ["x86-64-v3"], used: [] } });
   expect(outcome(scan, PLAN)).toBe("will die");
+});
+
+test.each([
+  [1341, 1276, "unknown"],
+  [1341, 256, "fine"],
+  [100_000, 25_001, "unknown"],
+  [100_000, 25_000, "fine"],
+  [2_000_000, 200_001, "unknown"],
+  [600_000, 65_537, "unknown"],
+  [2_606_555, 180_641, "fine"],
+])("of %d bytes of code, %d not read: %s", (bytes, unread, expected) => {
+  const code = { bytes, unread, functions: 1, instructions: 1, unknown: 0 };
+  expect(outcome(file([], { code }), PLAN)).toBe(expected);
 });
 
 test("what was not read is unknown, never fine", () => {

@@ -9,7 +9,7 @@ export function sizeText(bytes: number): string {
   return bytes >= MIB ? `${(bytes / MIB).toFixed(1)} MiB` : `${Math.ceil(bytes / 1024)} KiB`;
 }
 
-/** Doubtful findings are for --details: they are mostly data. */
+/** Doubtful findings are shown only where a member lacks them, or with --details: mostly data. */
 export function believed({ features }: FileScan): FeatureUse[] {
   return features.filter(({ sure }) => sure !== "doubtful");
 }
@@ -32,6 +32,12 @@ function declaresText({ declares }: FileScan): string[] {
   const { needed } = declares;
   const last = needed.at(-1);
   return last === undefined || last === "x86-64-v1" ? [] : [`declares that it needs ${last}`];
+}
+
+/** Said even where it is little: what was not read is not known to be fine. */
+function codeText({ code }: FileScan): string {
+  const size = `${sizeText(code.bytes)} of code`;
+  return code.unread === 0 ? size : `${size}, ${sizeText(code.unread)} of it not read`;
 }
 
 function exampleText({ examples }: FeatureUse): string {
@@ -107,7 +113,7 @@ function shownFeatures(
   if (details) return file.features;
   if (judgement === undefined) return believed(file);
   const names = new Set(judgement.reasons.map(({ feature }) => feature));
-  return believed(file).filter(({ feature }) => names.has(feature));
+  return file.features.filter(({ feature }) => names.has(feature));
 }
 
 export function fileLines(
@@ -118,7 +124,7 @@ export function fileLines(
   const features = shownFeatures(file, judgement, details);
   const facts = [
     file.kind,
-    `${sizeText(file.code.bytes)} of code`,
+    codeText(file),
     ...declaresText(file),
     asksText(file),
     ...(file.jit.length === 0 ? [] : [`${file.jit.join(", ")} writes code at run time`]),

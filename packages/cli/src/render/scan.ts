@@ -51,10 +51,12 @@ function verdictTable(lines: readonly Line[], judged: boolean): string[] {
 function summary({ files, skipped }: Scans): string {
   if (files.length === 0) return `No machine code was scanned; ${skipped.length} skipped.`;
   const bytes = files.reduce((n, { code }) => n + code.bytes, 0);
+  const unread = files.reduce((n, { code }) => n + code.unread, 0);
   const needing = files.filter((file) => believed(file).length > 0).length;
   const parts = [
     `${plural(files.length, "file")} with ${sizeText(bytes)} of machine code`,
     `${needing} can use more than every x86-64 CPU has`,
+    ...(unread === 0 ? [] : [`${sizeText(unread)} that nothing leads to were not read`]),
   ];
   return `${parts.join("; ")}${skipped.length > 0 ? `; ${skipped.length} skipped` : ""}.`;
 }

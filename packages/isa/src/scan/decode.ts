@@ -4,13 +4,14 @@
  */
 import { Decoder, DecoderOptions, Instruction, Mnemonic, OpKind } from "iced-x86";
 import { Flow, learn, type CodeTable } from "./codes.ts";
+import { isZeros, readStretches } from "./stretches.ts";
 
 /**
  * How sure it is that bytes are an instruction of the program:
  * - `certain`: reached from the function's start by branches alone
  * - `likely`: between such code, inside the function's bounds, and reads as code to its end:
  *   switch cases, exception handlers
- * - `doubtful`: does not read as code to its end; probably data
+ * - `doubtful`: does not read as code to its end, or nothing leads there; probably data
  */
 export const GRADES = ["certain", "likely", "doubtful"] as const;
 export type Grade = (typeof GRADES)[number];
@@ -75,11 +76,6 @@ let scratch = new Uint8Array(1 << 16);
 function clearScratch(size: number): Uint8Array {
   if (size > scratch.length) scratch = new Uint8Array(size * 2);
   return scratch.fill(0, 0, size);
-}
-
-/** Four zero bytes decode as two additions that no program contains: they are data or padding. */
-function isZeros(bytes: Buffer, at: number): boolean {
-  return bytes[at] === 0 && bytes[at + 1] === 0 && bytes[at + 2] === 0 && bytes[at + 3] === 0;
 }
 
 function mark(seen: Uint8Array, at: number, length: number): void {
@@ -231,22 +227,9 @@ function readsAsCode(state: State, from: number, to: number): boolean {
   return at === to;
 }
 
-/** Counts what a doubtful gap seems to need, up to the first byte that is no instruction. */
-function countDoubtful(state: State, from: number, to: number): void {
-  const { decoder, table } = state;
-  decoder.position = from;
-  for (let at = from; at < to;) {
-    decoder.decodeOut(instruction);
-    const { code, length } = instruction;
-    if ((table.flows[code] || learn(table, code, instruction)) === Flow.invalid) return;
-    if (table.needs[code] !== 0) count(state.uses, code, DOUBTFUL);
-    at += length;
-  }
-}
-
 /** Reads the gaps that no branch led to. Returns how many bytes are not code. */
 function sweep(state: State): number {
-  const { seen, bytes } = state;
+  const { seen, bytes, uses } = state;
   let unread = 0;
   for (let at = 0; at < bytes.length; at++) {
     if (seen[at] !== 0) continue;
@@ -260,7 +243,7 @@ function sweep(state: State): number {
         drain(state, LIKELY);
       }
     } else {
-      countDoubtful(state, at, end);
+      readStretches(state, at, end, (code) => count(uses, code, DOUBTFUL));
       unread += end - at;
     }
     at = end;
@@ -295,15 +278,10 @@ function resultOf(state: State, unread: number): FunctionCode {
   };
 }
 
-/** What seemed a function is data: it needs nothing for sure and leads nowhere. */
-function notCode({ uses }: State): FunctionCode {
-  const doubtful = new Map<number, number>();
-  for (const [key, n] of uses) {
-    const code = Math.floor(key / 3) * 3 + DOUBTFUL;
-    doubtful.set(code, (doubtful.get(code) ?? 0) + n);
-  }
+/** What may be data: it needs nothing for sure and leads nowhere. */
+export function doubtfulCode(counts: ReadonlyMap<number, number>): FunctionCode {
   return {
-    uses: doubtful,
+    uses: new Map([...counts].map(([code, n]) => [code * 3 + DOUBTFUL, n])),
     straight: NO_CODES,
     targets: NOWHERE,
     straightTargets: NOWHERE,
@@ -316,6 +294,16 @@ function notCode({ uses }: State): FunctionCode {
     extent: 0,
     unread: 0,
   };
+}
+
+/** What seemed a function is data. */
+function notCode({ uses }: State): FunctionCode {
+  const counts = new Map<number, number>();
+  for (const [key, n] of uses) {
+    const code = Math.floor(key / 3);
+    counts.set(code, (counts.get(code) ?? 0) + n);
+  }
+  return doubtfulCode(counts);
 }
 
 export interface ReadOptions {

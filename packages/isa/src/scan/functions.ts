@@ -11,8 +11,9 @@ import { regionAt, type Layout, type Region } from "./regions.ts";
  * - `start`: the system starts there: the entry point, a constructor
  * - `called`: a known function calls it or jumps there
  * - `pointed`: its address is taken; it might be something else
+ * - `unreached`: it stands behind padding, and nothing leads there; it might be something else
  */
-type Origin = "symbol" | "frame" | "start" | "called" | "pointed";
+type Origin = "symbol" | "frame" | "start" | "called" | "pointed" | "unreached";
 
 export interface FunctionStart {
   readonly start: number;
@@ -108,7 +109,7 @@ export function knownFunctions(layout: Layout, known: Known): FunctionStart[] {
 
 /** What leads to a function that no table names. */
 export interface Lead {
-  readonly origin: "called" | "pointed";
+  readonly origin: "called" | "pointed" | "unreached";
   readonly sure: Grade;
 }
 

@@ -97,9 +97,28 @@ function judgeSilence(feature: string, pool: Pool): Reason[] {
 const OBJECT =
   "an object file: whether the CPU is asked is seen only in the program that it becomes part of";
 
+/**
+ * Two bytes (0F 0F) make data look like 3DNow!, and OpenSSL's tables do. No compiler writes it
+ * unasked, and no CPU since AMD's of 2010 has it: it is not what tells the nodes of a pool apart.
+ * (https://en.wikipedia.org/wiki/3DNow!)
+ */
+const NEVER_DOUBTFUL: ReadonlySet<string> = new Set(["3DNOW", "3DNOWEXT"]);
+
+const DOUBTFUL =
+  "bytes that nothing is known to lead to read as such instructions; they may be data";
+
+/** What may be data is no proof that a program dies, nor is it one that it does not. */
+function judgeDoubtful(feature: string, pool: Pool): Reason[] {
+  if (NEVER_DOUBTFUL.has(feature)) return [];
+  const lacking = pool.members.filter((m) => answerOf(m, feature) !== "yes");
+  if (lacking.length === 0) return [];
+  const names = lacking.map(({ name }) => name);
+  return [{ outcome: "unknown", feature, lacking: names, why: DOUBTFUL }];
+}
+
 function judgeFeature({ kind }: FileScan, found: FeatureUse, pool: Pool): Reason[] {
   const { feature, use, sure } = found;
-  if (sure === "doubtful") return [];
+  if (sure === "doubtful") return judgeDoubtful(feature, pool);
   const lacking = membersThat(pool, "no", feature);
   if (lacking.length === 0) return judgeSilence(feature, pool);
   if (kind === "object") return [{ outcome: "unknown", feature, lacking, why: OBJECT }];
@@ -141,9 +160,14 @@ function judgeJit({ jit }: FileScan, uneven: readonly string[], pool: Pool): Rea
   return [{ outcome: "frozen at snapshot", feature: "", lacking: lacking.map((m) => m.name), why }];
 }
 
-/** Data in code sections is a few per cent; more than this is code that nothing led to. */
-const UNREAD_SHARE = 0.25;
-const UNREAD_BYTES = 64 * 1024;
+/**
+ * So much code that nothing led to is not fine. Of ordinary files almost none has any; what the
+ * tables in OpenSSL's code come to (7 % of libcrypto) is let pass: docs/scanning.md has figures.
+ */
+const UNREAD = [
+  { bytes: 256, share: 0.25 },
+  { bytes: 64 * 1024, share: 0.1 },
+] as const;
 
 function judgeReading({ code }: FileScan): Reason[] {
   const nothing = { outcome: "unknown" as const, feature: "", lacking: [] };
@@ -152,7 +176,7 @@ function judgeReading({ code }: FileScan): Reason[] {
     const why = `${code.unknown} functions have instructions that are not known, one at ${code.unknownAt}`;
     reasons.push({ ...nothing, why });
   }
-  if (code.unread > UNREAD_BYTES && code.unread > code.bytes * UNREAD_SHARE) {
+  if (UNREAD.some(({ bytes, share }) => code.unread > bytes && code.unread > code.bytes * share)) {
     const percent = Math.round((code.unread / code.bytes) * 100);
     const why = `${percent}% of the code was not read: no symbols, no unwinding tables, no calls lead there`;
     reasons.push({ ...nothing, why });

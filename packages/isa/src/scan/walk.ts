@@ -1,11 +1,13 @@
 /**
  * Reads all of a file's code: the known functions, then what they call or point to, until nothing
- * new is found. Code that no known function leads to is not read; how much there is, is said.
+ * new is found. How much there is that no known function leads to, is said; what seems to be code
+ * there is doubtful.
  */
 import { codeTable, type CodeTable } from "./codes.ts";
-import { BEHIND, readFunction, type FunctionCode } from "./decode.ts";
+import { BEHIND, doubtfulCode, readFunction, type FunctionCode } from "./decode.ts";
 import { foundFunction, lastAtOrBefore, type FunctionStart, type Lead } from "./functions.ts";
 import { regionAt, type Region } from "./regions.ts";
+import { readBetween } from "./stretches.ts";
 
 export interface ReadCode {
   /** Sorted by address. */
@@ -105,24 +107,46 @@ function isPadding(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0 || byte === NOP || byte === INT3);
 }
 
-/** Bytes between functions, and inside those without bounds, that nothing read. */
-function unreadBytes(regions: readonly Region[], functions: readonly ReadFunction[]): number {
-  let unread = 0;
+interface Gap {
+  readonly start: number;
+  readonly bytes: Buffer;
+}
+
+/** Bytes between functions, and behind what was read of those without bounds. */
+function gapsBetween(regions: readonly Region[], functions: readonly ReadFunction[]): Gap[] {
+  const gaps: Gap[] = [];
   let at = 0;
   for (const { start, end, bytes } of regions) {
     let from = start;
     for (; at < functions.length && (functions[at]?.start ?? Infinity) < end; at++) {
       const f = functions[at];
       if (f === undefined) break;
-      const gap = bytes.subarray(from - start, Math.max(0, f.start - start));
-      if (f.start > from && !isPadding(gap)) unread += gap.length;
-      unread += f.code.unread;
+      if (f.start > from) {
+        gaps.push({
+          start: from,
+          bytes: bytes.subarray(from - start, Math.max(0, f.start - start)),
+        });
+      }
       from = Math.max(from, f.bounded ? f.end : f.start + f.code.extent);
     }
-    const rest = bytes.subarray(from - start);
-    if (from < end && !isPadding(rest)) unread += rest.length;
+    if (from < end) gaps.push({ start: from, bytes: bytes.subarray(from - start) });
   }
-  return unread;
+  return gaps;
+}
+
+function unreadBytes(gaps: readonly Gap[], functions: readonly ReadFunction[]): number {
+  const between = gaps.reduce((n, { bytes }) => n + (isPadding(bytes) ? 0 : bytes.length), 0);
+  return functions.reduce((n, { code }) => n + code.unread, between);
+}
+
+/** What may be functions behind padding, though nothing leads to them. */
+function unreached(gaps: readonly Gap[], table: CodeTable, kernel: boolean): ReadFunction[] {
+  return gaps.flatMap(({ start, bytes }) => {
+    const counts = readBetween(table, bytes, kernel);
+    if (counts.size === 0) return [];
+    const lead: Lead = { origin: "unreached", sure: "doubtful" };
+    return [{ ...foundFunction(start, start + bytes.length, lead), code: doubtfulCode(counts) }];
+  });
 }
 
 /**
@@ -155,5 +179,8 @@ export function readCode(
     functions = [...functions, ...fresh].toSorted((a, b) => a.start - b.start);
     found = leadsIn(fresh);
   }
-  return { functions, table, bytes, unread: unreadBytes(regions, functions) };
+  const gaps = gapsBetween(regions, functions);
+  const unread = unreadBytes(gaps, functions);
+  const all = [...functions, ...unreached(gaps, table, options.kernel)];
+  return { functions: all.toSorted((a, b) => a.start - b.start), table, bytes, unread };
 }

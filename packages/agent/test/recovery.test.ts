@@ -51,6 +51,21 @@ test("an adopted guest that dies later is noticed as well", async () => {
   );
 });
 
+test("an adopted guest's snapshot is of the release it runs, whatever the agent drives now", async () => {
+  const node = await startNode();
+  await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
+  await node.agent.close();
+  const { vm } = JSON.parse(readFileSync(recordFile(node, "one"), "utf8")) as { vm: object };
+  rewrite(node, "one", { vm: { ...vm, release: "1.12.1" } });
+  const again = await node.restart();
+  const paused = await again.call("POST", "/v1/sandboxes/one/pause");
+  expect(paused.status).toBe(200);
+  const { body } = await again.call("GET", `/v1/snapshots/${paused.body.snapshot}/contract`);
+  expect(body).toMatchObject({ firecracker: "1.12.1", snapshotFormat: "6.0.0" });
+  const resumed = await again.call("POST", "/v1/sandboxes/one/resume");
+  expect([resumed.status, resumed.body.error.code]).toEqual([409, "VERDICT_AGAINST"]);
+});
+
 test("a pause that was cut short before its snapshot was whole never was", async () => {
   const node = await startNode();
   await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });

@@ -48,10 +48,17 @@ export function admit(
   return record === undefined ? [] : [record];
 }
 
+/** The release that a microVM runs: an adopted one's is what its record says. */
+function releaseOf({ sandboxes, firecracker }: Context, id: string, vm: MicroVm): string {
+  const { vm: known } = sandboxes.get(id).record;
+  const { pid, startTime } = vm.record;
+  return known?.pid === pid && known.startTime === startTime ? known.release : firecracker;
+}
+
 /** Notes a sandbox's microVM, on disk first, and watches it. */
 export function attach(context: Context, id: string, vm: MicroVm): void {
   const { sandboxes } = context;
-  sandboxes.save(id, { vm: { ...vm.record } });
+  sandboxes.save(id, { vm: { ...vm.record, release: releaseOf(context, id, vm) } });
   sandboxes.set(id, { vm, exit: undefined, consoleOffset: 0 });
   void vm.exited.then((exit) => {
     if (sandboxes.find(id)?.vm !== vm) return;

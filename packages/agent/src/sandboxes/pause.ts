@@ -40,7 +40,8 @@ function requireGuest(entry: Entry): Guest {
 /** Takes the snapshot and notes it; where that fails the guest goes on, if its VMM lives. */
 async function takeOrGoOn(context: Context, guest: Guest, name: string): Promise<void> {
   const { record, vm, contract } = guest;
-  const { profile, firecracker, sandboxes, snapshots } = context;
+  const { profile, sandboxes, snapshots } = context;
+  const firecracker = record.vm?.release ?? context.firecracker;
   const { id, vcpus, memoryMib, vsock, disks, from, labels, overrides } = record;
   const facts = {
     kind: "sandbox",

@@ -9,7 +9,15 @@ export const SandboxRecord = Sandbox.omit({ pid: true }).extend({
   vsock: z.boolean(),
   disks: SnapshotMetadata.shape.disks,
   /** The running microVM. */
-  vm: z.object({ directory: z.string(), pid: z.int(), startTime: z.string() }).optional(),
+  vm: z
+    .object({
+      directory: z.string(),
+      pid: z.int(),
+      startTime: z.string(),
+      /** The release that it runs, which a later agent may not be the one of. */
+      release: z.string(),
+    })
+    .optional(),
   /** The snapshot that a pause is making. */
   pending: z.string().optional(),
   /** How many snapshots were taken, for their names. */

@@ -50,7 +50,7 @@ export async function takeSnapshot(
       created: new Date().toISOString(),
       node: profile.name,
       vmm: driver.vmm,
-      version: driver.version,
+      version: contract.firecracker,
       ...facts,
     } as const;
     return await stage.commit(metadata, contract);

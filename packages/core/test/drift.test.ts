@@ -222,10 +222,12 @@ describe("nothing can be said", () => {
 });
 
 describe.skipIf(!hasSharedData)("real nodes", () => {
-  const old = fingerprint("INTEL_CASCADELAKE_5.10");
-  const now = fingerprint("INTEL_CASCADELAKE_6.1");
+  // The body of a suite that is skipped runs all the same.
+  const load = () =>
+    [fingerprint("INTEL_CASCADELAKE_5.10"), fingerprint("INTEL_CASCADELAKE_6.1")] as const;
 
   test("Cascade Lake from 5.10 to 6.1: no guest sees it, with and without a plan", () => {
+    const [old, now] = load();
     const pool = planOf(old, fingerprint("INTEL_ICELAKE_6.1"));
     expect(driftOf(old, now)).toMatchObject({ outcome: "none", matters: false });
     const drift = driftOf(old, now, plannedIn(pool, old.name));
@@ -234,6 +236,7 @@ describe.skipIf(!hasSharedData)("real nodes", () => {
   });
 
   test("Ice Lake replaced by Sapphire Rapids under one name", () => {
+    const [old] = load();
     const icx = fingerprint("INTEL_ICELAKE_6.1");
     const spr = { ...fingerprint("INTEL_SAPPHIRE_RAPIDS_6.1"), name: icx.name };
     const drift = driftOf(icx, spr, plannedIn(planOf(old, icx), icx.name));

@@ -1,9 +1,9 @@
 /** Whether a node's profile still describes the machine that it is used on. */
 import { isSameTsc } from "../firecracker/tsc.ts";
+import { kernelLine } from "../profile/kernel.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
-import { kernelLine } from "../verdict/circumstances.ts";
 import type { Finding } from "../verdict/finding.ts";
 import { driftOf, type Drift } from "./drift.ts";
 

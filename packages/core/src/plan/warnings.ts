@@ -1,6 +1,7 @@
 /** What an operator should know that no template can change. */
 import { compareText, listOf } from "../format/text.ts";
 import type { NodeClass } from "../profile/class.ts";
+import { kernelLine } from "../profile/kernel.ts";
 
 /** Guests built for a level refuse to start below it. */
 export function floorWarnings(level: string): string[] {
@@ -9,11 +10,6 @@ export function floorWarnings(level: string): string[] {
   return [
     `The guest CPU is ${level} only: distributions and programs built for ${built} do not start.`,
   ];
-}
-
-/** `6.1` of `6.1.172-216.329.amzn2023.x86_64`. */
-function kernelLine(release: string): string | undefined {
-  return /^(\d+\.\d+)/.exec(release)?.[1];
 }
 
 /**

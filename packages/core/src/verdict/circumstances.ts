@@ -6,6 +6,7 @@ import { isSameTsc } from "../firecracker/tsc.ts";
 import { isOpenFormat, snapshotFormat } from "../firecracker/versions.ts";
 import { msrAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
+import { kernelLine } from "../profile/kernel.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { compareModels, titlesOf, type HasBit } from "../tables/bugs.ts";
@@ -30,11 +31,6 @@ export function finding(
 ): Finding {
   const { promised, offered, address = "" } = values;
   return { rule, severity, address, name, promised, offered, consequence };
-}
-
-/** `6.1` of `6.1.128-generic`: what snapshots are tested to move between. */
-export function kernelLine(release: string | undefined): string | undefined {
-  return release === undefined ? undefined : /^(\d+\.\d+)/.exec(release)?.[1];
 }
 
 export function judgeKernel(contract: CpuContract, profile: NodeProfile): Finding[] {

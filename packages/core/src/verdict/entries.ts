@@ -2,6 +2,7 @@
 import type { CpuContract } from "../contract/contract.ts";
 import { compareText } from "../format/text.ts";
 import { groupIntoClasses } from "../profile/class.ts";
+import { kernelLine } from "../profile/kernel.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
@@ -10,7 +11,7 @@ import type { MatrixEntry } from "./matrix.ts";
 /** What a verdict looks at besides the class: kernel line, Firecracker, TSC, KVM, gaps, estimates. */
 function circumstances(profile: NodeProfile): string {
   const { host, firecracker, tsc, kvm, incomplete, estimate } = profile;
-  const kernel = /^\d+\.\d+/.exec(host.kernel ?? "")?.[0] ?? "?";
+  const kernel = kernelLine(host.kernel) ?? "?";
   const versions = firecracker.toSorted(compareText);
   const offered = [...(kvm?.capabilities ?? [])].filter(([, answer]) => answer > 0);
   const capabilities = kvm === undefined ? "?" : offered.map(([number]) => number);
@@ -19,7 +20,7 @@ function circumstances(profile: NodeProfile): string {
 }
 
 function labelOf(id: string, { host }: NodeProfile, taken: ReadonlySet<string>): string {
-  const kernel = /^\d+\.\d+/.exec(host.kernel ?? "")?.[0];
+  const kernel = kernelLine(host.kernel);
   const candidates = [id, `${id}@${kernel ?? "?"}`];
   for (let n = 2; ; n++) {
     const free = candidates.find((label) => !taken.has(label));

@@ -6,11 +6,11 @@ import { expect, onTestFinished, test } from "vitest";
 import { listen, parseAddress } from "../src/index.ts";
 import { MACHINE, startNode, TEMPLATE, until } from "./support.ts";
 
-test("the OpenAPI document is the one in packages/contract", async () => {
+test("the OpenAPI document is the one in packages/api", async () => {
   const { call } = await startNode();
   const { body } = await call("GET", "/openapi.json");
   const text = `${JSON.stringify(body, undefined, 2)}\n`;
-  await expect(text).toMatchFileSnapshot("../../contract/openapi/agent.json");
+  await expect(text).toMatchFileSnapshot("../../api/openapi/agent.json");
 });
 
 test("on a Unix socket, only its owner is let in", async () => {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createAgent, type Agent } from "@evenkeel/agent";
-import { ErrorBody, Sandbox, type SandboxState } from "@evenkeel/contract";
+import { ErrorBody, Sandbox, type SandboxState } from "@evenkeel/api";
 import { parseJson, readDocument, type CpuContract } from "@evenkeel/core";
 import type { Said } from "./assess.ts";
 import { LabError } from "./errors.ts";

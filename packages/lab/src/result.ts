@@ -1,5 +1,5 @@
 /** What a run of the lab has found, as data. */
-import type { SandboxState } from "@evenkeel/contract";
+import type { SandboxState } from "@evenkeel/api";
 import {
   compareSeen,
   type CpuidEntry,

@@ -1,6 +1,6 @@
 /** Booting guests: to look at a node's CPU from inside, and to take snapshots through its agent. */
 import { basename } from "node:path";
-import { Sandbox } from "@evenkeel/contract";
+import { Sandbox } from "@evenkeel/api";
 import { formatTemplate, parseJson, type CpuTemplate, type GuestCpu } from "@evenkeel/core";
 import type { MicroVm } from "@evenkeel/host";
 import { call, contractFrom, remove, requireDone, type Member } from "./agents.ts";

@@ -1,5 +1,5 @@
 /** The gate that every resume passes: the verdict, the operator's policy, a caller's override. */
-import type { Override, OverrideRecord } from "@evenkeel/contract";
+import type { Override, OverrideRecord } from "@evenkeel/api";
 import {
   judge,
   type CpuContract,

@@ -1,5 +1,5 @@
 /** What shapes a guest's CPU, and the contract that comes of it. */
-import type { CpuSelection } from "@evenkeel/contract";
+import type { CpuSelection } from "@evenkeel/api";
 import { CoreError, predictContract, type CpuContract, type NodeProfile } from "@evenkeel/core";
 import {
   builtInRequest,

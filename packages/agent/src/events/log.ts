@@ -1,5 +1,5 @@
 /** What happened, for whoever listens: a bounded ring, and everyone who reads along. */
-import type { AgentEvent, AgentEventType } from "@evenkeel/contract";
+import type { AgentEvent, AgentEventType } from "@evenkeel/api";
 
 export interface EventLog {
   emit(type: AgentEventType, subject: string, data?: AgentEvent["data"]): void;

@@ -1,5 +1,5 @@
 /** Any error as an answer of the API. */
-import type { ErrorBody } from "@evenkeel/contract";
+import type { ErrorBody } from "@evenkeel/api";
 import { CoreError } from "@evenkeel/core";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import type { FastifyInstance } from "fastify";

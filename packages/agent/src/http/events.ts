@@ -2,7 +2,7 @@
  * Events as a stream. https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 import type { ServerResponse } from "node:http";
-import type { AgentEvent } from "@evenkeel/contract";
+import type { AgentEvent } from "@evenkeel/api";
 import type { EventLog } from "../events/log.ts";
 
 /** A reader that is this far behind is let go; it comes back with Last-Event-ID. */

@@ -1,5 +1,5 @@
 /** Calls about the node: health, profile, metrics, events, the OpenAPI document. */
-import { AGENT_ROUTES } from "@evenkeel/contract";
+import { AGENT_ROUTES } from "@evenkeel/api";
 import { formatProfile } from "@evenkeel/core";
 import type { Context } from "../context.ts";
 import type { Gauge } from "../metrics.ts";

@@ -1,5 +1,5 @@
 /** Calls about sandboxes. */
-import { AGENT_ROUTES } from "@evenkeel/contract";
+import { AGENT_ROUTES } from "@evenkeel/api";
 import type { Context } from "../context.ts";
 import { createSandbox } from "../sandboxes/create.ts";
 import { extendSandbox, killSandbox } from "../sandboxes/end.ts";

@@ -1,6 +1,6 @@
 /** Calls about templates and snapshots. */
 import type { Readable } from "node:stream";
-import { AGENT_ROUTES } from "@evenkeel/contract";
+import { AGENT_ROUTES } from "@evenkeel/api";
 import { contractToJson } from "@evenkeel/core";
 import type { Context } from "../context.ts";
 import { AgentError } from "../errors.ts";

@@ -1,5 +1,5 @@
 /** Booting a machine in a microVM's directory. */
-import type { Machine } from "@evenkeel/contract";
+import type { Machine } from "@evenkeel/api";
 import type { CpuContract } from "@evenkeel/core";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";

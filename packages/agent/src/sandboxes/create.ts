@@ -1,6 +1,6 @@
 /** Creating a sandbox: from a snapshot, or by a cold boot. */
 import { randomBytes } from "node:crypto";
-import type { Machine, Sandbox, SandboxRequest } from "@evenkeel/contract";
+import type { Machine, Sandbox, SandboxRequest } from "@evenkeel/api";
 import type { CpuContract } from "@evenkeel/core";
 import type { Context } from "../context.ts";
 import { AgentError } from "../errors.ts";

@@ -1,5 +1,5 @@
 /** Extending a sandbox's life, and ending it. */
-import type { Sandbox } from "@evenkeel/contract";
+import type { Sandbox } from "@evenkeel/api";
 import type { Context } from "../context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { deadlineIn, detach } from "./lifecycle.ts";

@@ -1,5 +1,5 @@
 /** The parts that the operations on sandboxes have in common. */
-import type { Override, OverrideRecord } from "@evenkeel/contract";
+import type { Override, OverrideRecord } from "@evenkeel/api";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { AgentError, asVmmError, messageOf } from "../errors.ts";

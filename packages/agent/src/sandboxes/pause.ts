@@ -1,6 +1,6 @@
 /** Pausing a sandbox into a snapshot, and going on from it. */
 import { inheritContract, type CpuContract } from "@evenkeel/core";
-import type { ResumeRequest, Sandbox } from "@evenkeel/contract";
+import type { ResumeRequest, Sandbox } from "@evenkeel/api";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { AgentError, messageOf } from "../errors.ts";

@@ -1,5 +1,5 @@
 /** A sandbox as its record keeps it on disk, and as the API shows it. */
-import { Sandbox, SnapshotMetadata, type SandboxState } from "@evenkeel/contract";
+import { Sandbox, SnapshotMetadata, type SandboxState } from "@evenkeel/api";
 import { z } from "zod";
 
 const SANDBOX_SCHEMA = "evenkeel/sandbox@1";

@@ -1,7 +1,7 @@
 /** Taking a snapshot of a microVM. */
-import type { SnapshotMetadata } from "@evenkeel/contract";
+import type { SnapshotMetadata } from "@evenkeel/api";
 import type { CpuContract } from "@evenkeel/core";
-import { SNAPSHOT_SCHEMA } from "@evenkeel/contract";
+import { SNAPSHOT_SCHEMA } from "@evenkeel/api";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { asVmmError } from "../errors.ts";

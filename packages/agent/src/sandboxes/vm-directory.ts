@@ -1,7 +1,7 @@
 /** The directory of one microVM: its disks, and what the VMM keeps there. */
 import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { SnapshotMetadata } from "@evenkeel/contract";
+import type { SnapshotMetadata } from "@evenkeel/api";
 import { contractToJson, prettyJson, type CpuContract } from "@evenkeel/core";
 import type { Drive, Vsock } from "@evenkeel/host";
 import type { Context } from "../context.ts";

@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { SnapshotMetadata } from "@evenkeel/contract";
+import type { SnapshotMetadata } from "@evenkeel/api";
 import { AgentError, asVmmError } from "../errors.ts";
 import { readSnapshot, type Snapshot } from "./snapshot-files.ts";
 import type { SnapshotStore } from "./snapshots.ts";

@@ -1,7 +1,7 @@
 /** One snapshot directory: the files in it, reading it, and whether it is whole. */
 import { lstat, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { SnapshotMetadata } from "@evenkeel/contract";
+import { SnapshotMetadata } from "@evenkeel/api";
 import { parseJson, readDocument, type CpuContract } from "@evenkeel/core";
 import type { SnapshotFiles } from "@evenkeel/host";
 import { messageOf } from "../errors.ts";

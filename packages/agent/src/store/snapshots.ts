@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { SnapshotMetadata } from "@evenkeel/contract";
+import type { SnapshotMetadata } from "@evenkeel/api";
 import { contractDigest, contractToJson, prettyJson, type CpuContract } from "@evenkeel/core";
 import { AgentError } from "../errors.ts";
 import { publish } from "./durable.ts";

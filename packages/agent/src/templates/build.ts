@@ -1,6 +1,6 @@
 /** Building a template: boot, wait until the guest is ready, pause, snapshot. */
 import { randomBytes } from "node:crypto";
-import type { SnapshotMetadata, TemplateRequest } from "@evenkeel/contract";
+import type { SnapshotMetadata, TemplateRequest } from "@evenkeel/api";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { AgentError, messageOf } from "../errors.ts";

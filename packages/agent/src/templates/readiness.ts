@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import { get } from "node:http";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Readiness } from "@evenkeel/contract";
+import type { Readiness } from "@evenkeel/api";
 import type { MicroVm } from "@evenkeel/host";
 import { AgentError } from "../errors.ts";
 import { consoleEnd } from "../sandboxes/console.ts";

@@ -1,4 +1,4 @@
-/** The public face of `@evenkeel/contract`: schemas of files and APIs. */
+/** The public face of `@evenkeel/api`: schemas of files and APIs. */
 export { ErrorBody } from "./agent/errors.ts";
 export type { CpuSelection, Machine, Readiness } from "./agent/machine.ts";
 export type { AgentEvent, AgentEventType } from "./agent/node.ts";

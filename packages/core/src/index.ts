@@ -1,7 +1,7 @@
 /** The public face of `@evenkeel/core`: pure functions over profiles, templates and plans. */
 export type { ArmGivenUp } from "./arm/costs.ts";
 export { armModelText } from "./arm/models.ts";
-export type { ArmPlan, ArmPlannedClass } from "./arm/plan-arm.ts";
+export type { ArmPlannedClass } from "./arm/plan-arm.ts";
 export type { ArmRegister, CpuidEntry, MsrValue } from "./cpuid.ts";
 export { entryKey, indexEntries, REGISTERS, SIGNIFICANT_INDEX, type Register } from "./cpuid.ts";
 export {
@@ -45,7 +45,15 @@ export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
 export type { GuestCpu } from "./plan/guest.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
-export { anyPlanToJson, planAny, type AnyPlanResult } from "./plan/plan-any.ts";
+export {
+  anyPlanToJson,
+  planAny,
+  type AnyPlan,
+  type AnyPlanResult,
+  type JudgedArmPlan,
+} from "./plan/plan-any.ts";
+export { isAccepted, withoutAccepted, type Accepted } from "./plan/accepted.ts";
+export type { Accept, PlanMoves } from "./plan/moves.ts";
 export { planPools, type PlannedPools } from "./plan/pools.ts";
 export { parseFeatures } from "./plan/shape.ts";
 export type { Join } from "./plan/split.ts";
@@ -117,10 +125,11 @@ export {
   type MatrixEntry,
   type MatrixPair,
 } from "./verdict/matrix.ts";
+export { whyNot, type WhyNot } from "./verdict/reasons.ts";
 export { RULES } from "./verdict/rules.ts";
 export { LINT_RULES, type LintFinding, type LintRuleId } from "./lint/finding.ts";
 export { lintTemplate } from "./lint/lint.ts";
-export { assessStaticTemplate, type StaticAssessment } from "./verdict/assess-static.ts";
+export { assessStaticTemplate, type StaticAssessment } from "./plan/assess-static.ts";
 export { armBuiltInTemplate } from "./firecracker/static-arm.ts";
 export type { Vendor } from "./tables/field.ts";
 export { vendorOfCpu } from "./tables/vendors.ts";

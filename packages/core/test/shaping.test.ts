@@ -7,7 +7,7 @@ import type { Plan, PlanOptions } from "../src/plan/plan.ts";
 import { planPool, planPools } from "../src/plan/pools.ts";
 import { parseFeatures } from "../src/plan/shape.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
-import { assessStaticTemplate } from "../src/verdict/assess-static.ts";
+import { assessStaticTemplate } from "../src/plan/assess-static.ts";
 import { modelCpu, node, nodeCpu, pool } from "./arbitrary.ts";
 import { fingerprint, hasSharedData, x86Fingerprints } from "./shared-data.ts";
 

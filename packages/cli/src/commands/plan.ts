@@ -12,7 +12,8 @@ import {
   planPools,
   prettyJson,
   requireCatalogueProfile,
-  type ArmPlan,
+  type Accept,
+  type AnyPlan,
   type CpuTemplate,
   type NodeProfile,
   type Plan,
@@ -40,13 +41,14 @@ export interface PlanFlags extends ReadFlags {
   readonly forbid?: readonly string[];
   readonly without?: readonly string[];
   readonly compare?: readonly string[];
+  readonly accept?: string;
   readonly split?: string;
   readonly maxLoss?: string;
   readonly json?: boolean;
 }
 
 /** `plan.json` comes last: it names the others. */
-function outputFiles(plan: Plan | ArmPlan): OutputFile[] {
+function outputFiles(plan: AnyPlan): OutputFile[] {
   const classes: readonly { file: string; template: CpuTemplate }[] = plan.classes;
   const templates = new Map(classes.map(({ file, template }) => [file, template]));
   return [
@@ -55,9 +57,9 @@ function outputFiles(plan: Plan | ArmPlan): OutputFile[] {
   ];
 }
 
-function refuse(refusals: readonly Refusal[], json: boolean): number {
+function refuse(refusals: readonly Refusal[], nodes: number, json: boolean): number {
   if (json) process.stdout.write(prettyJson({ refused: refusals }));
-  process.stderr.write(refusalReport(refusals));
+  process.stderr.write(refusalReport(refusals, nodes));
   return 1;
 }
 
@@ -69,7 +71,13 @@ function optionsOf(flags: PlanFlags): PlanOptions {
     require: parseFeatures(flags.require ?? [], "--require"),
     forbid: parseFeatures(flags.forbid ?? [], "--forbid"),
     without: flags.without?.flatMap((list) => list.split(",")) ?? [],
+    accept: acceptOf(flags.accept),
   };
+}
+
+function acceptOf(text: string | undefined): Accept | undefined {
+  if (text === undefined || text === "unknown" || text === "insecure") return text;
+  throw new CliError("USAGE", `--accept must be unknown or insecure, but is "${text}"`);
 }
 
 function countOf(text: string | undefined, option: string, least: number): number | undefined {
@@ -79,11 +87,11 @@ function countOf(text: string | undefined, option: string, least: number): numbe
   throw new CliError("USAGE", `${option} must be a whole number from ${least}, but is "${text}"`);
 }
 
-function report(plan: Plan | ArmPlan, out: string | undefined): string {
+function report(plan: AnyPlan, out: string | undefined): string {
   return plan.arch === "aarch64" ? armReport(plan, out) : planReport(plan, out);
 }
 
-function assess(plan: Plan | ArmPlan, names: readonly string[]): StaticAssessment[] {
+function assess(plan: AnyPlan, names: readonly string[]): StaticAssessment[] {
   if (names.length === 0) return [];
   if (plan.arch === "x86_64") return names.map((name) => assessStaticTemplate(plan, name));
   throw new CliError("USAGE", "--compare is for x86 pools");
@@ -100,7 +108,7 @@ function refuseX86Options(profiles: readonly NodeProfile[], flags: PlanFlags): v
 
 function planOne(profiles: readonly NodeProfile[], flags: PlanFlags): number {
   const result = planAny(profiles, optionsOf(flags));
-  if (!result.ok) return refuse(result.refusals, flags.json === true);
+  if (!result.ok) return refuse(result.refusals, profiles.length, flags.json === true);
   const { plan } = result;
   const assessments = assess(plan, flags.compare ?? []);
   if (flags.out !== undefined) writePlanFiles(flags.out, outputFiles(plan));
@@ -128,9 +136,9 @@ function planSeveral(profiles: readonly NodeProfile[], flags: PlanFlags): number
     ...(pools === undefined ? {} : { pools }),
     ...(maxLoss === undefined ? {} : { maxLoss }),
   });
-  if ("ok" in planned) return refuse(planned.refusals, flags.json === true);
+  if ("ok" in planned) return refuse(planned.refusals, profiles.length, flags.json === true);
   const { plans, refusals } = plansOf(planned.pools);
-  if (refusals.length > 0) return refuse(refusals, flags.json === true);
+  if (refusals.length > 0) return refuse(refusals, profiles.length, flags.json === true);
   const directories = plans.map((_, i) =>
     flags.out === undefined ? undefined : join(flags.out, `pool-${i + 1}`),
   );

@@ -4,14 +4,14 @@ import {
   formatLines,
   listOf,
   type ArmGivenUp,
-  type ArmPlan,
   type ArmPlannedClass,
+  type JudgedArmPlan,
 } from "@evenkeel/core";
 import { featureLines } from "./features.ts";
 import { heading, paragraph, plural, table, terminalWidth } from "./layout.ts";
-import { fewOf, kernelLines, nextLines, safetySection } from "./plan-parts.ts";
+import { fewOf, kernelLines, movesSection, nextLines, safetySection } from "./plan-parts.ts";
 
-function summary({ classes, proof, firecracker }: ArmPlan): string[] {
+function summary({ classes, proof, firecracker }: JudgedArmPlan): string[] {
   const nodes = classes.reduce((sum, { armClass }) => sum + armClass.nodes.length, 0);
   const templates = new Set(classes.map(({ file }) => file)).size;
   return [
@@ -28,7 +28,7 @@ function summary({ classes, proof, firecracker }: ArmPlan): string[] {
   ];
 }
 
-function classTable({ classes }: ArmPlan): string[] {
+function classTable({ classes }: JudgedArmPlan): string[] {
   const room = Math.max(24, terminalWidth() - 60);
   return table(
     ["CLASS", "MODEL", "KERNEL", "COUNT", "NODES"],
@@ -57,7 +57,7 @@ function costOf({ armClass, givesUp }: ArmPlannedClass): string[] {
   ];
 }
 
-function residuals({ residuals: found }: ArmPlan): string[] {
+function residuals({ residuals: found }: JudgedArmPlan): string[] {
   if (found.length === 0) return [];
   const lines = found.flatMap(({ address, what, groups }) =>
     paragraph(`${what} (${address}): ${groups.map(listOf).join(" / ")}`, 2),
@@ -65,7 +65,7 @@ function residuals({ residuals: found }: ArmPlan): string[] {
   return ["", heading("Still differs between nodes"), ...lines];
 }
 
-export function armReport(plan: ArmPlan, out: string | undefined): string {
+export function armReport(plan: JudgedArmPlan, out: string | undefined): string {
   const shared = plan.classes.every(({ file }) => file === "templates/pool.json");
   const template = join(out ?? "", shared ? "templates/pool.json" : "templates/CLASS.json");
   return [
@@ -79,6 +79,7 @@ export function armReport(plan: ArmPlan, out: string | undefined): string {
     heading("Given up, by class"),
     ...plan.classes.flatMap(costOf),
     ...safetySection(plan),
+    ...movesSection(plan),
     ...residuals(plan),
     ...plan.warnings.flatMap((warning) => ["", ...paragraph(`Warning: ${warning}`, 0)]),
     "",

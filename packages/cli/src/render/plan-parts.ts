@@ -1,5 +1,5 @@
 /** Pieces of a report that plans of both architectures have. */
-import { hexNumber, listOf, type ArmPlan, type Plan } from "@evenkeel/core";
+import { hexNumber, listOf, type AnyPlan, type WhyNot } from "@evenkeel/core";
 import { heading, paragraph } from "./layout.ts";
 
 /** As many names as fit, then how many more there are. */
@@ -24,7 +24,7 @@ function levelText(value: number): string {
   return value > 0xff ? hexNumber(value) : String(value);
 }
 
-type Costs = Pick<Plan | ArmPlan, "united" | "levelled" | "masked">;
+type Costs = Pick<AnyPlan, "united" | "levelled" | "masked">;
 
 export function safetySection(plan: Costs): string[] {
   const unitedLines = plan.united.flatMap(({ name, address, title, addedTo }) =>
@@ -47,6 +47,36 @@ export function safetySection(plan: Costs): string[] {
     ...section("United, because the bit announces a weakness", unitedLines),
     ...section("Levelled to the smallest", levelLines),
     ...section("Masked", maskedLines),
+  ];
+}
+
+/** A reason once, and the moves it stands against. */
+export function reasonLines({ rule, severity, findings, moves }: WhyNot, indent: number): string[] {
+  const names = [...new Set(findings.map(({ name }) => name))];
+  const text = `${severity}: ${rule}: ${fewOf(names, NAMES_ROOM)}`;
+  const consequences = [...new Set(findings.map(({ consequence }) => consequence))];
+  return [
+    ...paragraph(text, indent),
+    ...consequences.slice(0, 2).flatMap((sentence) => paragraph(sentence, indent + 4)),
+    ...moves.flatMap(({ from, to }) =>
+      paragraph(`${fewOf(from, MOVES_ROOM)} → ${fewOf(to, MOVES_ROOM)}`, indent + 4),
+    ),
+  ];
+}
+
+const NAMES_ROOM = 240;
+const MOVES_ROOM = 160;
+
+/** What a plan's snapshots may not do all the same, and what was accepted. */
+export function movesSection({ moves }: Pick<AnyPlan, "moves">): string[] {
+  const { barred, accepted } = moves;
+  const section = (title: string, reasons: readonly WhyNot[]) =>
+    reasons.length === 0
+      ? []
+      : ["", heading(title), ...reasons.flatMap((reason) => reasonLines(reason, 2))];
+  return [
+    ...section("Moves that the pool does not allow, whatever the template", barred),
+    ...section(`Accepted with --accept ${accepted?.verdict}`, accepted?.reasons ?? []),
   ];
 }
 

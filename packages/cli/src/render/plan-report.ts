@@ -14,7 +14,7 @@ import {
 } from "@evenkeel/core";
 import { heading, labelled, paragraph, plural, table, terminalWidth } from "./layout.ts";
 import { featureLines } from "./features.ts";
-import { fewOf, kernelLines, nextLines, safetySection } from "./plan-parts.ts";
+import { fewOf, kernelLines, movesSection, nextLines, safetySection } from "./plan-parts.ts";
 
 function summary(plan: Plan): string[] {
   const nodes = plan.classes.reduce((sum, { nodeClass }) => sum + nodeClass.nodes.length, 0);
@@ -143,6 +143,7 @@ export function planReport(plan: Plan, out: string | undefined): string {
     heading("Given up, by class"),
     ...costSections(plan),
     ...safetySection(plan),
+    ...movesSection(plan),
     ...residualSection(plan),
     ...comparisonLine(plan),
     ...plan.warnings.flatMap((warning) => ["", ...paragraph(`Warning: ${warning}`, 0)]),

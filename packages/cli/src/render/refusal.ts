@@ -2,10 +2,15 @@
 import type { Refusal } from "@evenkeel/core";
 import { heading, paragraph } from "./layout.ts";
 
-export function refusalReport(refusals: readonly Refusal[]): string {
+const ONE_NODE = "There is no plan for this node.";
+const POOL = "These nodes cannot be one pool.";
+
+/** `nodes`: how many were to be planned. */
+export function refusalReport(refusals: readonly Refusal[], nodes: number): string {
   const hints = [...new Set(refusals.map(({ hint }) => hint))];
+  const title = nodes === 1 ? ONE_NODE : POOL;
   return [
-    heading("These nodes cannot be one pool."),
+    heading(title),
     ...refusals.flatMap(({ message }) => paragraph(`${message}.`, 2)),
     ...hints.flatMap((hint) => paragraph(`hint: ${hint}`, 0)),
     "",

@@ -27,6 +27,10 @@ export function addPoolVerbs(program: Command, setExit: SetExit): void {
     .option("--forbid <feature...>", "give these features up on purpose")
     .option("--without <class...>", "leave these classes out, by id or by model")
     .option("--compare <name...>", "what a built-in template would do: T2CL, T2S, T2, C3, T2A")
+    .option(
+      "--accept <verdict>",
+      "plan although moves between classes are insecure, or unknown; the plan records it",
+    )
     .option("--split <n>", "several pools, joined where it costs least")
     .option("--max-loss <n>", "pools in which no class gives up more features than this")
     .option(...KERNEL)

@@ -3,9 +3,10 @@
  * do not fit the leaf. (What it would refuse, and duplicates and unknown keys, are errors of
  * {@link parseTemplate} already. The language itself has not changed from 1.5 to 1.16.)
  */
-import { SIGNIFICANT_INDEX } from "../cpuid.ts";
+import { keyOf, REGISTERS, SIGNIFICANT_INDEX, type CpuidMap } from "../cpuid.ts";
 import { leafAddress, registerAddress } from "../format/address.ts";
-import { alwaysOverwritten } from "./normalization.ts";
+import { listOf } from "../format/text.ts";
+import { alwaysOverwritten, alwaysWritten } from "./normalization.ts";
 import { formatLines } from "./versions.ts";
 import type { Vendor } from "../tables/field.ts";
 import { mask32 } from "../bits.ts";
@@ -26,9 +27,23 @@ export function templateVendor(template: CpuTemplate): Vendor {
   return template.cpuidModifiers.some(({ leaf }) => leaf > 0x8000_0008) ? "amd" : "intel";
 }
 
-function checkFlags({ leaf, subleaf, flags }: CpuidModifier, path: string): TemplateFinding[] {
+/** Whether the guest reads nothing there but zeros, as where there is no such leaf. */
+function isCleared({ modifiers }: CpuidModifier): boolean {
+  return (
+    modifiers.length === REGISTERS.length &&
+    modifiers.every(({ mask, value }) => mask === 0xffff_ffff && value === 0)
+  );
+}
+
+/** `own`: the flags that the node's KVM gives the entry; an older KVM does not know newer leaves. */
+function checkFlags(
+  entry: CpuidModifier,
+  path: string,
+  own: number | undefined,
+): TemplateFinding[] {
+  const { leaf, subleaf, flags } = entry;
   const indexed = (flags & SIGNIFICANT_INDEX) !== 0;
-  if (indexed === INDEXED_LEAVES.has(leaf)) return [];
+  if (flags === own || indexed === INDEXED_LEAVES.has(leaf) || isCleared(entry)) return [];
   const message = indexed
     ? "flags say that the subleaf matters, but this leaf has none"
     : "flags say that the subleaf does not matter: this entry would answer for every subleaf";
@@ -39,9 +54,15 @@ function checkFlags({ leaf, subleaf, flags }: CpuidModifier, path: string): Temp
 }
 
 function lostNames(vendor: Vendor, entry: CpuidModifier, m: RegisterModifier, lost: number) {
-  return cpuidFields(vendor, entry.leaf, entry.subleaf, m.register)
-    .filter(({ hi, lo }) => (mask32(hi, lo) & lost) !== 0)
-    .map(({ name }) => name);
+  const fields = cpuidFields(vendor, entry.leaf, entry.subleaf, m.register).filter(
+    ({ hi, lo }) => (mask32(hi, lo) & lost) !== 0,
+  );
+  const unnamed = fields.reduce((rest, { hi, lo }) => rest & ~mask32(hi, lo), lost) >>> 0;
+  const bits = Array.from({ length: 32 }, (_, bit) => bit).filter((bit) => (unnamed >>> bit) & 1);
+  return [
+    ...fields.map(({ name }) => name),
+    ...(bits.length === 0 ? [] : [`bit${bits.length > 1 ? "s" : ""} ${listOf(bits.map(String))}`]),
+  ];
 }
 
 function checkOverwritten(
@@ -52,7 +73,11 @@ function checkOverwritten(
 ): TemplateFinding[] {
   const { leaf, subleaf } = entry;
   return entry.modifiers.flatMap((m, i) => {
-    const lost = (m.mask & alwaysOverwritten(vendor, lines, leaf, subleaf, m.register)) >>> 0;
+    const written = alwaysWritten(vendor, lines, leaf, subleaf, m.register);
+    // Writing what Firecracker writes there as well loses nothing.
+    const same = written.mask & ~(written.value ^ m.value);
+    const overwritten = alwaysOverwritten(vendor, lines, leaf, subleaf, m.register);
+    const lost = (m.mask & overwritten & ~same) >>> 0;
     if (lost === 0) return [];
     const names = lostNames(vendor, entry, m, lost).join(", ");
     return [
@@ -66,14 +91,19 @@ function checkOverwritten(
   });
 }
 
-/** `lines`: the releases the template is for; what only some of them overwrite is not lost. */
+/**
+ * `lines`: the releases the template is for; what only some of them overwrite is not lost. `node`:
+ * the entries of the node it is for, where that is known.
+ */
 export function checkTemplate(
   template: CpuTemplate,
   lines: readonly string[],
   vendor: Vendor = templateVendor(template),
+  node: CpuidMap = new Map(),
 ): TemplateFinding[] {
   return template.cpuidModifiers.flatMap((entry, i) => {
     const path = `cpuid_modifiers[${i}]`;
-    return [...checkFlags(entry, path), ...checkOverwritten(entry, path, vendor, lines)];
+    const own = node.get(keyOf(entry))?.flags;
+    return [...checkFlags(entry, path, own), ...checkOverwritten(entry, path, vendor, lines)];
   });
 }

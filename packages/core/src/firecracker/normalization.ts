@@ -8,7 +8,7 @@
 import { mask32 } from "../bits.ts";
 import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap, type Register } from "../cpuid.ts";
 import type { Vendor } from "../tables/field.ts";
-import { ONE_VCPU, writeTopology, type BootTopology } from "./topology.ts";
+import { ONE_VCPU, packageShift, writeTopology, type BootTopology } from "./topology.ts";
 import { compareLines, isEmulator } from "./versions.ts";
 
 /**
@@ -115,29 +115,53 @@ function standsIn(row: NormalizedField, leaf: number, subleaf: number): boolean 
   return row.leaf === leaf && (row.subleaf === undefined || row.subleaf === subleaf);
 }
 
-const cache = new Map<string, number>();
+/** What Firecracker writes into a register: which bits, and those that it always gives one value. */
+interface Overwritten {
+  readonly mask: number;
+  /** The bits of `mask` that are written with a constant, and the constant. */
+  readonly constant: { readonly mask: number; readonly value: number };
+}
+
+const NOTHING: Overwritten = { mask: 0, constant: { mask: 0, value: 0 } };
+const LEAVES: ReadonlySet<number> = new Set(NORMALIZED.map(({ leaf }) => leaf));
+const cache = new Map<string, Overwritten>();
+
+function overwrittenBy(rowsThere: readonly NormalizedField[]): Overwritten {
+  let mask = 0;
+  const constant = { mask: 0, value: 0 };
+  for (const { hi, lo, written } of rowsThere) {
+    const bits = mask32(hi, lo);
+    mask |= bits;
+    const isConstant = typeof written === "number";
+    constant.mask = isConstant ? constant.mask | bits : constant.mask & ~bits;
+    const value = isConstant ? (written << lo) & bits : 0;
+    constant.value = (constant.value & ~bits) | value;
+  }
+  return {
+    mask: mask >>> 0,
+    constant: { mask: constant.mask >>> 0, value: constant.value >>> 0 },
+  };
+}
 
 /** The bits of a register that Firecracker overwrites, whatever the template says. */
-function overwrittenMask(
+function overwritten(
   vendor: Vendor,
   line: string,
   leaf: number,
   subleaf: number,
   register: Register,
-): number {
-  if (!NORMALIZED.some((row) => row.leaf === leaf)) return 0;
+): Overwritten {
+  if (!LEAVES.has(leaf)) return NOTHING;
   const key = `${vendor}:${line}:${entryKey(leaf, subleaf)}:${register}`;
-  let mask = cache.get(key);
-  if (mask === undefined) {
-    mask = 0;
-    for (const row of NORMALIZED) {
-      if (row.register !== register || !standsIn(row, leaf, subleaf)) continue;
-      if (appliesTo(row, vendor, line)) mask |= mask32(row.hi, row.lo);
-    }
-    mask >>>= 0;
-    cache.set(key, mask);
+  let known = cache.get(key);
+  if (known === undefined) {
+    const there = NORMALIZED.filter(
+      (row) => row.register === register && standsIn(row, leaf, subleaf),
+    );
+    known = overwrittenBy(there.filter((row) => appliesTo(row, vendor, line)));
+    cache.set(key, known);
   }
-  return mask;
+  return known;
 }
 
 /** The bits that every one of these releases overwrites. */
@@ -149,9 +173,37 @@ export function alwaysOverwritten(
   register: Register,
 ): number {
   return lines.reduce(
-    (mask, line) => (mask & overwrittenMask(vendor, line, leaf, subleaf, register)) >>> 0,
+    (mask, line) => (mask & overwritten(vendor, line, leaf, subleaf, register).mask) >>> 0,
     0xffff_ffff,
   );
+}
+
+/** The bits that every one of these releases writes with the same constant, and the constant. */
+export function alwaysWritten(
+  vendor: Vendor,
+  lines: readonly string[],
+  leaf: number,
+  subleaf: number,
+  register: Register,
+): { readonly mask: number; readonly value: number } {
+  const all = lines.map((line) => overwritten(vendor, line, leaf, subleaf, register).constant);
+  const [first] = all;
+  if (first === undefined) return NOTHING.constant;
+  const mask = all.reduce((bits, c) => bits & c.mask & ~(c.value ^ first.value), 0xffff_ffff) >>> 0;
+  return { mask, value: (first.value & mask) >>> 0 };
+}
+
+/**
+ * One release for all that write the same, the newest, oldest first: what is simulated under it
+ * holds for them.
+ */
+export function unlikeLines(vendor: Vendor, lines: readonly string[]): string[] {
+  const byWriting = new Map<string, string>();
+  for (const line of lines.toSorted(compareLines)) {
+    const applying = NORMALIZED.flatMap((row, i) => (appliesTo(row, vendor, line) ? [i] : []));
+    byWriting.set(JSON.stringify([applying, packageShift(line)]), line);
+  }
+  return [...byWriting.values()].toSorted(compareLines);
 }
 
 /** One entry after normalization; `host` is the same entry as the node shows it. */

@@ -30,7 +30,7 @@ function nextPowerOfTwo(n: number): number {
 }
 
 /** Bits to shift an APIC id by to get past all vCPUs: 7 until 1.11, then the log of 32. */
-function packageShift(line: string): number {
+export function packageShift(line: string): number {
   return compareLines(line, "1.12") < 0 ? 7 : 5;
 }
 

@@ -54,7 +54,7 @@ export function isEmulator(version: string): boolean {
 }
 
 /** The line of a version such as `1.14.1`, `v1.14.1_431f1fc` or `1.16.0-dev`; else undefined. */
-function lineOf(version: string): string | undefined {
+export function lineOf(version: string): string | undefined {
   const emulator = EMULATOR.exec(version);
   if (emulator !== null) return `qemu-${Number(emulator[1])}.${Number(emulator[2])}`;
   const match = VERSION.exec(version);

@@ -34,3 +34,14 @@ export const LINT_RULES = {
 } as const satisfies Record<string, string>;
 
 export type LintRuleId = keyof typeof LINT_RULES;
+
+export function found(
+  rule: LintRuleId,
+  severity: LintSeverity,
+  place: { path?: string; address?: string; name?: string },
+  message: string,
+  fix: string,
+): LintFinding {
+  const { path = "", address = "", name = "" } = place;
+  return { rule, severity, path, address, name, message, fix };
+}

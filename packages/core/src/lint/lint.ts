@@ -1,39 +1,28 @@
 /** Is this template right for this node and these Firecracker releases? */
 import { entryKey, indexEntries, type CpuidMap } from "../cpuid.ts";
 import { checkTemplate } from "../firecracker/check-template.ts";
+import { unlikeLines } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import { isAcceptedOn, type StaticTemplate } from "../firecracker/static-templates.ts";
 import { compareLines, formatLines } from "../firecracker/versions.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
-import { decode, type DecodedField } from "../inspect/decode.ts";
-import type { NodeProfile } from "../profile/profile.ts";
+import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
 import { compareModels, titlesOf } from "../tables/bugs.ts";
-import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { Vendor } from "../tables/field.ts";
-import { fieldByName } from "../tables/lookup.ts";
 import { decodeSignature, formatFms } from "../tables/models.ts";
-import { vendorOf } from "../tables/vendors.ts";
+import { vendorOfCpu } from "../tables/vendors.ts";
 import type { CpuTemplate } from "../template/template.ts";
-import type { LintFinding, LintRuleId, LintSeverity } from "./finding.ts";
+import { found, type LintFinding } from "./finding.ts";
 import { lintArmTemplate } from "./lint-arm.ts";
+import { lintBits, lintDependencies, lintXsaveSize } from "./lint-bits.ts";
 import { lintKvm } from "./lint-kvm.ts";
+import { hasField, type Shown } from "./shown.ts";
 
 export interface Linted {
   readonly template: CpuTemplate;
   /** The built-in template it is, if it is one. */
   readonly builtIn: StaticTemplate | undefined;
-}
-
-function found(
-  rule: LintRuleId,
-  severity: LintSeverity,
-  place: { path?: string; address?: string; name?: string },
-  message: string,
-  fix: string,
-): LintFinding {
-  const { path = "", address = "", name = "" } = place;
-  return { rule, severity, path, address, name, message, fix };
 }
 
 function lintMissing(view: GuestView, template: CpuTemplate): LintFinding[] {
@@ -58,8 +47,9 @@ function lintLanguage(
   template: CpuTemplate,
   vendor: Vendor,
   lines: readonly string[],
+  node: CpuidMap,
 ): LintFinding[] {
-  return checkTemplate(template, lines, vendor).map(({ path, address, message, harmful }) => {
+  return checkTemplate(template, lines, vendor, node).map(({ path, address, message, harmful }) => {
     const isFlags = path.endsWith(".flags");
     const fix = isFlags ? "Use KVM's own flags for this leaf." : "Leave these bits as x.";
     const rule = isFlags ? "flags" : "overwritten";
@@ -67,81 +57,11 @@ function lintLanguage(
   });
 }
 
-type Fields = ReadonlyMap<string, DecodedField>;
-
-function isSet(fields: Fields, name: string): boolean {
-  return (fields.get(name)?.value ?? 0n) !== 0n;
-}
-
-/** Bits that are 1 for the guest and 0 on the node, and the other way round. */
-function lintBits(guest: Fields, node: Fields): LintFinding[] {
-  const findings: LintFinding[] = [];
-  for (const [name, field] of guest) {
-    const offered = isSet(node, name);
-    const place = { address: field.address, name };
-    if (field.kind === "feature" && field.value !== 0n && !offered) {
-      const message = `${name} is set, but the node does not have it: what uses it will fault.`;
-      findings.push(found("unbacked", "error", place, message, "Write x or 0 instead of 1."));
-    }
-    const { of } = fieldByName(name) ?? {};
-    const told = field.value !== 0n && (of === undefined || isSet(guest, of));
-    if (field.kind === "union" && !told && offered) {
-      const message = `${name} (${field.title}) is hidden: guests leave a mitigation off.`;
-      findings.push(
-        found("hidden-weakness", "error", place, message, "Write x or 1 instead of 0."),
-      );
-    }
-  }
-  return findings;
-}
-
-function lintDependencies(guest: Fields, node: Fields): LintFinding[] {
-  const findings: LintFinding[] = [];
-  for (const [name, { kind, value, address }] of guest) {
-    if (kind !== "feature" || value === 0n) continue;
-    const requires = fieldByName(name)?.requires ?? [];
-    const missing = requires.filter((needed) => !isSet(guest, needed) && isSet(node, needed));
-    if (missing.length === 0) continue;
-    const message = `${name} is shown without ${missing.join(", ")}, which it needs.`;
-    const fix = `Hide ${name} as well.`;
-    findings.push(found("dependency", "warning", { address, name }, message, fix));
-  }
-  return findings;
-}
-
-/** Bytes of the standard-format area that the guest's user components need. */
-function neededSize(guest: Fields): bigint {
-  const ends = STATE_COMPONENTS.filter((c) => c.in === "xcr0" && isSet(guest, c.name)).map(
-    ({ name }) =>
-      (guest.get(`${name}_OFFSET`)?.value ?? 0n) + (guest.get(`${name}_SIZE`)?.value ?? 0n),
-  );
-  return ends.reduce((max, end) => (end > max ? end : max), 576n);
-}
-
-function lintXsaveSize(guest: Fields): LintFinding[] {
-  const size = guest.get("XSAVE_SIZE_MAX");
-  const needed = neededSize(guest);
-  if (size === undefined || size.value === 0n || size.value === needed) return [];
-  const place = { address: size.address, name: size.name };
-  const message = `The area is given as ${size.value} bytes, the components need ${needed}.`;
-  const fix = `Write ${needed} into the register.`;
-  const severity = size.value < needed ? "error" : "warning";
-  return [found("xsave-size", severity, place, message, fix)];
-}
-
-interface Shown {
-  readonly cpuid: CpuidMap;
-  readonly fields: Fields;
-}
-
-function lintIdentity(guest: Shown, node: Shown, vendor: Vendor): LintFinding[] {
+function lintIdentity(guest: Shown, node: Shown): LintFinding[] {
   const signature = ({ cpuid }: Shown) => decodeSignature(cpuid.get(entryKey(1, 0))?.eax ?? 0);
   const [shown, own] = [signature(guest), signature(node)];
-  const hasIn =
-    ({ fields }: Shown) =>
-    (name: string) =>
-      isSet(fields, name);
-  const { kind, lacking } = compareModels(vendor, shown, own, hasIn(guest), hasIn(node));
+  const hasIn = (cpu: Shown) => (name: string) => hasField(cpu, name);
+  const { kind, lacking } = compareModels(guest.vendor, shown, own, hasIn(guest), hasIn(node));
   if (kind === "same") return [];
   const place = { address: "CPUID.01H:EAX", name: "family/model/stepping" };
   const older = `Guests see model ${formatFms(shown)}, older than the node's ${formatFms(own)}`;
@@ -191,40 +111,56 @@ function lintFacts({ estimate, incomplete }: NodeProfile): LintFinding[] {
   return [found("unmeasured", "warning", {}, message, fix)];
 }
 
-/** Lints a template on one node, for these release lines. Undefined: nothing known of its vendor. */
+/** What only Firecracker on aarch64 reads: on x86 it refuses the whole template. */
+function lintForeign({ regModifiers, vcpuFeatures }: CpuTemplate): LintFinding[] {
+  if (regModifiers.length + vcpuFeatures.length === 0) return [];
+  const path = regModifiers.length > 0 ? "reg_modifiers" : "vcpu_features";
+  const message = "This is a template for aarch64; Firecracker on x86 refuses it.";
+  const fix = "Use a template with cpuid_modifiers and msr_modifiers.";
+  return [found("missing-entry", "error", { path }, message, fix)];
+}
+
+function lintView(template: CpuTemplate, cpu: OfferedCpu, vendor: Vendor, line: string) {
+  const node = { vendor, ...simulate(cpu, vendor, line) };
+  const guest = { vendor, ...simulate(cpu, vendor, line, template) };
+  return [
+    ...lintMissing(guest, template),
+    ...lintBits(guest, node),
+    ...lintDependencies(guest, node),
+    ...lintXsaveSize(guest),
+    ...lintIdentity(guest, node),
+  ];
+}
+
+function onlyOnce(findings: readonly LintFinding[]): LintFinding[] {
+  const key = ({ rule, path, address, name }: LintFinding) =>
+    [rule, path, address, name].join("\n");
+  return [...new Map(findings.map((finding) => [key(finding), finding])).values()];
+}
+
+/**
+ * Lints a template on one node, for these release lines; what several of them find is told once.
+ * Undefined: nothing is known of the node's vendor.
+ */
 export function lintTemplate(
   linted: Linted,
   profile: NodeProfile,
   lines: readonly string[],
 ): LintFinding[] | undefined {
   const { cpu } = profile;
-  if (cpu.arch === "aarch64") {
-    return [...lintKvm(linted.template, profile), ...lintArmTemplate(linted.template, profile)];
-  }
-  const offered = indexEntries(cpu.cpuid);
-  const leaf0 = offered.get(entryKey(0, 0));
-  const vendor = leaf0 === undefined ? undefined : vendorOf(leaf0);
-  const newest = lines.toSorted(compareLines).at(-1);
-  if (vendor === undefined || newest === undefined) return undefined;
   const { template } = linted;
-  const bare = simulate(cpu, vendor, newest);
-  const view = simulate(cpu, vendor, newest, template);
-  const fieldsOf = ({ cpuid, msrs }: GuestView): Fields =>
-    new Map(decode({ vendor, cpuid, msrs }, true).map((field) => [field.name, field]));
-  const [guest, node] = [fieldsOf(view), fieldsOf(bare)];
+  if (cpu.arch === "aarch64") {
+    return [...lintKvm(template, profile), ...lintArmTemplate(template, profile)];
+  }
+  const vendor = vendorOfCpu(cpu.cpuid);
+  if (vendor === undefined || lines.length === 0) return undefined;
+  const offered = indexEntries(cpu.cpuid);
   return [
     ...lintKvm(template, profile),
-    ...lintMissing(view, template),
+    ...lintForeign(template),
     ...lintBuiltIn(linted, offered, lines),
-    ...lintLanguage(template, vendor, lines),
-    ...lintBits(guest, node),
-    ...lintDependencies(guest, node),
-    ...lintXsaveSize(guest),
-    ...lintIdentity(
-      { cpuid: view.cpuid, fields: guest },
-      { cpuid: bare.cpuid, fields: node },
-      vendor,
-    ),
+    ...lintLanguage(template, vendor, lines, offered),
+    ...onlyOnce(unlikeLines(vendor, lines).flatMap((line) => lintView(template, cpu, vendor, line))),
     ...lintFacts(profile),
   ];
 }

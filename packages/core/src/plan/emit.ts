@@ -4,11 +4,12 @@
  * - a feature of the pool: kept, never asserted, so that a node which loses it does not lie
  * - a weakness of the pool: 1; a weakness no class has: kept, so that none is ever hidden
  * - a number: the pool's
- * - what Firecracker overwrites in every version planned for, and what is free: not named
+ * - what Firecracker overwrites in every version planned for, and what is free: not named, but for
+ *   features that it clears, which are 0 here as well
  */
 import { keyOf, REGISTERS, type Register } from "../cpuid.ts";
 import { mask32, mask64 } from "../bits.ts";
-import { alwaysOverwritten, mayBeInserted } from "../firecracker/normalization.ts";
+import { alwaysOverwritten, alwaysWritten, mayBeInserted } from "../firecracker/normalization.ts";
 import type { NodeClass } from "../profile/class.ts";
 import type { Kind, Vendor } from "../tables/field.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
@@ -39,8 +40,14 @@ function registerBitmap(
   const { leaf, subleaf } = entry;
   const { mask: planned, value } = entry.registers[register];
   let mask = planned & ~alwaysOverwritten(vendor, lines, leaf, subleaf, register);
+  const written = alwaysWritten(vendor, lines, leaf, subleaf, register);
+  const cleared = written.mask & ~written.value & planned & ~value;
   for (const { kind, hi, lo } of cpuidFields(vendor, leaf, subleaf, register)) {
-    mask &= ~Number(keptBits(kind, BigInt(mask32(hi, lo)), BigInt(value)));
+    const bits = mask32(hi, lo);
+    if (kind === "feature") {
+      // Firecracker clears some itself (WAITPKG since 1.12), and some builds do not yet.
+      mask = (mask & ~(bits & value)) | (bits & cleared);
+    } else if (kind === "union") mask &= ~(bits & ~value);
   }
   return { mask: mask >>> 0, value: (value & mask) >>> 0 };
 }

@@ -1,11 +1,11 @@
 /** `plan.json` of an aarch64 pool (docs/formats.md). */
 import { armRegisterName } from "../arm/lookup.ts";
-import type { ArmPlan } from "../arm/plan-arm.ts";
 import { hexNumber } from "../format/address.ts";
 import { formatBitmap } from "../template/bitmap.ts";
 import { PLAN_SCHEMA } from "./file.ts";
+import type { JudgedArmPlan } from "./plan-any.ts";
 
-export function armPlanToJson(plan: ArmPlan) {
+export function armPlanToJson(plan: JudgedArmPlan) {
   return {
     schema: PLAN_SCHEMA,
     arch: plan.arch,
@@ -31,6 +31,7 @@ export function armPlanToJson(plan: ArmPlan) {
     masked: plan.masked,
     residuals: plan.residuals,
     warnings: plan.warnings,
+    moves: plan.moves,
     proof: plan.proof,
   };
 }

@@ -51,6 +51,7 @@ export function planToJson(plan: Plan) {
     residuals: plan.residuals,
     anomalies: plan.anomalies,
     warnings: plan.warnings,
+    moves: plan.moves,
     proof: plan.proof,
   };
 }

@@ -68,12 +68,6 @@ export function chooseIdentity(
 export function identityWarnings(classes: readonly NodeClass[], policy: IdentityPolicy): string[] {
   const unknown = classes.filter((c) => c.model === undefined);
   const models = new Set(classes.map((c) => formatFms(c.signature)));
-  if (policy === "keep" && models.size > 1) {
-    return [
-      "Each class keeps its own model: a guest that moves to another model may lack " +
-        "mitigations which its kernel would have chosen there.",
-    ];
-  }
   if (policy !== "oldest" || unknown.length === 0 || models.size === 1) return [];
   return [
     `The age of ${listOf(unknown.map((c) => c.id))} is not known, so it counts as the newest. ` +

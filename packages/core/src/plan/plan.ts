@@ -32,13 +32,15 @@ import {
   type Identity,
   type IdentityPolicy,
 } from "./identity.ts";
+import { judgePlan } from "./judge.ts";
 import { merge, type Merged } from "./merge.ts";
 import { tellMitigations } from "./mitigations.ts";
+import type { Accept, PlanMoves } from "./moves.ts";
 import { nameFiles } from "./files.ts";
 import { prove, type Proof } from "./prove.ts";
 import { unreachableFields, type Refusal } from "./refuse.ts";
 import { forbid, unmetRequirements } from "./shape.ts";
-import { estimateWarnings, floorWarnings, kernelWarnings } from "./warnings.ts";
+import { estimateWarnings, floorWarnings } from "./warnings.ts";
 
 export interface PlanOptions {
   readonly identity: IdentityPolicy;
@@ -50,6 +52,8 @@ export interface PlanOptions {
   readonly forbid?: readonly string[];
   /** Classes to leave out, by id or model. */
   readonly without?: readonly string[];
+  /** The worst verdict between two classes that is no reason against the plan. */
+  readonly accept?: Accept | undefined;
 }
 
 export const DEFAULT_OPTIONS: PlanOptions = { identity: "oldest", firecracker: ALL_LINES };
@@ -77,6 +81,7 @@ export interface Plan {
   readonly residuals: readonly Residual[];
   readonly anomalies: readonly Anomaly[];
   readonly warnings: readonly string[];
+  readonly moves: PlanMoves;
   readonly proof: Proof;
 }
 
@@ -122,8 +127,9 @@ function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): R
 /** Plans classes that are known to be complete and of one vendor. */
 export function planClasses(
   classes: readonly NodeClass[],
-  { identity: policy, firecracker, require: required = [], forbid: forbidden = [] }: PlanOptions,
+  options: PlanOptions,
 ): PlanResult {
+  const { identity: policy, firecracker, require: required = [], forbid: forbidden = [] } = options;
   const vendor = classes[0]?.vendor ?? "intel";
   const lines = firecracker.toSorted(compareLines);
   const newest = lines.at(-1) ?? "";
@@ -138,7 +144,7 @@ export function planClasses(
   derive(merged);
   const chosen = chooseIdentity(classes, policy);
   if (chosen !== undefined) setIdentity(merged, chosen);
-  const { identity, warnings: unmitigated } = tellMitigations(merged, classes, chosen);
+  const identity = chosen === undefined ? undefined : tellMitigations(merged, classes, chosen);
   const guest = guestCpu(merged, identity === undefined);
   const templates = classes.map((nodeClass) => emitTemplate(nodeClass, guest, lines));
   const emitted = classes.map((nodeClass, i) => ({
@@ -147,6 +153,11 @@ export function planClasses(
   }));
   const proof = prove(emitted, guest, lines);
   if (proof.violations.length > 0) return refused(...unreachableFields(proof.violations));
+  const { moves, refusals } = judgePlan(
+    emitted.map(({ nodeClass: { id, profiles }, template }) => ({ id, template, profiles })),
+    { vendor, lines, accept: options.accept },
+  );
+  if (refusals.length > 0) return refused(...refusals);
 
   const files = nameFiles(
     classes.map(({ id }) => id),
@@ -177,12 +188,11 @@ export function planClasses(
       anomalies,
       warnings: [
         ...identityWarnings(classes, policy),
-        ...unmitigated,
-        ...kernelWarnings(classes),
         ...estimateWarnings(classes),
         ...anomalyWarnings(anomalies),
         ...floorWarnings(level),
       ],
+      moves,
       proof,
     },
   };

@@ -18,6 +18,8 @@ type RefusalCode =
   | "incomplete"
   | "unenforced"
   | "requirement"
+  | "verdict"
+  | "lint"
   | "unreachable";
 
 export interface Refusal {

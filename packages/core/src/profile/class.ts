@@ -19,6 +19,8 @@ export interface NodeClass {
   readonly id: string;
   /** Sorted by name. */
   readonly nodes: readonly string[];
+  /** The same nodes. */
+  readonly profiles: readonly NodeProfile[];
   readonly vendor: Vendor;
   readonly signature: FamilyModelStepping;
   readonly model: Model | undefined;
@@ -133,6 +135,7 @@ function classOf(members: readonly NodeProfile[], vendor: Vendor, digest: string
   return {
     id: `${slug(modelName(vendor, signature))}-${digest}`,
     nodes: sorted.map(({ name }) => name),
+    profiles: sorted,
     vendor,
     signature,
     model,

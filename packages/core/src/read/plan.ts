@@ -1,12 +1,14 @@
 /** Reading a plan back, as far as showing and comparing need it. */
 import type { ArmGuest, ArmGuestRegister } from "../arm/guest.ts";
 import { compareEntries, REGISTERS } from "../cpuid.ts";
+import type { Accepted } from "../plan/accepted.ts";
 import { PLAN_SCHEMA } from "../plan/file.ts";
 import type { GuestCpu, GuestEntry, GuestMsr } from "../plan/guest.ts";
 import type { Vendor } from "../tables/field.ts";
 import { parseBitmap, parseBitmap32 } from "../template/bitmap.ts";
 import { readInteger, readU32 } from "../json/integer.ts";
 import { isObject, kindOf, listAt, Problems, type JsonObject } from "../json/problems.ts";
+import { readAccepted } from "./plan-moves.ts";
 
 export { PLAN_SCHEMA };
 
@@ -21,6 +23,8 @@ export interface PlanFileClass {
 interface PlanFileHeader {
   readonly firecracker: readonly string[];
   readonly classes: readonly PlanFileClass[];
+  /** What the operator accepted with `--accept`; undefined: nothing. */
+  readonly accepted: Accepted | undefined;
 }
 
 export interface X86PlanFile extends PlanFileHeader {
@@ -110,6 +114,7 @@ function readHeader(json: JsonObject, problems: Problems): PlanFileHeader {
       template: readString(item, "template", `classes[${i}]`, problems),
       givesUp: readGivesUp(item["givesUp"], `classes[${i}].givesUp`, problems),
     })),
+    accepted: readAccepted(json["moves"], problems),
   };
 }
 

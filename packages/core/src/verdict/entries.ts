@@ -9,7 +9,7 @@ import { vendorOfCpu } from "../tables/vendors.ts";
 import type { MatrixEntry } from "./matrix.ts";
 
 /** What a verdict looks at besides the class: kernel line, Firecracker, TSC, KVM, gaps, estimates. */
-function circumstances(profile: NodeProfile): string {
+export function circumstances(profile: NodeProfile): string {
   const { host, firecracker, tsc, kvm, incomplete, estimate } = profile;
   const kernel = kernelLine(host.kernel) ?? "?";
   const versions = firecracker.toSorted(compareText);

@@ -7,12 +7,12 @@ import {
   staticTemplateRow,
   type StaticTemplate,
 } from "../firecracker/static-templates.ts";
-import { hiddenFeatures } from "../plan/compare-static.ts";
-import type { Plan } from "../plan/plan.ts";
+import { hiddenFeatures } from "./compare-static.ts";
+import type { Plan } from "./plan.ts";
 import type { NodeClass } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import type { Verdict } from "./finding.ts";
-import { judge } from "./judge.ts";
+import type { Verdict } from "../verdict/finding.ts";
+import { judge } from "../verdict/judge.ts";
 
 interface UnsoundPair {
   readonly from: string;

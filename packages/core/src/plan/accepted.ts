@@ -1,0 +1,61 @@
+/**
+ * What an operator accepted when a plan was made (`plan --accept`), and who has to honour it: the
+ * linter, the launcher and the agent.
+ */
+import type { LintFinding } from "../lint/finding.ts";
+import type { Finding } from "../verdict/finding.ts";
+import type { WhyNot } from "../verdict/reasons.ts";
+
+export interface Accepted {
+  readonly verdict: "unknown" | "insecure";
+  readonly reasons: readonly WhyNot[];
+}
+
+/** A class's id, and in a mover's label what sets its nodes apart: `rome-1a2b3c@6.1`. */
+function isClass(label: string, id: string): boolean {
+  return label === id || label.startsWith(`${id}@`);
+}
+
+/** Lint says of one node what a verdict says of a move to it. */
+const VERDICT_OF: Readonly<Record<string, string>> = {
+  "hidden-weakness": "weakness",
+  identity: "identity",
+};
+
+/** Whether a lint error of the plan's template on a class is what was accepted. */
+export function isAccepted(
+  accepted: Accepted | undefined,
+  id: string,
+  { rule, name }: LintFinding,
+): boolean {
+  const verdict = VERDICT_OF[rule];
+  return (accepted?.reasons ?? []).some(
+    (reason) =>
+      reason.rule === verdict &&
+      reason.findings.some((finding) => finding.name === name) &&
+      reason.moves.some(({ to }) => to.some((label) => isClass(label, id))),
+  );
+}
+
+/** What a verdict has against a move between two classes of a plan, without what was accepted. */
+export function withoutAccepted(
+  accepted: Accepted | undefined,
+  move: { readonly from: string; readonly to: string },
+  findings: readonly Finding[],
+): Finding[] {
+  const reasons = (accepted?.reasons ?? []).filter(({ moves }) =>
+    moves.some(
+      ({ from, to }) =>
+        from.some((label) => isClass(label, move.from)) && to.some((label) => isClass(label, move.to)),
+    ),
+  );
+  return findings.filter(
+    ({ rule, severity, address, name }) =>
+      !reasons.some(
+        (reason) =>
+          reason.rule === rule &&
+          reason.severity === severity &&
+          reason.findings.some((one) => one.address === address && one.name === name),
+      ),
+  );
+}

@@ -1,0 +1,126 @@
+/**
+ * The moves of snapshots between the classes of a plan, judged as `check` and `matrix` judge them:
+ * which of them the plan fails, and which no plan could allow.
+ */
+import { predictContract } from "../contract/make.ts";
+import type { Vendor } from "../tables/field.ts";
+import type { Finding } from "../verdict/finding.ts";
+import { judgePrepared, prepare } from "../verdict/judge.ts";
+import { whyNot, type WhyNot } from "../verdict/reasons.ts";
+import type { RuleId } from "../verdict/rules.ts";
+import type { Accepted } from "./accepted.ts";
+import { moversOf, type Mover, type Planned } from "./movers.ts";
+
+/** What an operator accepts, and everything better. */
+export type Accept = Accepted["verdict"];
+
+export interface PlanMoves {
+  /** Why snapshots do not move, where no template could change it. */
+  readonly barred: readonly WhyNot[];
+  /** What the operator accepted; undefined: nothing had to be. */
+  readonly accepted: Accepted | undefined;
+}
+
+export interface JudgedMoves extends PlanMoves {
+  /** Against the plan: what a guest would meet on the other class's CPU. */
+  readonly failed: readonly WhyNot[];
+  /** What is judged: a class, or its nodes on one host kernel. */
+  readonly movers: readonly Mover[];
+  /** Ordered pairs judged, each class with itself included. */
+  readonly pairs: number;
+}
+
+/**
+ * Rules about the host that no CPU template reaches. Every other rule is about the guest's CPU,
+ * and what it has against a move is the plan's failure.
+ */
+const BEYOND_TEMPLATES: ReadonlySet<string> = new Set<RuleId>([
+  "kernel",
+  "snapshot-format",
+  "tsc",
+  "kvm-capability",
+  "msr",
+  "arm/identity",
+  "arm/invariant",
+  "arm/caches",
+  "arm/missing",
+]);
+
+interface Pair {
+  readonly from: string;
+  readonly to: string;
+  readonly findings: readonly Finding[];
+}
+
+function cannotBoot(mover: Mover, missing: readonly string[]): Pair {
+  const findings = missing.map((address): Finding => ({
+    rule: "complete",
+    severity: "incompatible",
+    address,
+    name: address,
+    promised: undefined,
+    offered: undefined,
+    consequence: "The template names it and the node does not have it: no microVM starts.",
+  }));
+  return { from: mover.label, to: mover.label, findings };
+}
+
+function judgePairs(movers: readonly Mover[], vendor: Vendor): Pair[] {
+  const unbootable: Pair[] = [];
+  const from = movers.flatMap((mover) => {
+    const { profile, template, firecracker } = mover;
+    const result = predictContract(profile, { firecracker, vcpus: 1, smt: false, template });
+    if (result.ok) return [{ mover, contract: result.contract }];
+    unbootable.push(cannotBoot(mover, result.missing));
+    return [];
+  });
+  const contracts = from.map(({ contract }) => contract);
+  const profiles = movers.map(({ profile }) => profile);
+  const bench = prepare(vendor, contracts, profiles);
+  const pairs = bench.contracts.flatMap((guest, i) =>
+    bench.nodes.map((node, j): Pair => ({
+      from: from[i]?.mover.label ?? "",
+      to: movers[j]?.label ?? "",
+      findings: judgePrepared(bench, guest, node).findings,
+    })),
+  );
+  return [...unbootable, ...pairs];
+}
+
+/** Whether someone who accepts `accept` accepts this: what is insecure is worse than unknown. */
+function isWithin({ severity }: WhyNot, accept: Accept | undefined): boolean {
+  if (severity === "unknown") return accept !== undefined;
+  return severity === "insecure" && accept === "insecure";
+}
+
+interface JudgeOptions {
+  readonly vendor: Vendor;
+  /** Firecracker lines, oldest first. */
+  readonly lines: readonly string[];
+  readonly accept: Accept | undefined;
+}
+
+/** Judges every ordered pair of these classes, each with itself included. */
+export function judgeMoves(
+  classes: readonly Planned[],
+  { vendor, lines, accept }: JudgeOptions,
+): JudgedMoves {
+  const movers = moversOf(classes, lines);
+  const pairs = judgePairs(movers, vendor);
+  const against = pairs
+    .map((pair) => ({ ...pair, findings: pair.findings.filter(({ severity }) => severity !== "note") }))
+    .filter(({ findings }) => findings.length > 0);
+  const reasons = whyNot(against);
+  const own = reasons.filter(({ rule }) => !BEYOND_TEMPLATES.has(rule));
+  const accepted = own.filter((reason) => isWithin(reason, accept));
+  return {
+    barred: reasons.filter(({ rule }) => BEYOND_TEMPLATES.has(rule)),
+    failed: own.filter((reason) => !isWithin(reason, accept)),
+    accepted:
+      accept === undefined || accepted.length === 0
+        ? undefined
+        : { verdict: accept, reasons: accepted },
+    movers,
+    pairs: pairs.length,
+  };
+}

@@ -1,0 +1,79 @@
+/** Reading back what an operator accepted when a plan was made. */
+import { isObject, kindOf, listAt, type JsonObject, type Problems } from "../json/problems.ts";
+import type { Accepted } from "../plan/accepted.ts";
+import type { Moves, WhyNot } from "../verdict/reasons.ts";
+
+function stringAt(json: JsonObject, key: string, path: string, problems: Problems): string {
+  const value = json[key];
+  if (typeof value === "string") return value;
+  problems.add(`${path}.${key}`, `must be a string, but is ${kindOf(value)}`);
+  return "";
+}
+
+function objectsAt<T>(
+  json: JsonObject,
+  key: string,
+  path: string,
+  problems: Problems,
+  read: (item: JsonObject, path: string) => T,
+): T[] {
+  return listAt(json, key, path, problems).flatMap((item, i) => {
+    const at = `${path}.${key}[${i}]`;
+    if (isObject(item)) return [read(item, at)];
+    problems.add(at, `must be an object, but is ${kindOf(item)}`);
+    return [];
+  });
+}
+
+function labelsAt(json: JsonObject, key: string, path: string, problems: Problems): string[] {
+  return listAt(json, key, path, problems).map((item, i) => {
+    if (typeof item === "string") return item;
+    problems.add(`${path}.${key}[${i}]`, `must be a string, but is ${kindOf(item)}`);
+    return "";
+  });
+}
+
+function readReason(json: JsonObject, path: string, problems: Problems): WhyNot {
+  const severity = json["severity"];
+  if (severity !== "unknown" && severity !== "insecure") {
+    problems.add(`${path}.severity`, "must be unknown or insecure: nothing worse can be accepted");
+  }
+  return {
+    rule: stringAt(json, "rule", path, problems),
+    severity: severity === "insecure" ? "insecure" : "unknown",
+    findings: objectsAt(json, "findings", path, problems, (item, at) => ({
+      address: stringAt(item, "address", at, problems),
+      name: stringAt(item, "name", at, problems),
+      consequence: stringAt(item, "consequence", at, problems),
+    })),
+    moves: objectsAt(json, "moves", path, problems, (item, at): Moves => ({
+      from: labelsAt(item, "from", at, problems),
+      to: labelsAt(item, "to", at, problems),
+    })),
+  };
+}
+
+/** `moves.accepted` of a plan; plans that were made before there was such a thing have none. */
+export function readAccepted(moves: unknown, problems: Problems): Accepted | undefined {
+  if (moves === undefined) return undefined;
+  if (!isObject(moves)) {
+    problems.add("moves", `must be an object, but is ${kindOf(moves)}`);
+    return undefined;
+  }
+  const accepted = moves["accepted"];
+  if (accepted === undefined) return undefined;
+  if (!isObject(accepted)) {
+    problems.add("moves.accepted", `must be an object, but is ${kindOf(accepted)}`);
+    return undefined;
+  }
+  const verdict = accepted["verdict"];
+  if (verdict !== "unknown" && verdict !== "insecure") {
+    problems.add("moves.accepted.verdict", "must be unknown or insecure");
+  }
+  return {
+    verdict: verdict === "insecure" ? "insecure" : "unknown",
+    reasons: objectsAt(accepted, "reasons", "moves.accepted", problems, (item, path) =>
+      readReason(item, path, problems),
+    ),
+  };
+}

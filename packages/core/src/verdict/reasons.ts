@@ -1,0 +1,94 @@
+/** Why snapshots do not move: one reason once, with all the moves that it stands against. */
+import { compareText } from "../format/text.ts";
+import type { Finding, Severity } from "./finding.ts";
+
+/** Every `from` to every `to`. */
+export interface Moves {
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+}
+
+export interface WhyNot {
+  readonly rule: string;
+  readonly severity: Exclude<Severity, "note">;
+  /** What the rule found, each once; it is the same for all moves. */
+  readonly findings: readonly Pick<Finding, "address" | "name" | "consequence">[];
+  /** Each ordered pair is in one of them. */
+  readonly moves: readonly Moves[];
+}
+
+interface Judged {
+  readonly from: string;
+  readonly to: string;
+  readonly findings: readonly Finding[];
+}
+
+const WORST_FIRST: readonly Severity[] = ["incompatible", "insecure", "unknown"];
+
+type Targets = ReadonlyMap<string, readonly string[]>;
+
+/** Pairs as few rectangles: those who cannot reach the same nodes stand together. */
+function rectangles(targets: Targets): Moves[] {
+  const byTargets = new Map<string, { from: string[]; to: readonly string[] }>();
+  for (const [from, to] of targets) {
+    const key = to.join("\n");
+    const group = byTargets.get(key);
+    if (group === undefined) byTargets.set(key, { from: [from], to });
+    else group.from.push(from);
+  }
+  return [...byTargets.values()];
+}
+
+interface Against {
+  readonly finding: Finding;
+  readonly targets: Map<string, string[]>;
+}
+
+/** Each finding with the pairs it stands against, in the order of the pairs. */
+function collect(pairs: readonly Judged[]): Against[] {
+  const found = new Map<string, Against>();
+  for (const { from, to, findings } of pairs) {
+    for (const finding of findings) {
+      const { rule, severity, address, name } = finding;
+      if (severity === "note") continue;
+      const key = `${severity}\n${rule}\n${address}\n${name}`;
+      const against: Against = found.get(key) ?? { finding, targets: new Map() };
+      found.set(key, against);
+      const targets = against.targets.get(from);
+      if (targets === undefined) against.targets.set(from, [to]);
+      // One finding may be made of several values, as of each register that has a field's name.
+      else if (targets.at(-1) !== to) targets.push(to);
+    }
+  }
+  return [...found.values()];
+}
+
+/** The reasons against some ordered pairs, the worst first. Notes are none. */
+export function whyNot(pairs: readonly Judged[]): WhyNot[] {
+  const reasons = new Map<string, { all: Against[]; moves: Moves[] }>();
+  for (const against of collect(pairs)) {
+    const { rule, severity } = against.finding;
+    const moves = rectangles(against.targets);
+    const key = JSON.stringify([severity, rule, moves]);
+    const group = reasons.get(key);
+    if (group === undefined) reasons.set(key, { all: [against], moves });
+    else group.all.push(against);
+  }
+  return [...reasons.values()]
+    .flatMap(({ all, moves }): WhyNot[] => {
+      const [first] = all;
+      if (first === undefined || first.finding.severity === "note") return [];
+      const { rule, severity } = first.finding;
+      const findings = all.map(({ finding: { address, name, consequence } }) => ({
+        address,
+        name,
+        consequence,
+      }));
+      return [{ rule, severity, findings, moves }];
+    })
+    .toSorted(
+      (a, b) =>
+        WORST_FIRST.indexOf(a.severity) - WORST_FIRST.indexOf(b.severity) ||
+        compareText(a.rule, b.rule),
+    );
+}

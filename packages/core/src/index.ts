@@ -53,7 +53,7 @@ export {
   type JudgedArmPlan,
 } from "./plan/plan-any.ts";
 export { isAccepted, withoutAccepted, type Accepted } from "./plan/accepted.ts";
-export type { Accept, PlanMoves } from "./plan/moves.ts";
+export { isBeyondTemplates, type Accept, type PlanMoves } from "./plan/moves.ts";
 export { planPools, type PlannedPools } from "./plan/pools.ts";
 export { parseFeatures } from "./plan/shape.ts";
 export type { Join } from "./plan/split.ts";
@@ -113,6 +113,7 @@ export {
 } from "./firecracker/static-templates.ts";
 export { knownVersions, newestVersion, snapshotFormat } from "./firecracker/versions.ts";
 export { readCertificate } from "./read/matrix.ts";
+export { withSameClocks } from "./verdict/clocks.ts";
 export { matrixEntries } from "./verdict/entries.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";
 export { judge, judgePrepared, prepare, type Judgement } from "./verdict/judge.ts";

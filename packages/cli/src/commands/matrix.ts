@@ -9,6 +9,7 @@ import {
   prettyJson,
   profileDigest,
   readCertificate,
+  withSameClocks,
   type Certificate,
   type MatrixEntry,
   type MatrixPair,
@@ -40,7 +41,7 @@ function judgeFiles(files: readonly string[], flags: MatrixFlags): Judged {
   const load = profileLoader(flags);
   const loaded = files.map((file) => ({ file, profile: load(file) }));
   const entries = matrixEntries(
-    loaded.map(({ profile }) => profile),
+    withSameClocks(loaded.map(({ profile }) => profile)),
     (profile) => {
       const result = predictFor(profile, shape, flags);
       if (result.ok) return result.contract;

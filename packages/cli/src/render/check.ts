@@ -1,9 +1,17 @@
-/** Verdicts as a person reads them: a row per node, then the reasons. */
-import type { CpuContract, Finding, Judgement } from "@evenkeel/core";
-import { heading, labelled, paragraph, table } from "./layout.ts";
+/** Verdicts as a person reads them: a row per class of nodes, then the reasons. */
+import {
+  isBeyondTemplates,
+  type CpuContract,
+  type Finding,
+  type Judgement,
+} from "@evenkeel/core";
+import { heading, labelled, paragraph, table, terminalWidth } from "./layout.ts";
+import { fewOf } from "./plan-parts.ts";
 
-export interface NodeResult extends Judgement {
-  readonly node: string;
+/** Nodes that no rule tells apart. */
+export interface CheckedGroup extends Judgement {
+  readonly label: string;
+  readonly nodes: readonly string[];
 }
 
 const SEVERITIES: readonly Finding["severity"][] = ["incompatible", "insecure", "unknown", "note"];
@@ -57,32 +65,88 @@ function summaryOf({ findings }: Judgement): string {
   return names.length > 4 ? `${shown} and ${names.length - 4} more` : shown;
 }
 
-export function checkReport(contract: CpuContract, results: readonly NodeResult[]): string {
+/** A group by its nodes where they are few, else by its class and their number. */
+function titleOf({ label, nodes }: CheckedGroup): string {
+  const [first = label] = nodes;
+  return nodes.length === 1 ? first : `${label}: ${nodes.length} nodes`;
+}
+
+function rowOf(group: CheckedGroup): string[] {
+  const room = Math.max(24, Math.floor(terminalWidth() / 3));
+  const { nodes, verdict } = group;
+  return [fewOf(nodes, room), verdict, summaryOf(group)];
+}
+
+/** The same reasons once, with all who have them. */
+function reasonsOf(groups: readonly CheckedGroup[]): string[] {
+  const byReasons = new Map<string, CheckedGroup[]>();
+  for (const group of groups) {
+    const key = JSON.stringify(group.findings);
+    byReasons.set(key, [...(byReasons.get(key) ?? []), group]);
+  }
+  return [...byReasons.values()].flatMap((alike) => [
+    "",
+    heading(alike.map(titleOf).join(", ")),
+    ...findingLines(alike[0]?.findings ?? []),
+  ]);
+}
+
+export function checkReport(contract: CpuContract, groups: readonly CheckedGroup[]): string {
   const shape =
     contract.template === undefined ? "without a template" : `with ${contract.template}`;
-  const rows = results.map((result) => [result.node, result.verdict, summaryOf(result)]);
-  const refused = results.filter(({ verdict }) => verdict !== "compatible");
-  const willing = results.filter(({ verdict }) => verdict === "compatible");
+  const refused = groups.filter(({ verdict }) => verdict !== "compatible");
   return [
     heading(`Snapshot of ${contract.node}, Firecracker ${contract.firecracker}, ${shape}`),
     "",
-    ...table(["NODE", "VERDICT", "BECAUSE OF"], rows),
-    ...refused.flatMap((result) => ["", heading(result.node), ...findingLines(result.findings)]),
-    ...(refused.length > 0 ? ["", heading("What to do"), ...adviceLines(willing)] : []),
+    ...table(["NODE", "VERDICT", "BECAUSE OF"], groups.map(rowOf)),
+    ...reasonsOf(refused),
+    ...(refused.length > 0 ? ["", heading("What to do"), ...adviceLines(contract, groups)] : []),
     "",
   ].join("\n");
 }
 
-function adviceLines(willing: readonly NodeResult[]): string[] {
-  const now =
-    willing.length > 0
-      ? `Now: resume on ${willing.map(({ node }) => node).join(", ")}, or boot the guest anew.`
-      : "Now: resume on a node like the one it was taken on, or boot the guest anew.";
-  return [
-    ...paragraph(now, 2),
-    ...paragraph(
-      "For good: plan the pool (evenkeel plan) and take snapshots with its templates.",
-      2,
-    ),
-  ];
+function against({ findings }: Judgement): readonly Finding[] {
+  return findings.filter(({ severity }) => severity !== "note");
+}
+
+function adviceNow(contract: CpuContract, groups: readonly CheckedGroup[]): string {
+  const willing = groups.filter(({ verdict }) => verdict === "compatible");
+  const names = willing.flatMap(({ nodes }) => nodes);
+  if (names.length > 0) {
+    return `Now: resume on ${fewOf(names, 120)}, or boot the guest anew.`;
+  }
+  // Where its own node was asked and said no, a node like that one would say the same.
+  const asked = groups.some(({ nodes }) => nodes.includes(contract.node));
+  if (asked) return "Now: boot the guest anew.";
+  return `Now: resume on ${contract.node} or a node of its class, or boot the guest anew.`;
+}
+
+/** What helps against reasons that are the host's, by rule. */
+const FOR_HOSTS: Readonly<Record<string, string>> = {
+  kernel: "bring the nodes to one host kernel, and take snapshots on the oldest until then",
+  "snapshot-format": "install a Firecracker that loads the snapshot's format on these nodes",
+  tsc: "keep snapshots among nodes with the same TSC frequency, or with TSC scaling",
+  "kvm-capability": "use a host kernel that has the KVM capability",
+  msr: "keep snapshots among nodes whose KVM has the same MSRs: the same host kernel and model",
+  measured: "probe the node (evenkeel probe): its profile is an estimate",
+  complete: "probe the node again (evenkeel probe), and make the contract from a whole profile",
+  enforced: "leave the node out: its KVM does not give guests the CPUID that they were set",
+};
+
+function adviceForGood(contract: CpuContract, groups: readonly CheckedGroup[]): string[] {
+  const rules = new Set(groups.flatMap(against).map(({ rule }) => rule));
+  const hosts = [...rules].flatMap((rule) => FOR_HOSTS[rule] ?? []);
+  const aboutCpu = [...rules].some((rule) => FOR_HOSTS[rule] === undefined && !isBeyondTemplates(rule));
+  const isPlanned = contract.class !== undefined || contract.plan !== undefined;
+  const cpu = isPlanned
+    ? "plan the pool again with these nodes in it, if they belong to it; evenkeel drift says what " +
+      "changed on one that does"
+    : "plan the pool (evenkeel plan) and take snapshots with its templates";
+  return [...(aboutCpu ? [cpu] : []), ...hosts].map((text) => `For good: ${text}.`);
+}
+
+function adviceLines(contract: CpuContract, groups: readonly CheckedGroup[]): string[] {
+  return [adviceNow(contract, groups), ...adviceForGood(contract, groups)].flatMap((text) =>
+    paragraph(text, 2),
+  );
 }

@@ -27,8 +27,8 @@ function whatOf({ findings }: WhyNot): string {
 function whereOf({ moves }: WhyNot): string {
   const [first] = moves;
   const rest = moves.length - 1;
-  const more = rest > 0 ? `, and ${rest} more` : "";
-  return `${someOf(first?.from ?? [])} → ${someOf(first?.to ?? [])}${more}`;
+  const more = rest > 0 ? ` (and ${rest} more such moves)` : "";
+  return `${someOf(first?.from ?? [])} on ${someOf(first?.to ?? [])}${more}`;
 }
 
 function wayOut({ severity }: WhyNot, classes: number): string {

@@ -1,10 +1,10 @@
 /** The nodes of a class that no rule tells apart: what a plan judges moves between. */
-import { isSameTsc } from "../firecracker/tsc.ts";
 import { ALL_LINES, isEmulator, isOpenFormat, lineOf, newestVersion } from "../firecracker/versions.ts";
 import { compareText } from "../format/text.ts";
 import { kernelLine } from "../profile/kernel.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { CpuTemplate } from "../template/template.ts";
+import { withSameClocks } from "../verdict/clocks.ts";
 import { circumstances } from "../verdict/entries.ts";
 
 /** A class under a plan. */
@@ -42,27 +42,6 @@ function assumedReleases(named: readonly (readonly string[])[], lines: readonly 
   return [isEmulator(newest) ? newest : `${newest}.0`];
 }
 
-/**
- * The TSC is calibrated anew at each boot: of frequencies that Firecracker takes for the same, one
- * stands for all, so that a fleet does not fall apart into as many rows as nodes.
- */
-function sameClocks(profiles: readonly NodeProfile[]): ReadonlyMap<number, number> {
-  const all = new Set(profiles.flatMap(({ tsc }) => tsc?.khz ?? []));
-  const clocks = new Map<number, number>();
-  let first: number | undefined;
-  for (const khz of [...all].toSorted((a, b) => a - b)) {
-    if (first === undefined || !isSameTsc(first, khz)) first = khz;
-    clocks.set(khz, first);
-  }
-  return clocks;
-}
-
-function withClock(profile: NodeProfile, clocks: ReadonlyMap<number, number>): NodeProfile {
-  const { tsc } = profile;
-  if (tsc === undefined) return profile;
-  return { ...profile, tsc: { ...tsc, khz: clocks.get(tsc.khz) ?? tsc.khz } };
-}
-
 function labels(id: string, members: readonly NodeProfile[]): string[] {
   if (members.length === 1) return [id];
   const taken = new Map<string, number>();
@@ -79,13 +58,14 @@ export function moversOf(classes: readonly Planned[], lines: readonly string[]):
   const profiles = classes.flatMap((planned) => planned.profiles);
   const named = new Map(profiles.map((profile) => [profile, releasesOf(profile, lines)]));
   const assumed = assumedReleases([...named.values()], lines);
-  const clocks = sameClocks(profiles);
+  const clocked = withSameClocks(profiles);
+  const judgedAs = new Map(profiles.map((profile, i) => [profile, clocked[i] ?? profile]));
   return classes.flatMap(({ id, template, profiles: own }): Mover[] => {
     const groups = new Map<string, NodeProfile[]>();
     for (const profile of own) {
       const releases = named.get(profile) ?? [];
       const judged: NodeProfile = {
-        ...withClock(profile, clocks),
+        ...(judgedAs.get(profile) ?? profile),
         firecracker: releases.length > 0 ? releases : assumed,
         // A plan warns of estimates; that they are no measurements is no template's doing.
         estimate: false,

@@ -46,6 +46,11 @@ const BEYOND_TEMPLATES: ReadonlySet<string> = new Set<RuleId>([
   "arm/missing",
 ]);
 
+/** Whether a rule is about the host, which no template could change. */
+export function isBeyondTemplates(rule: string): boolean {
+  return BEYOND_TEMPLATES.has(rule);
+}
+
 interface Pair {
   readonly from: string;
   readonly to: string;
@@ -111,10 +116,10 @@ export function judgeMoves(
     .map((pair) => ({ ...pair, findings: pair.findings.filter(({ severity }) => severity !== "note") }))
     .filter(({ findings }) => findings.length > 0);
   const reasons = whyNot(against);
-  const own = reasons.filter(({ rule }) => !BEYOND_TEMPLATES.has(rule));
+  const own = reasons.filter(({ rule }) => !isBeyondTemplates(rule));
   const accepted = own.filter((reason) => isWithin(reason, accept));
   return {
-    barred: reasons.filter(({ rule }) => BEYOND_TEMPLATES.has(rule)),
+    barred: reasons.filter(({ rule }) => isBeyondTemplates(rule)),
     failed: own.filter((reason) => !isWithin(reason, accept)),
     accepted:
       accept === undefined || accepted.length === 0

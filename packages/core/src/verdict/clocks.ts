@@ -1,0 +1,30 @@
+/** Clocks that Firecracker takes for the same, as one. */
+import { isSameTsc } from "../firecracker/tsc.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+
+/** For each frequency, in kHz, the lowest that stands for it; no two of those are the same clock. */
+function lowestOf(frequencies: readonly number[]): ReadonlyMap<number, number> {
+  const lowest = new Map<number, number>();
+  let first: number | undefined;
+  for (const khz of frequencies.toSorted((a, b) => a - b)) {
+    if (first === undefined || !isSameTsc(first, khz)) first = khz;
+    lowest.set(khz, first);
+  }
+  return lowest;
+}
+
+/**
+ * The same profiles, with one frequency for all clocks that Firecracker takes for the same. A TSC
+ * is calibrated anew at each boot: without this, no two nodes of a fleet would be alike. Clocks
+ * that differ by more than the tolerance still do.
+ */
+export function withSameClocks(profiles: readonly NodeProfile[]): NodeProfile[] {
+  const lowest = lowestOf([...new Set(profiles.flatMap(({ tsc }) => tsc?.khz ?? []))]);
+  return profiles.map((profile) => {
+    const { tsc } = profile;
+    const khz = tsc === undefined ? undefined : lowest.get(tsc.khz);
+    return tsc === undefined || khz === undefined || khz === tsc.khz
+      ? profile
+      : { ...profile, tsc: { ...tsc, khz } };
+  });
+}

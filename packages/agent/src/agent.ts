@@ -92,7 +92,7 @@ async function makeContext(options: AgentOptions): Promise<Context> {
       report(`snapshot ${name} is not whole and is left alone`, why);
     }),
     sandboxes: openRegistry(paths, (id) => settle(context, id)),
-    gate: openGate({ profile, firecracker, allowUnknown, events, metrics }),
+    gate: openGate({ profile, firecracker, allowUnknown, cpu, events, metrics }),
   };
   return context;
 }

@@ -52,7 +52,7 @@ export {
   type AnyPlanResult,
   type JudgedArmPlan,
 } from "./plan/plan-any.ts";
-export { isAccepted, withoutAccepted, type Accepted } from "./plan/accepted.ts";
+export { honourAccepted, isAccepted, type Accepted } from "./plan/accepted.ts";
 export { isBeyondTemplates, type Accept, type PlanMoves } from "./plan/moves.ts";
 export { planPools, type PlannedPools } from "./plan/pools.ts";
 export { parseFeatures } from "./plan/shape.ts";
@@ -76,14 +76,20 @@ export {
 export { changedMembers } from "./profile/changes.ts";
 export { withoutCpuNumber } from "./profile/which-cpu.ts";
 export { isFingerprintHeader, readFingerprintHeader } from "./read/dump.ts";
-export { profileOf, readDocument, readProfile, type Document } from "./read/document.ts";
+export {
+  profileOf,
+  readDocument,
+  readProfile,
+  templateOf,
+  type Document,
+} from "./read/document.ts";
 export { readText, type ReadOptions } from "./read/text.ts";
 export { driftOf, type Drift, type DriftOutcome } from "./drift/drift.ts";
 export { staleHost, staleProfile, type Staleness } from "./drift/stale.ts";
 export type { PlannedDrift, PlannedNode } from "./drift/planned.ts";
 export { parseJson } from "./json/parse.ts";
 export { compareSeen, type PlannedDifference } from "./plan/compare-seen.ts";
-export type { PlanFile } from "./read/plan.ts";
+export type { PlanFile, PlanFileClass } from "./read/plan.ts";
 export { readProfileHeader } from "./read/profile.ts";
 export { GROUP_ORDER, UNCOUNTED_GROUPS } from "./tables/groups.ts";
 export type { CpuidField, MsrField } from "./tables/field.ts";

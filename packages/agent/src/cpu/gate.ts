@@ -1,6 +1,7 @@
 /** The gate that every resume passes: the verdict, the operator's policy, a caller's override. */
 import type { Override, OverrideRecord } from "@evenkeel/api";
 import {
+  honourAccepted,
   judge,
   type CpuContract,
   type Finding,
@@ -11,6 +12,7 @@ import {
 import type { EventLog } from "../events/log.ts";
 import type { Metrics } from "../metrics.ts";
 import { AgentError } from "../errors.ts";
+import type { CpuShape } from "./shape.ts";
 
 /** Better first: an override accepts what it names and everything better. */
 const RANKS: readonly Verdict[] = ["compatible", "unknown", "insecure", "incompatible"];
@@ -32,6 +34,8 @@ interface GateOptions {
   /** The Firecracker release that resumes here. */
   readonly firecracker: string;
   readonly allowUnknown: boolean;
+  /** What shapes guests here: a plan says what its operator accepted. */
+  readonly cpu: Pick<CpuShape, "class" | "plan" | "accepted">;
   readonly events: EventLog;
   readonly metrics: Metrics;
 }
@@ -66,10 +70,11 @@ function recordOf(guest: Guest, node: string, judged: Judgement, reason: string)
 }
 
 export function openGate(options: GateOptions): Gate {
-  const { profile, firecracker, allowUnknown, events, metrics } = options;
+  const { profile, firecracker, allowUnknown, cpu, events, metrics } = options;
   const judged = new WeakMap<CpuContract, Judgement>();
   const ask = (contract: CpuContract) => {
-    const known = judged.get(contract) ?? judge(contract, profile, firecracker);
+    const known =
+      judged.get(contract) ?? honourAccepted(judge(contract, profile, firecracker), contract, cpu);
     judged.set(contract, known);
     return known;
   };

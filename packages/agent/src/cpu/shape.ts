@@ -12,7 +12,10 @@ import {
 import { AgentError } from "../errors.ts";
 
 /** A template that was loaded and linted, or none. */
-export type CpuShape = Pick<ResolvedTemplate, "choice" | "name" | "class" | "plan" | "templateFor">;
+export type CpuShape = Pick<
+  ResolvedTemplate,
+  "choice" | "name" | "class" | "plan" | "accepted" | "templateFor"
+>;
 
 /** Firecracker's own guest CPU. */
 export const NO_SHAPE: CpuShape = {

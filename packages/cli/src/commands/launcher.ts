@@ -82,8 +82,9 @@ function sourceOf({ name = "", class: nodeClass, plan }: LoadedTemplate): string
 }
 
 /** What contracts call it. */
-function namesOf({ name, class: nodeClass, plan }: LoadedTemplate) {
+function namesOf({ name, class: nodeClass, plan, accepted }: LoadedTemplate) {
   return {
+    ...(accepted === undefined ? {} : { accepted }),
     ...(name === undefined ? {} : { name }),
     ...(nodeClass === undefined ? {} : { class: nodeClass }),
     ...(plan === undefined ? {} : { plan }),

@@ -40,15 +40,12 @@ function judgeFiles(files: readonly string[], flags: MatrixFlags): Judged {
   if (flags.firecracker !== undefined) knownLine(flags.firecracker);
   const load = profileLoader(flags);
   const loaded = files.map((file) => ({ file, profile: load(file) }));
-  const entries = matrixEntries(
-    withSameClocks(loaded.map(({ profile }) => profile)),
-    (profile) => {
-      const result = predictFor(profile, shape, flags);
-      if (result.ok) return result.contract;
-      const what = result.missing.join(", ");
-      throw new CliError("USAGE", `${profile.name} cannot boot this guest: it lacks ${what}`);
-    },
-  );
+  const entries = matrixEntries(withSameClocks(loaded.map(({ profile }) => profile)), (profile) => {
+    const result = predictFor(profile, shape, flags);
+    if (result.ok) return result.contract;
+    const what = result.missing.join(", ");
+    throw new CliError("USAGE", `${profile.name} cannot boot this guest: it lacks ${what}`);
+  });
   const pairs = judgeMatrix(entries, flags.firecracker);
   const inputs = loaded.map(({ file, profile }) => ({
     file,

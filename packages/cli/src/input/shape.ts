@@ -6,10 +6,13 @@ import {
   buildStaticTemplate,
   CoreError,
   knownLine,
+  findPlannedClass,
   staticTemplateRow,
+  templateOf,
   type CpuTemplate,
   type NodeProfile,
   type PlanFile,
+  type PlanFileClass,
   type StaticTemplate,
 } from "@evenkeel/core";
 import { CliError, FileError } from "../errors.ts";
@@ -41,7 +44,8 @@ function misfit(file: string, code: "NOT_A_TEMPLATE" | "NOT_A_PLAN", message: st
 
 export function loadTemplate(file: string): CpuTemplate {
   const document = loadDocument(file);
-  if (document.kind === "template") return document.template;
+  const template = templateOf(document);
+  if (template !== undefined) return template;
   throw misfit(file, "NOT_A_TEMPLATE", `this is a ${document.kind}, not a CPU template`);
 }
 
@@ -56,26 +60,44 @@ export function loadPlan(path: string): { readonly plan: PlanFile; readonly file
   return { plan: document.plan, file };
 }
 
-function shapeOfPlan(path: string): Shape {
-  const { plan, file: planFile } = loadPlan(path);
-  const directory = dirname(planFile);
-  const planned = new Map(plan.classes.flatMap((c) => c.nodes.map((node) => [node, c] as const)));
+/** A plan's class of a node, by what the node offers; throws NODE_NOT_PLANNED. */
+function plannedClassIn(plan: PlanFile, path: string, profile: NodeProfile): PlanFileClass {
+  const match = findPlannedClass(plan, profile);
+  if (match.kind === "found") return match.planned;
+  const { name } = profile;
+  throw new CliError(
+    "NODE_NOT_PLANNED",
+    match.kind === "unknown"
+      ? `${path} has no node "${name}" and no class like it`
+      : `${path} has ${name} in ${match.planned.id}, but what the node offers has changed since`,
+  );
+}
+
+/** The templates of a plan by node. */
+export function planTemplates(path: string) {
+  const { plan, file } = loadPlan(path);
   const templates = new Map<string, CpuTemplate>();
-  const find = ({ name }: NodeProfile) => {
-    const found = planned.get(name);
-    if (found === undefined)
-      throw new CliError("NODE_NOT_PLANNED", `${path} has no node "${name}"`);
-    return found;
-  };
-  const load = (file: string) => {
-    const known = templates.get(file) ?? loadTemplate(join(directory, file));
-    templates.set(file, known);
+  const classes = new Map<NodeProfile["cpu"], PlanFileClass>();
+  const classFor = (profile: NodeProfile) => {
+    const known = classes.get(profile.cpu) ?? plannedClassIn(plan, path, profile);
+    classes.set(profile.cpu, known);
     return known;
   };
+  const templateFor = (profile: NodeProfile) => {
+    const { template } = classFor(profile);
+    const known = templates.get(template) ?? loadTemplate(join(dirname(file), template));
+    templates.set(template, known);
+    return known;
+  };
+  return { plan, classFor, templateFor };
+}
+
+function shapeOfPlan(path: string): Shape {
+  const { classFor, templateFor } = planTemplates(path);
   return {
-    templateFor: (profile) => load(find(profile).template),
-    name: (profile) => find(profile).template,
-    classOf: (profile) => find(profile).id,
+    templateFor,
+    name: (profile) => classFor(profile).template,
+    classOf: (profile) => classFor(profile).id,
     builtIn: undefined,
     record: { plan: path },
   };

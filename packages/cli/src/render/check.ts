@@ -1,10 +1,5 @@
 /** Verdicts as a person reads them: a row per class of nodes, then the reasons. */
-import {
-  isBeyondTemplates,
-  type CpuContract,
-  type Finding,
-  type Judgement,
-} from "@evenkeel/core";
+import { isBeyondTemplates, type CpuContract, type Finding, type Judgement } from "@evenkeel/core";
 import { heading, labelled, paragraph, table, terminalWidth } from "./layout.ts";
 import { fewOf } from "./plan-parts.ts";
 
@@ -136,7 +131,9 @@ const FOR_HOSTS: Readonly<Record<string, string>> = {
 function adviceForGood(contract: CpuContract, groups: readonly CheckedGroup[]): string[] {
   const rules = new Set(groups.flatMap(against).map(({ rule }) => rule));
   const hosts = [...rules].flatMap((rule) => FOR_HOSTS[rule] ?? []);
-  const aboutCpu = [...rules].some((rule) => FOR_HOSTS[rule] === undefined && !isBeyondTemplates(rule));
+  const aboutCpu = [...rules].some(
+    (rule) => FOR_HOSTS[rule] === undefined && !isBeyondTemplates(rule),
+  );
   const isPlanned = contract.class !== undefined || contract.plan !== undefined;
   const cpu = isPlanned
     ? "plan the pool again with these nodes in it, if they belong to it; evenkeel drift says what " +

@@ -29,5 +29,5 @@ function nodeLines({ node, findings }: LintedNode): string[] {
 }
 
 export function lintReport(template: string, results: readonly LintedNode[]): string {
-  return [heading(`Template ${template}`), ...results.flatMap(nodeLines), ""].join("\n");
+  return [heading(`CPU template ${template}`), ...results.flatMap(nodeLines), ""].join("\n");
 }

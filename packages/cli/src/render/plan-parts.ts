@@ -51,7 +51,7 @@ export function safetySection(plan: Costs): string[] {
 }
 
 /** A reason once, and the moves it stands against. */
-export function reasonLines({ rule, severity, findings, moves }: WhyNot, indent: number): string[] {
+function reasonLines({ rule, severity, findings, moves }: WhyNot, indent: number): string[] {
   const names = [...new Set(findings.map(({ name }) => name))];
   const text = `${severity}: ${rule}: ${fewOf(names, NAMES_ROOM)}`;
   const consequences = [...new Set(findings.map(({ consequence }) => consequence))];

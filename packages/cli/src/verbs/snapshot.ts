@@ -11,7 +11,10 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
         "overwrites, features the node cannot back, weaknesses hidden; each with its fix.\n" +
         "Exit code 1 where there is an error.",
     )
-    .argument("<template>", "a template's file, or a built-in one: T2CL, T2S, T2, C3, T2A, V1N1")
+    .argument(
+      "<template>",
+      "a template's file, a built-in one (T2CL, T2S, T2, C3, T2A, V1N1), or a plan",
+    )
     .option("--node <profile...>", "the nodes' profiles")
     .option("--firecracker <version...>", "for these versions only (default: 1.5 to 1.16)")
     .option(...KERNEL)

@@ -160,7 +160,9 @@ export function lintTemplate(
     ...lintForeign(template),
     ...lintBuiltIn(linted, offered, lines),
     ...lintLanguage(template, vendor, lines, offered),
-    ...onlyOnce(unlikeLines(vendor, lines).flatMap((line) => lintView(template, cpu, vendor, line))),
+    ...onlyOnce(
+      unlikeLines(vendor, lines).flatMap((line) => lintView(template, cpu, vendor, line)),
+    ),
     ...lintFacts(profile),
   ];
 }

@@ -3,7 +3,9 @@
  * linter, the launcher and the agent.
  */
 import type { LintFinding } from "../lint/finding.ts";
-import type { Finding } from "../verdict/finding.ts";
+import type { CpuContract } from "../contract/contract.ts";
+import { verdictOf, type Finding } from "../verdict/finding.ts";
+import type { Judgement } from "../verdict/judge.ts";
 import type { WhyNot } from "../verdict/reasons.ts";
 
 export interface Accepted {
@@ -37,16 +39,40 @@ export function isAccepted(
   );
 }
 
-/** What a verdict has against a move between two classes of a plan, without what was accepted. */
-export function withoutAccepted(
-  accepted: Accepted | undefined,
+/** What shapes guests on a node, by a plan. */
+interface NodeShape {
+  readonly class?: string;
+  readonly plan?: string;
+  readonly accepted?: Accepted;
+}
+
+/**
+ * A judgement of a move to a node, without what was accepted for its class when the pool was
+ * planned. Snapshots that another plan shaped, or none, are judged as ever.
+ */
+export function honourAccepted(
+  judgement: Judgement,
+  contract: Pick<CpuContract, "class" | "plan">,
+  { class: to, plan, accepted }: NodeShape,
+): Judgement {
+  const { class: from } = contract;
+  if (accepted === undefined || from === undefined || to === undefined || contract.plan !== plan) {
+    return judgement;
+  }
+  const findings = withoutAccepted(accepted, { from, to }, judgement.findings);
+  return { verdict: verdictOf(findings), findings };
+}
+
+function withoutAccepted(
+  accepted: Accepted,
   move: { readonly from: string; readonly to: string },
   findings: readonly Finding[],
 ): Finding[] {
-  const reasons = (accepted?.reasons ?? []).filter(({ moves }) =>
+  const reasons = accepted.reasons.filter(({ moves }) =>
     moves.some(
       ({ from, to }) =>
-        from.some((label) => isClass(label, move.from)) && to.some((label) => isClass(label, move.to)),
+        from.some((label) => isClass(label, move.from)) &&
+        to.some((label) => isClass(label, move.to)),
     ),
   );
   return findings.filter(

@@ -19,7 +19,9 @@ const SHOWN = 6;
 
 /** `AVX512F (CPUID.(EAX=07H,ECX=0):EBX[16]), GFNI and 4 more`. */
 function whatOf({ findings }: WhyNot): string {
-  const texts = findings.map(({ name, address }) => (address === "" ? name : `${name} (${address})`));
+  const texts = findings.map(({ name, address }) =>
+    address === "" ? name : `${name} (${address})`,
+  );
   const more = texts.length - SHOWN;
   return more > 0 ? `${texts.slice(0, SHOWN).join(", ")} and ${more} more` : listOf(texts);
 }

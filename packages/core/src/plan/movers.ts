@@ -1,5 +1,11 @@
 /** The nodes of a class that no rule tells apart: what a plan judges moves between. */
-import { ALL_LINES, isEmulator, isOpenFormat, lineOf, newestVersion } from "../firecracker/versions.ts";
+import {
+  ALL_LINES,
+  isEmulator,
+  isOpenFormat,
+  lineOf,
+  newestVersion,
+} from "../firecracker/versions.ts";
 import { compareText } from "../format/text.ts";
 import { kernelLine } from "../profile/kernel.ts";
 import type { NodeProfile } from "../profile/profile.ts";

@@ -113,7 +113,10 @@ export function judgeMoves(
   const movers = moversOf(classes, lines);
   const pairs = judgePairs(movers, vendor);
   const against = pairs
-    .map((pair) => ({ ...pair, findings: pair.findings.filter(({ severity }) => severity !== "note") }))
+    .map((pair) => ({
+      ...pair,
+      findings: pair.findings.filter(({ severity }) => severity !== "note"),
+    }))
     .filter(({ findings }) => findings.length > 0);
   const reasons = whyNot(against);
   const own = reasons.filter(({ rule }) => !isBeyondTemplates(rule));

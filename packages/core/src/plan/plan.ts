@@ -125,10 +125,7 @@ function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): R
 }
 
 /** Plans classes that are known to be complete and of one vendor. */
-export function planClasses(
-  classes: readonly NodeClass[],
-  options: PlanOptions,
-): PlanResult {
+export function planClasses(classes: readonly NodeClass[], options: PlanOptions): PlanResult {
   const { identity: policy, firecracker, require: required = [], forbid: forbidden = [] } = options;
   const vendor = classes[0]?.vendor ?? "intel";
   const lines = firecracker.toSorted(compareLines);

@@ -21,7 +21,8 @@ import { isObject, kindOf, type JsonObject } from "../json/problems.ts";
 import { readProfileCpu, readProfileHeader } from "./profile.ts";
 
 export type Document =
-  | { readonly kind: "profile"; readonly profile: NodeProfile }
+  /** `template`: what a bare dump is as well, where somebody asks for a template. */
+  | { readonly kind: "profile"; readonly profile: NodeProfile; readonly template?: CpuTemplate }
   | { readonly kind: "template"; readonly template: CpuTemplate }
   | { readonly kind: "plan"; readonly plan: PlanFile }
   | { readonly kind: "contract"; readonly contract: CpuContract };
@@ -36,12 +37,14 @@ export function readDocument(json: unknown, name: string, kernel = DEFAULT_KERNE
   }
   if ("schema" in json) return readOwn(json, name);
   if (isFingerprint(json)) {
-    return profile(name, { ...readFingerprintHeader(json), cpu: readFingerprintCpu(json) });
+    const facts = { ...readFingerprintHeader(json), cpu: readFingerprintCpu(json) };
+    return { kind: "profile", profile: profileWith(name, facts) };
   }
   if (TEMPLATE_KEYS.some((key) => key in json)) {
     const template = parseTemplate(json);
     if (!isDump(template)) return { kind: "template", template };
-    return profile(name, { host: {}, firecracker: [], cpu: readDumpedCpu(json, "") });
+    const facts = { host: {}, firecracker: [], cpu: readDumpedCpu(json, "") };
+    return { kind: "profile", profile: profileWith(name, facts), template };
   }
   if (isQemuModel(json)) {
     return { kind: "profile", profile: estimateProfile(readQemuModel(json), name, kernel) };
@@ -51,9 +54,10 @@ export function readDocument(json: unknown, name: string, kernel = DEFAULT_KERNE
   return fail("UNKNOWN_FORMAT", `not a file this project knows (its keys: ${keys || "none"})`);
 }
 
-function profile(name: string, rest: Pick<NodeProfile, "cpu" | "host" | "firecracker">): Document {
-  const facts = { provenance: undefined, incomplete: [], estimate: false };
-  return { kind: "profile", profile: { name, ...facts, ...rest } };
+type Facts = Pick<NodeProfile, "cpu" | "host" | "firecracker">;
+
+function profileWith(name: string, facts: Facts): NodeProfile {
+  return { name, provenance: undefined, incomplete: [], estimate: false, ...facts };
 }
 
 function readOwn(json: JsonObject, name: string): Document {
@@ -75,6 +79,12 @@ function readOwn(json: JsonObject, name: string): Document {
 /** Reads what must be a profile. */
 export function readProfile(json: unknown, name: string): NodeProfile {
   return profileOf(readDocument(json, name));
+}
+
+/** The template that a document is, or can be read as; undefined where it is none. */
+export function templateOf(document: Document): CpuTemplate | undefined {
+  if (document.kind === "template" || document.kind === "profile") return document.template;
+  return undefined;
 }
 
 /** The profile that a document is; throws NOT_A_PROFILE. */

@@ -3,6 +3,7 @@
  * Both are templates in which every bit is spelled out, so both say what a guest sees.
  * Source: src/cpu-template-helper (https://github.com/firecracker-microvm/firecracker).
  */
+import { MIDR_EL1 } from "../arm/others.ts";
 import { compareEntries, REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { registerAddress } from "../format/address.ts";
 import type { HostFacts, NodeProfile, OfferedCpu } from "../profile/profile.ts";
@@ -26,17 +27,29 @@ export function isFingerprint(json: JsonObject): boolean {
 const FULL_32 = 0xffff_ffff;
 const FULL_64 = 2n ** 64n - 1n;
 
-/** Whether a template spells out every bit it names, as a dump does. */
+/** Leaves that every CPU has, so that every dump has them. */
+const EVERYWHERE: readonly number[] = [0, 1, 0x8000_0000];
+
+function isX86Dump({ cpuidModifiers: entries, msrModifiers }: CpuTemplate): boolean {
+  return (
+    EVERYWHERE.every((leaf) => entries.some((entry) => entry.leaf === leaf)) &&
+    entries.every(({ modifiers }) => new Set(modifiers.map((m) => m.register)).size === 4) &&
+    entries.every(({ modifiers }) => modifiers.every((m) => m.mask === FULL_32)) &&
+    msrModifiers.every((m) => m.mask === FULL_64)
+  );
+}
+
+/**
+ * Whether a template spells out every bit of a whole CPU, as a dump does. One that only happens to
+ * keep no bit of the few registers it names is a template.
+ */
 export function isDump(template: CpuTemplate): boolean {
-  const entries = template.cpuidModifiers;
-  const x86 =
-    entries.some(({ leaf }) => leaf === 0) &&
-    entries.some(({ leaf }) => leaf === 1) &&
-    entries.every((entry) => entry.modifiers.every((m) => m.mask === FULL_32)) &&
-    template.msrModifiers.every((m) => m.mask === FULL_64);
-  const arm =
-    template.regModifiers.length > 0 && template.regModifiers.every((m) => m.mask >= FULL_64);
-  return x86 || (arm && entries.length === 0);
+  const { cpuidModifiers, regModifiers } = template;
+  if (cpuidModifiers.length > 0) return isX86Dump(template);
+  return (
+    regModifiers.some(({ addr }) => addr === MIDR_EL1) &&
+    regModifiers.every((m) => m.mask >= FULL_64)
+  );
 }
 
 /** A fingerprint's CPU, or that of a bare dump; `path` is where it stands in its document. */

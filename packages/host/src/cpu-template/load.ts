@@ -10,6 +10,7 @@ import {
   parseTemplate,
   readDocument,
   staticTemplateRow,
+  type Accepted,
   type CpuTemplate,
   type Document,
   type NodeProfile,
@@ -30,6 +31,8 @@ export interface LoadedTemplate {
   /** The plan's class of this node, and the plan's path. */
   readonly class?: string;
   readonly plan?: string;
+  /** What the operator accepted when the plan was made. */
+  readonly accepted?: Accepted;
   /** What it does under a Firecracker version; built-in templates have changed over time. */
   readonly templateFor: (version: string) => CpuTemplate | undefined;
 }
@@ -120,7 +123,8 @@ function ofPlan(path: string, profile: NodeProfile | undefined, read: ReadFile):
     );
   }
   const loaded = custom(readTemplate(templatePath(file, template), read), template);
-  return { ...loaded, class: id, plan: path };
+  const { accepted } = plan;
+  return { ...loaded, class: id, plan: path, ...(accepted === undefined ? {} : { accepted }) };
 }
 
 /** Only a plan needs to know the node. Throws TEMPLATE_INVALID, NODE_NOT_IN_PLAN. */

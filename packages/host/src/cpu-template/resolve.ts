@@ -6,6 +6,7 @@ import {
   ALL_LINES,
   CoreError,
   formatTemplate,
+  isAccepted,
   knownLine,
   lintTemplate,
   staticTemplateRow,
@@ -94,7 +95,8 @@ function checkSize(loaded: LoadedTemplate): void {
 
 /**
  * Throws TEMPLATE_INVALID, NODE_NOT_IN_PLAN, VMM_BODY_TOO_LARGE; TEMPLATE_FATAL where guests
- * would not boot or be wronged; TEMPLATE_INSECURE unless that is allowed. Nothing asked for is
+ * would not boot or be wronged; TEMPLATE_INSECURE unless that is allowed, or was accepted when the
+ * pool was planned. Nothing asked for is
  * nothing looked at.
  */
 export function resolveTemplate(
@@ -109,9 +111,12 @@ export function resolveTemplate(
   const findings = lintAll(lines.length === 0 ? ALL_LINES : lines, loaded, profile);
   const name = loaded.name ?? "";
   const errors = findings.filter(({ severity }) => severity === "error");
+  const { accepted, class: id } = loaded;
+  const isPlanned = (finding: LintFinding) => id !== undefined && isAccepted(accepted, id, finding);
+  const insecure = errors.filter((finding) => !isPlanned(finding));
   const fatal = errors.filter(({ rule }) => !INSECURE.has(rule));
   if (fatal.length > 0) throw refuse("TEMPLATE_FATAL", name, fatal);
-  if (errors.length > 0 && !allowInsecure) throw refuse("TEMPLATE_INSECURE", name, errors);
+  if (insecure.length > 0 && !allowInsecure) throw refuse("TEMPLATE_INSECURE", name, insecure);
   const rest = findings.filter(({ severity }) => severity !== "error");
   return { ...loaded, findings: [...errors, ...rest], unknownVersions };
 }

@@ -1,5 +1,5 @@
 /** What the guard does with each call: most pass unchanged, snapshots do not pass unseen. */
-import { judge, type CpuContract, type NodeProfile } from "@evenkeel/core";
+import { honourAccepted, judge, type CpuContract, type NodeProfile } from "@evenkeel/core";
 import { readContract, replaceContract, type Replacement } from "./contract-file.ts";
 import { guestOf, type Machine } from "./guest.ts";
 import { ALLOW_VARIABLE, type Objection } from "./policy.ts";
@@ -47,7 +47,7 @@ interface Judged {
   readonly words: string;
 }
 
-function judgeSnapshot(snapshot: string, profile: NodeProfile, version: string): Judged {
+function judgeSnapshot(snapshot: string, profile: NodeProfile, settings: GuardSettings): Judged {
   let contract: CpuContract;
   try {
     contract = readContract(snapshot);
@@ -55,7 +55,8 @@ function judgeSnapshot(snapshot: string, profile: NodeProfile, version: string):
     const words = `no contract: ${error instanceof Error ? error.message : String(error)}`;
     return { objection: "missing", words };
   }
-  const { verdict, findings } = judge(contract, profile, version);
+  const judgement = judge(contract, profile, settings.version);
+  const { verdict, findings } = honourAccepted(judgement, contract, settings.shape);
   if (verdict === "compatible") return { contract, words: verdict };
   const against = findings.filter(({ severity }) => severity !== "note");
   const names = [...new Set(against.map(({ name }) => name))];
@@ -95,7 +96,7 @@ export function guardRules({ settings, allowed, upstream, say }: RulesOptions) {
   async function load(call: Call): Promise<Answer> {
     const snapshot = snapshotOf(call);
     if (snapshot === undefined) return fault(400, "evenkeel guard: there is no snapshot_path");
-    const { contract, objection, words } = judgeSnapshot(snapshot, profile(), version);
+    const { contract, objection, words } = judgeSnapshot(snapshot, profile(), settings);
     if (objection !== undefined && !allowed.has(objection)) {
       const message = `${snapshot} on ${profile().name}: ${words}`;
       say(`refused to load ${message}`);

@@ -6,6 +6,7 @@ import {
   parseTemplate,
   profileToJson,
   readProfile,
+  type Accepted,
   type CpuTemplate,
   type NodeProfile,
 } from "@evenkeel/core";
@@ -20,6 +21,8 @@ export interface Shape {
   readonly name?: string;
   readonly class?: string;
   readonly plan?: string;
+  /** What the operator accepted when the pool was planned. */
+  readonly accepted?: Accepted;
 }
 
 export interface GuardSettings {

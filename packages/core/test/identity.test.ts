@@ -107,9 +107,10 @@ describe("a guest of an older model", () => {
 });
 
 describe("a plan of models with other bugs", () => {
-  const plan = (nodes: readonly NodeProfile[], identity = "oldest") => {
-    const options = { identity: parseIdentity(identity), firecracker: ALL_LINES };
-    const result = planPool(nodes, options);
+  const attempt = (nodes: readonly NodeProfile[], identity = "oldest", accept?: "insecure") =>
+    planPool(nodes, { identity: parseIdentity(identity), firecracker: ALL_LINES, accept });
+  const plan = (...args: Parameters<typeof attempt>) => {
+    const result = attempt(...args);
     if (!result.ok) throw new Error(result.refusals.map(({ message }) => message).join("\n"));
     return result.plan;
   };
@@ -129,14 +130,25 @@ describe("a plan of models with other bugs", () => {
     }
   });
 
-  test("Rome and Milan: no bit tells, so the plan warns by name", () => {
-    const { identity, warnings } = plan([amd("rome"), amd("milan")]);
+  test("Rome and Milan: no bit tells, so there is no plan, unless somebody accepts it", () => {
+    const pool = [amd("rome"), amd("milan")];
+    const result = attempt(pool);
+    if (result.ok) throw new Error("must be refused");
+    const [refusal] = result.refusals;
+    expect(refusal?.message).toMatch(/on milan-\S+ is insecure: family\/model\/stepping \(CPUID/);
+    expect(refusal?.message).toContain("return stack overflow of family 19h");
+    expect(refusal?.nodes).toEqual([pool[1]?.name]);
+    expect(refusal?.hint).toMatch(/--split 2.*--without CLASS.*--accept insecure/);
+    const { identity, moves } = plan(pool, "oldest", "insecure");
     expect(identity).toMatchObject({ family: 23 });
-    expect(warnings[0]).toMatch(/^Guests take milan\S* for Rome: .*family 19h there\. Plan it/);
+    expect(moves.accepted).toMatchObject({ verdict: "insecure", reasons: [{ rule: "identity" }] });
   });
 
-  test("a chosen model that is newer than a member is warned of", () => {
-    expect(plan([profile("cascade-lake")], "6/106/6").warnings[0]).toContain("newer");
+  test("a chosen model that is newer than a member is refused, on one node too", () => {
+    const result = attempt([profile("cascade-lake")], "6/106/6");
+    if (result.ok) throw new Error("must be refused");
+    expect(result.refusals[0]?.message).toContain("takes its CPU for a newer model");
+    expect(result.refusals[0]?.hint).not.toContain("--split");
   });
 
   test("Cascade Lake, Ice Lake and Sapphire Rapids need nothing more", () => {

@@ -76,7 +76,10 @@ describe.skipIf(!hasSharedData)("pools of real fingerprints", () => {
     checkGuests(profiles, plan);
     expect(plan.classes).toHaveLength(1);
     expect(lost(plan, CLX)).toEqual([]);
-    expect(plan.warnings).toEqual([expect.stringContaining("5.10 and 6.1 are mixed")]);
+    const [id] = plan.classes.map(({ nodeClass }) => nodeClass.id);
+    expect(plan.moves.barred).toMatchObject([
+      { rule: "kernel", moves: [{ from: [`${id}@6.1`], to: [`${id}@5.10`] }] },
+    ]);
   });
 
   test("three Intel generations are united in RRSBA and FB_CLEAR", () => {

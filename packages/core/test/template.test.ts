@@ -231,7 +231,7 @@ test("bits that Firecracker overwrites and flags that do not fit are found", () 
         leaf: "0x7",
         subleaf: "0x0",
         flags: 0,
-        modifiers: [{ register: "ecx", bitmap: "0b0xxxxx" }],
+        modifiers: [{ register: "ecx", bitmap: "0b1xxxxx" }],
       },
       { leaf: "0x1", subleaf: "0x0", flags: 1, modifiers: [{ register: "ecx", bitmap: "0b0" }] },
       { leaf: "0xa", subleaf: "0x0", flags: 0, modifiers: [{ register: "eax", bitmap: "0b1" }] },
@@ -254,4 +254,54 @@ test("bits that Firecracker overwrites and flags that do not fit are found", () 
       .map(({ message }) => message)
       .join(),
   ).not.toContain("WAITPKG");
+});
+
+test("writing what Firecracker writes there as well is no finding", () => {
+  const t = parseTemplate({
+    cpuid_modifiers: [
+      {
+        leaf: "0x1",
+        subleaf: "0x0",
+        flags: 0,
+        modifiers: [{ register: "ecx", bitmap: "0b0".padEnd(18, "x") }],
+      },
+    ],
+  });
+  // PDCM, CPUID.01H:ECX[15], which Firecracker clears.
+  expect(checkTemplate(t, ALL_LINES)).toEqual([]);
+});
+
+test("bits without a row that Firecracker overwrites are told by number", () => {
+  const t = parseTemplate({
+    cpuid_modifiers: [
+      {
+        leaf: "0x1",
+        subleaf: "0x0",
+        flags: 0,
+        modifiers: [{ register: "ecx", bitmap: "0b1".padEnd(18, "x") }],
+      },
+    ],
+  });
+  expect(checkTemplate(t, ALL_LINES, "amd").map(({ message }) => message)).toEqual([
+    "Firecracker 1.5–1.16 overwrites bit 15, whatever is written here",
+  ]);
+});
+
+test("an entry without the flag of its leaf is fine as the node has it, and where it is all zero", () => {
+  const entry = (bitmap: string, leaf = "0x1d") => ({
+    leaf,
+    subleaf: "0x0",
+    flags: 0,
+    modifiers: ["eax", "ebx", "ecx", "edx"].map((register) => ({ register, bitmap })),
+  });
+  const template = (bitmap: string) => parseTemplate({ cpuid_modifiers: [entry(bitmap)] });
+  const found = (bitmap: string, flags?: number) => {
+    const own = { leaf: 0x1d, subleaf: 0, flags: flags ?? 0, eax: 0, ebx: 0, ecx: 0, edx: 0 };
+    const node = flags === undefined ? new Map() : indexEntries([own]);
+    return checkTemplate(template(bitmap), ALL_LINES, "intel", node).map(({ path }) => path);
+  };
+  const cleared = `0b${"0".repeat(32)}`;
+  expect([found(cleared), found(cleared, 1)]).toEqual([[], []]);
+  expect([found("0b1"), found("0b1", 0)]).toEqual([["cpuid_modifiers[0].flags"], []]);
+  expect(found("0b1", 1)).toEqual(["cpuid_modifiers[0].flags"]);
 });

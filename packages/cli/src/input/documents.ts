@@ -1,5 +1,5 @@
 /** Files to documents and profiles. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { basename } from "node:path";
 import {
   CoreError,
@@ -95,17 +95,18 @@ function headerBefore(bytes: Buffer, offset: number): JsonObject | undefined {
  * to be read as a whole, and refused with all its errors.
  */
 function split(bytes: Buffer): Split | undefined {
-  const found = FORMATS.map((format) => ({
-    format,
-    at: bytes.indexOf(`"${format.cpuKey}"`),
-  })).filter(({ at }) => at > 0);
-  const [first] = found.toSorted((a, b) => a.at - b.at);
+  let first: { readonly format: Format; readonly at: number } | undefined;
+  for (const format of FORMATS) {
+    // Only what stands before the one that was found can come first.
+    const at = bytes.subarray(0, first?.at).indexOf(`"${format.cpuKey}"`);
+    if (at > 0) first = { format, at };
+  }
   if (first === undefined) return undefined;
   const { format, at } = first;
   const header = headerBefore(bytes, at);
   if (header === undefined || !format.hasHeader(header)) return undefined;
   if (Object.keys(header).some((key) => CPU_MEMBERS.has(key))) return undefined;
-  const digest = createHash("sha1").update(bytes.subarray(at)).digest("base64");
+  const digest = hash("sha1", bytes.subarray(at), "base64");
   return { format, header, digest };
 }
 

@@ -1,5 +1,5 @@
 /** Reading files and standard input, with limits and with errors that name the file. */
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { CliError } from "../errors.ts";
 
 /** Far above any document this project reads: a plan of 10,000 nodes has about one megabyte. */
@@ -66,14 +66,27 @@ export function readInput(file: string, limit = SIZE_LIMIT): Buffer {
   try {
     const stat = fstatSync(fd);
     if (stat.isDirectory()) throw new CliError("DIRECTORY", `${file}: is a directory`);
-    if (!stat.isFile()) return readStream(fd, file, limit);
+    // Files of /proc have no size, and are read to their end.
+    if (!stat.isFile() || stat.size === 0) return readStream(fd, file, limit);
     if (stat.size > limit) throw tooLarge(file, stat.size, limit);
-    return readFileSync(fd);
+    return readWhole(fd, stat.size);
   } catch (error) {
     throw error instanceof CliError ? error : unreadable(file, error);
   } finally {
     closeSync(fd);
   }
+}
+
+/** A file whose size is known; what another process appends meanwhile is not read. */
+function readWhole(fd: number, size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size);
+  let length = 0;
+  while (length < size) {
+    const read = readSync(fd, bytes, length, size - length, null);
+    if (read === 0) break;
+    length += read;
+  }
+  return bytes.subarray(0, length);
 }
 
 function readStdin(limit: number): Buffer {

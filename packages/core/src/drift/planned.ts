@@ -4,7 +4,7 @@ import { leafAddress, msrAddress } from "../format/address.ts";
 import { mayBeInserted } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import { diffCpus, type Difference } from "../inspect/diff.ts";
-import { emitTemplate } from "../plan/emit.ts";
+import { emitTemplate, writtenFor } from "../plan/emit.ts";
 import type { GuestCpu, GuestEntry } from "../plan/guest.ts";
 import { prove } from "../plan/prove.ts";
 import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
@@ -134,7 +134,7 @@ export function plannedDrift(
   const fatal = missing.map((m) =>
     m.kind === "msr" ? msrAddress(m.addr) : leafAddress(m.leaf, m.subleaf),
   );
-  const emitted = emitTemplate(nodeClass, guest, plan.firecracker);
+  const emitted = emitTemplate(nodeClass, writtenFor(plan.vendor, guest, plan.firecracker));
   const { violations } = prove([{ nodeClass, template: emitted }], guest, plan.firecracker);
   const unreachable = violations.map(({ address, problem }) => `${address}: ${problem}`);
   return {

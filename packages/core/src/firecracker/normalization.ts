@@ -228,6 +228,24 @@ function normalizeEntry(
   return changed;
 }
 
+const rowsByLine = new Map<string, ReadonlyMap<number, readonly NormalizedField[]>>();
+
+/** The rows of a release by leaf. */
+function rowsOf(vendor: Vendor, line: string): ReadonlyMap<number, readonly NormalizedField[]> {
+  const key = `${vendor} ${line}`;
+  let found = rowsByLine.get(key);
+  if (found === undefined) {
+    const byLeaf = new Map<number, NormalizedField[]>();
+    for (const row of NORMALIZED) {
+      if (!appliesTo(row, vendor, line)) continue;
+      byLeaf.set(row.leaf, [...(byLeaf.get(row.leaf) ?? []), row]);
+    }
+    found = byLeaf;
+    rowsByLine.set(key, found);
+  }
+  return found;
+}
+
 /**
  * Normalization of one vCPU's entries. `host` is what the node shows a guest without a template:
  * fields that come from the host keep its values, constants and the topology are written.
@@ -239,10 +257,12 @@ export function normalize(
   line: string,
   boot: BootTopology = ONE_VCPU,
 ): Map<string, CpuidEntry> {
-  const rowsOfLine = NORMALIZED.filter((row) => appliesTo(row, vendor, line));
+  const byLeaf = rowsOf(vendor, line);
   const result = new Map(entries);
   for (const [key, entry] of entries) {
-    const own = rowsOfLine.filter((row) => standsIn(row, entry.leaf, entry.subleaf));
+    const rowsThere = byLeaf.get(entry.leaf);
+    if (rowsThere === undefined) continue;
+    const own = rowsThere.filter((row) => standsIn(row, entry.leaf, entry.subleaf));
     if (own.length > 0) result.set(key, normalizeEntry(entry, host.get(key), own, boot, line));
   }
   return result;

@@ -17,13 +17,41 @@ export interface GuestView {
   readonly missing: readonly MissingEntry[];
 }
 
-/** What a vCPU's guest sees on a node under a release line, e.g. `1.12`. */
+/** Views by template, CPU, release and topology, for as long as the first two are in use. */
+const views = new WeakMap<CpuTemplate, WeakMap<OfferedCpu, Map<string, GuestView>>>();
+
+function viewsOf(template: CpuTemplate, cpu: OfferedCpu): Map<string, GuestView> {
+  const byCpu = views.get(template) ?? new WeakMap<OfferedCpu, Map<string, GuestView>>();
+  views.set(template, byCpu);
+  const known = byCpu.get(cpu) ?? new Map<string, GuestView>();
+  byCpu.set(cpu, known);
+  return known;
+}
+
+/**
+ * What a vCPU's guest sees on a node under a release line, e.g. `1.12`. A plan asks several times
+ * for the same: its merging, its proof, its linting and its verdicts.
+ */
 export function simulate(
   cpu: OfferedCpu,
   vendor: Vendor,
   line: string,
   template: CpuTemplate = EMPTY_TEMPLATE,
   boot: BootTopology = ONE_VCPU,
+): GuestView {
+  const known = viewsOf(template, cpu);
+  const key = `${vendor} ${line} ${boot.vcpus} ${boot.smt} ${boot.index}`;
+  const view = known.get(key) ?? boots(cpu, vendor, line, template, boot);
+  known.set(key, view);
+  return view;
+}
+
+function boots(
+  cpu: OfferedCpu,
+  vendor: Vendor,
+  line: string,
+  template: CpuTemplate,
+  boot: BootTopology,
 ): GuestView {
   const offered = indexEntries(cpu.cpuid);
   const msrs = new Map(cpu.msrs.map(({ addr, value }) => [addr, value]));

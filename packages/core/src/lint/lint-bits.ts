@@ -1,45 +1,91 @@
 /** What a template makes of a node's features, weaknesses and XSAVE area. */
+import { REGISTERS } from "../cpuid.ts";
 import { fieldAddress } from "../format/address.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
-import { fieldByName } from "../tables/lookup.ts";
+import type { CpuidField, MsrField } from "../tables/field.ts";
+import { cpuidFields, fieldByName, msrFields } from "../tables/lookup.ts";
 import { found, type LintFinding } from "./finding.ts";
-import { fieldsOf, fieldValue, hasField, type Shown } from "./shown.ts";
+import { fieldValue, hasField, type Shown } from "./shown.ts";
 
-/** Bits that are 1 for the guest and 0 on the node, and the other way round. */
-export function lintBits(guest: Shown, node: Shown): LintFinding[] {
-  const findings: LintFinding[] = [];
-  for (const field of fieldsOf(guest)) {
-    const { kind, name, title, of } = field;
-    if (kind !== "feature" && kind !== "union") continue;
-    const set = fieldValue(guest, field) !== 0n;
-    const offered = fieldValue(node, field) !== 0n;
-    const place = { address: fieldAddress(field), name };
-    if (kind === "feature" && set && !offered) {
-      const message = `${name} is set, but the node does not have it: what uses it will fault.`;
-      findings.push(found("unbacked", "error", place, message, "Write x or 0 instead of 1."));
+type Field = CpuidField | MsrField;
+
+/** Weaknesses that a guest reads only where it was shown a feature: equal words are no proof. */
+function isGated(fields: readonly Field[]): boolean {
+  return fields.some(({ kind, of }) => kind === "union" && of !== undefined);
+}
+
+/** The rows of registers in which the guest and the node may differ. */
+function changedFields(guest: Shown, node: Shown): Field[] {
+  const { vendor } = guest;
+  const changed: Field[] = [];
+  for (const [key, entry] of guest.cpuid) {
+    const own = node.cpuid.get(key);
+    for (const register of REGISTERS) {
+      const fields = cpuidFields(vendor, entry.leaf, entry.subleaf, register);
+      if (entry[register] !== own?.[register] || isGated(fields)) changed.push(...fields);
     }
-    const told = set && (of === undefined || hasField(guest, of));
-    if (kind === "union" && !told && offered) {
-      const message = `${name} (${title}) is hidden: guests leave a mitigation off.`;
-      const fix = "Write x or 1 instead of 0.";
-      findings.push(found("hidden-weakness", "error", place, message, fix));
+  }
+  for (const addr of guest.msrs.keys()) changed.push(...msrFields(vendor, addr));
+  return changed;
+}
+
+function lintField(field: Field, guest: Shown, node: Shown): LintFinding[] {
+  const { kind, name, title, of } = field;
+  const set = fieldValue(guest, field) !== 0n;
+  const offered = fieldValue(node, field) !== 0n;
+  const place = { address: fieldAddress(field), name };
+  if (kind === "feature" && set && !offered) {
+    const message = `${name} is set, but the node does not have it: what uses it will fault.`;
+    return [found("unbacked", "error", place, message, "Write x or 0 instead of 1.")];
+  }
+  const told = set && (of === undefined || hasField(guest, of));
+  if (kind === "union" && !told && offered) {
+    const message = `${name} (${title}) is hidden: guests leave a mitigation off.`;
+    return [found("hidden-weakness", "error", place, message, "Write x or 1 instead of 0.")];
+  }
+  return [];
+}
+
+/** Features of the guest without one that they need, where it was the template that hid it. */
+function lintDependencies(guest: Shown, hidden: ReadonlySet<string>): LintFinding[] {
+  if (hidden.size === 0) return [];
+  const findings: LintFinding[] = [];
+  for (const { leaf, subleaf } of guest.cpuid.values()) {
+    for (const register of REGISTERS) {
+      for (const field of cpuidFields(guest.vendor, leaf, subleaf, register)) {
+        findings.push(...lintDependency(field, guest, hidden));
+      }
+    }
+  }
+  for (const addr of guest.msrs.keys()) {
+    for (const field of msrFields(guest.vendor, addr)) {
+      findings.push(...lintDependency(field, guest, hidden));
     }
   }
   return findings;
 }
 
-export function lintDependencies(guest: Shown, node: Shown): LintFinding[] {
-  const findings: LintFinding[] = [];
-  for (const field of fieldsOf(guest)) {
-    const { kind, name, requires } = field;
-    if (kind !== "feature" || requires.length === 0 || fieldValue(guest, field) === 0n) continue;
-    const missing = requires.filter((needed) => !hasField(guest, needed) && hasField(node, needed));
-    if (missing.length === 0) continue;
-    const message = `${name} is shown without ${missing.join(", ")}, which it needs.`;
-    const place = { address: fieldAddress(field), name };
-    findings.push(found("dependency", "warning", place, message, `Hide ${name} as well.`));
-  }
-  return findings;
+function lintDependency(field: Field, guest: Shown, hidden: ReadonlySet<string>): LintFinding[] {
+  const { kind, name, requires } = field;
+  if (kind !== "feature" || !requires.some((needed) => hidden.has(needed))) return [];
+  if (fieldValue(guest, field) === 0n) return [];
+  const missing = requires.filter((needed) => hidden.has(needed));
+  const message = `${name} is shown without ${missing.join(", ")}, which it needs.`;
+  const place = { address: fieldAddress(field), name };
+  return [found("dependency", "warning", place, message, `Hide ${name} as well.`)];
+}
+
+/** Bits that the node does not back, weaknesses that are hidden, features without their base. */
+export function lintBits(guest: Shown, node: Shown): LintFinding[] {
+  const changed = changedFields(guest, node);
+  const hidden = changed.filter(
+    (field) =>
+      field.kind === "feature" && fieldValue(node, field) !== 0n && fieldValue(guest, field) === 0n,
+  );
+  return [
+    ...changed.flatMap((field) => lintField(field, guest, node)),
+    ...lintDependencies(guest, new Set(hidden.map(({ name }) => name))),
+  ];
 }
 
 function numberOf(guest: Shown, name: string): bigint {

@@ -15,7 +15,7 @@ import { vendorOfCpu } from "../tables/vendors.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import { found, type LintFinding } from "./finding.ts";
 import { lintArmTemplate } from "./lint-arm.ts";
-import { lintBits, lintDependencies, lintXsaveSize } from "./lint-bits.ts";
+import { lintBits, lintXsaveSize } from "./lint-bits.ts";
 import { lintKvm } from "./lint-kvm.ts";
 import { hasField, type Shown } from "./shown.ts";
 
@@ -126,7 +126,6 @@ function lintView(template: CpuTemplate, cpu: OfferedCpu, vendor: Vendor, line: 
   return [
     ...lintMissing(guest, template),
     ...lintBits(guest, node),
-    ...lintDependencies(guest, node),
     ...lintXsaveSize(guest),
     ...lintIdentity(guest, node),
   ];

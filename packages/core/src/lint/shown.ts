@@ -1,9 +1,9 @@
 /** A CPU as its named fields, read one by one: what a template makes of a node, and the node. */
 import { extract32, extract64 } from "../bits.ts";
-import { entryKey, REGISTERS } from "../cpuid.ts";
+import { entryKey } from "../cpuid.ts";
 import type { GuestView } from "../firecracker/simulate.ts";
 import type { CpuidField, MsrField, Vendor } from "../tables/field.ts";
-import { cpuidFields, fieldByName, msrFields } from "../tables/lookup.ts";
+import { fieldByName } from "../tables/lookup.ts";
 
 export interface Shown extends Pick<GuestView, "cpuid" | "msrs"> {
   readonly vendor: Vendor;
@@ -21,13 +21,4 @@ export function fieldValue(shown: Shown, field: CpuidField | MsrField): bigint {
 export function hasField(shown: Shown, name: string): boolean {
   const field = fieldByName(name);
   return field !== undefined && fieldValue(shown, field) !== 0n;
-}
-
-/** The rows of every register that a CPU has. */
-export function* fieldsOf(shown: Shown): Generator<CpuidField | MsrField> {
-  const { vendor, cpuid, msrs } = shown;
-  for (const { leaf, subleaf } of cpuid.values()) {
-    for (const register of REGISTERS) yield* cpuidFields(vendor, leaf, subleaf, register);
-  }
-  for (const addr of msrs.keys()) yield* msrFields(vendor, addr);
 }

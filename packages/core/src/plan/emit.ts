@@ -9,7 +9,12 @@
  */
 import { keyOf, REGISTERS, type Register } from "../cpuid.ts";
 import { mask32, mask64 } from "../bits.ts";
-import { alwaysOverwritten, alwaysWritten, mayBeInserted } from "../firecracker/normalization.ts";
+import {
+  alwaysOverwritten,
+  alwaysWritten,
+  mayBeInserted,
+  unlikeLines,
+} from "../firecracker/normalization.ts";
 import type { NodeClass } from "../profile/class.ts";
 import type { Kind, Vendor } from "../tables/field.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
@@ -60,36 +65,46 @@ function msrBitmap(vendor: Vendor, addr: number, { mask, value }: WideBitmap): W
   return { mask: mask & ~kept, value: value & ~kept };
 }
 
-function entryModifier(
-  { vendor, cpuid }: NodeClass,
-  entry: GuestEntry,
-  lines: readonly string[],
-): CpuidModifier[] {
-  const { leaf, subleaf } = entry;
-  const offered = cpuid.get(keyOf(entry));
-  if (offered === undefined || mayBeInserted(vendor, leaf, subleaf)) return [];
-  const modifiers = REGISTERS.map((register): RegisterModifier => ({
-    register,
-    ...registerBitmap(vendor, entry, register, lines),
-  })).filter(({ mask }) => mask !== 0);
-  return modifiers.length === 0 ? [] : [{ leaf, subleaf, flags: offered.flags, modifiers }];
+/** What a plan's templates write: the same for every class that has the entry or the MSR. */
+export interface Written {
+  readonly entries: readonly Pick<CpuidModifier, "leaf" | "subleaf" | "modifiers">[];
+  readonly msrs: readonly MsrModifier[];
 }
 
-export function emitTemplate(
-  nodeClass: NodeClass,
+export function writtenFor(
+  vendor: Vendor,
   guest: GuestCpu,
   lines: readonly string[],
-): CpuTemplate {
-  const msrModifiers = guest.msrs
-    .filter(({ addr }) => nodeClass.msrs.has(addr))
+): Written {
+  const unlike = unlikeLines(vendor, lines);
+  const entries = guest.cpuid
+    .filter(({ leaf, subleaf }) => !mayBeInserted(vendor, leaf, subleaf))
+    .map((entry) => ({
+      leaf: entry.leaf,
+      subleaf: entry.subleaf,
+      modifiers: REGISTERS.map((register): RegisterModifier => ({
+        register,
+        ...registerBitmap(vendor, entry, register, unlike),
+      })).filter(({ mask }) => mask !== 0),
+    }))
+    .filter(({ modifiers }) => modifiers.length > 0);
+  const msrs = guest.msrs
     .map(({ addr, mask, value }): MsrModifier => ({
       addr,
-      ...msrBitmap(nodeClass.vendor, addr, { mask, value }),
+      ...msrBitmap(vendor, addr, { mask, value }),
     }))
     .filter(({ mask }) => mask !== 0n);
+  return { entries, msrs };
+}
+
+export function emitTemplate({ cpuid, msrs }: NodeClass, written: Written): CpuTemplate {
   return {
     ...EMPTY_TEMPLATE,
-    cpuidModifiers: guest.cpuid.flatMap((entry) => entryModifier(nodeClass, entry, lines)),
-    msrModifiers,
+    cpuidModifiers: written.entries.flatMap((entry): CpuidModifier[] => {
+      const offered = cpuid.get(keyOf(entry));
+      const { leaf, subleaf, modifiers } = entry;
+      return offered === undefined ? [] : [{ leaf, subleaf, flags: offered.flags, modifiers }];
+    }),
+    msrModifiers: written.msrs.filter(({ addr }) => msrs.has(addr)),
   };
 }

@@ -33,16 +33,14 @@ export interface Mover {
 }
 
 /** Releases of the lines that are planned for; what a build between two releases writes is open. */
-function releasesOf({ firecracker }: NodeProfile, lines: readonly string[]): string[] {
-  return firecracker.filter((version) => {
-    const line = lineOf(version);
-    return line !== undefined && lines.includes(line) && !isOpenFormat(version);
-  });
+function isRelease(version: string, lines: readonly string[]): boolean {
+  const line = lineOf(version);
+  return line !== undefined && lines.includes(line) && !isOpenFormat(version);
 }
 
 /** For nodes whose profiles name no release: those that the others have, else the newest. */
-function assumedReleases(named: readonly (readonly string[])[], lines: readonly string[]) {
-  const all = [...new Set(named.flat())].toSorted(compareText);
+function assumedReleases(named: ReadonlySet<string>, lines: readonly string[]): string[] {
+  const all = [...named].toSorted(compareText);
   if (all.length > 0) return all;
   const newest = lines.at(-1) ?? ALL_LINES.at(-1) ?? "";
   return [isEmulator(newest) ? newest : `${newest}.0`];
@@ -62,17 +60,18 @@ function labels(id: string, members: readonly NodeProfile[]): string[] {
 /** Every class's nodes, grouped; sorted by class, then by the name of the first node. */
 export function moversOf(classes: readonly Planned[], lines: readonly string[]): Mover[] {
   const profiles = classes.flatMap((planned) => planned.profiles);
-  const named = new Map(profiles.map((profile) => [profile, releasesOf(profile, lines)]));
-  const assumed = assumedReleases([...named.values()], lines);
+  const versions = new Set(profiles.flatMap(({ firecracker }) => firecracker));
+  const releases = new Set([...versions].filter((version) => isRelease(version, lines)));
+  const assumed = assumedReleases(releases, lines);
   const clocked = withSameClocks(profiles);
   const judgedAs = new Map(profiles.map((profile, i) => [profile, clocked[i] ?? profile]));
   return classes.flatMap(({ id, template, profiles: own }): Mover[] => {
     const groups = new Map<string, NodeProfile[]>();
     for (const profile of own) {
-      const releases = named.get(profile) ?? [];
+      const named = profile.firecracker.filter((version) => releases.has(version));
       const judged: NodeProfile = {
         ...(judgedAs.get(profile) ?? profile),
-        firecracker: releases.length > 0 ? releases : assumed,
+        firecracker: named.length > 0 ? named : assumed,
         // A plan warns of estimates; that they are no measurements is no template's doing.
         estimate: false,
       };

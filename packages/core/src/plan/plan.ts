@@ -23,7 +23,7 @@ import {
   type United,
 } from "./costs.ts";
 import { derive } from "./derive.ts";
-import { emitTemplate } from "./emit.ts";
+import { emitTemplate, writtenFor } from "./emit.ts";
 import { guestCpu, type GuestCpu } from "./guest.ts";
 import {
   chooseIdentity,
@@ -143,7 +143,8 @@ export function planClasses(classes: readonly NodeClass[], options: PlanOptions)
   if (chosen !== undefined) setIdentity(merged, chosen);
   const identity = chosen === undefined ? undefined : tellMitigations(merged, classes, chosen);
   const guest = guestCpu(merged, identity === undefined);
-  const templates = classes.map((nodeClass) => emitTemplate(nodeClass, guest, lines));
+  const written = writtenFor(vendor, guest, lines);
+  const templates = classes.map((nodeClass) => emitTemplate(nodeClass, written));
   const emitted = classes.map((nodeClass, i) => ({
     nodeClass,
     template: templates[i] ?? fail("EMPTY_POOL", "a class without a template"),

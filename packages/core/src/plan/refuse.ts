@@ -35,8 +35,9 @@ function groupNames<K>(
 ): Map<K, string[]> {
   const groups = new Map<K, string[]>();
   for (const profile of profiles) {
-    const group = groups.get(key(profile));
-    if (group === undefined) groups.set(key(profile), [profile.name]);
+    const of = key(profile);
+    const group = groups.get(of);
+    if (group === undefined) groups.set(of, [profile.name]);
     else group.push(profile.name);
   }
   return groups;
@@ -63,11 +64,22 @@ function leaf0(profile: NodeProfile) {
   return profile.cpu.cpuid.find(({ leaf }) => leaf === 0);
 }
 
+/** The same for every node that shares a CPU. */
+function perCpu<T>(ask: (profile: NodeProfile) => T): (profile: NodeProfile) => T {
+  const known = new Map<NodeProfile["cpu"], T>();
+  return (profile) => {
+    const answer = known.has(profile.cpu) ? (known.get(profile.cpu) as T) : ask(profile);
+    known.set(profile.cpu, answer);
+    return answer;
+  };
+}
+
 function refuseVendors(profiles: readonly NodeProfile[]): Refusal | undefined {
-  const vendors = groupNames(profiles, (profile) => {
+  const spelled = perCpu((profile) => {
     const entry = leaf0(profile);
     return entry === undefined ? "" : vendorString(entry);
   });
+  const vendors = groupNames(profiles, spelled);
   for (const [name, nodes] of vendors) {
     if (name === "") {
       const message = `${leafAddress(0, 0)} is absent in ${someOf(nodes)}: the vendor is unknown`;

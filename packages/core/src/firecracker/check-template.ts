@@ -6,7 +6,7 @@
 import { keyOf, REGISTERS, SIGNIFICANT_INDEX, type CpuidMap } from "../cpuid.ts";
 import { leafAddress, registerAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
-import { alwaysOverwritten, alwaysWritten } from "./normalization.ts";
+import { alwaysOverwritten, alwaysWritten, unlikeLines } from "./normalization.ts";
 import { formatLines } from "./versions.ts";
 import type { Vendor } from "../tables/field.ts";
 import { mask32 } from "../bits.ts";
@@ -69,15 +69,16 @@ function checkOverwritten(
   entry: CpuidModifier,
   path: string,
   vendor: Vendor,
-  lines: readonly string[],
+  { lines, unlike }: { readonly lines: readonly string[]; readonly unlike: readonly string[] },
 ): TemplateFinding[] {
   const { leaf, subleaf } = entry;
   return entry.modifiers.flatMap((m, i) => {
-    const written = alwaysWritten(vendor, lines, leaf, subleaf, m.register);
+    const overwritten = m.mask & alwaysOverwritten(vendor, unlike, leaf, subleaf, m.register);
+    if (overwritten === 0) return [];
+    const written = alwaysWritten(vendor, unlike, leaf, subleaf, m.register);
     // Writing what Firecracker writes there as well loses nothing.
     const same = written.mask & ~(written.value ^ m.value);
-    const overwritten = alwaysOverwritten(vendor, lines, leaf, subleaf, m.register);
-    const lost = (m.mask & overwritten & ~same) >>> 0;
+    const lost = (overwritten & ~same) >>> 0;
     if (lost === 0) return [];
     const names = lostNames(vendor, entry, m, lost).join(", ");
     return [
@@ -101,9 +102,13 @@ export function checkTemplate(
   vendor: Vendor = templateVendor(template),
   node: CpuidMap = new Map(),
 ): TemplateFinding[] {
+  const unlike = unlikeLines(vendor, lines);
   return template.cpuidModifiers.flatMap((entry, i) => {
     const path = `cpuid_modifiers[${i}]`;
     const own = node.get(keyOf(entry))?.flags;
-    return [...checkFlags(entry, path, own), ...checkOverwritten(entry, path, vendor, lines)];
+    return [
+      ...checkFlags(entry, path, own),
+      ...checkOverwritten(entry, path, vendor, { lines, unlike }),
+    ];
   });
 }

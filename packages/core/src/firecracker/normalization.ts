@@ -172,6 +172,7 @@ export function alwaysOverwritten(
   subleaf: number,
   register: Register,
 ): number {
+  if (!LEAVES.has(leaf)) return lines.length === 0 ? 0xffff_ffff : 0;
   return lines.reduce(
     (mask, line) => (mask & overwritten(vendor, line, leaf, subleaf, register).mask) >>> 0,
     0xffff_ffff,
@@ -199,11 +200,22 @@ export function alwaysWritten(
  */
 export function unlikeLines(vendor: Vendor, lines: readonly string[]): string[] {
   const byWriting = new Map<string, string>();
-  for (const line of lines.toSorted(compareLines)) {
-    const applying = NORMALIZED.flatMap((row, i) => (appliesTo(row, vendor, line) ? [i] : []));
-    byWriting.set(JSON.stringify([applying, packageShift(line)]), line);
-  }
+  for (const line of lines.toSorted(compareLines)) byWriting.set(writingOf(vendor, line), line);
   return [...byWriting.values()].toSorted(compareLines);
+}
+
+const writings = new Map<string, string>();
+
+/** What a release writes, as a key: which rows, and how wide the topology's ids are. */
+function writingOf(vendor: Vendor, line: string): string {
+  const key = `${vendor} ${line}`;
+  let writing = writings.get(key);
+  if (writing === undefined) {
+    const applying = NORMALIZED.flatMap((row, i) => (appliesTo(row, vendor, line) ? [i] : []));
+    writing = JSON.stringify([applying, packageShift(line)]);
+    writings.set(key, writing);
+  }
+  return writing;
 }
 
 /** One entry after normalization; `host` is the same entry as the node shows it. */

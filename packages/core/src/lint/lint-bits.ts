@@ -1,4 +1,5 @@
 /** What a template makes of a node's features, weaknesses and XSAVE area. */
+import { mask32 } from "../bits.ts";
 import { REGISTERS } from "../cpuid.ts";
 import { fieldAddress } from "../format/address.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
@@ -14,7 +15,7 @@ function isGated(fields: readonly Field[]): boolean {
   return fields.some(({ kind, of }) => kind === "union" && of !== undefined);
 }
 
-/** The rows of registers in which the guest and the node may differ. */
+/** The rows in which the guest and the node differ, and those that depend on another. */
 function changedFields(guest: Shown, node: Shown): Field[] {
   const { vendor } = guest;
   const changed: Field[] = [];
@@ -22,7 +23,13 @@ function changedFields(guest: Shown, node: Shown): Field[] {
     const own = node.cpuid.get(key);
     for (const register of REGISTERS) {
       const fields = cpuidFields(vendor, entry.leaf, entry.subleaf, register);
-      if (entry[register] !== own?.[register] || isGated(fields)) changed.push(...fields);
+      const differs = entry[register] ^ (own?.[register] ?? 0);
+      if (differs === 0 && !isGated(fields)) continue;
+      for (const field of fields) {
+        if ((differs & mask32(field.hi, field.lo)) !== 0 || field.of !== undefined) {
+          changed.push(field);
+        }
+      }
     }
   }
   for (const addr of guest.msrs.keys()) changed.push(...msrFields(vendor, addr));

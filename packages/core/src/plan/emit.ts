@@ -71,11 +71,7 @@ export interface Written {
   readonly msrs: readonly MsrModifier[];
 }
 
-export function writtenFor(
-  vendor: Vendor,
-  guest: GuestCpu,
-  lines: readonly string[],
-): Written {
+export function writtenFor(vendor: Vendor, guest: GuestCpu, lines: readonly string[]): Written {
   const unlike = unlikeLines(vendor, lines);
   const entries = guest.cpuid
     .filter(({ leaf, subleaf }) => !mayBeInserted(vendor, leaf, subleaf))

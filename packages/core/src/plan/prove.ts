@@ -8,7 +8,7 @@ import { leafAddress, msrAddress, registerAddress } from "../format/address.ts";
 import { normalize, unlikeLines } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import type { NodeClass } from "../profile/class.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { CpuidField, Vendor } from "../tables/field.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
 import { mask32, mask64 } from "../bits.ts";
 import { formatTemplate } from "../template/format.ts";
@@ -56,11 +56,18 @@ export function plannedEntries(guest: GuestCpu): Map<string, CpuidEntry> {
   );
 }
 
+const featureMasks = new WeakMap<readonly CpuidField[], number>();
+
 function featureMask(vendor: Vendor, leaf: number, subleaf: number, register: Register): number {
-  return cpuidFields(vendor, leaf, subleaf, register).reduce(
+  const fields = cpuidFields(vendor, leaf, subleaf, register);
+  const known = featureMasks.get(fields);
+  if (known !== undefined) return known;
+  const features = fields.reduce(
     (mask, { kind, hi, lo }) => (kind === "feature" ? (mask | mask32(hi, lo)) >>> 0 : mask),
     0,
   );
+  featureMasks.set(fields, features);
+  return features;
 }
 
 export type Report = (
@@ -84,14 +91,16 @@ export function compareCpuid(
 ): number {
   for (const { leaf, subleaf, registers } of guest.cpuid) {
     const key = entryKey(leaf, subleaf);
+    const [want, have, back] = [expected.get(key), view.cpuid.get(key), offered.get(key)];
     for (const register of REGISTERS) {
       const { mask } = registers[register];
-      const planned = ((expected.get(key)?.[register] ?? 0) & mask) >>> 0;
-      const actual = ((view.cpuid.get(key)?.[register] ?? 0) & mask) >>> 0;
+      const planned = ((want?.[register] ?? 0) & mask) >>> 0;
+      const actual = ((have?.[register] ?? 0) & mask) >>> 0;
+      const unbacked = (actual & ~(back?.[register] ?? 0)) >>> 0;
+      if (planned === actual && unbacked === 0) continue;
       const address = registerAddress(leaf, subleaf, register);
       if (planned !== actual) reportValues(report, address, hex(planned), hex(actual));
-      const backing = offered.get(key)?.[register] ?? 0;
-      const claimed = (actual & featureMask(vendor, leaf, subleaf, register) & ~backing) >>> 0;
+      const claimed = (unbacked & featureMask(vendor, leaf, subleaf, register)) >>> 0;
       if (claimed !== 0) report(address, `claims features the class lacks: ${hex(claimed)}`);
     }
   }

@@ -43,7 +43,20 @@ function groupBy<T, K>(items: readonly T[], key: (item: T) => K): Map<K, T[]> {
   return groups;
 }
 
-const cache = new Map<string, readonly CpuidField[]>();
+type RowsOfEntry = Readonly<Record<Register, readonly CpuidField[]>>;
+
+/** Rows by leaf and subleaf: asked for once per register of every node, and more. */
+const cache: Readonly<Record<Vendor, Map<number, RowsOfEntry>>> = {
+  intel: new Map(),
+  amd: new Map(),
+};
+const SUBLEAVES = 2 ** 16;
+
+function findFields(vendor: Vendor, leaf: number, subleaf: number, register: Register) {
+  const place = `${entryKey(leaf, subleaf)}:${register}`;
+  const found = byPlace.get(place) ?? byPlace.get(`${leaf.toString(16)}:${register}`) ?? [];
+  return found.filter((field) => field.vendors.includes(vendor)).toSorted(byLowestBit);
+}
 
 /** The rows of one CPUID register on a vendor's CPUs, lowest bit first. */
 export function cpuidFields(
@@ -52,27 +65,36 @@ export function cpuidFields(
   subleaf: number,
   register: Register,
 ): readonly CpuidField[] {
-  const place = `${entryKey(leaf, subleaf)}:${register}`;
-  const key = `${vendor}:${place}`;
-  let fields = cache.get(key);
-  if (fields === undefined) {
-    const found = byPlace.get(place) ?? byPlace.get(`${leaf.toString(16)}:${register}`) ?? [];
-    fields = found.filter((field) => field.vendors.includes(vendor)).toSorted(byLowestBit);
-    // A hostile file may name any number of leaves; only known ones are worth remembering.
-    if (found.length > 0) cache.set(key, fields);
-  }
-  return fields;
+  if (subleaf >= SUBLEAVES) return findFields(vendor, leaf, subleaf, register);
+  const key = leaf * SUBLEAVES + subleaf;
+  const known = cache[vendor].get(key);
+  if (known !== undefined) return known[register];
+  const find = (of: Register) => findFields(vendor, leaf, subleaf, of);
+  const rows = { eax: find("eax"), ebx: find("ebx"), ecx: find("ecx"), edx: find("edx") };
+  // A hostile file may name any number of leaves; only known ones are worth remembering.
+  if (Object.values(rows).some(({ length }) => length > 0)) cache[vendor].set(key, rows);
+  return rows[register];
 }
 
 function byLowestBit(a: { lo: number }, b: { lo: number }): number {
   return a.lo - b.lo;
 }
 
+const NO_ROWS: readonly MsrField[] = [];
+const msrCache: Readonly<Record<Vendor, Map<number, readonly MsrField[]>>> = {
+  intel: new Map(),
+  amd: new Map(),
+};
+
 /** The rows of one MSR on a vendor's CPUs, lowest bit first. */
 export function msrFields(vendor: Vendor, addr: number): readonly MsrField[] {
-  return (byAddress.get(addr) ?? [])
-    .filter((field) => field.vendors.includes(vendor))
-    .toSorted(byLowestBit);
+  const found = byAddress.get(addr);
+  if (found === undefined) return NO_ROWS;
+  const known = msrCache[vendor].get(addr);
+  if (known !== undefined) return known;
+  const fields = found.filter((field) => field.vendors.includes(vendor)).toSorted(byLowestBit);
+  msrCache[vendor].set(addr, fields);
+  return fields;
 }
 
 export function fieldByName(name: string): CpuidField | MsrField | undefined {

@@ -63,8 +63,20 @@ export function parseBitmap32(text: unknown, path: () => string, problems: Probl
   return { mask: Number(mask), value: Number(value) };
 }
 
+function formatWord(mask: number, value: number): string {
+  let text = "0b";
+  for (let bit = 31; bit >= 0; bit--) {
+    if (((mask >>> bit) & 1) === 0) text += "x";
+    else text += ((value >>> bit) & 1) === 0 ? "0" : "1";
+  }
+  return text;
+}
+
 /** Full width, without separators, so that every Firecracker version reads it. */
 export function formatBitmap(bitmap: Bitmap32 | WideBitmap, width: Width): string {
+  if (typeof bitmap.mask === "number" && typeof bitmap.value === "number") {
+    return formatWord(bitmap.mask, bitmap.value);
+  }
   const mask = BigInt(bitmap.mask).toString(2).padStart(width, "0");
   const value = BigInt(bitmap.value).toString(2).padStart(width, "0");
   let text = "0b";

@@ -37,11 +37,20 @@ function section(key: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [`  "${key}": [\n${lines.join(",\n")}\n  ]`];
 }
 
+const texts = new WeakMap<CpuTemplate, string>();
+
+/** {@link textOf}, made once: a plan measures a template, names its file, and writes it. */
+export function formatTemplate(template: CpuTemplate): string {
+  const known = texts.get(template) ?? textOf(template);
+  texts.set(template, known);
+  return known;
+}
+
 /**
  * One line per register, so that a review or a diff shows what changed, and small enough for
  * Firecracker's API body limit of 51,200 bytes.
  */
-export function formatTemplate(template: CpuTemplate): string {
+function textOf(template: CpuTemplate): string {
   const t = normalizeTemplate(template);
   const sections = [
     ...section(

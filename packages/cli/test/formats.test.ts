@@ -44,7 +44,7 @@ describe("a raw dump where a profile is expected", () => {
     const file = join(temporaryDirectory(), "cert.json");
     const args = ["matrix", DUMP, "--firecracker", "1.14.1", "--kernel", "6.8", "--cert", file];
     expect(evenkeel(args).status).toBe(1);
-    expect(evenkeel(["matrix", "--verify", file]).stdout).toContain("Proven again");
+    expect(evenkeel(["matrix", "--verify", file]).stdout).toContain("Re-checked");
   });
 
   test("a microVM's configuration stands for its template", () => {

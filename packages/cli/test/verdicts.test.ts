@@ -156,7 +156,7 @@ describe("evenkeel matrix", () => {
     expect(evenkeel(["matrix", ...pool, "--plan", planned(...pool)]).status).toBe(0);
   });
 
-  test("a certificate is proven again until something changes", () => {
+  test("a certificate holds when re-checked, until something changes", () => {
     const directory = temporaryDirectory();
     const cert = join(directory, "cert.json");
     const copies = [CLX, ICX].map((file, i) => {
@@ -168,7 +168,7 @@ describe("evenkeel matrix", () => {
     const proven = evenkeel(["matrix", "--verify", cert]);
     expect([proven.status, proven.stdout]).toEqual([
       0,
-      "Proven again: 4 verdicts from 2 profiles.\n",
+      "Re-checked: 4 verdicts from 2 profiles are the same.\n",
     ]);
 
     const text = readFileSync(cert, "utf8");

@@ -1,4 +1,4 @@
-/** `evenkeel matrix`: every ordered pair of classes, and a certificate that can be proven again. */
+/** `evenkeel matrix`: every ordered pair of classes, and a certificate that can be re-checked. */
 import {
   certify,
   disagreements,
@@ -72,8 +72,10 @@ function verify(file: string, json: boolean): number {
   if (json) process.stdout.write(prettyJson({ proven: found.length === 0, disagreements: found }));
   else if (found.length === 0) {
     const count = certificate.pairs.length;
-    process.stdout.write(`Proven again: ${count} verdicts from ${inputs.length} profiles.\n`);
-  } else process.stdout.write(`Not proven:\n${found.map((line) => `  ${line}\n`).join("")}`);
+    process.stdout.write(
+      `Re-checked: ${count} verdicts from ${inputs.length} profiles are the same.\n`,
+    );
+  } else process.stdout.write(`No longer so:\n${found.map((line) => `  ${line}\n`).join("")}`);
   return found.length === 0 ? 0 : 1;
 }
 

@@ -9,9 +9,16 @@ import {
 } from "@evenkeel/core";
 import { featureLines } from "./features.ts";
 import { heading, paragraph, plural, table, terminalWidth } from "./layout.ts";
-import { fewOf, kernelLines, movesSection, nextLines, safetySection } from "./plan-parts.ts";
+import {
+  fewOf,
+  kernelLines,
+  movesLine,
+  movesSection,
+  nextLines,
+  safetySection,
+} from "./plan-parts.ts";
 
-function summary({ classes, proof, firecracker }: JudgedArmPlan): string[] {
+function summary({ classes, proof, firecracker, moves }: JudgedArmPlan): string[] {
   const nodes = classes.reduce((sum, { armClass }) => sum + armClass.nodes.length, 0);
   const templates = new Set(classes.map(({ file }) => file)).size;
   return [
@@ -20,11 +27,12 @@ function summary({ classes, proof, firecracker }: JudgedArmPlan): string[] {
         `${plural(templates, "template")}.`,
     ),
     ...paragraph(
-      `Proven by applying each template (Firecracker ${formatLines(firecracker)}): ` +
+      `Verified by applying each template (Firecracker ${formatLines(firecracker)}): ` +
         `${proof.registers} registers compared, none differs. What KVM lets a template write is ` +
         "in the warnings.",
       0,
     ),
+    ...movesLine(moves),
   ];
 }
 

@@ -1,6 +1,6 @@
 /** Pieces of a report that plans of both architectures have. */
 import { hexNumber, listOf, type AnyPlan, type WhyNot } from "@evenkeel/core";
-import { heading, paragraph } from "./layout.ts";
+import { heading, paragraph, plural } from "./layout.ts";
 
 /** As many names as fit, then how many more there are. */
 export function fewOf(names: readonly string[], room: number): string {
@@ -44,8 +44,8 @@ export function safetySection(plan: Costs): string[] {
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : ["", heading(title), ...lines];
   return [
-    ...section("United, because the bit announces a weakness", unitedLines),
-    ...section("Levelled to the smallest", levelLines),
+    ...section("Set everywhere: vulnerability bits", unitedLines),
+    ...section("Lowered to the common minimum", levelLines),
     ...section("Masked", maskedLines),
   ];
 }
@@ -66,6 +66,17 @@ function reasonLines({ rule, severity, findings, moves }: WhyNot, indent: number
 
 const NAMES_ROOM = 240;
 const MOVES_ROOM = 160;
+
+/** How many moves between classes were judged, and what came of it. */
+export function movesLine({ judged, barred, accepted }: AnyPlan["moves"]): string[] {
+  const except = [
+    ...(barred.length > 0 ? ["those that no template can allow (below)"] : []),
+    ...(accepted === undefined ? [] : ["what was accepted (below)"]),
+  ];
+  const text =
+    except.length === 0 ? "all are compatible." : `all are compatible but ${listOf(except)}.`;
+  return paragraph(`${plural(judged, "move")} between classes judged: ${text}`, 0);
+}
 
 /** What a plan's snapshots may not do all the same, and what was accepted. */
 export function movesSection({ moves }: Pick<AnyPlan, "moves">): string[] {

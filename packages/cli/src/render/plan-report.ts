@@ -14,7 +14,14 @@ import {
 } from "@evenkeel/core";
 import { heading, labelled, paragraph, plural, table, terminalWidth } from "./layout.ts";
 import { featureLines } from "./features.ts";
-import { fewOf, kernelLines, movesSection, nextLines, safetySection } from "./plan-parts.ts";
+import {
+  fewOf,
+  kernelLines,
+  movesLine,
+  movesSection,
+  nextLines,
+  safetySection,
+} from "./plan-parts.ts";
 
 function summary(plan: Plan): string[] {
   const nodes = plan.classes.reduce((sum, { nodeClass }) => sum + nodeClass.nodes.length, 0);
@@ -23,9 +30,9 @@ function summary(plan: Plan): string[] {
     `${plural(nodes, "node")} in ${plural(plan.classes.length, "class")}: one guest CPU from ` +
     `${plural(templates, "template")}.`;
   const proof =
-    `Proven by simulation for Firecracker ${formatLines(plan.firecracker)}: ` +
+    `Verified by simulation for Firecracker ${formatLines(plan.firecracker)}: ` +
     `${plan.proof.registers} registers compared, none differs.`;
-  return [heading(text), ...paragraph(proof, 0)];
+  return [heading(text), ...paragraph(proof, 0), ...movesLine(plan.moves)];
 }
 
 function classTable(plan: Plan): string[] {

@@ -51,7 +51,7 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
 
   program
     .command("check")
-    .summary("may this snapshot resume on these nodes?")
+    .summary("can this snapshot resume on these nodes?")
     .description(
       "A verdict per node: compatible, insecure, incompatible or unknown, with all reasons.\n" +
         "Exit code 0 only if every node is compatible.",
@@ -68,7 +68,7 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
 
   program
     .command("matrix")
-    .summary("every ordered pair of classes: may what was taken here resume there?")
+    .summary("every ordered pair of classes: can a snapshot from A resume on B?")
     .description(
       "Judges all ordered pairs and prints a grid. Exit code 0 only if all are compatible.\n" +
         "--cert writes a certificate; --verify judges its inputs again and compares.",
@@ -80,7 +80,7 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
     .option("--firecracker <version>", "the version on all nodes (default: each node's newest)")
     .option(...KERNEL)
     .option("--cert <file>", "write a certificate there")
-    .option("--verify <cert>", "prove a certificate again")
+    .option("--verify <cert>", "re-check a certificate")
     .option("--json", "print verdicts and findings as JSON")
     .action(async (files: string[], flags: object) => {
       const { runMatrix } = await import("../commands/matrix.ts");

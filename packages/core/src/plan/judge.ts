@@ -90,7 +90,7 @@ export function judgePlan(
 ): JudgedPlan {
   const judged = judgeMoves(classes, options);
   const { barred, accepted, failed, movers } = judged;
-  const moves = { barred, accepted };
+  const moves = { judged: judged.judged, barred, accepted };
   if (failed.length > 0) {
     return { moves, refusals: failed.map((reason) => refuseMove(reason, judged)) };
   }

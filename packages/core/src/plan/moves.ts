@@ -15,6 +15,8 @@ import { moversOf, type Mover, type Planned } from "./movers.ts";
 export type Accept = Accepted["verdict"];
 
 export interface PlanMoves {
+  /** Ordered pairs judged, each class with itself included. */
+  readonly judged: number;
   /** Why snapshots do not move, where no template could change it. */
   readonly barred: readonly WhyNot[];
   /** What the operator accepted; undefined: nothing had to be. */
@@ -26,8 +28,6 @@ export interface JudgedMoves extends PlanMoves {
   readonly failed: readonly WhyNot[];
   /** What is judged: a class, or its nodes on one host kernel. */
   readonly movers: readonly Mover[];
-  /** Ordered pairs judged, each class with itself included. */
-  readonly pairs: number;
 }
 
 /**
@@ -129,6 +129,6 @@ export function judgeMoves(
         ? undefined
         : { verdict: accept, reasons: accepted },
     movers,
-    pairs: pairs.length,
+    judged: pairs.length,
   };
 }

@@ -1,4 +1,4 @@
-/** Every ordered pair: may what was taken here resume there? */
+/** Every ordered pair: can a snapshot from A resume on B? */
 import { contractDigest } from "../contract/file.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { sha256 } from "../format/digest.ts";

@@ -297,3 +297,59 @@ test("where the output cannot be written: exit code 3, and nothing half-written"
   expect(stderr).toContain(out);
   expect(readdirSync(out)).toEqual(["templates"]);
 });
+
+describe("a pool in which moves fail", () => {
+  const pool = ["--with", "rome@6.1", "--with", "milan@6.1"];
+
+  test("is refused with the pair, the field and the ways out; nothing is written", () => {
+    const out = join(temporaryDirectory(), "out");
+    const { status, stdout, stderr } = evenkeel(["plan", ...pool, "--out", out]);
+    expect([status, stdout]).toEqual([1, ""]);
+    const text = stderr.replaceAll(/\s+/g, " ");
+    expect(text).toMatch(/on milan-\w+ is insecure: family\/model\/stepping \(CPUID\.01H:EAX\)/);
+    expect(text).toMatch(/--split 2.*--without CLASS.*--accept insecure/);
+    expect(existsSync(out)).toBe(false);
+    const { refused } = JSON.parse(evenkeel(["plan", ...pool, "--json"]).stdout) as {
+      refused: { code: string; nodes: string[] }[];
+    };
+    expect(refused).toMatchObject([{ code: "verdict", nodes: ["estimate:milan@6.1"] }]);
+    expect(evenkeel(["plan", ...pool, "--split", "2"]).status).toBe(0);
+  });
+
+  test("is planned where that is accepted, and the plan says so", () => {
+    const out = join(temporaryDirectory(), "out");
+    expect(evenkeel(["plan", ...pool, "--accept", "unknown"]).status).toBe(1);
+    expect(evenkeel(["plan", ...pool, "--accept", "anything"]).status).toBe(2);
+    const { status, stdout } = evenkeel(["plan", ...pool, "--accept", "insecure", "--out", out]);
+    expect(status).toBe(0);
+    expect(stdout).toContain("Accepted with --accept insecure");
+    const plan = JSON.parse(readFileSync(join(out, "plan.json"), "utf8")) as {
+      moves: { accepted: object };
+    };
+    expect(plan.moves.accepted).toMatchObject({
+      verdict: "insecure",
+      reasons: [{ rule: "identity", severity: "insecure" }],
+    });
+    expect(evenkeel(["show", join(out, "plan.json")]).status).toBe(0);
+  });
+
+  test("lists the moves that no template allows, and matrix refuses the same", () => {
+    const directory = temporaryDirectory();
+    const nodes = [CLX, ICX].map((file, i) => {
+      const copy = join(directory, `${i}.json`);
+      const text = readFileSync(join(ROOT, file), "utf8");
+      writeFileSync(
+        copy,
+        text.replace(/"kernel": "6\.8[^"]*"/, `"kernel": "${i === 0 ? "5.10.1" : "6.1.1"}"`),
+      );
+      return copy;
+    });
+    const out = join(directory, "plan");
+    const { status, stdout } = evenkeel(["plan", ...nodes, "--out", out]);
+    expect(status).toBe(0);
+    expect(stdout).toContain("Moves that the pool does not allow");
+    expect(stdout).toMatch(/ice-lake-sp-\w+ → cascade-lake-\w+/);
+    const matrix = evenkeel(["matrix", ...nodes, "--plan", out]);
+    expect([matrix.status, matrix.stdout]).toEqual([1, expect.stringContaining("3 of 4 ordered")]);
+  });
+});

@@ -3,6 +3,12 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { CLX, evenkeel, ICX, ROOT, temporaryDirectory } from "./run.ts";
 
+/** A profile without its name, its own clock, and its schema at the front again. */
+function without(profile: object): object {
+  const { name: _, tsc: __, ...rest } = profile as { name?: string; tsc?: object };
+  return rest;
+}
+
 interface CheckJson {
   results: { node: string; verdict: string; findings: { name: string; rule: string }[] }[];
 }
@@ -118,6 +124,47 @@ describe("evenkeel check", () => {
     const [result] = (JSON.parse(stdout) as CheckJson).results;
     expect(result).toMatchObject({ node: "xeon-silver-4216", verdict: "incompatible" });
     expect(result?.findings).toContainEqual(expect.objectContaining({ name: "RRSBA" }));
+  });
+
+  test("many nodes of a class are one row, and advice fits", () => {
+    const directory = temporaryDirectory();
+    const profile = JSON.parse(readFileSync(join(ROOT, CLX), "utf8")) as object;
+    const nodes = Array.from({ length: 300 }, (_, i) => {
+      const file = join(directory, `n${i}.json`);
+      // Each boot calibrates the TSC anew.
+      writeFileSync(
+        file,
+        JSON.stringify({ name: `n${i}`, tsc: { khz: 2_100_000 + i }, ...without(profile) }),
+      );
+      return file;
+    });
+    const check = ["check", "--snapshot", contractFile([ICX]), "--node"];
+    const { status, stdout } = evenkeel([...check, ...nodes]);
+    expect(status).toBe(1);
+    expect(stdout.split("\n").length).toBeLessThan(60);
+    expect(stdout).toMatch(/^n0, n1, .* and \d+ more +incompatible/m);
+    expect(stdout).toContain("resume on xeon-silver-4314 or a node of its class");
+    const { results } = JSON.parse(evenkeel([...check, ...nodes, "--json"]).stdout) as CheckJson;
+    expect(results.map(({ node }) => node)).toEqual(nodes.map((_, i) => `n${i}`));
+    const matrix = evenkeel(["matrix", ...nodes, ICX]).stdout;
+    expect(matrix).toMatch(/^1 +cascade-lake-\w+ +300 +/m);
+    expect(matrix.split("\n").length).toBeLessThan(60);
+  });
+
+  test("a node that refuses its own snapshot is not sent to a node like itself", () => {
+    const file = contractFile([ICX]);
+    const args = ["check", "--snapshot", file, "--node", ICX, "--firecracker", "1.15.0"];
+    const { stdout } = evenkeel(args);
+    expect(stdout).toContain("Now: boot the guest anew.");
+    expect(stdout).toContain("install a Firecracker that loads");
+    expect(stdout).not.toContain("plan the pool");
+  });
+
+  test("nobody whose pool is planned is told to plan it", () => {
+    const file = contractFile([ICX, "--plan", planned(ICX)]);
+    const { stdout } = evenkeel(["check", "--snapshot", file, "--node", CLX]);
+    expect(stdout).toContain("plan the pool again with these nodes in it");
+    expect(stdout).not.toContain("plan the pool (evenkeel plan)");
   });
 
   test("--firecracker is the version that will resume it", () => {
@@ -261,6 +308,20 @@ describe("evenkeel lint", () => {
         "error identity",
       ]),
     );
+  });
+
+  test("a plan: each node by its own template", () => {
+    const out = planned(CLX, ICX);
+    expect(lint([out, "--node", CLX, ICX])).toEqual({
+      status: 0,
+      rules: [[], ["note identity"]],
+    });
+    const other = evenkeel(["lint", planned(ICX), "--node", CLX]);
+    expect([other.status, other.stderr]).toEqual([2, expect.stringContaining("no class like it")]);
+  });
+
+  test("what no row names has a number, and a template for aarch64 is none for x86", () => {
+    expect(lint(["V1N1", "--node", ICX])).toEqual({ status: 1, rules: [["error missing-entry"]] });
   });
 
   test("bad input is exit code 2", () => {

@@ -98,6 +98,15 @@ function isWithin({ severity }: WhyNot, accept: Accept | undefined): boolean {
   return severity === "insecure" && accept === "insecure";
 }
 
+/**
+ * Whether a finding is no failure of the plan: no template could change it, or it only leaves open
+ * whether a move would be fine that is barred anyway (nested guests, to an older kernel).
+ */
+function isBarring({ rule, severity }: Finding, all: readonly Finding[]): boolean {
+  if (isBeyondTemplates(rule)) return true;
+  return severity === "unknown" && all.some((other) => isBeyondTemplates(other.rule));
+}
+
 interface JudgeOptions {
   readonly vendor: Vendor;
   /** Firecracker lines, oldest first. */
@@ -118,11 +127,19 @@ export function judgeMoves(
       findings: pair.findings.filter(({ severity }) => severity !== "note"),
     }))
     .filter(({ findings }) => findings.length > 0);
-  const reasons = whyNot(against);
-  const own = reasons.filter(({ rule }) => !isBeyondTemplates(rule));
+  const barred = against.map(({ findings, ...pair }) => ({
+    ...pair,
+    findings: findings.filter((finding) => isBarring(finding, findings)),
+  }));
+  const own = whyNot(
+    against.map(({ findings, ...pair }) => ({
+      ...pair,
+      findings: findings.filter((finding) => !isBarring(finding, findings)),
+    })),
+  );
   const accepted = own.filter((reason) => isWithin(reason, accept));
   return {
-    barred: reasons.filter(({ rule }) => isBeyondTemplates(rule)),
+    barred: whyNot(barred),
     failed: own.filter((reason) => !isWithin(reason, accept)),
     accepted:
       accept === undefined || accepted.length === 0

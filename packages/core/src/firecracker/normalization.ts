@@ -6,7 +6,14 @@
  * v1.5.0 to v1.16.0, and docs/cpu_templates/cpuid-normalization.md.
  */
 import { mask32 } from "../bits.ts";
-import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap, type Register } from "../cpuid.ts";
+import {
+  entryKey,
+  keyOf,
+  REGISTERS,
+  type CpuidEntry,
+  type CpuidMap,
+  type Register,
+} from "../cpuid.ts";
 import type { Vendor } from "../tables/field.ts";
 import { ONE_VCPU, packageShift, writeTopology, type BootTopology } from "./topology.ts";
 import { compareLines, isEmulator } from "./versions.ts";
@@ -100,6 +107,17 @@ export const NORMALIZED: readonly NormalizedField[] = [
 export function mayBeInserted(vendor: Vendor, leaf: number, subleaf: number): boolean {
   if (leaf === 0xb || leaf === 0x1f) return subleaf > 0;
   return vendor === "amd" && (leaf === 0x8000_001d || leaf === 0x8000_001e);
+}
+
+/** A release line, or a build between two releases that may not do yet what its line does. */
+interface Build {
+  readonly line: string;
+  readonly preRelease: boolean;
+}
+
+/** Clears what the line before it did not: a build before the release may leave it to guests. */
+function isUncertain({ since, written }: NormalizedField, { line, preRelease }: Build): boolean {
+  return preRelease && since === line && written === 0;
 }
 
 function appliesTo(row: NormalizedField, vendor: Vendor, line: string): boolean {
@@ -218,6 +236,23 @@ function writingOf(vendor: Vendor, line: string): string {
   return writing;
 }
 
+const CORE_LEVEL = { leaf: 0xb, subleaf: 1, flags: 1, eax: 0, ebx: 0, ecx: 0, edx: 0 } as const;
+
+/**
+ * Firecracker adds the core level of leaf 0BH, which KVM leaves out since
+ * https://lore.kernel.org/all/20221027092036.2698180-1-pbonzini@redhat.com/
+ */
+function insertedTopology(
+  entries: CpuidMap,
+  boot: BootTopology,
+  line: string,
+): CpuidEntry | undefined {
+  if (isEmulator(line) || entries.has(keyOf(CORE_LEVEL)) || !entries.has(entryKey(0xb, 0))) {
+    return undefined;
+  }
+  return { ...CORE_LEVEL, ...writeTopology(CORE_LEVEL, boot, line) };
+}
+
 /** One entry after normalization; `host` is the same entry as the node shows it. */
 function normalizeEntry(
   entry: CpuidEntry,
@@ -268,14 +303,19 @@ export function normalize(
   vendor: Vendor,
   line: string,
   boot: BootTopology = ONE_VCPU,
+  preRelease = false,
 ): Map<string, CpuidEntry> {
   const byLeaf = rowsOf(vendor, line);
   const result = new Map(entries);
   for (const [key, entry] of entries) {
     const rowsThere = byLeaf.get(entry.leaf);
     if (rowsThere === undefined) continue;
-    const own = rowsThere.filter((row) => standsIn(row, entry.leaf, entry.subleaf));
+    const own = rowsThere.filter(
+      (row) => standsIn(row, entry.leaf, entry.subleaf) && !isUncertain(row, { line, preRelease }),
+    );
     if (own.length > 0) result.set(key, normalizeEntry(entry, host.get(key), own, boot, line));
   }
+  const core = insertedTopology(entries, boot, line);
+  if (core !== undefined) result.set(keyOf(core), core);
   return result;
 }

@@ -38,10 +38,12 @@ export function simulate(
   line: string,
   template: CpuTemplate = EMPTY_TEMPLATE,
   boot: BootTopology = ONE_VCPU,
+  /** Whether it is a build before the line's first release, which may clear less. */
+  preRelease = false,
 ): GuestView {
   const known = viewsOf(template, cpu);
-  const key = `${vendor} ${line} ${boot.vcpus} ${boot.smt} ${boot.index}`;
-  const view = known.get(key) ?? boots(cpu, vendor, line, template, boot);
+  const key = `${vendor} ${line} ${boot.vcpus} ${boot.smt} ${boot.index} ${preRelease}`;
+  const view = known.get(key) ?? boots(cpu, vendor, line, template, boot, preRelease);
   known.set(key, view);
   return view;
 }
@@ -52,9 +54,10 @@ function boots(
   line: string,
   template: CpuTemplate,
   boot: BootTopology,
+  preRelease: boolean,
 ): GuestView {
   const offered = indexEntries(cpu.cpuid);
   const msrs = new Map(cpu.msrs.map(({ addr, value }) => [addr, value]));
   const applied = applyTemplate(offered, msrs, template);
-  return { ...applied, cpuid: normalize(applied.cpuid, offered, vendor, line, boot) };
+  return { ...applied, cpuid: normalize(applied.cpuid, offered, vendor, line, boot, preRelease) };
 }

@@ -2,9 +2,11 @@
 import { mask32 } from "../bits.ts";
 import { REGISTERS } from "../cpuid.ts";
 import { fieldAddress } from "../format/address.ts";
+import { isBacked } from "../tables/backing.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { CpuidField, MsrField } from "../tables/field.ts";
 import { cpuidFields, fieldByName, msrFields } from "../tables/lookup.ts";
+import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { found, type LintFinding } from "./finding.ts";
 import { fieldValue, hasField, type Shown } from "./shown.ts";
 
@@ -12,7 +14,7 @@ type Field = CpuidField | MsrField;
 
 /** Weaknesses that a guest reads only where it was shown a feature: equal words are no proof. */
 function isGated(fields: readonly Field[]): boolean {
-  return fields.some(({ kind, of }) => kind === "union" && of !== undefined);
+  return fields.some(({ kind, of }) => isAnnouncement(kind) && of !== undefined);
 }
 
 /** The rows in which the guest and the node differ, and those that depend on another. */
@@ -37,20 +39,29 @@ function changedFields(guest: Shown, node: Shown): Field[] {
 }
 
 function lintField(field: Field, guest: Shown, node: Shown): LintFinding[] {
-  const { kind, name, title, of } = field;
+  const { kind, name, title, of, backedBy, loss } = field;
+  if (loss === "none") return [];
   const set = fieldValue(guest, field) !== 0n;
   const offered = fieldValue(node, field) !== 0n;
+  const isExcused = isBacked(backedBy, (other) => hasField(node, other));
   const place = { address: fieldAddress(field), name };
-  if (kind === "feature" && set && !offered) {
-    const message = `${name} is set, but the node does not have it: what uses it will fault.`;
-    return [found("unbacked", "error", place, message, "Write x or 0 instead of 1.")];
+  const findings: LintFinding[] = [];
+  if (isPromise(kind) && set && !offered && !isExcused) {
+    const message = `${name} is set, but the node does not have it: ${unbackedEffect(field)}.`;
+    findings.push(found("unbacked", "error", place, message, "Write x or 0 instead of 1."));
   }
   const told = set && (of === undefined || hasField(guest, of));
-  if (kind === "union" && !told && offered) {
+  if (isAnnouncement(kind) && !told && offered && !isExcused) {
     const message = `${name} (${title}) is hidden: guests leave a mitigation off.`;
-    return [found("hidden-weakness", "error", place, message, "Write x or 1 instead of 0.")];
+    findings.push(found("hidden-weakness", "error", place, message, "Write x or 1 instead of 0."));
   }
-  return [];
+  return findings;
+}
+
+function unbackedEffect({ kind, loss }: Field): string {
+  if (kind === "remedy") return "guests rely on a mitigation that does nothing here";
+  if (loss === "insecure") return "guests leave a mitigation off, or rely on one that is not there";
+  return loss === "slower" ? "what uses it is slow" : "what uses it will fault";
 }
 
 /** Features of the guest without one that they need, where it was the template that hid it. */

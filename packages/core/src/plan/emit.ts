@@ -2,7 +2,7 @@
  * The template of one class (docs/adr/0003-allow-list-templates.md):
  * - a feature outside the pool, and every reserved bit: 0, so that an update cannot leak it
  * - a feature of the pool: kept, never asserted, so that a node which loses it does not lie
- * - a weakness of the pool: 1; a weakness no class has: kept, so that none is ever hidden
+ * - a weakness or remedy of the pool: 1; one that no class has: kept, so that none is ever hidden
  * - a number: the pool's
  * - what Firecracker overwrites in every version planned for, and what is free: not named, but for
  *   features that it clears, which are 0 here as well
@@ -18,6 +18,7 @@ import {
 import type { NodeClass } from "../profile/class.ts";
 import type { Kind, Vendor } from "../tables/field.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
+import { isAnnouncement } from "../tables/masks.ts";
 import {
   EMPTY_TEMPLATE,
   type Bitmap32,
@@ -32,7 +33,7 @@ import type { GuestCpu, GuestEntry } from "./guest.ts";
 /** Bits of a field that a template leaves alone: those it would have to assert, or to hide. */
 function keptBits(kind: Kind, fieldMask: bigint, value: bigint): bigint {
   if (kind === "feature") return fieldMask & value;
-  if (kind === "union") return fieldMask & ~value;
+  if (isAnnouncement(kind)) return fieldMask & ~value;
   return 0n;
 }
 
@@ -50,9 +51,9 @@ function registerBitmap(
   for (const { kind, hi, lo } of cpuidFields(vendor, leaf, subleaf, register)) {
     const bits = mask32(hi, lo);
     if (kind === "feature") {
-      // Firecracker clears some itself (WAITPKG since 1.12), and some builds do not yet.
+      // Firecracker clears some itself (WAITPKG since 1.12), and builds from before do not.
       mask = (mask & ~(bits & value)) | (bits & cleared);
-    } else if (kind === "union") mask &= ~(bits & ~value);
+    } else if (isAnnouncement(kind)) mask &= ~(bits & ~value);
   }
   return { mask: mask >>> 0, value: (value & mask) >>> 0 };
 }

@@ -20,6 +20,7 @@ type RefusalCode =
   | "requirement"
   | "verdict"
   | "lint"
+  | "microcode"
   | "unreachable";
 
 export interface Refusal {

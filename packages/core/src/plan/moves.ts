@@ -98,13 +98,15 @@ function isWithin({ severity }: WhyNot, accept: Accept | undefined): boolean {
   return severity === "insecure" && accept === "insecure";
 }
 
+const [NESTING, KERNEL]: readonly RuleId[] = ["nesting", "kernel"];
+
 /**
- * Whether a finding is no failure of the plan: no template could change it, or it only leaves open
- * whether a move would be fine that is barred anyway (nested guests, to an older kernel).
+ * Whether a finding is no failure of the plan: no template could change it, or it is what nested
+ * guests of one model may do on a host kernel that the move is barred to anyway.
  */
-function isBarring({ rule, severity }: Finding, all: readonly Finding[]): boolean {
-  if (isBeyondTemplates(rule)) return true;
-  return severity === "unknown" && all.some((other) => isBeyondTemplates(other.rule));
+function isBarring({ rule }: Finding, all: readonly Finding[]): boolean {
+  if (rule === NESTING) return all.some((other) => other.rule === KERNEL);
+  return isBeyondTemplates(rule);
 }
 
 interface JudgeOptions {

@@ -18,6 +18,7 @@ type RefusalCode =
   | "incomplete"
   | "unenforced"
   | "requirement"
+  | "unwritable"
   | "unreachable";
 
 export interface Refusal {

@@ -25,6 +25,16 @@ export interface Linted {
   readonly template: CpuTemplate;
   /** The built-in template it is, if it is one. */
   readonly builtIn: StaticTemplate | undefined;
+  /** The name of the built-in template for aarch64 it is, if it is one. */
+  readonly armBuiltIn?: string | undefined;
+}
+
+/** Registers and vCPU features, which Firecracker on x86 does not take. */
+function lintForeign({ regModifiers, vcpuFeatures }: CpuTemplate): LintFinding[] {
+  if (regModifiers.length + vcpuFeatures.length === 0) return [];
+  const path = regModifiers.length > 0 ? "reg_modifiers" : "vcpu_features";
+  const message = "This is a template for aarch64; Firecracker on x86 refuses it.";
+  return [found("architecture", "error", { path }, message, "Use a template for x86.")];
 }
 
 function found(
@@ -212,7 +222,11 @@ export function lintTemplate(
 ): LintFinding[] | undefined {
   const { cpu } = profile;
   if (cpu.arch === "aarch64") {
-    return [...lintKvm(linted.template, profile), ...lintArmTemplate(linted.template, profile)];
+    return [
+      ...lintKvm(linted.template, profile),
+      ...lintArmTemplate(linted.template, profile, linted.armBuiltIn),
+      ...lintFacts(profile),
+    ];
   }
   const offered = indexEntries(cpu.cpuid);
   const leaf0 = offered.get(entryKey(0, 0));
@@ -227,6 +241,7 @@ export function lintTemplate(
   const [guest, node] = [fieldsOf(view), fieldsOf(bare)];
   return [
     ...lintKvm(template, profile),
+    ...lintForeign(template),
     ...lintMissing(view, template),
     ...lintBuiltIn(linted, offered, lines),
     ...lintLanguage(template, vendor, lines),

@@ -19,6 +19,7 @@ type RefusalCode =
   | "unenforced"
   | "requirement"
   | "microcode"
+  | "unwritable"
   | "unreachable";
 
 export interface Refusal {

@@ -321,7 +321,7 @@ describe("evenkeel lint", () => {
   });
 
   test("what no row names has a number, and a template for aarch64 is none for x86", () => {
-    expect(lint(["V1N1", "--node", ICX])).toEqual({ status: 1, rules: [["error missing-entry"]] });
+    expect(lint(["V1N1", "--node", ICX])).toEqual({ status: 1, rules: [["error architecture"]] });
   });
 
   test("bad input is exit code 2", () => {

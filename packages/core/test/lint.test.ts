@@ -18,9 +18,9 @@ const icx = profile("ice-lake-sp");
 test("a template for aarch64 is refused on x86", () => {
   const v1n1 = armBuiltInTemplate("V1N1");
   if (v1n1 === undefined) throw new Error("it is built in");
-  expect(lint(v1n1, icx)).toEqual(["error missing-entry"]);
+  expect(lint(v1n1, icx)).toContain("error architecture");
   const sve = parseTemplate({ vcpu_features: [{ index: 0, bitmap: "0b1" }] });
-  expect(lint(sve, icx)).toEqual(["error missing-entry"]);
+  expect(lint(sve, icx)).toContain("error architecture");
 });
 
 test("what one of several releases shows is found: WAITPKG before 1.12", () => {

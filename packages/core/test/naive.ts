@@ -170,13 +170,13 @@ export function naiveHiddenWeaknesses(guest: NaiveGuest, nodes: readonly NaiveGu
  * (hints excepted), weaknesses it does not know, numbers it counts on, bits nobody knows.
  */
 export function naiveUnsafe(guest: NaiveGuest, node: NaiveGuest): string[] {
-  const useless = Object.entries(USELESS).flatMap(([key, bits]) =>
-    bits.map((bit) => `${key}[${bit}]`),
+  const useless = new Set(
+    Object.entries(USELESS).flatMap(([key, bits]) => bits.map((bit) => `${key}[${bit}]`)),
   );
   const instead = (place: string) =>
-    INSTEAD[place]?.every(([key, bit]) => node.get(key)?.[bit] === "1") === true;
+    INSTEAD[place]?.every(([key, bit]) => node.get(key)?.[bit] === "1") ?? false;
   const unsafe = naiveUnbacked(guest, node).filter(
-    (place) => !HINTS.includes(place) && !useless.includes(place) && !instead(place),
+    (place) => !HINTS.has(place) && !useless.has(place) && !instead(place),
   );
   for (const [key, bits] of Object.entries(UNITED)) {
     for (const bit of bits) {
@@ -206,7 +206,7 @@ export function naiveUnsafe(guest: NaiveGuest, node: NaiveGuest): string[] {
 }
 
 /** ERMS, FSRM, FZRM, FSRS, FSRC, HLE, self snoop, CLDEMOTE, PREFETCHW, PREFETCHI, AMD's likes. */
-const HINTS: readonly string[] = [
+const HINTS: ReadonlySet<string> = new Set([
   "7.0.ebx[9]",
   "7.0.edx[4]",
   "7.1.eax[10]",
@@ -230,4 +230,4 @@ const HINTS: readonly string[] = [
   "40000001.0.eax[1]",
   "40000001.0.eax[13]",
   "80000008.0.ebx[9]",
-];
+]);

@@ -93,10 +93,10 @@ describe("each rule", () => {
     expect(judge(unaware, immune).verdict).toBe("compatible");
   });
 
-  function withMsrBits(node: NodeProfile, bits: readonly number[]): NodeProfile {
+  function withMsrBits(from: NodeProfile, bits: readonly number[]): NodeProfile {
     const mask = bits.reduce((all, bit) => all | (1n << BigInt(bit)), 0n);
-    const msrs = node.cpu.msrs.map((m) => (m.addr === 0x10a ? { ...m, value: m.value | mask } : m));
-    return { ...node, cpu: { ...node.cpu, msrs } };
+    const msrs = from.cpu.msrs.map((m) => (m.addr === 0x10a ? { ...m, value: m.value | mask } : m));
+    return { ...from, cpu: { ...from.cpu, msrs } };
   }
 
   function changed(leaf: number, subleaf: number, registers: Partial<CpuidEntry>): NodeProfile {

@@ -45,8 +45,8 @@ function lintOfPlan(path: string, asked: readonly string[] | undefined): Lint {
 }
 
 function lintOf(name: string, lines: readonly string[]): Lint {
-  const { templateFor, builtIn } = namedTemplate(name);
-  const linted = { template: templateFor(lines.at(-1) ?? ""), builtIn };
+  const { templateFor, builtIn, armBuiltIn } = namedTemplate(name);
+  const linted = { template: templateFor(lines.at(-1) ?? ""), builtIn, armBuiltIn };
   return (profile) => lintTemplate(linted, profile, lines);
 }
 

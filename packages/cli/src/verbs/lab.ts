@@ -15,7 +15,7 @@ export function addLabVerbs(program: Command, setExit: SetExit): void {
     .option(
       "--nodes <models>",
       "QEMU CPU models with switches: Haswell-noTSX,-avx2,EPYC-Rome",
-      "Skylake-Server,Haswell-noTSX,Haswell-noTSX,-avx2,-bmi2",
+      "Broadwell-noTSX,Haswell-noTSX,Haswell-noTSX,-avx2,-bmi2",
     )
     .option("--pool <which>", "plan, none, or a CPU template: a file or a built-in name", "plan")
     .option("--kernel <path>", "the guests' kernel (default: this machine's, or Debian's)")

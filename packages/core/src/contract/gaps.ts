@@ -1,5 +1,5 @@
 /** What a contract does not say of its guest, by its own content: files can be made by anybody. */
-import { missingArmFacts } from "../arm/plan-arm.ts";
+import { missingArmFacts } from "../arm/facts.ts";
 import { indexEntries, isZero, SIGNIFICANT_INDEX } from "../cpuid.ts";
 import { leafAddress } from "../format/address.ts";
 import { missingFacts } from "../profile/complete.ts";
@@ -19,8 +19,10 @@ function ambiguous({ cpuid }: CpuContract): string[] {
 
 /** Why no verdict may build on a contract; empty where nothing is missing. */
 export function contractGaps(contract: CpuContract): readonly string[] {
-  const { arch, vendor, incomplete, cpuid, msrs, registers } = contract;
-  if (arch === "aarch64") return unique(missingArmFacts({ incomplete, cpu: { registers } }));
+  const { arch, vendor, incomplete, cpuid, msrs, registers, kernel } = contract;
+  if (arch === "aarch64") {
+    return unique(missingArmFacts({ incomplete, cpu: { registers }, host: { kernel } }));
+  }
   if (vendor === undefined) return incomplete;
   const facts = missingFacts({ incomplete, cpu: { msrs } }, indexEntries(cpuid), vendor);
   return unique([...facts, ...ambiguous(contract)]);

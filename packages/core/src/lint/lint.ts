@@ -23,6 +23,16 @@ export interface Linted {
   readonly template: CpuTemplate;
   /** The built-in template it is, if it is one. */
   readonly builtIn: StaticTemplate | undefined;
+  /** The name of the built-in template for aarch64 it is, if it is one. */
+  readonly armBuiltIn?: string | undefined;
+}
+
+/** Registers and vCPU features, which Firecracker on x86 does not take. */
+function lintForeign({ regModifiers, vcpuFeatures }: CpuTemplate): LintFinding[] {
+  if (regModifiers.length + vcpuFeatures.length === 0) return [];
+  const path = regModifiers.length > 0 ? "reg_modifiers" : "vcpu_features";
+  const message = "This is a template for aarch64; Firecracker on x86 refuses it.";
+  return [found("architecture", "error", { path }, message, "Use a template for x86.")];
 }
 
 function lintMissing(view: GuestView, template: CpuTemplate): LintFinding[] {
@@ -111,15 +121,6 @@ function lintFacts({ estimate, incomplete }: NodeProfile): LintFinding[] {
   return [found("unmeasured", "warning", {}, message, fix)];
 }
 
-/** What only Firecracker on aarch64 reads: on x86 it refuses the whole template. */
-function lintForeign({ regModifiers, vcpuFeatures }: CpuTemplate): LintFinding[] {
-  if (regModifiers.length + vcpuFeatures.length === 0) return [];
-  const path = regModifiers.length > 0 ? "reg_modifiers" : "vcpu_features";
-  const message = "This is a template for aarch64; Firecracker on x86 refuses it.";
-  const fix = "Use a template with cpuid_modifiers and msr_modifiers.";
-  return [found("missing-entry", "error", { path }, message, fix)];
-}
-
 function lintView(template: CpuTemplate, cpu: OfferedCpu, vendor: Vendor, line: string) {
   const node = { vendor, ...simulate(cpu, vendor, line) };
   const guest = { vendor, ...simulate(cpu, vendor, line, template) };
@@ -149,7 +150,11 @@ export function lintTemplate(
   const { cpu } = profile;
   const { template } = linted;
   if (cpu.arch === "aarch64") {
-    return [...lintKvm(template, profile), ...lintArmTemplate(template, profile)];
+    return [
+      ...lintKvm(template, profile),
+      ...lintArmTemplate(template, profile, linted.armBuiltIn),
+      ...lintFacts(profile),
+    ];
   }
   const vendor = vendorOfCpu(cpu.cpuid);
   if (vendor === undefined || lines.length === 0) return undefined;

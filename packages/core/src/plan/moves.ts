@@ -42,6 +42,7 @@ const BEYOND_TEMPLATES: ReadonlySet<string> = new Set<RuleId>([
   "msr",
   "arm/identity",
   "arm/invariant",
+  "arm/write",
   "arm/caches",
   "arm/missing",
 ]);

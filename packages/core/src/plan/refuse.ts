@@ -21,6 +21,7 @@ type RefusalCode =
   | "verdict"
   | "lint"
   | "microcode"
+  | "unwritable"
   | "unreachable";
 
 export interface Refusal {

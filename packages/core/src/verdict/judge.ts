@@ -1,5 +1,5 @@
 /** The verdict: may a snapshot with this contract resume on this node? */
-import { missingArmFacts } from "../arm/plan-arm.ts";
+import { missingArmFacts } from "../arm/facts.ts";
 import { compareArm } from "../arm/verdict-arm.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { contractGaps } from "../contract/gaps.ts";
@@ -165,7 +165,7 @@ export function judgePrepared(
     ...judgeCapabilities(contract, profile),
   ];
   if (contract.arch === "aarch64") {
-    findings.push(...compareArm(contract.registers, profile.cpu.registers));
+    findings.push(...compareArm(contract, profile));
     return { verdict: verdictOf(findings), findings };
   }
   findings.push(...judgeTsc(contract, profile));

@@ -32,7 +32,7 @@ interface Gate {
 }
 
 /** A bit whose absence, or presence, other bits of the node may make good. */
-export interface Excuse {
+interface Excuse {
   readonly mask: number;
   readonly backedBy: readonly (readonly string[])[];
   readonly finding: Finding;

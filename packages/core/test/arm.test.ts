@@ -25,6 +25,11 @@ function planned(profiles: readonly NodeProfile[]): ArmPlan {
   return result.plan;
 }
 
+/** As a plan is written whose moves were judged, none of them barred. */
+function asJson(plan: ArmPlan): object {
+  return anyPlanToJson({ ...plan, moves: { judged: 0, barred: [], accepted: undefined } });
+}
+
 function classOf(plan: ArmPlan, name: string) {
   const found = plan.classes.find(({ armClass }) => armClass.nodes.includes(name));
   if (found === undefined) throw new Error(`${name} is in no class`);
@@ -115,8 +120,8 @@ describe("a plan of any pool", () => {
   test("the order of the profiles does not matter", () => {
     fc.assert(
       fc.property(armPool, (profiles) => {
-        const turned = anyPlanToJson(planned(profiles.toReversed()));
-        expect(turned).toEqual(anyPlanToJson(planned(profiles)));
+        const turned = asJson(planned(profiles.toReversed()));
+        expect(turned).toEqual(asJson(planned(profiles)));
       }),
       { numRuns: 40 },
     );
@@ -249,7 +254,7 @@ describe.skipIf(!hasSharedData)("Neoverse N1 and V1", () => {
     for (const from of [whole, less]) {
       for (const to of [whole, less]) expect(verdicts(guestOf(plan, from), to)).toEqual([]);
     }
-    const document = readDocument(JSON.parse(prettyJson(anyPlanToJson(plan))), "x");
+    const document = readDocument(JSON.parse(prettyJson(asJson(plan))), "x");
     expect(document).toMatchObject({ kind: "plan", plan: { arch: "aarch64", guest: plan.guest } });
   });
 

@@ -288,17 +288,16 @@ test("bits without a row that Firecracker overwrites are told by number", () => 
 });
 
 test("an entry without the flag of its leaf is fine as the node has it, and where it is all zero", () => {
-  const entry = (bitmap: string, leaf = "0x1d") => ({
-    leaf,
-    subleaf: "0x0",
-    flags: 0,
-    modifiers: ["eax", "ebx", "ecx", "edx"].map((register) => ({ register, bitmap })),
-  });
-  const template = (bitmap: string) => parseTemplate({ cpuid_modifiers: [entry(bitmap)] });
+  const withBits = (bitmap: string) => {
+    const modifiers = REGISTERS.map((name) => ({ register: name, bitmap }));
+    return parseTemplate({
+      cpuid_modifiers: [{ leaf: "0x1d", subleaf: "0x0", flags: 0, modifiers }],
+    });
+  };
   const found = (bitmap: string, flags?: number) => {
     const own = { leaf: 0x1d, subleaf: 0, flags: flags ?? 0, eax: 0, ebx: 0, ecx: 0, edx: 0 };
     const node = flags === undefined ? new Map() : indexEntries([own]);
-    return checkTemplate(template(bitmap), ALL_LINES, "intel", node).map(({ path }) => path);
+    return checkTemplate(withBits(bitmap), ALL_LINES, "intel", node).map(({ path }) => path);
   };
   const cleared = `0b${"0".repeat(32)}`;
   expect([found(cleared), found(cleared, 1)]).toEqual([[], []]);

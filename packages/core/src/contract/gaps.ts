@@ -24,7 +24,11 @@ export function contractGaps(contract: CpuContract): readonly string[] {
     return unique(missingArmFacts({ incomplete, cpu: { registers }, host: { kernel } }));
   }
   if (vendor === undefined) return incomplete;
-  const facts = missingFacts({ incomplete, cpu: { msrs } }, indexEntries(cpuid), vendor);
+  const facts = missingFacts(
+    { incomplete, cpu: { msrs }, firecracker: [contract.firecracker] },
+    indexEntries(cpuid),
+    vendor,
+  );
   return unique([...facts, ...ambiguous(contract)]);
 }
 

@@ -120,14 +120,15 @@ function hasFeature({ cpuid }: Entries, name: string): boolean {
   return ((word >>> field.lo) & 1) === 1;
 }
 
-function listedMsrs(entries: Entries, msrs: readonly MsrValue[]): string[] {
+/** `emulated`: nobody listed MSRs, and only the one that says what the CPU is matters. */
+function listedMsrs(entries: Entries, msrs: readonly MsrValue[], emulated: boolean): string[] {
   const listed = new Set(msrs.map(({ addr }) => addr));
   const always = LISTED_ALWAYS.filter((addr) => !listed.has(addr));
-  if (always.length > 0) {
+  if (always.length > 0 && !emulated) {
     const names = always.slice(0, 3).map(msrAddress).join(", ");
     return [`the list of MSRs is not whole: KVM always has ${names}`];
   }
-  const promised: (readonly [string, readonly number[]])[] = [...LISTED_WITH];
+  const promised: (readonly [string, readonly number[]])[] = emulated ? [] : [...LISTED_WITH];
   if (entries.vendor === "intel") promised.push(["ARCH_CAPABILITIES", [ARCH_CAPABILITIES]]);
   return promised.flatMap(([feature, addresses]) =>
     hasFeature(entries, feature)
@@ -138,11 +139,17 @@ function listedMsrs(entries: Entries, msrs: readonly MsrValue[]): string[] {
   );
 }
 
+/** A guest that QEMU emulates tells what CPUID it sees; no program of its can read MSRs. */
+function isEmulated({ firecracker }: { readonly firecracker: readonly string[] }): boolean {
+  return firecracker.length > 0 && firecracker.every((version) => version.startsWith("qemu-"));
+}
+
 /** What a profile lacks to be planned or judged with; empty when nothing. */
 export function missingFacts(
   profile: {
     readonly incomplete: readonly string[];
     readonly cpu: { readonly msrs: readonly MsrValue[] };
+    readonly firecracker: readonly string[];
   },
   cpuid: CpuidMap,
   vendor: Vendor,
@@ -155,7 +162,7 @@ export function missingFacts(
     ...countedSubleaves(entries),
     ...leavesOfFeatures(entries),
     ...stateComponents(entries),
-    ...listedMsrs(entries, profile.cpu.msrs),
+    ...listedMsrs(entries, profile.cpu.msrs, isEmulated(profile)),
   ].filter((reason) => !absent.some((known) => reason.startsWith(known)));
   return [...new Set([...profile.incomplete, ...absent, ...others])];
 }

@@ -84,9 +84,17 @@ function lintIdentity(guest: Shown, node: Shown): LintFinding[] {
   if (lacking.length > 0) {
     const what = listOf(titlesOf(lacking));
     const message = `${older}: on that model their kernels do not mitigate ${what}.`;
-    return [found("identity", "error", place, message, "Plan the pool; or leave the model as is.")];
+    return [
+      found(
+        "identity",
+        "error",
+        place,
+        message,
+        "Show a model on which they do, or the node's own.",
+      ),
+    ];
   }
-  return [found("identity", "note", place, `${older}.`, "Fine where it is meant.")];
+  return [found("identity", "note", place, `${older}.`, "Expected if intentional.")];
 }
 
 function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string[]): LintFinding[] {
@@ -97,7 +105,7 @@ function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string
     "note",
     { name },
     `${name} is deprecated since Firecracker 1.5 and will be removed in 2.0.`,
-    "Plan the pool and use its custom templates.",
+    "Use a custom template, such as a plan's.",
   );
   const signature = decodeSignature(node.get(entryKey(1, 0))?.eax ?? 0);
   if (isAcceptedOn(builtIn, signature)) return [gone];

@@ -110,6 +110,9 @@ function split(bytes: Buffer): Split | undefined {
   return { format, header, digest };
 }
 
+/** Bytes that nearly every profile fits into. */
+const SCRATCH = 64 * 1024;
+
 /**
  * Loads profiles. A fleet has thousands of nodes and a few dozen kinds of CPU: where the CPU's
  * part of a file is byte for byte that of a file before, it is not parsed again, and both
@@ -117,8 +120,9 @@ function split(bytes: Buffer): Split | undefined {
  */
 export function profileLoader({ kernel }: ReadFlags = {}): (file: string) => NodeProfile {
   const cpus = new Map<string, OfferedCpu>();
+  const scratch = Buffer.allocUnsafe(SCRATCH);
   return (file) => {
-    const bytes = readInput(file);
+    const bytes = readInput(file, undefined, scratch);
     const parts = split(bytes);
     const known = parts === undefined ? undefined : cpus.get(parts.digest);
     return inFile(file, () => {

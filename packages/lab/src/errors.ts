@@ -18,7 +18,7 @@ export const LAB_ERRORS = {
     exitCode: 2,
     hint: "Give an initramfs (cpio newc, plain or gzip) or a static x86-64 program.",
   },
-  FEW_NODES: { exitCode: 2, hint: "Name at least two: --nodes Skylake-Server,Haswell-noTSX" },
+  FEW_NODES: { exitCode: 2, hint: "Name at least two: --nodes Broadwell-noTSX,Haswell-noTSX" },
   GUEST_FAILED: {
     exitCode: 1,
     hint: "The guest's last words are above; a program that does not ask CPUID needs all it uses.",

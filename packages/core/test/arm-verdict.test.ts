@@ -67,14 +67,20 @@ describe("a field of an ID register", () => {
   });
 
   test("is of those that no kernel lets anybody write: equal or refused", () => {
-    const ccidx = cpu({ "ID_AA64MMFR2_EL1.CCIDX": 1n, "ID_MMFR4_EL1.CCIDX": 1n });
+    const ccidx = cpu({ "ID_AA64MMFR2_EL1.CCIDX": 1n });
     const none = cpu({});
-    const expected = ["arm/write incompatible CCIDX", "arm/write incompatible CCIDX"];
+    const expected = ["arm/write incompatible CCIDX"];
     expect(found(none, armNode("n", ccidx, "6.18.0"))).toEqual(expected);
     expect(found(none, armNode("n", ccidx, "6.1.0"))).toEqual(expected);
     expect(found(none, armNode("n", ccidx, "7.9.0"))).toEqual(
       expected.map((text) => text.replace("incompatible", "unknown")),
     );
+  });
+
+  test("is one of AArch32: fully writable of late, and by patches before", () => {
+    const more = cpu({ "ID_ISAR5_EL1.SHA2": 1n });
+    expect(found(cpu({}), armNode("n", more, "6.18.0"))).toEqual([]);
+    expect(found(cpu({}), armNode("n", more, "6.12.0"))).toEqual(["arm/write unknown SHA2"]);
   });
 
   test("goes by the trial where there is one, whatever the kernel", () => {
@@ -177,6 +183,19 @@ describe("other registers", () => {
     expect(found(guest, armNode("n", node, "5.10.0"))).toEqual([
       "arm/lower incompatible WORKAROUND_3",
     ]);
+  });
+
+  test("a workaround's level: KVM takes a lower one from a snapshot, and keeps its own", () => {
+    const level = (n: bigint) => cpu({ "KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_3.WORKAROUND_3": n });
+    const field = { id: 0x6030_0000_0014_0003n, hi: 3, lo: 0 };
+    const tried = triedNode("b", level(2n), [{ ...field, values: [], ignored: [0n, 1n] }]);
+    for (const node of [armNode("b", level(2n)), tried]) {
+      expect(found(level(1n), node)).toEqual([]);
+      expect(planArm([armNode("a", level(1n)), node], ["1.16"])).toMatchObject({
+        ok: false,
+        refusals: [{ code: "unwritable", nodes: ["b"] }],
+      });
+    }
   });
 });
 

@@ -120,7 +120,7 @@ function judgeField(field: ArmField, promised: bigint, offered: bigint, move: Mo
   const { writer } = move.node;
   if (field.kind === "identity") return identity(field, move.node);
   if (field.merge === "free") return [UNRULED];
-  const taken = takes(field, offered, promised, writer);
+  const taken = takes(field, offered, promised, writer, "restore");
   if (isIgnored(field, promised, move)) {
     const consequence = "KVM takes the old value and ignores it: it never gave guests the feature.";
     return [{ rule: `arm/${field.merge}`, severity: "note", consequence }];

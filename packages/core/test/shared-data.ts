@@ -27,7 +27,7 @@ function shortName(file: string): string {
   return basename(file).replace(/^fingerprint_|host\.json$/g, "");
 }
 
-function loadFingerprint(file: string): NodeProfile {
+export function loadFingerprint(file: string): NodeProfile {
   const document = readDocument(parseJson(readFileSync(file, "utf8")), shortName(file));
   if (document.kind !== "profile") throw new Error(`${file} is no profile`);
   return document.profile;

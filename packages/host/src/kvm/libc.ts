@@ -67,7 +67,7 @@ async function load(): Promise<Libc> {
       withPinned: (size, use) => {
         const pointer = koffi.alloc("uint8_t", size) as object;
         try {
-          const bytes = new Uint8Array(koffi.view(pointer, size) as ArrayBuffer);
+          const bytes = new Uint8Array(koffi.view(pointer, size));
           return use({ address: koffi.address(pointer), bytes });
         } finally {
           koffi.free(pointer);

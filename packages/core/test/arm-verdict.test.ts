@@ -1,6 +1,7 @@
 /** What a resume on aarch64 needs: that KVM takes every register of the snapshot. */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { systemRegister } from "../src/arm/field.ts";
 import { ARM_FIELDS } from "../src/arm/lookup.ts";
@@ -16,7 +17,7 @@ import { formatProfile } from "../src/read/profile.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../src/template/template.ts";
 import { matrixEntries } from "../src/verdict/entries.ts";
 import { judge } from "../src/verdict/judge.ts";
-import { armNode, armRegisters, TAKES_ALL, triedNode } from "./arm-arbitrary.ts";
+import { armCpu, armNode, armRegisters, TAKES_ALL, triedNode } from "./arm-arbitrary.ts";
 import { fingerprint, hasSharedData, sharedFiles } from "./shared-data.ts";
 
 const MIDR = { "MIDR_EL1.MIDR": 0x411f_d401n };
@@ -122,6 +123,44 @@ describe("a field of an ID register", () => {
       "arm/lower incompatible NV",
     ]);
   });
+});
+
+/** KVM_SET_ONE_REG as its trial recorded it, register by register and bit by bit: a second opinion. */
+function naiveRestore(snapshot: readonly ArmRegister[], node: NodeProfile): boolean {
+  return snapshot.every(({ id, value }) => {
+    const own = node.cpu.registers.find((register) => register.id === id)?.value ?? -1n;
+    let rest = own;
+    for (const field of node.kvm?.takenFields ?? []) {
+      if (field.id !== id) continue;
+      const width = BigInt(field.hi - field.lo + 1);
+      const part = (value >> BigInt(field.lo)) & ((1n << width) - 1n);
+      const mask = ((1n << width) - 1n) << BigInt(field.lo);
+      if (field.values.includes(part)) rest = (rest & ~mask) | (part << BigInt(field.lo));
+    }
+    return rest === value;
+  });
+}
+
+test("what is compatible, KVM takes: all that it tried, and nothing else", () => {
+  const small = fc.subarray(TAKES_ALL.filter(({ hi, lo }) => hi - lo === 3));
+  const counts = { compatible: 0, refused: 0 };
+  fc.assert(
+    fc.property(armCpu, armCpu, small, fc.boolean(), (a, b, taken, isLess) => {
+      // Half of the guests are of a lesser CPU, so that enough of them are taken.
+      const least = a.map(({ id, value }, i) => ({ id, value: value & (b[i]?.value ?? 0n) }));
+      const [guest, node] = [isLess ? least : b, triedNode("n", a, taken)];
+      const worst = compareArm({ registers: guest, kernel: "6.1.0" }, node).filter(
+        ({ severity }) => severity !== "note",
+      );
+      if (worst.length === 0) {
+        counts.compatible++;
+        expect(naiveRestore(guest, node)).toBe(true);
+      } else counts.refused++;
+      if (!naiveRestore(guest, node)) expect(worst).not.toEqual([]);
+    }),
+    { numRuns: 150 },
+  );
+  expect(Math.min(counts.compatible, counts.refused)).toBeGreaterThan(5);
 });
 
 describe("other registers", () => {

@@ -3,6 +3,7 @@ import type { KvmFacts, TakenField } from "../profile/kvm-facts.ts";
 import type { ArmField } from "./field.ts";
 import { honours } from "./value.ts";
 import {
+  distributionOf,
   isOlder,
   keepsItsOwn,
   NEWEST_READ,
@@ -13,8 +14,8 @@ import {
 
 /** What is known of how a node's KVM takes writes. */
 export interface ArmWriter {
-  /** The host kernel's release as it is named, and in numbers. */
-  readonly kernel: string | undefined;
+  /** The host kernel's distribution, where its patches are known; else empty. */
+  readonly distribution: string;
   readonly release: Release | undefined;
   /** By register and field; undefined where nobody tried. */
   readonly trial: ReadonlyMap<string, TakenField> | undefined;
@@ -34,7 +35,7 @@ function placeOf({ id, hi, lo }: Place): string {
 export function writerOf(kernel: string | undefined, kvm: KvmFacts | undefined): ArmWriter {
   const fields = kvm?.takenFields;
   return {
-    kernel,
+    distribution: distributionOf(kernel),
     release: releaseOf(kernel),
     trial:
       fields === undefined ? undefined : new Map(fields.map((field) => [placeOf(field), field])),
@@ -70,8 +71,8 @@ const byTrial: Ask = (field, offered, promised, writer, purpose) => {
 };
 
 const byRelease: Ask = (field, offered, promised, writer, purpose) => {
-  const { kernel, release } = writer;
-  const allowed = writability(field, kernel);
+  const { distribution, release } = writer;
+  const allowed = writability(field, distribution);
   if (!honours(offered, promised, field)) return "no";
   if (keepsItsOwn(field)) return purpose === "restore" ? "yes" : "no";
   if (release === undefined) return "unknown";
@@ -91,10 +92,10 @@ export const takes: Ask = (field, offered, promised, writer, purpose) => {
 /** Why, as the end of a sentence about a field that is not taken for certain. */
 export function whyNotTaken(field: ArmField, writer: ArmWriter): string {
   if (writer.trial !== undefined) return "a trial on a vCPU has shown that its KVM refuses it";
-  const { kernel, release } = writer;
+  const { distribution, release } = writer;
   if (keepsItsOwn(field)) return "KVM keeps its own, whatever is written";
   if (release === undefined) return "its host kernel is not known";
-  const since = writability(field, kernel)?.since;
+  const since = writability(field, distribution)?.since;
   const [own, newest] = [release.join("."), NEWEST_READ.join(".")];
   if (since === undefined) {
     return isOlder(NEWEST_READ, release)

@@ -102,8 +102,12 @@ const RULES: readonly Rule[] = [
   { register: "ID_AA64MMFR4_EL1", since: [6, 18], only: ["NV_frac"] },
 ];
 
-function covers({ register, only, except }: Rule, field: ArmField): boolean {
-  if (register !== field.register) return false;
+const RULES_OF = new Map<string, Rule[]>();
+for (const rule of RULES) {
+  RULES_OF.set(rule.register, [...(RULES_OF.get(rule.register) ?? []), rule]);
+}
+
+function covers({ only, except }: Rule, field: ArmField): boolean {
   if (only !== undefined) return only.includes(field.name);
   return except?.includes(field.name) !== true;
 }
@@ -114,13 +118,14 @@ type Writability = Pick<Rule, "since" | "least" | "most">;
 
 /**
  * From which release on, or undefined where no kernel up to {@link NEWEST_READ} allows it.
- * `kernel`: the node's, for the patches that its distribution is known to carry.
+ * `distribution`: the node's, for the patches that it is known to carry.
  */
-export function writability(field: ArmField, kernel = ""): Writability | undefined {
+export function writability(field: ArmField, distribution = ""): Writability | undefined {
   if (isFirmware(field.id)) return FIRMWARE;
-  const distribution = distributionOf(kernel);
-  const isFor = (rule: Rule) => rule.in === undefined || rule.in === distribution;
-  return RULES.find((rule) => covers(rule, field) && isFor(rule));
+  const rules = RULES_OF.get(field.register) ?? [];
+  return rules.find(
+    (rule) => covers(rule, field) && (rule.in === undefined || rule.in === distribution),
+  );
 }
 
 /**

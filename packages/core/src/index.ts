@@ -1,5 +1,6 @@
 /** The public face of `@evenkeel/core`: pure functions over profiles, templates and plans. */
 export type { ArmGivenUp } from "./arm/costs.ts";
+export type { ArmGuest } from "./arm/guest.ts";
 export { armModelText } from "./arm/models.ts";
 export type { ArmPlannedClass } from "./arm/plan-arm.ts";
 export type { ArmRegister, CpuidEntry, MsrValue } from "./cpuid.ts";
@@ -64,6 +65,7 @@ export {
   type ChangedWord,
   type Enforcement,
   type KvmFacts,
+  type TakenField,
 } from "./profile/kvm-facts.ts";
 export {
   PROFILE_SCHEMA,
@@ -97,6 +99,7 @@ export { CPUID_FIELDS, cpuidFields, fieldByName, fieldInfo } from "./tables/look
 export { applyTemplate } from "./template/apply.ts";
 export { LEVELS, levelOf } from "./tables/levels.ts";
 export { decodeSignature, formatFms } from "./tables/models.ts";
+export { applyBitmap32 } from "./template/bitmap.ts";
 export { formatTemplate } from "./template/format.ts";
 export { parseTemplate } from "./template/parse.ts";
 export { EMPTY_TEMPLATE, templateArch, type CpuTemplate } from "./template/template.ts";
@@ -144,6 +147,14 @@ export { bootRequest, type BootAnswer, type BootRequest } from "./verify/boot.ts
 export { compareBoot, type Mismatch, type MismatchOwner } from "./verify/mismatch.ts";
 export { comparePlanned } from "./verify/planned.ts";
 export { changedWords, trialCpuid } from "./verify/read-back.ts";
+export {
+  armBootRequest,
+  compareArmBoot,
+  compareArmPlanned,
+  type ArmBootAnswer,
+  type ArmBootRequest,
+} from "./verify/boot-arm.ts";
+export { armTrials } from "./arm/trial.ts";
 export { inheritContract } from "./contract/inherit.ts";
 export { contractDigest } from "./contract/file.ts";
 export { isAnnouncement, isPromise } from "./tables/masks.ts";

@@ -1,6 +1,7 @@
 /** What a resume on aarch64 needs: that KVM takes every register of the snapshot. */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { systemRegister } from "../src/arm/field.ts";
 import { ARM_FIELDS } from "../src/arm/lookup.ts";
@@ -16,7 +17,7 @@ import { formatProfile } from "../src/read/profile.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../src/template/template.ts";
 import { matrixEntries } from "../src/verdict/entries.ts";
 import { judge } from "../src/verdict/judge.ts";
-import { armNode, armRegisters, TAKES_ALL, triedNode } from "./arm-arbitrary.ts";
+import { armCpu, armNode, armRegisters, TAKES_ALL, triedNode } from "./arm-arbitrary.ts";
 import { fingerprint, hasSharedData, sharedFiles } from "./shared-data.ts";
 
 const MIDR = { "MIDR_EL1.MIDR": 0x411f_d401n };
@@ -67,14 +68,20 @@ describe("a field of an ID register", () => {
   });
 
   test("is of those that no kernel lets anybody write: equal or refused", () => {
-    const ccidx = cpu({ "ID_AA64MMFR2_EL1.CCIDX": 1n, "ID_MMFR4_EL1.CCIDX": 1n });
+    const ccidx = cpu({ "ID_AA64MMFR2_EL1.CCIDX": 1n });
     const none = cpu({});
-    const expected = ["arm/write incompatible CCIDX", "arm/write incompatible CCIDX"];
+    const expected = ["arm/write incompatible CCIDX"];
     expect(found(none, armNode("n", ccidx, "6.18.0"))).toEqual(expected);
     expect(found(none, armNode("n", ccidx, "6.1.0"))).toEqual(expected);
     expect(found(none, armNode("n", ccidx, "7.9.0"))).toEqual(
       expected.map((text) => text.replace("incompatible", "unknown")),
     );
+  });
+
+  test("is one of AArch32: fully writable of late, and by patches before", () => {
+    const more = cpu({ "ID_ISAR5_EL1.SHA2": 1n });
+    expect(found(cpu({}), armNode("n", more, "6.18.0"))).toEqual([]);
+    expect(found(cpu({}), armNode("n", more, "6.12.0"))).toEqual(["arm/write unknown SHA2"]);
   });
 
   test("goes by the trial where there is one, whatever the kernel", () => {
@@ -116,6 +123,45 @@ describe("a field of an ID register", () => {
       "arm/lower incompatible NV",
     ]);
   });
+});
+
+/** KVM_SET_ONE_REG as its trial recorded it, register by register and bit by bit: a second opinion. */
+function naiveRestore(snapshot: readonly ArmRegister[], node: NodeProfile): boolean {
+  return snapshot.every(({ id, value }) => {
+    const own = node.cpu.registers.find((register) => register.id === id)?.value ?? -1n;
+    let rest = own;
+    for (const field of node.kvm?.takenFields ?? []) {
+      if (field.id !== id) continue;
+      const width = BigInt(field.hi - field.lo + 1);
+      const part = (value >> BigInt(field.lo)) & ((1n << width) - 1n);
+      const mask = ((1n << width) - 1n) << BigInt(field.lo);
+      if (field.values.includes(part)) rest = (rest & ~mask) | (part << BigInt(field.lo));
+    }
+    return rest === value;
+  });
+}
+
+test("what is compatible, KVM takes: all that it tried, and nothing else", () => {
+  const small = fc.subarray(TAKES_ALL.filter(({ hi, lo }) => hi - lo === 3));
+  const counts = { compatible: 0, refused: 0 };
+  fc.assert(
+    fc.property(armCpu, armCpu, small, fc.boolean(), (a, b, taken, isLess) => {
+      // Half of the guests are of a lesser CPU, so that enough of them are taken.
+      const least = a.map(({ id, value }, i) => ({ id, value: value & (b[i]?.value ?? 0n) }));
+      const [guest, node] = [isLess ? least : b, triedNode("n", a, taken)];
+      const worst = compareArm({ registers: guest, kernel: "6.1.0" }, node).filter(
+        ({ severity }) => severity !== "note",
+      );
+      const isCompatible = worst.length === 0;
+      counts[isCompatible ? "compatible" : "refused"]++;
+      expect([isCompatible, isCompatible && naiveRestore(guest, node)]).toEqual([
+        isCompatible,
+        isCompatible,
+      ]);
+    }),
+    { numRuns: 150 },
+  );
+  expect(Math.min(counts.compatible, counts.refused)).toBeGreaterThan(5);
 });
 
 describe("other registers", () => {
@@ -177,6 +223,19 @@ describe("other registers", () => {
     expect(found(guest, armNode("n", node, "5.10.0"))).toEqual([
       "arm/lower incompatible WORKAROUND_3",
     ]);
+  });
+
+  test("a workaround's level: KVM takes a lower one from a snapshot, and keeps its own", () => {
+    const level = (n: bigint) => cpu({ "KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_3.WORKAROUND_3": n });
+    const field = { id: 0x6030_0000_0014_0003n, hi: 3, lo: 0 };
+    const tried = triedNode("b", level(2n), [{ ...field, values: [], ignored: [0n, 1n] }]);
+    for (const node of [armNode("b", level(2n)), tried]) {
+      expect(found(level(1n), node)).toEqual([]);
+      expect(planArm([armNode("a", level(1n)), node], ["1.16"])).toMatchObject({
+        ok: false,
+        refusals: [{ code: "unwritable", nodes: ["b"] }],
+      });
+    }
   });
 });
 

@@ -30,7 +30,7 @@ function shortName(file: string): string {
 /** The release that fingerprints are judged under, as an operator would name it. */
 const RELEASE = "1.16.1";
 
-function loadFingerprint(file: string): NodeProfile {
+export function loadFingerprint(file: string): NodeProfile {
   const document = readDocument(parseJson(readFileSync(file, "utf8")), shortName(file));
   if (document.kind !== "profile") throw new Error(`${file} is no profile`);
   // Their tool is from between two releases, of which no verdict can build on formats.

@@ -175,9 +175,9 @@ describe.runIf(hasKvm)("this machine's KVM", () => {
   test("a pinned buffer is where its address says", async () => {
     // Too little room for the list, so KVM writes the number of MSRs there are at the address.
     const pinned = await withKvm("/dev/kvm", ({ fd, libc }) =>
-      libc.withPinned(4, (address, read) => {
-        libc.ioctl(fd, requests.KVM_GET_MSR_INDEX_LIST, Number(address));
-        return decodeRegister(read());
+      libc.withPinned(4, (buffer) => {
+        libc.ioctl(fd, requests.KVM_GET_MSR_INDEX_LIST, Number(buffer.address));
+        return decodeRegister(buffer.bytes);
       }),
     );
     expect(pinned).toBeGreaterThan(10n);

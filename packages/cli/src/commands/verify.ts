@@ -1,34 +1,22 @@
 /** `evenkeel verify`: does this machine really produce what the template or plan says? */
-import { existsSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import {
   compareBoot,
-  compareLines,
   comparePlanned,
-  knownLine,
-  knownVersions,
   prettyJson,
   templateArch,
   type CpuTemplate,
 } from "@evenkeel/core";
 import { bootLive, withKvm } from "@evenkeel/host";
 import { CliError } from "../errors.ts";
-import { loadDocument } from "../input/documents.ts";
-import { installedFirecrackers } from "../input/firecrackers.ts";
 import { loadPlan, loadTemplate } from "../input/shape.ts";
 import { namedTemplate } from "../input/templates.ts";
 import { verifyReport, type Verified } from "../render/verify.ts";
+import { runVerifyArm } from "./verify-arm.ts";
+import { isPlan, linesOf, type VerifyFlags } from "./verify-subject.ts";
 import { plannedClassOf, type PlannedClass } from "./verify-class.ts";
 import { mergeLines, refusedModels, type LineResult } from "./verify-results.ts";
-
-export interface VerifyFlags {
-  readonly firecracker?: readonly string[];
-  readonly name?: string;
-  readonly firecrackerDir?: string;
-  readonly kvm: string;
-  readonly json?: boolean;
-}
 
 /** What is to be verified. */
 interface Subject {
@@ -40,12 +28,6 @@ interface Subject {
   readonly lines: readonly string[] | undefined;
 }
 
-/** A directory is a plan's; a file says itself what it is. */
-function isPlan(path: string): boolean {
-  if (!existsSync(path)) return false;
-  return statSync(path).isDirectory() || loadDocument(path).kind === "plan";
-}
-
 async function subjectOf(what: string, node: string, kvm: string): Promise<Subject> {
   if (!isPlan(what)) return { ...namedTemplate(what), planned: undefined, lines: undefined };
   const { plan, file } = loadPlan(what);
@@ -54,18 +36,9 @@ async function subjectOf(what: string, node: string, kvm: string): Promise<Subje
   return { templateFor: () => template, builtIn: undefined, planned, lines: plan.firecracker };
 }
 
-async function linesOf(flags: VerifyFlags, subject: Subject): Promise<string[]> {
-  const asked = flags.firecracker?.flatMap((list) => list.split(","));
-  const versions =
-    asked ??
-    subject.lines ??
-    knownVersions((await installedFirecrackers(flags.firecrackerDir)).versions).lines;
-  return [...new Set(versions.map(knownLine))].toSorted(compareLines);
-}
-
 function refuseArm(template: CpuTemplate, what: string): void {
-  if (templateArch(template) === "aarch64" || process.arch === "arm64") {
-    throw new CliError("USAGE", `${what}: verify is for x86 nodes and their templates`);
+  if (templateArch(template) === "aarch64") {
+    throw new CliError("USAGE", `${what} is for aarch64, and this machine is x86`);
   }
 }
 
@@ -99,8 +72,9 @@ async function verifyLines(
 
 export async function runVerify(what: string, flags: VerifyFlags): Promise<number> {
   const node = flags.name ?? hostname();
+  if (process.arch === "arm64") return runVerifyArm(what, node, flags);
   const subject = await subjectOf(what, node, flags.kvm);
-  const lines = await linesOf(flags, subject);
+  const lines = await linesOf(flags, subject.lines);
   const results = await verifyLines(subject, lines, what, flags.kvm);
   const verified: Verified = {
     subject: what,

@@ -9,7 +9,6 @@ import { describesCpu, isAlwaysThere, isCacheGeometry } from "./lookup.ts";
 import { armModel } from "./models.ts";
 import { MIDR_EL1, MPIDR_EL1 } from "./others.ts";
 import { writerOf, type ArmWriter } from "./takes.ts";
-import { distributionOf } from "./writable.ts";
 
 export interface ArmClass {
   /** Stable: depends on nothing but what a guest can see. */
@@ -72,12 +71,11 @@ export function groupArmClasses(profiles: readonly NodeProfile[]): ArmClass[] {
 
 /** Text that is the same where two nodes' KVMs are known to take the same writes. */
 export function armWriterKey({ host, kvm }: NodeProfile): string {
-  const { release, kernel } = writerOf(host.kernel, kvm);
-  const own = distributionOf(kernel);
+  const { release, distribution } = writerOf(host.kernel, kvm);
   const fields = kvm?.takenFields?.map(({ id, hi, lo, values, ignored }) =>
     [id.toString(16), hi, lo, values.join(), ignored.join()].join(":"),
   );
-  return `${release?.join(".") ?? "?"} ${own} ${fields?.join(" ") ?? "untried"}`;
+  return `${release?.join(".") ?? "?"} ${distribution} ${fields?.join(" ") ?? "untried"}`;
 }
 
 /** `members` sorted by name. */

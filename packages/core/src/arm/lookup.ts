@@ -70,10 +70,16 @@ export function describesCpu(id: bigint): boolean {
   );
 }
 
+const reserved = new Map([...byId.keys()].map((id) => [id, reservedOf(id)]));
+
+function reservedOf(id: bigint): bigint {
+  return armFields(id).reduce((mask, { hi, lo }) => mask & ~mask64(hi, lo), 2n ** 64n - 1n);
+}
+
 /** Bits that no row covers, in a register that describes the CPU. */
 export function armReservedMask(id: bigint): bigint {
   if (!describesCpu(id)) return 0n;
-  return armFields(id).reduce((mask, { hi, lo }) => mask & ~mask64(hi, lo), 2n ** 64n - 1n);
+  return reserved.get(id) ?? reservedOf(id);
 }
 
 /** Whether a plan decides over a field; the others stay as each node has them. */

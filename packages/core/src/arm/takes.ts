@@ -2,18 +2,29 @@
 import type { KvmFacts, TakenField } from "../profile/kvm-facts.ts";
 import type { ArmField } from "./field.ts";
 import { honours } from "./value.ts";
-import { isOlder, NEWEST_READ, releaseOf, writability, type Release } from "./writable.ts";
+import {
+  distributionOf,
+  isOlder,
+  keepsItsOwn,
+  NEWEST_READ,
+  releaseOf,
+  writability,
+  type Release,
+} from "./writable.ts";
 
 /** What is known of how a node's KVM takes writes. */
 export interface ArmWriter {
-  /** The host kernel's release as it is named, and in numbers. */
-  readonly kernel: string | undefined;
+  /** The host kernel's distribution, where its patches are known; else empty. */
+  readonly distribution: string;
   readonly release: Release | undefined;
   /** By register and field; undefined where nobody tried. */
   readonly trial: ReadonlyMap<string, TakenField> | undefined;
 }
 
 export type Answer = "yes" | "no" | "unknown";
+
+/** What a write is for: a restore has to be taken, and what a template writes has to stay as well. */
+type Purpose = "restore" | "template";
 
 type Place = Pick<ArmField, "id" | "hi" | "lo">;
 
@@ -24,7 +35,7 @@ function placeOf({ id, hi, lo }: Place): string {
 export function writerOf(kernel: string | undefined, kvm: KvmFacts | undefined): ArmWriter {
   const fields = kvm?.takenFields;
   return {
-    kernel,
+    distribution: distributionOf(kernel),
     release: releaseOf(kernel),
     trial:
       fields === undefined ? undefined : new Map(fields.map((field) => [placeOf(field), field])),
@@ -43,40 +54,48 @@ function takesServices(taken: readonly bigint[], offered: bigint, promised: bigi
   return gone.every((bit, i) => bit === "0" || taken.includes(offered & ~(1n << BigInt(i))));
 }
 
-function byTrial(field: ArmField, offered: bigint, promised: bigint, writer: ArmWriter): Answer {
-  const taken = triedField(writer, field)?.values ?? [];
-  if (taken.includes(promised)) return "yes";
-  return field.merge === "and" && takesServices(taken, offered, promised) ? "yes" : "no";
-}
-
-function byRelease(field: ArmField, offered: bigint, promised: bigint, writer: ArmWriter): Answer {
-  const { kernel, release } = writer;
-  const allowed = writability(field, kernel);
-  if (!honours(offered, promised, field)) return "no";
-  if (release === undefined) return "unknown";
-  if (allowed === undefined) return isOlder(NEWEST_READ, release) ? "unknown" : "no";
-  if (isOlder(release, allowed.since)) return "unknown";
-  return promised >= (allowed.least ?? 0n) ? "yes" : "no";
-}
-
-/** KVM_SET_ONE_REG with `promised` where the vCPU has `offered`. */
-export function takes(
+type Ask = (
   field: ArmField,
   offered: bigint,
   promised: bigint,
   writer: ArmWriter,
-): Answer {
+  purpose: Purpose,
+) => Answer;
+
+const byTrial: Ask = (field, offered, promised, writer, purpose) => {
+  const { values = [], ignored = [] } = triedField(writer, field) ?? {};
+  if (values.includes(promised)) return "yes";
+  if (field.merge === "and" && takesServices(values, offered, promised)) return "yes";
+  const isHarmless = purpose === "restore" && honours(offered, promised, field);
+  return isHarmless && ignored.includes(promised) ? "yes" : "no";
+};
+
+const byRelease: Ask = (field, offered, promised, writer, purpose) => {
+  const { distribution, release } = writer;
+  const allowed = writability(field, distribution);
+  if (!honours(offered, promised, field)) return "no";
+  if (keepsItsOwn(field)) return purpose === "restore" ? "yes" : "no";
+  if (release === undefined) return "unknown";
+  if (allowed === undefined) return isOlder(NEWEST_READ, release) ? "unknown" : "no";
+  if (isOlder(release, allowed.since)) return "unknown";
+  const { least = 0n, most = promised } = allowed;
+  return promised >= least && promised <= most ? "yes" : "no";
+};
+
+/** KVM_SET_ONE_REG with `promised` where the vCPU has `offered`. */
+export const takes: Ask = (field, offered, promised, writer, purpose) => {
   if (offered === promised) return "yes";
   const ask = writer.trial === undefined ? byRelease : byTrial;
-  return ask(field, offered, promised, writer);
-}
+  return ask(field, offered, promised, writer, purpose);
+};
 
 /** Why, as the end of a sentence about a field that is not taken for certain. */
 export function whyNotTaken(field: ArmField, writer: ArmWriter): string {
   if (writer.trial !== undefined) return "a trial on a vCPU has shown that its KVM refuses it";
-  const { kernel, release } = writer;
+  const { distribution, release } = writer;
+  if (keepsItsOwn(field)) return "KVM keeps its own, whatever is written";
   if (release === undefined) return "its host kernel is not known";
-  const since = writability(field, kernel)?.since;
+  const since = writability(field, distribution)?.since;
   const [own, newest] = [release.join("."), NEWEST_READ.join(".")];
   if (since === undefined) {
     return isOlder(NEWEST_READ, release)

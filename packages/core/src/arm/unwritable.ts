@@ -22,7 +22,7 @@ function answersOf({ armClass, template }: ArmEmitted, writer: ArmWriter) {
     const own = armClass.registers.get(modifier.addr) ?? 0n;
     const shown = applyWideBitmap(own, modifier);
     return armFields(modifier.addr).map((field) => {
-      const answer = takes(field, armValue(own, field), armValue(shown, field), writer);
+      const answer = takes(field, armValue(own, field), armValue(shown, field), writer, "template");
       return { field, answer };
     });
   });

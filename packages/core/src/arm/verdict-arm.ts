@@ -28,24 +28,51 @@ import { CACHES_SINCE, formatRelease, IDENTITY_SINCE, isOlder } from "./writable
 /** An aarch64 node made ready to be compared with many contracts. */
 export interface ArmNode {
   readonly registers: ReadonlyMap<bigint, bigint>;
+  readonly values: ReadonlyMap<Key, bigint>;
   readonly writer: ArmWriter;
 }
 
 const WORD = mask64(63, 0);
 
-const nodes = new WeakMap<NodeProfile, ArmNode>();
+/** A number in place of KVM's ids, whose bits 47 to 32 are zero: looked up several times faster. */
+type Key = number | bigint;
 
-/** Prepared once per profile. */
-export function armNode(profile: NodeProfile): ArmNode {
-  const known = nodes.get(profile);
-  if (known !== undefined) return known;
-  const node = {
-    registers: new Map(profile.cpu.registers.map(({ id, value }) => [id, value & WORD])),
-    writer: writerOf(profile.host.kernel, profile.kvm),
-  };
-  nodes.set(profile, node);
-  return node;
+function keyOf(id: bigint): Key {
+  const high = Number(id >> 32n);
+  return high % 0x1_0000 === 0 ? (high / 0x1_0000) * 2 ** 32 + Number(id & 0xffff_ffffn) : id;
 }
+
+/** Of values that never change, what was made of them once. */
+function remembered<K extends object, V>(make: (key: K) => V): (key: K) => V {
+  const known = new WeakMap<K, V>();
+  return (key) => {
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const made = make(key);
+    known.set(key, made);
+    return made;
+  };
+}
+
+export const armNode = remembered(({ cpu, host, kvm }: NodeProfile): ArmNode => {
+  const registers = cpu.registers.map(({ id, value }) => [id, value & WORD] as const);
+  return {
+    registers: new Map(registers),
+    values: new Map(registers.map(([id, value]) => [keyOf(id), value])),
+    writer: writerOf(host.kernel, kvm),
+  };
+});
+
+interface PromisedRegister extends ArmRegister {
+  readonly key: Key;
+}
+
+/** Sorted by id. */
+const promisedOf = remembered((registers: readonly ArmRegister[]): readonly PromisedRegister[] =>
+  registers
+    .map(({ id, value }) => ({ id, value: value & WORD, key: keyOf(id) }))
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+);
 
 type Found = Pick<Finding, "rule" | "severity" | "consequence">;
 
@@ -120,7 +147,7 @@ function judgeField(field: ArmField, promised: bigint, offered: bigint, move: Mo
   const { writer } = move.node;
   if (field.kind === "identity") return identity(field, move.node);
   if (field.merge === "free") return [UNRULED];
-  const taken = takes(field, offered, promised, writer);
+  const taken = takes(field, offered, promised, writer, "restore");
   if (isIgnored(field, promised, move)) {
     const consequence = "KVM takes the old value and ignores it: it never gave guests the feature.";
     return [{ rule: `arm/${field.merge}`, severity: "note", consequence }];
@@ -204,14 +231,17 @@ function missing({ id, value }: ArmRegister): Finding[] {
   ];
 }
 
-function judgeRegister(register: ArmRegister, move: Move): Finding[] {
-  const { id, value } = register;
-  const offered = move.node.registers.get(id);
+const NOTHING: readonly Finding[] = [];
+
+function judgeRegister(register: PromisedRegister, move: Move): readonly Finding[] {
+  const { id, key, value } = register;
+  const offered = move.node.values.get(key);
+  if (offered === value) return NOTHING;
   if (offered === undefined) return missing(register);
-  if (offered === value || id === MPIDR_EL1) return [];
+  if (id === MPIDR_EL1) return NOTHING;
   if (isCacheGeometry(id)) return judgeCaches(register, offered, move.node);
   // What is left of the others is a vCPU's state, which a restore sets as it was.
-  if (!describesCpu(id)) return [];
+  if (!describesCpu(id)) return NOTHING;
   return [...judgeFields(register, offered, move), ...judgeReserved(register, offered)];
 }
 
@@ -240,14 +270,10 @@ export function compareArm(
   profile: NodeProfile,
 ): Finding[] {
   const node = armNode(profile);
-  const midr = registers.find(({ id }) => id === MIDR_EL1)?.value;
+  const promised = promisedOf(registers);
+  const midr = promised.find(({ id }) => id === MIDR_EL1)?.value;
   const move = { node, sameModel: midr !== undefined && midr === node.registers.get(MIDR_EL1) };
-  const findings = registers
-    .flatMap(({ id, value }) => {
-      const found = judgeRegister({ id, value: value & WORD }, move);
-      return found.length === 0 ? [] : [{ id, found }];
-    })
-    .toSorted((a, b) => (a.id < b.id ? -1 : 1))
-    .flatMap(({ found }) => found);
-  return showsOwnRegisters(kernel) ? [...ownRegisters(node), ...findings] : findings;
+  const findings = showsOwnRegisters(kernel) ? ownRegisters(node) : [];
+  for (const register of promised) findings.push(...judgeRegister(register, move));
+  return findings;
 }

@@ -5,6 +5,7 @@
  * Sources: Linux arch/arm64/kvm/sys_regs.c, hypercalls.c and psci.c at the releases named, and the
  * KVM/arm64 pull requests for them.
  */
+import { AA32_FIELDS } from "./aa32.ts";
 import type { ArmField } from "./field.ts";
 import { isFirmware } from "./lookup.ts";
 
@@ -21,11 +22,18 @@ interface Rule {
   readonly except?: readonly string[];
   /** KVM takes nothing below, whatever the CPU has. */
   readonly least?: bigint;
+  /** KVM takes nothing above. */
+  readonly most?: bigint;
   /** Only kernels of this distribution, as their release is named. */
   readonly in?: string;
 }
 
 const DEBUG_V8 = 6n;
+
+const AA32_REGISTERS = [...new Set(AA32_FIELDS.map(({ register }) => register))].filter(
+  // Hidden from guests, and so no other value than 0 is taken.
+  (register) => register !== "ID_DFR1_EL1",
+);
 
 /**
  * Amazon Linux 2023 carries a series of patches for writable ID registers in its 6.1. What it takes
@@ -50,8 +58,8 @@ const RULES: readonly Rule[] = [
   { ...AMAZON, register: "ID_AA64MMFR2_EL1", only: ["AT"] },
   { register: "ID_AA64PFR0_EL1", since: [5, 10], only: ["CSV2"] },
   { register: "ID_AA64PFR0_EL1", since: [5, 11], only: ["CSV3"] },
-  { register: "ID_AA64DFR0_EL1", since: [6, 2], only: ["PMUVer"] },
-  { register: "ID_DFR0_EL1", since: [6, 2], only: ["PerfMon"] },
+  { register: "ID_AA64DFR0_EL1", since: [6, 2], only: ["PMUVer"], most: 7n },
+  { register: "ID_DFR0_EL1", since: [6, 2], only: ["PerfMon"], most: 7n },
   {
     register: "ID_AA64PFR0_EL1",
     since: [6, 7],
@@ -86,34 +94,47 @@ const RULES: readonly Rule[] = [
   { register: "ID_AA64MMFR3_EL1", since: [6, 13], only: ["TCRX", "S1PIE", "S1POE"] },
   { register: "ID_AA64MMFR0_EL1", since: [6, 16], only: ["TGran4_2", "TGran64_2", "TGran16_2"] },
   { register: "ID_AA64PFR0_EL1", since: [6, 18], only: ["GIC"] },
+  // And in stable lines of late 2025: "KVM: arm64: Make all 32bit ID registers fully writable".
+  ...AA32_REGISTERS.map((register): Rule => ({ register, since: [6, 18] })),
   { register: "ID_AA64PFR2_EL1", since: [6, 18], only: ["FPMR"] },
   { register: "ID_AA64FPFR0_EL1", since: [6, 18] },
   { register: "ID_AA64ISAR3_EL1", since: [6, 18], only: ["FPRCVT", "FAMINMAX"] },
   { register: "ID_AA64MMFR4_EL1", since: [6, 18], only: ["NV_frac"] },
 ];
 
-function covers({ register, only, except }: Rule, field: ArmField): boolean {
-  if (register !== field.register) return false;
+const RULES_OF = new Map<string, Rule[]>();
+for (const rule of RULES) {
+  RULES_OF.set(rule.register, [...(RULES_OF.get(rule.register) ?? []), rule]);
+}
+
+function covers({ only, except }: Rule, field: ArmField): boolean {
   if (only !== undefined) return only.includes(field.name);
   return except?.includes(field.name) !== true;
 }
 
-const FIRMWARE: Pick<Rule, "since" | "least"> = { since: [5, 0] };
+const FIRMWARE: Pick<Rule, "since"> = { since: [5, 0] };
 
-export interface Writability {
-  readonly since: Release;
-  readonly least?: bigint;
-}
+type Writability = Pick<Rule, "since" | "least" | "most">;
 
 /**
  * From which release on, or undefined where no kernel up to {@link NEWEST_READ} allows it.
- * `kernel`: the node's, for the patches that its distribution is known to carry.
+ * `distribution`: the node's, for the patches that it is known to carry.
  */
-export function writability(field: ArmField, kernel = ""): Writability | undefined {
+export function writability(field: ArmField, distribution = ""): Writability | undefined {
   if (isFirmware(field.id)) return FIRMWARE;
-  const distribution = distributionOf(kernel);
-  const isFor = (rule: Rule) => rule.in === undefined || rule.in === distribution;
-  return RULES.find((rule) => covers(rule, field) && isFor(rule));
+  const rules = RULES_OF.get(field.register) ?? [];
+  return rules.find(
+    (rule) => covers(rule, field) && (rule.in === undefined || rule.in === distribution),
+  );
+}
+
+/**
+ * Levels of the firmware's workarounds: KVM takes a snapshot's that asks for no more than it has,
+ * and goes on to answer guests by what it has.
+ * Source: `kvm_arm_set_fw_reg` in Linux arch/arm64/kvm/hypercalls.c.
+ */
+export function keepsItsOwn({ register }: ArmField): boolean {
+  return register.startsWith("KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_");
 }
 
 /** The distribution among those that rules name, by a kernel's release; else empty. */

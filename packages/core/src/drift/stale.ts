@@ -1,4 +1,5 @@
 /** Whether a node's profile still describes the machine that it is used on. */
+import { armWriterKey } from "../arm/class.ts";
 import { isSameTsc } from "../firecracker/tsc.ts";
 import { kernelLine } from "../profile/kernel.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
@@ -44,6 +45,14 @@ function enforcementChange(before: NodeProfile, now: NodeProfile): string[] {
   return [`enforcement: ${is ?? "templates have an effect now"}`];
 }
 
+/** aarch64: a template or a snapshot that was taken and is not, or the other way round. */
+function writesChange(before: NodeProfile, now: NodeProfile): string[] {
+  if (now.cpu.arch !== "aarch64") return [];
+  if (before.kvm?.takenFields === undefined || now.kvm?.takenFields === undefined) return [];
+  if (armWriterKey(before) === armWriterKey(now)) return [];
+  return ["ID registers: KVM takes other values for their fields now"];
+}
+
 function tscChange({ tsc: before }: NodeProfile, { tsc: now }: NodeProfile): string[] {
   if (before === undefined || now === undefined) return [];
   const changes: string[] = [];
@@ -84,6 +93,7 @@ export function staleProfile(before: NodeProfile, now: NodeProfile): Staleness {
   const matters = [
     ...drift.changes.seen.map(({ name, address, a, b }) => change(`${name} (${address})`, a, b)),
     ...enforcementChange(before, now),
+    ...writesChange(before, now),
     ...tscChange(before, now),
     ...host.matters,
   ];

@@ -50,7 +50,7 @@ const LEAVE_OUT = "Leave these fields out of the template, or this node out of t
 function lintWrites(place: Place, changed: readonly Changed[], { writer }: ArmNode): LintFinding[] {
   const groups = new Map<string, { answer: Answer; why: string; names: string[] }>();
   for (const { field, own, shown } of changed) {
-    const answer = takes(field, own, shown, writer);
+    const answer = takes(field, own, shown, writer, "template");
     if (answer === "yes") continue;
     const why = whyNotTaken(field, writer);
     const group = groups.get(`${answer} ${why}`);

@@ -1,21 +1,26 @@
 /**
- * What aarch64's KVM is asked: the registers of a vCPU and their values.
+ * aarch64's KVM: the registers of a vCPU, read and written.
  * Source: https://docs.kernel.org/virt/kvm/api.html#kvm-get-reg-list and #kvm-arm-vcpu-init.
- * Written from that document; no aarch64 machine has run it yet.
  */
-import type { ArmRegister } from "@evenkeel/core";
+import { applyBitmap32, type ArmRegister, type CpuTemplate } from "@evenkeel/core";
+import { HostError } from "../errors.ts";
 import { call, callForList, withVcpu, withVm, type KvmHandle } from "./device.ts";
+import { errnoText } from "./libc.ts";
 import {
   KVM_ARM_PREFERRED_TARGET,
+  KVM_ARM_VCPU_FINALIZE,
   KVM_ARM_VCPU_INIT,
   KVM_GET_ONE_REG,
   KVM_GET_REG_LIST,
+  KVM_SET_ONE_REG,
 } from "./requests.ts";
 import {
   addVcpuFeature,
+  changeVcpuFeatures,
   decodeRegister,
   decodeRegList,
   encodeOneReg,
+  encodeRegister,
   registerSize,
   regListBuffer,
   vcpuInitBuffer,
@@ -25,6 +30,8 @@ const REGISTERS = 512;
 
 /** KVM_ARM_VCPU_PSCI_0_2: Firecracker gives it to every vCPU. */
 const PSCI_0_2 = 2;
+/** KVM_ARM_VCPU_SVE, which has to be finalized before registers can be read. */
+const SVE = 4;
 
 /** Templates reach registers up to 128 bits; the vector registers are state, not CPU. */
 const WIDEST = 16;
@@ -47,26 +54,66 @@ const LEFT_OUT: ReadonlySet<bigint> = new Set([
   KVM_REG_ARM64_U64 | (0x10n << 16n) | 0x40n, // the program counter
 ]);
 
-function readRegister(vcpu: KvmHandle, id: bigint): bigint {
-  return vcpu.libc.withPinned(registerSize(id), (address, read) => {
-    call(vcpu, KVM_GET_ONE_REG, encodeOneReg(id, address));
-    return decodeRegister(read());
-  });
-}
+type VcpuFeatures = CpuTemplate["vcpuFeatures"];
 
-/** The registers of a vCPU as Firecracker initializes it, sorted by id. */
-export function armRegisters(kvm: KvmHandle): ArmRegister[] {
+/** A vCPU as Firecracker initializes it, for the time of `use`. Throws KVM_FAILED. */
+export function withArmVcpu<T>(
+  kvm: KvmHandle,
+  use: (vcpu: KvmHandle) => T,
+  features: VcpuFeatures = [],
+): T {
   return withVm(kvm, (vm) => {
     const init = vcpuInitBuffer();
     call(vm, KVM_ARM_PREFERRED_TARGET, init);
     addVcpuFeature(init, PSCI_0_2);
+    let hasSve = false;
+    for (const { index, ...bitmap } of features) {
+      changeVcpuFeatures(init, index, (word) => {
+        const changed = applyBitmap32(word, bitmap);
+        if (index === 0) hasSve = ((changed >>> SVE) & 1) === 1;
+        return changed;
+      });
+    }
     return withVcpu(vm, 0, (vcpu) => {
       call(vcpu, KVM_ARM_VCPU_INIT, init);
-      const ids = decodeRegList(callForList(vcpu, KVM_GET_REG_LIST, REGISTERS, regListBuffer));
-      return ids
-        .filter((id) => registerSize(id) <= WIDEST && !LEFT_OUT.has(id))
-        .map((id) => ({ id, value: readRegister(vcpu, id) }))
-        .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+      if (hasSve) call(vcpu, KVM_ARM_VCPU_FINALIZE, encodeRegister(BigInt(SVE), 4));
+      return use(vcpu);
     });
   });
+}
+
+/** Throws KVM_FAILED. */
+export function readArmRegister(vcpu: KvmHandle, id: bigint): bigint {
+  return vcpu.libc.withPinned(registerSize(id), (buffer) => {
+    call(vcpu, KVM_GET_ONE_REG, encodeOneReg(id, buffer.address));
+    return decodeRegister(buffer.bytes);
+  });
+}
+
+/** KVM's error in words; undefined where it took the value. */
+export function writeArmRegister(vcpu: KvmHandle, { id, value }: ArmRegister): string | undefined {
+  const size = registerSize(id);
+  return vcpu.libc.withPinned(size, (buffer) => {
+    buffer.bytes.set(encodeRegister(value, size));
+    const argument = encodeOneReg(id, buffer.address);
+    const { result, errno } = vcpu.libc.ioctl(vcpu.fd, KVM_SET_ONE_REG, argument);
+    return result < 0 ? errnoText(errno) : undefined;
+  });
+}
+
+/** Writes back what was there; throws KVM_FAILED where KVM does not take it any more. */
+export function restoreArmRegister(vcpu: KvmHandle, register: ArmRegister): void {
+  const why = writeArmRegister(vcpu, register);
+  if (why === undefined) return;
+  const id = `0x${register.id.toString(16)}`;
+  throw new HostError("KVM_FAILED", `${KVM_SET_ONE_REG.name} of ${id}, as it was: ${why}`);
+}
+
+/** The registers of a vCPU, sorted by id. */
+export function armRegisters(vcpu: KvmHandle): ArmRegister[] {
+  const ids = decodeRegList(callForList(vcpu, KVM_GET_REG_LIST, REGISTERS, regListBuffer));
+  return ids
+    .filter((id) => registerSize(id) <= WIDEST && !LEFT_OUT.has(id))
+    .map((id) => ({ id, value: readArmRegister(vcpu, id) }))
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }

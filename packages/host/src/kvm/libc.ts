@@ -15,8 +15,14 @@ export interface Libc {
   ioctl(fd: number, request: Request, argument?: Uint8Array | number): Answer;
   /** x86-64 only. */
   archPrctl(code: number, argument: Uint8Array | number): Answer;
-  /** A buffer that stays where it is, and its address, for structs that hold a pointer. */
-  withPinned<T>(size: number, use: (address: bigint, read: () => Uint8Array) => T): T;
+  /** A buffer that stays where it is, for structs that hold a pointer. */
+  withPinned<T>(size: number, use: (buffer: Pinned) => T): T;
+}
+
+interface Pinned {
+  readonly address: bigint;
+  /** The buffer itself; not to be kept. */
+  readonly bytes: Uint8Array;
 }
 
 export const EINTR = 4;
@@ -61,9 +67,8 @@ async function load(): Promise<Libc> {
       withPinned: (size, use) => {
         const pointer = koffi.alloc("uint8_t", size) as object;
         try {
-          return use(koffi.address(pointer), () =>
-            Uint8Array.from(koffi.decode(pointer, koffi.array("uint8_t", size)) as Uint8Array),
-          );
+          const bytes = new Uint8Array(koffi.view(pointer, size));
+          return use({ address: koffi.address(pointer), bytes });
         } finally {
           koffi.free(pointer);
         }

@@ -52,5 +52,7 @@ export const KVM_SET_CPUID2 = request("KVM_SET_CPUID2", 0x90, "in", 8);
 export const KVM_GET_CPUID2 = request("KVM_GET_CPUID2", 0x91, "both", 8);
 export const KVM_GET_TSC_KHZ = request("KVM_GET_TSC_KHZ", 0xa3);
 export const KVM_GET_ONE_REG = request("KVM_GET_ONE_REG", 0xab, "in", 16);
+export const KVM_SET_ONE_REG = request("KVM_SET_ONE_REG", 0xac, "in", 16);
+export const KVM_ARM_VCPU_FINALIZE = request("KVM_ARM_VCPU_FINALIZE", 0xc2, "in", 4);
 export const KVM_ARM_VCPU_INIT = request("KVM_ARM_VCPU_INIT", 0xae, "in", 32);
 export const KVM_GET_REG_LIST = request("KVM_GET_REG_LIST", 0xb0, "both", 8);

@@ -126,9 +126,25 @@ export function decodeRegister(bytes: Uint8Array): bigint {
   return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
 }
 
+/** The same, little-endian, in `size` bytes. */
+export function encodeRegister(value: bigint, size: number): Uint8Array {
+  return Uint8Array.from({ length: size }, (_, i) => Number((value >> BigInt(i * 8)) & 0xffn));
+}
+
 /** `struct kvm_vcpu_init`: target and seven words of feature bits. */
 export function vcpuInitBuffer(): Uint8Array {
   return new Uint8Array(32);
+}
+
+/** Changes a word of feature bits in a `struct kvm_vcpu_init`. */
+export function changeVcpuFeatures(
+  init: Uint8Array,
+  index: number,
+  change: (word: number) => number,
+): void {
+  const at = 4 + index * 4;
+  const view = viewOf(init);
+  view.setUint32(at, change(view.getUint32(at, LITTLE)) >>> 0, LITTLE);
 }
 
 /** Sets a feature's bit in a `struct kvm_vcpu_init`. */

@@ -11,7 +11,8 @@ import {
   type Vendor,
 } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
-import { armRegisters } from "../kvm/arm.ts";
+import { armRegisters, withArmVcpu } from "../kvm/arm.ts";
+import { tryWrites } from "../kvm/arm-trial.ts";
 import { apiVersion, capabilities, KVM_PATH, withKvm, type KvmHandle } from "../kvm/device.ts";
 import { tryEnforcement } from "../kvm/enforcement.ts";
 import {
@@ -98,16 +99,22 @@ function readX86(kvm: KvmHandle, backend: string | undefined): Reading {
 }
 
 function readArm(kvm: KvmHandle, backend: string | undefined): Reading {
+  const incomplete: string[] = [];
+  const registers = withArmVcpu(kvm, (vcpu) => armRegisters(vcpu));
+  const takenFields = attempt("what KVM lets be written is not known", incomplete, () =>
+    tryWrites(kvm, registers),
+  );
   return {
-    cpu: { arch: "aarch64", view: "kvm", cpuid: [], msrs: [], registers: armRegisters(kvm) },
+    cpu: { arch: "aarch64", view: "kvm", cpuid: [], msrs: [], registers },
     kvm: {
       apiVersion: apiVersion(kvm),
       ...(backend === undefined ? {} : { backend }),
       capabilities: capabilities(kvm),
       featureMsrs: [],
       unreadableMsrs: [],
+      ...(takenFields === undefined ? {} : { takenFields }),
     },
-    incomplete: [],
+    incomplete,
   };
 }
 

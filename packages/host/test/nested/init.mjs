@@ -1,6 +1,6 @@
 /**
  * Process 1 of the emulated machine: brings up KVM, runs the commands it was given, and reports
- * each on the second serial line as one line of JSON. Node is the whole userland.
+ * each on a serial line as one line of JSON. Node is the whole userland.
  */
 import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
@@ -26,11 +26,19 @@ for (const [type, path] of [
   mount(type, path, type, 0, "");
 }
 
-const report = openSync("/dev/ttyS1", "w");
-const send = (line) => writeSync(report, `${JSON.stringify(line)}\n`);
+const {
+  modules,
+  commands,
+  port = "/dev/ttyS1",
+} = JSON.parse(readFileSync("/app/work.json", "utf8"));
+const report = openSync(port, "w");
+
+function send(line) {
+  const bytes = Buffer.from(`@evenkeel ${JSON.stringify(line)}\n`);
+  for (let at = 0; at < bytes.length;) at += writeSync(report, bytes, at);
+}
 
 try {
-  const { modules, commands } = JSON.parse(readFileSync("/app/work.json", "utf8"));
   for (const path of modules) {
     const fd = openSync(path, "r");
     const flags = path.endsWith(".ko") ? 0 : MODULE_INIT_COMPRESSED_FILE;

@@ -37,6 +37,9 @@ const MODULES = [
 ];
 const NEEDED = 3;
 
+/** What init.mjs begins a report with. */
+const REPORT = "@evenkeel ";
+
 export interface Reported {
   readonly kvm?: boolean;
   readonly error?: string;
@@ -47,7 +50,7 @@ export interface Reported {
 }
 
 /** Files of the archive, with the directories they stand in. */
-class Tree {
+export class Tree {
   readonly entries: ArchiveEntry[] = [];
   readonly #directories = new Set<string>([".", "/"]);
 
@@ -89,20 +92,20 @@ function addNode(tree: Tree, koffi: string): void {
   }
 }
 
-function addProject(tree: Tree): void {
+/** `native`: koffi's part for the machine, in a directory of its own. */
+export function addProject(tree: Tree, native: string, at: string): void {
   const modules = join(ROOT, "node_modules");
   const skipped = new Set(["vendor", "doc", "node_modules", "src.map", "test"]);
   for (const name of ["commander", "picocolors", "koffi"]) {
     tree.copy(join(modules, name), join("app/node_modules", name), (n) => !skipped.has(n));
   }
-  const native = "@koromix/koffi-linux-x64";
-  tree.copy(join(modules, native), join("app/node_modules", native), (n) => !n.startsWith("musl"));
+  tree.copy(native, join("app/node_modules", at), (n) => !n.startsWith("musl"));
   // Of the agent, the command line's options alone are read.
   for (const name of ["core", "host", "agent", "cli"]) {
     const own = join(ROOT, "packages", name);
-    const at = join("app/node_modules/@evenkeel", name);
-    tree.file(join(at, "package.json"), readFileSync(join(own, "package.json")));
-    tree.copy(join(own, "dist"), join(at, "dist"), (n) => !/\.(map|d\.ts)$/.test(n));
+    const there = join("app/node_modules/@evenkeel", name);
+    tree.file(join(there, "package.json"), readFileSync(join(own, "package.json")));
+    tree.copy(join(own, "dist"), join(there, "dist"), (n) => !/\.(map|d\.ts)$/.test(n));
   }
   const bin = join("app/node_modules/@evenkeel/cli/bin/evenkeel.js");
   tree.file(bin, readFileSync(join(ROOT, "packages/cli/bin/evenkeel.js")));
@@ -137,17 +140,24 @@ export function inMachine(...args: readonly string[]): string[] {
   return ["/bin/node", "/app/node_modules/@evenkeel/cli/bin/evenkeel.js", ...args];
 }
 
+/** The directories and the console that every machine has. */
+export function emptyTree(): Tree {
+  const tree = new Tree();
+  for (const path of ["dev", "proc", "sys", "tmp"]) tree.directory(path);
+  const console = { path: "dev/console", mode: 0o600, major: 5, minor: 1 };
+  tree.entries.push({ kind: "character-device", ...console });
+  return tree;
+}
+
 async function archiveOf(
   kernel: KernelImage,
   commands: readonly (readonly string[])[],
   files: Readonly<Record<string, string>>,
 ): Promise<Buffer> {
-  const tree = new Tree();
-  for (const path of ["dev", "proc", "sys", "tmp"]) tree.directory(path);
-  const console = { path: "dev/console", mode: 0o600, major: 5, minor: 1 };
-  tree.entries.push({ kind: "character-device", ...console });
-  addNode(tree, join(ROOT, "node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node"));
-  addProject(tree);
+  const tree = emptyTree();
+  const native = "@koromix/koffi-linux-x64";
+  addNode(tree, join(ROOT, "node_modules", native, "linux_x64/koffi.node"));
+  addProject(tree, join(ROOT, "node_modules", native), native);
   const modules = moduleFiles(kernel);
   for (const [name, data] of modules) tree.file(join("modules", name), data);
   for (const [path, text] of Object.entries(files)) tree.file(path.slice(1), Buffer.from(text));
@@ -183,8 +193,12 @@ function qemuArguments({ cpu, kernel, initrd, console, report }: Boot): string[]
 }
 
 /** Settles when QEMU has ended; it does not outlive this process. */
-async function runQemu(args: readonly string[]): Promise<void> {
-  const child = spawn(QEMU, args, { stdio: "ignore", timeout: TIMEOUT_MS });
+export async function runQemu(
+  program: string,
+  args: readonly string[],
+  timeout: number = TIMEOUT_MS,
+): Promise<void> {
+  const child = spawn(program, args, { stdio: "ignore", timeout });
   const kill = () => void child.kill("SIGKILL");
   process.once("exit", kill);
   try {
@@ -192,6 +206,15 @@ async function runQemu(args: readonly string[]): Promise<void> {
   } finally {
     process.off("exit", kill);
   }
+}
+
+/** The lines of a serial port that are reports: the kernel may write there as well. */
+export function reportedIn(file: string): Reported[] {
+  const lines = readFileSync(file, "utf8").replaceAll("\r", "").split("\n");
+  return lines.flatMap((line) => {
+    const at = line.indexOf(REPORT);
+    return at === -1 ? [] : [JSON.parse(line.slice(at + REPORT.length)) as Reported];
+  });
 }
 
 /** Boots the machine, runs the commands in it, and returns what it reported. */
@@ -206,9 +229,8 @@ export async function runNested(
     const initrd = join(directory, "initrd");
     writeFileSync(initrd, await archiveOf(kernel, commands, files));
     const [console, report] = [join(directory, "console"), join(directory, "report")];
-    await runQemu(qemuArguments({ cpu, kernel: kernel.path, initrd, console, report }));
-    const lines = readFileSync(report, "utf8").replaceAll("\r", "").split("\n");
-    const reported = lines.filter((l) => l !== "").map((l) => JSON.parse(l) as Reported);
+    await runQemu(QEMU, qemuArguments({ cpu, kernel: kernel.path, initrd, console, report }));
+    const reported = reportedIn(report);
     if (reported.length > 0) return reported;
     throw new Error(`the machine reported nothing; its console:\n${readFileSync(console, "utf8")}`);
   } finally {

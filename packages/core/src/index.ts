@@ -130,3 +130,4 @@ export { comparePlanned } from "./verify/planned.ts";
 export { changedWords, trialCpuid } from "./verify/read-back.ts";
 export { inheritContract } from "./contract/inherit.ts";
 export { contractDigest } from "./contract/file.ts";
+export { isAnnouncement, isPromise } from "./tables/masks.ts";

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { planArm } from "../src/arm/plan-arm.ts";
 import type { CpuContract } from "../src/contract/contract.ts";
 import { contractToJson } from "../src/contract/file.ts";
 import { armBuiltInTemplate } from "../src/firecracker/static-arm.ts";
@@ -19,7 +18,7 @@ import { RULES } from "../src/verdict/rules.ts";
 import { naiveGuest } from "./naive.ts";
 import { naiveUnsafe } from "./naive-verdict.ts";
 import { fingerprint, hasSharedData, sharedTemplate, x86Fingerprints } from "./shared-data.ts";
-import { contractOf, rules } from "./verdict-support.ts";
+import { contractOf } from "./verdict-support.ts";
 
 describe.skipIf(!hasSharedData)("real pairs", () => {
   const templates = ["none", "T2CL", "T2S", "SPR_TO_T2_6.1"];
@@ -109,9 +108,13 @@ describe.skipIf(!hasSharedData)("real pairs", () => {
         }
       }
     }
-    // What is left are promises of speed: they are findings, not reasons.
-    const reasons = new Set([...survivors.keys()].map((name) => fieldByName(name)?.loss));
-    expect([...reasons]).toEqual(["slower"]);
+    // What is left are promises of speed, what no guest can use, and what other bits back.
+    const others = [...survivors.keys()].filter((name) => {
+      const row = fieldByName(name);
+      const isHarmless = row?.loss === "slower" || row?.loss === "none";
+      return !isHarmless && row?.backedBy.length === 0;
+    });
+    expect(others).toEqual([]);
     process.stderr.write(
       `mutation: ${count.changed} of ${count.flipped} flips change the verdict; ` +
         `not: ${[...survivors.keys()].join(", ")} (hints)\n`,
@@ -200,26 +203,6 @@ describe.skipIf(!hasSharedData)("aarch64", () => {
       expect.objectContaining({ rule: "arm/lower", name: "SHA3", promised: "0x1", offered: "0x0" }),
     );
     expect(findings.filter(({ rule }) => !(rule in RULES))).toEqual([]);
-  });
-
-  test("with a plan nothing is incompatible, but another MIDR stays unknown", () => {
-    const nodes = load();
-    const planned = planArm(nodes, ["1.16"]);
-    if (!planned.ok) throw new Error("must plan");
-    for (const from of nodes) {
-      const own = planned.plan.classes.find((c) => c.armClass.nodes.includes(from.name));
-      const contract = contractOf(from, own?.template);
-      if (contract === undefined) throw new Error("must boot");
-      for (const to of nodes) {
-        const { verdict, findings } = judge(contract, to);
-        expect([from.name, to.name, verdict]).toEqual([
-          from.name,
-          to.name,
-          from === to ? "compatible" : "unknown",
-        ]);
-        expect(rules(findings, "incompatible")).toEqual([]);
-      }
-    }
   });
 
   test("V1N1 is what Firecracker's is, and its lint finds registers and values", () => {

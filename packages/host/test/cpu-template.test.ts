@@ -76,6 +76,10 @@ describe("a built-in template", () => {
     const request = { kind: "built-in", name: "T2A" } as const;
     expect(() => resolve(request, { versions: ["1.10.1", "1.14.1"] })).toThrow("refuses T2A");
   });
+
+  test("of another architecture is fatal", () => {
+    expect(() => resolve({ kind: "built-in", name: "V1N1" })).toThrow("a template for aarch64");
+  });
 });
 
 describe("a custom template", () => {

@@ -18,8 +18,8 @@ export function runLint(name: string, flags: LintFlags): number {
   refuseStdinTwice([name, ...files]);
   const versions = flags.firecracker?.flatMap((list) => list.split(",")) ?? ALL_LINES;
   const lines = [...new Set(versions.map(knownLine))];
-  const { templateFor, builtIn } = namedTemplate(name);
-  const linted = { template: templateFor(lines.at(-1) ?? ""), builtIn };
+  const { templateFor, builtIn, armBuiltIn } = namedTemplate(name);
+  const linted = { template: templateFor(lines.at(-1) ?? ""), builtIn, armBuiltIn };
   const results = files.map(profileLoader(flags)).map((profile): LintedNode => {
     const findings = lintTemplate(linted, profile, lines);
     if (findings !== undefined) return { node: profile.name, findings };

@@ -1,12 +1,15 @@
 /** Classes of aarch64 nodes: the same registers, and the same in all that describes the CPU. */
+import { mask64 } from "../bits.ts";
 import type { ArmRegister } from "../cpuid.ts";
 import { sha256 } from "../format/digest.ts";
 import { compareText } from "../format/text.ts";
 import { distinctPrefix, slug, type ClassIdentity } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { armFields, armPlannedMask, isCacheGeometry } from "./lookup.ts";
+import { describesCpu, isAlwaysThere, isCacheGeometry } from "./lookup.ts";
 import { armModel } from "./models.ts";
-import { MIDR_EL1 } from "./others.ts";
+import { MIDR_EL1, MPIDR_EL1 } from "./others.ts";
+import { writerOf, type ArmWriter } from "./takes.ts";
+import { distributionOf } from "./writable.ts";
 
 export interface ArmClass {
   /** Stable: depends on nothing but what a guest can see. */
@@ -20,16 +23,27 @@ export interface ArmClass {
   readonly estimate: boolean;
   /** Of the first node by name, by id. */
   readonly registers: ReadonlyMap<bigint, bigint>;
+  /** What its nodes' KVMs take, each once. */
+  readonly writers: readonly ClassWriter[];
 }
 
-/** Bits that make two nodes different: all that a plan decides, who the CPU is, and its caches. */
+/** Nodes of a class whose KVM takes the same writes, as far as is known. */
+interface ClassWriter {
+  readonly writer: ArmWriter;
+  /** Sorted by name. */
+  readonly nodes: readonly string[];
+}
+
+const WORD = mask64(63, 0);
+
+/** What a verdict looks at of a register: all that describes the CPU, but the vCPU's own place. */
 function classMask(id: bigint): bigint {
-  const identity = armFields(id).some(({ kind }) => kind === "identity");
-  return identity || isCacheGeometry(id) ? 2n ** 64n - 1n : armPlannedMask(id);
+  return id !== MPIDR_EL1 && (describesCpu(id) || isCacheGeometry(id)) ? WORD : 0n;
 }
 
 function contentOf(registers: readonly ArmRegister[]): string {
   return registers
+    .filter(({ id }) => !isAlwaysThere(id))
     .toSorted((a, b) => (a.id < b.id ? -1 : 1))
     .map(({ id, value }) => `${id.toString(16)}=${(value & classMask(id)).toString(16)}`)
     .join("\n");
@@ -56,6 +70,33 @@ export function groupArmClasses(profiles: readonly NodeProfile[]): ArmClass[] {
     .toSorted((a, b) => compareText(a.id, b.id));
 }
 
+/** Text that is the same where two nodes' KVMs are known to take the same writes. */
+export function armWriterKey({ host, kvm }: NodeProfile): string {
+  const { release, kernel } = writerOf(host.kernel, kvm);
+  const own = distributionOf(kernel);
+  const fields = kvm?.takenFields?.map(({ id, hi, lo, values, ignored }) =>
+    [id.toString(16), hi, lo, values.join(), ignored.join()].join(":"),
+  );
+  return `${release?.join(".") ?? "?"} ${own} ${fields?.join(" ") ?? "untried"}`;
+}
+
+/** `members` sorted by name. */
+function writersOf(members: readonly NodeProfile[]): ClassWriter[] {
+  const groups = new Map<string, NodeProfile[]>();
+  for (const member of members) {
+    const key = armWriterKey(member);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [member]);
+    else group.push(member);
+  }
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const writer = writerOf(first.host.kernel, first.kvm);
+    return { writer, nodes: group.map(({ name }) => name) };
+  });
+}
+
 function classOf(members: readonly NodeProfile[], digest: string): ArmClass {
   const sorted = members.toSorted((a, b) => compareText(a.name, b.name));
   const registers = new Map(sorted[0]?.cpu.registers.map(({ id, value }) => [id, value]));
@@ -68,5 +109,6 @@ function classOf(members: readonly NodeProfile[], digest: string): ArmClass {
     kernels: [...kernels].toSorted(compareText),
     estimate: sorted.some(({ estimate }) => estimate),
     registers,
+    writers: writersOf(sorted),
   };
 }

@@ -11,7 +11,8 @@ import {
 } from "../plan/costs.ts";
 import { armAddress } from "./address.ts";
 import type { ArmClass } from "./class.ts";
-import { armRegisterName, armReservedMask, isCacheGeometry } from "./lookup.ts";
+import type { ArmField } from "./field.ts";
+import { armRegisterName, armReservedMask, isCacheGeometry, isPlanned } from "./lookup.ts";
 import type { ArmMerged } from "./merge.ts";
 import { isPresent } from "./value.ts";
 
@@ -37,7 +38,9 @@ function isSaidByEl0({ field }: ArmMerged, merged: readonly ArmMerged[]): boolea
 
 /** What each class offers beyond the pool, in the order of the classes. */
 export function armGivenUp(merged: readonly ArmMerged[], classes: number): ArmGivenUp[][] {
-  const features = merged.filter((m) => m.field.kind === "feature" && !isSaidByEl0(m, merged));
+  const features = merged.filter(
+    (m) => isPlanned(m.field) && m.field.kind === "feature" && !isSaidByEl0(m, merged),
+  );
   return Array.from({ length: classes }, (_, i) =>
     features.flatMap((merging) => {
       const { field, values, value, requires } = merging;
@@ -87,15 +90,20 @@ export function armMasked(ids: readonly bigint[], classes: readonly ArmClass[]):
   });
 }
 
-/** Identity and topology that differ, one residual per register. */
+/** Identity, topology and what KVM ignores, where they differ: one residual per field. */
+const RESIDUAL_KIND: Partial<Record<ArmField["kind"], Residual["kind"]>> = {
+  identity: "identity",
+  topology: "topology",
+};
+
 function freeFields(merged: readonly ArmMerged[], classes: readonly ArmClass[]): Residual[] {
   return merged
-    .filter(({ field, values }) => field.merge === "free" && new Set(values).size > 1)
+    .filter(({ field, values }) => !isPlanned(field) && new Set(values).size > 1)
     .filter(({ field }) => field.name !== "MPIDR")
     .map(({ field, values }) => ({
-      address: field.register,
+      address: field.ignoredSince === undefined ? field.register : armAddress(field),
       what: field.title,
-      kind: field.kind === "identity" ? "identity" : "topology",
+      kind: RESIDUAL_KIND[field.kind] ?? "state",
       groups: groupClasses(classes, values.map(String)),
     }));
 }

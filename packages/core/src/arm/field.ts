@@ -39,6 +39,14 @@ export interface ArmField {
   readonly safe: bigint;
   readonly readBy: Reader;
   readonly loss: RowLoss;
+  /**
+   * KVM once showed guests the field by mistake, and shows 0 since this Linux release. From there
+   * on it takes the old value of a snapshot where the hardware has it, and ignores it: no guest
+   * could ever use the feature, and a plan leaves the field as each node has it.
+   * Source: `set_id_aa64pfr0_el1`, `set_id_aa64pfr1_el1`, `set_id_aa64mmfr2_el1` in Linux
+   * arch/arm64/kvm/sys_regs.c.
+   */
+  readonly ignoredSince?: readonly [major: number, minor: number];
   readonly group: string;
   readonly reference: string;
 }
@@ -65,7 +73,9 @@ export type ArmRow = Omit<ArmField, "register" | "id" | "group" | "reference"> &
 
 type Bits = number | readonly [hi: number, lo: number];
 type Character = Pick<ArmField, "kind" | "merge" | "readBy" | "loss">;
-type RowOptions = Partial<Pick<ArmField, "signed" | "presentAtZero" | "safe" | "group" | "merge">>;
+type RowOptions = Partial<
+  Pick<ArmField, "signed" | "presentAtZero" | "safe" | "group" | "merge" | "ignoredSince">
+>;
 type Builder = (bits: Bits, name: string, title: string, options?: RowOptions) => ArmRow;
 
 /** A single number is the lowest bit of the usual four. */

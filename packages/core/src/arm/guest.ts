@@ -10,7 +10,13 @@ import {
 } from "../template/template.ts";
 import { API_BODY_LIMIT, type Proof, type Violation } from "../plan/prove.ts";
 import type { ArmClass } from "./class.ts";
-import { armFields, armPlannedMask, armRegisterName, armReservedMask } from "./lookup.ts";
+import {
+  armFields,
+  armPlannedMask,
+  armRegisterName,
+  armReservedMask,
+  isPlanned,
+} from "./lookup.ts";
 import type { ArmMerged } from "./merge.ts";
 import { armValue, honours, insertArm, isPresent } from "./value.ts";
 
@@ -29,7 +35,7 @@ export interface ArmGuest {
 export function armGuest(merged: readonly ArmMerged[], ids: readonly bigint[]): ArmGuest {
   const values = new Map<bigint, bigint>();
   for (const { field, value } of merged) {
-    if (field.merge === "free") continue;
+    if (!isPlanned(field)) continue;
     values.set(field.id, insertArm(values.get(field.id) ?? 0n, field, value));
   }
   return {
@@ -37,7 +43,10 @@ export function armGuest(merged: readonly ArmMerged[], ids: readonly bigint[]): 
       .map((id) => ({ id, mask: armPlannedMask(id), value: values.get(id) ?? 0n }))
       .filter(({ mask }) => mask !== 0n),
     features: merged
-      .filter(({ field, value }) => field.kind === "feature" && isPresent(value, field))
+      .filter(
+        ({ field, value }) =>
+          isPlanned(field) && field.kind === "feature" && isPresent(value, field),
+      )
       .filter(({ field }) => field.group !== "AArch32")
       .map(({ field }) => field.name),
   };
@@ -80,7 +89,7 @@ function compareRegister(
   if ((actual & mask) !== value)
     return `0x${actual.toString(16)} instead of 0x${value.toString(16)}`;
   const unbacked = armFields(id)
-    .filter(({ merge }) => merge !== "free")
+    .filter(isPlanned)
     .filter((field) => !honours(armValue(offered, field), armValue(actual, field), field));
   if (unbacked.length === 0) return undefined;
   return `claims more than the class has: ${unbacked.map(({ name }) => name).join(", ")}`;

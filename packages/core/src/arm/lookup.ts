@@ -76,16 +76,36 @@ export function armReservedMask(id: bigint): bigint {
   return armFields(id).reduce((mask, { hi, lo }) => mask & ~mask64(hi, lo), 2n ** 64n - 1n);
 }
 
-/** Bits that a plan decides: fields that are not free, and the reserved ones, which it clears. */
+/** Whether a plan decides over a field; the others stay as each node has them. */
+export function isPlanned({ merge, ignoredSince }: ArmField): boolean {
+  return merge !== "free" && ignoredSince === undefined;
+}
+
+/** Bits that a plan decides: its fields, and the reserved ones, which it clears. */
 export function armPlannedMask(id: bigint): bigint {
   return armFields(id)
-    .filter(({ merge }) => merge !== "free")
+    .filter(isPlanned)
     .reduce((mask, { hi, lo }) => mask | mask64(hi, lo), armReservedMask(id));
 }
 
 /** KVM's services and versions: a node without the register has no such limit, rather than none. */
 export function isFirmware(id: bigint): boolean {
   return id >> 16n === 0x6030_0000_0014n || id >> 16n === 0x6030_0000_0016n;
+}
+
+/** The virtual counter, which a dump leaves out because it runs. */
+const CNTVCT = systemRegister(3, 3, 14, 3, 2);
+
+/** The floating point control register, last of `struct kvm_regs` in words. */
+const LAST_CORE = 0xd5n;
+
+/**
+ * Registers that every KVM has, also where a dump does not list them: the general-purpose ones with
+ * the program counter (KVM_REG_ARM_CORE), and the virtual counter. Dumps leave some of them out.
+ */
+export function isAlwaysThere(id: bigint): boolean {
+  const isCore = (id >> 16n) % 0x1000n === 0x10n && (id & 0xffffn) <= LAST_CORE;
+  return isCore || id === CNTVCT;
 }
 
 /** Bytes of a register, as its id says. */

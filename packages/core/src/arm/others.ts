@@ -26,6 +26,8 @@ function whole(
 }
 
 export const MIDR_EL1 = systemRegister(3, 0, 0, 0, 0);
+/** A vCPU's own place: KVM takes any. */
+export const MPIDR_EL1 = systemRegister(3, 0, 0, 0, 5);
 
 const IDENTITY = [
   whole("MIDR_EL1", 0, 0, 0, identity([63, 0], "MIDR", "CPU model"), "identity"),

@@ -1,7 +1,7 @@
 /** Planning an aarch64 pool: merge the ID registers, emit a template per class, prove it. */
 import { fail } from "../errors.ts";
 import { compareLines } from "../firecracker/versions.ts";
-import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
+import type { NodeProfile } from "../profile/profile.ts";
 import type { Levelled, Masked, Residual, United } from "../plan/costs.ts";
 import { nameFiles } from "../plan/files.ts";
 import type { Proof } from "../plan/prove.ts";
@@ -23,8 +23,9 @@ import {
   type ArmGivenUp,
 } from "./costs.ts";
 import { armGuest, armTemplate, proveArm, type ArmGuest } from "./guest.ts";
-import { ARM_FIELDS } from "./lookup.ts";
+import { missingArmFacts, OWN_REGISTERS, showsOwnRegisters } from "./facts.ts";
 import { cpuRegisters, mergeArm } from "./merge.ts";
+import { refuseUnwritable } from "./unwritable.ts";
 import { armWarnings } from "./warnings.ts";
 
 export interface ArmPlannedClass {
@@ -52,29 +53,13 @@ type ArmPlanResult =
   | { readonly ok: true; readonly plan: ArmPlan }
   | { readonly ok: false; readonly refusals: readonly Refusal[] };
 
-/** Registers without which nothing can be said about a guest. */
-const REQUIRED = ["MIDR_EL1", "PFR0", "PFR1", "DFR0", "ISAR0", "ISAR1", "MMFR0", "MMFR1", "MMFR2"]
-  .map((name) => (name === "MIDR_EL1" ? name : `ID_AA64${name}_EL1`))
-  .map((register) => ({ register, id: ARM_FIELDS.find((f) => f.register === register)?.id }));
-
-/** What an aarch64 profile lacks to be planned or judged with; empty when nothing. */
-export function missingArmFacts({
-  cpu,
-  incomplete,
-}: {
-  readonly incomplete: readonly string[];
-  readonly cpu: Pick<OfferedCpu, "registers">;
-}): string[] {
-  const known = new Set<bigint | undefined>(cpu.registers.map(({ id }) => id));
-  const absent = REQUIRED.filter(({ id }) => !known.has(id));
-  return [...incomplete, ...absent.map(({ register }) => `${register} is absent`)];
-}
-
 function refuseIncomplete(profiles: readonly NodeProfile[]): Refusal[] {
   const byReason = new Map<string, string[]>();
   for (const profile of profiles) {
-    const missing = missingArmFacts(profile).join("; ");
-    if (missing !== "") byReason.set(missing, [...(byReason.get(missing) ?? []), profile.name]);
+    const missing = missingArmFacts(profile);
+    const reasons = showsOwnRegisters(profile.host.kernel) ? [...missing, OWN_REGISTERS] : missing;
+    const reason = reasons.join("; ");
+    if (reason !== "") byReason.set(reason, [...(byReason.get(reason) ?? []), profile.name]);
   }
   return [...byReason].map(([what, nodes]) => ({
     code: "incomplete",
@@ -102,6 +87,9 @@ export function planArm(
   if (proof.violations.length > 0) {
     return { ok: false, refusals: unreachableFields(proof.violations) };
   }
+
+  const unwritable = refuseUnwritable(emitted);
+  if (unwritable.length > 0) return { ok: false, refusals: unwritable };
 
   const names = classes.map(({ id }) => id);
   const files = nameFiles(

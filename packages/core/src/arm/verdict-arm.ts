@@ -1,141 +1,253 @@
 /**
- * May a guest that was promised these registers run where those are offered? Each field is held
- * to KVM's own rule for writing it, because that is what a resume does: KVM_SET_ONE_REG for every
- * register of the snapshot.
+ * Can a guest that was promised these registers run where those are offered? A resume is
+ * KVM_SET_ONE_REG for every register of the snapshot: each must exist, and KVM must take its value.
  */
 import { mask64 } from "../bits.ts";
+import type { CpuContract } from "../contract/contract.ts";
 import type { ArmRegister } from "../cpuid.ts";
 import { hexNumber } from "../format/address.ts";
+import type { NodeProfile } from "../profile/profile.ts";
 import type { Finding } from "../verdict/finding.ts";
 import { armAddress } from "./address.ts";
+import { takesCaches } from "./caches.ts";
+import { isDescribed, showsOwnRegisters } from "./facts.ts";
 import type { ArmField } from "./field.ts";
 import {
   armFields,
   armRegisterName,
   armReservedMask,
   describesCpu,
+  isAlwaysThere,
   isCacheGeometry,
 } from "./lookup.ts";
+import { MIDR_EL1, MPIDR_EL1 } from "./others.ts";
+import { takes, triedField, whyNotTaken, writerOf, type ArmWriter } from "./takes.ts";
 import { armValue, honours } from "./value.ts";
+import { CACHES_SINCE, formatRelease, IDENTITY_SINCE, isOlder } from "./writable.ts";
 
-type Verdict = Pick<Finding, "severity" | "consequence">;
-
-const BY_LOSS: Readonly<Record<ArmField["loss"], Verdict>> = {
-  fault: {
-    severity: "incompatible",
-    consequence: "KVM refuses the register; a guest that relies on the field would fault.",
-  },
-  silent: {
-    severity: "incompatible",
-    consequence:
-      "KVM refuses the register; a guest that relies on the field would go wrong silently.",
-  },
-  insecure: {
-    severity: "insecure",
-    consequence: "The guest leaves a mitigation off that this CPU needs.",
-  },
-  slower: { severity: "note", consequence: "Nothing but speed is lost." },
-  none: { severity: "note", consequence: "Nothing is lost." },
-};
-
-const INVARIANT =
-  "KVM before 6.15, and later unless KVM_CAP_ARM_WRITABLE_IMP_ID_REGS is enabled, refuses to " +
-  "restore another CPU's";
-const CACHES = "KVM before 6.3 refuses to restore another host's cache geometry.";
-
-function compareField(field: ArmField, promised: bigint, offered: bigint): Finding[] {
-  if (honours(offered, promised, field)) return [];
-  const found = (rule: string, verdict: Verdict): Finding => ({
-    rule,
-    address: armAddress(field),
-    name: field.name,
-    promised: hexNumber(promised),
-    offered: hexNumber(offered),
-    ...verdict,
-  });
-  if (field.kind === "identity") {
-    const consequence = "Programs and kernels that choose by CPU model keep to the other one.";
-    return [
-      found("arm/identity", { severity: "note", consequence }),
-      found("arm/invariant", { severity: "unknown", consequence: `${INVARIANT} ${field.name}.` }),
-    ];
-  }
-  if (field.name === "MPIDR") return [];
-  if (field.kind === "topology") {
-    return [found("arm/caches", { severity: "unknown", consequence: CACHES })];
-  }
-  return [found(`arm/${field.merge}`, BY_LOSS[field.loss])];
-}
-
-/** Without a row there is no rule, so that nothing may be promised there. */
-function compareReserved(id: bigint, promised: bigint, offered: bigint): Finding[] {
-  const mask = armReservedMask(id);
-  const lost = promised & mask;
-  if (lost === 0n) return [];
-  return [
-    {
-      rule: "arm/reserved",
-      severity: "unknown",
-      address: armRegisterName(id),
-      name: "reserved",
-      promised: hexNumber(lost),
-      offered: hexNumber(offered & mask),
-      consequence: "The guest was promised bits whose meaning is not known.",
-    },
-  ];
-}
-
-function missing({ id, value }: ArmRegister): Finding {
-  const described = describesCpu(id) && value !== 0n;
-  return {
-    rule: "arm/missing",
-    severity: described ? "incompatible" : "unknown",
-    address: armRegisterName(id),
-    name: armRegisterName(id),
-    promised: hexNumber(value),
-    offered: undefined,
-    consequence: "KVM refuses a register it does not know: the snapshot does not load.",
-  };
-}
-
-function compareRegister({ id, value }: ArmRegister, offered: bigint): Finding[] {
-  if (isCacheGeometry(id) && armFields(id).length === 0) return compareCaches(id, value, offered);
-  if (!describesCpu(id)) return [];
-  const fields = armFields(id).flatMap((field) =>
-    compareField(field, armValue(value, field), armValue(offered, field)),
-  );
-  return [...fields, ...compareReserved(id, value, offered)];
-}
-
-function compareCaches(id: bigint, promised: bigint, offered: bigint): Finding[] {
-  if (promised === offered) return [];
-  const text = { promised: hexNumber(promised), offered: hexNumber(offered) };
-  const address = armRegisterName(id);
-  return [
-    {
-      rule: "arm/caches",
-      severity: "unknown",
-      address,
-      name: "CCSIDR",
-      ...text,
-      consequence: CACHES,
-    },
-  ];
+/** An aarch64 node made ready to be compared with many contracts. */
+export interface ArmNode {
+  readonly registers: ReadonlyMap<bigint, bigint>;
+  readonly writer: ArmWriter;
 }
 
 const WORD = mask64(63, 0);
 
+const nodes = new WeakMap<NodeProfile, ArmNode>();
+
+/** Prepared once per profile. */
+export function armNode(profile: NodeProfile): ArmNode {
+  const known = nodes.get(profile);
+  if (known !== undefined) return known;
+  const node = {
+    registers: new Map(profile.cpu.registers.map(({ id, value }) => [id, value & WORD])),
+    writer: writerOf(profile.host.kernel, profile.kvm),
+  };
+  nodes.set(profile, node);
+  return node;
+}
+
+type Found = Pick<Finding, "rule" | "severity" | "consequence">;
+
+/** A move between two registers' values, and the node that it leads to. */
+interface Move {
+  readonly node: ArmNode;
+  /** Whether the guest was told that it runs on this CPU model. */
+  readonly sameModel: boolean;
+}
+
+const LOSS: Readonly<Record<ArmField["loss"], string>> = {
+  fault: "a guest that relies on the field would fault",
+  silent: "a guest that relies on the field would go wrong silently",
+  insecure: "the guest leaves a mitigation off that this CPU needs",
+  slower: "the guest would only be slower",
+  none: "the guest would lose nothing",
+};
+
+/** KVM never takes more than it has; a trial may have shown that it does. */
+function broken(field: ArmField, isTaken: boolean): Found {
+  const rule = `arm/${field.merge}`;
+  const loss = LOSS[field.loss];
+  if (!isTaken) {
+    const consequence = `KVM refuses the register and the snapshot does not load; where it did, ${loss}.`;
+    return { rule, severity: "incompatible", consequence };
+  }
+  const consequence = `KVM takes the register, but ${loss}.`;
+  if (field.loss === "insecure") return { rule, severity: "insecure", consequence };
+  const harmless = field.loss === "slower" || field.loss === "none";
+  return { rule, severity: harmless ? "note" : "incompatible", consequence };
+}
+
+/** A field that KVM showed by mistake once: it takes what the same hardware had shown. */
+function isIgnored(field: ArmField, promised: bigint, { node, sameModel }: Move): boolean {
+  const since = field.ignoredSince;
+  if (since === undefined) return false;
+  const { trial, release } = node.writer;
+  if (trial !== undefined) {
+    return triedField(node.writer, field)?.ignored.includes(promised) === true;
+  }
+  return sameModel && release !== undefined && !isOlder(release, since);
+}
+
+function identity(field: ArmField, { writer }: ArmNode): Found[] {
+  const since = formatRelease(IDENTITY_SINCE);
+  const never =
+    writer.trial !== undefined ||
+    (writer.release !== undefined && isOlder(writer.release, IDENTITY_SINCE));
+  return [
+    {
+      rule: "arm/identity",
+      severity: "note",
+      consequence: "Programs and kernels that choose by CPU model keep to the other one.",
+    },
+    {
+      rule: "arm/invariant",
+      severity: never ? "incompatible" : "unknown",
+      consequence:
+        `KVM refuses another CPU's ${field.name}, so the snapshot does not load. From Linux ` +
+        `${since} on a VMM can have it taken; Firecracker up to 1.16 does not ask for it.`,
+    },
+  ];
+}
+
+const UNRULED: Found = {
+  rule: "arm/caches",
+  severity: "unknown",
+  consequence: "Nothing is known about KVM and another value of this register.",
+};
+
+function judgeField(field: ArmField, promised: bigint, offered: bigint, move: Move): Found[] {
+  const { writer } = move.node;
+  if (field.kind === "identity") return identity(field, move.node);
+  if (field.merge === "free") return [UNRULED];
+  const taken = takes(field, offered, promised, writer);
+  if (isIgnored(field, promised, move)) {
+    const consequence = "KVM takes the old value and ignores it: it never gave guests the feature.";
+    return [{ rule: `arm/${field.merge}`, severity: "note", consequence }];
+  }
+  if (!honours(offered, promised, field)) return [broken(field, taken === "yes")];
+  if (taken === "yes") return [];
+  const severity = taken === "no" ? "incompatible" : "unknown";
+  const why = whyNotTaken(field, writer);
+  const consequence = `A restore must write the guest's own value, and ${why}.`;
+  return [{ rule: "arm/write", severity, consequence }];
+}
+
+function judgeFields({ id, value }: ArmRegister, offered: bigint, move: Move): Finding[] {
+  return armFields(id).flatMap((field) => {
+    const [promised, own] = [armValue(value, field), armValue(offered, field)];
+    if (promised === own) return [];
+    return judgeField(field, promised, own, move).map((found) => ({
+      address: armAddress(field),
+      name: field.name,
+      promised: hexNumber(promised),
+      offered: hexNumber(own),
+      ...found,
+    }));
+  });
+}
+
+function wholeRegister(id: bigint, name: string, promised: bigint, offered?: bigint) {
+  return {
+    address: armRegisterName(id),
+    name,
+    promised: hexNumber(promised),
+    offered: offered === undefined ? undefined : hexNumber(offered),
+  };
+}
+
+/** Without a row there is no rule, so that nothing may differ there. */
+function judgeReserved({ id, value }: ArmRegister, offered: bigint): Finding[] {
+  const mask = armReservedMask(id);
+  if (((value ^ offered) & mask) === 0n) return [];
+  return [
+    {
+      rule: "arm/reserved",
+      severity: "unknown",
+      ...wholeRegister(id, "reserved", value & mask, offered & mask),
+      consequence: "Bits differ whose meaning is not known; KVM may refuse the register.",
+    },
+  ];
+}
+
+function judgeCaches({ id, value }: ArmRegister, offered: bigint, node: ArmNode): Finding[] {
+  const taken = takesCaches(id, value, node.registers, node.writer);
+  if (taken === "yes") return [];
+  const since = formatRelease(CACHES_SINCE);
+  const { release } = node.writer;
+  const consequence =
+    taken === "no"
+      ? "KVM takes no such cache geometry, so the snapshot does not load."
+      : `Linux takes another host's cache geometry from ${since} on` +
+        (release === undefined
+          ? ", and the host kernel is not known."
+          : `, and the node has ${formatRelease(release)}, which may carry the patches.`);
+  return [
+    {
+      rule: "arm/caches",
+      severity: taken === "no" ? "incompatible" : "unknown",
+      ...wholeRegister(id, armFields(id)[0]?.name ?? "CCSIDR", value, offered),
+      consequence,
+    },
+  ];
+}
+
+function missing({ id, value }: ArmRegister): Finding[] {
+  if (isAlwaysThere(id)) return [];
+  return [
+    {
+      rule: "arm/missing",
+      severity: "incompatible",
+      ...wholeRegister(id, armRegisterName(id), value),
+      consequence: "KVM refuses a register it does not know: the snapshot does not load.",
+    },
+  ];
+}
+
+function judgeRegister(register: ArmRegister, move: Move): Finding[] {
+  const { id, value } = register;
+  const offered = move.node.registers.get(id);
+  if (offered === undefined) return missing(register);
+  if (offered === value || id === MPIDR_EL1) return [];
+  if (isCacheGeometry(id)) return judgeCaches(register, offered, move.node);
+  // What is left of the others is a vCPU's state, which a restore sets as it was.
+  if (!describesCpu(id)) return [];
+  return [...judgeFields(register, offered, move), ...judgeReserved(register, offered)];
+}
+
+/**
+ * A guest that read the CPU's own registers keeps what they said. The same CPU says the same; of
+ * another kernel's nodes it is not known what the CPU itself has.
+ */
+function ownRegisters(node: ArmNode): Finding[] {
+  if (!isDescribed(node.registers)) return [];
+  return [
+    {
+      rule: "arm/missing",
+      severity: "unknown",
+      address: "",
+      name: "ID registers",
+      promised: undefined,
+      offered: undefined,
+      consequence: "The guest read the CPU's own ID registers, and nobody recorded them.",
+    },
+  ];
+}
+
 /** All findings, sorted by register; none: nothing that is known speaks against it. */
 export function compareArm(
-  promised: readonly ArmRegister[],
-  offered: readonly ArmRegister[],
+  { registers, kernel }: Pick<CpuContract, "registers" | "kernel">,
+  profile: NodeProfile,
 ): Finding[] {
-  const there = new Map(offered.map(({ id, value }) => [id, value & WORD]));
-  return promised
+  const node = armNode(profile);
+  const midr = registers.find(({ id }) => id === MIDR_EL1)?.value;
+  const move = { node, sameModel: midr !== undefined && midr === node.registers.get(MIDR_EL1) };
+  const findings = registers
+    .flatMap(({ id, value }) => {
+      const found = judgeRegister({ id, value: value & WORD }, move);
+      return found.length === 0 ? [] : [{ id, found }];
+    })
     .toSorted((a, b) => (a.id < b.id ? -1 : 1))
-    .flatMap((register) => {
-      const value = there.get(register.id);
-      if (value === undefined) return [missing(register)];
-      return compareRegister({ ...register, value: register.value & WORD }, value);
-    });
+    .flatMap(({ found }) => found);
+  return showsOwnRegisters(kernel) ? [...ownRegisters(node), ...findings] : findings;
 }

@@ -1,12 +1,17 @@
 /**
- * Since which Linux release KVM lets a template write a field. Kernels of distributions may carry
- * the patches earlier; KVM_ARM_GET_REG_WRITABLE_MASKS tells on a node.
- * Source: Linux arch/arm64/kvm/sys_regs.c and the KVM/arm64 pull requests for each release.
+ * What KVM lets a VMM write into the registers that describe a CPU, by Linux release: the same rule
+ * decides over a template at boot and over a snapshot's registers at a restore. A distribution's
+ * kernel may carry the patches earlier; a node's trial of its own KVM is better than these rows.
+ * Sources: Linux arch/arm64/kvm/sys_regs.c, hypercalls.c and psci.c at the releases named, and the
+ * KVM/arm64 pull requests for them.
  */
 import type { ArmField } from "./field.ts";
 import { isFirmware } from "./lookup.ts";
 
 export type Release = readonly [major: number, minor: number];
+
+/** The newest release that these rows were read from. */
+export const NEWEST_READ: Release = [6, 18];
 
 interface Rule {
   readonly register: string;
@@ -14,10 +19,37 @@ interface Rule {
   /** The fields, or all but these. */
   readonly only?: readonly string[];
   readonly except?: readonly string[];
+  /** KVM takes nothing below, whatever the CPU has. */
+  readonly least?: bigint;
+  /** Only kernels of this distribution, as their release is named. */
+  readonly in?: string;
 }
 
+const DEBUG_V8 = 6n;
+
+/**
+ * Amazon Linux 2023 carries a series of patches for writable ID registers in its 6.1. What it takes
+ * is known of the fields that Firecracker's template V1N1 writes, which Firecracker's own tests
+ * boot on Neoverse V1 with this kernel.
+ * Source: Firecracker tests/framework/utils_cpu_templates.py and docs/cpu_templates/cpu-templates.md.
+ */
+const AMAZON = { since: [6, 1], in: "amzn2023" } as const;
+
 const RULES: readonly Rule[] = [
-  { register: "ID_AA64PFR0_EL1", since: [5, 11], only: ["CSV2", "CSV3"] },
+  { ...AMAZON, register: "ID_AA64PFR0_EL1", only: ["DIT"] },
+  {
+    ...AMAZON,
+    register: "ID_AA64ISAR0_EL1",
+    only: ["SHA2", "SHA3", "SM3", "SM4", "FHM", "TS", "RNDR"],
+  },
+  {
+    ...AMAZON,
+    register: "ID_AA64ISAR1_EL1",
+    only: ["DPB", "JSCVT", "FCMA", "LRCPC", "BF16", "DGH", "I8MM"],
+  },
+  { ...AMAZON, register: "ID_AA64MMFR2_EL1", only: ["AT"] },
+  { register: "ID_AA64PFR0_EL1", since: [5, 10], only: ["CSV2"] },
+  { register: "ID_AA64PFR0_EL1", since: [5, 11], only: ["CSV3"] },
   { register: "ID_AA64DFR0_EL1", since: [6, 2], only: ["PMUVer"] },
   { register: "ID_DFR0_EL1", since: [6, 2], only: ["PerfMon"] },
   {
@@ -25,10 +57,13 @@ const RULES: readonly Rule[] = [
     since: [6, 7],
     except: ["AMU", "MPAM", "SVE", "RAS", "GIC", "AdvSIMD", "FP"],
   },
+  { register: "ID_AA64DFR0_EL1", since: [6, 7], only: ["DebugVer"], least: DEBUG_V8 },
+  { register: "ID_DFR0_EL1", since: [6, 7], only: ["CopDbg"], least: DEBUG_V8 },
   { register: "ID_AA64ZFR0_EL1", since: [6, 7] },
   { register: "ID_AA64ISAR0_EL1", since: [6, 7] },
   { register: "ID_AA64ISAR1_EL1", since: [6, 7], except: ["GPI", "GPA", "API", "APA"] },
-  { register: "ID_AA64ISAR2_EL1", since: [6, 7], except: ["APA3", "GPA3"] },
+  // Linux merges BC upwards, and so takes no smaller value.
+  { register: "ID_AA64ISAR2_EL1", since: [6, 7], except: ["APA3", "GPA3", "BC"] },
   {
     register: "ID_AA64MMFR0_EL1",
     since: [6, 7],
@@ -46,12 +81,15 @@ const RULES: readonly Rule[] = [
   },
   { register: "CTR_EL0", since: [6, 11], only: ["DIC", "IDC", "DminLine", "IminLine"] },
   { register: "ID_AA64PFR1_EL1", since: [6, 12], only: ["BT", "SSBS", "CSV2_frac"] },
-  {
-    register: "ID_AA64DFR0_EL1",
-    since: [6, 12],
-    only: ["DoubleLock", "WRPs", "PMUVer", "DebugVer"],
-  },
+  { register: "ID_AA64DFR0_EL1", since: [6, 12], only: ["DoubleLock", "WRPs"] },
+  { register: "CTR_EL0", since: [6, 13], only: ["L1Ip"] },
   { register: "ID_AA64MMFR3_EL1", since: [6, 13], only: ["TCRX", "S1PIE", "S1POE"] },
+  { register: "ID_AA64MMFR0_EL1", since: [6, 16], only: ["TGran4_2", "TGran64_2", "TGran16_2"] },
+  { register: "ID_AA64PFR0_EL1", since: [6, 18], only: ["GIC"] },
+  { register: "ID_AA64PFR2_EL1", since: [6, 18], only: ["FPMR"] },
+  { register: "ID_AA64FPFR0_EL1", since: [6, 18] },
+  { register: "ID_AA64ISAR3_EL1", since: [6, 18], only: ["FPRCVT", "FAMINMAX"] },
+  { register: "ID_AA64MMFR4_EL1", since: [6, 18], only: ["NV_frac"] },
 ];
 
 function covers({ register, only, except }: Rule, field: ArmField): boolean {
@@ -60,18 +98,49 @@ function covers({ register, only, except }: Rule, field: ArmField): boolean {
   return except?.includes(field.name) !== true;
 }
 
-/** The release, or undefined where no kernel known here lets it be written. */
-export function writableSince(field: ArmField): Release | undefined {
-  if (isFirmware(field.id)) return [5, 0];
-  return RULES.find((rule) => covers(rule, field))?.since;
+const FIRMWARE: Pick<Rule, "since" | "least"> = { since: [5, 0] };
+
+export interface Writability {
+  readonly since: Release;
+  readonly least?: bigint;
 }
 
+/**
+ * From which release on, or undefined where no kernel up to {@link NEWEST_READ} allows it.
+ * `kernel`: the node's, for the patches that its distribution is known to carry.
+ */
+export function writability(field: ArmField, kernel = ""): Writability | undefined {
+  if (isFirmware(field.id)) return FIRMWARE;
+  const distribution = distributionOf(kernel);
+  const isFor = (rule: Rule) => rule.in === undefined || rule.in === distribution;
+  return RULES.find((rule) => covers(rule, field) && isFor(rule));
+}
+
+/** The distribution among those that rules name, by a kernel's release; else empty. */
+export function distributionOf(kernel = ""): string {
+  const parts = kernel.split(".");
+  return RULES.find((rule) => rule.in !== undefined && parts.includes(rule.in))?.in ?? "";
+}
+
+/** Cache geometry can be written since; KVM before refused another host's. */
+export const CACHES_SINCE: Release = [6, 3];
+
+/**
+ * MIDR_EL1, REVIDR_EL1 and AIDR_EL1 can be written since, where the VMM enables
+ * KVM_CAP_ARM_WRITABLE_IMP_ID_REGS; Firecracker up to 1.16 does not.
+ */
+export const IDENTITY_SINCE: Release = [6, 15];
+
 /** `6.1` of `6.1.172-216.329.amzn2023.aarch64`. */
-export function releaseOf(kernel: string): Release | undefined {
-  const match = /^(\d+)\.(\d+)/.exec(kernel);
+export function releaseOf(kernel: string | undefined): Release | undefined {
+  const match = /^(\d{1,4})\.(\d{1,4})/.exec(kernel ?? "");
   return match === null ? undefined : [Number(match[1]), Number(match[2])];
 }
 
 export function isOlder([major, minor]: Release, [thanMajor, thanMinor]: Release): boolean {
   return major < thanMajor || (major === thanMajor && minor < thanMinor);
+}
+
+export function formatRelease(release: Release): string {
+  return release.join(".");
 }

@@ -21,6 +21,9 @@ const SEV_SNP = words(`SME SEV SEV_ES SEV_SNP VMPL SECURE_TSC SME_COHERENT SEV_6
 const SEV_GENOA = words(`RMPQUERY VMPL_SSS V_TSC_AUX VMGEXIT_PARAMETER VIRTUAL_TOM_MSR
   IBS_VIRT_GUEST SMT_PROTECTION`);
 
+/** What Linux says of CPUs other than Zen 3 and 4: no transient scheduler attack. */
+const NO_TSA = words("TSA_SQ_NO TSA_L1_NO");
+
 /** Zen 2. KVM says for it that LFENCE serializes and that null selectors clear the base. */
 const ZEN_2 = [
   ...COMMON,
@@ -83,7 +86,7 @@ export const AMD_MODELS = {
     name: "Rome",
     launched: 2019,
     signature: { family: 0x17, model: 0x31, stepping: 0 },
-    features: [...ZEN_2, ...SEV],
+    features: [...ZEN_2, ...SEV, ...NO_TSA],
     ...zen3,
     // 0x80000020 on the CPU; KVM adds the next to say what it knows of LFENCE.
     maxExtendedLeaf: 0x8000_0021,
@@ -117,7 +120,7 @@ export const AMD_MODELS = {
     name: "Turin",
     launched: 2024,
     signature: { family: 0x1a, model: 0x02, stepping: 1 },
-    features: TURIN,
+    features: [...TURIN, ...NO_TSA],
     ...zen4,
   },
 } as const satisfies Record<string, CatalogueModel>;

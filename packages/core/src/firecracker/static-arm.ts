@@ -28,6 +28,11 @@ const V1N1: readonly FieldValue[] = [
   ["ID_AA64MMFR2_EL1", "AT", 0],
 ];
 
+/** The CPU model that a built-in template is made for. Source: docs/cpu_templates/cpu-templates.md. */
+export function armBuiltInModel(name: string): string | undefined {
+  return name === "V1N1" ? "Neoverse V1" : undefined;
+}
+
 /** The template by its name; undefined where there is none. */
 export function armBuiltInTemplate(name: string): CpuTemplate | undefined {
   if (name !== "V1N1") return undefined;

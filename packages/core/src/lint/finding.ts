@@ -16,10 +16,13 @@ export interface LintFinding {
 
 /** docs/lint.md lists the same; a test keeps the two equal. */
 export const LINT_RULES = {
+  architecture: "The template is for another architecture: Firecracker refuses it.",
   "missing-entry":
     "The template names a leaf or an MSR that the node does not have: fatal at boot.",
   "kvm-capability":
     "Firecracker or the template asks for a KVM capability that the node lacks: fatal at boot.",
+  unwritable:
+    "aarch64: the node's KVM does not let a template write the field, or may not: fatal at boot.",
   overwritten: "Firecracker overwrites these bits, whatever the template says.",
   flags: "The entry's flags do not fit its leaf.",
   unbacked: "The template sets a feature that the node does not have.",

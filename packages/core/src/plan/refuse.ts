@@ -18,6 +18,8 @@ type RefusalCode =
   | "incomplete"
   | "unenforced"
   | "requirement"
+  | "microcode"
+  | "unwritable"
   | "unreachable";
 
 export interface Refusal {

@@ -21,6 +21,21 @@ export interface Enforcement {
   readonly changed: readonly ChangedWord[];
 }
 
+/**
+ * What KVM_SET_ONE_REG took for one field of a register of an aarch64 vCPU that had not run yet:
+ * the same decides over a template at boot and over a snapshot at its restore.
+ */
+export interface TakenField {
+  /** KVM's id of the register. */
+  readonly id: bigint;
+  readonly hi: number;
+  readonly lo: number;
+  /** Values taken and kept, besides the one that KVM shows; sorted. */
+  readonly values: readonly bigint[];
+  /** Values taken without an error, and not kept; sorted. */
+  readonly ignored: readonly bigint[];
+}
+
 export interface KvmFacts {
   readonly apiVersion: number;
   /** The module behind it: `kvm_intel`, `kvm_amd`, `kvm_pvm`; undefined where it has no name. */
@@ -31,8 +46,13 @@ export interface KvmFacts {
   readonly featureMsrs: readonly MsrValue[];
   /** Listed by KVM, but a vCPU cannot read them; sorted. */
   readonly unreadableMsrs: readonly number[];
-  /** Undefined where nobody tried: aarch64, where KVM refuses what it cannot do. */
+  /** x86; undefined where nobody tried. */
   readonly enforcement?: Enforcement;
+  /**
+   * aarch64: fields of ID registers that KVM takes other values for, sorted by register and bit.
+   * Every field was tried, and those that are not here refused all values; undefined: not tried.
+   */
+  readonly takenFields?: readonly TakenField[];
 }
 
 /** Whether CPU templates are known to have no effect there. */

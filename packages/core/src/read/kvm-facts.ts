@@ -10,7 +10,7 @@ import {
   type JsonObject,
   type Problems,
 } from "../json/problems.ts";
-import type { ChangedWord, Enforcement, KvmFacts } from "../profile/kvm-facts.ts";
+import type { ChangedWord, Enforcement, KvmFacts, TakenField } from "../profile/kvm-facts.ts";
 
 const KEYS = [
   "apiVersion",
@@ -19,6 +19,7 @@ const KEYS = [
   "featureMsrs",
   "unreadableMsrs",
   "enforcement",
+  "takenFields",
 ];
 const WORD_KEYS = ["leaf", "subleaf", "register", "asked", "answered"];
 
@@ -83,6 +84,39 @@ function readMsr(item: unknown, path: string, problems: Problems): MsrValue {
   };
 }
 
+function readValues(json: JsonObject, key: string, path: string, problems: Problems): bigint[] {
+  return listAt(json, key, path, problems).map((item, i) =>
+    readInteger(item, 64, () => `${path}.${key}[${i}]`, problems),
+  );
+}
+
+function readTakenField(item: unknown, path: string, problems: Problems): TakenField {
+  const json = objectAt(item, path, problems);
+  checkKeys(json, ["id", "hi", "lo", "values", "ignored"], () => path, problems);
+  const bit = (key: string): number => {
+    const value = json[key];
+    if (isCount(value) && value < 64) return value;
+    problems.add(`${path}.${key}`, "must be a bit, 0 to 63");
+    return 0;
+  };
+  const [hi, lo] = [bit("hi"), bit("lo")];
+  if (hi < lo) problems.add(`${path}.hi`, "must not be below lo");
+  return {
+    id: readInteger(json["id"], 64, () => `${path}.id`, problems),
+    hi,
+    lo,
+    values: readValues(json, "values", path, problems),
+    ignored: readValues(json, "ignored", path, problems),
+  };
+}
+
+function readTakenFields(json: JsonObject, problems: Problems): TakenField[] | undefined {
+  if (json["takenFields"] === undefined) return undefined;
+  return listAt(json, "takenFields", "kvm", problems).map((item, i) =>
+    readTakenField(item, `kvm.takenFields[${i}]`, problems),
+  );
+}
+
 export function readKvmFacts(json: unknown, problems: Problems): KvmFacts | undefined {
   if (json === undefined) return undefined;
   const object = objectAt(json, "kvm", problems);
@@ -93,6 +127,7 @@ export function readKvmFacts(json: unknown, problems: Problems): KvmFacts | unde
     problems.add("kvm.backend", `must be a string, but is ${kindOf(backend)}`);
   }
   const enforcement = readEnforcement(object["enforcement"], problems);
+  const takenFields = readTakenFields(object, problems);
   return {
     apiVersion: isCount(apiVersion) ? apiVersion : 0,
     ...(typeof backend === "string" ? { backend } : {}),
@@ -104,6 +139,7 @@ export function readKvmFacts(json: unknown, problems: Problems): KvmFacts | unde
       readU32(item, () => `kvm.unreadableMsrs[${i}]`, problems),
     ),
     ...(enforcement === undefined ? {} : { enforcement }),
+    ...(takenFields === undefined ? {} : { takenFields }),
   };
 }
 
@@ -131,5 +167,12 @@ export function kvmFactsToJson(kvm: KvmFacts): object {
       value: hexNumber(value),
     })),
     unreadableMsrs: kvm.unreadableMsrs.map(hexNumber),
+    takenFields: kvm.takenFields?.map(({ id, hi, lo, values, ignored }) => ({
+      id: hexNumber(id),
+      hi,
+      lo,
+      values: values.map(hexNumber),
+      ignored: ignored.map(hexNumber),
+    })),
   };
 }

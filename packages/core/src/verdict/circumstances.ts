@@ -33,6 +33,10 @@ export function finding(
   return { rule, severity, address, name, promised, offered, consequence };
 }
 
+function isTestedMove(contract: CpuContract, profile: NodeProfile): boolean {
+  return judgeKernel(contract, profile).every(({ severity }) => severity === "note");
+}
+
 export function judgeKernel(contract: CpuContract, profile: NodeProfile): Finding[] {
   const [promised, offered] = [contract.kernel, profile.host.kernel];
   const [from, to] = [kernelLine(promised), kernelLine(offered)];
@@ -61,16 +65,23 @@ export function judgeFormat(
   const values = { promised: contract.snapshotFormat, offered: versions.join(", ") || undefined };
   const name = "snapshot format";
   if (contract.snapshotFormat === undefined || versions.length === 0) {
-    const text = "It is not known which Firecracker writes and which one loads the snapshot.";
+    const text = "Which Firecracker wrote the snapshot, or which one loads it, is not known.";
+    return [finding("snapshot-format", "unknown", name, values, text)];
+  }
+  const written = contract.snapshotFormat;
+  if (isOpenFormat(written)) {
+    const text =
+      `Firecracker ${written} is no release, and formats changed between builds of one name. ` +
+      "Name the release with --firecracker.";
     return [finding("snapshot-format", "unknown", name, values, text)];
   }
   const formats = new Set(versions.map(snapshotFormat));
-  if (formats.has(contract.snapshotFormat)) return [];
-  const open = [contract.snapshotFormat, ...formats].some(
-    (f) => f === undefined || isOpenFormat(f),
-  );
+  if (formats.has(written)) return [];
+  const open = [...formats].some((f) => f === undefined || isOpenFormat(f));
   const severity = open ? "unknown" : "incompatible";
-  const text = "No Firecracker there loads this snapshot format.";
+  const text = open
+    ? "Which format the node's Firecracker loads is not known. Name the release with --firecracker."
+    : "No Firecracker on the node loads this snapshot format.";
   return [finding("snapshot-format", severity, name, values, text)];
 }
 
@@ -166,6 +177,32 @@ export function judgeMsrs(
         ),
       ];
     });
+}
+
+/** What a nested guest may do stands in MSRs 480H to 491H (VMX) or C0010114H on, in no dump. */
+export function judgeNesting(
+  contract: CpuContract,
+  profile: NodeProfile,
+  isSameModel: boolean,
+  promises: HasBit,
+  offers: HasBit,
+): Finding[] {
+  const isAlike = isSameModel && isTestedMove(contract, profile);
+  return ["VMX", "SVM"]
+    .filter((name) => promises(name) && offers(name))
+    .map((name) =>
+      finding(
+        "nesting",
+        isAlike ? "note" : "unknown",
+        name,
+        { promised: "1", offered: "1" },
+        isAlike
+          ? `The guest may run guests of its own (${name}). Its capability MSRs are in no dump; ` +
+              "the model is the same and Firecracker tests this move between kernels."
+          : `The guest may run guests of its own (${name}), and whether the node's capability ` +
+              "MSRs match the ones it was shown is not known.",
+      ),
+    );
 }
 
 function fms(eax: number | undefined): FamilyModelStepping | undefined {

@@ -1,4 +1,5 @@
 /** Nodes that no rule of a verdict tells apart, so that a fleet is a few dozen rows. */
+import { armWriterKey, groupArmClasses } from "../arm/class.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { compareText } from "../format/text.ts";
 import { groupIntoClasses } from "../profile/class.ts";
@@ -16,7 +17,8 @@ function circumstances(profile: NodeProfile): string {
   const offered = [...(kvm?.capabilities ?? [])].filter(([, answer]) => answer > 0);
   const capabilities = kvm === undefined ? "?" : offered.map(([number]) => number);
   const doubt = templateDoubt(profile);
-  return JSON.stringify([kernel, versions, tsc, capabilities, doubt, incomplete, estimate]);
+  const writes = profile.cpu.arch === "aarch64" ? armWriterKey(profile) : undefined;
+  return JSON.stringify([kernel, versions, tsc, capabilities, doubt, incomplete, estimate, writes]);
 }
 
 function labelOf(id: string, { host }: NodeProfile, taken: ReadonlySet<string>): string {
@@ -45,20 +47,30 @@ export function matrixEntries(
     const nodes = members.map(({ name }) => name);
     entries.push({ label, nodes, profile, contract: contractOf(profile) });
   };
-  for (const vendor of ["intel", "amd"] as const) {
-    const own = sorted.filter((profile) => vendorOfCpu(profile.cpu.cpuid) === vendor);
+  const addClasses = (
+    own: readonly NodeProfile[],
+    classes: readonly { readonly id: string; readonly nodes: readonly string[] }[],
+  ) => {
     const byName = new Map(own.map((profile) => [profile.name, profile]));
-    for (const { id, nodes } of groupIntoClasses(own, vendor)) {
+    for (const { id, nodes } of classes) {
       const members = nodes.flatMap((name) => byName.get(name) ?? []);
-      const groups = new Set(members.map(circumstances));
-      for (const key of groups)
+      for (const key of new Set(members.map(circumstances))) {
         add(
           id,
           members.filter((m) => circumstances(m) === key),
         );
+      }
     }
+  };
+  for (const vendor of ["intel", "amd"] as const) {
+    const own = sorted.filter((profile) => vendorOfCpu(profile.cpu.cpuid) === vendor);
+    addClasses(own, groupIntoClasses(own, vendor));
   }
-  for (const profile of sorted)
-    if (vendorOfCpu(profile.cpu.cpuid) === undefined) add(profile.name, [profile]);
+  const arm = sorted.filter(({ cpu }) => cpu.arch === "aarch64");
+  addClasses(arm, groupArmClasses(arm));
+  for (const profile of sorted) {
+    const { arch, cpuid } = profile.cpu;
+    if (arch !== "aarch64" && vendorOfCpu(cpuid) === undefined) add(profile.name, [profile]);
+  }
   return entries;
 }

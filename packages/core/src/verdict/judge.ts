@@ -1,5 +1,5 @@
 /** The verdict: may a snapshot with this contract resume on this node? */
-import { missingArmFacts } from "../arm/plan-arm.ts";
+import { missingArmFacts } from "../arm/facts.ts";
 import { compareArm } from "../arm/verdict-arm.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { contractGaps } from "../contract/gaps.ts";
@@ -8,6 +8,7 @@ import { simulate } from "../firecracker/simulate.ts";
 import { missingFacts } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
+import { EMULATED_ALWAYS } from "../tables/msr/listed.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
 import {
   finding,
@@ -19,6 +20,7 @@ import {
   judgeIdentity,
   judgeKernel,
   judgeMsrs,
+  judgeNesting,
   judgeTsc,
 } from "./circumstances.ts";
 import { verdictOf, type Finding, type Verdict } from "./finding.ts";
@@ -70,6 +72,12 @@ function offeredBy(profile: NodeProfile, vendor: Vendor): Content {
   };
 }
 
+/** A list of MSRs that somebody took may leave out what every KVM has. */
+function withEmulated({ cpuid, msrs }: Content): Content {
+  const listed = new Set(msrs.map(({ addr }) => addr));
+  return { cpuid, msrs: [...msrs, ...EMULATED_ALWAYS.filter(({ addr }) => !listed.has(addr))] };
+}
+
 function signatureOf(cpuid: readonly CpuidEntry[]): number | undefined {
   return cpuid.find(({ leaf }) => leaf === 1)?.eax;
 }
@@ -92,7 +100,7 @@ export function prepare(
 ): Bench {
   const offers = profiles.map((profile) => {
     const own = vendorOfCpu(profile.cpu.cpuid);
-    const content = own === undefined ? profile.cpu : offeredBy(profile, own);
+    const content = own === undefined ? profile.cpu : withEmulated(offeredBy(profile, own));
     return { profile, vendor: own, content };
   });
   const layout = layoutOf(vendor, [...contracts, ...offers.map(({ content }) => content)]);
@@ -109,7 +117,7 @@ export function prepare(
       vendor: own,
       words: layOut(layout, content),
       signature: signatureOf(content.cpuid),
-      msrs: new Set(profile.cpu.msrs.map(({ addr }) => addr)),
+      msrs: new Set(content.msrs.map(({ addr }) => addr)),
       missing:
         own === undefined
           ? missingOf(profile)
@@ -157,17 +165,32 @@ export function judgePrepared(
     ...judgeCapabilities(contract, profile),
   ];
   if (contract.arch === "aarch64") {
-    findings.push(...compareArm(contract.registers, profile.cpu.registers));
+    findings.push(...compareArm(contract, profile));
     return { verdict: verdictOf(findings), findings };
   }
   findings.push(...judgeTsc(contract, profile));
   const promises = (name: string) => hasBit(layout, guest.words, name);
   const offers = (name: string) => hasBit(layout, node.words, name);
   const { vendor } = layout;
+  const isSameModel = guest.signature === node.signature;
   findings.push(...judgeIdentity(vendor, guest.signature, node.signature, promises, offers));
   compareWords(layout, guest.words, node.words, findings);
   findings.push(...judgeMsrs(contract, node.msrs, vendor, promises));
-  return { verdict: verdictOf(findings), findings };
+  findings.push(...judgeNesting(contract, profile, isSameModel, promises, offers));
+  const judged =
+    isSameModel && contract.unbacked.length > 0
+      ? findings.map((f) => excuseAtSource(contract, f))
+      : findings;
+  return { verdict: verdictOf(judged), findings: judged };
+}
+
+/** A promise that was false on this model before the move is lint's matter, not a resume's. */
+function excuseAtSource({ unbacked }: CpuContract, found: Finding): Finding {
+  if (found.severity === "note" || !unbacked.includes(found.name)) return found;
+  const consequence =
+    "The template sets this on a CPU that lacks it: already false where the snapshot was taken " +
+    "(see evenkeel lint).";
+  return { ...found, severity: "note", consequence };
 }
 
 /** Judges one pair. For many, {@link prepare} once and use {@link judgePrepared}. */

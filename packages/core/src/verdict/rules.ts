@@ -6,6 +6,7 @@ export const RULES = {
   "silent-change":
     "LZCNT and TZCNT decode as BSR and BSF where they are missing: wrong results, no fault.",
   immunity: "A guest that was told it is immune, or need not mitigate, is.",
+  remedy: "What the guest was promised that VERW clears is cleared, or the node is immune.",
   weakness: "A weakness or needed action that the node announces is known to the guest.",
   hint: "A promise of speed may be broken.",
   paravirtual: "Every KVM feature the guest was promised is offered.",
@@ -16,6 +17,7 @@ export const RULES = {
   reserved: "A bit that no row names is on neither side.",
   identity: "The guest's model is not newer than the node's and mitigates all that it needs.",
   msr: "Every MSR that the snapshot restores is one the node's KVM lists.",
+  nesting: "A guest promised VMX or SVM runs on the same model and a kernel that is tested.",
   tsc: "The TSC runs at the snapshot's frequency within 250 ppm, or the node can scale it.",
   kernel: "The host kernel is the snapshot's or the next newer one that is tested.",
   "snapshot-format": "A Firecracker on the node loads the snapshot's format.",
@@ -28,9 +30,10 @@ export const RULES = {
   "arm/equal": "aarch64: sizes that code is written for are the same.",
   "arm/and": "aarch64: every firmware service the guest was promised is there.",
   "arm/identity": "aarch64: MIDR_EL1 says which CPU the guest was taken on.",
-  "arm/invariant": "aarch64: registers that KVM does not let anyone change are the same.",
-  "arm/caches": "aarch64: cache geometry is the same, which KVM before 6.3 insists on.",
-  "arm/reserved": "aarch64: the guest was promised no bits that no row names.",
+  "arm/invariant": "aarch64: registers that KVM does not let Firecracker change are the same.",
+  "arm/write": "aarch64: the node's KVM lets a restore write what the guest was promised.",
+  "arm/caches": "aarch64: cache geometry is the same, or the node's KVM takes the guest's.",
+  "arm/reserved": "aarch64: bits that no row names are the same.",
   "arm/missing": "aarch64: every register that the snapshot restores exists.",
   enforced: "The node's KVM gives a guest the CPUID it was set, as a trial on a vCPU has shown.",
   measured: "The node's profile was measured, not estimated.",
@@ -39,4 +42,4 @@ export const RULES = {
 export type RuleId = keyof typeof RULES;
 
 /** Changes when a rule's meaning does: certificates name the version they were made with. */
-export const RULES_VERSION = "3";
+export const RULES_VERSION = "4";

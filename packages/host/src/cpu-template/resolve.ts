@@ -53,7 +53,8 @@ function lintFor(lines: readonly string[], loaded: LoadedTemplate, profile: Node
   const template = loaded.templateFor(lines.at(-1) ?? "");
   if (template === undefined) return [];
   const builtIn = loaded.choice.kind === "built-in" ? loaded.choice.name : "";
-  const findings = lintTemplate({ template, builtIn: staticTemplateRow(builtIn) }, profile, lines);
+  const linted = { template, builtIn: staticTemplateRow(builtIn), armBuiltIn: builtIn };
+  const findings = lintTemplate(linted, profile, lines);
   if (findings !== undefined) return findings;
   throw new HostError("TEMPLATE_FATAL", `${profile.name}: nothing is known about its vendor`);
 }

@@ -1,0 +1,90 @@
+/** Whether a node's KVM takes a value for a register: by its own trial, else by its release. */
+import type { KvmFacts, TakenField } from "../profile/kvm-facts.ts";
+import type { ArmField } from "./field.ts";
+import { honours } from "./value.ts";
+import { isOlder, NEWEST_READ, releaseOf, writability, type Release } from "./writable.ts";
+
+/** What is known of how a node's KVM takes writes. */
+export interface ArmWriter {
+  /** The host kernel's release as it is named, and in numbers. */
+  readonly kernel: string | undefined;
+  readonly release: Release | undefined;
+  /** By register and field; undefined where nobody tried. */
+  readonly trial: ReadonlyMap<string, TakenField> | undefined;
+}
+
+export type Answer = "yes" | "no" | "unknown";
+
+type Place = Pick<ArmField, "id" | "hi" | "lo">;
+
+function placeOf({ id, hi, lo }: Place): string {
+  return `${id.toString(16)}:${hi}:${lo}`;
+}
+
+export function writerOf(kernel: string | undefined, kvm: KvmFacts | undefined): ArmWriter {
+  const fields = kvm?.takenFields;
+  return {
+    kernel,
+    release: releaseOf(kernel),
+    trial:
+      fields === undefined ? undefined : new Map(fields.map((field) => [placeOf(field), field])),
+  };
+}
+
+/** What a trial has shown of a field; undefined where it shows nothing but refusals. */
+export function triedField({ trial }: ArmWriter, place: Place): TakenField | undefined {
+  return trial?.get(placeOf(place));
+}
+
+/** Of services, a trial clears each bit alone: KVM then takes any of its own without some. */
+function takesServices(taken: readonly bigint[], offered: bigint, promised: bigint): boolean {
+  if ((promised & ~offered) !== 0n) return false;
+  const gone = [...(offered ^ promised).toString(2)].toReversed();
+  return gone.every((bit, i) => bit === "0" || taken.includes(offered & ~(1n << BigInt(i))));
+}
+
+function byTrial(field: ArmField, offered: bigint, promised: bigint, writer: ArmWriter): Answer {
+  const taken = triedField(writer, field)?.values ?? [];
+  if (taken.includes(promised)) return "yes";
+  return field.merge === "and" && takesServices(taken, offered, promised) ? "yes" : "no";
+}
+
+function byRelease(field: ArmField, offered: bigint, promised: bigint, writer: ArmWriter): Answer {
+  const { kernel, release } = writer;
+  const allowed = writability(field, kernel);
+  if (!honours(offered, promised, field)) return "no";
+  if (release === undefined) return "unknown";
+  if (allowed === undefined) return isOlder(NEWEST_READ, release) ? "unknown" : "no";
+  if (isOlder(release, allowed.since)) return "unknown";
+  return promised >= (allowed.least ?? 0n) ? "yes" : "no";
+}
+
+/** KVM_SET_ONE_REG with `promised` where the vCPU has `offered`. */
+export function takes(
+  field: ArmField,
+  offered: bigint,
+  promised: bigint,
+  writer: ArmWriter,
+): Answer {
+  if (offered === promised) return "yes";
+  const ask = writer.trial === undefined ? byRelease : byTrial;
+  return ask(field, offered, promised, writer);
+}
+
+/** Why, as the end of a sentence about a field that is not taken for certain. */
+export function whyNotTaken(field: ArmField, writer: ArmWriter): string {
+  if (writer.trial !== undefined) return "a trial on a vCPU has shown that its KVM refuses it";
+  const { kernel, release } = writer;
+  if (release === undefined) return "its host kernel is not known";
+  const since = writability(field, kernel)?.since;
+  const [own, newest] = [release.join("."), NEWEST_READ.join(".")];
+  if (since === undefined) {
+    return isOlder(NEWEST_READ, release)
+      ? `Linux up to ${newest} refuses it, and nothing is known about ${own}`
+      : `no Linux up to ${newest} takes it`;
+  }
+  if (isOlder(release, since)) {
+    return `Linux takes it from ${since.join(".")} on and the node has ${own}, which may carry the patches`;
+  }
+  return "KVM takes no such value";
+}

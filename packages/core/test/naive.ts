@@ -166,12 +166,13 @@ export function naiveUnbacked(guest: NaiveGuest, node: NaiveGuest): string[] {
   for (const [key, bits] of guest) {
     if (mayDiffer(key) || NUMBERS.some((pattern) => pattern.test(key))) continue;
     bits.forEach((bit, i) => {
+      if (bit !== "1") return;
       const place = `${key}[${i}]`;
       if (CLEARS.some(([clear]) => clear === place)) return;
       const united = [UNITED, LACKS].some((table) => table[key]?.includes(i));
       const same = SAME_AS[place]?.every((other) => sees(node, other)) ?? false;
       const backed = united || same || node.get(key)?.[i] === "1";
-      if (bit === "1" && !backed) found.push(place);
+      if (!backed) found.push(place);
     });
   }
   return [...found, ...unkept(guest, node)];

@@ -1,5 +1,6 @@
 /**
- * AMD server CPUs by the names of their features: public documents, not a measurement.
+ * AMD server CPUs by the names of their features, from public documents; as for Intel's, `fittedTo`
+ * names the published guest fingerprint that open bits were placed by.
  *
  * Sources: AMD APM vol. 3, appendix E, and the Processor Programming References of families 17h,
  * 19h and 1Ah (features by model), Linux arch/x86/kvm/{cpuid.c,svm/svm.c} and
@@ -93,6 +94,7 @@ export const AMD_MODELS = {
   },
   milan: {
     id: "milan",
+    fittedTo: "Firecracker's fingerprint of Milan, host kernel 6.1",
     name: "Milan",
     launched: 2021,
     signature: { family: 0x19, model: 0x01, stepping: 1 },
@@ -101,6 +103,7 @@ export const AMD_MODELS = {
   },
   genoa: {
     id: "genoa",
+    fittedTo: "Firecracker's fingerprint of Genoa, host kernel 6.1",
     name: "Genoa",
     launched: 2022,
     signature: { family: 0x19, model: 0x11, stepping: 1 },

@@ -21,6 +21,8 @@ export interface ArmCatalogueModel {
   readonly vendor: "arm";
   readonly launched: number;
   readonly midr: bigint;
+  /** The published guest fingerprint that open bits were placed by; undefined: documents alone. */
+  readonly fittedTo?: string;
   /** Values by register and field. Later entries win; fields that are not named are zero. */
   readonly fields: Readonly<Record<string, string>>;
 }

@@ -68,7 +68,9 @@ function stillUnbacked(origin: CpuContract, { cpu }: NodeProfile): readonly stri
  * of it, since that names the taker's own kernel and clock.
  */
 function doubtsOfMove(origin: CpuContract, taker: NodeProfile, tscKhz: number | undefined) {
-  const kernels = judgeKernel(origin, taker).filter(({ severity }) => severity !== "note");
+  const kernels = judgeKernel(origin.kernel, taker.host.kernel).filter(
+    ({ severity }) => severity !== "note",
+  );
   const lost = origin.tscKhz !== undefined && tscKhz === undefined;
   return [
     ...kernels.map(

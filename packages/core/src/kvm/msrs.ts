@@ -4,7 +4,7 @@
  * of a fresh vCPU.
  */
 import type { Vendor } from "../tables/field.ts";
-import { LISTED_WITH } from "../tables/msr/listed.ts";
+import { LEGACY_BRANCH_MSRS, LISTED_SINCE_6_18, LISTED_WITH } from "../tables/msr/listed.ts";
 import { atLeast } from "./kernels.ts";
 
 const EVERYWHERE = [
@@ -25,6 +25,14 @@ export function guestMsrs(
     ...OF_VENDOR[vendor],
     ...LISTED_WITH.flatMap(([feature, own]) => (has(feature) ? own : [])),
   ];
+  const isModern = vendor === "intel" && has("MOVDIRI");
+  // Since Sapphire Rapids CPUs have WAITPKG, whose MSR KVM lists although Firecracker hides the bit.
+  if (isModern) addresses.push(0xe1);
+  if (atLeast(kernel, "6.18")) {
+    addresses.push(...LISTED_SINCE_6_18);
+    if (!isModern) addresses.push(...LEGACY_BRANCH_MSRS);
+    if (vendor === "intel") addresses.push(0x122);
+  }
   const msrs = new Map(addresses.map((addr) => [addr, 0n]));
   if (vendor === "amd" && atLeast(kernel, "6.1")) msrs.set(0xc000_0104, 1n << 32n);
   return msrs

@@ -1,6 +1,5 @@
 /** The verdict: may a snapshot with this contract resume on this node? */
 import { missingArmFacts } from "../arm/facts.ts";
-import { compareArm } from "../arm/verdict-arm.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { contractGaps } from "../contract/gaps.ts";
 import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";
@@ -10,20 +9,9 @@ import type { NodeProfile } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { EMULATED_ALWAYS } from "../tables/msr/listed.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
-import {
-  finding,
-  judgeCapabilities,
-  judgeComplete,
-  judgeEnforcement,
-  judgeEstimate,
-  judgeFormat,
-  judgeIdentity,
-  judgeKernel,
-  judgeMsrs,
-  judgeNesting,
-  judgeTsc,
-} from "./circumstances.ts";
-import { verdictOf, type Finding, type Verdict } from "./finding.ts";
+import { judgeComplete, judgeIdentity, judgeMsrs, judgeNesting, JUDGES } from "./circumstances.ts";
+import { factsOf, type NodeFacts } from "./facts.ts";
+import { finding, verdictOf, type Finding, type Verdict } from "./finding.ts";
 import { hasBit, layOut, layoutOf, type Layout } from "./layout.ts";
 import { compareWords } from "./words.ts";
 
@@ -53,6 +41,7 @@ export interface PreparedNode {
   readonly words: Uint32Array;
   readonly signature: number | undefined;
   readonly msrs: ReadonlySet<number>;
+  readonly facts: NodeFacts;
   readonly missing: readonly string[];
 }
 
@@ -118,6 +107,7 @@ export function prepare(
       words: layOut(layout, content),
       signature: signatureOf(content.cpuid),
       msrs: new Set(content.msrs.map(({ addr }) => addr)),
+      facts: factsOf(profile),
       missing:
         own === undefined
           ? missingOf(profile)
@@ -153,22 +143,15 @@ export function judgePrepared(
   version?: string,
 ): Judgement {
   const { contract } = guest;
-  const { profile } = node;
   const strange = strangers(contract, node);
   if (strange !== undefined) return { verdict: verdictOf([strange]), findings: [strange] };
-  const findings: Finding[] = [
-    ...judgeEstimate(profile),
-    ...judgeEnforcement(profile),
-    ...judgeComplete(guest.gaps, node.missing),
-    ...judgeKernel(contract, profile),
-    ...judgeFormat(contract, profile, version),
-    ...judgeCapabilities(contract, profile),
-  ];
-  if (contract.arch === "aarch64") {
-    findings.push(...compareArm(contract, profile));
-    return { verdict: verdictOf(findings), findings };
+  const { facts } = node;
+  const findings = judgeComplete(guest.gaps, node.missing);
+  for (const { arch, judge: judgeOne } of JUDGES) {
+    if (arch !== "any" && arch !== contract.arch) continue;
+    for (const found of judgeOne({ contract, facts, version })) findings.push(found);
   }
-  findings.push(...judgeTsc(contract, profile));
+  if (contract.arch === "aarch64") return { verdict: verdictOf(findings), findings };
   const promises = (name: string) => hasBit(layout, guest.words, name);
   const offers = (name: string) => hasBit(layout, node.words, name);
   const { vendor } = layout;
@@ -176,7 +159,8 @@ export function judgePrepared(
   findings.push(...judgeIdentity(vendor, guest.signature, node.signature, promises, offers));
   compareWords(layout, guest.words, node.words, findings);
   findings.push(...judgeMsrs(contract, node.msrs, vendor, promises));
-  findings.push(...judgeNesting(contract, profile, isSameModel, promises, offers));
+  const kernels = { promised: contract.kernel, offered: facts.kernel };
+  findings.push(...judgeNesting(kernels, isSameModel, promises, offers));
   const judged =
     isSameModel && contract.unbacked.length > 0
       ? findings.map((f) => excuseAtSource(contract, f))

@@ -54,7 +54,11 @@ const ARCH_CAPABILITIES_FIELDS = inMsr(ARCH_CAPABILITIES, intel, [
   remedy(17, "FB_CLEAR", "VERW clears fill buffers", SPECULATION, {
     ...of,
     reference: INTEL_VERW,
-    backedBy: [["SBDR_SSDP_NO", "FBSDP_NO", "PSDP_NO"]],
+    // Linux's mmio_select_mitigation: what clears for MDS clears the fill buffers too.
+    backedBy: [
+      ["SBDR_SSDP_NO", "FBSDP_NO", "PSDP_NO"],
+      ["MD_CLEAR", "FLUSH_L1D", "!MDS_NO"],
+    ],
   }),
   unusable(18, "FB_CLEAR_CTRL", "FB_CLEAR_DIS control", SPECULATION, withoutMsr),
   weakness(19, "RRSBA", "restricted return predictions from other sources", SPECULATION, united),

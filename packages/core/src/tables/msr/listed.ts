@@ -21,6 +21,15 @@ export const LISTED_WITH: readonly (readonly [feature: string, addresses: readon
 ];
 
 /**
+ * What published fingerprints of 6.18 list and those of 6.1 do not: DEBUGCTL, and the last branch
+ * and interrupt MSRs. Which release began is not known.
+ */
+export const LISTED_SINCE_6_18: readonly number[] = [0x1d9, 0x1dd, 0x1de];
+
+/** Listed by 6.18 as well, but not where the CPU has architectural LBRs instead. */
+export const LEGACY_BRANCH_MSRS: readonly number[] = [0x1db, 0x1dc];
+
+/**
  * What KVM emulates for every guest and some of Firecracker's tools leave out of their dumps:
  * MSR_PLATFORM_INFO (in `emulated_msrs_all` since 4.12; a new vCPU has CPUID faulting, says
  * `kvm_arch_vcpu_create`), and the TSC deadline, which newer tools leave out since it runs.

@@ -11,7 +11,8 @@ import { readDocument } from "../src/read/document.ts";
 import { parseJson } from "../src/json/parse.ts";
 import { formatProfile } from "../src/read/profile.ts";
 import { judgePrepared, prepare } from "../src/verdict/judge.ts";
-import { naiveGuest, naiveUnsafe } from "./naive.ts";
+import { naiveGuest } from "./naive.ts";
+import { naiveUnsafe } from "./naive-verdict.ts";
 import { fingerprint, hasSharedData, loadFingerprint, sharedFiles } from "./shared-data.ts";
 import { promised } from "./verdict-support.ts";
 

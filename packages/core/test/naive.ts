@@ -74,17 +74,55 @@ const MAY_DIFFER = [
 ];
 
 /** Bits that announce a weakness: a guest may see them where the CPU does not have them. */
-const UNITED: Readonly<Record<string, readonly number[]>> = {
-  "msr.10a": [2, 17, 19, 28],
-  "7.0.edx": [10],
-  "80000021.0.eax": [5],
-};
+const UNITED: Readonly<Record<string, readonly number[]>> = { "msr.10a": [2, 19] };
 
-/** Announcements of lacks that matter to no guest. */
+/** Bits that announce a lack which matters to no guest. */
 const LACKS: Readonly<Record<string, readonly number[]>> = {
   "7.0.ebx": [6, 13],
   "80000008.0.ebx": [20],
   "80000021.0.eax": [1],
+};
+
+/**
+ * MD_CLEAR, FB_CLEAR, RFDS_CLEAR, VERW_CLEAR: "VERW clears". Each with the bits that together say
+ * that there is nothing to clear. A guest counts on it, so that the node must keep it; and what it
+ * is not told, it does not do.
+ */
+const CLEARS: readonly (readonly [bit: string, immune: readonly string[]])[] = [
+  ["7.0.edx[10]", ["msr.10a[5]"]],
+  ["msr.10a[17]", ["msr.10a[13]", "msr.10a[14]", "msr.10a[15]"]],
+  ["msr.10a[28]", ["msr.10a[27]"]],
+  ["80000021.0.eax[5]", ["80000021.0.ecx[1]", "80000021.0.ecx[2]"]],
+];
+
+/** `7.0.edx[10]` in a guest; the MSR counts where leaf 7 says that it exists. */
+function sees(guest: NaiveGuest, place: string): boolean {
+  const [key = "", bit = ""] = place.replace("]", "").split("[");
+  if (key === "msr.10a" && guest.get("7.0.edx")?.[29] !== "1") return false;
+  return guest.get(key)?.[Number(bit)] === "1";
+}
+
+/** "VERW clears" that the guest was promised, and this node neither does nor need do. */
+function unkept(guest: NaiveGuest, node: NaiveGuest): string[] {
+  return CLEARS.filter(
+    ([bit, immune]) =>
+      sees(guest, bit) && !sees(node, bit) && !immune.every((no) => sees(node, no)),
+  ).map(([bit]) => bit);
+}
+
+/** "VERW clears" of a node that needs it, which the guest does not know of. */
+function unknownClears(guest: NaiveGuest, node: NaiveGuest): string[] {
+  return CLEARS.filter(
+    ([bit, immune]) =>
+      sees(node, bit) && !sees(guest, bit) && !immune.every((no) => sees(node, no)),
+  ).map(([bit]) => bit);
+}
+
+/** Intel's names of mitigations; where AMD's are offered, KVM grants the same MSRs. */
+const SAME_AS: Readonly<Record<string, readonly string[]>> = {
+  "7.0.edx[26]": ["80000008.0.ebx[12]", "80000008.0.ebx[14]"],
+  "7.0.edx[27]": ["80000008.0.ebx[15]"],
+  "7.0.edx[31]": ["80000008.0.ebx[24]"],
 };
 
 /** Registers that hold numbers, where a bit alone means nothing. */
@@ -105,23 +143,6 @@ const NUMBERS = [
   /^80000008\.0\.(eax|edx)$/,
   /^80000022\.0\.ebx$/,
 ];
-
-/** Bits that no guest can do anything with. */
-const USELESS: Readonly<Record<string, readonly number[]>> = {
-  "msr.10a": [10, 11, 12, 18, 25],
-  "80000021.0.eax": [9],
-  "80000021.0.ecx": [13, 14],
-};
-
-/** Bits that others of the node stand in for: Intel's speculation controls, in AMD's words. */
-const INSTEAD: Readonly<Record<string, readonly (readonly [key: string, bit: number])[]>> = {
-  "7.0.edx[26]": [
-    ["80000008.0.ebx", 12],
-    ["80000008.0.ebx", 14],
-  ],
-  "7.0.edx[27]": [["80000008.0.ebx", 15]],
-  "7.0.edx[31]": [["80000008.0.ebx", 24]],
-};
 
 function mayDiffer(key: string): boolean {
   return MAY_DIFFER.some((pattern) => pattern.test(key));
@@ -145,12 +166,16 @@ export function naiveUnbacked(guest: NaiveGuest, node: NaiveGuest): string[] {
   for (const [key, bits] of guest) {
     if (mayDiffer(key) || NUMBERS.some((pattern) => pattern.test(key))) continue;
     bits.forEach((bit, i) => {
+      if (bit !== "1") return;
+      const place = `${key}[${i}]`;
+      if (CLEARS.some(([clear]) => clear === place)) return;
       const united = [UNITED, LACKS].some((table) => table[key]?.includes(i));
-      const backed = united || node.get(key)?.[i] === "1";
-      if (bit === "1" && !backed) found.push(`${key}[${i}]`);
+      const same = SAME_AS[place]?.every((other) => sees(node, other)) ?? false;
+      const backed = united || same || node.get(key)?.[i] === "1";
+      if (!backed) found.push(place);
     });
   }
-  return found;
+  return [...found, ...unkept(guest, node)];
 }
 
 /** Weaknesses that some node announces and this guest does not see. */
@@ -162,72 +187,6 @@ export function naiveHiddenWeaknesses(guest: NaiveGuest, nodes: readonly NaiveGu
       if (announced && guest.get(key)?.[bit] !== "1") found.push(`${key}[${bit}]`);
     }
   }
-  return found;
+  for (const node of nodes) found.push(...unknownClears(guest, node));
+  return [...new Set(found)];
 }
-
-/**
- * Why a guest must not resume on a node, by loops over bits: promised bits that are not there
- * (hints excepted), weaknesses it does not know, numbers it counts on, bits nobody knows.
- */
-export function naiveUnsafe(guest: NaiveGuest, node: NaiveGuest): string[] {
-  const useless = new Set(
-    Object.entries(USELESS).flatMap(([key, bits]) => bits.map((bit) => `${key}[${bit}]`)),
-  );
-  const instead = (place: string) =>
-    INSTEAD[place]?.every(([key, bit]) => node.get(key)?.[bit] === "1") ?? false;
-  const unsafe = naiveUnbacked(guest, node).filter(
-    (place) => !HINTS.has(place) && !useless.has(place) && !instead(place),
-  );
-  for (const [key, bits] of Object.entries(UNITED)) {
-    for (const bit of bits) {
-      if (node.get(key)?.[bit] === "1" && guest.get(key)?.[bit] !== "1")
-        unsafe.push(`${key}[${bit}]`);
-    }
-  }
-  const number = (of: NaiveGuest, key: string, hi: number, lo: number) =>
-    Number.parseInt(
-      (of.get(key) ?? [])
-        .slice(lo, hi + 1)
-        .toReversed()
-        .join("") || "0",
-      2,
-    );
-  if (number(guest, "80000008.0.eax", 7, 0) > number(node, "80000008.0.eax", 7, 0)) {
-    unsafe.push("physical address bits");
-  }
-  for (let component = 2; component < 20; component++) {
-    if (number(guest, "d.0.eax", component, component) === 0) continue;
-    for (const register of ["eax", "ebx"]) {
-      const key = `d.${component.toString(16)}.${register}`;
-      if (number(guest, key, 31, 0) !== number(node, key, 31, 0)) unsafe.push(key);
-    }
-  }
-  return unsafe;
-}
-
-/** ERMS, FSRM, FZRM, FSRS, FSRC, HLE, self snoop, CLDEMOTE, PREFETCHW, PREFETCHI, AMD's likes. */
-const HINTS: ReadonlySet<string> = new Set([
-  "7.0.ebx[9]",
-  "7.0.edx[4]",
-  "7.1.eax[10]",
-  "7.1.eax[11]",
-  "7.1.eax[12]",
-  "7.0.ebx[4]",
-  "1.0.edx[27]",
-  "7.0.ecx[25]",
-  "80000001.0.ecx[8]",
-  "80000001.0.edx[25]",
-  "7.1.edx[14]",
-  "80000021.0.eax[10]",
-  "80000021.0.eax[11]",
-  "80000021.0.eax[18]",
-  "80000021.0.eax[19]",
-  "80000021.0.eax[20]",
-  "8000001a.0.eax[0]",
-  "8000001a.0.eax[1]",
-  "8000001a.0.eax[2]",
-  "40000001.0.edx[0]",
-  "40000001.0.eax[1]",
-  "40000001.0.eax[13]",
-  "80000008.0.ebx[9]",
-]);

@@ -15,7 +15,8 @@ import { matrixEntries } from "../src/verdict/entries.ts";
 import { judge, judgePrepared, prepare } from "../src/verdict/judge.ts";
 import { certify, disagreements, judgeMatrix, profileDigest } from "../src/verdict/matrix.ts";
 import { RULES } from "../src/verdict/rules.ts";
-import { naiveGuest, naiveUnsafe } from "./naive.ts";
+import { naiveGuest } from "./naive.ts";
+import { naiveUnsafe } from "./naive-verdict.ts";
 import { fingerprint, hasSharedData, sharedTemplate, x86Fingerprints } from "./shared-data.ts";
 import { contractOf } from "./verdict-support.ts";
 

@@ -11,7 +11,8 @@ import { verdictOf, type Finding } from "../src/verdict/finding.ts";
 import { judge } from "../src/verdict/judge.ts";
 import { RULES } from "../src/verdict/rules.ts";
 import { node, nodeCpu } from "./arbitrary.ts";
-import { naiveGuest, naiveUnsafe } from "./naive.ts";
+import { naiveGuest } from "./naive.ts";
+import { naiveUnsafe } from "./naive-verdict.ts";
 import { profile, promised, rules } from "./verdict-support.ts";
 
 const clx = profile("cascade-lake");

@@ -34,6 +34,11 @@ export interface ArmRegister {
 /** KVM_CPUID_FLAG_SIGNIFCANT_INDEX (sic): the entry answers for its own subleaf only. */
 export const SIGNIFICANT_INDEX = 1;
 
+/** Whether all four registers read 0, as those of an entry that is absent do. */
+export function isZero({ eax, ebx, ecx, edx }: Registers): boolean {
+  return (eax | ebx | ecx | edx) === 0;
+}
+
 /** A key for maps of entries, e.g. `7.0` or `80000008.0` (hexadecimal). */
 export function entryKey(leaf: number, subleaf: number): string {
   return `${leaf.toString(16)}.${subleaf.toString(16)}`;

@@ -141,3 +141,4 @@ export {
 export { armTrials } from "./arm/trial.ts";
 export { inheritContract } from "./contract/inherit.ts";
 export { contractDigest } from "./contract/file.ts";
+export { isAnnouncement, isPromise } from "./tables/masks.ts";

@@ -9,13 +9,18 @@ import type { NodeProfile } from "../src/profile/profile.ts";
 const IDS = Object.keys(INTEL_MODELS) as IntelModelId[];
 const CACHES = { caches: [[1, 1, 8, 64]] as const, brand: "Intel(R) Xeon(R) Processor" };
 
-/** Firecracker sets these itself, so no guest lacks them; a pool without the last is refused. */
+/**
+ * Firecracker sets the first ones itself, so no guest lacks them. A pool is refused without
+ * ARCH_CAPABILITIES, and where a node lacks a remedy that another announces and is not immune.
+ */
 const FORCED: ReadonlySet<string> = new Set([
   "TSC_DEADLINE",
   "HYPERVISOR",
   "FDP_EXCPTN_ONLY",
   "ZERO_FCS_FDS",
   "ARCH_CAPABILITIES",
+  ..."MD_CLEAR FB_CLEAR RFDS_CLEAR".split(" "),
+  ..."MDS_NO TAA_NO RFDS_NO SBDR_SSDP_NO FBSDP_NO PSDP_NO".split(" "),
 ]);
 
 /** Any model, with any few of its features switched off: consistent or not. */

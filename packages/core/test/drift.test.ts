@@ -178,7 +178,8 @@ describe("the plan does not hold", () => {
     const drift = driftInPool(altered(ICX, () => ({}), { 0x10a: caps | (1n << 28n) }));
     expect(drift).toMatchObject({ outcome: "plan-broken", matters: true });
     expect(names(drift.plan?.leaks ?? [])).toEqual(["RFDS_CLEAR"]);
-    expect(drift.snapshots.verdict).toBe("insecure");
+    // Ice Lake is immune (RFDS_NO), so that the guests of before need not know.
+    expect(drift.snapshots.verdict).toBe("compatible");
   });
 });
 

@@ -64,6 +64,8 @@ const MAY_DIFFER = [
   /^6\.0\.(ebx|edx)$/,
   /^d\.[01]\.ebx$/,
   /^8000000[23456]\./,
+  // Memory encryption, which no guest can use: KVM of 5.10 shows the host's leaf.
+  /^8000001f\./,
   /^80000008\.0\.ecx$/,
   /^800000(19|1d|1e)\./,
   /^80000001\.0\.ebx$/,
@@ -75,9 +77,14 @@ const MAY_DIFFER = [
 const UNITED: Readonly<Record<string, readonly number[]>> = {
   "msr.10a": [2, 17, 19, 28],
   "7.0.edx": [10],
+  "80000021.0.eax": [5],
+};
+
+/** Announcements of lacks that matter to no guest. */
+const LACKS: Readonly<Record<string, readonly number[]>> = {
   "7.0.ebx": [6, 13],
   "80000008.0.ebx": [20],
-  "80000021.0.eax": [1, 5],
+  "80000021.0.eax": [1],
 };
 
 /** Registers that hold numbers, where a bit alone means nothing. */
@@ -98,6 +105,23 @@ const NUMBERS = [
   /^80000008\.0\.(eax|edx)$/,
   /^80000022\.0\.ebx$/,
 ];
+
+/** Bits that no guest can do anything with. */
+const USELESS: Readonly<Record<string, readonly number[]>> = {
+  "msr.10a": [10, 11, 12, 18, 25],
+  "80000021.0.eax": [9],
+  "80000021.0.ecx": [13, 14],
+};
+
+/** Bits that others of the node stand in for: Intel's speculation controls, in AMD's words. */
+const INSTEAD: Readonly<Record<string, readonly (readonly [key: string, bit: number])[]>> = {
+  "7.0.edx[26]": [
+    ["80000008.0.ebx", 12],
+    ["80000008.0.ebx", 14],
+  ],
+  "7.0.edx[27]": [["80000008.0.ebx", 15]],
+  "7.0.edx[31]": [["80000008.0.ebx", 24]],
+};
 
 function mayDiffer(key: string): boolean {
   return MAY_DIFFER.some((pattern) => pattern.test(key));
@@ -121,7 +145,7 @@ export function naiveUnbacked(guest: NaiveGuest, node: NaiveGuest): string[] {
   for (const [key, bits] of guest) {
     if (mayDiffer(key) || NUMBERS.some((pattern) => pattern.test(key))) continue;
     bits.forEach((bit, i) => {
-      const united = UNITED[key]?.includes(i) ?? false;
+      const united = [UNITED, LACKS].some((table) => table[key]?.includes(i));
       const backed = united || node.get(key)?.[i] === "1";
       if (bit === "1" && !backed) found.push(`${key}[${i}]`);
     });
@@ -146,8 +170,14 @@ export function naiveHiddenWeaknesses(guest: NaiveGuest, nodes: readonly NaiveGu
  * (hints excepted), weaknesses it does not know, numbers it counts on, bits nobody knows.
  */
 export function naiveUnsafe(guest: NaiveGuest, node: NaiveGuest): string[] {
-  const hints = HINTS;
-  const unsafe = naiveUnbacked(guest, node).filter((place) => !hints.includes(place));
+  const useless = new Set(
+    Object.entries(USELESS).flatMap(([key, bits]) => bits.map((bit) => `${key}[${bit}]`)),
+  );
+  const instead = (place: string) =>
+    INSTEAD[place]?.every(([key, bit]) => node.get(key)?.[bit] === "1") ?? false;
+  const unsafe = naiveUnbacked(guest, node).filter(
+    (place) => !HINTS.has(place) && !useless.has(place) && !instead(place),
+  );
   for (const [key, bits] of Object.entries(UNITED)) {
     for (const bit of bits) {
       if (node.get(key)?.[bit] === "1" && guest.get(key)?.[bit] !== "1")
@@ -176,7 +206,7 @@ export function naiveUnsafe(guest: NaiveGuest, node: NaiveGuest): string[] {
 }
 
 /** ERMS, FSRM, FZRM, FSRS, FSRC, HLE, self snoop, CLDEMOTE, PREFETCHW, PREFETCHI, AMD's likes. */
-const HINTS: readonly string[] = [
+const HINTS: ReadonlySet<string> = new Set([
   "7.0.ebx[9]",
   "7.0.edx[4]",
   "7.1.eax[10]",
@@ -197,4 +227,7 @@ const HINTS: readonly string[] = [
   "8000001a.0.eax[1]",
   "8000001a.0.eax[2]",
   "40000001.0.edx[0]",
-];
+  "40000001.0.eax[1]",
+  "40000001.0.eax[13]",
+  "80000008.0.ebx[9]",
+]);

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { CoreError } from "../src/errors.ts";
 import { ALL_LINES } from "../src/firecracker/versions.ts";
 import { parseIdentity } from "../src/plan/identity.ts";
@@ -38,13 +38,13 @@ test("what Firecracker overwrites in every version is not in a template", () => 
   }
 });
 
-test("WAITPKG is cleared by the template where an old Firecracker would let it pass", () => {
+test("WAITPKG is cleared by the template whether or not Firecracker does so too", () => {
   const bitOf = (firecracker: readonly string[]) => {
     const plan = planned(mixed, { identity: "oldest", firecracker });
     const leaf7 = plan.classes[0]?.template.cpuidModifiers.find((m) => m.leaf === 7);
     return ((leaf7?.modifiers.find((m) => m.register === "ecx")?.mask ?? 0) >>> 5) & 1;
   };
-  expect(bitOf(["1.16"])).toBe(0);
+  expect(bitOf(["1.16"])).toBe(1);
   expect(bitOf(["1.10", "1.16"])).toBe(1);
 });
 
@@ -91,7 +91,8 @@ test("a bit that no row names is masked and reported", () => {
 test("a leaf that no row names is hidden", () => {
   const cpu = model("granite-rapids");
   const unknown = { leaf: 0x1f + 6, subleaf: 0, flags: 0, eax: 7, ebx: 0, ecx: 0, edx: 0 };
-  const cpuid = [...cpu.cpuid, unknown].map((e) => (e.leaf === 0 ? { ...e, eax: 0x25 } : e));
+  const known = { ...unknown, leaf: 0x24, flags: 1, eax: 0 };
+  const cpuid = [...cpu.cpuid, known, unknown].map((e) => (e.leaf === 0 ? { ...e, eax: 0x25 } : e));
   const plan = planned([node("a", { ...cpu, cpuid }), node("b", cpu)]);
   expect(plan.masked.map(({ address }) => address)).toEqual(["CPUID.25H:EAX[2:0]"]);
   expect(plan.guest.cpuid.find(({ leaf }) => leaf === 0)?.registers.eax.value).toBe(0x1f);
@@ -186,4 +187,28 @@ test("mixed host kernels are named in a warning", () => {
     { ...b, host: { kernel: "6.1.172-y" } },
   ]);
   expect(plan.warnings[0]).toContain("5.10 and 6.1");
+});
+
+describe("remedies", () => {
+  const immune = "SBDR_SSDP_NO FBSDP_NO PSDP_NO".split(" ");
+
+  test("a node that neither clears nor is immune needs microcode before it joins", () => {
+    const result = planPool([
+      node("new", model("ice-lake-sp")),
+      node("old", model("ice-lake-sp", ["FB_CLEAR", ...immune])),
+    ]);
+    if (result.ok) throw new Error("must refuse");
+    const [refusal] = result.refusals;
+    expect(refusal).toMatchObject({ code: "microcode", nodes: ["old"] });
+    expect(refusal?.message).toContain("lacks FB_CLEAR (MSR 10AH[17]");
+  });
+
+  test("an immune node is promised it with the others", () => {
+    const plan = planned([
+      node("exposed", model("cascade-lake")),
+      node("immune", model("sapphire-rapids")),
+    ]);
+    expect(plan.united.map(({ name }) => name)).toContain("FB_CLEAR");
+    expect(plan.proof.violations).toEqual([]);
+  });
 });

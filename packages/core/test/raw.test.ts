@@ -27,7 +27,7 @@ import {
 function features({ cpu }: NodeProfile): Set<string> {
   const state = stateOfProfile(cpu);
   const fields = state === undefined ? [] : decode(state);
-  const kinds = new Set(["feature", "union", "reserved"]);
+  const kinds = new Set(["feature", "union", "remedy", "reserved"]);
   return new Set(fields.filter(({ kind }) => kinds.has(kind)).map(({ name }) => name));
 }
 

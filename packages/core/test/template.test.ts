@@ -231,7 +231,7 @@ test("bits that Firecracker overwrites and flags that do not fit are found", () 
         leaf: "0x7",
         subleaf: "0x0",
         flags: 0,
-        modifiers: [{ register: "ecx", bitmap: "0b0xxxxx" }],
+        modifiers: [{ register: "ecx", bitmap: "0b1xxxxx" }],
       },
       { leaf: "0x1", subleaf: "0x0", flags: 1, modifiers: [{ register: "ecx", bitmap: "0b0" }] },
       { leaf: "0xa", subleaf: "0x0", flags: 0, modifiers: [{ register: "eax", bitmap: "0b1" }] },

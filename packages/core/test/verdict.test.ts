@@ -72,8 +72,32 @@ describe("each rule", () => {
   test("weakness: what the node announces and the guest does not know", () => {
     const unaware = promised(without("FB_CLEAR"));
     expect(judge(unaware, icx)).toMatchObject({ verdict: "insecure" });
-    expect(judge(contract, without("FB_CLEAR")).verdict).toBe("compatible");
   });
+
+  test("remedy: VERW clears for the guest, or the node is immune", () => {
+    const lost = judge(contract, without("FB_CLEAR"));
+    expect([lost.verdict, rules(lost.findings, "insecure")]).toEqual(["insecure", ["remedy"]]);
+    const immune = withMsrBits(without("FB_CLEAR"), [13, 14, 15]);
+    const { verdict, findings } = judge(contract, immune);
+    expect(verdict).toBe("compatible");
+    expect(findings.find(({ name }) => name === "FB_CLEAR")?.consequence).toBe(
+      "The node has SBDR_SSDP_NO, FBSDP_NO and PSDP_NO instead.",
+    );
+    const exposed = without("FB_CLEAR", without("FBSDP_NO"));
+    expect(judge(contract, withMsrBits(exposed, [13, 15])).verdict).toBe("insecure");
+  });
+
+  test("remedy: a node that is immune need not tell", () => {
+    const unaware = promised(without("FB_CLEAR"));
+    const immune = withMsrBits(icx, [13, 14, 15]);
+    expect(judge(unaware, immune).verdict).toBe("compatible");
+  });
+
+  function withMsrBits(from: NodeProfile, bits: readonly number[]): NodeProfile {
+    const mask = bits.reduce((all, bit) => all | (1n << BigInt(bit)), 0n);
+    const msrs = from.cpu.msrs.map((m) => (m.addr === 0x10a ? { ...m, value: m.value | mask } : m));
+    return { ...from, cpu: { ...from.cpu, msrs } };
+  }
 
   function changed(leaf: number, subleaf: number, registers: Partial<CpuidEntry>): NodeProfile {
     const cpuid = icx.cpu.cpuid.map((e) =>
@@ -95,11 +119,20 @@ describe("each rule", () => {
     expect(judge(contract, changed(0x8000_0008, 0, { eax: 0x302e })).verdict).toBe("incompatible");
   });
 
-  test("reserved: an unknown bit on either side is never compatible", () => {
+  test("reserved: a bit that only the guest was shown is never compatible", () => {
     const odd = changed(0x7, 1, { ebx: 1 << 30 });
-    expect(judge(contract, odd).verdict).toBe("unknown");
     expect(judge(promised(odd), icx).verdict).toBe("unknown");
-    expect(judge(promised(odd), odd).verdict).toBe("unknown");
+    expect(judge(promised(odd), odd).verdict).toBe("compatible");
+    const seen = judge(contract, odd);
+    expect([seen.verdict, rules(seen.findings, "note")]).toEqual([
+      "compatible",
+      expect.arrayContaining(["reserved"]),
+    ]);
+  });
+
+  test("reserved: among no features, what only the node has may be anything", () => {
+    const odd = changed(0x8000_0008, 0, { eax: 0x0100_392e });
+    expect(judge(contract, odd).verdict).toBe("unknown");
   });
 
   test("identity: a guest that thinks its CPU is newer is insecure, older is fine", () => {

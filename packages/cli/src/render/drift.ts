@@ -1,5 +1,11 @@
 /** Drift as a person reads it: what it means first, then what changed, then what to do. */
-import type { Difference, Drift, DriftOutcome, PlannedDrift } from "@evenkeel/core";
+import {
+  isAnnouncement,
+  type Difference,
+  type Drift,
+  type DriftOutcome,
+  type PlannedDrift,
+} from "@evenkeel/core";
 import { findingLines } from "./check.ts";
 import { heading, labelled, paragraph, plural, table } from "./layout.ts";
 
@@ -92,7 +98,7 @@ function adviceOf(drift: Drift, out: string | undefined): string[] {
     return [`${use} and boot guests with it from now on${valid}.`, ...common];
   }
   if (outcome !== "plan-broken") return common;
-  const weak = plan?.leaks.some(({ kind }) => kind === "union") === true;
+  const weak = plan?.leaks.some(({ kind }) => isAnnouncement(kind)) === true;
   const why = weak ? " It announces a weakness, which all guests of the pool must know." : "";
   return [`Take the node out of the pool, or plan the pool again.${why}`, ...common];
 }

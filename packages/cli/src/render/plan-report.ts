@@ -84,6 +84,7 @@ function reasonText({ reason }: GivenUp): string | undefined {
       unused: (r) => `serves only ${listOf(r.by)}`,
       layout: (r) => `${r.field} differs`,
       hidden: (r) => `hidden by ${r.level}`,
+      unverifiable: () => "no profile says what nested guests may do",
     };
   return texts[reason.kind](reason as never);
 }

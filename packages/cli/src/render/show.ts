@@ -9,6 +9,7 @@ import {
   formatFms,
   formatLines,
   hexNumber,
+  isAnnouncement,
   ignoresTemplates,
   levelOf,
   modelName,
@@ -50,7 +51,7 @@ function fieldTable(fields: readonly DecodedField[]): string[] {
 function cpuLines(fields: readonly DecodedField[], all: boolean, arch: Arch): string[] {
   if (all) return fieldTable(fields);
   const features = fields.filter(isFeature);
-  const weaknesses = fields.filter(({ kind }) => kind === "union");
+  const weaknesses = fields.filter(({ kind }) => isAnnouncement(kind));
   const numbers = fields.filter(({ kind }) => kind === "minimum");
   const reserved = fields.filter(({ kind }) => kind === "reserved");
   const level = levelOf(new Set(features.map(({ name }) => name)));

@@ -1,5 +1,6 @@
 /**
- * AMD server CPUs by the names of their features: public documents, not a measurement.
+ * AMD server CPUs by the names of their features, from public documents; as for Intel's, `fittedTo`
+ * names the published guest fingerprint that open bits were placed by.
  *
  * Sources: AMD APM vol. 3, appendix E, and the Processor Programming References of families 17h,
  * 19h and 1Ah (features by model), Linux arch/x86/kvm/{cpuid.c,svm/svm.c} and
@@ -20,6 +21,9 @@ const SEV_SNP = words(`SME SEV SEV_ES SEV_SNP VMPL SECURE_TSC SME_COHERENT SEV_6
   RESTRICTED_INJECTION ALTERNATE_INJECTION DEBUG_SWAP PREVENT_HOST_IBS VTE VMSA_REG_PROTECTION`);
 const SEV_GENOA = words(`RMPQUERY VMPL_SSS V_TSC_AUX VMGEXIT_PARAMETER VIRTUAL_TOM_MSR
   IBS_VIRT_GUEST SMT_PROTECTION`);
+
+/** What Linux says of CPUs other than Zen 3 and 4: no transient scheduler attack. */
+const NO_TSA = words("TSA_SQ_NO TSA_L1_NO");
 
 /** Zen 2. KVM says for it that LFENCE serializes and that null selectors clear the base. */
 const ZEN_2 = [
@@ -83,13 +87,14 @@ export const AMD_MODELS = {
     name: "Rome",
     launched: 2019,
     signature: { family: 0x17, model: 0x31, stepping: 0 },
-    features: [...ZEN_2, ...SEV],
+    features: [...ZEN_2, ...SEV, ...NO_TSA],
     ...zen3,
     // 0x80000020 on the CPU; KVM adds the next to say what it knows of LFENCE.
     maxExtendedLeaf: 0x8000_0021,
   },
   milan: {
     id: "milan",
+    fittedTo: "Firecracker's fingerprint of Milan, host kernel 6.1",
     name: "Milan",
     launched: 2021,
     signature: { family: 0x19, model: 0x01, stepping: 1 },
@@ -98,6 +103,7 @@ export const AMD_MODELS = {
   },
   genoa: {
     id: "genoa",
+    fittedTo: "Firecracker's fingerprint of Genoa, host kernel 6.1",
     name: "Genoa",
     launched: 2022,
     signature: { family: 0x19, model: 0x11, stepping: 1 },
@@ -117,7 +123,7 @@ export const AMD_MODELS = {
     name: "Turin",
     launched: 2024,
     signature: { family: 0x1a, model: 0x02, stepping: 1 },
-    features: TURIN,
+    features: [...TURIN, ...NO_TSA],
     ...zen4,
   },
 } as const satisfies Record<string, CatalogueModel>;

@@ -65,7 +65,8 @@ export function catalogueProfile(
   return {
     name: `estimate:${id}@${line}`,
     provenance:
-      `evenkeel's catalogue: ${model.name} on Linux ${line}, from public documents. ` +
+      `evenkeel's catalogue: ${model.name} on Linux ${line}, from public documents` +
+      `${model.fittedTo === undefined ? "" : ` and ${model.fittedTo}`}. ` +
       "An estimate, not a measurement.",
     host: { kernel: line, cpuModel: model.name },
     firecracker: [],

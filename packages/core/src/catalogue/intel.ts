@@ -1,5 +1,7 @@
 /**
- * Intel server CPUs by the names of their features: public documents, not a measurement.
+ * Intel server CPUs by the names of their features, from public documents. Where `fittedTo` names a
+ * published guest fingerprint, bits that the documents leave open were placed by what it shows: no
+ * comparison with that fingerprint measures anything.
  *
  * Sources: Intel SDM and the Intel Architecture Instruction Set Extensions Programming Reference
  * (features by generation), Intel ARK (launch), Linux arch/x86/kvm/cpuid.c (what KVM passes on),
@@ -89,11 +91,12 @@ export const INTEL_MODELS = {
     launched: 2017,
     signature: { family: 6, model: 0x55, stepping: 4 },
     // Linux lists only steppings from 6 on as affected by ITS.
-    features: [...SKYLAKE_SP, ...MPX, "RSBA", "FB_CLEAR", "ITS_NO"],
+    features: [...SKYLAKE_SP, ...MPX, "RSBA", "HLE", "RTM", "ITS_NO"],
     ...sizes.avx512,
   },
   "cascade-lake": {
     id: "cascade-lake",
+    fittedTo: "Firecracker's fingerprint of Cascade Lake, host kernel 6.1",
     name: "Cascade Lake",
     launched: 2019,
     signature: { family: 6, model: 0x55, stepping: 7 },
@@ -111,6 +114,7 @@ export const INTEL_MODELS = {
   },
   "ice-lake-sp": {
     id: "ice-lake-sp",
+    fittedTo: "Firecracker's fingerprint of Ice Lake, host kernel 6.1",
     name: "Ice Lake-SP",
     launched: 2021,
     signature: { family: 6, model: 0x6a, stepping: 6 },
@@ -119,6 +123,7 @@ export const INTEL_MODELS = {
   },
   "sapphire-rapids": {
     id: "sapphire-rapids",
+    fittedTo: "Firecracker's fingerprint of Sapphire Rapids, host kernel 6.1",
     name: "Sapphire Rapids",
     launched: 2023,
     signature: { family: 6, model: 0x8f, stepping: 8 },

@@ -10,6 +10,8 @@ export interface CatalogueModel {
   /** The year it came to market. */
   readonly launched: number;
   readonly signature: FamilyModelStepping;
+  /** The published guest fingerprint that open bits were placed by; undefined: documents alone. */
+  readonly fittedTo?: string;
   /** What the newest catalogued kernel shows a guest; older ones show less (kvm/passed.ts). */
   readonly features: readonly string[];
   /** The highest leaves of the CPU itself; a kernel may know fewer. */

@@ -25,6 +25,8 @@ export interface CpuContract {
   readonly kvmCapabilities: readonly string[];
   /** MSRs that the template names: Firecracker saves them whatever they are. Undefined: any may be. */
   readonly templateMsrs: readonly number[] | undefined;
+  /** Names of promises that the node it was taken on does not keep either: a template's. */
+  readonly unbacked: readonly string[];
   readonly node: string;
   readonly class: string | undefined;
   /** What shaped the guest CPU: a file's or a built-in template's name. */

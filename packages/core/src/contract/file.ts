@@ -15,11 +15,12 @@ function stateMasks({ cpuid }: CpuContract) {
 }
 
 function body(contract: CpuContract) {
-  const { cpuid, msrs, registers, templateMsrs, time: _, ...facts } = contract;
+  const { cpuid, msrs, registers, templateMsrs, unbacked, time: _, ...facts } = contract;
   return {
     schema: CONTRACT_SCHEMA,
     ...facts,
     ...(templateMsrs === undefined ? {} : { templateMsrs: templateMsrs.map(hexNumber) }),
+    ...(unbacked.length === 0 ? {} : { unbacked }),
     ...(contract.arch === "x86_64" ? stateMasks(contract) : {}),
     cpuid: cpuid.map((e) => ({
       leaf: hexNumber(e.leaf),

@@ -1,15 +1,19 @@
 /** What a contract does not say of its guest, by its own content: files can be made by anybody. */
 import { missingArmFacts } from "../arm/facts.ts";
-import { indexEntries, SIGNIFICANT_INDEX } from "../cpuid.ts";
+import { indexEntries, isZero, SIGNIFICANT_INDEX } from "../cpuid.ts";
 import { leafAddress } from "../format/address.ts";
 import { missingFacts } from "../profile/complete.ts";
 import { INDEXED_LEAVES } from "../tables/leaves.ts";
 import type { CpuContract } from "./contract.ts";
 
-/** KVM takes the first entry that matches: such an entry answers for subleaves it does not have. */
+/**
+ * KVM takes the first entry that matches: such an entry answers for subleaves it does not have.
+ * One that is all zero (1DH and 1EH under KVM of 5.10) answers like an absent one.
+ */
 function ambiguous({ cpuid }: CpuContract): string[] {
   return cpuid
     .filter(({ leaf, flags }) => INDEXED_LEAVES.has(leaf) && (flags & SIGNIFICANT_INDEX) === 0)
+    .filter((entry) => !isZero(entry))
     .map(({ leaf, subleaf }) => `${leafAddress(leaf, subleaf)} answers for every subleaf`);
 }
 

@@ -9,6 +9,7 @@ import { weaknessMsrMask } from "../tables/masks.ts";
 import { judgeKernel } from "../verdict/circumstances.ts";
 import type { CpuContract } from "./contract.ts";
 import { doubtsAbout } from "./doubts.ts";
+import { unbackedPromises } from "./unbacked.ts";
 
 export interface InheritOptions {
   /** The version that takes the snapshot. */
@@ -54,12 +55,22 @@ function tscOf({ tscKhz }: CpuContract, { tsc }: NodeProfile): number | undefine
   return tsc.scaling === true ? tscKhz : undefined;
 }
 
+/** What the taker keeps, programs that started there may have found true. */
+function stillUnbacked(origin: CpuContract, { cpu }: NodeProfile): readonly string[] {
+  const { unbacked, vendor } = origin;
+  if (unbacked.length === 0 || vendor === undefined) return [];
+  const there = new Set(unbackedPromises(origin, cpu, vendor));
+  return unbacked.filter((name) => there.has(name));
+}
+
 /**
  * What a verdict held against the move to the taker and could not see in the contract that comes
  * of it, since that names the taker's own kernel and clock.
  */
 function doubtsOfMove(origin: CpuContract, taker: NodeProfile, tscKhz: number | undefined) {
-  const kernels = judgeKernel(origin, taker).filter(({ severity }) => severity !== "note");
+  const kernels = judgeKernel(origin.kernel, taker.host.kernel).filter(
+    ({ severity }) => severity !== "note",
+  );
   const lost = origin.tscKhz !== undefined && tscKhz === undefined;
   return [
     ...kernels.map(
@@ -88,6 +99,7 @@ export function inheritContract(
   ];
   return {
     ...origin,
+    unbacked: stillUnbacked(origin, taker),
     msrs: withMsrsOf(origin, taker),
     registers: withRegistersOf(origin.registers, taker),
     tscKhz,

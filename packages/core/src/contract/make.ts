@@ -1,15 +1,20 @@
 /** Predicting a contract: the guest CPU of a snapshot that a node would take. */
 import { armRegisterName } from "../arm/lookup.ts";
+import { compareEntries, indexEntries } from "../cpuid.ts";
+import { bootMsrs } from "../firecracker/boot-msrs.ts";
+import { brandOf, guestBrand, withBrand } from "../firecracker/brand.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
-import { simulate } from "../firecracker/simulate.ts";
-import { knownLine, snapshotFormat } from "../firecracker/versions.ts";
+import { simulate, type GuestView } from "../firecracker/simulate.ts";
+import { isEmulator, isPreRelease, knownLine, snapshotFormat } from "../firecracker/versions.ts";
 import type { NodeProfile } from "../profile/profile.ts";
+import type { Vendor } from "../tables/field.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
 import type { MissingEntry } from "../template/apply.ts";
 import { applyWideBitmap } from "../template/bitmap.ts";
-import { EMPTY_TEMPLATE, type CpuTemplate } from "../template/template.ts";
+import { EMPTY_TEMPLATE, templateArch, type CpuTemplate } from "../template/template.ts";
 import type { CpuContract } from "./contract.ts";
 import { doubtsAbout } from "./doubts.ts";
+import { unbackedPromises } from "./unbacked.ts";
 
 export interface ContractOptions {
   readonly firecracker: string;
@@ -39,7 +44,32 @@ function cpuOf({ cpu }: NodeProfile): Pick<CpuContract, "cpuid" | "msrs" | "regi
   return { cpuid, msrs, registers };
 }
 
-type Facts = Omit<CpuContract, "cpuid" | "msrs" | "registers" | "incomplete">;
+type Content = Pick<CpuContract, "cpuid" | "msrs">;
+
+function contentOf({ cpuid, msrs }: GuestView): Content {
+  return {
+    cpuid: [...cpuid.values()].toSorted(compareEntries),
+    msrs: [...msrs].map(([addr, value]) => ({ addr, value })),
+  };
+}
+
+/** With what Firecracker writes over it on a node that was probed: a fingerprint has it already. */
+function booted(
+  { cpuid, msrs }: Content,
+  { cpu, host }: NodeProfile,
+  vendor: Vendor,
+  line: string,
+): Content {
+  if (isEmulator(line)) return { cpuid, msrs };
+  const written = new Map(bootMsrs(line).map(({ addr, value }) => [addr, value]));
+  const brand = guestBrand(vendor, host.cpuModel ?? brandOf(indexEntries(cpu.cpuid)));
+  return {
+    cpuid: cpu.view === "kvm" ? withBrand(cpuid, brand) : cpuid,
+    msrs: msrs.map(({ addr, value }) => ({ addr, value: written.get(addr) ?? value })),
+  };
+}
+
+type Facts = Omit<CpuContract, "cpuid" | "msrs" | "registers" | "incomplete" | "unbacked">;
 
 /** aarch64: Firecracker writes the template's registers and nothing else. */
 function predictArm(profile: NodeProfile, facts: Facts, template: CpuTemplate): ContractResult {
@@ -57,6 +87,7 @@ function predictArm(profile: NodeProfile, facts: Facts, template: CpuTemplate): 
   );
   const contract: CpuContract = {
     ...facts,
+    unbacked: [],
     cpuid: [],
     msrs: [],
     registers: [...registers].map(([id, value]) => ({ id, value })),
@@ -70,6 +101,8 @@ export function predictContract(profile: NodeProfile, options: ContractOptions):
   const { cpu, host } = profile;
   const { firecracker, vcpus, smt, template = EMPTY_TEMPLATE } = options;
   const line = knownLine(firecracker);
+  const shapedFor = templateArch(template) ?? cpu.arch;
+  if (shapedFor !== cpu.arch) return { ok: false, missing: [`the registers of ${shapedFor}`] };
   const vendor = vendorOfCpu(cpu.cpuid);
   const facts = {
     arch: cpu.arch,
@@ -92,15 +125,19 @@ export function predictContract(profile: NodeProfile, options: ContractOptions):
   if (cpu.arch === "aarch64") return predictArm(profile, facts, template);
   if (vendor === undefined) {
     const incomplete = doubtsAbout(profile);
-    return { ok: true, contract: { ...facts, ...cpuOf(profile), incomplete } };
+    return { ok: true, contract: { ...facts, ...cpuOf(profile), unbacked: [], incomplete } };
   }
-  const view = simulate(cpu, vendor, line, template, { vcpus, smt, index: 0 });
+  const guestWith = (shape: CpuTemplate) =>
+    simulate(cpu, vendor, line, shape, { vcpus, smt, index: 0 }, isPreRelease(firecracker));
+  const view = guestWith(template);
   if (view.missing.length > 0) return { ok: false, missing: view.missing.map(addressOf) };
+  const guest = booted(contentOf(view), profile, vendor, line);
+  const isShaped = template !== EMPTY_TEMPLATE;
   const contract: CpuContract = {
     ...facts,
-    cpuid: [...view.cpuid.values()],
-    msrs: [...view.msrs].map(([addr, value]) => ({ addr, value })),
+    ...guest,
     registers: [],
+    unbacked: isShaped ? unbackedPromises(guest, contentOf(guestWith(EMPTY_TEMPLATE)), vendor) : [],
     incomplete: doubtsAbout(profile),
   };
   return { ok: true, contract };

@@ -4,7 +4,7 @@ import { ALL_LINES, newestVersion } from "../firecracker/versions.ts";
 import { listOf } from "../format/text.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { finding } from "../verdict/circumstances.ts";
+import { finding } from "../verdict/finding.ts";
 import type { Finding, Verdict } from "../verdict/finding.ts";
 import { judge } from "../verdict/judge.ts";
 import { changesOf, type Changes } from "./change.ts";

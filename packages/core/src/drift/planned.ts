@@ -11,7 +11,13 @@ import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { X86PlanFile } from "../read/plan.ts";
 import { fail } from "../errors.ts";
-import { isFeatureMsr, plannedMasks, plannedMsrMask } from "../tables/masks.ts";
+import {
+  isAnnouncement,
+  isFeatureMsr,
+  isPromise,
+  plannedMasks,
+  plannedMsrMask,
+} from "../tables/masks.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import { whyVolatile } from "./volatile.ts";
 
@@ -118,7 +124,7 @@ function isSet(text: string | undefined): boolean {
 
 /** Something that the guest should have and has not; all else lets something through. */
 function isLoss({ kind, a, b }: Difference): boolean {
-  return kind === "feature" || kind === "union" ? isSet(a) && !isSet(b) : false;
+  return isPromise(kind) || isAnnouncement(kind) ? isSet(a) && !isSet(b) : false;
 }
 
 export function plannedDrift(

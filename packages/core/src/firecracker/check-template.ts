@@ -5,7 +5,7 @@
  */
 import { SIGNIFICANT_INDEX } from "../cpuid.ts";
 import { leafAddress, registerAddress } from "../format/address.ts";
-import { alwaysOverwritten } from "./normalization.ts";
+import { alwaysCleared, alwaysOverwritten } from "./normalization.ts";
 import { formatLines } from "./versions.ts";
 import type { Vendor } from "../tables/field.ts";
 import { mask32 } from "../bits.ts";
@@ -52,7 +52,9 @@ function checkOverwritten(
 ): TemplateFinding[] {
   const { leaf, subleaf } = entry;
   return entry.modifiers.flatMap((m, i) => {
-    const lost = (m.mask & alwaysOverwritten(vendor, lines, leaf, subleaf, m.register)) >>> 0;
+    const agreed = alwaysCleared(vendor, lines, leaf, subleaf, m.register) & ~m.value;
+    const overwritten = alwaysOverwritten(vendor, lines, leaf, subleaf, m.register);
+    const lost = (m.mask & overwritten & ~agreed) >>> 0;
     if (lost === 0) return [];
     const names = lostNames(vendor, entry, m, lost).join(", ");
     return [

@@ -6,7 +6,14 @@
  * v1.5.0 to v1.16.0, and docs/cpu_templates/cpuid-normalization.md.
  */
 import { mask32 } from "../bits.ts";
-import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap, type Register } from "../cpuid.ts";
+import {
+  entryKey,
+  keyOf,
+  REGISTERS,
+  type CpuidEntry,
+  type CpuidMap,
+  type Register,
+} from "../cpuid.ts";
 import type { Vendor } from "../tables/field.ts";
 import { ONE_VCPU, writeTopology, type BootTopology } from "./topology.ts";
 import { compareLines, isEmulator } from "./versions.ts";
@@ -102,6 +109,17 @@ export function mayBeInserted(vendor: Vendor, leaf: number, subleaf: number): bo
   return vendor === "amd" && (leaf === 0x8000_001d || leaf === 0x8000_001e);
 }
 
+/** A release line, or a build between two releases that may not do yet what its line does. */
+interface Build {
+  readonly line: string;
+  readonly preRelease: boolean;
+}
+
+/** Clears what the line before it did not: a build before the release may leave it to guests. */
+function isUncertain({ since, written }: NormalizedField, { line, preRelease }: Build): boolean {
+  return preRelease && since === line && written === 0;
+}
+
 function appliesTo(row: NormalizedField, vendor: Vendor, line: string): boolean {
   return (
     !isEmulator(line) &&
@@ -117,21 +135,23 @@ function standsIn(row: NormalizedField, leaf: number, subleaf: number): boolean 
 
 const cache = new Map<string, number>();
 
-/** The bits of a register that Firecracker overwrites, whatever the template says. */
+/** The bits of a register that Firecracker overwrites, or always clears, whatever was there. */
 function overwrittenMask(
   vendor: Vendor,
   line: string,
   leaf: number,
   subleaf: number,
   register: Register,
+  only: "cleared" | "all",
 ): number {
   if (!NORMALIZED.some((row) => row.leaf === leaf)) return 0;
-  const key = `${vendor}:${line}:${entryKey(leaf, subleaf)}:${register}`;
+  const key = `${vendor}:${line}:${entryKey(leaf, subleaf)}:${register}:${only}`;
   let mask = cache.get(key);
   if (mask === undefined) {
     mask = 0;
     for (const row of NORMALIZED) {
       if (row.register !== register || !standsIn(row, leaf, subleaf)) continue;
+      if (only === "cleared" && row.written !== 0) continue;
       if (appliesTo(row, vendor, line)) mask |= mask32(row.hi, row.lo);
     }
     mask >>>= 0;
@@ -149,9 +169,41 @@ export function alwaysOverwritten(
   register: Register,
 ): number {
   return lines.reduce(
-    (mask, line) => (mask & overwrittenMask(vendor, line, leaf, subleaf, register)) >>> 0,
+    (mask, line) => (mask & overwrittenMask(vendor, line, leaf, subleaf, register, "all")) >>> 0,
     0xffff_ffff,
   );
+}
+
+/** The bits that every one of these releases clears: a template may clear them too. */
+export function alwaysCleared(
+  vendor: Vendor,
+  lines: readonly string[],
+  leaf: number,
+  subleaf: number,
+  register: Register,
+): number {
+  return lines.reduce(
+    (mask, line) =>
+      (mask & overwrittenMask(vendor, line, leaf, subleaf, register, "cleared")) >>> 0,
+    0xffff_ffff,
+  );
+}
+
+const CORE_LEVEL = { leaf: 0xb, subleaf: 1, flags: 1, eax: 0, ebx: 0, ecx: 0, edx: 0 } as const;
+
+/**
+ * Firecracker adds the core level of leaf 0BH, which KVM leaves out since
+ * https://lore.kernel.org/all/20221027092036.2698180-1-pbonzini@redhat.com/
+ */
+function insertedTopology(
+  entries: CpuidMap,
+  boot: BootTopology,
+  line: string,
+): CpuidEntry | undefined {
+  if (isEmulator(line) || entries.has(keyOf(CORE_LEVEL)) || !entries.has(entryKey(0xb, 0))) {
+    return undefined;
+  }
+  return { ...CORE_LEVEL, ...writeTopology(CORE_LEVEL, boot, line) };
 }
 
 /** One entry after normalization; `host` is the same entry as the node shows it. */
@@ -186,12 +238,17 @@ export function normalize(
   vendor: Vendor,
   line: string,
   boot: BootTopology = ONE_VCPU,
+  preRelease = false,
 ): Map<string, CpuidEntry> {
-  const rowsOfLine = NORMALIZED.filter((row) => appliesTo(row, vendor, line));
+  const rowsOfLine = NORMALIZED.filter(
+    (row) => appliesTo(row, vendor, line) && !isUncertain(row, { line, preRelease }),
+  );
   const result = new Map(entries);
   for (const [key, entry] of entries) {
     const own = rowsOfLine.filter((row) => standsIn(row, entry.leaf, entry.subleaf));
     if (own.length > 0) result.set(key, normalizeEntry(entry, host.get(key), own, boot, line));
   }
+  const core = insertedTopology(entries, boot, line);
+  if (core !== undefined) result.set(keyOf(core), core);
   return result;
 }

@@ -24,9 +24,11 @@ export function simulate(
   line: string,
   template: CpuTemplate = EMPTY_TEMPLATE,
   boot: BootTopology = ONE_VCPU,
+  /** Whether it is a build before the line's first release, which may clear less. */
+  preRelease = false,
 ): GuestView {
   const offered = indexEntries(cpu.cpuid);
   const msrs = new Map(cpu.msrs.map(({ addr, value }) => [addr, value]));
   const applied = applyTemplate(offered, msrs, template);
-  return { ...applied, cpuid: normalize(applied.cpuid, offered, vendor, line, boot) };
+  return { ...applied, cpuid: normalize(applied.cpuid, offered, vendor, line, boot, preRelease) };
 }

@@ -96,13 +96,18 @@ const PRE_RELEASE = /^v?\d+\.\d+(?:\.\d+)?-/;
 
 /** A format that is named after a build, because no release says which one it is. */
 export function isOpenFormat(format: string): boolean {
-  return PRE_RELEASE.test(format);
+  return isPreRelease(format);
+}
+
+/** Whether a version is a build between two releases. */
+export function isPreRelease(version: string): boolean {
+  return PRE_RELEASE.test(version);
 }
 
 /**
  * The snapshot format that a release writes and loads. Undefined where nothing is known, and
- * where a line without a patch number leaves it open (1.10). A pre-release has a format of its own,
- * named after it: it loads what it wrote itself, and of more nothing is known.
+ * where a line without a patch number leaves it open (1.10). A pre-release has a format named
+ * after it; two builds of one name need not share it ({@link isOpenFormat}).
  */
 export function snapshotFormat(version: string): string | undefined {
   if (isEmulator(version)) return lineOf(version);

@@ -8,9 +8,10 @@ import type { CpuidField, Vendor } from "../tables/field.ts";
 import { cpuidFields } from "../tables/lookup.ts";
 import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
 import { isPassable } from "./shown.ts";
+import { isAnnouncement, isPromise } from "../tables/masks.ts";
 
 function matters({ kind, name }: CpuidField): boolean {
-  if (kind === "feature" || kind === "union") return isPassable(name);
+  if (isPromise(kind) || isAnnouncement(kind)) return isPassable(name);
   return kind === "identity" || kind === "minimum";
 }
 

@@ -15,7 +15,7 @@ import { decodeSignature } from "../tables/models.ts";
 import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
 import { vendorOf, vendorString } from "../tables/vendors.ts";
 import { refuseUnlikeCores } from "./alike.ts";
-import { brandOf } from "./brand.ts";
+import { brandOf } from "../firecracker/brand.ts";
 import { guestOf } from "./guest.ts";
 
 function vendorOfDump({ entries, line }: RawCpu): Vendor {

@@ -24,9 +24,10 @@ import {
   xsave,
   type Source,
 } from "./leaves.ts";
-import { brandOf, guestBrand } from "./brand.ts";
+import { brandOf, guestBrand } from "../firecracker/brand.ts";
 import { guestMsrs } from "./msrs.ts";
 import { shownFeatures, type HostCpu } from "./shown.ts";
+import { isAnnouncement, isPromise } from "../tables/masks.ts";
 
 /** A host's CPU, and IA32_ARCH_CAPABILITIES if it is known. */
 export interface HostRegisters {
@@ -56,7 +57,7 @@ function withFeatures(source: Source, entry: Omit<CpuidEntry, "flags">): Omit<Cp
   for (const register of REGISTERS) {
     const { leaf, subleaf } = entry;
     for (const { name, kind, hi, lo } of cpuidFields(source.vendor, leaf, subleaf, register)) {
-      if (kind !== "feature" && kind !== "union") continue;
+      if (!isPromise(kind) && !isAnnouncement(kind)) continue;
       changed[register] = insert32(changed[register], hi, lo, source.shows(name) ? 1 : 0);
     }
   }

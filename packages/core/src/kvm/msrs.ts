@@ -4,6 +4,7 @@
  * of a fresh vCPU.
  */
 import type { Vendor } from "../tables/field.ts";
+import { LEGACY_BRANCH_MSRS, LISTED_SINCE_6_18, LISTED_WITH } from "../tables/msr/listed.ts";
 import { atLeast } from "./kernels.ts";
 
 const EVERYWHERE = [
@@ -12,13 +13,6 @@ const EVERYWHERE = [
   0xc000_0083, 0xc000_0084, 0xc000_0102, 0xc000_0103, 0xc001_0015,
 ];
 const OF_VENDOR = { intel: [0x3a], amd: [0xc001_0117, 0xc001_011f] } as const;
-const OF_FEATURE: readonly (readonly [feature: string, addresses: readonly number[]])[] = [
-  ["MPX", [0xd90]],
-  ["XFD", [0x1c4, 0x1c5]],
-  ["CET_SS", [0x6a0, 0x6a2, 0x6a4, 0x6a5, 0x6a6, 0x6a7, 0x6a8, 0xda0]],
-  ["PERFMON_V2", [0xc000_0300, 0xc000_0301, 0xc000_0302, 0xc000_0303]],
-  ["WAITPKG", [0xe1]],
-];
 
 /** The state MSRs of a guest with their values at boot; the feature MSRs are not among them. */
 export function guestMsrs(
@@ -29,8 +23,16 @@ export function guestMsrs(
   const addresses = [
     ...EVERYWHERE,
     ...OF_VENDOR[vendor],
-    ...OF_FEATURE.flatMap(([feature, own]) => (has(feature) ? own : [])),
+    ...LISTED_WITH.flatMap(([feature, own]) => (has(feature) ? own : [])),
   ];
+  const isModern = vendor === "intel" && has("MOVDIRI");
+  // Since Sapphire Rapids CPUs have WAITPKG, whose MSR KVM lists although Firecracker hides the bit.
+  if (isModern) addresses.push(0xe1);
+  if (atLeast(kernel, "6.18")) {
+    addresses.push(...LISTED_SINCE_6_18);
+    if (!isModern) addresses.push(...LEGACY_BRANCH_MSRS);
+    if (vendor === "intel") addresses.push(0x122);
+  }
   const msrs = new Map(addresses.map((addr) => [addr, 0n]));
   if (vendor === "amd" && atLeast(kernel, "6.1")) msrs.set(0xc000_0104, 1n << 32n);
   return msrs

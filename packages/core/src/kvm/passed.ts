@@ -86,6 +86,16 @@ const EMULATED: readonly PassedRow[] = [
   {
     from: "kvm",
     vendor: "amd",
+    families: [0x17, 0x1a],
+    since: "6.1",
+    features: words("TSA_SQ_NO TSA_L1_NO"),
+    source:
+      "Linux arch/x86/kernel/cpu/amd.c, tsa_init: sets both where Zen is not affected; 5.10 shows " +
+      "a word of its own there",
+  },
+  {
+    from: "kvm",
+    vendor: "amd",
     families: [0x19, 0x1a],
     since: "6.7",
     features: ["SBPB"],

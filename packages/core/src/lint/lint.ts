@@ -10,7 +10,8 @@ import { decode, type DecodedField } from "../inspect/decode.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { compareModels, titlesOf } from "../tables/bugs.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
-import type { Vendor } from "../tables/field.ts";
+import { isBacked } from "../tables/backing.ts";
+import type { CpuidField, MsrField, Vendor } from "../tables/field.ts";
 import { fieldByName } from "../tables/lookup.ts";
 import { decodeSignature, formatFms } from "../tables/models.ts";
 import { vendorOf } from "../tables/vendors.ts";
@@ -18,6 +19,7 @@ import type { CpuTemplate } from "../template/template.ts";
 import type { LintFinding, LintRuleId, LintSeverity } from "./finding.ts";
 import { lintArmTemplate } from "./lint-arm.ts";
 import { lintKvm } from "./lint-kvm.ts";
+import { isAnnouncement, isPromise } from "../tables/masks.ts";
 
 export interface Linted {
   readonly template: CpuTemplate;
@@ -83,19 +85,30 @@ function isSet(fields: Fields, name: string): boolean {
   return (fields.get(name)?.value ?? 0n) !== 0n;
 }
 
+function unbackedEffect({ kind, loss }: CpuidField | MsrField): string {
+  if (kind === "remedy") return "guests rely on a mitigation that does nothing here";
+  if (loss === "insecure") return "guests leave a mitigation off, or rely on one that is not there";
+  return loss === "slower" ? "what uses it is slow" : "what uses it will fault";
+}
+
 /** Bits that are 1 for the guest and 0 on the node, and the other way round. */
 function lintBits(guest: Fields, node: Fields): LintFinding[] {
   const findings: LintFinding[] = [];
   for (const [name, field] of guest) {
     const offered = isSet(node, name);
     const place = { address: field.address, name };
-    if (field.kind === "feature" && field.value !== 0n && !offered) {
-      const message = `${name} is set, but the node does not have it: what uses it will fault.`;
+    const row = fieldByName(name);
+    if (row === undefined) continue;
+    const { of, backedBy, loss } = row;
+    const has = (other: string) => isSet(node, other);
+    const backed = offered || isBacked(backedBy, has);
+    if (isPromise(field.kind) && field.value !== 0n && !backed && loss !== "none") {
+      const message = `${name} is set, but the node does not have it: ${unbackedEffect(row)}.`;
       findings.push(found("unbacked", "error", place, message, "Write x or 0 instead of 1."));
     }
-    const { of } = fieldByName(name) ?? {};
     const told = field.value !== 0n && (of === undefined || isSet(guest, of));
-    if (field.kind === "union" && !told && offered) {
+    const matters = loss !== "none" && !isBacked(backedBy, has);
+    if (isAnnouncement(field.kind) && !told && offered && matters) {
       const message = `${name} (${field.title}) is hidden: guests leave a mitigation off.`;
       findings.push(
         found("hidden-weakness", "error", place, message, "Write x or 1 instead of 0."),

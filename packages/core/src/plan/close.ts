@@ -12,7 +12,8 @@ export type Reason =
   | { readonly kind: "requires"; readonly feature: string }
   | { readonly kind: "unused"; readonly by: readonly string[] }
   | { readonly kind: "layout"; readonly field: string }
-  | { readonly kind: "hidden"; readonly level: string };
+  | { readonly kind: "hidden"; readonly level: string }
+  | { readonly kind: "unverifiable" };
 
 export type Reasons = ReadonlyMap<string, Reason>;
 
@@ -25,6 +26,7 @@ const LEVEL_OF_RANGE: readonly (readonly [from: number, level: string])[] = [
 /** Leaves whose subleaf 0 gives the number of the highest subleaf. */
 const LEVEL_OF_LEAF: Readonly<Record<number, string>> = {
   0x7: "MAX_LEAF7_SUBLEAF",
+  0x1e: "MAX_TMUL_SUBLEAF",
   0x24: "MAX_AVX10_SUBLEAF",
 };
 

@@ -11,7 +11,7 @@ import type { GuestView } from "../firecracker/simulate.ts";
 import type { NodeClass } from "../profile/class.ts";
 import type { CpuidField, MsrField } from "../tables/field.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
-import { isFree, reservedMask, reservedMsrMask } from "../tables/masks.ts";
+import { isAnnouncement, isFree, reservedMask, reservedMsrMask } from "../tables/masks.ts";
 import type { Reason, Reasons } from "./close.ts";
 import { isCountedFeature } from "./guest.ts";
 import type { Merged, MergedField } from "./merge.ts";
@@ -80,7 +80,7 @@ function idsWhere(classes: readonly NodeClass[], test: (index: number) => boolea
 
 export function united(merged: Merged, classes: readonly NodeClass[]): United[] {
   return merged.fields
-    .filter(({ field, value }) => field.kind === "union" && value !== 0)
+    .filter(({ field, value }) => isAnnouncement(field.kind) && value !== 0)
     .map(({ field, values, value }) => ({
       ...named(field),
       addedTo: idsWhere(classes, (i) => values[i] !== value),

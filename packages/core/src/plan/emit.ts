@@ -2,16 +2,18 @@
  * The template of one class (docs/adr/0003-allow-list-templates.md):
  * - a feature outside the pool, and every reserved bit: 0, so that an update cannot leak it
  * - a feature of the pool: kept, never asserted, so that a node which loses it does not lie
- * - a weakness of the pool: 1; a weakness no class has: kept, so that none is ever hidden
+ * - a weakness or remedy of the pool: 1; one that no class has: kept, so that none is ever hidden
  * - a number: the pool's
- * - what Firecracker overwrites in every version planned for, and what is free: not named
+ * - what Firecracker overwrites in every version planned for, and what is free: not named, but for
+ *   features that it clears: builds from before it did so would leave them to guests
  */
 import { keyOf, REGISTERS, type Register } from "../cpuid.ts";
 import { mask32, mask64 } from "../bits.ts";
-import { alwaysOverwritten, mayBeInserted } from "../firecracker/normalization.ts";
+import { alwaysCleared, alwaysOverwritten, mayBeInserted } from "../firecracker/normalization.ts";
 import type { NodeClass } from "../profile/class.ts";
 import type { Kind, Vendor } from "../tables/field.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
+import { isAnnouncement } from "../tables/masks.ts";
 import {
   EMPTY_TEMPLATE,
   type Bitmap32,
@@ -26,7 +28,7 @@ import type { GuestCpu, GuestEntry } from "./guest.ts";
 /** Bits of a field that a template leaves alone: those it would have to assert, or to hide. */
 function keptBits(kind: Kind, fieldMask: bigint, value: bigint): bigint {
   if (kind === "feature") return fieldMask & value;
-  if (kind === "union") return fieldMask & ~value;
+  if (isAnnouncement(kind)) return fieldMask & ~value;
   return 0n;
 }
 
@@ -38,8 +40,10 @@ function registerBitmap(
 ): Bitmap32 {
   const { leaf, subleaf } = entry;
   const { mask: planned, value } = entry.registers[register];
+  const cleared = alwaysCleared(vendor, lines, leaf, subleaf, register);
   let mask = planned & ~alwaysOverwritten(vendor, lines, leaf, subleaf, register);
   for (const { kind, hi, lo } of cpuidFields(vendor, leaf, subleaf, register)) {
+    if (kind === "feature") mask |= cleared & mask32(hi, lo);
     mask &= ~Number(keptBits(kind, BigInt(mask32(hi, lo)), BigInt(value)));
   }
   return { mask: mask >>> 0, value: (value & mask) >>> 0 };

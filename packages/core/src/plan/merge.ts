@@ -41,6 +41,7 @@ export interface Merged {
 const MERGE: Readonly<Record<Kind, (values: readonly number[]) => number>> = {
   feature: (values) => Math.min(...values),
   union: (values) => values.reduce((all, value) => (all | value) >>> 0, 0),
+  remedy: (values) => Math.max(...values),
   minimum: (values) => Math.min(...values),
   derived: (values) => Math.min(...values),
   identity: (values) => values[0] ?? 0,

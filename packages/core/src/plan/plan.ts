@@ -6,7 +6,9 @@ import { simulate } from "../firecracker/simulate.ts";
 import { ALL_LINES, compareLines } from "../firecracker/versions.ts";
 import type { NodeClass } from "../profile/class.ts";
 import type { Vendor } from "../tables/field.ts";
+import { backingText, isBacked } from "../tables/backing.ts";
 import { levelOf } from "../tables/levels.ts";
+import { isAnnouncement } from "../tables/masks.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import { anomalyWarnings, findAnomalies, type Anomaly } from "./anomalies.ts";
 import { close } from "./close.ts";
@@ -35,6 +37,7 @@ import {
 import { merge, type Merged } from "./merge.ts";
 import { tellMitigations } from "./mitigations.ts";
 import { nameFiles } from "./files.ts";
+import { giveUpNesting } from "./nesting.ts";
 import { prove, type Proof } from "./prove.ts";
 import { unreachableFields, type Refusal } from "./refuse.ts";
 import { forbid, unmetRequirements } from "./shape.ts";
@@ -93,7 +96,7 @@ function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): R
   const shown = new Map(merged.fields.map(({ field, value }) => [field.name, value]));
   return merged.fields.flatMap((merging): Refusal[] => {
     const { field, value, values, present } = merging;
-    if (field.kind !== "union" || values.every((v) => v === 0)) return [];
+    if (!isAnnouncement(field.kind) || values.every((v) => v === 0)) return [];
     const announcing = classes.filter((_, i) => values[i] !== 0).map(({ id }) => id);
     const without = classes.filter((_, i) => !present[i]).map(({ id }) => id);
     // Without ARCH_CAPABILITIES no guest reads the MSR, whatever stands in it.
@@ -119,6 +122,32 @@ function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): R
   });
 }
 
+/**
+ * Remedies that some class announces and another one neither has nor can do without: its guests
+ * would execute VERW, and it would clear nothing.
+ */
+function unbackedRemedies(merged: Merged, classes: readonly NodeClass[]): Refusal[] {
+  const byName = new Map(merged.fields.map((merging) => [merging.field.name, merging]));
+  return merged.fields.flatMap(({ field, values }): Refusal[] => {
+    if (field.kind !== "remedy" || values.every((v) => v === 0)) return [];
+    const has = (i: number) => (name: string) => (byName.get(name)?.values[i] ?? 0) !== 0;
+    const lacking = classes.filter((_, i) => values[i] === 0 && !isBacked(field.backedBy, has(i)));
+    if (lacking.length === 0) return [];
+    const having = classes.filter((_, i) => values[i] !== 0).map(({ id }) => id);
+    return [
+      {
+        code: "microcode",
+        message:
+          `${listOf(lacking.map(({ id }) => id))} lacks ${field.name} (${fieldAddress(field)}, ` +
+          `${field.title}), which ${listOf(having)} announces and guests must rely on; nor does it ` +
+          `have ${backingText(field)}`,
+        hint: "Update the microcode and the kernel of those nodes, or plan them apart (--split).",
+        nodes: lacking.flatMap(({ nodes }) => nodes),
+      },
+    ];
+  });
+}
+
 /** Plans classes that are known to be complete and of one vendor. */
 export function planClasses(
   classes: readonly NodeClass[],
@@ -129,10 +158,13 @@ export function planClasses(
   const newest = lines.at(-1) ?? "";
   const views = classes.map(({ cpu }) => simulate(cpu, vendor, newest));
   const merged = merge(vendor, views);
-  const reasons = close(merged, forbid(merged, forbidden));
+  const reasons = close(merged, giveUpNesting(merged, classes, forbid(merged, forbidden)));
   const unmet = unmetRequirements(required, merged, reasons, classes);
   if (unmet.length > 0) return refused(...unmet);
-  const weaknesses = unreachableWeaknesses(merged, classes);
+  const weaknesses = [
+    ...unreachableWeaknesses(merged, classes),
+    ...unbackedRemedies(merged, classes),
+  ];
   if (weaknesses.length > 0) return refused(...weaknesses);
 
   derive(merged);

@@ -18,6 +18,7 @@ type RefusalCode =
   | "incomplete"
   | "unenforced"
   | "requirement"
+  | "microcode"
   | "unwritable"
   | "unreachable";
 

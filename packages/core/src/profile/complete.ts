@@ -1,10 +1,12 @@
-/** Whether a profile says enough to be built on. */
-import { entryKey, type CpuidMap } from "../cpuid.ts";
+/** Whether a profile says enough to be built on: what is missing is never taken for absent. */
+import { entryKey, type CpuidMap, type MsrValue } from "../cpuid.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { Vendor } from "../tables/field.ts";
+import { CPUID_FIELDS, fieldByName } from "../tables/lookup.ts";
+import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
-import type { OfferedCpu } from "./profile.ts";
+import { LISTED_ALWAYS, LISTED_WITH } from "../tables/msr/listed.ts";
 
 /** Leaves without which nothing can be said about a guest. */
 export const REQUIRED_LEAVES: readonly (readonly [leaf: number, subleaf: number])[] = [
@@ -18,29 +20,142 @@ export const REQUIRED_LEAVES: readonly (readonly [leaf: number, subleaf: number]
   [0x8000_0008, 0],
 ];
 
-const ARCH_CAPABILITIES_BIT = 29;
+/**
+ * AMD leaves that KVM of 4.14 does not list although Firecracker before 1.11 writes 0x8000001F
+ * as the highest extended leaf.
+ */
+const BELOW_A_WRITTEN_MAXIMUM: ReadonlySet<number> = new Set([
+  0x8000_001b, 0x8000_001c, 0x8000_001f,
+]);
+
+const RANGES = [0x0, 0x4000_0000, 0x8000_0000] as const;
+
+/** Per vendor: leaves whose first subleaf has features or announcements. */
+const SPEAKING_LEAVES: Readonly<Record<Vendor, readonly number[]>> = {
+  intel: speakingLeaves("intel"),
+  amd: speakingLeaves("amd"),
+};
+
+function speakingLeaves(vendor: Vendor): number[] {
+  const rows = CPUID_FIELDS.filter(
+    ({ vendors, kind, subleaf, leaf }) =>
+      vendors.includes(vendor) &&
+      (isPromise(kind) || isAnnouncement(kind)) &&
+      (subleaf === undefined || subleaf === 0) &&
+      !BELOW_A_WRITTEN_MAXIMUM.has(leaf),
+  );
+  return [...new Set(rows.map(({ leaf }) => leaf))].toSorted((a, b) => a - b);
+}
+
+/** Per vendor: leaves whose numbers belong to one feature. */
+const FEATURE_LEAVES: Readonly<Record<Vendor, readonly (readonly [number, string])[]>> = {
+  intel: featureLeaves("intel"),
+  amd: featureLeaves("amd"),
+};
+
+function featureLeaves(vendor: Vendor): [leaf: number, feature: string][] {
+  const leaves = new Map<number, string>();
+  for (const { vendors, kind, subleaf, leaf, of } of CPUID_FIELDS) {
+    const isFirst = subleaf === undefined || subleaf === 0;
+    const isNumber = kind === "derived" && isFirst && leaf !== 0xd;
+    if (isNumber && of !== undefined && vendors.includes(vendor)) leaves.set(leaf, of);
+  }
+  return [...leaves].filter(([leaf]) => !BELOW_A_WRITTEN_MAXIMUM.has(leaf));
+}
+
+interface Entries {
+  readonly cpuid: CpuidMap;
+  readonly vendor: Vendor;
+}
+
+/** Leaves up to the maximum that the CPU itself gives for their range. */
+function leavesUpToMaximum({ cpuid, vendor }: Entries): string[] {
+  return SPEAKING_LEAVES[vendor]
+    .filter((leaf) => {
+      const range = RANGES.findLast((first) => leaf >= first) ?? 0;
+      const maximum = cpuid.get(entryKey(range, 0))?.eax ?? 0;
+      return leaf <= maximum && !cpuid.has(entryKey(leaf, 0));
+    })
+    .map((leaf) => `${leafAddress(leaf, 0)} is absent, but the highest leaf is beyond it`);
+}
+
+/** Leaves whose subleaf 0 gives the highest subleaf, all of which KVM lists: features, palettes. */
+const COUNTED_LEAVES = [0x7, 0x1d] as const;
+
+/** Subleaves up to the highest that the first one gives. */
+function countedSubleaves({ cpuid }: Entries): string[] {
+  return COUNTED_LEAVES.flatMap((leaf) => {
+    // No CPU has more than a few; a hostile file may say four billion.
+    const highest = Math.min(cpuid.get(entryKey(leaf, 0))?.eax ?? 0, 31);
+    return Array.from({ length: highest }, (_, i) => i + 1)
+      .filter((subleaf) => !cpuid.has(entryKey(leaf, subleaf)))
+      .map((n) => `${leafAddress(leaf, n)} is absent, but the leaf goes up to ${highest}`);
+  });
+}
+
+/** Leaves that belong to a feature, where the feature is offered. */
+function leavesOfFeatures(entries: Entries): string[] {
+  return FEATURE_LEAVES[entries.vendor]
+    .filter(([leaf, feature]) => hasFeature(entries, feature) && !hasLeaf(entries, leaf))
+    .map(([leaf, feature]) => `${leafAddress(leaf, 0)} is absent, but ${feature} is offered`);
+}
+
+function hasLeaf({ cpuid }: Entries, leaf: number): boolean {
+  return cpuid.has(entryKey(leaf, 0));
+}
+
+function stateComponents({ cpuid }: Entries): string[] {
+  const user = cpuid.get(entryKey(0xd, 0))?.eax ?? 0;
+  const supervisor = cpuid.get(entryKey(0xd, 1))?.ecx ?? 0;
+  return STATE_COMPONENTS.filter(({ index, in: where }) => {
+    const offered = where === "xcr0" ? user : supervisor;
+    return ((offered >>> index) & 1) === 1 && !cpuid.has(entryKey(0xd, index));
+  }).map(({ index, name }) => `${leafAddress(0xd, index)} is absent, but ${name} is offered`);
+}
+
+function hasFeature({ cpuid }: Entries, name: string): boolean {
+  const field = fieldByName(name);
+  if (field === undefined || !("leaf" in field)) return false;
+  const word = cpuid.get(entryKey(field.leaf, field.subleaf ?? 0))?.[field.register] ?? 0;
+  return ((word >>> field.lo) & 1) === 1;
+}
+
+function listedMsrs(entries: Entries, msrs: readonly MsrValue[]): string[] {
+  const listed = new Set(msrs.map(({ addr }) => addr));
+  const always = LISTED_ALWAYS.filter((addr) => !listed.has(addr));
+  if (always.length > 0) {
+    const names = always.slice(0, 3).map(msrAddress).join(", ");
+    return [`the list of MSRs is not whole: KVM always has ${names}`];
+  }
+  const promised: (readonly [string, readonly number[]])[] = [...LISTED_WITH];
+  if (entries.vendor === "intel") promised.push(["ARCH_CAPABILITIES", [ARCH_CAPABILITIES]]);
+  return promised.flatMap(([feature, addresses]) =>
+    hasFeature(entries, feature)
+      ? addresses
+          .filter((addr) => !listed.has(addr))
+          .map((addr) => `${msrAddress(addr)} is absent, but ${feature} is offered`)
+      : [],
+  );
+}
 
 /** What a profile lacks to be planned or judged with; empty when nothing. */
 export function missingFacts(
-  profile: { readonly incomplete: readonly string[]; readonly cpu: Pick<OfferedCpu, "msrs"> },
+  profile: {
+    readonly incomplete: readonly string[];
+    readonly cpu: { readonly msrs: readonly MsrValue[] };
+  },
   cpuid: CpuidMap,
   vendor: Vendor,
 ): string[] {
-  const missing = [...profile.incomplete];
-  for (const [leaf, subleaf] of REQUIRED_LEAVES) {
-    if (!cpuid.has(entryKey(leaf, subleaf)))
-      missing.push(`${leafAddress(leaf, subleaf)} is absent`);
-  }
-  const xcr0 = cpuid.get(entryKey(0xd, 0))?.eax ?? 0;
-  for (const { index, in: where, name } of STATE_COMPONENTS) {
-    if (where === "xcr0" && (xcr0 >>> index) & 1 && !cpuid.has(entryKey(0xd, index))) {
-      missing.push(`${leafAddress(0xd, index)} is absent, but ${name} is offered`);
-    }
-  }
-  const leaf7 = cpuid.get(entryKey(0x7, 0))?.edx ?? 0;
-  const hasMsr = profile.cpu.msrs.some(({ addr }) => addr === ARCH_CAPABILITIES);
-  if (vendor === "intel" && (leaf7 >>> ARCH_CAPABILITIES_BIT) & 1 && !hasMsr) {
-    missing.push(`${msrAddress(ARCH_CAPABILITIES)} is absent, but ARCH_CAPABILITIES is offered`);
-  }
-  return missing;
+  const entries = { cpuid, vendor };
+  const required = REQUIRED_LEAVES.filter(([leaf, subleaf]) => !cpuid.has(entryKey(leaf, subleaf)));
+  const absent = required.map(([leaf, subleaf]) => `${leafAddress(leaf, subleaf)} is absent`);
+  const others = [
+    ...leavesUpToMaximum(entries),
+    ...countedSubleaves(entries),
+    ...leavesOfFeatures(entries),
+    ...stateComponents(entries),
+    ...listedMsrs(entries, profile.cpu.msrs),
+  ].filter((reason) => !absent.some((known) => reason.startsWith(known)));
+  return [...new Set([...profile.incomplete, ...absent, ...others])];
 }

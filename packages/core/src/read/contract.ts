@@ -105,6 +105,7 @@ export function readContract(json: JsonObject): CpuContract {
     snapshotFormat: optional(json, "snapshotFormat", "string", problems),
     kvmCapabilities: strings(json, "kvmCapabilities", problems),
     templateMsrs: addresses(json, problems),
+    unbacked: json["unbacked"] === undefined ? [] : strings(json, "unbacked", problems),
     node: required(json, "node", "string", problems) ?? "",
     class: optional(json, "class", "string", problems),
     template: optional(json, "template", "string", problems),

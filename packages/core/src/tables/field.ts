@@ -10,6 +10,8 @@ export type Vendor = "intel" | "amd";
  * How a field merges over a pool (docs/adr/0002-merge-kinds.md):
  * - `feature`: 1 only where every class has 1
  * - `union`: 1 where any class has 1, because the bit announces a weakness or a needed action
+ * - `remedy`: announces that an action cures a weakness: a duty for guests, and a promise that it
+ *   works (docs/adr/0005-remedies.md); 1 where any class has 1, if every class backs the promise
  * - `minimum`: the smallest number
  * - `derived`: follows from another field ({@link Field.of}) or is recomputed
  * - `identity`: one choice for the pool
@@ -20,6 +22,7 @@ export type Vendor = "intel" | "amd";
 export type Kind =
   | "feature"
   | "union"
+  | "remedy"
   | "minimum"
   | "derived"
   | "identity"
@@ -56,6 +59,11 @@ interface Field {
   readonly of: string | undefined;
   /** For a state component: it goes when none of these features is left. */
   readonly usedBy: readonly string[];
+  /**
+   * What backs a promise of this bit where the bit itself is missing: all names of any one list,
+   * `!NAME` for a bit that must be absent.
+   */
+  readonly backedBy: readonly (readonly string[])[];
   readonly readBy: Reader;
   readonly loss: RowLoss;
   /** What Linux's /proc/cpuinfo or QEMU call it, where that is not this name. */
@@ -86,6 +94,7 @@ export interface Options {
   readonly requires?: readonly string[];
   readonly of?: string;
   readonly usedBy?: readonly string[];
+  readonly backedBy?: readonly (readonly string[])[];
   readonly aka?: readonly string[];
   readonly vendors?: readonly Vendor[];
   readonly reference?: string;
@@ -108,8 +117,8 @@ function row(
   options: Options = {},
 ): Row {
   const [hi, lo] = typeof bits === "number" ? [bits, bits] : bits;
-  const { requires = [], usedBy = [], of, ...rest } = options;
-  return { name, title, hi, lo, group, ...character, requires, usedBy, of, ...rest };
+  const { requires = [], usedBy = [], backedBy = [], of, ...rest } = options;
+  return { name, title, hi, lo, group, ...character, requires, usedBy, backedBy, of, ...rest };
 }
 
 type Builder = (bits: Bits, name: string, title: string, group: string, options?: Options) => Row;
@@ -133,12 +142,20 @@ export const kernelHint = builder("feature", "kernel", "slower");
 export const immunity = builder("feature", "kernel", "insecure");
 /** A mitigation that a guest may switch on: where it is missing, the mitigation stays off. */
 export const control = builder("feature", "kernel", "insecure");
-/** An announcement of a weakness, a lack, or of a cure that software must apply. */
+/** Something a guest's kernel reads but cannot use, or could not use before either. */
+export const unusable = builder("feature", "kernel", "none");
+/** An announcement of a weakness, or of a lack that a mitigation depends on. */
 export const weakness = builder("union", "kernel", "insecure");
+/** An announcement of a lack that no mitigation depends on. */
+export const lack = builder("union", "kernel", "none");
+/** An announcement that VERW clears buffers: guests must execute it, and may rely on it. */
+export const remedy = builder("remedy", "kernel", "insecure");
 /** A number that must fit every member. */
 export const minimum = builder("minimum", "kernel", "fault");
 /** A value that belongs to a feature and must be the same everywhere, or that is recomputed. */
 export const derived = builder("derived", "kernel", "fault");
+/** A value that belongs to a feature which guests cannot use. */
+export const unusableValue = builder("derived", "kernel", "none");
 export const identity = builder("identity", "kernel", "insecure");
 export const topology = builder("topology", "kernel", "none");
 export const ownedByKvm = builder("owned", "kernel", "none");

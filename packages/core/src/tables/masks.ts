@@ -11,6 +11,16 @@ export function isFree(kind: Kind): boolean {
   return FREE.has(kind);
 }
 
+/** Kinds of bits that a guest may rely on. */
+export function isPromise(kind: string): boolean {
+  return kind === "feature" || kind === "remedy";
+}
+
+/** Kinds of bits that a guest must know of where its node has them. */
+export function isAnnouncement(kind: string): boolean {
+  return kind === "union" || kind === "remedy";
+}
+
 function planned(vendor: Vendor, leaf: number, subleaf: number, register: Register): number {
   return cpuidFields(vendor, leaf, subleaf, register).reduce(
     (mask, { kind, hi, lo }) => (isFree(kind) ? (mask & ~mask32(hi, lo)) >>> 0 : mask),
@@ -63,10 +73,10 @@ export function plannedMsrMask(vendor: Vendor, addr: number): bigint {
   );
 }
 
-/** Bits of an MSR that announce weaknesses. */
+/** Bits of an MSR that announce weaknesses and remedies. */
 export function weaknessMsrMask(vendor: Vendor, addr: number): bigint {
   return msrFields(vendor, addr).reduce(
-    (mask, { kind, hi, lo }) => (kind === "union" ? mask | mask64(hi, lo) : mask),
+    (mask, { kind, hi, lo }) => (isAnnouncement(kind) ? mask | mask64(hi, lo) : mask),
     0n,
   );
 }

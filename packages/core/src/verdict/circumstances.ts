@@ -1,4 +1,8 @@
-/** What a verdict looks at besides the CPU's words: kernel, formats, TSC, MSRs, identity. */
+/**
+ * What a verdict looks at besides the CPU's words: kernel, formats, TSC, MSRs, identity. The judges
+ * of a node's circumstances are {@link JUDGES}, each with the facts it reads.
+ */
+import { compareArm } from "../arm/verdict-arm.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { missingCapabilities } from "../firecracker/capabilities.ts";
 import { isSavedMsr } from "../firecracker/saved-msrs.ts";
@@ -7,14 +11,12 @@ import { isOpenFormat, snapshotFormat } from "../firecracker/versions.ts";
 import { msrAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
 import { kernelLine } from "../profile/kernel.ts";
-import { templateDoubt } from "../profile/kvm-facts.ts";
-import type { NodeProfile } from "../profile/profile.ts";
 import { compareModels, titlesOf, type HasBit } from "../tables/bugs.ts";
 import { msrFields } from "../tables/lookup.ts";
 import { decodeSignature, formatFms, type FamilyModelStepping } from "../tables/models.ts";
 import type { Vendor } from "../tables/field.ts";
-import type { Finding, Severity } from "./finding.ts";
-import type { RuleId } from "./rules.ts";
+import { finding, type Finding, type Severity } from "./finding.ts";
+import type { FactName, NodeFacts } from "./facts.ts";
 
 /**
  * Host kernels that Firecracker is tested on, in order; snapshots move one step up.
@@ -22,19 +24,35 @@ import type { RuleId } from "./rules.ts";
  */
 const KERNEL_STEPS: readonly string[] = ["5.10", "6.1", "6.18"];
 
-export function finding(
-  rule: RuleId,
-  severity: Severity,
-  name: string,
-  values: { promised?: string | undefined; offered?: string | undefined; address?: string },
-  consequence: string,
-): Finding {
-  const { promised, offered, address = "" } = values;
-  return { rule, severity, address, name, promised, offered, consequence };
+/** One pair, with no more of the node than the facts that a judge named. */
+interface Question<K extends FactName> {
+  readonly contract: CpuContract;
+  readonly facts: Pick<NodeFacts, K>;
+  /** The Firecracker to be used; else any that is installed may be. */
+  readonly version: string | undefined;
 }
 
-export function judgeKernel(contract: CpuContract, profile: NodeProfile): Finding[] {
-  const [promised, offered] = [contract.kernel, profile.host.kernel];
+interface Judge {
+  readonly arch: CpuContract["arch"] | "any";
+  readonly reads: readonly FactName[];
+  readonly judge: (question: Question<FactName>) => Finding[];
+}
+
+/** Keeps a judge to the facts it names: the compiler gives it no others. */
+function judgeOf<K extends FactName>(
+  arch: Judge["arch"],
+  reads: readonly K[],
+  judge: (question: Question<K>) => Finding[],
+): Judge {
+  return { arch, reads, judge };
+}
+
+function isTestedMove(promised: string | undefined, offered: string | undefined): boolean {
+  return judgeKernel(promised, offered).every(({ severity }) => severity === "note");
+}
+
+/** Releases of the host kernels that the snapshot was taken on, and is to resume on. */
+export function judgeKernel(promised: string | undefined, offered: string | undefined): Finding[] {
   const [from, to] = [kernelLine(promised), kernelLine(offered)];
   if (from !== undefined && from === to) return [];
   const values = { promised, offered };
@@ -51,36 +69,38 @@ export function judgeKernel(contract: CpuContract, profile: NodeProfile): Findin
   return [finding("kernel", "unknown", "host kernel", values, text)];
 }
 
-/** `version`: the Firecracker to be used; else any that is installed may be. */
-export function judgeFormat(
-  contract: CpuContract,
-  profile: NodeProfile,
-  version: string | undefined,
-): Finding[] {
-  const versions = version === undefined ? profile.firecracker : [version];
+function judgeFormat({ contract, facts, version }: Question<"firecracker">): Finding[] {
+  const versions = version === undefined ? facts.firecracker : [version];
   const values = { promised: contract.snapshotFormat, offered: versions.join(", ") || undefined };
   const name = "snapshot format";
   if (contract.snapshotFormat === undefined || versions.length === 0) {
-    const text = "It is not known which Firecracker writes and which one loads the snapshot.";
+    const text = "Which Firecracker wrote the snapshot, or which one loads it, is not known.";
+    return [finding("snapshot-format", "unknown", name, values, text)];
+  }
+  const written = contract.snapshotFormat;
+  if (isOpenFormat(written)) {
+    const text =
+      `Firecracker ${written} is no release, and formats changed between builds of one name. ` +
+      "Name the release with --firecracker.";
     return [finding("snapshot-format", "unknown", name, values, text)];
   }
   const formats = new Set(versions.map(snapshotFormat));
-  if (formats.has(contract.snapshotFormat)) return [];
-  const open = [contract.snapshotFormat, ...formats].some(
-    (f) => f === undefined || isOpenFormat(f),
-  );
+  if (formats.has(written)) return [];
+  const open = [...formats].some((f) => f === undefined || isOpenFormat(f));
   const severity = open ? "unknown" : "incompatible";
-  const text = "No Firecracker there loads this snapshot format.";
+  const text = open
+    ? "Which format the node's Firecracker loads is not known. Name the release with --firecracker."
+    : "No Firecracker on the node loads this snapshot format.";
   return [finding("snapshot-format", severity, name, values, text)];
 }
 
-export function judgeTsc(contract: CpuContract, profile: NodeProfile): Finding[] {
-  const [promised, offered] = [contract.tscKhz, profile.tsc?.khz];
+function judgeTsc({ contract, facts: { tsc } }: Question<"tsc">): Finding[] {
+  const [promised, offered] = [contract.tscKhz, tsc?.khz];
   const values = {
     promised: promised === undefined ? undefined : `${promised} kHz`,
     offered: offered === undefined ? undefined : `${offered} kHz`,
   };
-  const scales = profile.tsc?.scaling === true;
+  const scales = tsc?.scaling === true;
   if (promised === undefined && offered === undefined) {
     // As between fingerprints, which do not have it.
     const text = "The TSC frequency is not known on either side; Firecracker checks it at load.";
@@ -94,25 +114,36 @@ export function judgeTsc(contract: CpuContract, profile: NodeProfile): Finding[]
   if (scales) {
     return [finding("tsc", "note", "TSC", values, "KVM scales the guest's TSC.")];
   }
-  const severity = profile.tsc?.scaling === false ? "incompatible" : "unknown";
+  const severity = tsc?.scaling === false ? "incompatible" : "unknown";
   const text = "Without TSC scaling Firecracker refuses the snapshot; clocks would run wrong.";
   return [finding("tsc", severity, "TSC", values, text)];
 }
 
-export function judgeEstimate({ estimate }: NodeProfile): Finding[] {
-  if (!estimate) return [];
+function judgeEstimate({ facts }: Question<"estimate">): Finding[] {
+  if (!facts.estimate) return [];
   const text = "The node's profile is an estimate: only a measurement can say yes.";
   return [finding("measured", "unknown", "profile", {}, text)];
 }
 
 /** Where KVM changes a guest's CPUID behind its back, nothing that was compared holds. */
-export function judgeEnforcement(profile: NodeProfile): Finding[] {
-  const doubt = templateDoubt(profile);
+function judgeEnforcement({ facts }: Question<"enforcement">): Finding[] {
+  const doubt = facts.enforcement;
   if (doubt === undefined) return [];
   const values = { promised: "the snapshot's CPUID" };
   const text = `No CPUID is sure there: ${doubt}.`;
   return [finding("enforced", "unknown", "CPUID", values, text)];
 }
+
+/** In the order of their findings. */
+export const JUDGES: readonly Judge[] = [
+  judgeOf("any", ["estimate"], judgeEstimate),
+  judgeOf("any", ["enforcement"], judgeEnforcement),
+  judgeOf("any", ["kernel"], ({ contract, facts }) => judgeKernel(contract.kernel, facts.kernel)),
+  judgeOf("any", ["firecracker"], judgeFormat),
+  judgeOf("any", ["capabilities"], judgeCapabilities),
+  judgeOf("aarch64", ["writes"], ({ contract, facts }) => compareArm(contract, facts.writes)),
+  judgeOf("x86_64", ["tsc"], judgeTsc),
+];
 
 /** `gaps`: of the contract; `missing`: of the node's profile. */
 export function judgeComplete(gaps: readonly string[], missing: readonly string[]): Finding[] {
@@ -121,13 +152,14 @@ export function judgeComplete(gaps: readonly string[], missing: readonly string[
   return [...gaps.map(say("contract")), ...missing.map(say("profile"))];
 }
 
-export function judgeCapabilities(contract: CpuContract, { kvm }: NodeProfile): Finding[] {
+function judgeCapabilities({ contract, facts }: Question<"capabilities">): Finding[] {
   const { arch, kvmCapabilities } = contract;
+  const { capabilities } = facts;
   const judged = (name: string, severity: Severity, offered: string | undefined, text: string) =>
     finding("kvm-capability", severity, name, { promised: "present", offered }, text);
-  if (kvm !== undefined) {
+  if (capabilities !== undefined) {
     const text = "Firecracker asks for it before it loads anything: it does not start there.";
-    return missingCapabilities(arch, kvmCapabilities, kvm.capabilities).map(({ name }) =>
+    return missingCapabilities(arch, kvmCapabilities, capabilities).map(({ name }) =>
       judged(name, "incompatible", "absent", text),
     );
   }
@@ -166,6 +198,31 @@ export function judgeMsrs(
         ),
       ];
     });
+}
+
+/** What a nested guest may do stands in MSRs 480H to 491H (VMX) or C0010114H on, in no dump. */
+export function judgeNesting(
+  kernels: { readonly promised: string | undefined; readonly offered: string | undefined },
+  isSameModel: boolean,
+  promises: HasBit,
+  offers: HasBit,
+): Finding[] {
+  const isAlike = isSameModel && isTestedMove(kernels.promised, kernels.offered);
+  return ["VMX", "SVM"]
+    .filter((name) => promises(name) && offers(name))
+    .map((name) =>
+      finding(
+        "nesting",
+        isAlike ? "note" : "unknown",
+        name,
+        { promised: "1", offered: "1" },
+        isAlike
+          ? `The guest may run guests of its own (${name}). Its capability MSRs are in no dump; ` +
+              "the model is the same and Firecracker tests this move between kernels."
+          : `The guest may run guests of its own (${name}), and whether the node's capability ` +
+              "MSRs match the ones it was shown is not known.",
+      ),
+    );
 }
 
 function fms(eax: number | undefined): FamilyModelStepping | undefined {

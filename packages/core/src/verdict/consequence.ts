@@ -51,9 +51,13 @@ const SILENT: Readonly<Record<string, string>> = {
     "SIGILL.",
 };
 
-export function ruleOf(field: CpuidField | MsrField): RuleId {
+/** `lost`: promised and missing; `untold`: announced by the node and not shown to the guest. */
+export type Direction = "lost" | "untold";
+
+export function ruleOf(field: CpuidField | MsrField, direction: Direction = "lost"): RuleId {
   const { kind, group } = field;
-  if (kind === "union") return "weakness";
+  if (direction === "untold") return "weakness";
+  if (kind === "remedy") return "remedy";
   if (kind === "minimum") return group === "paging" ? "address-width" : "number";
   if (kind === "derived") return group === STATE_GROUP ? "xsave-layout" : "number";
   return featureRule(field);
@@ -75,8 +79,16 @@ const CONSEQUENCES: Partial<Record<RuleId, Text>> = {
     group === "speculation control"
       ? `The guest may count on ${name} (${title}), a mitigation that this node lacks.`
       : `The guest believes "${title}" and leaves a mitigation off that this node needs.`,
-  weakness: ({ title }) => `The guest does not know of "${title}" and leaves a mitigation off.`,
-  hint: ({ name, title }) => `${name} (${title}): slower than the guest expects, nothing worse.`,
+  weakness: ({ title, loss }) =>
+    loss === "none"
+      ? `The guest does not know of "${title}"; no mitigation depends on it.`
+      : `The guest does not know of "${title}" and leaves a mitigation off.`,
+  remedy: ({ title, name }) =>
+    `The guest relies on "${title}" (${name}), which this node's microcode does not do.`,
+  hint: ({ name, title, loss }) =>
+    loss === "none"
+      ? `${name} (${title}): no guest can use it, here or where the snapshot was taken.`
+      : `${name} (${title}): slower than the guest expects, nothing worse.`,
   paravirtual: ({ title }) => `The guest uses KVM's "${title}", which this host does not offer.`,
   "xsave-state": ({ title }) =>
     `KVM refuses the guest's XSAVE state: ${title} does not exist there.`,
@@ -89,6 +101,6 @@ const fault: Text = ({ name, title, readBy }) =>
     : `The guest's kernel uses ${name} (${title}) and would fault.`;
 
 /** What a lost feature, an untrue immunity or an unknown weakness does to a resumed guest. */
-export function consequenceOf(field: CpuidField | MsrField): string {
-  return (CONSEQUENCES[ruleOf(field)] ?? fault)(field);
+export function consequenceOf(field: CpuidField | MsrField, direction: Direction): string {
+  return (CONSEQUENCES[ruleOf(field, direction)] ?? fault)(field);
 }

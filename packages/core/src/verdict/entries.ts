@@ -1,24 +1,20 @@
 /** Nodes that no rule of a verdict tells apart, so that a fleet is a few dozen rows. */
-import { armWriterKey, groupArmClasses } from "../arm/class.ts";
+import { groupArmClasses } from "../arm/class.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { compareText } from "../format/text.ts";
 import { groupIntoClasses } from "../profile/class.ts";
 import { kernelLine } from "../profile/kernel.ts";
-import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
+import { JUDGES } from "./circumstances.ts";
+import { factsKey } from "./facts.ts";
 import type { MatrixEntry } from "./matrix.ts";
 
-/** What a verdict looks at besides the class: kernel line, Firecracker, TSC, KVM, gaps, estimates. */
+/** Every fact that some judge reads; what completes a profile is read before them. */
+const READ = [...new Set(["incomplete" as const, ...JUDGES.flatMap(({ reads }) => reads)])];
+
 function circumstances(profile: NodeProfile): string {
-  const { host, firecracker, tsc, kvm, incomplete, estimate } = profile;
-  const kernel = kernelLine(host.kernel) ?? "?";
-  const versions = firecracker.toSorted(compareText);
-  const offered = [...(kvm?.capabilities ?? [])].filter(([, answer]) => answer > 0);
-  const capabilities = kvm === undefined ? "?" : offered.map(([number]) => number);
-  const doubt = templateDoubt(profile);
-  const writes = profile.cpu.arch === "aarch64" ? armWriterKey(profile) : undefined;
-  return JSON.stringify([kernel, versions, tsc, capabilities, doubt, incomplete, estimate, writes]);
+  return factsKey(profile, READ);
 }
 
 function labelOf(id: string, { host }: NodeProfile, taken: ReadonlySet<string>): string {

@@ -1,4 +1,5 @@
 /** Findings: what a verdict, a lint or a check has to say, as data. */
+import type { RuleId } from "./rules.ts";
 
 /**
  * - `incompatible`: the guest will fault, compute wrong results, or cannot be loaded
@@ -21,6 +22,17 @@ export interface Finding {
   readonly offered: string | undefined;
   /** What would happen, in plain words. */
   readonly consequence: string;
+}
+
+export function finding(
+  rule: RuleId,
+  severity: Severity,
+  name: string,
+  values: { promised?: string | undefined; offered?: string | undefined; address?: string },
+  consequence: string,
+): Finding {
+  const { promised, offered, address = "" } = values;
+  return { rule, severity, address, name, promised, offered, consequence };
 }
 
 export type Verdict = "compatible" | "insecure" | "incompatible" | "unknown";

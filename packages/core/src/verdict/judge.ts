@@ -1,6 +1,5 @@
 /** The verdict: may a snapshot with this contract resume on this node? */
 import { missingArmFacts } from "../arm/facts.ts";
-import { compareArm } from "../arm/verdict-arm.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { contractGaps } from "../contract/gaps.ts";
 import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";
@@ -8,20 +7,11 @@ import { simulate } from "../firecracker/simulate.ts";
 import { missingFacts } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
+import { EMULATED_ALWAYS } from "../tables/msr/listed.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
-import {
-  finding,
-  judgeCapabilities,
-  judgeComplete,
-  judgeEnforcement,
-  judgeEstimate,
-  judgeFormat,
-  judgeIdentity,
-  judgeKernel,
-  judgeMsrs,
-  judgeTsc,
-} from "./circumstances.ts";
-import { verdictOf, type Finding, type Verdict } from "./finding.ts";
+import { judgeComplete, judgeIdentity, judgeMsrs, judgeNesting, JUDGES } from "./circumstances.ts";
+import { factsOf, type NodeFacts } from "./facts.ts";
+import { finding, verdictOf, type Finding, type Verdict } from "./finding.ts";
 import { hasBit, layOut, layoutOf, type Layout } from "./layout.ts";
 import { compareWords } from "./words.ts";
 
@@ -51,6 +41,7 @@ export interface PreparedNode {
   readonly words: Uint32Array;
   readonly signature: number | undefined;
   readonly msrs: ReadonlySet<number>;
+  readonly facts: NodeFacts;
   readonly missing: readonly string[];
 }
 
@@ -68,6 +59,12 @@ function offeredBy(profile: NodeProfile, vendor: Vendor): Content {
     cpuid: [...view.cpuid.values()],
     msrs: [...view.msrs].map(([addr, value]) => ({ addr, value })),
   };
+}
+
+/** A list of MSRs that somebody took may leave out what every KVM has. */
+function withEmulated({ cpuid, msrs }: Content): Content {
+  const listed = new Set(msrs.map(({ addr }) => addr));
+  return { cpuid, msrs: [...msrs, ...EMULATED_ALWAYS.filter(({ addr }) => !listed.has(addr))] };
 }
 
 function signatureOf(cpuid: readonly CpuidEntry[]): number | undefined {
@@ -92,7 +89,7 @@ export function prepare(
 ): Bench {
   const offers = profiles.map((profile) => {
     const own = vendorOfCpu(profile.cpu.cpuid);
-    const content = own === undefined ? profile.cpu : offeredBy(profile, own);
+    const content = own === undefined ? profile.cpu : withEmulated(offeredBy(profile, own));
     return { profile, vendor: own, content };
   });
   const layout = layoutOf(vendor, [...contracts, ...offers.map(({ content }) => content)]);
@@ -109,7 +106,8 @@ export function prepare(
       vendor: own,
       words: layOut(layout, content),
       signature: signatureOf(content.cpuid),
-      msrs: new Set(profile.cpu.msrs.map(({ addr }) => addr)),
+      msrs: new Set(content.msrs.map(({ addr }) => addr)),
+      facts: factsOf(profile),
       missing:
         own === undefined
           ? missingOf(profile)
@@ -145,29 +143,38 @@ export function judgePrepared(
   version?: string,
 ): Judgement {
   const { contract } = guest;
-  const { profile } = node;
   const strange = strangers(contract, node);
   if (strange !== undefined) return { verdict: verdictOf([strange]), findings: [strange] };
-  const findings: Finding[] = [
-    ...judgeEstimate(profile),
-    ...judgeEnforcement(profile),
-    ...judgeComplete(guest.gaps, node.missing),
-    ...judgeKernel(contract, profile),
-    ...judgeFormat(contract, profile, version),
-    ...judgeCapabilities(contract, profile),
-  ];
-  if (contract.arch === "aarch64") {
-    findings.push(...compareArm(contract, profile));
-    return { verdict: verdictOf(findings), findings };
+  const { facts } = node;
+  const findings = judgeComplete(guest.gaps, node.missing);
+  for (const { arch, judge: judgeOne } of JUDGES) {
+    if (arch !== "any" && arch !== contract.arch) continue;
+    for (const found of judgeOne({ contract, facts, version })) findings.push(found);
   }
-  findings.push(...judgeTsc(contract, profile));
+  if (contract.arch === "aarch64") return { verdict: verdictOf(findings), findings };
   const promises = (name: string) => hasBit(layout, guest.words, name);
   const offers = (name: string) => hasBit(layout, node.words, name);
   const { vendor } = layout;
+  const isSameModel = guest.signature === node.signature;
   findings.push(...judgeIdentity(vendor, guest.signature, node.signature, promises, offers));
   compareWords(layout, guest.words, node.words, findings);
   findings.push(...judgeMsrs(contract, node.msrs, vendor, promises));
-  return { verdict: verdictOf(findings), findings };
+  const kernels = { promised: contract.kernel, offered: facts.kernel };
+  findings.push(...judgeNesting(kernels, isSameModel, promises, offers));
+  const judged =
+    isSameModel && contract.unbacked.length > 0
+      ? findings.map((f) => excuseAtSource(contract, f))
+      : findings;
+  return { verdict: verdictOf(judged), findings: judged };
+}
+
+/** A promise that was false on this model before the move is lint's matter, not a resume's. */
+function excuseAtSource({ unbacked }: CpuContract, found: Finding): Finding {
+  if (found.severity === "note" || !unbacked.includes(found.name)) return found;
+  const consequence =
+    "The template sets this on a CPU that lacks it: already false where the snapshot was taken " +
+    "(see evenkeel lint).";
+  return { ...found, severity: "note", consequence };
 }
 
 /** Judges one pair. For many, {@link prepare} once and use {@link judgePrepared}. */

@@ -8,7 +8,9 @@ import type { CpuidField, MsrField, Vendor } from "../tables/field.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
 import { isFeatureMsr } from "../tables/masks.ts";
 import { mask32 } from "../bits.ts";
-import { consequenceOf, ruleOf } from "./consequence.ts";
+import { backingText } from "../tables/backing.ts";
+import { isAnnouncement, isPromise } from "../tables/masks.ts";
+import { consequenceOf, ruleOf, type Direction } from "./consequence.ts";
 import type { Finding, Severity } from "./finding.ts";
 
 /** A number in a word. */
@@ -29,20 +31,34 @@ interface Gate {
   readonly mask: number;
 }
 
+/** A bit whose absence, or presence, other bits of the node may make good. */
+interface Excuse {
+  readonly mask: number;
+  readonly backedBy: readonly (readonly string[])[];
+  readonly finding: Finding;
+}
+
 /** What a single bit means for a verdict; made once and used for every pair. */
 export interface Slot {
   readonly address: string;
   /** Bits to add to an address's bit numbers: 32 in the high word of an MSR. */
   readonly base: number;
-  readonly features: number;
-  readonly unions: number;
-  /** Weaknesses that a guest can only read about where it was promised a feature. */
+  /** Bits of which a guest must know where the node has them. */
+  readonly announced: number;
+  /** Bits that promise a guest something: features and remedies. */
+  readonly promises: number;
+  readonly excuses: readonly Excuse[];
+  /** Whether any bit of the whole register is a feature. */
+  readonly holdsFeatures: boolean;
+  /** Bits that mean nothing to a guest unless it was promised a feature. */
   readonly gates: readonly Gate[];
   readonly reserved: number;
   readonly numbers: readonly NumberField[];
   readonly numbersMask: number;
-  /** Per bit: the finding if a promised feature is missing, or a weakness is not known. */
-  readonly findings: readonly (Finding | undefined)[];
+  /** Per bit: the finding if what the guest was promised is missing. */
+  readonly lost: readonly (Finding | undefined)[];
+  /** Per bit: the finding if the guest does not know what the node announces. */
+  readonly untold: readonly (Finding | undefined)[];
 }
 
 export interface Layout {
@@ -56,27 +72,35 @@ export interface Layout {
 }
 
 function severityOf(field: CpuidField | MsrField): Severity {
-  if (field.kind === "union") return "insecure";
   if (field.loss === "insecure") return "insecure";
   return field.loss === "slower" || field.loss === "none" ? "note" : "incompatible";
 }
 
-function bitFinding(field: CpuidField | MsrField): Finding {
-  const lost = field.kind === "feature";
+function bitFinding(field: CpuidField | MsrField, direction: Direction): Finding {
+  const lost = direction === "lost";
   return {
-    rule: ruleOf(field),
+    rule: ruleOf(field, direction),
     severity: severityOf(field),
     address: fieldAddress(field),
     name: field.name,
     promised: lost ? "1" : "0",
     offered: lost ? "0" : "1",
-    consequence: consequenceOf(field),
+    consequence: consequenceOf(field, direction),
   };
 }
 
+function excuseOf(field: CpuidField | MsrField, mask: number): Excuse[] {
+  if (field.backedBy.length === 0) return [];
+  const consequence = `The node has ${backingText(field)} instead.`;
+  const finding = { ...bitFinding(field, "lost"), severity: "note", consequence } as const;
+  return [{ mask, backedBy: field.backedBy, finding }];
+}
+
 function slotOf(address: string, fields: readonly (CpuidField | MsrField)[], base: 0 | 32): Slot {
-  const slot = { features: 0, unions: 0, reserved: 0xffff_ffff, numbersMask: 0 };
-  const findings: (Finding | undefined)[] = Array.from({ length: 32 }, () => undefined);
+  const slot = { promises: 0, announced: 0, reserved: 0xffff_ffff, numbersMask: 0 };
+  const none = () => Array.from({ length: 32 }, (): Finding | undefined => undefined);
+  const [lost, untold] = [none(), none()];
+  const excuses: Excuse[] = [];
   const numbers: NumberField[] = [];
   const gates = new Map<string, number>();
   for (const field of fields) {
@@ -84,20 +108,26 @@ function slotOf(address: string, fields: readonly (CpuidField | MsrField)[], bas
     if (hi < 0 || lo > 31) continue;
     const mask = mask32(hi, lo);
     slot.reserved = (slot.reserved & ~mask) >>> 0;
-    if (field.kind === "feature") slot.features = (slot.features | mask) >>> 0;
-    else if (field.kind === "union") {
-      slot.unions = (slot.unions | mask) >>> 0;
-      if (field.of !== undefined) gates.set(field.of, (gates.get(field.of) ?? 0) | mask);
-    } else if (field.kind === "minimum" || field.kind === "derived") {
+    if (field.of !== undefined && (isPromise(field.kind) || isAnnouncement(field.kind))) {
+      gates.set(field.of, (gates.get(field.of) ?? 0) | mask);
+    }
+    if (isPromise(field.kind)) {
+      slot.promises = (slot.promises | mask) >>> 0;
+      excuses.push(...excuseOf(field, mask));
+      lost.fill(bitFinding(field, "lost"), lo, hi + 1);
+    }
+    if (isAnnouncement(field.kind)) {
+      slot.announced = (slot.announced | mask) >>> 0;
+      untold.fill(bitFinding(field, "untold"), lo, hi + 1);
+    }
+    if (field.kind === "minimum" || field.kind === "derived") {
       slot.numbersMask = (slot.numbersMask | mask) >>> 0;
       numbers.push({ field, hi, lo });
     }
-    if (field.kind === "feature" || field.kind === "union") {
-      for (let bit = lo; bit <= hi; bit++) findings[bit] = bitFinding(field);
-    }
   }
   const gated = [...gates].map(([of, mask]) => ({ of, mask: mask >>> 0 }));
-  return { address, base, ...slot, gates: gated, numbers, findings };
+  const holdsFeatures = fields.some(({ kind }) => isPromise(kind));
+  return { address, base, ...slot, excuses, holdsFeatures, gates: gated, numbers, lost, untold };
 }
 
 interface Content {
@@ -134,8 +164,9 @@ export function layoutOf(vendor: Vendor, contents: readonly Content[]): Layout {
 
 function bitPlaces(slots: readonly Slot[]): Map<string, BitPlace> {
   const places = new Map<string, BitPlace>();
-  for (const [slot, { findings }] of slots.entries()) {
-    for (const [bit, finding] of findings.entries()) {
+  for (const [slot, { lost, untold }] of slots.entries()) {
+    for (let bit = 0; bit < 32; bit++) {
+      const finding = lost[bit] ?? untold[bit];
       if (finding !== undefined) places.set(finding.name, { slot, bit });
     }
   }

@@ -8,7 +8,7 @@ import { formatProfile } from "../read/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import type { Verdict } from "./finding.ts";
 import { judgePrepared, prepare, type Judgement } from "./judge.ts";
-import { RULES_VERSION } from "./rules.ts";
+import { rulesVersion } from "./version.ts";
 
 export const MATRIX_SCHEMA = "evenkeel/matrix@1";
 
@@ -93,7 +93,7 @@ export function certify(
 ): Certificate {
   return {
     schema: MATRIX_SCHEMA,
-    rules: RULES_VERSION,
+    rules: rulesVersion(),
     shape,
     firecracker,
     inputs,

@@ -7,7 +7,7 @@ import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import type { CpuTemplate } from "../template/template.ts";
-import { bootMsrs } from "./boot-msrs.ts";
+import { bootMsrs } from "../firecracker/boot-msrs.ts";
 
 export interface BootRequest {
   readonly vendor: Vendor;

@@ -7,7 +7,7 @@ import { diffCpus, type Difference } from "../inspect/diff.ts";
 import { msrFields } from "../tables/lookup.ts";
 import type { Vendor } from "../tables/field.ts";
 import { applyBitmap32, applyWideBitmap } from "../template/bitmap.ts";
-import { runsOn } from "./boot-msrs.ts";
+import { runsOn } from "../firecracker/boot-msrs.ts";
 import type { BootAnswer, BootRequest } from "./boot.ts";
 import { followsState } from "./read-back.ts";
 

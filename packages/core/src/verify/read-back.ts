@@ -14,6 +14,7 @@ import {
 import type { ChangedWord } from "../profile/kvm-facts.ts";
 import type { CpuidField, Vendor } from "../tables/field.ts";
 import { cpuidFields } from "../tables/lookup.ts";
+import { isAnnouncement } from "../tables/masks.ts";
 
 /**
  * Fields that KVM keeps in step with the vCPU's state, whatever it was given. Those of kind
@@ -60,7 +61,7 @@ function trialWord(vendor: Vendor, entry: CpuidEntry, register: Register): numbe
   const { leaf, subleaf } = entry;
   const fields = cpuidFields(vendor, leaf, subleaf, register).filter((f) => !followsState(f));
   const features = maskOf(fields.filter(({ kind }) => kind === "feature"));
-  const weaknesses = maskOf(fields.filter(({ kind }) => kind === "union"));
+  const weaknesses = maskOf(fields.filter(({ kind }) => isAnnouncement(kind)));
   const word = (entry[register] & ~features) | weaknesses;
   const isSignature = leaf === 1 && register === "eax";
   return (isSignature ? word ^ (STEPPING & 1) : word) >>> 0;

@@ -8,6 +8,8 @@ import {
   decodeSignature,
   entryKey,
   indexEntries,
+  isAnnouncement,
+  isPromise,
   registerAddress,
   REGISTERS,
   vendorOfCpu,
@@ -115,7 +117,7 @@ function featureSwitch(
   if (components.length > 0) return components;
   if (property === undefined) report(field, "QEMU has no switch for it");
   else if (wanted === 0) return [`-${property}`];
-  else if (field.kind === "union") return [`+${property}`];
+  else if (isAnnouncement(field.kind)) return [`+${property}`];
   else report(field, "the node lacks it, and QEMU executes what it shows");
   return [];
 }
@@ -128,7 +130,7 @@ function fieldSwitch(
 ): string[] {
   const wanted = extract(change.wanted, field);
   if (extract(change.offered, field) === wanted || followsByItself(field)) return [];
-  if (field.kind === "feature" || field.kind === "union") {
+  if (isPromise(field.kind) || isAnnouncement(field.kind)) {
     return featureSwitch(field, wanted, known, report);
   }
   const property = NUMBER_PROPERTIES[field.name];

@@ -8,11 +8,14 @@ import {
   instruction,
   kernel,
   minimum,
+  lack,
+  remedy,
   topology,
-  weakness,
+  unusable,
+  unusableValue,
   type CpuidField,
 } from "../field.ts";
-import { APM, XEN_FEATURESET } from "../references.ts";
+import { AMD_TSA, APM, LINUX_SEV_GUEST, LINUX_WORD_21, XEN_FEATURESET } from "../references.ts";
 
 const ref = { reference: APM, vendors: ["amd"] } as const;
 const short = (leaf: number) => (leaf & 0xff).toString(16).toUpperCase().padStart(2, "0");
@@ -33,58 +36,127 @@ function topologyLeaf(leaf: number, title: string, group: string): CpuidField[] 
   );
 }
 
-const MEMORY_ENCRYPTION: readonly CpuidField[] = [
-  ...inRegister(0x8000_001f, 0, "eax", ref, [
-    kernel(0, "SME", "secure memory encryption", "memory encryption"),
-    kernel(1, "SEV", "encrypted virtualization", "memory encryption"),
-    kernel(2, "VM_PAGE_FLUSH", "page flush MSR", "memory encryption"),
-    kernel(3, "SEV_ES", "SEV encrypted state", "memory encryption", { requires: ["SEV"] }),
-    kernel(4, "SEV_SNP", "SEV secure nested paging", "memory encryption", { requires: ["SEV_ES"] }),
-    kernel(5, "VMPL", "VM permission levels", "memory encryption"),
-    kernel(6, "RMPQUERY", "RMPQUERY", "memory encryption"),
-    kernel(7, "VMPL_SSS", "VMPL supervisor shadow stack", "memory encryption"),
-    kernel(8, "SECURE_TSC", "secure TSC", "memory encryption"),
-    kernel(9, "V_TSC_AUX", "virtual TSC_AUX", "memory encryption"),
-    kernel(10, "SME_COHERENT", "cache coherency across encryption", "memory encryption"),
-    kernel(11, "SEV_64BIT_ONLY", "64-bit hypervisor required", "memory encryption"),
-    kernel(12, "RESTRICTED_INJECTION", "restricted injection", "memory encryption"),
-    kernel(13, "ALTERNATE_INJECTION", "alternate injection", "memory encryption"),
-    kernel(14, "DEBUG_SWAP", "debug state swap", "memory encryption"),
-    kernel(15, "PREVENT_HOST_IBS", "no host IBS", "memory encryption"),
-    kernel(16, "VTE", "transparent encryption", "memory encryption"),
-    kernel(17, "VMGEXIT_PARAMETER", "VMGEXIT parameter", "memory encryption"),
-    kernel(18, "VIRTUAL_TOM_MSR", "virtual TOM MSR", "memory encryption"),
-    kernel(19, "IBS_VIRT_GUEST", "IBS virtualization for SEV-ES", "memory encryption"),
-    kernel(24, "VMSA_REG_PROTECTION", "VMSA register protection", "memory encryption"),
-    kernel(25, "SMT_PROTECTION", "SMT protection", "memory encryption"),
-    kernel(28, "SVSM_PAGE_MSR", "SVSM page MSR", "memory encryption"),
-    kernel(29, "NESTED_VIRT_SNP_MSR", "nested SNP MSRs", "memory encryption"),
+/** What a guest that runs guests of its own finds. */
+const SVM_FEATURES: readonly CpuidField[] = [
+  ...inRegister(0x8000_000a, 0, "eax", ref, [
+    minimum([7, 0], "SVM_REVISION", "SVM revision", "virtualization", { of: "SVM" }),
   ]),
-  ...inRegister(0x8000_001f, 0, "ebx", ref, [
-    derived([15, 0], "ENCRYPTION_BITS", "C-bit, address reduction, VMPLs", "memory encryption", {
-      of: "SME",
+  ...inRegister(0x8000_000a, 0, "ebx", ref, [
+    minimum([31, 0], "SVM_ASIDS", "address space identifiers", "virtualization", { of: "SVM" }),
+  ]),
+  ...inRegister(
+    0x8000_000a,
+    0,
+    "edx",
+    ref,
+    (
+      [
+        [0, "SVM_NP", "nested paging"],
+        [1, "SVM_LBR_VIRT", "LBR virtualization"],
+        [2, "SVM_LOCK", "SVM lock"],
+        [3, "SVM_NRIPS", "next RIP save"],
+        [4, "SVM_TSC_RATE", "TSC ratio MSR"],
+        [5, "SVM_VMCB_CLEAN", "VMCB clean bits"],
+        [6, "SVM_FLUSH_BY_ASID", "flush by ASID"],
+        [7, "SVM_DECODE_ASSISTS", "decode assists"],
+        [8, "SVM_PMC_VIRT", "performance counter virtualization"],
+        [10, "SVM_PAUSE_FILTER", "pause filter"],
+        [12, "SVM_PAUSE_THRESHOLD", "pause filter threshold"],
+        [13, "SVM_AVIC", "virtual interrupt controller"],
+        [15, "SVM_V_VMSAVE_VMLOAD", "virtual VMSAVE and VMLOAD"],
+        [16, "SVM_VGIF", "virtual global interrupt flag"],
+        [17, "SVM_GMET", "guest mode execute trap"],
+        [18, "SVM_X2AVIC", "virtual x2APIC"],
+        [19, "SVM_SSS_CHECK", "supervisor shadow stack check"],
+        [20, "SVM_SPEC_CTRL", "SPEC_CTRL virtualization"],
+        [21, "SVM_ROGPT", "read-only guest page tables"],
+        [23, "SVM_HOST_MCE_OVERRIDE", "host machine check override"],
+        [24, "SVM_TLBI_CTL", "TLB invalidation control"],
+        [25, "SVM_VNMI", "virtual NMI"],
+        [26, "SVM_IBS_VIRT", "IBS virtualization"],
+        [27, "SVM_EXT_LVT_OFFSET", "extended LVT offset"],
+        [28, "SVM_VMCB_ADDR_CHECK", "VMCB address check"],
+        [29, "SVM_BUS_LOCK_THRESHOLD", "bus lock threshold"],
+        [30, "SVM_IDLE_HLT", "idle HLT intercept"],
+      ] as const
+    ).map(([bit, name, title]) => kernel(bit, name, title, "virtualization", { of: "SVM" })),
+  ),
+];
+
+/**
+ * KVM of 5.10 shows guests the host's own leaf. They cannot use it: Linux leaves SME alone under a
+ * hypervisor, and SEV is on only where the guest's own SEV_STATUS MSR says so.
+ */
+const hostOnly = { reference: `${APM}; ${LINUX_SEV_GUEST}`, vendors: ["amd"] } as const;
+
+const MEMORY_ENCRYPTION: readonly CpuidField[] = [
+  ...inRegister(0x8000_001f, 0, "eax", hostOnly, [
+    unusable(0, "SME", "secure memory encryption", "memory encryption"),
+    unusable(1, "SEV", "encrypted virtualization", "memory encryption"),
+    unusable(2, "VM_PAGE_FLUSH", "page flush MSR", "memory encryption"),
+    unusable(3, "SEV_ES", "SEV encrypted state", "memory encryption", { requires: ["SEV"] }),
+    unusable(4, "SEV_SNP", "SEV secure nested paging", "memory encryption", {
+      requires: ["SEV_ES"],
+    }),
+    unusable(5, "VMPL", "VM permission levels", "memory encryption"),
+    unusable(6, "RMPQUERY", "RMPQUERY", "memory encryption"),
+    unusable(7, "VMPL_SSS", "VMPL supervisor shadow stack", "memory encryption"),
+    unusable(8, "SECURE_TSC", "secure TSC", "memory encryption"),
+    unusable(9, "V_TSC_AUX", "virtual TSC_AUX", "memory encryption"),
+    unusable(10, "SME_COHERENT", "cache coherency across encryption", "memory encryption"),
+    unusable(11, "SEV_64BIT_ONLY", "64-bit hypervisor required", "memory encryption"),
+    unusable(12, "RESTRICTED_INJECTION", "restricted injection", "memory encryption"),
+    unusable(13, "ALTERNATE_INJECTION", "alternate injection", "memory encryption"),
+    unusable(14, "DEBUG_SWAP", "debug state swap", "memory encryption"),
+    unusable(15, "PREVENT_HOST_IBS", "no host IBS", "memory encryption"),
+    unusable(16, "VTE", "transparent encryption", "memory encryption"),
+    unusable(17, "VMGEXIT_PARAMETER", "VMGEXIT parameter", "memory encryption"),
+    unusable(18, "VIRTUAL_TOM_MSR", "virtual TOM MSR", "memory encryption"),
+    unusable(19, "IBS_VIRT_GUEST", "IBS virtualization for SEV-ES", "memory encryption"),
+    unusable(24, "VMSA_REG_PROTECTION", "VMSA register protection", "memory encryption"),
+    unusable(25, "SMT_PROTECTION", "SMT protection", "memory encryption"),
+    unusable(28, "SVSM_PAGE_MSR", "SVSM page MSR", "memory encryption"),
+    unusable(29, "NESTED_VIRT_SNP_MSR", "nested SNP MSRs", "memory encryption"),
+  ]),
+  ...inRegister(0x8000_001f, 0, "ebx", hostOnly, [
+    unusableValue(
+      [15, 0],
+      "ENCRYPTION_BITS",
+      "C-bit, address reduction, VMPLs",
+      "memory encryption",
+      {
+        of: "SME",
+      },
+    ),
+  ]),
+  ...inRegister(0x8000_001f, 0, "ecx", hostOnly, [
+    unusableValue([31, 0], "ENCRYPTED_GUESTS", "encrypted guests", "memory encryption", {
+      of: "SEV",
     }),
   ]),
-  ...inRegister(0x8000_001f, 0, "ecx", ref, [
-    derived([31, 0], "ENCRYPTED_GUESTS", "encrypted guests", "memory encryption", { of: "SEV" }),
-  ]),
-  ...inRegister(0x8000_001f, 0, "edx", ref, [
-    derived([31, 0], "MIN_SEV_ASID", "lowest SEV ASID", "memory encryption", { of: "SEV" }),
+  ...inRegister(0x8000_001f, 0, "edx", hostOnly, [
+    unusableValue([31, 0], "MIN_SEV_ASID", "lowest SEV ASID", "memory encryption", { of: "SEV" }),
   ]),
 ];
 
 const FEATURES_2: readonly CpuidField[] = [
   ...inRegister(0x8000_0021, 0, "eax", ref, [
     kernel(0, "NO_NESTED_DATA_BP", "no nested data breakpoints", "tracing"),
-    weakness(1, "FSGS_NON_SERIALIZING", "FS/GS base writes do not serialize", "base", {
+    lack(1, "FSGS_NON_SERIALIZING", "FS/GS base writes do not serialize", "base", {
       reference: XEN_FEATURESET,
     }),
     immunity(2, "LFENCE_SERIALIZING", "LFENCE always serializes", "immunities", {
       aka: ["lfence-always-serializing"],
     }),
     kernel(3, "SMM_PAGE_CFG_LOCK", "SMM paging configuration lock", "machine check"),
-    weakness(5, "VERW_CLEAR", "VERW clears CPU buffers", "speculation control", {
-      reference: XEN_FEATURESET,
+    remedy(5, "VERW_CLEAR", "VERW clears CPU buffers", "speculation control", {
+      reference: AMD_TSA,
+      // KVM of 6.16 and later shows both on Zen 3 and 4 too, which are affected. Unlike Zen 2,
+      // those have BTC_NO; unlike Zen 5, they lack SRSO_USER_KERNEL_NO.
+      backedBy: [
+        ["TSA_SQ_NO", "TSA_L1_NO", "!BTC_NO"],
+        ["TSA_SQ_NO", "TSA_L1_NO", "SRSO_USER_KERNEL_NO"],
+      ],
     }),
     immunity(6, "NULL_SELECTOR_CLEARS_BASE", "a null selector clears the base", "base", {
       aka: ["null-sel-clr-base"],
@@ -92,7 +164,7 @@ const FEATURES_2: readonly CpuidField[] = [
     kernel(7, "UPPER_ADDRESS_IGNORE", "upper address ignore", "paging"),
     kernel(8, "AUTO_IBRS", "automatic IBRS", "speculation control"),
     // Announces a lack, but one that only firmware could trip over: merged like a feature.
-    kernel(9, "NO_SMM_CTL_MSR", "no SMM_CTL MSR", "machine check"),
+    unusable(9, "NO_SMM_CTL_MSR", "no SMM_CTL MSR", "machine check"),
     hint(10, "AMD_FSRS", "fast short REP STOSB", "string operations"),
     hint(11, "AMD_FSRC", "fast short REPE CMPSB", "string operations"),
     kernel(13, "PREFETCH_CTL_MSR", "prefetch control MSR", "cache control"),
@@ -116,6 +188,12 @@ const FEATURES_2: readonly CpuidField[] = [
     immunity(1, "TSA_SQ_NO", "no store queue scheduler attack", "immunities"),
     immunity(2, "TSA_L1_NO", "no L1D scheduler attack", "immunities"),
   ]),
+  // AMD reserves these. KVM of 5.10 with the fixes for TSA and VMSCAPE shows guests Linux's own
+  // flags of the host there, as published fingerprints do; no guest reads them.
+  ...inRegister(0x8000_0021, 0, "ecx", { reference: LINUX_WORD_21, vendors: ["amd"] }, [
+    unusable(13, "LINUX_CLEAR_CPU_BUF_VM", "host flag: VERW before VMRUN", "identity"),
+    unusable(14, "LINUX_IBPB_EXIT_TO_USER", "host flag: IBPB on exit to user", "identity"),
+  ]),
 ];
 
 const PERFMON_V2: readonly CpuidField[] = [
@@ -137,7 +215,7 @@ const PERFMON_V2: readonly CpuidField[] = [
 ];
 
 export const AMD_FIELDS: readonly CpuidField[] = [
-  ...leafOf(0x8000_000a, "SVM", "SVM capabilities", "virtualization"),
+  ...SVM_FEATURES,
   ...topologyLeaf(0x8000_0019, "1 GiB page TLBs", "caches"),
   ...inRegister(0x8000_001a, 0, "eax", ref, [
     hint(0, "FP128", "128-bit floating point paths", "SSE"),

@@ -57,7 +57,9 @@ const PERFMON: readonly CpuidField[] = [
 const AMX: readonly CpuidField[] = [
   ...leafOf(0x1d, "AMX_TILE", "tile palettes", "AMX"),
   ...inRegister(0x1e, 0, "eax", ref, [
-    derived([31, 0], "TMUL_MAX_SUBLEAF", "highest subleaf of leaf 1EH", "AMX", { of: "AMX_TILE" }),
+    minimum([31, 0], "MAX_TMUL_SUBLEAF", "highest subleaf of leaf 1EH", "levels", {
+      of: "AMX_TILE",
+    }),
   ]),
   ...inRegister(0x1e, 0, "ebx", ref, [
     derived([23, 0], "TMUL_LIMITS", "tile multiply limits", "AMX", { of: "AMX_TILE" }),

@@ -8,9 +8,10 @@ import {
   inRegister,
   instruction,
   kernel,
+  kernelHint,
+  lack,
   minimum,
   topology,
-  weakness,
   type CpuidField,
 } from "../field.ts";
 import { ALIAS_GROUP } from "../groups.ts";
@@ -182,7 +183,8 @@ const ADDRESSES_EBX = inRegister(0x8000_0008, 0, "ebx", ref, [
   instruction(4, "RDPRU", "RDPRU", "base", amd),
   kernel(6, "MBA", "memory bandwidth allocation", "resource control", amd),
   instruction(8, "MCOMMIT", "MCOMMIT", "cache control", amd),
-  kernel(9, "WBNOINVD", "WBNOINVD", "cache control"),
+  // Older CPUs execute WBINVD instead (AMD APM vol. 3, WBNOINVD).
+  kernelHint(9, "WBNOINVD", "WBNOINVD", "cache control"),
   kernel(12, "AMD_IBPB", "IBPB", SPECULATION, { aka: ["ibpb"] }),
   kernel(13, "INT_WBINVD", "interruptible WBINVD", "cache control", amd),
   kernel(14, "AMD_IBRS", "IBRS", SPECULATION, { aka: ["ibrs"] }),
@@ -191,7 +193,7 @@ const ADDRESSES_EBX = inRegister(0x8000_0008, 0, "ebx", ref, [
   kernel(17, "STIBP_ALWAYS_ON", "STIBP always on preferred", SPECULATION, amd),
   kernel(18, "IBRS_PREFERRED", "IBRS preferred over software", SPECULATION, amd),
   immunity(19, "IBRS_SAME_MODE", "IBRS protects the same mode", "immunities", amd),
-  weakness(20, "NO_LMSL", "EFER.LMSLE not supported", "base", {
+  lack(20, "NO_LMSL", "EFER.LMSLE not supported", "base", {
     ...amd,
     reference: XEN_FEATURESET,
   }),

@@ -1,5 +1,13 @@
 /** Leaves 0x40000000 and 0x40000001: what KVM itself offers a guest. */
-import { hint, inRegister, kernel, minimum, ownedByKvm, type CpuidField } from "../field.ts";
+import {
+  hint,
+  inRegister,
+  kernel,
+  kernelHint,
+  minimum,
+  ownedByKvm,
+  type CpuidField,
+} from "../field.ts";
 import { KVM_PV } from "../references.ts";
 
 const ref = { reference: KVM_PV };
@@ -16,7 +24,7 @@ export const PARAVIRTUAL_FIELDS: readonly CpuidField[] = [
   ),
   ...inRegister(0x4000_0001, 0, "eax", ref, [
     kernel(0, "KVM_CLOCKSOURCE", "kvmclock, old MSRs", PV),
-    kernel(1, "KVM_NOP_IO_DELAY", "no I/O delays needed", PV),
+    kernelHint(1, "KVM_NOP_IO_DELAY", "no I/O delays needed", PV),
     kernel(2, "KVM_MMU_OP", "deprecated MMU operations", PV),
     kernel(3, "KVM_CLOCKSOURCE2", "kvmclock", PV),
     kernel(4, "KVM_ASYNC_PF", "asynchronous page faults", PV),
@@ -27,7 +35,8 @@ export const PARAVIRTUAL_FIELDS: readonly CpuidField[] = [
     kernel(10, "KVM_ASYNC_PF_VMEXIT", "page faults as VM exits", PV),
     kernel(11, "KVM_PV_SEND_IPI", "paravirtual IPIs", PV),
     kernel(12, "KVM_POLL_CONTROL", "host halt polling control", PV),
-    kernel(13, "KVM_PV_SCHED_YIELD", "paravirtual yield", PV),
+    // A host without it fails the hypercall, and the guest goes on.
+    kernelHint(13, "KVM_PV_SCHED_YIELD", "paravirtual yield", PV),
     kernel(14, "KVM_ASYNC_PF_INT", "page faults by interrupt", PV),
     kernel(15, "KVM_MSI_EXT_DEST_ID", "extended MSI destinations", PV),
     kernel(16, "KVM_HC_MAP_GPA_RANGE", "map GPA range hypercall", PV),

@@ -7,13 +7,14 @@ import {
   inRegister,
   instruction,
   kernel,
+  lack,
   minimum,
   ownedByKvm,
+  remedy,
   topology,
-  weakness,
   type CpuidField,
 } from "../field.ts";
-import { APM, FPU_LEFTOVERS, SDM, XEN_FEATURESET } from "../references.ts";
+import { APM, FPU_LEFTOVERS, INTEL_VERW, KVM_SPEC_CTRL, SDM } from "../references.ts";
 
 const ref = { reference: `${SDM}; ${APM}` };
 const AVX512 = "AVX-512";
@@ -25,7 +26,7 @@ const SUBLEAF_0_EBX = inRegister(0x7, 0, "ebx", ref, [
   aliased(3, "BMI1", "TZCNT, ANDN, BLSR …", "bit manipulation"),
   hint(4, "HLE", "hardware lock elision", "TSX"),
   instruction(5, "AVX2", "AVX2", "AVX", { requires: ["AVX"] }),
-  weakness(6, "FDP_EXCPTN_ONLY", "x87 data pointer only updated on exceptions", "x87", {
+  lack(6, "FDP_EXCPTN_ONLY", "x87 data pointer only updated on exceptions", "x87", {
     reference: FPU_LEFTOVERS,
   }),
   kernel(7, "SMEP", "supervisor-mode execution prevention", "paging"),
@@ -34,7 +35,7 @@ const SUBLEAF_0_EBX = inRegister(0x7, 0, "ebx", ref, [
   kernel(10, "INVPCID", "INVPCID", "paging", { requires: ["PCID"] }),
   instruction(11, "RTM", "restricted transactional memory", "TSX"),
   kernel(12, "RDT_M", "resource director monitoring", "resource control", { aka: ["cqm"] }),
-  weakness(13, "ZERO_FCS_FDS", "x87 CS and DS stored as zero", "x87", { reference: FPU_LEFTOVERS }),
+  lack(13, "ZERO_FCS_FDS", "x87 CS and DS stored as zero", "x87", { reference: FPU_LEFTOVERS }),
   instruction(14, "MPX", "memory protection extensions", "MPX", {
     requires: ["XSAVE", "XCR0_BNDREGS", "XCR0_BNDCSR"],
   }),
@@ -101,7 +102,14 @@ const SUBLEAF_0_EDX = inRegister(0x7, 0, "edx", ref, [
   instruction(5, "UINTR", "user interrupts", "interrupts"),
   instruction(8, "AVX512_VP2INTERSECT", "VP2INTERSECT", AVX512, { requires: ["AVX512F"] }),
   kernel(9, "SRBDS_CTRL", "MCU_OPT_CTRL MSR", SPECULATION),
-  weakness(10, "MD_CLEAR", "VERW clears CPU buffers", SPECULATION, { reference: XEN_FEATURESET }),
+  remedy(10, "MD_CLEAR", "VERW clears CPU buffers", SPECULATION, {
+    reference: INTEL_VERW,
+    // Linux takes a CPU with TSX, or with a switch for it, for prey of TAA unless it says TAA_NO.
+    backedBy: [
+      ["MDS_NO", "TAA_NO"],
+      ["MDS_NO", "!RTM", "!TSX_CTRL"],
+    ],
+  }),
   kernel(11, "RTM_ALWAYS_ABORT", "XBEGIN always aborts", "TSX"),
   kernel(13, "TSX_FORCE_ABORT", "TSX_FORCE_ABORT MSR", "TSX"),
   instruction(14, "SERIALIZE", "SERIALIZE", "base"),
@@ -119,14 +127,23 @@ const SUBLEAF_0_EDX = inRegister(0x7, 0, "edx", ref, [
     requires: ["XSAVE", "XCR0_XTILECFG", "XCR0_XTILEDATA"],
   }),
   instruction(25, "AMX_INT8", "tile 8-bit integer", "AMX", { requires: ["AMX_TILE"] }),
-  kernel(26, "SPEC_CTRL", "IBRS and IBPB", SPECULATION),
-  kernel(27, "STIBP", "single-thread indirect branch predictors", SPECULATION),
+  kernel(26, "SPEC_CTRL", "IBRS and IBPB", SPECULATION, {
+    reference: KVM_SPEC_CTRL,
+    backedBy: [["AMD_IBRS", "AMD_IBPB"]],
+  }),
+  kernel(27, "STIBP", "single-thread indirect branch predictors", SPECULATION, {
+    reference: KVM_SPEC_CTRL,
+    backedBy: [["AMD_STIBP"]],
+  }),
   kernel(28, "FLUSH_L1D", "FLUSH_CMD MSR", SPECULATION),
   kernel(29, "ARCH_CAPABILITIES", "ARCH_CAPABILITIES MSR", SPECULATION),
   kernel(30, "CORE_CAPABILITIES", "CORE_CAPABILITIES MSR", SPECULATION, {
     aka: ["core-capability"],
   }),
-  kernel(31, "SSBD", "speculative store bypass disable", SPECULATION),
+  kernel(31, "SSBD", "speculative store bypass disable", SPECULATION, {
+    reference: KVM_SPEC_CTRL,
+    backedBy: [["AMD_SSBD"]],
+  }),
 ]);
 
 const SUBLEAF_1_EAX = inRegister(0x7, 1, "eax", ref, [

@@ -1,6 +1,21 @@
 /** MSRs that enumerate what a CPU is and is not: the feature MSRs. */
-import { immunity, inMsr, kernel, topology, weakness, type MsrField } from "../field.ts";
-import { APM, INTEL_ARCH_CAPABILITIES, XEN_FEATURESET } from "../references.ts";
+import {
+  immunity,
+  inMsr,
+  kernel,
+  remedy,
+  topology,
+  unusable,
+  weakness,
+  type MsrField,
+} from "../field.ts";
+import {
+  APM,
+  INTEL_ARCH_CAPABILITIES,
+  INTEL_VERW,
+  KVM_NO_MSR,
+  XEN_FEATURESET,
+} from "../references.ts";
 
 export const ARCH_CAPABILITIES = 0x10a;
 
@@ -9,6 +24,8 @@ const IMMUNITIES = "immunities";
 const SPECULATION = "speculation control";
 const of = { of: "ARCH_CAPABILITIES" };
 const united = { ...of, reference: XEN_FEATURESET };
+/** KVM gives no guest the MSR that these announce, whatever the host has. */
+const withoutMsr = { ...of, reference: KVM_NO_MSR };
 
 const ARCH_CAPABILITIES_FIELDS = inMsr(ARCH_CAPABILITIES, intel, [
   immunity(0, "RDCL_NO", "no rogue data cache load (Meltdown)", IMMUNITIES, {
@@ -27,25 +44,37 @@ const ARCH_CAPABILITIES_FIELDS = inMsr(ARCH_CAPABILITIES, intel, [
   kernel(7, "TSX_CTRL", "TSX_CTRL MSR", "TSX", of),
   immunity(8, "TAA_NO", "no TSX asynchronous abort", IMMUNITIES, of),
   kernel(9, "MCU_CONTROL", "MCU_CONTROL MSR", SPECULATION, of),
-  kernel(10, "MISC_PACKAGE_CTLS", "UARCH_MISC_CTL MSR", "power", of),
-  kernel(11, "ENERGY_FILTERING_CTL", "energy filtering control", "power", of),
-  kernel(12, "DOITM", "data operand independent timing mode", SPECULATION, of),
+  unusable(10, "MISC_PACKAGE_CTLS", "UARCH_MISC_CTL MSR", "power", withoutMsr),
+  unusable(11, "ENERGY_FILTERING_CTL", "energy filtering control", "power", withoutMsr),
+  unusable(12, "DOITM", "data operand independent timing mode", SPECULATION, withoutMsr),
   immunity(13, "SBDR_SSDP_NO", "no shared buffer data read", IMMUNITIES, of),
   immunity(14, "FBSDP_NO", "no fill buffer stale data", IMMUNITIES, of),
   immunity(15, "PSDP_NO", "no primary stale data", IMMUNITIES, of),
   kernel(16, "MCU_ENUMERATION", "MCU_ENUMERATION MSR", SPECULATION, of),
-  weakness(17, "FB_CLEAR", "VERW clears fill buffers", SPECULATION, united),
-  kernel(18, "FB_CLEAR_CTRL", "FB_CLEAR_DIS control", SPECULATION, of),
+  remedy(17, "FB_CLEAR", "VERW clears fill buffers", SPECULATION, {
+    ...of,
+    reference: INTEL_VERW,
+    // Linux's mmio_select_mitigation: what clears for MDS clears the fill buffers too.
+    backedBy: [
+      ["SBDR_SSDP_NO", "FBSDP_NO", "PSDP_NO"],
+      ["MD_CLEAR", "FLUSH_L1D", "!MDS_NO"],
+    ],
+  }),
+  unusable(18, "FB_CLEAR_CTRL", "FB_CLEAR_DIS control", SPECULATION, withoutMsr),
   weakness(19, "RRSBA", "restricted return predictions from other sources", SPECULATION, united),
   immunity(20, "BHI_NO", "no branch history injection", IMMUNITIES, of),
   kernel(21, "XAPIC_DISABLE_STATUS", "XAPIC_DISABLE_STATUS MSR", "interrupts", of),
   kernel(22, "MCU_EXTENDED_SERVICE", "extended microcode servicing", SPECULATION, of),
   kernel(23, "OVERCLOCKING_STATUS", "OVERCLOCKING_STATUS MSR", "power", of),
   immunity(24, "PBRSB_NO", "no post-barrier return predictions", IMMUNITIES, of),
-  kernel(25, "GDS_CTRL", "GDS mitigation control", SPECULATION, of),
+  unusable(25, "GDS_CTRL", "GDS mitigation control", SPECULATION, withoutMsr),
   immunity(26, "GDS_NO", "no gather data sampling", IMMUNITIES, of),
   immunity(27, "RFDS_NO", "no register file data sampling", IMMUNITIES, of),
-  weakness(28, "RFDS_CLEAR", "VERW clears register files", SPECULATION, united),
+  remedy(28, "RFDS_CLEAR", "VERW clears register files", SPECULATION, {
+    ...of,
+    reference: INTEL_VERW,
+    backedBy: [["RFDS_NO"]],
+  }),
   kernel(29, "IGN_UMONITOR", "UMONITOR ignore control", "power", of),
   kernel(30, "MON_UMON_MITG", "MONITOR mitigation control", "power", of),
   kernel(32, "PB_OPT_CTRL", "prediction barrier options", SPECULATION, of),

@@ -24,9 +24,9 @@ export interface ArmCatalogueModel {
   readonly vendor: "arm";
   readonly launched: number;
   readonly midr: bigint;
-  /** The published guest fingerprint that open bits were placed by; undefined: documents alone. */
-  readonly fittedTo?: string;
   readonly revidr: bigint;
+  /** The published guest fingerprints that open bits were placed by. */
+  readonly fittedTo: string;
   /** Values by register and field. Later entries win; fields that are not named are zero. */
   readonly fields: Readonly<Record<string, string>>;
   /** The same, where KVM shows the CPU's own from one release on and up to another. */
@@ -145,6 +145,7 @@ export const ARM_MODELS: readonly ArmCatalogueModel[] = [
     launched: 2019,
     midr: 0x413f_d0c1n,
     revidr: 0xffn,
+    fittedTo: "Firecracker's fingerprints of Neoverse N1, host kernels 5.10, 6.1 and 6.18",
     fields: N1,
     shown: [...debug(8), profiling(1), PERFMON],
     ccsidr: [0x701f_e01an, 0x201f_e01an, 0x70ff_e03an],
@@ -156,6 +157,7 @@ export const ARM_MODELS: readonly ArmCatalogueModel[] = [
     launched: 2021,
     midr: 0x411f_d401n,
     revidr: 0x1n,
+    fittedTo: "Firecracker's fingerprints of Neoverse V1, host kernels 5.10, 6.1 and 6.18",
     fields: V1,
     shown: [
       ...debug(9),
@@ -175,6 +177,7 @@ export const ARM_MODELS: readonly ArmCatalogueModel[] = [
     launched: 2023,
     midr: 0x410f_d4f1n,
     revidr: 0x17n,
+    fittedTo: "Firecracker's fingerprints of Neoverse V2, host kernels 5.10, 6.1 and 6.18",
     fields: V2,
     shown: [
       ...debug(9),

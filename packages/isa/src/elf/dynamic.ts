@@ -40,11 +40,32 @@ function relocationsOf(elf: ElfFile, section: Section): Relocation[] {
 
 /** Relocations that the dynamic linker applies. */
 export function readRelocations(elf: ElfFile): Relocation[] {
+  if (elf.sections.length === 0) return relocationsBySegment(elf);
   return elf.sections
     .filter(({ type, allocated }) => type === SHT_RELA && allocated)
     .flatMap((section) => attempt(elf.problems, () => relocationsOf(elf, section), []));
 }
 
+/** A file without sections: those that need no symbols. */
+function relocationsBySegment(elf: ElfFile): Relocation[] {
+  const entries = dynamicEntries(elf);
+  const [start, size] = [entries.get(DT_RELA), entries.get(DT_RELASZ) ?? 0];
+  if (start === undefined) return [];
+  const read = () => {
+    checkTable(size, "DT_RELA");
+    return bytesAtAddress(elf, start, size, "DT_RELA") ?? Buffer.alloc(0);
+  };
+  const bytes = attempt(elf.problems, read, Buffer.alloc(0));
+  return Array.from({ length: Math.floor(bytes.length / RELA_SIZE) }, (_, i) => ({
+    place: addressAt(bytes, i * RELA_SIZE),
+    type: bytes.readUInt32LE(i * RELA_SIZE + 8),
+    symbol: undefined,
+    addend: addressOf(bytes.readBigUInt64LE(i * RELA_SIZE + 16)),
+  }));
+}
+
+const DT_RELA = 7;
+const DT_RELASZ = 8;
 const DT_INIT = 12;
 const DT_SONAME = 14;
 const DT_FLAGS_1 = 0x6fff_fffb;

@@ -1,5 +1,5 @@
 /** A linked file as it lies in memory before anything runs: its data, and the pointers in it. */
-import { R_X86_64_RELATIVE, type Relocation } from "./dynamic.ts";
+import type { Pair, Pointers, Relocations } from "./dynamic.ts";
 import { attempt, type ElfFile } from "./file.ts";
 import { addressAt } from "./numbers.ts";
 import { PT_GNU_RELRO, PT_LOAD, type Segment } from "./tables.ts";
@@ -14,6 +14,8 @@ export interface Image {
   isWritable(address: number): boolean;
   /** Signed, of 1, 2, 4 or 8 bytes; undefined where the file has none. */
   numberAt(address: number, size: number): number | undefined;
+  /** Places that hold addresses of this file once it is loaded. */
+  readonly pointers: Pointers;
   /** The address of this file that stands at a place once the file is loaded. */
   pointerAt(place: number): number | undefined;
 }
@@ -48,22 +50,53 @@ function readNumber(bytes: Buffer, at: number, size: number): number | undefined
   return bytes.readIntLE(at, size);
 }
 
-/** The address that each relocation leaves in its place, where it is one of this file. */
-export function relocatedPointers(relocations: readonly Relocation[]): Map<number, number> {
-  const pointers = new Map<number, number>();
-  for (const { place, type, symbol, addend } of relocations) {
-    if (type === R_X86_64_RELATIVE) pointers.set(place, addend);
-    else if (symbol !== undefined && symbol.section !== 0) {
-      if (symbol.kind !== "ifunc") pointers.set(place, symbol.value + addend);
-    }
-  }
-  return pointers;
+/** Pairs in two arrays, by place; of two for one place, the first counts. */
+export function sortedPointers(pairs: Pair[]): Pointers {
+  pairs.sort(([a], [b]) => a - b);
+  return {
+    places: Float64Array.from(pairs, ([place]) => place),
+    values: Float64Array.from(pairs, ([, value]) => value),
+  };
 }
 
+/** The index of the first place at or behind an address. */
+export function firstPlace({ places }: Pointers, address: number): number {
+  let [low, high] = [0, places.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((places[middle] ?? Infinity) < address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const PART = 1 << 20;
+
+/** Words of the data of a file for a fixed address that are addresses in it. */
+function standingPointers(elf: ElfFile, low: number, high: number): Pair[] {
+  const found: Pair[] = [];
+  for (const { type, executable, offset, address, fileSize } of elf.segments) {
+    if (type !== PT_LOAD || executable) continue;
+    for (let at = 0; at < fileSize; at += PART) {
+      const size = Math.min(PART, fileSize - at);
+      const read = () => elf.source.read(offset + at, size, "data segment");
+      const bytes = attempt(elf.problems, read, Buffer.alloc(0));
+      for (let word = -(address + at) & 7; word + 8 <= bytes.length; word += 8) {
+        // Programs lie below 4 GiB. Kernels have relocations of their own, which are not read.
+        if (bytes.readInt32LE(word + 4) !== 0) continue;
+        const value = bytes.readUInt32LE(word);
+        if (value >= low && value < high && value !== 0) found.push([address + at + word, value]);
+      }
+    }
+  }
+  return found;
+}
+
+/** `relocated`: what relocations leave; `packed`: places that DT_RELR names. */
 export function imageOf(
   elf: ElfFile,
-  moved: ReadonlyMap<number, number>,
-  packed: ReadonlySet<number>,
+  relocated: readonly Pair[],
+  packed: readonly number[],
 ): Image {
   const segments = elf.segments.filter(({ type, memorySize }) => type === PT_LOAD && memorySize > 0);
   const low = Math.min(...segments.map(({ address }) => address));
@@ -90,17 +123,33 @@ export function imageOf(
     const offset = segment.offset + skip;
     return readNumber(pageAt(offset), offset % PAGE, size);
   };
+  const inPlace = packed.flatMap((place): Pair[] => {
+    const value = numberAt(place, 8);
+    return value === undefined ? [] : [[place, value]];
+  });
+  const standing = fixed ? standingPointers(elf, low, high) : [];
+  const pointers = sortedPointers([...relocated, ...inPlace, ...standing]);
   return {
     fixed,
     low,
     high,
     isWritable: (address) => segmentAt(address)?.writable === true && !isSealed(address),
     numberAt,
+    pointers,
     pointerAt(place) {
-      const pointer = moved.get(place);
-      if (pointer !== undefined) return pointer;
-      if (!fixed && !packed.has(place)) return undefined;
-      return numberAt(place, 8);
+      const i = firstPlace(pointers, place);
+      if (pointers.places[i] === place) return pointers.values[i];
+      return fixed ? numberAt(place, 8) : undefined;
     },
   };
+}
+
+/** What relocations leave in their places, where it is an address of this file. */
+export function relocatedPairs({ named, relative }: Relocations): Pair[] {
+  const own = named.flatMap(({ place, symbol, addend }): Pair[] =>
+    symbol === undefined || symbol.section === 0 || symbol.kind === "ifunc"
+      ? []
+      : [[place, symbol.value + addend]],
+  );
+  return [...relative, ...own];
 }

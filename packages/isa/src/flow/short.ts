@@ -149,6 +149,7 @@ function readRest(bytes: Buffer, start: number, form: number): number {
 export function decodeShort(bytes: Buffer, start: number): number {
   let at = start;
   let prefix = 0;
+  short.length = 0;
   short.segment = false;
   let byte = bytes[at++] ?? 0;
   prefixes: for (;;) {

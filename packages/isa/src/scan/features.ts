@@ -2,7 +2,8 @@
 import { hexAddress } from "../elf/numbers.ts";
 import { GRADES, type Grade } from "./decode.ts";
 import { isExcused } from "./excuses.ts";
-import { pathTo, type Reach } from "./guard.ts";
+import type { Findings } from "../flow/follow.ts";
+import { isVariantName, pathTo, type Reach } from "./guard.ts";
 import { USES, type Example, type FeatureUse, type Use } from "./result.ts";
 import type { Asking } from "./asks.ts";
 import type { ReadCode, ReadFunction } from "./walk.ts";
@@ -43,6 +44,10 @@ function sitesByFeature({ functions, table }: ReadCode): Map<string, Site[]> {
 export interface Judging {
   readonly asking: Asking;
   readonly reach: Reach;
+  readonly findings: (f: ReadFunction) => Findings | undefined;
+  /** Functions that act on an answer and could not be followed. */
+  readonly opaque: (f: ReadFunction) => boolean;
+  readonly library: boolean;
   /** Whether anything in the file asks the CPU, or ld.so did. */
   readonly asks: boolean;
   /** Names of known dispatchers in the file. */
@@ -54,14 +59,29 @@ function straightFeatures(f: ReadFunction, { table }: ReadCode): Set<string> {
   return new Set(codes.flatMap((code) => table.sets[table.needs[code] ?? 0] ?? []));
 }
 
+/** Whether a feature's instructions in a function run on a CPU that answers no. */
+function runsOpenly(feature: string, site: Site, { table }: ReadCode, judging: Judging): boolean {
+  const { f } = site;
+  if (!judging.reach.open.has(f)) return false;
+  const findings = judging.findings(f);
+  if (findings === undefined) return !judging.opaque(f);
+  const needs = [...findings.open].flatMap((code) => table.sets[table.needs[code] ?? 0] ?? []);
+  return needs.includes(feature);
+}
+
 function useOf(feature: string, site: Site, code: ReadCode, judging: Judging): Use {
   const { f } = site;
-  if (judging.reach.always.has(f) && straightFeatures(f, code).has(feature)) return "always";
-  if (isExcused(feature, [f], judging.dispatchers)) return "chosen";
-  if (!judging.asks) return "unasked";
-  if (judging.asking.choosers.has(f) || !judging.reach.open.has(f)) return "chosen";
-  const path = pathTo(judging.reach.open, f);
-  return isExcused(feature, path, judging.dispatchers) ? "chosen" : "unclear";
+  const { reach, dispatchers } = judging;
+  if (reach.always.has(f) && straightFeatures(f, code).has(feature)) return "always";
+  if (isExcused(feature, [f], dispatchers)) return "chosen";
+  if (runsOpenly(feature, site, code, judging)) {
+    if (!judging.asks) return "unasked";
+    if (isExcused(feature, pathTo(reach.open, f), dispatchers)) return "chosen";
+    return reach.started.has(f) ? "unguarded" : "unclear";
+  }
+  if (judging.library) return judging.asks ? "chosen" : "unasked";
+  const answered = reach.open.has(f) || reach.guarded.has(f) || judging.asking.choosers.has(f);
+  return answered || isVariantName(f.name) ? "chosen" : "unreached";
 }
 
 function gradeOf({ counts }: Site): number {
@@ -70,7 +90,7 @@ function gradeOf({ counts }: Site): number {
 
 function exampleOf({ f, use }: Site, { reach }: Judging): Example {
   const example = { name: displayName(f), address: hexAddress(f.start) };
-  if (use !== "unclear") return example;
+  if (use !== "unclear" && use !== "unguarded") return example;
   return { ...example, path: pathTo(reach.open, f).map(displayName) };
 }
 

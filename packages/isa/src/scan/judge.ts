@@ -77,12 +77,16 @@ function dies(feature: string): string {
 const UNASKED = {
   always: "runs at every start",
   unasked: "nothing in the file asks the CPU before it runs",
+  unguarded: "the file asks the CPU, but its start leads here whatever the answer",
   unclear: "the file asks the CPU, but calls lead here on which nothing asked",
 } as const;
 
+const UNREACHED = "nothing that was read leads to these instructions; whether they run is not known";
+
 function outcomeOf({ use }: FeatureUse, everywhere: boolean): Outcome {
-  if (use === "always" || use === "unasked") return "will die";
+  if (use === "always" || use === "unasked" || use === "unguarded") return "will die";
   if (use === "unclear") return "may die";
+  if (use === "unreached") return "unknown";
   return everywhere ? "loses speed" : "frozen at snapshot";
 }
 
@@ -127,7 +131,12 @@ function judgeFeature({ kind }: FileScan, found: FeatureUse, pool: Pool): Reason
   const whenChosen = everywhere
     ? "asks the CPU and goes without"
     : `asked once, where the snapshot was taken; ${dies(feature)}`;
-  const why = use === "chosen" ? whenChosen : `${UNASKED[use]}; ${dies(feature)}`;
+  const why =
+    use === "chosen"
+      ? whenChosen
+      : use === "unreached"
+        ? UNREACHED
+        : `${UNASKED[use]}; ${dies(feature)}`;
   return [{ outcome, feature, lacking, why }];
 }
 

@@ -10,9 +10,8 @@ import { PT_LOAD } from "../elf/tables.ts";
 import { findAsking, type Asking } from "./asks.ts";
 import { DISPATCHERS, type Dispatcher } from "./dispatchers.ts";
 import { featuresOf } from "./features.ts";
-import { findReach, type Reach } from "./guard.ts";
+import { inquire } from "./inquire.ts";
 import { readProgram, type Program } from "./program.ts";
-import { regionAt } from "./regions.ts";
 import type { FileScan, Question, ScanResult } from "./result.ts";
 import { dispatchersByText } from "./texts.ts";
 import type { ReadCode } from "./walk.ts";
@@ -48,19 +47,6 @@ function askingOf({ elf, layout, symbols, relocations, code }: Program): Asking 
     isVariable: (address) => isWritable(elf, address),
     slots: slotsOf(relocations, "function"),
     variables: slotsOf(relocations, "object"),
-  });
-}
-
-function reachOf({ elf, layout, ...program }: Program, asking: Asking): Reach {
-  const { entry } = elf.header;
-  const region = regionAt(layout.regions, entry);
-  const entryBytes = region?.bytes.subarray(entry - region.start, entry - region.start + 64);
-  return findReach(program.code.functions, asking, {
-    entry: program.linked ? entry : Number.NaN,
-    entryBytes: entryBytes ?? Buffer.alloc(0),
-    constructors: program.constructors,
-    library: program.kind !== "executable",
-    slots: slotsOf(program.relocations, "function"),
   });
 }
 
@@ -107,10 +93,15 @@ function describe(name: string, program: Program): FileScan {
   const { elf, kind, code } = program;
   const asking = askingOf(program);
   const dispatchers = dispatchersIn(program, asking);
+  const { reach, inquiry, readsKernel } = inquire(program, asking);
   const asks = questionsOf(name, asking, dispatchers);
+  if (readsKernel) asks.push({ kind: "known", what: "/proc/cpuinfo" });
   const features = featuresOf(code, {
     asking,
-    reach: reachOf(program, asking),
+    reach,
+    findings: (f) => inquiry?.findings(f),
+    opaque: (f) => asking.choosers.has(f) && inquiry?.findings(f) === undefined,
+    library: kind !== "executable",
     asks: asks.length > 0,
     dispatchers: new Set(dispatchers.map((d) => d.name)),
   });

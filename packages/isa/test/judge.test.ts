@@ -27,6 +27,7 @@ function file(features: readonly FeatureUse[], rest: Partial<FileScan> = {}): Fi
     kind: "executable",
     declares: { needed: [], used: [] },
     asks: [],
+    refuses: false,
     jit: [],
     features,
     code: { bytes: 1_000_000, unread: 0, functions: 1, instructions: 1, unknown: 0 },

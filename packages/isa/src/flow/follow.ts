@@ -15,6 +15,7 @@ import {
   joinStates,
   preferState,
   RAX,
+  RBX,
   RCX,
   RDI,
   RDX,
@@ -33,6 +34,8 @@ export interface Summary {
   readonly results: ReadonlyMap<number, Value>;
   /** Whether it writes answers through addresses that it is given. */
   readonly fills: boolean;
+  /** Answers in other registers, as Go's functions return them. */
+  readonly more: ReadonlyMap<number, Value>;
 }
 
 export interface Surroundings {
@@ -69,13 +72,17 @@ export interface Findings {
   readonly fields: ReadonlySet<number>;
   readonly returned: Value;
   readonly results: ReadonlyMap<number, Value>;
+  readonly more: ReadonlyMap<number, Value>;
   /** Iced's codes that run openly. */
   readonly open: ReadonlySet<number>;
   /** Whether it branches on an answer. */
   readonly chooses: boolean;
+  /** Whether it fails, or never returns, only where the CPU has nothing. */
+  readonly refuses: boolean;
 }
 
 const ARGUMENTS = [RDI, RSI, RDX, RCX, 8, 9];
+const MORE_RESULTS = [RBX, RCX, RDI];
 /** Fields nearer to a structure's start are too common to tell one structure from another. */
 const NEAREST_FIELD = 24;
 /** So often all blocks are gone through before their function is given up. */
@@ -84,10 +91,18 @@ const MOST_SWEEPS = 64;
 interface Recording {
   calls: Call[];
   taken: Map<number, boolean>;
+  /** What may be in other functions' hands. */
+  handed: Map<number, boolean>;
+  /** Tables of which this function itself picks something. */
+  indexed: Set<number>;
+  /** Addresses that came into a register, and places that were read. */
+  named: Set<number>;
+  loaded: number[];
   stores: Store[];
   fields: Set<number>;
   returned: { open: Value | undefined; guarded: Value | undefined };
   results: Map<number, Value>;
+  more: Map<number, Value>;
   open: Set<number>;
   chooses: boolean;
 }
@@ -109,10 +124,15 @@ class Follower {
   readonly recording: Recording = {
     calls: [],
     taken: new Map(),
+    handed: new Map(),
+    indexed: new Set(),
+    named: new Set(),
+    loaded: [],
     stores: [],
     fields: new Set(),
     returned: { open: undefined, guarded: undefined },
     results: new Map(),
+    more: new Map(),
     open: new Set(),
     chooses: false,
   };
@@ -221,6 +241,7 @@ class Follower {
 
   load(address: number, size: number): Value | undefined {
     const value = this.#around.load(address, size);
+    if (this.#recorded && size === 8) this.recording.loaded.push(address);
     // What is not known may be a pointer to functions, or to tables of them.
     if (value === undefined && size === 8) this.take(address, false);
     return value;
@@ -230,11 +251,16 @@ class Follower {
     return displacement >= NEAREST_FIELD && this.#around.isAnswerField(displacement);
   }
 
+  name(address: number): void {
+    if (this.#recorded && this.#isOpen) this.recording.named.add(address);
+  }
+
   take(address: number, asked: boolean): void {
-    if (!this.#recorded) return;
+    if (!this.#recorded || (!this.#around.isCode(address) && !this.#around.isData(address))) return;
     const { taken } = this.recording;
     const open = this.#isOpen && !asked;
     taken.set(address, open || taken.get(address) === true);
+    this.recording.indexed.add(address);
   }
 
   store(place: Place, value: Value): void {
@@ -258,7 +284,9 @@ class Follower {
   /** An address that leaves the function's hands may be called, or read as a table. */
   #hand(value: Value): void {
     if (value.kind !== "number") return;
-    if (this.#around.isCode(value.n) || this.#around.isData(value.n)) this.take(value.n, false);
+    if (!this.#around.isCode(value.n) && !this.#around.isData(value.n)) return;
+    const { handed } = this.recording;
+    handed.set(value.n, this.#isOpen || handed.get(value.n) === true);
   }
 
   #arguments(): Map<number, Value> {
@@ -309,6 +337,7 @@ class Follower {
       }
     }
     afterCall(this.#state, summary?.value ?? UNKNOWN);
+    for (const [register, value] of summary?.more ?? []) registers[register] = value;
     if (top?.kind !== "stack" || summary === undefined) return;
     for (const [slot, value] of summary.results) setSlot(this.#state, top.n + slot - 8, value);
   }
@@ -343,7 +372,11 @@ class Follower {
   #note(value: Value): void {
     if (!this.#recorded) return;
     this.#hand(value);
-    const { returned } = this.recording;
+    const { returned, more } = this.recording;
+    for (const register of MORE_RESULTS) {
+      const other = this.#state.registers[register];
+      if (other?.asked === true) more.set(register, other);
+    }
     const depends = this.#state.conditions.length > 0;
     const kept = depends ? markAsked(value) : value;
     if (this.#isOpen) returned.open = returned.open === undefined ? kept : join(returned.open, kept);
@@ -435,6 +468,27 @@ function returnedOf({ open, guarded }: Recording["returned"]): Value {
   return guarded === undefined ? open : preferring(open, guarded);
 }
 
+function refusesBy({ open, guarded }: Recording["returned"]): boolean {
+  if (open === undefined) return guarded !== undefined;
+  return open.kind === "number" && open.n !== 0 && open.asked;
+}
+
+/** What is read from the start of a table lies no further in it. */
+const NEAR = 128;
+
+/** Addresses that leave the function, or with which it does more than could be followed. */
+function noteTaken(recording: Recording, around: Surroundings): void {
+  const { taken, handed, indexed, named, loaded } = recording;
+  // A table's address stays in its register when something else is called.
+  for (const [address, open] of handed) {
+    if (!indexed.has(address)) taken.set(address, open || taken.get(address) === true);
+  }
+  for (const address of named) {
+    if (taken.has(address) || !around.isData(address)) continue;
+    if (!loaded.some((place) => place >= address && place < address + NEAR)) taken.set(address, true);
+  }
+}
+
 /** Undefined where it does not come to an end. */
 export function followFunction(
   f: FunctionBytes,
@@ -447,7 +501,9 @@ export function followFunction(
     const follower = new Follower(f, start, around, decoder);
     if (!follower.run(parameters)) return undefined;
     const { recording } = follower;
-    return { ...recording, returned: returnedOf(recording.returned) };
+    noteTaken(recording, around);
+    const { returned } = recording;
+    return { ...recording, returned: returnedOf(returned), refuses: refusesBy(returned) };
   } finally {
     decoder.free();
   }

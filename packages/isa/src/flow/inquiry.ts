@@ -36,9 +36,9 @@ export interface InquiryInput<F extends Followed> {
 
 /** Where imported variables are said to lie: beyond every program. */
 const ELSEWHERE = 2 ** 50;
-const ROUNDS = 8;
+const ROUNDS = 6;
 /** Functions that are followed at most; a program has a few hundred that ask. */
-const MOST_FOLLOWED = 12_000;
+const MOST_FOLLOWED = 4000;
 /** A longer function is taken as it stands. */
 const LONGEST = 60_000;
 /** Only a short function's result that is not known counts as an answer. */
@@ -49,7 +49,7 @@ const HARDWARE = new Set([16, 26]);
 /** A function that turns an answer into a setting of its own is no longer: `elision_init` in glibc. */
 const SETTER_INSTRUCTIONS = 150;
 
-const NOTHING: Summary = { value: UNKNOWN, results: new Map(), fills: false };
+const NOTHING: Summary = { value: UNKNOWN, results: new Map(), fills: false, more: new Map() };
 
 export class Inquiry<F extends Followed> implements Surroundings {
   readonly #input: InquiryInput<F>;
@@ -139,11 +139,16 @@ export class Inquiry<F extends Followed> implements Surroundings {
   readonly #returning = new Map<F, Summary>();
 
   #touches(f: F, variables: ReadonlySet<number>, callees: ReadonlySet<number>): boolean {
-    const { references, targets, slots, written } = f.code;
+    const { references, targets, slots, written, taken } = f.code;
     if (variables.size > 0) {
       // A word may be read by its bytes.
       for (const address of references) if (variables.has(grain(address))) return true;
       for (const address of written) if (variables.has(grain(address))) return true;
+      // What is read through an address that was taken lies not far behind it.
+      for (const address of taken) {
+        const first = grain(address);
+        for (let i = 1; i < TAKEN_GRAINS; i++) if (variables.has(first + i)) return true;
+      }
     }
     if (callees.size === 0) return false;
     for (const target of targets) {
@@ -175,6 +180,8 @@ export class Inquiry<F extends Followed> implements Surroundings {
       let value: Value = number(initial, true);
       for (const store of all) if (store.open) value = markAsked(join(value, store.value));
       const before = this.#variables.get(address);
+      // Never surer than before: else two functions could change each other's mind for ever.
+      if (before !== undefined) value = markAsked(join(before, value));
       if (before !== undefined && before.kind === value.kind && before.n === value.n) continue;
       this.#variables.set(address, value);
       changed.add(grain(address));
@@ -187,9 +194,12 @@ export class Inquiry<F extends Followed> implements Surroundings {
     if (findings === undefined) return NOTHING;
     const { returned, results } = findings;
     const short = f.code.instructions <= GETTER_INSTRUCTIONS || f.code.cpuid;
-    const value = returned.kind === "unknown" && !short ? UNKNOWN : returned;
+    // A long function's result has many reasons, most of them not the CPU's.
+    const known = returned.kind === "number" && f.code.instructions <= SETTER_INSTRUCTIONS;
+    const value = short || known ? returned : UNKNOWN;
+    const more = short ? findings.more : NOTHING.more;
     const fills = f.code.cpuid && f.code.instructions <= GETTER_INSTRUCTIONS;
-    return { value: value.asked ? value : UNKNOWN, results, fills };
+    return { value: value.asked ? value : UNKNOWN, results: short ? results : NOTHING.results, fills, more };
   }
 
   /** Arguments that are answers; returns the functions for which they changed. */
@@ -248,6 +258,8 @@ export class Inquiry<F extends Followed> implements Surroundings {
     return undefined;
   }
 
+  all() { return this.#followed; }
+  vars() { return this.#variables; }
   get size() { return this.#followed.size; }
   get hasFields(): boolean {
     return this.#fields.size > 0;
@@ -263,7 +275,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
       return { ...NOTHING, value: NO };
     }
     const known = callee === undefined ? undefined : this.#returning.get(callee);
-    if (known?.value.asked === true) return known;
+    if (known !== undefined && (known.value.asked || known.fills)) return known;
     // A static C library's getauxval has no name; 26 is AT_HWCAP2.
     if (callee !== undefined && this.#input.usesFsgsbase && isNumber(argument, 26)) {
       return { ...NOTHING, value: NO };
@@ -306,9 +318,14 @@ export class Inquiry<F extends Followed> implements Surroundings {
 
   isData(address: number): boolean {
     const { low, high } = this.#input.image;
-    return address >= low && address < high && !this.isCode(address);
+    // Small numbers are no addresses, though files that can be moved begin at zero.
+    return address >= low + HEADERS && address < high && !this.isCode(address);
   }
 }
+
+const TAKEN_GRAINS = 8;
+/** What an ELF file begins with. */
+const HEADERS = 0x200;
 
 function isNumber({ kind, n }: Value, wanted: number): boolean {
   return kind === "number" && n === wanted;
@@ -344,7 +361,7 @@ function isSameMap(a: ReadonlyMap<number, Value> | undefined, b: ReadonlyMap<num
 }
 
 function isSameSummary(a: Summary | undefined, b: Summary): boolean {
-  const { value, results, fills } = a ?? NOTHING;
+  const { value, results, fills, more } = a ?? NOTHING;
   if (fills !== b.fills || value.kind !== b.value.kind || value.asked !== b.value.asked) return false;
-  return value.n === b.value.n && isSameMap(results, b.results);
+  return value.n === b.value.n && isSameMap(results, b.results) && isSameMap(more, b.more);
 }

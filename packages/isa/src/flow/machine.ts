@@ -34,6 +34,8 @@ export interface Memory {
   store(place: Place, value: Value, size: number): void;
   /** Called where an instruction names an address without reading just that place. */
   take(address: number, asked: boolean): void;
+  /** Called where an address comes into a register. */
+  name(address: number): void;
 }
 
 export type Place =
@@ -96,6 +98,11 @@ function placeOf({ state, memory, next }: Machine): Place {
   const start = base === NO_REGISTER ? number(0) : (state.registers[base] ?? UNKNOWN);
   const step = index === NO_REGISTER ? number(0) : (state.registers[index] ?? UNKNOWN);
   const asked = start.asked || step.asked;
+  if (step.kind === "number" && start.kind === "unknown" && scale === 1 && index !== NO_REGISTER) {
+    // Either register may hold the table's start.
+    memory.take(step.n + displacement, asked);
+    return { kind: "field", displacement: 0, asked };
+  }
   if (step.kind === "number") {
     const offset = step.n * scale + displacement;
     if (start.kind === "stack") return { kind: "stack", slot: start.n + offset };
@@ -163,6 +170,7 @@ function arithmetic(machine: Machine, group: number, a: Value, b: Value, size: n
   const cleared = !short.memory && short.opcode < 0x40 && short.reg === short.rm;
   const result =
     cleared && (group === 6 || group === 5) ? number(0) : operate(operation, a, b, size);
+  if (group === 0) noteSum(machine, a, b);
   if (group === 5) state.flags = compareFlags(a, b, size);
   else state.flags = group === 0 ? resultFlags(result, size) : logicFlags(result, size);
   return result;
@@ -254,11 +262,19 @@ function incrementForm(machine: Machine): void {
   writeOperand(machine, result, size);
 }
 
+/** A table's start and a place in it that is not known. */
+function noteSum({ memory }: Machine, a: Value, b: Value): void {
+  if (a.kind === "number" && b.kind === "unknown") memory.take(a.n, b.asked);
+  if (b.kind === "number" && a.kind === "unknown") memory.take(b.n, a.asked);
+}
+
 function loadAddress(machine: Machine): void {
   const { state } = machine;
   const { base, index, scale, displacement } = short;
   if (base === RIP) {
-    writeRegister(state, short.reg, number(machine.next + displacement), 8);
+    const address = machine.next + displacement;
+    machine.memory.name(address);
+    writeRegister(state, short.reg, number(address), 8);
     return;
   }
   const start = base === NO_REGISTER ? number(0) : (state.registers[base] ?? UNKNOWN);
@@ -266,6 +282,7 @@ function loadAddress(machine: Machine): void {
   const scaled =
     step.kind === "number" ? number(step.n * scale, step.asked) : unknown(step.asked);
   const moved = operate("add", start, number(displacement), 8);
+  noteSum(machine, moved, scaled);
   writeRegister(state, short.reg, operate("add", moved, scaled, 8), operandSize(true));
 }
 
@@ -286,6 +303,7 @@ function firstMap(machine: Machine): void {
     writeRegister(state, low, a, operandSize(true));
   } else if (opcode >= 0xb0 && opcode <= 0xb7) writeRegister(state, low, number(immediate), 1);
   else if (opcode >= 0xb8 && opcode <= 0xbf) {
+    machine.memory.name(immediate);
     writeRegister(state, low, number(immediate), operandSize(true));
   } else if (opcode >= 0xc0 && opcode <= 0xd3 && (opcode < 0xc2 || opcode >= 0xd0)) {
     shiftForm(machine);

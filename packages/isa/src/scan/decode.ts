@@ -20,7 +20,7 @@ import { isOdd, isZeros, readStretches } from "./stretches.ts";
  */
 export const GRADES = ["certain", "likely", "doubtful"] as const;
 export type Grade = (typeof GRADES)[number];
-const [LIKELY, DOUBTFUL] = [1, 2] as const;
+const [CERTAIN, LIKELY, DOUBTFUL] = [0, 1, 2] as const;
 type GradeIndex = 0 | 1 | 2;
 
 export interface FunctionCode {
@@ -53,6 +53,14 @@ export interface FunctionCode {
   readonly extent: number;
 }
 
+interface Switch {
+  /** Offset behind the jump. */
+  readonly next: number;
+  readonly cases: readonly number[];
+  /** Whether the code says how many cases there are. */
+  readonly counted: boolean;
+}
+
 interface State extends Noted {
   readonly table: CodeTable;
   /** The function's bytes, and a few behind them. */
@@ -69,7 +77,7 @@ interface State extends Noted {
   readonly straightTargets: number[];
   readonly work: number[];
   /** Cases of computed jumps that were not read yet. */
-  readonly switched: number[];
+  readonly switched: Switch[];
   readonly cases: Map<number, readonly number[]>;
   /** What the last comparison with a number compared with. */
   compared: number | undefined;
@@ -139,8 +147,8 @@ function readCases(state: State, next: number): void {
     const found = fixed ? addressesAt(image, table, bounds) : distancesAt(image, table, bounds);
     if (found.length < 2) continue;
     const cases = [...new Set(found.map((address) => address - start))];
+    state.switched.push({ next, cases, counted: bounds.cases !== undefined });
     state.cases.set(next, cases);
-    state.switched.push(...cases);
     return;
   }
 }
@@ -226,7 +234,7 @@ function descend(state: State, from: number, grade: GradeIndex): void {
       flow = (table.flows[form] || learn(table, form, instruction)) as Flow;
       state.broken ||= flow === Flow.invalid || (flow === Flow.odd && !state.kernel);
       if (flow === Flow.invalid) {
-        state.unknownAt ??= at;
+        if (grade === CERTAIN) state.unknownAt ??= at;
         return;
       }
       if (table.needs[form] !== 0) needing = form;
@@ -258,10 +266,39 @@ function drain(state: State, grade: GradeIndex): void {
 /** Reads what was queued, then what computed jumps lead to, which is less sure. */
 function drainAll(state: State, grade: GradeIndex): void {
   drain(state, grade);
-  while (state.switched.length > 0) {
-    state.work.push(...state.switched.splice(0));
+  for (let found = state.switched.pop(); found !== undefined; found = state.switched.pop()) {
+    const { next, cases, counted } = found;
+    // Behind a table whose length is not known there may be another one.
+    const credible = counted ? cases : cases.filter((offset) => startsPath(state, offset));
+    state.cases.set(next, credible);
+    state.work.push(...credible);
     drain(state, Math.max(grade, LIKELY) as GradeIndex);
   }
+}
+
+/** Enough instructions to tell code from what is no code. */
+const TRIAL = 24;
+
+/** Whether the bytes from an offset read as code and fit what was read before. */
+function startsPath(state: State, from: number): boolean {
+  const { table, bytes, code, seen } = state;
+  let at = from;
+  for (let i = 0; i < TRIAL && at < bytes.length; i++) {
+    if (seen[at] !== 0) return seen[at] === 1;
+    if (isZeros(bytes, at)) return false;
+    const length = decodeShort(code, at);
+    let flow = shortFlow();
+    if (length === 0) {
+      decodeIced(state, at);
+      const form = instruction.code;
+      flow = (table.flows[form] || learn(table, form, instruction)) as Flow;
+      if (flow === Flow.invalid || (isOdd(flow) && !state.kernel)) return false;
+    }
+    at += length === 0 ? instruction.length : length;
+    if (flow === Flow.end || flow === Flow.jump) return true;
+    if (flow === Flow.jump8 || flow === Flow.jump32) return true;
+  }
+  return true;
 }
 
 /** Whether the bytes from `from` read as code, one instruction after another, to `to` exactly. */

@@ -91,6 +91,15 @@ function walk(
 
 /** A table of functions is no longer than this, or its end is a place that code names. */
 const LONGEST_TABLE = 8192;
+/** Its pointers lie no further apart: between them are numbers and texts. */
+const WIDEST_GAP = 128;
+/** So many tables that lead to each other are followed from one. */
+const MOST_TABLES = 256;
+
+interface TableContent {
+  readonly functions: readonly ReadFunction[];
+  readonly tables: readonly number[];
+}
 
 /** Functions to which the tables at an address lead, and the tables that those point to. */
 export class Tables {
@@ -98,13 +107,17 @@ export class Tables {
   readonly #functions: readonly ReadFunction[];
   readonly #isCode: (address: number) => boolean;
   #borders: Float64Array | undefined;
-  readonly #known = new Map<number, readonly ReadFunction[]>();
+  readonly #known = new Map<number, TableContent>();
+  /** Ends of tables that are walked from their start: the next table begins there. */
+  readonly ends: ReadonlyMap<number, number>;
 
   constructor(
     image: Image,
     functions: readonly ReadFunction[],
     isCode: (address: number) => boolean,
+    ends: ReadonlyMap<number, number>,
   ) {
+    this.ends = ends;
     this.#image = image;
     this.#functions = functions;
     this.#isCode = isCode;
@@ -123,22 +136,43 @@ export class Tables {
     return this.#borders;
   }
 
-  functionsAt(address: number, depth = 0): readonly ReadFunction[] {
+  /** What a table holds: functions, and the addresses of other tables. */
+  at(address: number): TableContent {
     const known = this.#known.get(address);
     if (known !== undefined) return known;
+    const content: { functions: ReadFunction[]; tables: number[] } = { functions: [], tables: [] };
+    this.#known.set(address, content);
     const { pointers, low, high } = this.#image;
-    if (address < low || address >= high) return [];
-    const found: ReadFunction[] = [];
-    this.#known.set(address, found);
+    if (address < low || address >= high) return content;
     let i = firstPlace(pointers, address);
-    if ((pointers.places[i] ?? Infinity) >= address + LONGEST_TABLE) return found;
+    if ((pointers.places[i] ?? Infinity) >= address + WIDEST_GAP) return content;
     const places = this.#bordersOf();
     const border = places[firstPlace({ places, values: places }, address + 1)] ?? Infinity;
     const end = Math.min(border, address + LONGEST_TABLE);
-    for (; (pointers.places[i] ?? Infinity) < end; i++) {
+    for (let last = address; (pointers.places[i] ?? Infinity) < end; i++) {
+      const place = pointers.places[i] ?? Infinity;
+      if (place - last > WIDEST_GAP) break;
+      last = place;
       const value = pointers.values[i] ?? 0;
-      if (this.#isCode(value)) found.push(...[functionAt(this.#functions, value) ?? []].flat());
-      else if (depth < 4) found.push(...this.functionsAt(value, depth + 1));
+      if (!this.#isCode(value)) content.tables.push(value);
+      else {
+        const f = functionAt(this.#functions, value);
+        if (f !== undefined) content.functions.push(f);
+      }
+    }
+    return content;
+  }
+
+  /** Functions to which the table at an address leads, and the tables in it. */
+  functionsAt(address: number): ReadFunction[] {
+    const found: ReadFunction[] = [];
+    const tables = new Set([address]);
+    // A set is walked in the order of insertion, so that additions are met in turn.
+    for (const table of tables) {
+      if (tables.size > MOST_TABLES) break;
+      const content = this.at(table);
+      for (const f of content.functions) found.push(f);
+      for (const other of content.tables) tables.add(other);
     }
     return found;
   }
@@ -163,7 +197,9 @@ function pointed(input: ReachInput, addresses: Iterable<number>): ReadFunction[]
     if (isCode(address)) {
       const f = functionAt(functions, address);
       if (f !== undefined) found.push(f);
-    } else if (tables !== undefined) found.push(...tables.functionsAt(address));
+    } else if (tables !== undefined) {
+      for (const f of tables.functionsAt(address)) found.push(f);
+    }
   }
   return found;
 }
@@ -174,7 +210,13 @@ function plainEdges(input: ReachInput, { code }: ReadFunction): ReadFunction[] {
   const slots = code.slots.flatMap((slot) => image?.pointerAt(slot) ?? []);
   const called = [...code.targets, ...slots].flatMap((a) => functionAt(functions, a) ?? []);
   // A program hands its functions to threads and signals; a library also fills tables with them.
-  return library ? called : [...called, ...pointed(input, code.references)];
+  if (library) return called;
+  const ends = input.tables?.ends;
+  const named = code.references.filter((address) => {
+    const start = ends?.get(address);
+    return start === undefined || !code.references.includes(start);
+  });
+  return [...called, ...pointed(input, named)];
 }
 
 function followedEdges(input: ReachInput, findings: Findings): ReadFunction[] {

@@ -16,6 +16,8 @@ export interface Inquest {
   readonly inquiry: Inquiry<ReadFunction> | undefined;
   /** Whether the file reads what the kernel says of the CPU. */
   readonly readsKernel: boolean;
+  /** Whether `main` gives up where the CPU answers no. */
+  readonly refuses: boolean;
 }
 
 /** A file whose functions ask in so many places is not followed further than they. */
@@ -43,6 +45,15 @@ function entrancesOf({ elf, layout, ...program }: Program): Entrances {
     library: program.kind !== "executable",
     image: program.image,
   };
+}
+
+/** Where arrays of constructors end, by which start: their ends are no starts of anything. */
+function arrayEnds({ elf }: Program): Map<number, number> {
+  return new Map(
+    elf.sections
+      .filter(({ name }) => /^\.(?:preinit|init|fini)_array/.test(name))
+      .map(({ address, size }) => [address + size, address]),
+  );
 }
 
 function importsOf({ relocations }: Program): Map<number, string> {
@@ -151,7 +162,7 @@ export function inquire(program: Program, asking: Asking): Inquest {
   const inquiry = image === undefined || !needed ? undefined : makeInquiry(program, questions);
   const users = functions.filter(({ code: { uses } }) => uses.size > 0);
   const relevant = new CallGraph(functions, image).ancestorsOf(inquiry === undefined ? [] : users);
-  const tables = image === undefined ? undefined : new Tables(image, functions, isCode);
+  const tables = image === undefined ? undefined : new Tables(image, functions, isCode, arrayEnds(program));
   const { library } = entrances;
   const input = {
     functions,
@@ -175,5 +186,6 @@ export function inquire(program: Program, asking: Asking): Inquest {
     }
   }
   const readsKernel = functions.some((f) => f.code.references.some((a) => questions.has(a)));
-  return { reach, inquiry, readsKernel };
+  const refuses = !library && roots.main.some((f) => inquiry?.findings(f)?.refuses === true);
+  return { reach, inquiry, readsKernel, refuses };
 }

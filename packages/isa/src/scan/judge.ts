@@ -120,12 +120,15 @@ function judgeDoubtful(feature: string, pool: Pool): Reason[] {
   return [{ outcome: "unknown", feature, lacking: names, why: DOUBTFUL }];
 }
 
-function judgeFeature({ kind }: FileScan, found: FeatureUse, pool: Pool): Reason[] {
+const REFUSES = "it asks the CPU at start, and gives up where the answer is no";
+
+function judgeFeature({ kind, refuses }: FileScan, found: FeatureUse, pool: Pool): Reason[] {
   const { feature, use, sure } = found;
   if (sure === "doubtful") return judgeDoubtful(feature, pool);
   const lacking = membersThat(pool, "no", feature);
   if (lacking.length === 0) return judgeSilence(feature, pool);
   if (kind === "object") return [{ outcome: "unknown", feature, lacking, why: OBJECT }];
+  if (use === "chosen" && refuses) return [{ outcome: "will die", feature, lacking, why: REFUSES }];
   const everywhere = lacking.length === pool.members.length;
   const outcome = outcomeOf(found, everywhere);
   const whenChosen = everywhere

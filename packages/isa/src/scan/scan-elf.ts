@@ -93,7 +93,7 @@ function describe(name: string, program: Program): FileScan {
   const { elf, kind, code } = program;
   const asking = askingOf(program);
   const dispatchers = dispatchersIn(program, asking);
-  const { reach, inquiry, readsKernel } = inquire(program, asking);
+  const { reach, inquiry, readsKernel, refuses } = inquire(program, asking);
   const asks = questionsOf(name, asking, dispatchers);
   if (readsKernel) asks.push({ kind: "known", what: "/proc/cpuinfo" });
   const features = featuresOf(code, {
@@ -110,6 +110,7 @@ function describe(name: string, program: Program): FileScan {
     kind,
     declares: readDeclaredLevels(elf),
     asks,
+    refuses,
     jit: dispatchers.filter(({ jit }) => jit === true).map((d) => d.name),
     features,
     code: codeSummary(code),

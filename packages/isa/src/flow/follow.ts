@@ -468,9 +468,11 @@ function returnedOf({ open, guarded }: Recording["returned"]): Value {
   return guarded === undefined ? open : preferring(open, guarded);
 }
 
-function refusesBy({ open, guarded }: Recording["returned"]): boolean {
+/** `main` returns what it was told, or returns only where the answer was yes. */
+function refusesBy({ returned: { open, guarded }, chooses }: Recording): boolean {
   if (open === undefined) return guarded !== undefined;
-  return open.kind === "number" && open.n !== 0 && open.asked;
+  if (open.kind === "unknown") return open.asked && chooses;
+  return open.n !== 0 && open.asked;
 }
 
 /** What is read from the start of a table lies no further in it. */
@@ -503,7 +505,7 @@ export function followFunction(
     const { recording } = follower;
     noteTaken(recording, around);
     const { returned } = recording;
-    return { ...recording, returned: returnedOf(returned), refuses: refusesBy(returned) };
+    return { ...recording, returned: returnedOf(returned), refuses: refusesBy(recording) };
   } finally {
     decoder.free();
   }

@@ -241,7 +241,8 @@ export class Inquiry<F extends Followed> implements Surroundings {
     if (kept !== undefined) return kept;
     const name = size === 8 ? importFor(address) : undefined;
     if (name !== undefined) return isAnswerName(name) ? number(ELSEWHERE, true) : undefined;
-    if (image.isWritable(address)) return undefined;
+    // Who executes CPUID fills variables that nobody has written to before.
+    if (image.isWritable(address) && this.#current?.code.cpuid !== true) return undefined;
     const value = size === 8 ? image.pointerAt(address) : undefined;
     const read = value ?? image.numberAt(address, size);
     return read === undefined ? undefined : truncate(number(read), size);

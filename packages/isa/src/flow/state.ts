@@ -1,6 +1,6 @@
 /** What registers, flags and the stack hold at one point of a function. */
 import { joinFlags, NO_FLAGS, sameFlags, type Flags } from "./flags.ts";
-import { isSame, join, onStack, preferring, unknown, UNKNOWN, type Value } from "./values.ts";
+import { ASKED, isSame, join, onStack, preferring, unknown, UNKNOWN, type Value } from "./values.ts";
 
 export const RAX = 0;
 export const RCX = 1;
@@ -78,7 +78,7 @@ function mergeStacks(
     const kept =
       other === undefined
         ? value.asked || differs
-          ? unknown(true)
+          ? pick(value, ASKED)
           : UNKNOWN
         : pick(value, other);
     if (isSame(kept, value)) continue;
@@ -130,7 +130,7 @@ export function joinParted(a: State, b: State): State {
 
 /** The way that is taken where the CPU has nothing meets the one that is taken where it has. */
 export function preferState(taken: State, other: State): State {
-  const merged = merge(taken, other, preferring, false);
+  const merged = merge(taken, other, preferring, true);
   return { ...merged, registers: merged.registers.slice(), flags: taken.flags, conditions: taken.conditions };
 }
 

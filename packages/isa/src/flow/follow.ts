@@ -25,7 +25,7 @@ import {
   setSlot,
   type State,
 } from "./state.ts";
-import { join, markAsked, NO, preferring, unknown, UNKNOWN, type Value } from "./values.ts";
+import { ASKED, join, markAsked, NO, preferring, unknown, UNKNOWN, type Value } from "./values.ts";
 
 /** What is known of a function before it is followed into. */
 export interface Summary {
@@ -36,6 +36,8 @@ export interface Summary {
   readonly fills: boolean;
   /** Answers in other registers, as Go's functions return them. */
   readonly more: ReadonlyMap<number, Value>;
+  /** Where it keeps answers in the structures that it is given. */
+  readonly fields: ReadonlySet<number>;
 }
 
 export interface Surroundings {
@@ -82,9 +84,11 @@ export interface Findings {
 }
 
 const ARGUMENTS = [RDI, RSI, RDX, RCX, 8, 9];
+/** Assembly jumps from one function into another with answers in these too. */
+const CARRIED = [...ARGUMENTS, RAX, 10, 11];
 const MORE_RESULTS = [RBX, RCX, RDI];
 /** Fields nearer to a structure's start are too common to tell one structure from another. */
-const NEAREST_FIELD = 24;
+export const NEAREST_FIELD = 24;
 /** So often all blocks are gone through before their function is given up. */
 const MOST_SWEEPS = 64;
 
@@ -272,7 +276,7 @@ class Follower {
       this.recording.stores.push({ address: place.address, value: kept, open: this.#isOpen });
     } else if (place.kind === "field") {
       const { displacement } = place;
-      if (value.asked && displacement >= NEAREST_FIELD) this.recording.fields.add(displacement);
+      if (value.asked) this.recording.fields.add(displacement);
     } else if (place.slot >= 8 && depends) {
       const { results } = this.recording;
       const known = results.get(place.slot);
@@ -289,14 +293,14 @@ class Follower {
     handed.set(value.n, this.#isOpen || handed.get(value.n) === true);
   }
 
-  #arguments(): Map<number, Value> {
+  #arguments(jump: boolean): Map<number, Value> {
     const { registers } = this.#state;
-    return new Map(ARGUMENTS.map((register) => [register, registers[register] ?? UNKNOWN]));
+    return new Map((jump ? CARRIED : ARGUMENTS).map((register) => [register, registers[register] ?? UNKNOWN]));
   }
 
-  #noteCall(target: number, open = this.#isOpen): void {
+  #noteCall(target: number, open = this.#isOpen, jump = false): void {
     if (!this.#recorded) return;
-    const values = this.#arguments();
+    const values = this.#arguments(jump);
     for (const value of values.values()) this.#hand(value);
     this.recording.calls.push({ target, open, values });
   }
@@ -318,7 +322,7 @@ class Follower {
       return;
     }
     if (held !== undefined) this.#noteCall(held, this.#isOpen && !value.asked);
-    else if (this.#recorded) for (const given of this.#arguments().values()) this.#hand(given);
+    else if (this.#recorded) for (const given of this.#arguments(false).values()) this.#hand(given);
     const summary = place === undefined ? undefined : this.#around.summaryAt(place, argument);
     this.#return(summary);
   }
@@ -329,7 +333,7 @@ class Follower {
     const top = registers[RSP];
     for (const register of ARGUMENTS) {
       const given = registers[register];
-      if (given?.kind === "stack") this.#fill(given.n, summary?.fills === true);
+      if (given?.kind === "stack") this.#fill(given.n, summary);
       else if (given?.kind === "number" && summary?.fills === true && this.#recorded) {
         if (this.#around.isData(given.n)) {
           this.recording.stores.push({ address: given.n, value: NO, open: this.#isOpen });
@@ -343,11 +347,13 @@ class Follower {
   }
 
   /** The callee may have written to what it was given the address of. */
-  #fill(slot: number, answers: boolean): void {
+  #fill(slot: number, summary: Summary | undefined): void {
     for (const known of this.#state.stack.keys()) {
       if (known >= slot && known < slot + 256) setSlot(this.#state, known, UNKNOWN);
     }
-    if (answers) for (let at = slot; at < slot + 32; at += 4) setSlot(this.#state, at, NO);
+    for (const field of summary?.fields ?? []) setSlot(this.#state, slot + field, ASKED);
+    if (summary?.fills !== true) return;
+    for (let at = slot; at < slot + 32; at += 4) setSlot(this.#state, at, NO);
   }
 
   #leave(block: Block, machine: Machine): void {
@@ -357,13 +363,13 @@ class Follower {
     else if (flow === Flow.jump8 || flow === Flow.jump32) {
       if (block.next.length === 0) this.#tailCall(this.#start + short.target);
     } else if (block.leaves && flow === Flow.end) this.#note(this.#state.registers[RAX] ?? UNKNOWN);
-    else if (block.leaves) this.#noteCall(this.#start + block.end);
+    else if (block.leaves) this.#noteCall(this.#start + block.end, this.#isOpen, true);
     if (flow === Flow.branch8 || flow === Flow.branch32 || flow === Flow.jump) return;
     for (const next of block.next) this.#deliver(next, this.#state, this.#isOpen);
   }
 
   #tailCall(target: number): void {
-    this.#noteCall(target);
+    this.#noteCall(target, this.#isOpen, true);
     const argument = this.#state.registers[RDI] ?? UNKNOWN;
     this.#note(this.#around.summary(target, argument)?.value ?? UNKNOWN);
   }
@@ -394,12 +400,12 @@ class Follower {
       if (known !== true && through !== undefined) this.#go(through, this.#isOpen);
       if (known === false) return;
       if (taken !== undefined) this.#go(taken, this.#isOpen);
-      else if (outside !== undefined) this.#noteCall(outside);
+      else if (outside !== undefined) this.#noteCall(outside, this.#isOpen, true);
       return;
     }
     this.recording.chooses = true;
     this.#part(block, known === undefined ? undefined : known ? taken : through);
-    if (outside !== undefined) this.#noteCall(outside, this.#isOpen && known === true);
+    if (outside !== undefined) this.#noteCall(outside, this.#isOpen && known === true, true);
   }
 
   #go(next: number, open: boolean): void {
@@ -444,7 +450,7 @@ class Follower {
     const held = place === undefined ? undefined : this.#around.heldAt(place);
     const argument = this.#state.registers[RDI] ?? UNKNOWN;
     if (held !== undefined) this.#noteCall(held, this.#isOpen && !value.asked);
-    else if (this.#recorded) for (const given of this.#arguments().values()) this.#hand(given);
+    else if (this.#recorded) for (const given of this.#arguments(false).values()) this.#hand(given);
     const summary = place === undefined ? undefined : this.#around.summaryAt(place, argument);
     this.#note(summary?.value ?? UNKNOWN);
   }

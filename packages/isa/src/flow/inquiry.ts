@@ -5,7 +5,7 @@
  */
 import type { Image } from "../elf/image.ts";
 import { blocksOf, type Blocks, type FunctionBytes } from "./blocks.ts";
-import { followFunction, type Findings, type Store, type Summary, type Surroundings } from "./follow.ts";
+import { followFunction, NEAREST_FIELD, type Findings, type Store, type Summary, type Surroundings } from "./follow.ts";
 import { ASKED, join, markAsked, NO, number, truncate, unknown, UNKNOWN, type Value } from "./values.ts";
 
 export interface Followed {
@@ -49,7 +49,7 @@ const HARDWARE = new Set([16, 26]);
 /** A function that turns an answer into a setting of its own is no longer: `elision_init` in glibc. */
 const SETTER_INSTRUCTIONS = 150;
 
-const NOTHING: Summary = { value: UNKNOWN, results: new Map(), fills: false, more: new Map() };
+const NOTHING: Summary = { value: UNKNOWN, results: new Map(), fills: false, more: new Map(), fields: new Set() };
 
 export class Inquiry<F extends Followed> implements Surroundings {
   readonly #input: InquiryInput<F>;
@@ -199,7 +199,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
     const value = short || known ? returned : UNKNOWN;
     const more = short ? findings.more : NOTHING.more;
     const fills = f.code.cpuid && f.code.instructions <= GETTER_INSTRUCTIONS;
-    return { value: value.asked ? value : UNKNOWN, results: short ? results : NOTHING.results, fills, more };
+    return { value: value.asked ? value : UNKNOWN, results: short ? results : NOTHING.results, fills, more, fields: findings.fields };
   }
 
   /** Arguments that are answers; returns the functions for which they changed. */
@@ -227,7 +227,9 @@ export class Inquiry<F extends Followed> implements Surroundings {
 
   #spreadFields(touched: ReadonlySet<F>): void {
     for (const f of touched) {
-      for (const field of this.#followed.get(f)?.fields ?? []) this.#fields.add(field);
+      for (const field of this.#followed.get(f)?.fields ?? []) {
+        if (field >= NEAREST_FIELD) this.#fields.add(field);
+      }
     }
   }
 
@@ -276,7 +278,9 @@ export class Inquiry<F extends Followed> implements Surroundings {
       return { ...NOTHING, value: NO };
     }
     const known = callee === undefined ? undefined : this.#returning.get(callee);
-    if (known !== undefined && (known.value.asked || known.fills)) return known;
+    if (known !== undefined && (known.value.asked || known.fills || known.fields.size > 0)) {
+      return known;
+    }
     // A static C library's getauxval has no name; 26 is AT_HWCAP2.
     if (callee !== undefined && this.#input.usesFsgsbase && isNumber(argument, 26)) {
       return { ...NOTHING, value: NO };
@@ -364,5 +368,5 @@ function isSameMap(a: ReadonlyMap<number, Value> | undefined, b: ReadonlyMap<num
 function isSameSummary(a: Summary | undefined, b: Summary): boolean {
   const { value, results, fills, more } = a ?? NOTHING;
   if (fills !== b.fills || value.kind !== b.value.kind || value.asked !== b.value.asked) return false;
-  return value.n === b.value.n && isSameMap(results, b.results) && isSameMap(more, b.more);
+  return value.n === b.value.n && isSameMap(results, b.results) && isSameMap(more, b.more) && (a ?? NOTHING).fields.size === b.fields.size;
 }

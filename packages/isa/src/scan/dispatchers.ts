@@ -11,6 +11,8 @@ export interface Dispatcher {
   readonly texts?: readonly string[];
   /** Whether it writes machine code at run time, which no scan of the file can see. */
   readonly jit?: true;
+  /** Whether it belongs to every program of a compiler or C library, which says nothing of its own code. */
+  readonly runtime?: true;
   readonly reference: string;
 }
 
@@ -22,12 +24,14 @@ export const DISPATCHERS: readonly Dispatcher[] = [
   },
   {
     name: "glibc",
+    runtime: true,
     symbols: /^(?:__x86_get_cpu(?:_features|id_feature_leaf)|_dl_x86_(?:get|init)_cpu_features)$/,
     texts: ["glibc.cpu.hwcaps"],
     reference: "https://sourceware.org/glibc/manual/latest/html_node/X86.html",
   },
   {
     name: "GCC/Clang __builtin_cpu_supports",
+    runtime: true,
     symbols: /^(?:__cpu_model|__cpu_features2|__cpu_indicator_init)$/,
     reference: "https://gcc.gnu.org/onlinedocs/gcc/x86-Built-in-Functions.html",
   },
@@ -87,12 +91,14 @@ export const DISPATCHERS: readonly Dispatcher[] = [
   },
   {
     name: "Go",
+    runtime: true,
     symbols: /^internal\/cpu\.(?:Initialize|doinit|cpuid)/,
     texts: ["Go buildinf:"],
     reference: "https://github.com/golang/go/blob/master/src/internal/cpu/cpu_x86.go",
   },
   {
     name: "Rust std_detect",
+    runtime: true,
     symbols: /std_detect.*detect/,
     reference: "https://doc.rust-lang.org/std/arch/macro.is_x86_feature_detected.html",
   },

@@ -13,7 +13,7 @@ const EXAMPLES = 3;
 interface Site {
   readonly f: ReadFunction;
   readonly counts: [number, number, number];
-  use: Use;
+  use: Use | "pointed";
 }
 
 function displayName({ name, start }: ReadFunction): string {
@@ -52,6 +52,8 @@ export interface Judging {
   readonly asks: boolean;
   /** Names of known dispatchers in the file. */
   readonly dispatchers: ReadonlySet<string>;
+  /** Whether one of them is the program's own: not the C library's or the compiler's. */
+  readonly ownDispatcher: boolean;
 }
 
 function straightFeatures(f: ReadFunction, { table }: ReadCode): Set<string> {
@@ -69,15 +71,36 @@ function runsOpenly(feature: string, site: Site, { table }: ReadCode, judging: J
   return needs.includes(feature);
 }
 
-function useOf(feature: string, site: Site, code: ReadCode, judging: Judging): Use {
+/** Whether the program itself runs a feature's instructions only where it was told that it may. */
+function isDispatched(sites: readonly Site[], judging: Judging): boolean {
+  return sites.some(({ f, use }) => {
+    if (use !== "chosen") return false;
+    const { reach } = judging;
+    if (reach.dispatched.has(f)) return true;
+    return reach.direct.has(f) && judging.findings(f)?.chooses === true;
+  });
+}
+
+/** `pointed`: to be decided when all sites are known. */
+function useOf(
+  feature: string,
+  site: Site,
+  code: ReadCode,
+  judging: Judging,
+): Use | "pointed" {
   const { f } = site;
   const { reach, dispatchers } = judging;
   if (reach.always.has(f) && straightFeatures(f, code).has(feature)) return "always";
   if (isExcused(feature, [f], dispatchers)) return "chosen";
   if (runsOpenly(feature, site, code, judging)) {
     if (!judging.asks) return "unasked";
-    if (isExcused(feature, pathTo(reach.open, f), dispatchers)) return "chosen";
-    return reach.started.has(f) ? "unguarded" : "unclear";
+    const path = pathTo(reach.open, f);
+    if (isExcused(feature, path, dispatchers)) return "chosen";
+    if (reach.direct.has(f)) return "unguarded";
+    if (!reach.started.has(f)) return "unclear";
+    // Through pointers, a program that chooses by name elsewhere may as well choose by pointer.
+    const named = path.some(({ name }) => isVariantName(name));
+    return named || judging.ownDispatcher ? "chosen" : "pointed";
   }
   if (judging.library) return judging.asks ? "chosen" : "unasked";
   const answered = reach.open.has(f) || reach.guarded.has(f) || judging.asking.choosers.has(f);
@@ -104,23 +127,27 @@ function featureUse(
   const believed = sites.filter((site) => gradeOf(site) < GRADES.indexOf("doubtful"));
   const relevant = believed.length > 0 ? believed : sites;
   for (const site of relevant) site.use = useOf(feature, site, code, judging);
+  const pointed: Use = isDispatched(relevant, judging) ? "chosen" : "unguarded";
+  for (const site of relevant) if (site.use === "pointed") site.use = pointed;
+  const useIn = ({ use }: Site) => (use === "pointed" ? pointed : use);
   const ordered = relevant.toSorted(
     (a, b) =>
-      USES.indexOf(a.use) - USES.indexOf(b.use) ||
+      USES.indexOf(useIn(a)) - USES.indexOf(useIn(b)) ||
       gradeOf(a) - gradeOf(b) ||
       Number(a.f.name === undefined) - Number(b.f.name === undefined) ||
       a.f.start - b.f.start,
   );
+  const worst = ordered[0] === undefined ? "chosen" : useIn(ordered[0]);
   const sum = (grade: 0 | 1 | 2) => sites.reduce((n, { counts }) => n + counts[grade], 0);
   const instructions = { certain: sum(0), likely: sum(1), doubtful: sum(2) };
   return {
     feature,
-    use: ordered[0]?.use ?? "chosen",
+    use: worst,
     sure: GRADES.find((grade) => instructions[grade] > 0) ?? ("doubtful" satisfies Grade),
     instructions,
     functions: relevant.length,
     examples: ordered
-      .filter(({ use }) => use === ordered[0]?.use)
+      .filter(({ use }) => use === worst)
       .slice(0, EXAMPLES)
       .map((site) => exampleOf(site, judging)),
   };

@@ -16,6 +16,10 @@ export interface Reach {
   readonly open: ReadonlyMap<ReadFunction, ReadFunction | undefined>;
   /** Those of {@link open} that a start of the program itself leads to. */
   readonly started: ReadonlySet<ReadFunction>;
+  /** Those of {@link started} to which calls by name lead, without a pointer on the way. */
+  readonly direct: ReadonlySet<ReadFunction>;
+  /** Functions that are called by name where an answer was yes, and what they call. */
+  readonly dispatched: ReadonlySet<ReadFunction>;
   /** Functions to which only answers lead. */
   readonly guarded: ReadonlySet<ReadFunction>;
 }
@@ -190,6 +194,17 @@ export interface ReachInput {
   readonly opaque: (f: ReadFunction) => boolean;
 }
 
+function directEdges({ functions, image }: ReachInput, { code }: ReadFunction): ReadFunction[] {
+  const slots = code.slots.flatMap((slot) => image?.pointerAt(slot) ?? []);
+  return [...code.targets, ...slots].flatMap((a) => functionAt(functions, a) ?? []);
+}
+
+function calledIn({ functions }: ReachInput, { calls }: Findings, openly: boolean): ReadFunction[] {
+  return calls
+    .filter(({ open }) => open === openly)
+    .flatMap(({ target }) => functionAt(functions, target) ?? []);
+}
+
 function pointed(input: ReachInput, addresses: Iterable<number>): ReadFunction[] {
   const { functions, tables, isCode } = input;
   const found: ReadFunction[] = [];
@@ -205,10 +220,10 @@ function pointed(input: ReachInput, addresses: Iterable<number>): ReadFunction[]
 }
 
 /** Where a function leads that was not followed: everywhere it names. */
-function plainEdges(input: ReachInput, { code }: ReadFunction): ReadFunction[] {
-  const { functions, image, library } = input;
-  const slots = code.slots.flatMap((slot) => image?.pointerAt(slot) ?? []);
-  const called = [...code.targets, ...slots].flatMap((a) => functionAt(functions, a) ?? []);
+function plainEdges(input: ReachInput, f: ReadFunction): ReadFunction[] {
+  const { code } = f;
+  const { library } = input;
+  const called = directEdges(input, f);
   // A program hands its functions to threads and signals; a library also fills tables with them.
   if (library) return called;
   const ends = input.tables?.ends;
@@ -220,11 +235,8 @@ function plainEdges(input: ReachInput, { code }: ReadFunction): ReadFunction[] {
 }
 
 function followedEdges(input: ReachInput, findings: Findings): ReadFunction[] {
-  const { functions, library } = input;
-  const called = findings.calls
-    .filter(({ open }) => open)
-    .flatMap(({ target }) => functionAt(functions, target) ?? []);
-  if (library) return called;
+  const called = calledIn(input, findings, true);
+  if (input.library) return called;
   const taken = [...findings.taken].filter(([, open]) => open).map(([a]) => a);
   return [...called, ...pointed(input, taken)];
 }
@@ -240,15 +252,27 @@ export function findReach(input: ReachInput): Reach {
   };
   const started = [...roots.started, ...roots.main];
   const always = walk(started, ({ code }) => find(code.straightTargets));
+  const direct = walk(started, (f) => {
+    const found = findings(f);
+    if (found !== undefined) return calledIn(input, found, true);
+    return opaque(f) ? [] : directEdges(input, f);
+  });
   const own = walk(started, edges);
   const open = walk(roots.exported, edges, new Map(own));
   // What an answer chooses among stands in the code, even where it is never called by name.
   const guarded = walk(open.keys(), (f) => plainEdges(input, f));
   for (const f of open.keys()) guarded.delete(f);
+  const chosen = [...open.keys()].flatMap((f) => {
+    const found = findings(f);
+    return found === undefined ? [] : calledIn(input, found, false);
+  });
+  const dispatched = walk(chosen, (f) => directEdges(input, f));
   return {
     always: new Set(always.keys()),
     open,
     started: new Set(own.keys()),
+    direct: new Set(direct.keys()),
+    dispatched: new Set(dispatched.keys()),
     guarded: new Set(guarded.keys()),
   };
 }

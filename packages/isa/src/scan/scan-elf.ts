@@ -104,6 +104,7 @@ function describe(name: string, program: Program): FileScan {
     library: kind !== "executable",
     asks: asks.length > 0,
     dispatchers: new Set(dispatchers.map((d) => d.name)),
+    ownDispatcher: dispatchers.some((d) => d.runtime !== true),
   });
   return {
     name,

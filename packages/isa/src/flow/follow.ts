@@ -14,6 +14,7 @@ import {
   joinParted,
   joinStates,
   preferState,
+  FIRST_STACK_ARGUMENT,
   RAX,
   RBX,
   RCX,
@@ -86,6 +87,7 @@ export interface Findings {
 const ARGUMENTS = [RDI, RSI, RDX, RCX, 8, 9];
 /** Assembly jumps from one function into another with answers in these too. */
 const CARRIED = [...ARGUMENTS, RAX, 10, 11];
+const STACK_ARGUMENTS = 8;
 const MORE_RESULTS = [RBX, RCX, RDI];
 /** Fields nearer to a structure's start are too common to tell one structure from another. */
 export const NEAREST_FIELD = 24;
@@ -294,8 +296,20 @@ class Follower {
   }
 
   #arguments(jump: boolean): Map<number, Value> {
-    const { registers } = this.#state;
-    return new Map((jump ? CARRIED : ARGUMENTS).map((register) => [register, registers[register] ?? UNKNOWN]));
+    const { registers, stack } = this.#state;
+    const values = new Map<number, Value>();
+    for (const register of jump ? CARRIED : ARGUMENTS) {
+      values.set(register, registers[register] ?? UNKNOWN);
+    }
+    const top = registers[RSP];
+    if (top?.kind !== "stack") return values;
+    // Behind a jump the return address is still on the stack.
+    const first = top.n + (jump ? 8 : 0);
+    for (let i = 0; i < STACK_ARGUMENTS; i++) {
+      const value = stack.get(first + i * 8);
+      if (value?.asked === true || value?.kind === "number") values.set(FIRST_STACK_ARGUMENT + i, value);
+    }
+    return values;
   }
 
   #noteCall(target: number, open = this.#isOpen, jump = false): void {

@@ -36,7 +36,7 @@ export interface InquiryInput<F extends Followed> {
 
 /** Where imported variables are said to lie: beyond every program. */
 const ELSEWHERE = 2 ** 50;
-const ROUNDS = 6;
+const ROUNDS = 10;
 /** Functions that are followed at most; a program has a few hundred that ask. */
 const MOST_FOLLOWED = 4000;
 /** A longer function is taken as it stands. */
@@ -61,6 +61,8 @@ export class Inquiry<F extends Followed> implements Surroundings {
   readonly #pending = new Set<F>();
   readonly #blocks = new Map<F, Blocks>();
   #relevant: ReadonlySet<F> = new Set();
+  #open: ReadonlySet<F> | undefined;
+  #callersOf: (f: F) => readonly F[] | undefined = () => undefined;
   runs = 0;
   #current: F | undefined;
 
@@ -81,6 +83,12 @@ export class Inquiry<F extends Followed> implements Surroundings {
   /** Long functions are followed only where they are among these: where calls lead to a use. */
   restrict(relevant: ReadonlySet<F>): void {
     this.#relevant = relevant;
+  }
+
+  /** From now on only calls in these count, and all callers of a function are known. */
+  limit(open: ReadonlySet<F>, callersOf: (f: F) => readonly F[] | undefined): void {
+    this.#open = open;
+    this.#callersOf = callersOf;
   }
 
   #isWorth(f: F): boolean {
@@ -204,25 +212,39 @@ export class Inquiry<F extends Followed> implements Surroundings {
 
   /** Arguments that are answers; returns the functions for which they changed. */
   #spreadParameters(): Set<F> {
-    const given = new Map<F, Map<number, Value>[]>();
-    for (const findings of this.#followed.values()) {
+    const given = new Map<F, CallSite[]>();
+    for (const [caller, findings] of this.#followed) {
+      if (this.#open?.has(caller) === false) continue;
       for (const { target, values, open } of findings?.calls ?? []) {
         const callee = this.#input.functionFor(target);
         if (callee === undefined || !open || !this.#relevant.has(callee)) continue;
         const list = given.get(callee);
-        if (list === undefined) given.set(callee, [new Map(values)]);
-        else list.push(new Map(values));
+        if (list === undefined) given.set(callee, [{ caller: caller.start, values }]);
+        else list.push({ caller: caller.start, values });
       }
     }
     const changed = new Set<F>();
     for (const [callee, sites] of given) {
       const known = this.#parameters.get(callee);
-      const fresh = parametersOf(sites);
-      if (fresh.size === 0 || isSameMap(known, fresh)) continue;
+      const fresh = parametersOf(sites, this.#isComplete(callee, sites));
+      if ((known?.size ?? 0) === 0 && fresh.size === 0) continue;
+      if (isSameMap(known, fresh)) continue;
       this.#parameters.set(callee, fresh);
       changed.add(callee);
     }
     return changed;
+  }
+
+  /** Whether these are all the calls of a function that run openly. */
+  #isComplete(callee: F, sites: readonly CallSite[]): boolean {
+    const callers = this.#callersOf(callee);
+    if (callers === undefined || this.#open === undefined) return false;
+    const known = new Set(sites.map(({ caller }) => caller));
+    return callers.every((f) => {
+      if (this.#open?.has(f) !== true || known.has(f.start)) return true;
+      // It was followed, and its calls are all guarded.
+      return this.#followed.get(f)?.calls.some(({ target }) => target === callee.start) === true;
+    });
   }
 
   #spreadFields(touched: ReadonlySet<F>): void {
@@ -341,16 +363,25 @@ function grain(address: number): number {
   return Math.floor(address / 8);
 }
 
-/** By register, where an answer is among what call sites give. */
-function parametersOf(sites: readonly ReadonlyMap<number, Value>[]): Map<number, Value> {
+interface CallSite {
+  readonly caller: number;
+  readonly values: ReadonlyMap<number, Value>;
+}
+
+/** By register: answers that call sites give, and where all of them are known, the same number. */
+function parametersOf(sites: readonly CallSite[], complete: boolean): Map<number, Value> {
   const parameters = new Map<number, Value>();
-  const registers = new Set(sites.flatMap((site) => [...site.keys()]));
+  const registers = new Set(sites.flatMap(({ values }) => [...values.keys()]));
   for (const register of registers) {
-    const values = sites.map((site) => site.get(register) ?? UNKNOWN);
-    if (!values.some(({ asked }) => asked)) continue;
+    const values = sites.map((site) => site.values.get(register) ?? UNKNOWN);
+    const answers = values.filter(({ asked }) => asked);
+    if (answers.length === 0) {
+      const all = complete ? values.reduce(join) : UNKNOWN;
+      if (all.kind === "number") parameters.set(register, all);
+      continue;
+    }
     // A call site that gives a number of its own has asked nobody.
     if (values.some(({ kind, n, asked }) => kind === "number" && !asked && n !== 0)) continue;
-    const answers = values.filter(({ asked }) => asked);
     const all = answers.reduce(join);
     parameters.set(register, answers.length === values.length ? markAsked(all) : ASKED);
   }

@@ -11,6 +11,9 @@ export const RBP = 5;
 export const RSI = 6;
 export const RDI = 7;
 
+/** Numbers of parameters that are on the stack: the first one, behind the return address. */
+export const FIRST_STACK_ARGUMENT = 100;
+
 export interface State {
   readonly registers: Value[];
   /** Shared with other states until it is written to: see {@link setSlot}. */
@@ -48,9 +51,14 @@ export function setSlot(state: State, slot: number, value: Value): void {
 export function entryState(parameters: ReadonlyMap<number, Value>): State {
   const registers = Array.from({ length: 16 }, (_, i) => parameters.get(i) ?? UNKNOWN);
   registers[RSP] = onStack(0);
+  const stack = new Map(
+    [...parameters].flatMap(([key, value]) =>
+      key < FIRST_STACK_ARGUMENT ? [] : [[8 + (key - FIRST_STACK_ARGUMENT) * 8, value] as const],
+    ),
+  );
   return {
     registers,
-    stack: new Map(),
+    stack,
     ownsStack: false,
     flags: NO_FLAGS,
     conditions: NO_CONDITIONS,

@@ -45,6 +45,13 @@ export class CallGraph {
     }
   }
 
+  callersOf({ start }: ReadFunction): ReadFunction[] {
+    const i = this.#byStart.get(start);
+    if (i === undefined) return [];
+    const callers = this.#callers.subarray(this.#first[i] ?? 0, this.#first[i + 1] ?? 0);
+    return [...new Set(callers)].flatMap((caller) => this.#functions[caller] ?? []);
+  }
+
   /** The functions from which calls lead to one of these, themselves included. */
   ancestorsOf(functions: Iterable<ReadFunction>): Set<ReadFunction> {
     const seen = new Set<number>();

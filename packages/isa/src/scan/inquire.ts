@@ -23,6 +23,9 @@ export interface Inquest {
 /** A file whose functions ask in so many places is not followed further than they. */
 const MOST_ANCESTORS = 4000;
 
+/** What turns out to be guarded makes others known to be so. */
+const REFINEMENTS = 3;
+
 /** Imported functions of which the answer is an argument away. */
 const AUXILIARY = new Set(["getauxval", "__getauxval", "__x86_get_cpuid_feature_leaf"]);
 
@@ -161,7 +164,8 @@ export function inquire(program: Program, asking: Asking): Inquest {
   const questions = new Set(needed ? addressesOfText(program.elf, "/proc/cpuinfo\0") : []);
   const inquiry = image === undefined || !needed ? undefined : makeInquiry(program, questions);
   const users = functions.filter(({ code: { uses } }) => uses.size > 0);
-  const relevant = new CallGraph(functions, image).ancestorsOf(inquiry === undefined ? [] : users);
+  const graph = new CallGraph(functions, image);
+  const relevant = graph.ancestorsOf(inquiry === undefined ? [] : users);
   const tables = image === undefined ? undefined : new Tables(image, functions, isCode, arrayEnds(program));
   const { library } = entrances;
   const input = {
@@ -178,11 +182,17 @@ export function inquire(program: Program, asking: Asking): Inquest {
   inquiry?.restrict(relevant);
   inquiry?.follow(seedsOf(program, asking, roots, questions));
   let reach = findReach(input);
-  if (inquiry?.hasFields === true) {
-    const again = [...relevant].filter((f) => reach.open.has(f));
-    if (again.length <= MOST_ANCESTORS) {
-      inquiry.follow(again);
+  if (inquiry !== undefined && asking.choosers.size > 0) {
+    const pointed = new Set(image?.pointers.values);
+    const callersOf = (f: ReadFunction) => (pointed.has(f.start) ? undefined : graph.callersOf(f));
+    for (let again = 0; again < REFINEMENTS; again++) {
+      const open = [...relevant].filter((f) => reach.open.has(f));
+      if (open.length === 0 || open.length > MOST_ANCESTORS) break;
+      inquiry.limit(new Set(reach.open.keys()), callersOf);
+      inquiry.follow(open);
+      const before = reach.open.size;
       reach = findReach(input);
+      if (reach.open.size === before) break;
     }
   }
   const readsKernel = functions.some((f) => f.code.references.some((a) => questions.has(a)));

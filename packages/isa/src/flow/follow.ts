@@ -38,12 +38,12 @@ export interface Summary {
   /** Answers in other registers, as Go's functions return them. */
   readonly more: ReadonlyMap<number, Value>;
   /** Where it keeps answers in the structures that it is given. */
-  readonly fields: ReadonlySet<number>;
+  readonly fields: ReadonlyMap<number, number>;
 }
 
 export interface Surroundings {
   load(address: number, size: number): Value | undefined;
-  isAnswerField(displacement: number): boolean;
+  isAnswerField(displacement: number, size: number): boolean;
   /** What a call leads to: an address of code, or a place that holds one. */
   summary(target: number, argument: Value): Summary | undefined;
   summaryAt(place: number, argument: Value): Summary | undefined;
@@ -71,8 +71,8 @@ export interface Findings {
   /** Addresses of functions and tables that are handed on or stored, and whether openly. */
   readonly taken: ReadonlyMap<number, boolean>;
   readonly stores: readonly Store[];
-  /** Distances from the start of structures at which answers are kept. */
-  readonly fields: ReadonlySet<number>;
+  /** Distances from the start of structures at which answers are kept, and their sizes. */
+  readonly fields: ReadonlyMap<number, number>;
   readonly returned: Value;
   readonly results: ReadonlyMap<number, Value>;
   readonly more: ReadonlyMap<number, Value>;
@@ -89,8 +89,6 @@ const ARGUMENTS = [RDI, RSI, RDX, RCX, 8, 9];
 const CARRIED = [...ARGUMENTS, RAX, 10, 11];
 const STACK_ARGUMENTS = 8;
 const MORE_RESULTS = [RBX, RCX, RDI];
-/** Fields nearer to a structure's start are too common to tell one structure from another. */
-export const NEAREST_FIELD = 24;
 /** So often all blocks are gone through before their function is given up. */
 const MOST_SWEEPS = 64;
 
@@ -105,7 +103,7 @@ interface Recording {
   named: Set<number>;
   loaded: number[];
   stores: Store[];
-  fields: Set<number>;
+  fields: Map<number, number>;
   returned: { open: Value | undefined; guarded: Value | undefined };
   results: Map<number, Value>;
   more: Map<number, Value>;
@@ -135,7 +133,7 @@ class Follower {
     named: new Set(),
     loaded: [],
     stores: [],
-    fields: new Set(),
+    fields: new Map(),
     returned: { open: undefined, guarded: undefined },
     results: new Map(),
     more: new Map(),
@@ -253,8 +251,8 @@ class Follower {
     return value;
   }
 
-  isAnswerField(displacement: number): boolean {
-    return displacement >= NEAREST_FIELD && this.#around.isAnswerField(displacement);
+  isAnswerField(displacement: number, size: number): boolean {
+    return this.#around.isAnswerField(displacement, size);
   }
 
   name(address: number): void {
@@ -269,7 +267,7 @@ class Follower {
     this.recording.indexed.add(address);
   }
 
-  store(place: Place, value: Value): void {
+  store(place: Place, value: Value, size: number): void {
     if (!this.#recorded) return;
     this.#hand(value);
     const depends = value.asked || this.#state.conditions.length > 0 || !this.#isOpen;
@@ -278,7 +276,7 @@ class Follower {
       this.recording.stores.push({ address: place.address, value: kept, open: this.#isOpen });
     } else if (place.kind === "field") {
       const { displacement } = place;
-      if (value.asked) this.recording.fields.add(displacement);
+      if (value.asked) this.recording.fields.set(displacement, size);
     } else if (place.slot >= 8 && depends) {
       const { results } = this.recording;
       const known = results.get(place.slot);
@@ -365,7 +363,7 @@ class Follower {
     for (const known of this.#state.stack.keys()) {
       if (known >= slot && known < slot + 256) setSlot(this.#state, known, UNKNOWN);
     }
-    for (const field of summary?.fields ?? []) setSlot(this.#state, slot + field, ASKED);
+    for (const field of summary?.fields.keys() ?? []) setSlot(this.#state, slot + field, ASKED);
     if (summary?.fills !== true) return;
     for (let at = slot; at < slot + 32; at += 4) setSlot(this.#state, at, NO);
   }

@@ -5,7 +5,7 @@
  */
 import type { Image } from "../elf/image.ts";
 import { blocksOf, type Blocks, type FunctionBytes } from "./blocks.ts";
-import { followFunction, NEAREST_FIELD, type Findings, type Store, type Summary, type Surroundings } from "./follow.ts";
+import { followFunction, type Findings, type Store, type Summary, type Surroundings } from "./follow.ts";
 import { ASKED, join, markAsked, NO, number, truncate, unknown, UNKNOWN, type Value } from "./values.ts";
 
 export interface Followed {
@@ -36,6 +36,8 @@ export interface InquiryInput<F extends Followed> {
 
 /** Where imported variables are said to lie: beyond every program. */
 const ELSEWHERE = 2 ** 50;
+/** Nearer to its start, many structures have fields: then the size must be the same. */
+const FAR_FIELD = 24;
 const ROUNDS = 10;
 /** Functions that are followed at most; a program has a few hundred that ask. */
 const MOST_FOLLOWED = 4000;
@@ -49,7 +51,7 @@ const HARDWARE = new Set([16, 26]);
 /** A function that turns an answer into a setting of its own is no longer: `elision_init` in glibc. */
 const SETTER_INSTRUCTIONS = 150;
 
-const NOTHING: Summary = { value: UNKNOWN, results: new Map(), fills: false, more: new Map(), fields: new Set() };
+const NOTHING: Summary = { value: UNKNOWN, results: new Map(), fills: false, more: new Map(), fields: new Map() };
 
 export class Inquiry<F extends Followed> implements Surroundings {
   readonly #input: InquiryInput<F>;
@@ -57,13 +59,13 @@ export class Inquiry<F extends Followed> implements Surroundings {
   readonly #followed = new Map<F, Findings | undefined>();
   readonly #variables = new Map<number, Value>();
   readonly #parameters = new Map<F, Map<number, Value>>();
-  readonly #fields = new Set<number>();
+  readonly #fields = new Map<number, number>();
   readonly #pending = new Set<F>();
   readonly #blocks = new Map<F, Blocks>();
   #relevant: ReadonlySet<F> = new Set();
   #open: ReadonlySet<F> | undefined;
   #callersOf: (f: F) => readonly F[] | undefined = () => undefined;
-  runs = 0;
+
   #current: F | undefined;
 
   constructor(input: InquiryInput<F>) {
@@ -120,7 +122,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
     const blocks = this.#blocks.get(f) ?? blocksOf(bytes);
     this.#blocks.set(f, blocks);
     this.#followed.set(f, followFunction({ ...bytes, blocks }, f.start, this, parameters));
-    this.runs += 1;
+
     return true;
   }
 
@@ -249,8 +251,8 @@ export class Inquiry<F extends Followed> implements Surroundings {
 
   #spreadFields(touched: ReadonlySet<F>): void {
     for (const f of touched) {
-      for (const field of this.#followed.get(f)?.fields ?? []) {
-        if (field >= NEAREST_FIELD) this.#fields.add(field);
+      for (const [field, size] of this.#followed.get(f)?.fields ?? []) {
+        if (field >= FAR_FIELD || (field > 0 && size <= 4)) this.#fields.set(field, size);
       }
     }
   }
@@ -283,15 +285,11 @@ export class Inquiry<F extends Followed> implements Surroundings {
     return undefined;
   }
 
-  all() { return this.#followed; }
-  vars() { return this.#variables; }
-  get size() { return this.#followed.size; }
-  get hasFields(): boolean {
-    return this.#fields.size > 0;
-  }
 
-  isAnswerField(displacement: number): boolean {
-    return this.#fields.has(displacement);
+
+  isAnswerField(displacement: number, size: number): boolean {
+    const kept = this.#fields.get(displacement);
+    return kept !== undefined && (displacement >= FAR_FIELD || kept === size);
   }
 
   summary(target: number, argument: Value): Summary | undefined {

@@ -29,7 +29,7 @@ export interface Memory {
   /** What a fixed address holds; undefined where nothing is known of it. */
   load(address: number, size: number): Value | undefined;
   /** Whether answers are kept at this distance from the start of some structure. */
-  isAnswerField(displacement: number): boolean;
+  isAnswerField(displacement: number, size: number): boolean;
   /** Called for each store; `base` is undefined where nothing is known of the address. */
   store(place: Place, value: Value, size: number): void;
   /** Called where an instruction names an address without reading just that place. */
@@ -119,7 +119,7 @@ function loadAt({ state, memory }: Machine, place: Place, size: number): Value {
     return truncate(state.stack.get(place.slot) ?? UNKNOWN, size);
   }
   if (place.kind === "fixed") return memory.load(place.address, size) ?? UNKNOWN;
-  return unknown(place.asked || memory.isAnswerField(place.displacement));
+  return unknown(place.asked || memory.isAnswerField(place.displacement, size));
 }
 
 function readOperand(machine: Machine, size: number): Value {

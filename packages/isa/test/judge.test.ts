@@ -28,6 +28,7 @@ function file(features: readonly FeatureUse[], rest: Partial<FileScan> = {}): Fi
     declares: { needed: [], used: [] },
     asks: [],
     refuses: false,
+    throughout: [],
     jit: [],
     features,
     code: { bytes: 1_000_000, unread: 0, functions: 1, instructions: 1, unknown: 0 },

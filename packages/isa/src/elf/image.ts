@@ -92,11 +92,15 @@ function standingPointers(elf: ElfFile, low: number, high: number): Pair[] {
   return found;
 }
 
-/** `relocated`: what relocations leave; `packed`: places that DT_RELR names. */
+/**
+ * `relocated`: what relocations leave; `packed`: places that DT_RELR names; `chosen`: places that
+ * ifuncs fill, where what stands in the file means nothing.
+ */
 export function imageOf(
   elf: ElfFile,
   relocated: readonly Pair[],
   packed: readonly number[],
+  chosen: ReadonlySet<number>,
 ): Image {
   const segments = elf.segments.filter(({ type, memorySize }) => type === PT_LOAD && memorySize > 0);
   const low = Math.min(...segments.map(({ address }) => address));
@@ -128,7 +132,8 @@ export function imageOf(
     return value === undefined ? [] : [[place, value]];
   });
   const standing = fixed ? standingPointers(elf, low, high) : [];
-  const pointers = sortedPointers([...relocated, ...inPlace, ...standing]);
+  const all = [...relocated, ...inPlace, ...standing];
+  const pointers = sortedPointers(all.filter(([place]) => !chosen.has(place)));
   return {
     fixed,
     low,
@@ -139,7 +144,7 @@ export function imageOf(
     pointerAt(place) {
       const i = firstPlace(pointers, place);
       if (pointers.places[i] === place) return pointers.values[i];
-      return fixed ? numberAt(place, 8) : undefined;
+      return fixed && !chosen.has(place) ? numberAt(place, 8) : undefined;
     },
   };
 }

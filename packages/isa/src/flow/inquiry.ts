@@ -38,9 +38,11 @@ export interface InquiryInput<F extends Followed> {
 const ELSEWHERE = 2 ** 50;
 /** Nearer to its start, many structures have fields: then the size must be the same. */
 const FAR_FIELD = 24;
-const ROUNDS = 10;
+const ROUNDS = 8;
 /** Functions that are followed at most; a program has a few hundred that ask. */
 const MOST_FOLLOWED = 4000;
+/** Instructions that are followed at most, each time anew; beyond, functions are taken as they stand. */
+const MOST_INSTRUCTIONS = 600_000;
 /** A longer function is taken as it stands. */
 const LONGEST = 60_000;
 /** Only a short function's result that is not known counts as an answer. */
@@ -62,6 +64,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
   readonly #fields = new Map<number, number>();
   readonly #pending = new Set<F>();
   readonly #blocks = new Map<F, Blocks>();
+  #spent = 0;
   #relevant: ReadonlySet<F> = new Set();
   #open: ReadonlySet<F> | undefined;
   #callersOf: (f: F) => readonly F[] | undefined = () => undefined;
@@ -112,6 +115,8 @@ export class Inquiry<F extends Followed> implements Surroundings {
 
   #followOne(f: F): boolean {
     if (this.#followed.size >= MOST_FOLLOWED && !this.#followed.has(f)) return false;
+    this.#spent += f.code.instructions;
+    if (this.#spent > MOST_INSTRUCTIONS) return false;
     if (f.code.instructions > LONGEST || f.code.instructions === 0) {
       this.#followed.set(f, undefined);
       return false;

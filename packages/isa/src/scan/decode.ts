@@ -5,6 +5,7 @@
 import { Decoder, DecoderOptions, Instruction } from "iced-x86";
 import type { Image } from "../elf/image.ts";
 import { addressesAt, distancesAt } from "../flow/jump-tables.ts";
+import { SECOND_MAP } from "../flow/short-forms.ts";
 import { decodeShort, NO_REGISTER, short } from "../flow/short.ts";
 import { shortFlow } from "../flow/short-flow.ts";
 import { Flow, learn, type CodeTable } from "./codes.ts";
@@ -44,6 +45,8 @@ export interface FunctionCode {
   readonly cases: ReadonlyMap<number, readonly number[]>;
   /** Whether it executes CPUID. */
   readonly cpuid: boolean;
+  /** Instructions on floating-point numbers in the form that every CPU has. */
+  readonly plainFloats: number;
   readonly instructions: number;
   /** Offset of an instruction that this decoder does not know, on a path from the start. */
   readonly unknownAt: number | undefined;
@@ -81,6 +84,7 @@ interface State extends Noted {
   readonly cases: Map<number, readonly number[]>;
   /** What the last comparison with a number compared with. */
   compared: number | undefined;
+  plainFloats: number;
   onStraight: boolean;
   cpuid: boolean;
   instructions: number;
@@ -209,6 +213,13 @@ function noteComparison(state: State): void {
   state.compared = immediate > 0 ? immediate : undefined;
 }
 
+/** ADDSS to MAXPD, and moves of single numbers: code built with AVX has other forms of them. */
+function isFloat(): boolean {
+  const { opcode, prefix } = short;
+  if (opcode >= SECOND_MAP + 0x58 && opcode <= SECOND_MAP + 0x5f) return true;
+  return opcode >= SECOND_MAP + 0x10 && opcode <= SECOND_MAP + 0x11 && prefix >= 2;
+}
+
 /** From an offset until the path ends or meets what was read. */
 function descend(state: State, from: number, grade: GradeIndex): void {
   const { bytes, code, table, seen } = state;
@@ -227,6 +238,7 @@ function descend(state: State, from: number, grade: GradeIndex): void {
       flow = shortFlow();
       noteShort(state, at);
       noteComparison(state);
+      if (isFloat()) state.plainFloats += 1;
     } else {
       decodeIced(state, at);
       ({ length } = instruction);
@@ -368,6 +380,7 @@ function resultOf(state: State, unread: number): FunctionCode {
     slots: orNowhere(state.slots),
     cases: state.cases.size === 0 ? NO_CASES : state.cases,
     cpuid,
+    plainFloats: state.plainFloats,
     instructions,
     unknownAt,
     extent,
@@ -388,6 +401,7 @@ export function doubtfulCode(counts: ReadonlyMap<number, number>): FunctionCode 
     slots: NOWHERE,
     cases: NO_CASES,
     cpuid: false,
+    plainFloats: 0,
     instructions: 0,
     unknownAt: undefined,
     extent: 0,
@@ -450,6 +464,7 @@ export function readFunction(
     switched: [],
     cases: new Map(),
     compared: undefined,
+    plainFloats: 0,
     onStraight: true,
     cpuid: false,
     instructions: 0,

@@ -21,7 +21,7 @@ export interface Inquest {
 }
 
 /** A file whose functions ask in so many places is not followed further than they. */
-const MOST_ANCESTORS = 4000;
+const MOST_ANCESTORS = 1500;
 
 /** What turns out to be guarded makes others known to be so. */
 const REFINEMENTS = 3;

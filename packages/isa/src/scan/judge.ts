@@ -122,12 +122,16 @@ function judgeDoubtful(feature: string, pool: Pool): Reason[] {
 
 const REFUSES = "it asks the CPU at start, and gives up where the answer is no";
 
-function judgeFeature({ kind, refuses }: FileScan, found: FeatureUse, pool: Pool): Reason[] {
+function judgeFeature({ kind, refuses, throughout }: FileScan, found: FeatureUse, pool: Pool): Reason[] {
   const { feature, use, sure } = found;
   if (sure === "doubtful") return judgeDoubtful(feature, pool);
   const lacking = membersThat(pool, "no", feature);
   if (lacking.length === 0) return judgeSilence(feature, pool);
   if (kind === "object") return [{ outcome: "unknown", feature, lacking, why: OBJECT }];
+  if (throughout.includes(feature)) {
+    const why = `the file was built for it as a whole; ${dies(feature)}`;
+    return [{ outcome: "will die", feature, lacking, why }];
+  }
   if (use === "chosen" && refuses) return [{ outcome: "will die", feature, lacking, why: REFUSES }];
   const everywhere = lacking.length === pool.members.length;
   const outcome = outcomeOf(found, everywhere);

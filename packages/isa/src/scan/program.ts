@@ -1,6 +1,7 @@
 /** A file's code with everything that says where its functions are. */
 import {
   isMarkedProgram,
+  R_X86_64_IRELATIVE,
   readConstructors,
   readRelativePlaces,
   readRelocations,
@@ -58,7 +59,10 @@ export function readProgram(elf: ElfFile, onProgress?: (bytes: number) => void):
   const symbols = readSymbols(elf);
   const { named: relocations, relative } = linked ? readRelocations(elf) : NO_RELOCATIONS;
   const pairs = relocatedPairs({ named: relocations, relative });
-  const image = linked ? imageOf(elf, pairs, readRelativePlaces(elf)) : undefined;
+  const chosen = new Set(
+    relocations.filter(({ type }) => type === R_X86_64_IRELATIVE).map(({ place }) => place),
+  );
+  const image = linked ? imageOf(elf, pairs, readRelativePlaces(elf), chosen) : undefined;
   const constructors = image === undefined ? [] : readConstructors(elf, image);
   const { entry } = elf.header;
   const known = knownFunctions(layout, {

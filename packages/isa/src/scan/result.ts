@@ -66,6 +66,8 @@ export interface FileScan {
   readonly declares: DeclaredLevels;
   /** Empty where nothing in the file asks the CPU. */
   readonly asks: readonly Question[];
+  /** Features that it was built with as a whole: most functions that could use them do. */
+  readonly throughout: readonly string[];
   /** Its `main` asks the CPU and gives up where the answer is no. */
   readonly refuses: boolean;
   /** It writes machine code at run time, for what it finds then. */

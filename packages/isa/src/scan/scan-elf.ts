@@ -10,6 +10,7 @@ import { PT_LOAD } from "../elf/tables.ts";
 import { findAsking, type Asking } from "./asks.ts";
 import { DISPATCHERS, type Dispatcher } from "./dispatchers.ts";
 import { featuresOf } from "./features.ts";
+import { throughoutOf } from "./throughout.ts";
 import { inquire } from "./inquire.ts";
 import { readProgram, type Program } from "./program.ts";
 import type { FileScan, Question, ScanResult } from "./result.ts";
@@ -112,6 +113,7 @@ function describe(name: string, program: Program): FileScan {
     declares: readDeclaredLevels(elf),
     asks,
     refuses,
+    throughout: throughoutOf(code, features),
     jit: dispatchers.filter(({ jit }) => jit === true).map((d) => d.name),
     features,
     code: codeSummary(code),

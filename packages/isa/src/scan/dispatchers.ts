@@ -44,6 +44,7 @@ export const DISPATCHERS: readonly Dispatcher[] = [
   {
     name: "V8",
     symbols: /v88internal11CpuFeatures/,
+    texts: ["enable use of AVX2 instructions if available"],
     jit: true,
     reference: "https://github.com/v8/v8/blob/main/src/codegen/x64/assembler-x64.cc",
   },
@@ -168,8 +169,45 @@ export const DISPATCHERS: readonly Dispatcher[] = [
   {
     name: "HotSpot",
     symbols: /VM_Version.*get_processor_features/,
+    texts: ["UseAVX"],
     jit: true,
     reference: "https://github.com/openjdk/jdk/blob/master/src/hotspot/cpu/x86/vm_version_x86.cpp",
+  },
+  {
+    name: "JavaScriptCore",
+    texts: ["allows the executable pages to be allocated for JIT"],
+    jit: true,
+    reference: "https://github.com/WebKit/WebKit/blob/main/Source/JavaScriptCore/runtime/OptionsList.h",
+  },
+  {
+    name: "SpiderMonkey",
+    texts: ["JIT_OPTION_"],
+    jit: true,
+    reference: "https://searchfox.org/mozilla-central/source/js/src/jit/JitOptions.cpp",
+  },
+  {
+    name: "BEAM",
+    symbols: /^beamasm_/,
+    texts: ["beamasm"],
+    jit: true,
+    reference: "https://www.erlang.org/doc/apps/erts/beamasm.html",
+  },
+  {
+    name: "Mono",
+    symbols: /^mono_hwcap_/,
+    texts: ["MONO_ENV_OPTIONS"],
+    jit: true,
+    reference: "https://www.mono-project.com/docs/",
+  },
+  {
+    name: "SLEEF",
+    symbols: /^Sleef_x86CpuID$/,
+    reference: "https://sleef.org/dispatch.xhtml",
+  },
+  {
+    name: "Abseil",
+    symbols: /absl.*crc_internal.*GetCpuType/,
+    reference: "https://github.com/abseil/abseil-cpp/blob/master/absl/crc/internal/cpu_detect.cc",
   },
   {
     name: ".NET",
@@ -180,18 +218,21 @@ export const DISPATCHERS: readonly Dispatcher[] = [
   {
     name: "LuaJIT",
     symbols: /^lj_vm_cpuid$/,
+    texts: ["LuaJIT 2."],
     jit: true,
     reference: "https://luajit.org",
   },
   {
     name: "sljit (PCRE2)",
     symbols: /^sljit_has_cpu_feature$/,
+    texts: ["x86 64bit (little endian"],
     jit: true,
     reference: "https://github.com/zherczeg/sljit",
   },
   {
     name: "LLVM",
     symbols: /llvm3sys.*getHostCPU(?:Name|Features)/,
+    texts: ["llvm.x86.avx"],
     jit: true,
     reference: "https://llvm.org/doxygen/Host_8h.html",
   },

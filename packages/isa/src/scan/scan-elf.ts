@@ -51,10 +51,10 @@ function askingOf({ elf, layout, symbols, relocations, code }: Program): Asking 
   });
 }
 
-/** Known by symbols, else by texts: those are only looked for where there is something to guard. */
+/** Known by symbols, else by texts. Only what writes code matters where nothing is to be guarded. */
 function dispatchersIn({ elf, code }: Program, { dispatchers }: Asking): Dispatcher[] {
-  if (code.functions.every((f) => f.code.uses.size === 0)) return [...dispatchers];
-  const unseen = DISPATCHERS.filter((dispatcher) => !dispatchers.includes(dispatcher));
+  const guards = code.functions.some((f) => f.code.uses.size > 0);
+  const unseen = DISPATCHERS.filter((d) => !dispatchers.includes(d) && (guards || d.jit === true));
   return [...dispatchers, ...dispatchersByText(elf, unseen)];
 }
 

@@ -86,11 +86,11 @@ void choose(void *p) { if (__builtin_cpu_supports("avx2")) fast(p); }`;
     expect(useOf(scan, "AVX2")).toBe("chosen");
   });
 
-  test("a call around the question is unclear, and the path is shown", () => {
+  test("a call around the question is unguarded, and the path is shown", () => {
     const source = `${GUARDED}\nint main(int c, char **v) { if (c > 1) fast((void *)v); choose(v); }`;
     const scan = compile(source, ["-fno-inline"]);
     const avx2 = scan.features.find(({ feature }) => feature === "AVX2");
-    expect(avx2?.use).toBe("unclear");
+    expect(avx2?.use).toBe("unguarded");
     expect(avx2?.examples[0]?.path?.slice(-2)).toEqual(["fast", "wide"]);
   });
 

@@ -27,6 +27,8 @@ function file(features: readonly FeatureUse[], rest: Partial<FileScan> = {}): Fi
     kind: "executable",
     declares: { needed: [], used: [] },
     asks: [],
+    refuses: false,
+    throughout: [],
     jit: [],
     features,
     code: { bytes: 1_000_000, unread: 0, functions: 1, instructions: 1, unknown: 0 },
@@ -42,6 +44,8 @@ function outcome(scan: FileScan, pool: Pool) {
 test.each([
   ["chosen", "frozen at snapshot", "loses speed"],
   ["unclear", "may die", "may die"],
+  ["unreached", "unknown", "unknown"],
+  ["unguarded", "will die", "will die"],
   ["unasked", "will die", "will die"],
   ["always", "will die", "will die"],
 ] as const)(
@@ -53,6 +57,12 @@ test.each([
     expect(judgeFiles([scan], NODES)[0]?.reasons[0]?.lacking).toEqual(["old"]);
   },
 );
+
+test("what a file was built for as a whole, or refuses to go without, it dies of", () => {
+  const chosen = [use("AVX512_VBMI2", "chosen")];
+  expect(outcome(file(chosen, { throughout: ["AVX512_VBMI2"] }), PLAN)).toBe("will die");
+  expect(outcome(file(chosen, { refuses: true }), PLAN)).toBe("will die");
+});
 
 test("what every member has is fine, sure or doubtful", () => {
   const scan = file([use("AVX512BW", "always"), use("AVX2", "unasked", "doubtful")]);

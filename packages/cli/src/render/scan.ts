@@ -48,15 +48,21 @@ function verdictTable(lines: readonly Line[], judged: boolean): string[] {
   return table(["FILE", ...head], rows);
 }
 
+/** Never 100% while anything is left: what was not read is not known to be fine. */
+function shareText(bytes: number, unread: number): string {
+  if (unread === 0 || bytes === 0) return "all";
+  const percent = ((bytes - unread) / bytes) * 100;
+  return `${Math.min(percent, 99.9).toFixed(1)}%`;
+}
+
 function summary({ files, skipped }: Scans): string {
   if (files.length === 0) return `No machine code was scanned; ${skipped.length} skipped.`;
   const bytes = files.reduce((n, { code }) => n + code.bytes, 0);
   const unread = files.reduce((n, { code }) => n + code.unread, 0);
   const needing = files.filter((file) => believed(file).length > 0).length;
   const parts = [
-    `${plural(files.length, "file")} with ${sizeText(bytes)} of machine code`,
+    `${plural(files.length, "file")} with ${sizeText(bytes)} of machine code, ${shareText(bytes, unread)} of it read`,
     `${needing} can use more than every x86-64 CPU has`,
-    ...(unread === 0 ? [] : [`${sizeText(unread)} that nothing leads to were not read`]),
   ];
   return `${parts.join("; ")}${skipped.length > 0 ? `; ${skipped.length} skipped` : ""}.`;
 }

@@ -2,6 +2,7 @@
  * What the dynamic linker is told: names of libraries, constructors, and which slot of the GOT
  * belongs to which symbol. Source: System V ABI, "Dynamic Linking"; x86-64 psABI, "Relocation".
  */
+import type { Image } from "./image.ts";
 import { checkTable } from "./bytes.ts";
 import { attempt, bytesAtAddress, sectionBytes, type ElfFile } from "./file.ts";
 import { addressAt, addressOf } from "./numbers.ts";
@@ -18,33 +19,73 @@ export interface Relocation {
 
 const RELA_SIZE = 24;
 /** Relocations that write a code or data address that is known here. */
-export const R_X86_64_RELATIVE = 8;
+const R_X86_64_RELATIVE = 8;
 export const R_X86_64_IRELATIVE = 37;
 
-function relocationsOf(elf: ElfFile, section: Section): Relocation[] {
+/** Relocations that leave an address of this file, of which large programs have a million. */
+export interface Pointers {
+  /** Sorted. */
+  readonly places: Float64Array;
+  readonly values: Float64Array;
+}
+
+export interface Relocations {
+  /** All but R_X86_64_RELATIVE. */
+  readonly named: readonly Relocation[];
+  readonly relative: readonly Pair[];
+}
+
+/** A place and what it holds. */
+export type Pair = readonly [place: number, value: number];
+
+interface Collected {
+  readonly named: Relocation[];
+  readonly relative: Pair[];
+}
+
+function collect(
+  bytes: Buffer,
+  symbolAt: (index: number) => ElfSymbol | undefined,
+  into: Collected,
+): void {
+  for (let at = 0; at + RELA_SIZE <= bytes.length; at += RELA_SIZE) {
+    const [place, type] = [addressAt(bytes, at), bytes.readUInt32LE(at + 8)];
+    const addend = addressAt(bytes, at + 16);
+    if (type === R_X86_64_RELATIVE) into.relative.push([place, addend]);
+    else into.named.push({ place, type, symbol: symbolAt(bytes.readUInt32LE(at + 12)), addend });
+  }
+}
+
+function collectSection(elf: ElfFile, section: Section, into: Collected): void {
   checkTable(section.size, section.name);
-  const bytes = sectionBytes(elf, section);
   const table = elf.sections[section.link];
   const symbols = table?.type === SHT_DYNSYM ? symbolsOf(elf, table) : [];
-  return Array.from({ length: Math.floor(bytes.length / RELA_SIZE) }, (_, i) => {
-    const at = i * RELA_SIZE;
-    const index = bytes.readUInt32LE(at + 12);
-    return {
-      place: addressAt(bytes, at),
-      type: bytes.readUInt32LE(at + 8),
-      symbol: index === 0 ? undefined : symbols[index],
-      addend: addressOf(bytes.readBigUInt64LE(at + 16)),
-    };
-  });
+  collect(sectionBytes(elf, section), (i) => (i === 0 ? undefined : symbols[i]), into);
+}
+
+/** A file without sections: those that need no symbols. */
+function collectSegment(elf: ElfFile, into: Collected): void {
+  const entries = dynamicEntries(elf);
+  const [start, size] = [entries.get(DT_RELA), entries.get(DT_RELASZ) ?? 0];
+  if (start === undefined) return;
+  checkTable(size, "DT_RELA");
+  const bytes = bytesAtAddress(elf, start, size, "DT_RELA") ?? Buffer.alloc(0);
+  collect(bytes, () => undefined, into);
 }
 
 /** Relocations that the dynamic linker applies. */
-export function readRelocations(elf: ElfFile): Relocation[] {
-  return elf.sections
-    .filter(({ type, allocated }) => type === SHT_RELA && allocated)
-    .flatMap((section) => attempt(elf.problems, () => relocationsOf(elf, section), []));
+export function readRelocations(elf: ElfFile): Relocations {
+  const into: Collected = { named: [], relative: [] };
+  if (elf.sections.length === 0) attempt(elf.problems, () => collectSegment(elf, into), undefined);
+  for (const section of elf.sections) {
+    if (section.type !== SHT_RELA || !section.allocated) continue;
+    attempt(elf.problems, () => collectSection(elf, section, into), undefined);
+  }
+  return into;
 }
 
+const DT_RELA = 7;
+const DT_RELASZ = 8;
 const DT_INIT = 12;
 const DT_SONAME = 14;
 const DT_FLAGS_1 = 0x6fff_fffb;
@@ -80,27 +121,21 @@ export function isMarkedProgram(elf: ElfFile): boolean {
   return !entries.has(DT_SONAME) && elf.segments.some(({ type }) => type === PT_INTERP);
 }
 
-/** Pointers that the file has in place, with or without a relocation to move them. */
-function pointersAt(elf: ElfFile, address: number, size: number, where: string): number[] {
-  checkTable(size, where);
-  const bytes = bytesAtAddress(elf, address, size, where) ?? Buffer.alloc(0);
-  return Array.from({ length: Math.floor(bytes.length / 8) }, (_, i) => addressAt(bytes, i * 8));
-}
+/** No program has as many; a hostile one may say so. */
+const MOST_CONSTRUCTORS = 100_000;
 
 /** Functions that run before `main`: DT_INIT and DT_INIT_ARRAY. */
-export function readConstructors(
-  elf: ElfFile,
-  relocations: readonly Relocation[],
-): readonly number[] {
+export function readConstructors(elf: ElfFile, image: Image): readonly number[] {
   const entries = dynamicEntries(elf);
   const start = entries.get(DT_INIT_ARRAY) ?? 0;
   const size = entries.get(DT_INIT_ARRAYSZ) ?? 0;
-  const array = attempt(elf.problems, () => pointersAt(elf, start, size, "DT_INIT_ARRAY"), []);
-  const moved = relocations
-    .filter(({ place }) => place >= start && place < start + size)
-    .map(({ symbol, addend }) => (symbol === undefined ? 0 : symbol.value) + addend);
+  const count = Math.min(Math.floor(size / 8), MOST_CONSTRUCTORS);
+  const array = Array.from({ length: count }, (_, i) => {
+    const place = start + i * 8;
+    return image.pointerAt(place) ?? image.numberAt(place, 8) ?? 0;
+  });
   const init = entries.get(DT_INIT);
-  return [...(init === undefined ? [] : [init]), ...array, ...moved].filter((a) => a !== 0);
+  return [...(init === undefined ? [] : [init]), ...array].filter((a) => a !== 0);
 }
 
 /** Places that DT_RELR moves: each holds an address of this file. */

@@ -12,6 +12,7 @@ export const PT_DYNAMIC = 2;
 export const PT_INTERP = 3;
 export const PT_NOTE = 4;
 export const PT_GNU_EH_FRAME = 0x6474_e550;
+export const PT_GNU_RELRO = 0x6474_e552;
 export const PT_GNU_PROPERTY = 0x6474_e553;
 
 export const SHT_SYMTAB = 2;

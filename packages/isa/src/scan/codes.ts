@@ -16,7 +16,7 @@ export const Flow = {
   jump8: 4,
   jump32: 5,
   call32: 6,
-  /** RET, an indirect jump, UD2, HLT …: the path ends. */
+  /** RET, UD2 …: the path ends. */
   end: 7,
   invalid: 8,
   /** Only a kernel or nobody executes it: in a program it is a sign of data. */
@@ -25,6 +25,10 @@ export const Flow = {
   /** A call to an address that is computed. */
   call: 11,
   nop: 12,
+  /** A jump to an address that is computed. */
+  jump: 13,
+  /** HLT ends a path: programs put it where they never come. Kernels wait there and go on. */
+  halt: 14,
 } as const;
 
 export type Flow = (typeof Flow)[keyof typeof Flow];
@@ -39,6 +43,7 @@ function flowOf(instruction: Instruction): Flow {
   const { flowControl, mnemonic } = instruction;
   if (mnemonic === Mnemonic.Cpuid) return Flow.cpuid;
   if (mnemonic === Mnemonic.Nop) return Flow.nop;
+  if (mnemonic === Mnemonic.Hlt) return Flow.halt;
   switch (flowControl) {
     case FlowControl.ConditionalBranch:
       return branchOf(instruction);
@@ -53,8 +58,9 @@ function flowOf(instruction: Instruction): Flow {
           : Flow.odd;
     case FlowControl.IndirectCall:
       return Flow.call;
-    case FlowControl.Return:
     case FlowControl.IndirectBranch:
+      return Flow.jump;
+    case FlowControl.Return:
     case FlowControl.Exception:
       return Flow.end;
     case FlowControl.Interrupt:

@@ -2,9 +2,15 @@
  * Reads one function: first what is reached from its start, then what lies between, if the
  * function's bounds are known. Never blindly: bytes that no path leads to stay unread.
  */
-import { Decoder, DecoderOptions, Instruction, Mnemonic, OpKind } from "iced-x86";
+import { Decoder, DecoderOptions, Instruction } from "iced-x86";
+import type { Image } from "../elf/image.ts";
+import { addressesAt, distancesAt } from "../flow/jump-tables.ts";
+import { SECOND_MAP } from "../flow/short-forms.ts";
+import { decodeShort, NO_REGISTER, short } from "../flow/short.ts";
+import { shortFlow } from "../flow/short-flow.ts";
 import { Flow, learn, type CodeTable } from "./codes.ts";
-import { isZeros, readStretches } from "./stretches.ts";
+import { noteIced, noteShort, type Noted } from "./references.ts";
+import { isOdd, isZeros, readStretches } from "./stretches.ts";
 
 /**
  * How sure it is that bytes are an instruction of the program:
@@ -15,7 +21,7 @@ import { isZeros, readStretches } from "./stretches.ts";
  */
 export const GRADES = ["certain", "likely", "doubtful"] as const;
 export type Grade = (typeof GRADES)[number];
-const [LIKELY, DOUBTFUL] = [1, 2] as const;
+const [CERTAIN, LIKELY, DOUBTFUL] = [0, 1, 2] as const;
 type GradeIndex = 0 | 1 | 2;
 
 export interface FunctionCode {
@@ -29,12 +35,18 @@ export interface FunctionCode {
   readonly straightTargets: readonly number[];
   /** Addresses that instructions name relative to themselves: data, mostly. */
   readonly references: readonly number[];
-  /** Those of {@link references} that are taken by LEA: data, or a function to call later. */
+  /** Those of {@link references} that are only taken: data, or a function to call later. */
   readonly taken: readonly number[];
+  /** Places that calls and jumps take their addresses from. */
+  readonly slots: readonly number[];
   /** Those of {@link references} that are written to. */
   readonly written: readonly number[];
+  /** Offsets that computed jumps lead to, by tables that were found. */
+  readonly cases: ReadonlyMap<number, readonly number[]>;
   /** Whether it executes CPUID. */
   readonly cpuid: boolean;
+  /** Instructions on floating-point numbers in the form that every CPU has. */
+  readonly plainFloats: number;
   readonly instructions: number;
   /** Offset of an instruction that this decoder does not know, on a path from the start. */
   readonly unknownAt: number | undefined;
@@ -44,21 +56,35 @@ export interface FunctionCode {
   readonly extent: number;
 }
 
-interface State {
+interface Switch {
+  /** Offset behind the jump. */
+  readonly next: number;
+  readonly cases: readonly number[];
+  /** Whether the code says how many cases there are. */
+  readonly counted: boolean;
+}
+
+interface State extends Noted {
   readonly table: CodeTable;
-  readonly decoder: Decoder;
+  /** The function's bytes, and a few behind them. */
+  readonly code: Buffer;
   readonly bytes: Buffer;
   readonly start: number;
+  /** Made when the first instruction needs it. */
+  decoder: Decoder | undefined;
   /** Per byte: 0 unread, 1 an instruction starts here, 2 inside one. */
   readonly seen: Uint8Array;
   readonly uses: Map<number, number>;
   readonly straight: Set<number>;
   readonly targets: number[];
   readonly straightTargets: number[];
-  readonly references: number[];
-  readonly taken: number[];
-  readonly written: number[];
   readonly work: number[];
+  /** Cases of computed jumps that were not read yet. */
+  readonly switched: Switch[];
+  readonly cases: Map<number, readonly number[]>;
+  /** What the last comparison with a number compared with. */
+  compared: number | undefined;
+  plainFloats: number;
   onStraight: boolean;
   cpuid: boolean;
   instructions: number;
@@ -81,31 +107,6 @@ function clearScratch(size: number): Uint8Array {
 function mark(seen: Uint8Array, at: number, length: number): void {
   seen[at] = 1;
   for (let i = at + 1; i < at + length; i++) if (seen[i] === 0) seen[i] = 2;
-}
-
-/** Instructions whose first operand may be memory that they do not write. */
-const READS_ITS_FIRST: ReadonlySet<Mnemonic> = new Set([
-  Mnemonic.Bt,
-  Mnemonic.Call,
-  Mnemonic.Cmp,
-  Mnemonic.Jmp,
-  Mnemonic.Nop,
-  Mnemonic.Push,
-  Mnemonic.Test,
-]);
-
-function noteReference(state: State, at: number, length: number): void {
-  if (!instruction.isIpRelMemoryOperand) return;
-  // The decoder's own position only counts on; the difference is what the instruction holds.
-  const named = Number(instruction.memoryDisplacement & 0xffff_ffffn);
-  const displacement = (named - instruction.nextIP32) | 0;
-  const address = state.start + at + length + displacement;
-  state.references.push(address);
-  const { mnemonic } = instruction;
-  if (mnemonic === Mnemonic.Lea) state.taken.push(address);
-  else if (instruction.op0Kind === OpKind.Memory && !READS_ITS_FIRST.has(mnemonic)) {
-    state.written.push(address);
-  }
 }
 
 function count(uses: Map<number, number>, code: number, grade: GradeIndex): void {
@@ -132,6 +133,30 @@ function branch(state: State, target: number): void {
   else state.targets.push(state.start + target);
 }
 
+/** Reads the table of a computed jump that ends at `next`, if one can be found. */
+function readCases(state: State, next: number): void {
+  const { image, start, bytes, taken } = state;
+  if (image === undefined || state.cases.has(next)) return;
+  const { memory, base, index, displacement, opcode } = short;
+  if (opcode !== 0xff) return;
+  const bounds = {
+    start,
+    end: start + bytes.length,
+    cases: state.compared === undefined ? undefined : state.compared + 1,
+  };
+  const fixed = image.fixed && memory && base === NO_REGISTER && index !== NO_REGISTER;
+  // The table's address was taken not long before the jump.
+  const tables = fixed ? [displacement] : taken.slice(-4).toReversed();
+  for (const table of tables) {
+    const found = fixed ? addressesAt(image, table, bounds) : distancesAt(image, table, bounds);
+    if (found.length < 2) continue;
+    const cases = [...new Set(found.map((address) => address - start))];
+    state.switched.push({ next, cases, counted: bounds.cases !== undefined });
+    state.cases.set(next, cases);
+    return;
+  }
+}
+
 /** Where the path goes on after the instruction before `next`; undefined where it ends. */
 function follow(state: State, flow: Flow, next: number): number | undefined {
   const { bytes } = state;
@@ -156,6 +181,11 @@ function follow(state: State, flow: Flow, next: number): number | undefined {
     case Flow.cpuid:
       state.cpuid = true;
       return next;
+    case Flow.jump:
+      readCases(state, next);
+      return undefined;
+    case Flow.halt:
+      return state.kernel ? next : undefined;
     case Flow.end:
     case Flow.invalid:
       return undefined;
@@ -166,38 +196,72 @@ function follow(state: State, flow: Flow, next: number): number | undefined {
 
 const ENDS_ANYWAY: ReadonlySet<Flow> = new Set([Flow.call, Flow.call32, Flow.nop]);
 
+/** Decodes what the short decoder leaves to iced. */
+function decodeIced(state: State, at: number): void {
+  state.decoder ??= new Decoder(64, state.code, DecoderOptions.None);
+  state.decoder.position = at;
+  state.decoder.decodeOut(instruction);
+}
+
+const COMPARE_IMMEDIATE = new Set([0x3c, 0x3d, 0x80, 0x81, 0x83]);
+
+/** Remembers how many cases a switch has: `cmp $7, %eax; ja default`. */
+function noteComparison(state: State): void {
+  const { opcode, modrm, immediate } = short;
+  if (!COMPARE_IMMEDIATE.has(opcode)) return;
+  if (opcode >= 0x80 && ((modrm >> 3) & 7) !== 7) return;
+  state.compared = immediate > 0 ? immediate : undefined;
+}
+
+/** ADDSS to MAXPD, and moves of single numbers: code built with AVX has other forms of them. */
+function isFloat(): boolean {
+  const { opcode, prefix } = short;
+  if (opcode >= SECOND_MAP + 0x58 && opcode <= SECOND_MAP + 0x5f) return true;
+  return opcode >= SECOND_MAP + 0x10 && opcode <= SECOND_MAP + 0x11 && prefix >= 2;
+}
+
 /** From an offset until the path ends or meets what was read. */
 function descend(state: State, from: number, grade: GradeIndex): void {
-  const { bytes, table, decoder, seen } = state;
+  const { bytes, code, table, seen } = state;
   let at: number | undefined = from;
-  decoder.position = from;
   let last: Flow = Flow.next;
+  state.compared = undefined;
   while (at !== undefined && at < bytes.length && seen[at] !== 1) {
     if (isZeros(bytes, at)) {
       state.broken = true;
       return;
     }
-    decoder.decodeOut(instruction);
-    const { code, length } = instruction;
-    const flow = (table.flows[code] || learn(table, code, instruction)) as Flow;
-    state.broken ||= flow === Flow.invalid || (flow === Flow.odd && !state.kernel);
-    if (flow === Flow.invalid) {
-      state.unknownAt ??= at;
-      return;
+    let length = decodeShort(code, at);
+    let flow: Flow;
+    let needing = 0;
+    if (length > 0) {
+      flow = shortFlow();
+      noteShort(state, at);
+      noteComparison(state);
+      if (isFloat()) state.plainFloats += 1;
+    } else {
+      decodeIced(state, at);
+      ({ length } = instruction);
+      const form = instruction.code;
+      flow = (table.flows[form] || learn(table, form, instruction)) as Flow;
+      state.broken ||= flow === Flow.invalid || (flow === Flow.odd && !state.kernel);
+      if (flow === Flow.invalid) {
+        if (grade === CERTAIN) state.unknownAt ??= at;
+        return;
+      }
+      if (table.needs[form] !== 0) needing = form;
+      noteIced(state, instruction, at);
     }
     // What the function's end cuts in two belongs to whatever is behind it.
     if (at + length > bytes.length) return;
     mark(seen, at, length);
     state.instructions += 1;
     state.extent = Math.max(state.extent, at + length);
-    if (table.needs[code] !== 0) {
-      count(state.uses, code, grade);
-      if (state.onStraight) state.straight.add(code);
+    if (needing !== 0) {
+      count(state.uses, needing, grade);
+      if (state.onStraight) state.straight.add(needing);
     }
-    noteReference(state, at, length);
-    const next: number = at + length;
-    at = follow(state, flow, next);
-    if (at !== undefined && at !== next) decoder.position = at;
+    at = follow(state, flow, at + length);
     last = flow;
   }
   // After a call that does not return, or padding, nothing runs into the next function.
@@ -211,18 +275,58 @@ function drain(state: State, grade: GradeIndex): void {
   }
 }
 
+/** Reads what was queued, then what computed jumps lead to, which is less sure. */
+function drainAll(state: State, grade: GradeIndex): void {
+  drain(state, grade);
+  for (let found = state.switched.pop(); found !== undefined; found = state.switched.pop()) {
+    const { next, cases, counted } = found;
+    // Behind a table whose length is not known there may be another one.
+    const credible = counted ? cases : cases.filter((offset) => startsPath(state, offset));
+    state.cases.set(next, credible);
+    state.work.push(...credible);
+    drain(state, Math.max(grade, LIKELY) as GradeIndex);
+  }
+}
+
+/** Enough instructions to tell code from what is no code. */
+const TRIAL = 24;
+
+/** Whether the bytes from an offset read as code and fit what was read before. */
+function startsPath(state: State, from: number): boolean {
+  const { table, bytes, code, seen } = state;
+  let at = from;
+  for (let i = 0; i < TRIAL && at < bytes.length; i++) {
+    if (seen[at] !== 0) return seen[at] === 1;
+    if (isZeros(bytes, at)) return false;
+    const length = decodeShort(code, at);
+    let flow = shortFlow();
+    if (length === 0) {
+      decodeIced(state, at);
+      const form = instruction.code;
+      flow = (table.flows[form] || learn(table, form, instruction)) as Flow;
+      if (flow === Flow.invalid || (isOdd(flow) && !state.kernel)) return false;
+    }
+    at += length === 0 ? instruction.length : length;
+    if (flow === Flow.end || flow === Flow.jump) return true;
+    if (flow === Flow.jump8 || flow === Flow.jump32) return true;
+  }
+  return true;
+}
+
 /** Whether the bytes from `from` read as code, one instruction after another, to `to` exactly. */
 function readsAsCode(state: State, from: number, to: number): boolean {
-  const { decoder, table, bytes } = state;
-  decoder.position = from;
+  const { table, bytes, code } = state;
   let at = from;
   while (at < to) {
     if (isZeros(bytes, at)) return false;
-    decoder.decodeOut(instruction);
-    const { code, length } = instruction;
-    const flow = table.flows[code] || learn(table, code, instruction);
-    if (flow === Flow.invalid || (flow === Flow.odd && !state.kernel)) return false;
+    const length = decodeShort(code, at);
     at += length;
+    if (length > 0) continue;
+    decodeIced(state, at);
+    const form = instruction.code;
+    const flow = (table.flows[form] || learn(table, form, instruction)) as Flow;
+    if (flow === Flow.invalid || (isOdd(flow) && !state.kernel)) return false;
+    at += instruction.length;
   }
   return at === to;
 }
@@ -240,10 +344,12 @@ function sweep(state: State): number {
       for (let next = at; next < end; next++) {
         if (seen[next] !== 0) continue;
         state.work.push(next);
-        drain(state, LIKELY);
+        drainAll(state, LIKELY);
       }
     } else {
-      readStretches(state, at, end, (code) => count(uses, code, DOUBTFUL));
+      state.decoder ??= new Decoder(64, state.code, DecoderOptions.None);
+      const reader = { table: state.table, decoder: state.decoder, bytes, kernel: state.kernel };
+      readStretches(reader, at, end, (code) => count(uses, code, DOUBTFUL));
       unread += end - at;
     }
     at = end;
@@ -254,6 +360,7 @@ function sweep(state: State): number {
 const NO_USES: ReadonlyMap<number, number> = new Map();
 const NO_CODES: ReadonlySet<number> = new Set();
 const NOWHERE: readonly number[] = [];
+const NO_CASES: ReadonlyMap<number, readonly number[]> = new Map();
 
 /** There are a million functions in a browser: what is empty is shared. */
 function orNowhere(addresses: readonly number[]): readonly number[] {
@@ -270,7 +377,10 @@ function resultOf(state: State, unread: number): FunctionCode {
     references: orNowhere(state.references),
     taken: orNowhere(state.taken),
     written: orNowhere(state.written),
+    slots: orNowhere(state.slots),
+    cases: state.cases.size === 0 ? NO_CASES : state.cases,
     cpuid,
+    plainFloats: state.plainFloats,
     instructions,
     unknownAt,
     extent,
@@ -288,7 +398,10 @@ export function doubtfulCode(counts: ReadonlyMap<number, number>): FunctionCode 
     references: NOWHERE,
     taken: NOWHERE,
     written: NOWHERE,
+    slots: NOWHERE,
+    cases: NO_CASES,
     cpuid: false,
+    plainFloats: 0,
     instructions: 0,
     unknownAt: undefined,
     extent: 0,
@@ -312,6 +425,8 @@ export interface ReadOptions {
   readonly kernel: boolean;
   /** How sure it is that the start is a function's. */
   readonly start: Grade;
+  /** Undefined before the file is linked. */
+  readonly image: Image | undefined;
 }
 
 /** Bytes behind a function that its last instruction may seem to reach into. */
@@ -326,13 +441,14 @@ export function readFunction(
   code: Buffer,
   size: number,
   start: number,
-  { bounded, kernel, start: sure }: ReadOptions,
+  { bounded, kernel, start: sure, image }: ReadOptions,
 ): FunctionCode {
-  const decoder = new Decoder(64, code, DecoderOptions.None);
   const bytes = code.subarray(0, size);
   const state: State = {
     table,
-    decoder,
+    code,
+    decoder: undefined,
+    image,
     bytes,
     start,
     seen: clearScratch(bytes.length),
@@ -343,7 +459,12 @@ export function readFunction(
     references: [],
     taken: [],
     written: [],
+    slots: [],
     work: [0],
+    switched: [],
+    cases: new Map(),
+    compared: undefined,
+    plainFloats: 0,
     onStraight: true,
     cpuid: false,
     instructions: 0,
@@ -353,10 +474,10 @@ export function readFunction(
     kernel,
   };
   try {
-    drain(state, GRADES.indexOf(sure) as GradeIndex);
+    drainAll(state, GRADES.indexOf(sure) as GradeIndex);
     if (state.broken && sure !== "certain") return notCode(state);
     return resultOf(state, bounded ? sweep(state) : 0);
   } finally {
-    decoder.free();
+    state.decoder?.free();
   }
 }

@@ -11,6 +11,8 @@ export interface Dispatcher {
   readonly texts?: readonly string[];
   /** Whether it writes machine code at run time, which no scan of the file can see. */
   readonly jit?: true;
+  /** Whether it belongs to every program of a compiler or C library, which says nothing of its own code. */
+  readonly runtime?: true;
   readonly reference: string;
 }
 
@@ -22,12 +24,14 @@ export const DISPATCHERS: readonly Dispatcher[] = [
   },
   {
     name: "glibc",
+    runtime: true,
     symbols: /^(?:__x86_get_cpu(?:_features|id_feature_leaf)|_dl_x86_(?:get|init)_cpu_features)$/,
     texts: ["glibc.cpu.hwcaps"],
     reference: "https://sourceware.org/glibc/manual/latest/html_node/X86.html",
   },
   {
     name: "GCC/Clang __builtin_cpu_supports",
+    runtime: true,
     symbols: /^(?:__cpu_model|__cpu_features2|__cpu_indicator_init)$/,
     reference: "https://gcc.gnu.org/onlinedocs/gcc/x86-Built-in-Functions.html",
   },
@@ -40,6 +44,7 @@ export const DISPATCHERS: readonly Dispatcher[] = [
   {
     name: "V8",
     symbols: /v88internal11CpuFeatures/,
+    texts: ["enable use of AVX2 instructions if available"],
     jit: true,
     reference: "https://github.com/v8/v8/blob/main/src/codegen/x64/assembler-x64.cc",
   },
@@ -87,12 +92,14 @@ export const DISPATCHERS: readonly Dispatcher[] = [
   },
   {
     name: "Go",
+    runtime: true,
     symbols: /^internal\/cpu\.(?:Initialize|doinit|cpuid)/,
     texts: ["Go buildinf:"],
     reference: "https://github.com/golang/go/blob/master/src/internal/cpu/cpu_x86.go",
   },
   {
     name: "Rust std_detect",
+    runtime: true,
     symbols: /std_detect.*detect/,
     reference: "https://doc.rust-lang.org/std/arch/macro.is_x86_feature_detected.html",
   },
@@ -162,8 +169,45 @@ export const DISPATCHERS: readonly Dispatcher[] = [
   {
     name: "HotSpot",
     symbols: /VM_Version.*get_processor_features/,
+    texts: ["UseAVX"],
     jit: true,
     reference: "https://github.com/openjdk/jdk/blob/master/src/hotspot/cpu/x86/vm_version_x86.cpp",
+  },
+  {
+    name: "JavaScriptCore",
+    texts: ["allows the executable pages to be allocated for JIT"],
+    jit: true,
+    reference: "https://github.com/WebKit/WebKit/blob/main/Source/JavaScriptCore/runtime/OptionsList.h",
+  },
+  {
+    name: "SpiderMonkey",
+    texts: ["JIT_OPTION_"],
+    jit: true,
+    reference: "https://searchfox.org/mozilla-central/source/js/src/jit/JitOptions.cpp",
+  },
+  {
+    name: "BEAM",
+    symbols: /^beamasm_/,
+    texts: ["beamasm"],
+    jit: true,
+    reference: "https://www.erlang.org/doc/apps/erts/beamasm.html",
+  },
+  {
+    name: "Mono",
+    symbols: /^mono_hwcap_/,
+    texts: ["MONO_ENV_OPTIONS"],
+    jit: true,
+    reference: "https://www.mono-project.com/docs/",
+  },
+  {
+    name: "SLEEF",
+    symbols: /^Sleef_x86CpuID$/,
+    reference: "https://sleef.org/dispatch.xhtml",
+  },
+  {
+    name: "Abseil",
+    symbols: /absl.*crc_internal.*GetCpuType/,
+    reference: "https://github.com/abseil/abseil-cpp/blob/master/absl/crc/internal/cpu_detect.cc",
   },
   {
     name: ".NET",
@@ -174,18 +218,21 @@ export const DISPATCHERS: readonly Dispatcher[] = [
   {
     name: "LuaJIT",
     symbols: /^lj_vm_cpuid$/,
+    texts: ["LuaJIT 2."],
     jit: true,
     reference: "https://luajit.org",
   },
   {
     name: "sljit (PCRE2)",
     symbols: /^sljit_has_cpu_feature$/,
+    texts: ["x86 64bit (little endian"],
     jit: true,
     reference: "https://github.com/zherczeg/sljit",
   },
   {
     name: "LLVM",
     symbols: /llvm3sys.*getHostCPU(?:Name|Features)/,
+    texts: ["llvm.x86.avx"],
     jit: true,
     reference: "https://llvm.org/doxygen/Host_8h.html",
   },

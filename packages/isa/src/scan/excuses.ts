@@ -29,6 +29,12 @@ const EXCUSES: readonly Excuse[] = [
     reference: "https://man7.org/linux/man-pages/man7/pkeys.7.html",
   },
   {
+    feature: "XSAVE",
+    through: /^internal\/cpu\.xgetbv/,
+    reason: "Go reads XCR0 only where CPUID says that XGETBV may be used",
+    reference: "https://github.com/golang/go/blob/master/src/internal/cpu/cpu_x86.go",
+  },
+  {
     feature: "CET_SS",
     reason:
       "INCSSP stands behind RDSSP, which does nothing where shadow stacks are off; " +

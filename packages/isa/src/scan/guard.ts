@@ -1,10 +1,12 @@
 /**
  * Whether code that needs a feature runs because somebody asked the CPU, or regardless. Calls are
  * followed from where the system enters the file: first along the paths that always run, then
- * along all calls that no asking function stands before.
+ * along all that runs on a CPU that answers no to everything.
  */
+import { firstPlace } from "../elf/image.ts";
+import type { Image } from "../elf/image.ts";
+import type { Findings } from "../flow/follow.ts";
 import { functionAt } from "./functions.ts";
-import { STUB_INSTRUCTIONS, type Asking } from "./asks.ts";
 import type { ReadFunction } from "./walk.ts";
 
 export interface Reach {
@@ -12,11 +14,23 @@ export interface Reach {
   readonly always: ReadonlySet<ReadFunction>;
   /** Functions that are reached without a question before them, and from where. */
   readonly open: ReadonlyMap<ReadFunction, ReadFunction | undefined>;
+  /** Those of {@link open} that a start of the program itself leads to. */
+  readonly started: ReadonlySet<ReadFunction>;
+  /** Those of {@link started} to which calls by name lead, without a pointer on the way. */
+  readonly direct: ReadonlySet<ReadFunction>;
+  /** Functions that are called by name where an answer was yes, and what they call. */
+  readonly dispatched: ReadonlySet<ReadFunction>;
+  /** Functions to which only answers lead. */
+  readonly guarded: ReadonlySet<ReadFunction>;
 }
 
 /** Names of implementations for one kind of CPU: whoever calls them by name has asked. */
 const VARIANT =
-  /_ZGV[cde]|_ITM_\w*M256|pclmul|avx|sse4|ssse3|fma3?(?![a-z])|haswell|westmere|icelake|skylake|zen\d|bmi2|aesni|vaes|sha_?ni|x86_64_v[234]/i;
+  /_ZGV[cde]|_ITM_\w*M256|pclmul|avx|sse4|ssse3|fma[34]?(?![a-z])|haswell|broadwell|westmere|nehalem|sandybridge|icelake|skylake|cascadelake|cooperlake|sapphirerapids|zen\d?(?![a-z])|bulldozer|piledriver|steamroller|excavator|knl(?![a-z])|bmi2|aesni|vaes|gfni|sha_?ni|shaext|x86_64_v[234]|_(?:zmm|ymm)/i;
+
+export function isVariantName(name: string | undefined): boolean {
+  return name !== undefined && VARIANT.test(name);
+}
 
 /** Where programs begin once their runtime is set up: C, Go, Rust. */
 const MAIN = /^(?:main|main\.main|runtime\.main|_ZN.*4main17h[\da-f]{16}E)$/;
@@ -38,51 +52,229 @@ export interface Entrances {
   readonly constructors: readonly number[];
   /** Whether other files call its exported functions. */
   readonly library: boolean;
-  /** Slots of the GOT by their addresses, and the functions of this file in them. */
-  readonly slots: ReadonlyMap<number, number>;
+  readonly image: Image | undefined;
 }
 
-function walk(
-  roots: readonly ReadFunction[],
-  edges: (f: ReadFunction) => readonly ReadFunction[],
-): Map<ReadFunction, ReadFunction | undefined> {
-  const reached = new Map<ReadFunction, ReadFunction | undefined>(roots.map((f) => [f, undefined]));
-  // A map is walked in the order of insertion, so that additions are met in turn.
-  for (const f of reached.keys()) {
-    for (const next of edges(f)) if (!reached.has(next)) reached.set(next, f);
-  }
-  return reached;
+export interface Roots {
+  /** The entry point and constructors. */
+  readonly started: readonly ReadFunction[];
+  readonly main: readonly ReadFunction[];
+  readonly exported: readonly ReadFunction[];
 }
 
-export function findReach(
+export function findRoots(
   functions: readonly ReadFunction[],
-  { choosers }: Asking,
-  { entry, entryBytes, constructors, library, slots }: Entrances,
-): Reach {
+  { entry, entryBytes, constructors, library }: Entrances,
+): Roots {
   const find = (addresses: readonly number[]) =>
     addresses.flatMap((address) => functionAt(functions, address) ?? []);
-  const started = find([entry, ...constructors]);
   const entryFunction = functionAt(functions, entry);
   const handed = entryFunction === undefined ? [] : find(handedOver(entryFunction, entryBytes));
   const named = functions.filter(({ name }) => name !== undefined && MAIN.test(name));
-  const main = [...handed, ...named];
-  // What a program does after its first question is not all chosen by the answer.
-  const through = new Set(library ? [] : [...find([entry]), ...main]);
-  const called = library
-    ? functions.filter(({ exported, name }) => exported && !VARIANT.test(name ?? ""))
-    : [];
-  const throughSlots = ({ code }: ReadFunction) =>
-    code.instructions <= STUB_INSTRUCTIONS
-      ? code.references.flatMap((address) => slots.get(address) ?? [])
-      : [];
-  const always = walk([...started, ...main], ({ code }) => find(code.straightTargets));
-  const open = walk([...started, ...main, ...called], (f) =>
-    // A program hands its functions to threads and signals; a library also fills tables with them.
-    choosers.has(f) && !through.has(f)
-      ? []
-      : find([...f.code.targets, ...throughSlots(f), ...(library ? [] : f.code.taken)]),
-  );
-  return { always: new Set(always.keys()), open };
+  return {
+    started: find([entry, ...constructors]),
+    main: [...handed, ...named],
+    exported: library ? functions.filter(({ exported, name }) => exported && !isVariantName(name)) : [],
+  };
+}
+
+type Edges = (f: ReadFunction) => Iterable<ReadFunction>;
+
+function walk(
+  roots: Iterable<ReadFunction>,
+  edges: Edges,
+  into: Map<ReadFunction, ReadFunction | undefined> = new Map(),
+): Map<ReadFunction, ReadFunction | undefined> {
+  for (const f of roots) if (!into.has(f)) into.set(f, undefined);
+  // A map is walked in the order of insertion, so that additions are met in turn.
+  for (const f of into.keys()) {
+    for (const next of edges(f)) if (!into.has(next)) into.set(next, f);
+  }
+  return into;
+}
+
+/** A table of functions is no longer than this, or its end is a place that code names. */
+const LONGEST_TABLE = 8192;
+/** Its pointers lie no further apart: between them are numbers and texts. */
+const WIDEST_GAP = 128;
+/** So many tables that lead to each other are followed from one. */
+const MOST_TABLES = 256;
+
+interface TableContent {
+  readonly functions: readonly ReadFunction[];
+  readonly tables: readonly number[];
+}
+
+/** Functions to which the tables at an address lead, and the tables that those point to. */
+export class Tables {
+  readonly #image: Image;
+  readonly #functions: readonly ReadFunction[];
+  readonly #isCode: (address: number) => boolean;
+  #borders: Float64Array | undefined;
+  readonly #known = new Map<number, TableContent>();
+  /** Ends of tables that are walked from their start: the next table begins there. */
+  readonly ends: ReadonlyMap<number, number>;
+
+  constructor(
+    image: Image,
+    functions: readonly ReadFunction[],
+    isCode: (address: number) => boolean,
+    ends: ReadonlyMap<number, number>,
+  ) {
+    this.ends = ends;
+    this.#image = image;
+    this.#functions = functions;
+    this.#isCode = isCode;
+  }
+
+  /** The places that code names: where one table ends, another begins. */
+  #bordersOf(): Float64Array {
+    if (this.#borders !== undefined) return this.#borders;
+    const all = new Set<number>();
+    for (const { code } of this.#functions) {
+      for (const address of code.references) if (!this.#isCode(address)) all.add(address);
+    }
+    const { values } = this.#image.pointers;
+    for (const value of values) if (!this.#isCode(value)) all.add(value);
+    this.#borders = Float64Array.from(all).sort();
+    return this.#borders;
+  }
+
+  /** What a table holds: functions, and the addresses of other tables. */
+  at(address: number): TableContent {
+    const known = this.#known.get(address);
+    if (known !== undefined) return known;
+    const content: { functions: ReadFunction[]; tables: number[] } = { functions: [], tables: [] };
+    this.#known.set(address, content);
+    const { pointers, low, high } = this.#image;
+    if (address < low || address >= high) return content;
+    let i = firstPlace(pointers, address);
+    if ((pointers.places[i] ?? Infinity) >= address + WIDEST_GAP) return content;
+    const places = this.#bordersOf();
+    const border = places[firstPlace({ places, values: places }, address + 1)] ?? Infinity;
+    const end = Math.min(border, address + LONGEST_TABLE);
+    for (let last = address; (pointers.places[i] ?? Infinity) < end; i++) {
+      const place = pointers.places[i] ?? Infinity;
+      if (place - last > WIDEST_GAP) break;
+      last = place;
+      const value = pointers.values[i] ?? 0;
+      if (!this.#isCode(value)) content.tables.push(value);
+      else {
+        const f = functionAt(this.#functions, value);
+        if (f !== undefined) content.functions.push(f);
+      }
+    }
+    return content;
+  }
+
+  /** Functions to which the table at an address leads, and the tables in it. */
+  functionsAt(address: number): ReadFunction[] {
+    const found: ReadFunction[] = [];
+    const tables = new Set([address]);
+    // A set is walked in the order of insertion, so that additions are met in turn.
+    for (const table of tables) {
+      if (tables.size > MOST_TABLES) break;
+      const content = this.at(table);
+      for (const f of content.functions) found.push(f);
+      for (const other of content.tables) tables.add(other);
+    }
+    return found;
+  }
+}
+
+export interface ReachInput {
+  readonly functions: readonly ReadFunction[];
+  readonly roots: Roots;
+  readonly library: boolean;
+  readonly image: Image | undefined;
+  readonly tables: Tables | undefined;
+  readonly isCode: (address: number) => boolean;
+  readonly findings: (f: ReadFunction) => Findings | undefined;
+  /** Functions that ask or act on an answer, whose code could not be followed. */
+  readonly opaque: (f: ReadFunction) => boolean;
+}
+
+function directEdges({ functions, image }: ReachInput, { code }: ReadFunction): ReadFunction[] {
+  const slots = code.slots.flatMap((slot) => image?.pointerAt(slot) ?? []);
+  return [...code.targets, ...slots].flatMap((a) => functionAt(functions, a) ?? []);
+}
+
+function calledIn({ functions }: ReachInput, { calls }: Findings, openly: boolean): ReadFunction[] {
+  return calls
+    .filter(({ open }) => open === openly)
+    .flatMap(({ target }) => functionAt(functions, target) ?? []);
+}
+
+function pointed(input: ReachInput, addresses: Iterable<number>): ReadFunction[] {
+  const { functions, tables, isCode } = input;
+  const found: ReadFunction[] = [];
+  for (const address of addresses) {
+    if (isCode(address)) {
+      const f = functionAt(functions, address);
+      if (f !== undefined) found.push(f);
+    } else if (tables !== undefined) {
+      for (const f of tables.functionsAt(address)) found.push(f);
+    }
+  }
+  return found;
+}
+
+/** Where a function leads that was not followed: everywhere it names. */
+function plainEdges(input: ReachInput, f: ReadFunction): ReadFunction[] {
+  const { code } = f;
+  const { library } = input;
+  const called = directEdges(input, f);
+  // A program hands its functions to threads and signals; a library also fills tables with them.
+  if (library) return called;
+  const ends = input.tables?.ends;
+  const named = code.references.filter((address) => {
+    const start = ends?.get(address);
+    return start === undefined || !code.references.includes(start);
+  });
+  return [...called, ...pointed(input, named)];
+}
+
+function followedEdges(input: ReachInput, findings: Findings): ReadFunction[] {
+  const called = calledIn(input, findings, true);
+  if (input.library) return called;
+  const taken = [...findings.taken].filter(([, open]) => open).map(([a]) => a);
+  return [...called, ...pointed(input, taken)];
+}
+
+export function findReach(input: ReachInput): Reach {
+  const { functions, roots, findings, opaque } = input;
+  const find = (addresses: readonly number[]) =>
+    addresses.flatMap((address) => functionAt(functions, address) ?? []);
+  const edges: Edges = (f) => {
+    const found = findings(f);
+    if (found !== undefined) return followedEdges(input, found);
+    return opaque(f) ? [] : plainEdges(input, f);
+  };
+  const started = [...roots.started, ...roots.main];
+  const always = walk(started, ({ code }) => find(code.straightTargets));
+  const direct = walk(started, (f) => {
+    const found = findings(f);
+    if (found !== undefined) return calledIn(input, found, true);
+    return opaque(f) ? [] : directEdges(input, f);
+  });
+  const own = walk(started, edges);
+  const open = walk(roots.exported, edges, new Map(own));
+  // What an answer chooses among stands in the code, even where it is never called by name.
+  const guarded = walk(open.keys(), (f) => plainEdges(input, f));
+  for (const f of open.keys()) guarded.delete(f);
+  const chosen = [...open.keys()].flatMap((f) => {
+    const found = findings(f);
+    return found === undefined ? [] : calledIn(input, found, false);
+  });
+  const dispatched = walk(chosen, (f) => directEdges(input, f));
+  return {
+    always: new Set(always.keys()),
+    open,
+    started: new Set(own.keys()),
+    direct: new Set(direct.keys()),
+    dispatched: new Set(dispatched.keys()),
+    guarded: new Set(guarded.keys()),
+  };
 }
 
 /** The names along the way to a function, from the entrance on. */

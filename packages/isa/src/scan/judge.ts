@@ -77,12 +77,16 @@ function dies(feature: string): string {
 const UNASKED = {
   always: "runs at every start",
   unasked: "nothing in the file asks the CPU before it runs",
+  unguarded: "the file asks the CPU, but its start leads here whatever the answer",
   unclear: "the file asks the CPU, but calls lead here on which nothing asked",
 } as const;
 
+const UNREACHED = "nothing that was read leads to these instructions; whether they run is not known";
+
 function outcomeOf({ use }: FeatureUse, everywhere: boolean): Outcome {
-  if (use === "always" || use === "unasked") return "will die";
+  if (use === "always" || use === "unasked" || use === "unguarded") return "will die";
   if (use === "unclear") return "may die";
+  if (use === "unreached") return "unknown";
   return everywhere ? "loses speed" : "frozen at snapshot";
 }
 
@@ -116,18 +120,30 @@ function judgeDoubtful(feature: string, pool: Pool): Reason[] {
   return [{ outcome: "unknown", feature, lacking: names, why: DOUBTFUL }];
 }
 
-function judgeFeature({ kind }: FileScan, found: FeatureUse, pool: Pool): Reason[] {
+const REFUSES = "it asks the CPU at start, and gives up where the answer is no";
+
+function judgeFeature({ kind, refuses, throughout }: FileScan, found: FeatureUse, pool: Pool): Reason[] {
   const { feature, use, sure } = found;
   if (sure === "doubtful") return judgeDoubtful(feature, pool);
   const lacking = membersThat(pool, "no", feature);
   if (lacking.length === 0) return judgeSilence(feature, pool);
   if (kind === "object") return [{ outcome: "unknown", feature, lacking, why: OBJECT }];
+  if (throughout.includes(feature)) {
+    const why = `the file was built for it as a whole; ${dies(feature)}`;
+    return [{ outcome: "will die", feature, lacking, why }];
+  }
+  if (use === "chosen" && refuses) return [{ outcome: "will die", feature, lacking, why: REFUSES }];
   const everywhere = lacking.length === pool.members.length;
   const outcome = outcomeOf(found, everywhere);
   const whenChosen = everywhere
     ? "asks the CPU and goes without"
     : `asked once, where the snapshot was taken; ${dies(feature)}`;
-  const why = use === "chosen" ? whenChosen : `${UNASKED[use]}; ${dies(feature)}`;
+  const why =
+    use === "chosen"
+      ? whenChosen
+      : use === "unreached"
+        ? UNREACHED
+        : `${UNASKED[use]}; ${dies(feature)}`;
   return [{ outcome, feature, lacking, why }];
 }
 

@@ -1,16 +1,16 @@
 /** A file's code with everything that says where its functions are. */
 import {
   isMarkedProgram,
-  R_X86_64_RELATIVE,
+  R_X86_64_IRELATIVE,
   readConstructors,
   readRelativePlaces,
   readRelocations,
   type Relocation,
 } from "../elf/dynamic.ts";
-import { bytesAtAddress, type ElfFile } from "../elf/file.ts";
+import type { ElfFile } from "../elf/file.ts";
 import { readFrames } from "../elf/frames.ts";
 import { readGoFunctions } from "../elf/go-functions.ts";
-import { addressAt } from "../elf/numbers.ts";
+import { imageOf, relocatedPairs, type Image } from "../elf/image.ts";
 import { readSymbols, type ElfSymbol } from "../elf/symbols.ts";
 import { knownFunctions } from "./functions.ts";
 import { layoutOf, regionAt, type Layout, type Region } from "./regions.ts";
@@ -27,6 +27,8 @@ export interface Program {
   readonly relocations: readonly Relocation[];
   readonly constructors: readonly number[];
   readonly code: ReadCode;
+  /** Undefined before the file is linked. */
+  readonly image: Image | undefined;
 }
 
 function kindOf(elf: ElfFile): FileScan["kind"] {
@@ -38,20 +40,15 @@ function kindOf(elf: ElfFile): FileScan["kind"] {
 }
 
 /** Addresses of code that the file's data holds: tables of functions, vtables. */
-function pointersIn(
-  elf: ElfFile,
-  relocations: readonly Relocation[],
-  regions: readonly Region[],
-): number[] {
-  const moved = relocations
-    .filter(({ type }) => type === R_X86_64_RELATIVE)
-    .map(({ addend }) => addend);
-  const packed = readRelativePlaces(elf).flatMap((place) => {
-    const bytes = bytesAtAddress(elf, place, 8, "a relocated pointer");
-    return bytes?.length === 8 ? [addressAt(bytes, 0)] : [];
-  });
-  return [...moved, ...packed].filter((address) => regionAt(regions, address) !== undefined);
+function pointersIn({ pointers }: Image, regions: readonly Region[]): number[] {
+  const found = new Set<number>();
+  for (const value of pointers.values) {
+    if (regionAt(regions, value) !== undefined) found.add(value);
+  }
+  return [...found];
 }
+
+const NO_RELOCATIONS = { named: [], relative: [] };
 
 /** Throws `BAD_ELF` only where nothing can be made of the file. */
 export function readProgram(elf: ElfFile, onProgress?: (bytes: number) => void): Program {
@@ -60,8 +57,13 @@ export function readProgram(elf: ElfFile, onProgress?: (bytes: number) => void):
   const layout = layoutOf(elf);
   const { regions } = layout;
   const symbols = readSymbols(elf);
-  const relocations = linked ? readRelocations(elf) : [];
-  const constructors = linked ? readConstructors(elf, relocations) : [];
+  const { named: relocations, relative } = linked ? readRelocations(elf) : NO_RELOCATIONS;
+  const pairs = relocatedPairs({ named: relocations, relative });
+  const chosen = new Set(
+    relocations.filter(({ type }) => type === R_X86_64_IRELATIVE).map(({ place }) => place),
+  );
+  const image = linked ? imageOf(elf, pairs, readRelativePlaces(elf), chosen) : undefined;
+  const constructors = image === undefined ? [] : readConstructors(elf, image);
   const { entry } = elf.header;
   const known = knownFunctions(layout, {
     symbols,
@@ -72,9 +74,9 @@ export function readProgram(elf: ElfFile, onProgress?: (bytes: number) => void):
   const code = readCode(regions, known, {
     // Kernels live at the top of the address space, which is negative here.
     kernel: kind === "kernel module" || regions.some(({ start }) => start < 0),
-    linked,
-    pointers: pointersIn(elf, relocations, regions),
+    image,
+    pointers: image === undefined ? [] : pointersIn(image, regions),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
-  return { elf, kind, linked, layout, symbols, relocations, constructors, code };
+  return { elf, kind, linked, layout, symbols, relocations, constructors, code, image };
 }

@@ -6,10 +6,19 @@ import type { Grade } from "./decode.ts";
  * When the instructions of a feature run:
  * - `always`: on a path that every start of the file takes
  * - `unasked`: nothing in the file asks the CPU, so whoever calls the function runs them
- * - `unclear`: the file asks, but calls lead here on which nothing asked
+ * - `unguarded`: the file asks, but its start leads here whatever the answer
+ * - `unclear`: the file asks, but calls from what it exports lead here on which nothing asked
+ * - `unreached`: nothing that was read leads here
  * - `chosen`: only after the file asked the CPU, as far as its calls show
  */
-export const USES = ["always", "unasked", "unclear", "chosen"] as const;
+export const USES = [
+  "always",
+  "unasked",
+  "unguarded",
+  "unclear",
+  "unreached",
+  "chosen",
+] as const;
 export type Use = (typeof USES)[number];
 
 export interface Example {
@@ -17,7 +26,7 @@ export interface Example {
   readonly name: string;
   /** `0x…`; in a relocatable file, an address that the scan gave. */
   readonly address: string;
-  /** For `unclear`: the calls from an entrance of the file to here. */
+  /** For `unguarded` and `unclear`: the calls from an entrance of the file to here. */
   readonly path?: readonly string[];
 }
 
@@ -57,6 +66,10 @@ export interface FileScan {
   readonly declares: DeclaredLevels;
   /** Empty where nothing in the file asks the CPU. */
   readonly asks: readonly Question[];
+  /** Features that it was built with as a whole: most functions that could use them do. */
+  readonly throughout: readonly string[];
+  /** Its `main` asks the CPU and gives up where the answer is no. */
+  readonly refuses: boolean;
   /** It writes machine code at run time, for what it finds then. */
   readonly jit: readonly string[];
   /** Sorted by name; doubtful ones included. */

@@ -10,9 +10,9 @@ import { PT_LOAD } from "../elf/tables.ts";
 import { findAsking, type Asking } from "./asks.ts";
 import { DISPATCHERS, type Dispatcher } from "./dispatchers.ts";
 import { featuresOf } from "./features.ts";
-import { findReach, type Reach } from "./guard.ts";
+import { throughoutOf } from "./throughout.ts";
+import { inquire } from "./inquire.ts";
 import { readProgram, type Program } from "./program.ts";
-import { regionAt } from "./regions.ts";
 import type { FileScan, Question, ScanResult } from "./result.ts";
 import { dispatchersByText } from "./texts.ts";
 import type { ReadCode } from "./walk.ts";
@@ -51,23 +51,10 @@ function askingOf({ elf, layout, symbols, relocations, code }: Program): Asking 
   });
 }
 
-function reachOf({ elf, layout, ...program }: Program, asking: Asking): Reach {
-  const { entry } = elf.header;
-  const region = regionAt(layout.regions, entry);
-  const entryBytes = region?.bytes.subarray(entry - region.start, entry - region.start + 64);
-  return findReach(program.code.functions, asking, {
-    entry: program.linked ? entry : Number.NaN,
-    entryBytes: entryBytes ?? Buffer.alloc(0),
-    constructors: program.constructors,
-    library: program.kind !== "executable",
-    slots: slotsOf(program.relocations, "function"),
-  });
-}
-
-/** Known by symbols, else by texts: those are only looked for where there is something to guard. */
+/** Known by symbols, else by texts. Only what writes code matters where nothing is to be guarded. */
 function dispatchersIn({ elf, code }: Program, { dispatchers }: Asking): Dispatcher[] {
-  if (code.functions.every((f) => f.code.uses.size === 0)) return [...dispatchers];
-  const unseen = DISPATCHERS.filter((dispatcher) => !dispatchers.includes(dispatcher));
+  const guards = code.functions.some((f) => f.code.uses.size > 0);
+  const unseen = DISPATCHERS.filter((d) => !dispatchers.includes(d) && (guards || d.jit === true));
   return [...dispatchers, ...dispatchersByText(elf, unseen)];
 }
 
@@ -107,18 +94,26 @@ function describe(name: string, program: Program): FileScan {
   const { elf, kind, code } = program;
   const asking = askingOf(program);
   const dispatchers = dispatchersIn(program, asking);
+  const { reach, inquiry, readsKernel, refuses } = inquire(program, asking);
   const asks = questionsOf(name, asking, dispatchers);
+  if (readsKernel) asks.push({ kind: "known", what: "/proc/cpuinfo" });
   const features = featuresOf(code, {
     asking,
-    reach: reachOf(program, asking),
+    reach,
+    findings: (f) => inquiry?.findings(f),
+    opaque: (f) => asking.choosers.has(f) && inquiry?.findings(f) === undefined,
+    library: kind !== "executable",
     asks: asks.length > 0,
     dispatchers: new Set(dispatchers.map((d) => d.name)),
+    ownDispatcher: dispatchers.some((d) => d.runtime !== true),
   });
   return {
     name,
     kind,
     declares: readDeclaredLevels(elf),
     asks,
+    refuses,
+    throughout: throughoutOf(code, features),
     jit: dispatchers.filter(({ jit }) => jit === true).map((d) => d.name),
     features,
     code: codeSummary(code),

@@ -36,7 +36,12 @@ function afterPadding(bytes: Buffer, from: number, to: number): number {
   return to;
 }
 
-const LEAVES: ReadonlySet<Flow> = new Set([Flow.end, Flow.jump8, Flow.jump32]);
+const LEAVES: ReadonlySet<Flow> = new Set([Flow.end, Flow.jump, Flow.jump8, Flow.jump32]);
+
+/** Among bytes that nothing is known to lead to, what only kernels execute is a sign of data. */
+export function isOdd(flow: Flow): boolean {
+  return flow === Flow.odd || flow === Flow.halt;
+}
 
 /**
  * Calls `found` for each instruction from `from` on that needs features, as far as it reads as
@@ -56,7 +61,7 @@ function readStretch(
     decoder.decodeOut(instruction);
     const { code, length } = instruction;
     const flow = (table.flows[code] || learn(table, code, instruction)) as Flow;
-    if (flow === Flow.invalid || (flow === Flow.odd && !kernel) || at + length > to) return at;
+    if (flow === Flow.invalid || (isOdd(flow) && !kernel) || at + length > to) return at;
     if (table.needs[code] !== 0) pending.push(code);
     at += length;
     if (LEAVES.has(flow) || at === to) {

@@ -12,6 +12,7 @@ const LONGEST = 64;
 const TEXTS = /^\.(?:rodata|data\.rel\.ro|go\.buildinfo)/;
 
 interface Span {
+  readonly address: number;
   readonly offset: number;
   readonly size: number;
 }
@@ -49,4 +50,21 @@ export function dispatchersByText(
     }
   }
   return [...found];
+}
+
+/** The addresses at which a text stands in read-only data. */
+export function addressesOfText(elf: ElfFile, text: string): number[] {
+  const found: number[] = [];
+  for (const { offset, size, address } of readOnlyData(elf)) {
+    for (let at = 0; at < size; at += PART) {
+      const length = Math.min(PART + LONGEST, size - at);
+      const read = () => elf.source.read(offset + at, length, ".rodata");
+      const bytes = attempt(elf.problems, read, Buffer.alloc(0));
+      for (let i = bytes.indexOf(text, 0, "latin1"); i !== -1 && i < PART;) {
+        found.push(address + at + i);
+        i = bytes.indexOf(text, i + 1, "latin1");
+      }
+    }
+  }
+  return found;
 }

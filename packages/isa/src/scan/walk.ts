@@ -3,8 +3,9 @@
  * new is found. How much there is that no known function leads to, is said; what seems to be code
  * there is doubtful.
  */
+import type { Image } from "../elf/image.ts";
 import { codeTable, type CodeTable } from "./codes.ts";
-import { BEHIND, doubtfulCode, readFunction, type FunctionCode } from "./decode.ts";
+import { BEHIND, doubtfulCode, readFunction, type FunctionCode, type Grade } from "./decode.ts";
 import { foundFunction, lastAtOrBefore, type FunctionStart, type Lead } from "./functions.ts";
 import { regionAt, type Region } from "./regions.ts";
 import { readBetween } from "./stretches.ts";
@@ -27,8 +28,8 @@ const WINDOW = 64 * 1024;
 
 export interface WalkOptions {
   readonly kernel: boolean;
-  /** Whether addresses in the code mean something: not before a relocatable file is linked. */
-  readonly linked: boolean;
+  /** Undefined before a relocatable file is linked: then addresses in the code mean nothing. */
+  readonly image: Image | undefined;
   /** Addresses of code that data holds: tables of functions. */
   readonly pointers: readonly number[];
   /** Called with the number of bytes read so far. */
@@ -39,7 +40,7 @@ function readAll(
   starts: readonly FunctionStart[],
   regions: readonly Region[],
   table: CodeTable,
-  { kernel }: WalkOptions,
+  { kernel, image }: WalkOptions,
   onProgress?: WalkOptions["onProgress"],
 ): ReadFunction[] {
   let done = 0;
@@ -49,7 +50,7 @@ function readAll(
     const from = f.start - region.start;
     const size = f.end - f.start;
     const bytes = region.bytes.subarray(from, from + size + BEHIND);
-    const how = { bounded: f.bounded, kernel, start: f.sure };
+    const how = { bounded: f.bounded, kernel, start: f.sure, image };
     const code = readFunction(table, bytes, size, f.start, how);
     done += size;
     if (i % 1024 === 1023) onProgress?.(done);
@@ -85,15 +86,19 @@ function discover(
 const POINTED: Lead = { origin: "pointed", sure: "likely" };
 
 /** A call is as sure as its caller, and says more than an address that is only taken. */
-function leadsIn(functions: readonly ReadFunction[]): Map<number, Lead> {
+function leadsIn(functions: readonly ReadFunction[], image: Image | undefined): Map<number, Lead> {
   const found = new Map<number, Lead>();
+  if (image === undefined) return found;
   for (const { code } of functions) for (const target of code.taken) found.set(target, POINTED);
-  for (const { code, sure } of functions) {
-    for (const target of code.targets) {
-      if (sure === "certain" || found.get(target)?.sure !== "certain") {
-        found.set(target, { origin: "called", sure });
-      }
+  const called = (target: number | undefined, sure: Grade) => {
+    if (target === undefined) return;
+    if (sure === "certain" || found.get(target)?.sure !== "certain") {
+      found.set(target, { origin: "called", sure });
     }
+  };
+  for (const { code, sure } of functions) {
+    for (const target of code.targets) called(target, sure);
+    for (const slot of code.slots) called(image.pointerAt(slot), sure);
   }
   return found;
 }
@@ -168,7 +173,7 @@ export function readCode(
 ): ReadCode {
   const table = codeTable();
   let functions = readAll(known, regions, table, options, options.onProgress);
-  let found = options.linked ? leadsIn(functions) : new Map<number, Lead>();
+  let found = leadsIn(functions, options.image);
   for (const address of options.pointers) if (!found.has(address)) found.set(address, POINTED);
   const bytes = regions.reduce((sum, region) => sum + region.bytes.length, 0);
   let instructions = instructionsIn(functions);
@@ -177,7 +182,7 @@ export function readCode(
     instructions += instructionsIn(fresh);
     if (fresh.length === 0 || instructions > bytes * INSTRUCTIONS_PER_BYTE) break;
     functions = [...functions, ...fresh].toSorted((a, b) => a.start - b.start);
-    found = leadsIn(fresh);
+    found = leadsIn(fresh, options.image);
   }
   const gaps = gapsBetween(regions, functions);
   const unread = unreadBytes(gaps, functions);

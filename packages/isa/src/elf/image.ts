@@ -1,0 +1,160 @@
+/** A linked file as it lies in memory before anything runs: its data, and the pointers in it. */
+import type { Pair, Pointers, Relocations } from "./dynamic.ts";
+import { attempt, type ElfFile } from "./file.ts";
+import { addressAt } from "./numbers.ts";
+import { PT_GNU_RELRO, PT_LOAD, type Segment } from "./tables.ts";
+
+export interface Image {
+  /** Whether it is loaded at the addresses it was linked for, which stand in its instructions. */
+  readonly fixed: boolean;
+  /** Lowest and highest address, the latter not included. */
+  readonly low: number;
+  readonly high: number;
+  /** Whether the program may write there once it runs. */
+  isWritable(address: number): boolean;
+  /** Signed, of 1, 2, 4 or 8 bytes; undefined where the file has none. */
+  numberAt(address: number, size: number): number | undefined;
+  /** Places that hold addresses of this file once it is loaded. */
+  readonly pointers: Pointers;
+  /** The address of this file that stands at a place once the file is loaded. */
+  pointerAt(place: number): number | undefined;
+}
+
+const PAGE = 1 << 16;
+const PAGES_KEPT = 64;
+
+/** Reads by pages: data is several times larger than what of it is looked at. */
+function pageReader({ source, problems }: ElfFile): (offset: number) => Buffer {
+  const pages = new Map<number, Buffer>();
+  let [last, lastNumber]: [Buffer, number] = [Buffer.alloc(0), -1];
+  return (offset) => {
+    const number = Math.floor(offset / PAGE);
+    if (number === lastNumber) return last;
+    let page = pages.get(number);
+    if (page === undefined) {
+      // A number may lie across the border of two pages.
+      const length = Math.max(0, Math.min(PAGE + 8, source.size - number * PAGE));
+      const read = () => source.read(number * PAGE, length, "data");
+      page = attempt(problems, read, Buffer.alloc(0));
+      if (pages.size >= PAGES_KEPT) pages.delete(pages.keys().next().value ?? -1);
+      pages.set(number, page);
+    }
+    [last, lastNumber] = [page, number];
+    return page;
+  };
+}
+
+function readNumber(bytes: Buffer, at: number, size: number): number | undefined {
+  if (at + size > bytes.length) return undefined;
+  if (size === 8) return addressAt(bytes, at);
+  return bytes.readIntLE(at, size);
+}
+
+/** Pairs in two arrays, by place; of two for one place, the first counts. */
+export function sortedPointers(pairs: Pair[]): Pointers {
+  pairs.sort(([a], [b]) => a - b);
+  return {
+    places: Float64Array.from(pairs, ([place]) => place),
+    values: Float64Array.from(pairs, ([, value]) => value),
+  };
+}
+
+/** The index of the first place at or behind an address. */
+export function firstPlace({ places }: Pointers, address: number): number {
+  let [low, high] = [0, places.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((places[middle] ?? Infinity) < address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const PART = 1 << 20;
+
+/** Words of the data of a file for a fixed address that are addresses in it. */
+function standingPointers(elf: ElfFile, low: number, high: number): Pair[] {
+  const found: Pair[] = [];
+  for (const { type, executable, offset, address, fileSize } of elf.segments) {
+    if (type !== PT_LOAD || executable) continue;
+    for (let at = 0; at < fileSize; at += PART) {
+      const size = Math.min(PART, fileSize - at);
+      const read = () => elf.source.read(offset + at, size, "data segment");
+      const bytes = attempt(elf.problems, read, Buffer.alloc(0));
+      for (let word = -(address + at) & 7; word + 8 <= bytes.length; word += 8) {
+        // Programs lie below 4 GiB. Kernels have relocations of their own, which are not read.
+        if (bytes.readInt32LE(word + 4) !== 0) continue;
+        const value = bytes.readUInt32LE(word);
+        if (value >= low && value < high && value !== 0) found.push([address + at + word, value]);
+      }
+    }
+  }
+  return found;
+}
+
+/**
+ * `relocated`: what relocations leave; `packed`: places that DT_RELR names; `chosen`: places that
+ * ifuncs fill, where what stands in the file means nothing.
+ */
+export function imageOf(
+  elf: ElfFile,
+  relocated: readonly Pair[],
+  packed: readonly number[],
+  chosen: ReadonlySet<number>,
+): Image {
+  const segments = elf.segments.filter(({ type, memorySize }) => type === PT_LOAD && memorySize > 0);
+  const low = Math.min(...segments.map(({ address }) => address));
+  const high = Math.max(...segments.map(({ address, memorySize }) => address + memorySize));
+  const sealed = elf.segments.filter(({ type }) => type === PT_GNU_RELRO);
+  const isSealed = (address: number) =>
+    sealed.some((s) => address >= s.address && address < s.address + s.memorySize);
+  const pageAt = pageReader(elf);
+  let last: Segment | undefined;
+  const segmentAt = (address: number) => {
+    if (last !== undefined && address >= last.address && address < last.address + last.memorySize) {
+      return last;
+    }
+    last = segments.find((s) => address >= s.address && address < s.address + s.memorySize);
+    return last;
+  };
+  const fixed = elf.header.type === "executable";
+  const numberAt = (address: number, size: number) => {
+    const segment = segmentAt(address);
+    if (segment === undefined) return undefined;
+    const skip = address - segment.address;
+    // Memory beyond the file's bytes begins as zeros.
+    if (skip >= segment.fileSize) return 0;
+    const offset = segment.offset + skip;
+    return readNumber(pageAt(offset), offset % PAGE, size);
+  };
+  const inPlace = packed.flatMap((place): Pair[] => {
+    const value = numberAt(place, 8);
+    return value === undefined ? [] : [[place, value]];
+  });
+  const standing = fixed ? standingPointers(elf, low, high) : [];
+  const all = [...relocated, ...inPlace, ...standing];
+  const pointers = sortedPointers(all.filter(([place]) => !chosen.has(place)));
+  return {
+    fixed,
+    low,
+    high,
+    isWritable: (address) => segmentAt(address)?.writable === true && !isSealed(address),
+    numberAt,
+    pointers,
+    pointerAt(place) {
+      const i = firstPlace(pointers, place);
+      if (pointers.places[i] === place) return pointers.values[i];
+      return fixed && !chosen.has(place) ? numberAt(place, 8) : undefined;
+    },
+  };
+}
+
+/** What relocations leave in their places, where it is an address of this file. */
+export function relocatedPairs({ named, relative }: Relocations): Pair[] {
+  const own = named.flatMap(({ place, symbol, addend }): Pair[] =>
+    symbol === undefined || symbol.section === 0 || symbol.kind === "ifunc"
+      ? []
+      : [[place, symbol.value + addend]],
+  );
+  return [...relative, ...own];
+}

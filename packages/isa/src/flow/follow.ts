@@ -1,0 +1,531 @@
+/**
+ * Follows one function for a CPU that has nothing: which of its instructions run there, what it
+ * calls, keeps and returns. What only runs where an answer was yes is guarded; the rest is open.
+ */
+import { Decoder, DecoderOptions } from "iced-x86";
+import { Flow } from "../scan/codes.ts";
+import { blocksOf, type Block, type Blocks, type FunctionBytes } from "./blocks.ts";
+import { holds } from "./flags.ts";
+import { afterCall, computedTarget, executeIced, executeShort, type Machine, type Place } from "./machine.ts";
+import { decodeShort, NO_REGISTER, RIP, short } from "./short.ts";
+import {
+  copyState,
+  entryState,
+  joinParted,
+  joinStates,
+  preferState,
+  FIRST_STACK_ARGUMENT,
+  RAX,
+  RBX,
+  RCX,
+  RDI,
+  RDX,
+  RSI,
+  RSP,
+  sameState,
+  setSlot,
+  type State,
+} from "./state.ts";
+import { ASKED, join, markAsked, NO, preferring, unknown, UNKNOWN, type Value } from "./values.ts";
+
+/** What is known of a function before it is followed into. */
+export interface Summary {
+  readonly value: Value;
+  /** What it leaves on its caller's stack, by the distance from its own entry's stack pointer. */
+  readonly results: ReadonlyMap<number, Value>;
+  /** Whether it writes answers through addresses that it is given. */
+  readonly fills: boolean;
+  /** Answers in other registers, as Go's functions return them. */
+  readonly more: ReadonlyMap<number, Value>;
+  /** Where it keeps answers in the structures that it is given. */
+  readonly fields: ReadonlyMap<number, number>;
+}
+
+export interface Surroundings {
+  load(address: number, size: number): Value | undefined;
+  isAnswerField(displacement: number, size: number): boolean;
+  /** What a call leads to: an address of code, or a place that holds one. */
+  summary(target: number, argument: Value): Summary | undefined;
+  summaryAt(place: number, argument: Value): Summary | undefined;
+  /** The function that a place holds once the file is loaded, as far as nothing else is known. */
+  heldAt(place: number): number | undefined;
+  isCode(address: number): boolean;
+  isData(address: number): boolean;
+}
+
+export interface Call {
+  readonly target: number;
+  readonly open: boolean;
+  /** The registers that carry arguments, by their numbers. */
+  readonly values: ReadonlyMap<number, Value>;
+}
+
+export interface Store {
+  readonly address: number;
+  readonly value: Value;
+  readonly open: boolean;
+}
+
+export interface Findings {
+  readonly calls: readonly Call[];
+  /** Addresses of functions and tables that are handed on or stored, and whether openly. */
+  readonly taken: ReadonlyMap<number, boolean>;
+  readonly stores: readonly Store[];
+  /** Distances from the start of structures at which answers are kept, and their sizes. */
+  readonly fields: ReadonlyMap<number, number>;
+  readonly returned: Value;
+  readonly results: ReadonlyMap<number, Value>;
+  readonly more: ReadonlyMap<number, Value>;
+  /** Iced's codes that run openly. */
+  readonly open: ReadonlySet<number>;
+  /** Whether it branches on an answer. */
+  readonly chooses: boolean;
+  /** Whether it fails, or never returns, only where the CPU has nothing. */
+  readonly refuses: boolean;
+}
+
+const ARGUMENTS = [RDI, RSI, RDX, RCX, 8, 9];
+/** Assembly jumps from one function into another with answers in these too. */
+const CARRIED = [...ARGUMENTS, RAX, 10, 11];
+const STACK_ARGUMENTS = 8;
+const MORE_RESULTS = [RBX, RCX, RDI];
+/** So often all blocks are gone through before their function is given up. */
+const MOST_SWEEPS = 64;
+
+interface Recording {
+  calls: Call[];
+  taken: Map<number, boolean>;
+  /** What may be in other functions' hands. */
+  handed: Map<number, boolean>;
+  /** Tables of which this function itself picks something. */
+  indexed: Set<number>;
+  /** Addresses that came into a register, and places that were read. */
+  named: Set<number>;
+  loaded: number[];
+  stores: Store[];
+  fields: Map<number, number>;
+  returned: { open: Value | undefined; guarded: Value | undefined };
+  results: Map<number, Value>;
+  more: Map<number, Value>;
+  open: Set<number>;
+  chooses: boolean;
+}
+
+class Follower {
+  readonly #f: FunctionBytes;
+  readonly #start: number;
+  readonly #around: Surroundings;
+  readonly #blocks: readonly Block[];
+  readonly #decoded: Blocks["decoded"];
+  readonly #decoder: Decoder;
+  readonly #open: (State | undefined)[] = [];
+  readonly #guarded: (State | undefined)[] = [];
+  readonly #done = new Map<number, State>();
+  readonly #resumes = new Set<number>();
+  /** By block, guarded and open. */
+  readonly #queued: Uint8Array;
+  #waiting = 0;
+  readonly recording: Recording = {
+    calls: [],
+    taken: new Map(),
+    handed: new Map(),
+    indexed: new Set(),
+    named: new Set(),
+    loaded: [],
+    stores: [],
+    fields: new Map(),
+    returned: { open: undefined, guarded: undefined },
+    results: new Map(),
+    more: new Map(),
+    open: new Set(),
+    chooses: false,
+  };
+  #recorded = false;
+  #isOpen = true;
+  #state: State = entryState(new Map());
+
+  constructor(f: FunctionBytes, start: number, around: Surroundings, decoder: Decoder) {
+    this.#f = f;
+    this.#start = start;
+    this.#around = around;
+    this.#decoder = decoder;
+    const { blocks, decoded } = f.blocks ?? blocksOf(f);
+    this.#blocks = blocks;
+    this.#decoded = decoded;
+    this.#queued = new Uint8Array(blocks.length * 2);
+  }
+
+  /** Whether it came to an end. */
+  run(parameters: ReadonlyMap<number, Value>): boolean {
+    this.#deliver(0, entryState(parameters), true);
+    // In the order of addresses, which is nearly that of execution: few blocks are met twice.
+    for (let sweep = 0; this.#waiting > 0; sweep++) {
+      if (sweep > MOST_SWEEPS) return false;
+      for (let key = 0; key < this.#queued.length; key++) {
+        if (this.#queued[key] === 0) continue;
+        this.#queued[key] = 0;
+        this.#waiting -= 1;
+        this.#visit(key >> 1, (key & 1) === 1);
+      }
+    }
+    this.#recorded = true;
+    for (const i of this.#blocks.keys()) {
+      const open = this.#open[i] !== undefined;
+      const entering = this.#entering(i, open);
+      if (entering !== undefined) this.#execute(i, open, entering);
+    }
+    return true;
+  }
+
+  #deliver(index: number, state: State, open: boolean, parted = false): void {
+    if (this.#recorded) return;
+    const states = open ? this.#open : this.#guarded;
+    const known = states[index];
+    const joined =
+      known === undefined ? state : parted ? joinParted(known, state) : joinStates(known, state);
+    if (known !== joined) {
+      states[index] = joined;
+      this.#enqueue(index * 2 + (open ? 1 : 0));
+      // What is open is also judged by what meets it there.
+      if (!open && this.#open[index] !== undefined) this.#enqueue(index * 2 + 1);
+    }
+    if (!open && this.#resumes.has(index)) this.#deliver(index, state, true, true);
+  }
+
+  #enqueue(key: number): void {
+    if (this.#queued[key] === 1) return;
+    this.#queued[key] = 1;
+    this.#waiting += 1;
+  }
+
+  #entering(index: number, open: boolean): State | undefined {
+    const state = open ? this.#open[index] : this.#guarded[index];
+    const other = open ? this.#guarded[index] : undefined;
+    if (state === undefined) return undefined;
+    const entering = copyState(other === undefined ? state : preferState(state, other));
+    entering.conditions = entering.conditions.filter((block) => block !== index);
+    return entering;
+  }
+
+  #visit(index: number, open: boolean): void {
+    const entering = this.#entering(index, open);
+    const key = index * 2 + (open ? 1 : 0);
+    const before = this.#done.get(key);
+    if (entering === undefined || (before !== undefined && sameState(before, entering))) return;
+    this.#done.set(key, entering);
+    this.#execute(index, open, copyState(entering));
+  }
+
+  #execute(index: number, open: boolean, entering: State): void {
+    const block = this.#blocks[index];
+    if (block === undefined) return;
+    this.#state = entering;
+    this.#isOpen = open;
+    const machine: Machine = { state: entering, memory: this, next: 0 };
+    for (const at of block.instructions) {
+      const one = this.#decoded.get(at);
+      if (one === undefined) return;
+      machine.next = this.#start + at + one.length;
+      if (decodeShort(this.#f.bytes, at) > 0) this.#short(machine, one.flow);
+      else {
+        executeIced(machine, this.#decoder, at);
+        if (this.#recorded && open) this.recording.open.add(one.code);
+      }
+    }
+    this.#leave(block, machine);
+  }
+
+  #short(machine: Machine, flow: Flow): void {
+    if (flow === Flow.call32) this.#call(machine, this.#start + short.target);
+    else if (flow === Flow.call) this.#callComputed(machine);
+    else if (flow === Flow.next || flow === Flow.nop) executeShort(machine);
+  }
+
+  // What a machine's memory is.
+
+  load(address: number, size: number): Value | undefined {
+    const value = this.#around.load(address, size);
+    if (this.#recorded && size === 8) this.recording.loaded.push(address);
+    // What is not known may be a pointer to functions, or to tables of them.
+    if (value === undefined && size === 8) this.take(address, false);
+    return value;
+  }
+
+  isAnswerField(displacement: number, size: number): boolean {
+    return this.#around.isAnswerField(displacement, size);
+  }
+
+  name(address: number): void {
+    if (this.#recorded && this.#isOpen) this.recording.named.add(address);
+  }
+
+  take(address: number, asked: boolean): void {
+    if (!this.#recorded || (!this.#around.isCode(address) && !this.#around.isData(address))) return;
+    const { taken } = this.recording;
+    const open = this.#isOpen && !asked;
+    taken.set(address, open || taken.get(address) === true);
+    this.recording.indexed.add(address);
+  }
+
+  store(place: Place, value: Value, size: number): void {
+    if (!this.#recorded) return;
+    this.#hand(value);
+    const depends = value.asked || this.#state.conditions.length > 0 || !this.#isOpen;
+    if (place.kind === "fixed") {
+      const kept = depends ? markAsked(value) : value;
+      this.recording.stores.push({ address: place.address, value: kept, open: this.#isOpen });
+    } else if (place.kind === "field") {
+      const { displacement } = place;
+      if (value.asked) this.recording.fields.set(displacement, size);
+    } else if (place.slot >= 8 && depends) {
+      const { results } = this.recording;
+      const known = results.get(place.slot);
+      const kept = markAsked(value);
+      results.set(place.slot, known === undefined ? kept : join(known, kept));
+    }
+  }
+
+  /** An address that leaves the function's hands may be called, or read as a table. */
+  #hand(value: Value): void {
+    if (value.kind !== "number") return;
+    if (!this.#around.isCode(value.n) && !this.#around.isData(value.n)) return;
+    const { handed } = this.recording;
+    handed.set(value.n, this.#isOpen || handed.get(value.n) === true);
+  }
+
+  #arguments(jump: boolean): Map<number, Value> {
+    const { registers, stack } = this.#state;
+    const values = new Map<number, Value>();
+    for (const register of jump ? CARRIED : ARGUMENTS) {
+      values.set(register, registers[register] ?? UNKNOWN);
+    }
+    const top = registers[RSP];
+    if (top?.kind !== "stack") return values;
+    // Behind a jump the return address is still on the stack.
+    const first = top.n + (jump ? 8 : 0);
+    for (let i = 0; i < STACK_ARGUMENTS; i++) {
+      const value = stack.get(first + i * 8);
+      if (value?.asked === true || value?.kind === "number") values.set(FIRST_STACK_ARGUMENT + i, value);
+    }
+    return values;
+  }
+
+  #noteCall(target: number, open = this.#isOpen, jump = false): void {
+    if (!this.#recorded) return;
+    const values = this.#arguments(jump);
+    for (const value of values.values()) this.#hand(value);
+    this.recording.calls.push({ target, open, values });
+  }
+
+  #call(machine: Machine, target: number): void {
+    if (target === machine.next) return;
+    this.#noteCall(target);
+    this.#return(this.#around.summary(target, this.#state.registers[RDI] ?? UNKNOWN));
+  }
+
+  #callComputed(machine: Machine): void {
+    const place = fixedPlace(machine);
+    const argument = this.#state.registers[RDI] ?? UNKNOWN;
+    const value = computedTarget(machine);
+    const held = place === undefined ? undefined : this.#around.heldAt(place);
+    if (value.kind === "number" && this.#around.isCode(value.n)) {
+      this.#noteCall(value.n);
+      this.#return(this.#around.summary(value.n, argument));
+      return;
+    }
+    if (held !== undefined) this.#noteCall(held, this.#isOpen && !value.asked);
+    else if (this.#recorded) for (const given of this.#arguments(false).values()) this.#hand(given);
+    const summary = place === undefined ? undefined : this.#around.summaryAt(place, argument);
+    this.#return(summary);
+  }
+
+  /** What a call leaves behind. */
+  #return(summary: Summary | undefined): void {
+    const { registers } = this.#state;
+    const top = registers[RSP];
+    for (const register of ARGUMENTS) {
+      const given = registers[register];
+      if (given?.kind === "stack") this.#fill(given.n, summary);
+      else if (given?.kind === "number" && summary?.fills === true && this.#recorded) {
+        if (this.#around.isData(given.n)) {
+          this.recording.stores.push({ address: given.n, value: NO, open: this.#isOpen });
+        }
+      }
+    }
+    afterCall(this.#state, summary?.value ?? UNKNOWN);
+    for (const [register, value] of summary?.more ?? []) registers[register] = value;
+    if (top?.kind !== "stack" || summary === undefined) return;
+    for (const [slot, value] of summary.results) setSlot(this.#state, top.n + slot - 8, value);
+  }
+
+  /** The callee may have written to what it was given the address of. */
+  #fill(slot: number, summary: Summary | undefined): void {
+    for (const known of this.#state.stack.keys()) {
+      if (known >= slot && known < slot + 256) setSlot(this.#state, known, UNKNOWN);
+    }
+    for (const field of summary?.fields.keys() ?? []) setSlot(this.#state, slot + field, ASKED);
+    if (summary?.fills !== true) return;
+    for (let at = slot; at < slot + 32; at += 4) setSlot(this.#state, at, NO);
+  }
+
+  #leave(block: Block, machine: Machine): void {
+    const { flow } = block;
+    if (flow === Flow.branch8 || flow === Flow.branch32) this.#branch(block);
+    else if (flow === Flow.jump) this.#jump(block, machine);
+    else if (flow === Flow.jump8 || flow === Flow.jump32) {
+      if (block.next.length === 0) this.#tailCall(this.#start + short.target);
+    } else if (block.leaves && flow === Flow.end) this.#note(this.#state.registers[RAX] ?? UNKNOWN);
+    else if (block.leaves) this.#noteCall(this.#start + block.end, this.#isOpen, true);
+    if (flow === Flow.branch8 || flow === Flow.branch32 || flow === Flow.jump) return;
+    for (const next of block.next) this.#deliver(next, this.#state, this.#isOpen);
+  }
+
+  #tailCall(target: number): void {
+    this.#noteCall(target, this.#isOpen, true);
+    const argument = this.#state.registers[RDI] ?? UNKNOWN;
+    this.#note(this.#around.summary(target, argument)?.value ?? UNKNOWN);
+  }
+
+  /** Notes what is returned. */
+  #note(value: Value): void {
+    if (!this.#recorded) return;
+    this.#hand(value);
+    const { returned, more } = this.recording;
+    for (const register of MORE_RESULTS) {
+      const other = this.#state.registers[register];
+      if (other?.asked === true) more.set(register, other);
+    }
+    const depends = this.#state.conditions.length > 0;
+    const kept = depends ? markAsked(value) : value;
+    if (this.#isOpen) returned.open = returned.open === undefined ? kept : join(returned.open, kept);
+    else returned.guarded = returned.guarded === undefined ? value : join(returned.guarded, value);
+  }
+
+  #branch(block: Block): void {
+    const [through, taken] = block.next;
+    const { flags } = this.#state;
+    // JRCXZ and its like are iced's: nothing is known of them.
+    const known = short.length > 0 && isConditional() ? holds(short.opcode & 15, flags) : undefined;
+    const asked = known === undefined && !isConditional() ? false : flags.asked;
+    const outside = taken === undefined ? this.#start + short.target : undefined;
+    if (!asked) {
+      if (known !== true && through !== undefined) this.#go(through, this.#isOpen);
+      if (known === false) return;
+      if (taken !== undefined) this.#go(taken, this.#isOpen);
+      else if (outside !== undefined) this.#noteCall(outside, this.#isOpen, true);
+      return;
+    }
+    this.recording.chooses = true;
+    this.#part(block, known === undefined ? undefined : known ? taken : through);
+    if (outside !== undefined) this.#noteCall(outside, this.#isOpen && known === true, true);
+  }
+
+  #go(next: number, open: boolean): void {
+    this.#deliver(next, this.#state, open);
+  }
+
+  /** Ways part by an answer: `chosen` is taken where it is no; undefined where that is not known. */
+  #part({ next, meets }: Block, chosen: number | undefined): void {
+    const conditions =
+      meets === undefined
+        ? [...new Set([...this.#state.conditions, -1])]
+        : [...new Set([...this.#state.conditions, meets])].toSorted((a, b) => a - b);
+    const { registers, stack, flags } = this.#state;
+    const parted = { registers, stack, ownsStack: false, flags, conditions };
+    for (const to of new Set(next)) {
+      const open = this.#isOpen && (to === chosen || to === meets);
+      this.#deliver(to, parted, open, to === meets && to !== chosen);
+    }
+    if (chosen !== undefined || !this.#isOpen || meets === undefined) return;
+    if (this.#resumes.has(meets)) return;
+    this.#resumes.add(meets);
+    const waiting = this.#guarded[meets];
+    if (waiting !== undefined) this.#deliver(meets, waiting, true, true);
+  }
+
+  #jump(block: Block, machine: Machine): void {
+    const place = fixedPlace(machine);
+    const value = computedTarget(machine);
+    if (block.next.length > 0) {
+      const offset = value.kind === "number" ? value.n - this.#start : undefined;
+      const chosen = block.next.find((i) => this.#blocks[i]?.start === offset);
+      if (value.asked) {
+        this.recording.chooses = true;
+        this.#part(block, chosen);
+      } else for (const next of block.next) this.#go(next, this.#isOpen);
+      return;
+    }
+    if (value.kind === "number" && this.#around.isCode(value.n)) {
+      this.#tailCall(value.n);
+      return;
+    }
+    const held = place === undefined ? undefined : this.#around.heldAt(place);
+    const argument = this.#state.registers[RDI] ?? UNKNOWN;
+    if (held !== undefined) this.#noteCall(held, this.#isOpen && !value.asked);
+    else if (this.#recorded) for (const given of this.#arguments(false).values()) this.#hand(given);
+    const summary = place === undefined ? undefined : this.#around.summaryAt(place, argument);
+    this.#note(summary?.value ?? UNKNOWN);
+  }
+}
+
+function isConditional(): boolean {
+  const { opcode } = short;
+  return (opcode >= 0x70 && opcode < 0x80) || (opcode >= 0x180 && opcode < 0x190);
+}
+
+/** The place that an indirect call or jump reads, where it is always the same. */
+function fixedPlace({ next }: Machine): number | undefined {
+  if (!short.memory || short.segment) return undefined;
+  if (short.base === RIP) return next + short.displacement;
+  if (short.base === NO_REGISTER && short.index === NO_REGISTER) return short.displacement;
+  return undefined;
+}
+
+function returnedOf({ open, guarded }: Recording["returned"]): Value {
+  if (open === undefined) return guarded === undefined ? UNKNOWN : unknown(true);
+  return guarded === undefined ? open : preferring(open, guarded);
+}
+
+/** `main` returns what it was told, or returns only where the answer was yes. */
+function refusesBy({ returned: { open, guarded }, chooses }: Recording): boolean {
+  if (open === undefined) return guarded !== undefined;
+  if (open.kind === "unknown") return open.asked && chooses;
+  return open.n !== 0 && open.asked;
+}
+
+/** What is read from the start of a table lies no further in it. */
+const NEAR = 128;
+
+/** Addresses that leave the function, or with which it does more than could be followed. */
+function noteTaken(recording: Recording, around: Surroundings): void {
+  const { taken, handed, indexed, named, loaded } = recording;
+  // A table's address stays in its register when something else is called.
+  for (const [address, open] of handed) {
+    if (!indexed.has(address)) taken.set(address, open || taken.get(address) === true);
+  }
+  for (const address of named) {
+    if (taken.has(address) || !around.isData(address)) continue;
+    if (!loaded.some((place) => place >= address && place < address + NEAR)) taken.set(address, true);
+  }
+}
+
+/** Undefined where it does not come to an end. */
+export function followFunction(
+  f: FunctionBytes,
+  start: number,
+  around: Surroundings,
+  parameters: ReadonlyMap<number, Value>,
+): Findings | undefined {
+  const decoder = new Decoder(64, f.bytes, DecoderOptions.None);
+  try {
+    const follower = new Follower(f, start, around, decoder);
+    if (!follower.run(parameters)) return undefined;
+    const { recording } = follower;
+    noteTaken(recording, around);
+    const { returned } = recording;
+    return { ...recording, returned: returnedOf(returned), refuses: refusesBy(recording) };
+  } finally {
+    decoder.free();
+  }
+}
+

@@ -1,0 +1,2 @@
+#include "corpus.h"
+int main(void) { narrow(); return done(); }

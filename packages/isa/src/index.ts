@@ -16,6 +16,7 @@ export {
   type Pool,
   type Reason,
 } from "./scan/judge.ts";
+export { printable } from "./image/entry.ts";
 export type { FeatureUse, FileScan, Question, Skipped } from "./scan/result.ts";
 export { scanAll, type Progress, type Scans } from "./scan/scan-all.ts";
 export type { Binary } from "./crash/binary.ts";

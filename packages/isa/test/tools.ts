@@ -33,3 +33,11 @@ export function temporaryDirectory(): string {
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
+
+/** Runs a program in a directory. */
+export function runIn(directory: string, command: string, args: readonly string[]): void {
+  const env = { ...process.env, PATH, LC_ALL: "C" };
+  const { status, stderr, error } = spawnSync(command, args, { cwd: directory, env });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${command}: ${stderr.toString()}`);
+}

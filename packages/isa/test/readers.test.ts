@@ -164,7 +164,7 @@ cp -r ${directory}/root/. %{buildroot}
 }
 
 for (const [image, tools, make] of IMAGES) {
-  test.runIf(tools.every(hasTool))(`${image} is read`, async () => {
+  test.runIf(tools.every((tool) => hasTool(tool)))(`${image} is read`, async () => {
     const directory = temporaryDirectory();
     tree(directory);
     make(directory);
@@ -176,18 +176,21 @@ for (const [image, tools, make] of IMAGES) {
     expect(await scanIn(directory, image)).toEqual({ files: Object.fromEntries(renamed), ...rest });
   });
 
-  test.runIf(tools.every(hasTool))(`${image}, cut short, is never all there`, async () => {
-    const directory = temporaryDirectory();
-    tree(directory);
-    make(directory);
-    const bytes = readFileSync(join(directory, image));
-    for (const share of [0.1, 0.5, 0.9]) {
-      writeFileSync(join(directory, image), bytes.subarray(0, Math.floor(bytes.length * share)));
-      const { files, unread } = await scanIn(directory, image);
-      const all = Object.keys(files).length === Object.keys(FOUND).length;
-      expect(all || unread.length > 0).toBe(true);
-    }
-  });
+  test.runIf(tools.every((tool) => hasTool(tool)))(
+    `${image}, cut short, is never all there`,
+    async () => {
+      const directory = temporaryDirectory();
+      tree(directory);
+      make(directory);
+      const bytes = readFileSync(join(directory, image));
+      for (const share of [0.1, 0.5, 0.9]) {
+        writeFileSync(join(directory, image), bytes.subarray(0, Math.floor(bytes.length * share)));
+        const { files, unread } = await scanIn(directory, image);
+        const all = Object.keys(files).length === Object.keys(FOUND).length;
+        expect(all || unread.length > 0).toBe(true);
+      }
+    },
+  );
 }
 
 const DISK_TOOLS = ["sfdisk", "mkfs.ext4", "debugfs", "qemu-img"];
@@ -213,7 +216,7 @@ function makeDisk(directory: string): void {
   at(4096 + 32768 + 4096, "noise");
 }
 
-test.runIf(DISK_TOOLS.every(hasTool))(
+test.runIf(DISK_TOOLS.every((tool) => hasTool(tool)))(
   "disks: each partition, as plain or as virtual ones",
   async () => {
     const directory = temporaryDirectory();
@@ -312,7 +315,7 @@ function makeImage(directory: string): void {
   umoci("repack", "--refresh-bundle", "--image", "image:it", "bundle");
 }
 
-test.runIf(CONTAINER_TOOLS.every(hasTool))(
+test.runIf(CONTAINER_TOOLS.every((tool) => hasTool(tool)))(
   "container images in every layout that skopeo writes",
   async () => {
     const directory = temporaryDirectory();

@@ -1,4 +1,4 @@
-/** The verb about binaries and images: what do they need? */
+/** Verbs about binaries and images: what do they need, and what narrows them? */
 import type { Command } from "commander";
 import type { SetExit } from "./arguments.ts";
 
@@ -21,5 +21,21 @@ export function addScanVerbs(program: Command, setExit: SetExit): void {
     .action(async (paths: string[], flags: object) => {
       const { runScan } = await import("../commands/scan.ts");
       setExit(await runScan(paths, flags));
+    });
+  program
+    .command("env")
+    .summary("environment variables that narrow libraries to a pool's CPU")
+    .description(
+      "For those whose orchestrator sets no CPU template: prints an environment file (systemd,\n" +
+        "docker --env-file) that keeps glibc, OpenSSL, OpenBLAS, NumPy, Go, Java and others from\n" +
+        "what not every node of the plan has. With --for, only what the programs there need; exit\n" +
+        "code 1 where something in them has no such variable.",
+    )
+    .requiredOption("--plan <path>", "the pool's plan, or its directory")
+    .option("--for <path>", "a program, directory or image to print them for")
+    .option("--json", "print the settings as JSON")
+    .action(async (flags: { plan: string }) => {
+      const { runEnv } = await import("../commands/env.ts");
+      setExit(await runEnv(flags));
     });
 }

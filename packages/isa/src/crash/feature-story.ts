@@ -4,6 +4,7 @@ import { otherBuild } from "./builds.ts";
 import { brokenPromises } from "./broken-promises.ts";
 import { diesAnywhere, type CodeUse } from "./code-use.ts";
 import type { Evidence, FeatureEvidence } from "./evidence.ts";
+import { settingsFor } from "../switches/narrow.ts";
 import { few, story, type Facts, type Story } from "./facts.ts";
 
 interface Telling extends Facts {
@@ -256,6 +257,16 @@ function builtStory(telling: Telling & { readonly use: CodeUse }): Story {
   });
 }
 
+/** For those who set no template: what keeps the libraries that asked from asking for this again. */
+function stopgap({ use, evidence }: Telling): string[] {
+  const known = (use?.asks ?? []).filter(({ kind }) => kind === "known").map(({ what }) => what);
+  const hidden = new Set(evidence.features.map(({ name }) => name));
+  return settingsFor(hidden, new Set(known)).map(({ dispatcher, variable, value, reference }) => {
+    const how = variable === undefined ? value : `${variable}=${value}`;
+    return `Where nothing sets a template, start it with ${how} before the snapshot: it narrows ${dispatcher} (${reference}).`;
+  });
+}
+
 export function featureStory(facts: Facts): Story {
   const { evidence } = facts;
   if (evidence === undefined) return story({});
@@ -275,5 +286,9 @@ export function featureStory(facts: Facts): Story {
   if (use !== undefined && diesAnywhere(use)) return builtStory({ ...telling, use });
   if (evidence.promised === "no") return notPromisedStory(telling);
   const told = evidence.promised === "yes" ? promisedStory(telling) : likelyStory(telling);
-  return { ...told, happened: [...told.happened, ...askedBy(facts)] };
+  return {
+    ...told,
+    happened: [...told.happened, ...askedBy(facts)],
+    forGood: [...told.forGood, ...stopgap(telling)],
+  };
 }

@@ -1,5 +1,5 @@
 /** `evenkeel scan` as a user runs it. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -12,6 +12,10 @@ const NEEDY = makeElf(AVX512_CODE).bytes;
 /** vpshldvd %zmm1, %zmm2, %zmm3; ret: AVX512_VBMI2 */
 const VBMI2 = makeElf(Buffer.from("62f26d4871d9c3", "hex")).bytes;
 const PLAIN = makeElf(PLAIN_CODE).bytes;
+/** A program of 32 bits: x86-64 machines run it too. */
+const OLD = Buffer.from(PLAIN);
+OLD[4] = 1;
+OLD.writeUInt16LE(3, 18);
 
 function tree(files: Readonly<Record<string, Buffer>>): string {
   const directory = temporaryDirectory();
@@ -91,6 +95,53 @@ test("an image that is cut short is exit code 2, and what was read is shown", ()
   expect(status).toBe(2);
   expect(stdout).toContain("it.tar!/a");
   expect(stdout.replaceAll(/\s+/g, " ")).toContain("cut short");
+});
+
+test("what was not read is unknown: counted first, exit code 1 in a pool, and may be allowed", () => {
+  const path = tree({ plain: PLAIN, old: OLD });
+  const inPool = evenkeel(["scan", path, "--node", CLX]);
+  expect(inPool.status).toBe(1);
+  expect(inPool.stdout.split("\n").slice(0, 2)).toEqual([
+    "Unknown: 1 thing was not read, or not to the end.",
+    "1 file with 1 KiB of machine code; 0 can use more than every x86-64 CPU has.",
+  ]);
+  expect(inPool.stdout.replaceAll(/\s+/g, " ")).toContain(
+    "old: made for x86 (32 bits), which is not read",
+  );
+  expect(evenkeel(["scan", path]).status).toBe(2);
+  expect(evenkeel(["scan", path, "--node", CLX, "--allow-unread"]).status).toBe(0);
+  const { unread } = JSON.parse(evenkeel(["scan", path, "--json"]).stdout);
+  expect(unread).toEqual([
+    { name: join(path, "old"), reason: "made for x86 (32 bits), which is not read" },
+  ]);
+});
+
+test("where nothing at all was read, exit code 2", () => {
+  const path = join(temporaryDirectory(), "it");
+  for (const bytes of ["vhdxfile", "what is this?", "hsqs"]) {
+    writeFileSync(path, Buffer.concat([Buffer.from(bytes), Buffer.alloc(4096)]));
+    expect(evenkeel(["scan", path, "--node", CLX]).status).toBe(2);
+  }
+});
+
+test("a tool that is missing is named, with its package", () => {
+  const path = join(temporaryDirectory(), "it.squashfs");
+  writeFileSync(path, Buffer.concat([Buffer.from("hsqs"), Buffer.alloc(4096)]));
+  const bin = join(ROOT, "packages/cli/bin/evenkeel.js");
+  const env = { ...process.env, PATH: "/nonexistent" };
+  const { status, stdout } = spawnSync(process.execPath, [bin, "scan", path], { env });
+  expect(status).toBe(2);
+  expect(stdout.toString().replaceAll(/\s+/g, " ")).toContain(
+    "squashfs is read with unsquashfs: install squashfs-tools",
+  );
+});
+
+test("symbols and names of files steer no terminal", () => {
+  const named = makeElf(AVX512_CODE, AVX512_CODE.length, "f\u001b[2J").bytes;
+  const { stdout } = evenkeel(["scan", tree({ "a\u001b[31mb": named, plain: PLAIN })]);
+  expect(stdout).toContain("f\\x1b[2J");
+  expect(stdout).toContain("a\\x1b[31mb");
+  expect(stdout).not.toContain("\u001b");
 });
 
 test("a path that is not there is an error", () => {

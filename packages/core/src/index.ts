@@ -96,6 +96,7 @@ export { readProfileHeader } from "./read/profile.ts";
 export { GROUP_ORDER, UNCOUNTED_GROUPS } from "./tables/groups.ts";
 export type { CpuidField, MsrField } from "./tables/field.ts";
 export { CPUID_FIELDS, cpuidFields, fieldByName, fieldInfo } from "./tables/lookup.ts";
+export { fieldByForeignName } from "./tables/names.ts";
 export { applyTemplate } from "./template/apply.ts";
 export { LEVELS, levelOf } from "./tables/levels.ts";
 export { decodeSignature, formatFms } from "./tables/models.ts";

@@ -16,7 +16,9 @@ export {
   type Pool,
   type Reason,
 } from "./scan/judge.ts";
+export { printable } from "./image/entry.ts";
 export type { FeatureUse, FileScan, Question, Skipped } from "./scan/result.ts";
+export { narrowingFor, settingsFor, type Narrowing, type Setting } from "./switches/narrow.ts";
 export { scanAll, type Progress, type Scans } from "./scan/scan-all.ts";
 export type { Binary } from "./crash/binary.ts";
 export type { Cause } from "./crash/cause.ts";

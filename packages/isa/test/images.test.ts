@@ -13,29 +13,9 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { DEFAULT_LIMITS } from "../src/image/limits.ts";
-import { scanAll, type ScanAllOptions } from "../src/scan/scan-all.ts";
 import { cpioOf, tarOf, type TarEntry } from "./make-archive.ts";
-import { AVX512_CODE, makeElf, PLAIN_CODE } from "./make-elf.ts";
+import { NEEDY, PLAIN, scanIn } from "./scan-in.ts";
 import { hasTool, run, temporaryDirectory } from "./tools.ts";
-
-const NEEDY = makeElf(AVX512_CODE).bytes;
-const PLAIN = makeElf(PLAIN_CODE).bytes;
-
-/** Names relative to the directory, and what each can use; `temporary` stays empty. */
-async function scanIn(directory: string, path: string, options: ScanAllOptions = {}) {
-  const temporary = join(directory, "temporary");
-  mkdirSync(temporary, { recursive: true });
-  const scans = await scanAll([join(directory, path)], { threads: 0, temporary, ...options });
-  expect(readdirSync(temporary)).toEqual([]);
-  const short = (name: string) => name.slice(directory.length + 1);
-  return {
-    files: Object.fromEntries(
-      scans.files.map(({ name, features }) => [short(name), features.map((f) => f.feature).join()]),
-    ),
-    skipped: scans.skipped.map(({ name, reason }) => `${short(name)}: ${reason}`),
-    damaged: scans.damaged.length,
-  };
-}
 
 const TREE: readonly TarEntry[] = [
   { path: "./", type: "5" },
@@ -57,7 +37,7 @@ test("a directory tree: links are not followed, a file is scanned once", async (
   expect(await scanIn(directory, "tree")).toEqual({
     files: { "tree/needy": "AVX512F" },
     skipped: [],
-    damaged: 0,
+    unread: [],
   });
 });
 
@@ -88,7 +68,7 @@ test.each([
 ])("%s", async (_name, file, bytes) => {
   const directory = temporaryDirectory();
   writeFileSync(join(directory, file), bytes);
-  expect(await scanIn(directory, file)).toEqual({ files: under(file), skipped: [], damaged: 0 });
+  expect(await scanIn(directory, file)).toEqual({ files: under(file), skipped: [], unread: [] });
 });
 
 test.runIf(hasTool("mkfs.ext4") && hasTool("debugfs"))("an ext4 image", async () => {
@@ -99,14 +79,17 @@ test.runIf(hasTool("mkfs.ext4") && hasTool("debugfs"))("an ext4 image", async ()
   writeFileSync(join(root, "plain"), PLAIN);
   writeFileSync(join(root, "a name\twith things"), PLAIN);
   run("mkfs.ext4", ["-q", "-d", join(directory, "root"), join(directory, "it.ext4"), "8M"]);
-  const { files, damaged } = await scanIn(directory, "it.ext4");
-  expect(damaged).toBe(0);
+  const { files, unread } = await scanIn(directory, "it.ext4");
+  expect(unread).toEqual([]);
   expect(files).toEqual({
     ...under("it.ext4"),
     "it.ext4!/usr/bin/a name\\x09with things": "",
   });
   truncateSync(join(directory, "it.ext4"), 64 * 1024);
-  expect(await scanIn(directory, "it.ext4")).toMatchObject({ files: {}, damaged: 1 });
+  expect(await scanIn(directory, "it.ext4")).toMatchObject({
+    files: {},
+    unread: [expect.stringContaining("it.ext4")],
+  });
 });
 
 function blob(entries: Map<string, Buffer>, bytes: Buffer): string {
@@ -165,48 +148,81 @@ test("a container image is what its layers leave of one another", async () => {
     const expected = Object.fromEntries(
       Object.entries(IMAGE).map(([path, features]) => [`${name}!/${path}`, features]),
     );
-    expect(await scanIn(directory, name)).toEqual({ files: expected, skipped: [], damaged: 0 });
+    expect(await scanIn(directory, name)).toEqual({ files: expected, skipped: [], unread: [] });
   }
 });
 
-test("what docker save writes is an image too", async () => {
-  const directory = temporaryDirectory();
-  const manifest = [{ RepoTags: ["it:latest"], Layers: ["a/layer.tar", "b/layer.tar"] }];
-  const tar = tarOf([
-    { path: "a/layer.tar", bytes: LAYERS[0] ?? PLAIN },
-    { path: "b/layer.tar", bytes: LAYERS[1] ?? PLAIN },
+/** A `docker save` archive: layers by these names, the lowest first. */
+function saved(names: readonly string[], ...extra: readonly TarEntry[]): Buffer {
+  const manifest = [{ Config: "config.json", RepoTags: ["it:latest"], Layers: names }];
+  return tarOf([
+    ...names.map((path, i) => ({ path, bytes: LAYERS[i] ?? PLAIN })),
+    ...extra,
     { path: "manifest.json", bytes: Buffer.from(JSON.stringify(manifest)) },
   ]);
-  writeFileSync(join(directory, `saved.tar`), tar);
-  const { files } = await scanIn(directory, "saved.tar");
-  // Old archives begin with a layer's directory, named by its 64 digits; this one does not.
-  expect(Object.keys(files)).toEqual([]);
-  const id = "0".repeat(64);
-  const old = [{ RepoTags: ["it:latest"], Layers: [`${id}/layer.tar`] }];
-  writeFileSync(
-    join(directory, "saved.tar"),
-    tarOf([
-      { path: `${id}/layer.tar`, bytes: LAYERS[1] ?? PLAIN },
-      { path: "manifest.json", bytes: Buffer.from(JSON.stringify(old)) },
-    ]),
-  );
-  expect(Object.keys((await scanIn(directory, "saved.tar")).files)).toEqual([
-    "saved.tar!/opt/hidden/two",
-    "saved.tar!/usr/bin/replaced",
+}
+
+const ID = "0123456789abcdef".repeat(4);
+
+test.each([
+  ["docker's of old", [`${ID}/layer.tar`, `1${ID.slice(1)}/layer.tar`]],
+  ["podman's and skopeo's", [`${ID}.tar`, `1${ID.slice(1)}.tar`]],
+  ["kaniko's", [`${ID}.tar.gz`, `1${ID.slice(1)}.tar.gz`]],
+  ["anybody's", ["a/layer.tar", "b/layer.tar"]],
+])("what docker save writes is an image: %s", async (_name, layers) => {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, "saved.tar"), saved(layers));
+  writeFileSync(join(directory, "saved.tgz"), gzipSync(saved(layers)));
+  for (const file of ["saved.tar", "saved.tgz"]) {
+    const expected = Object.entries(IMAGE).map(([path, uses]) => [`${file}!/${path}`, uses]);
+    const scanned = await scanIn(directory, file);
+    expect(scanned).toEqual({ files: Object.fromEntries(expected), skipped: [], unread: [] });
+  }
+});
+
+test("a layer may be a link to another in the archive, and to nothing outside of it", async () => {
+  const directory = temporaryDirectory();
+  const manifest = [{ Config: "c.json", Layers: ["b/layer.tar", "c/layer.tar", "d/layer.tar"] }];
+  const tar = tarOf([
+    { path: "a/layer.tar", bytes: LAYERS[1] ?? PLAIN },
+    { path: "b/layer.tar", type: "2", link: "../a/layer.tar" },
+    { path: "c/layer.tar", type: "2", link: "../../../../etc/passwd" },
+    { path: "d/layer.tar", type: "2", link: "layer.tar" },
+    { path: "manifest.json", bytes: Buffer.from(JSON.stringify(manifest)) },
   ]);
+  writeFileSync(join(directory, "saved.tar"), tar);
+  const { files, unread } = await scanIn(directory, "saved.tar");
+  expect(Object.keys(files)).toEqual(["saved.tar!/opt/hidden/two", "saved.tar!/usr/bin/replaced"]);
+  expect(unread.toSorted()).toEqual([
+    "saved.tar: its layer c/layer.tar is missing",
+    "saved.tar: its layer d/layer.tar is missing",
+  ]);
+});
+
+test.each([
+  ["a web application's", { name: "it", icons: [] }],
+  ["a browser extension's", { manifest_version: 3, name: "it" }],
+  ["a list", ["a", "b"]],
+])("a directory with %s manifest.json is no image", async (_name, manifest) => {
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, "app"));
+  writeFileSync(join(directory, "app/manifest.json"), JSON.stringify(manifest));
+  writeFileSync(join(directory, "app/needy"), NEEDY);
+  const expected = { files: { "app/needy": "AVX512F" }, skipped: [], unread: [] };
+  expect(await scanIn(directory, "app")).toEqual(expected);
 });
 
 test("manifests cannot lead outside the image", async () => {
   const directory = temporaryDirectory();
   writeFileSync(join(directory, "secret"), tarOf([{ path: "stolen", bytes: PLAIN }]));
-  const manifest = [{ RepoTags: [], Layers: ["../secret", "/etc/passwd"] }];
+  const manifest = [{ Config: "c.json", RepoTags: [], Layers: ["../secret", "/etc/passwd"] }];
   writeLayout(
     join(directory, "image"),
     new Map([["manifest.json", Buffer.from(JSON.stringify(manifest))]]),
   );
-  const { files, skipped } = await scanIn(directory, "image");
+  const { files, unread } = await scanIn(directory, "image");
   expect(files).toEqual({});
-  expect(skipped.toSorted()).toEqual([
+  expect(unread.toSorted()).toEqual([
     "image: its layer ../secret is missing",
     "image: its layer /etc/passwd is missing",
   ]);
@@ -217,7 +233,7 @@ test("manifests cannot lead outside the image", async () => {
     Buffer.from(JSON.stringify({ manifests: [{ digest: "sha256:../../x" }] })),
   );
   writeLayout(join(directory, "loop"), loop);
-  expect((await scanIn(directory, "loop")).skipped).toEqual(["loop: no digest: sha256:../../x"]);
+  expect((await scanIn(directory, "loop")).unread).toEqual(["loop: no digest: sha256:../../x"]);
   expect(digest).toMatch(/^sha256:/);
 });
 
@@ -258,13 +274,13 @@ test("a bomb is refused by its ratio, by its size and by its number of entries",
   const scan = (limits: object) =>
     scanIn(directory, "it.tgz", { limits: { ...DEFAULT_LIMITS, ...limits } });
   const ratio = await scan({ free: 1024 * 1024 });
-  expect(ratio).toMatchObject({ damaged: 1, files: { "it.tgz!/first": "AVX512F" } });
-  expect(ratio.skipped).toEqual(["it.tgz: expands to more than 200 times its size"]);
-  expect((await scan({ expanded: 1024 * 1024 })).skipped).toEqual([
+  expect(ratio.files).toEqual({ "it.tgz!/first": "AVX512F" });
+  expect(ratio.unread).toEqual(["it.tgz: expands to more than 200 times its size"]);
+  expect((await scan({ expanded: 1024 * 1024 })).unread).toEqual([
     "it.tgz: expands to more than 1 MiB",
   ]);
-  expect((await scan({ entries: 0 })).skipped).toEqual(["it.tgz: more than 0 entries"]);
-  expect((await scan({})).damaged).toBe(0);
+  expect((await scan({ entries: 0 })).unread).toEqual(["it.tgz: more than 0 entries"]);
+  expect((await scan({})).unread).toEqual([]);
 });
 
 test("an archive that is cut short gives what is before the cut, and says so", async () => {
@@ -277,21 +293,21 @@ test("an archive that is cut short gives what is before the cut, and says so", a
   ] as const) {
     for (const share of [0.2, 0.4, 0.6, 0.8, 0.95]) {
       writeFileSync(join(directory, file), bytes.subarray(0, Math.floor(bytes.length * share)));
-      const { damaged, files } = await scanIn(directory, file);
+      const { unread, files } = await scanIn(directory, file);
       // What is cut off may be nothing but padding, or no machine code.
       const missing = Object.keys(files).length < 2;
-      expect(missing && damaged === 0).toBe(false);
+      expect(missing && unread.length === 0).toBe(false);
       cut += missing ? 1 : 0;
     }
   }
   expect(cut).toBeGreaterThan(6);
 });
 
-test("a folder of machine code that is none is no error", async () => {
+test("a named file that is nothing that is known was not read", async () => {
   const directory = temporaryDirectory();
   writeFileSync(join(directory, "text"), readFileSync(new URL(import.meta.url)));
   expect(await scanIn(directory, "text")).toMatchObject({
     files: {},
-    skipped: ["text: neither machine code nor an image that can be read"],
+    unread: ["text: neither machine code nor an image that can be read"],
   });
 });

@@ -54,10 +54,10 @@ function putHeader(bytes: Buffer, entry: number, sections: number): void {
   bytes.writeUInt16LE(4, 62);
 }
 
-/** A program whose one function `f`, at the entry point, consists of the first `size` bytes. */
-export function makeElf(code: Buffer, size = code.length): Made {
+/** A program whose one function, at the entry point, consists of the first `size` bytes. */
+export function makeElf(code: Buffer, size = code.length, name = "f"): Made {
   const names = Buffer.from("\0.text\0.symtab\0.strtab\0.shstrtab\0", "latin1");
-  const strings = Buffer.from("\0f\0", "latin1");
+  const strings = Buffer.from(`\0${name}\0`, "latin1");
   const text = HEADER + PROGRAM_HEADER;
   const symbols = text + code.length;
   const strtab = symbols + 48;

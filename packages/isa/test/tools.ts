@@ -7,7 +7,7 @@ import { onTestFinished } from "vitest";
 
 const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
 
-/** Whether a program is there; under CI it must be, unless it is one that CI does without. */
+/** Whether a program is there; under CI it must be, unless CI does not install it. */
 export function hasTool(name: string, required = true): boolean {
   const found = PATH.split(":").some((directory) => existsSync(join(directory, name)));
   if (found) return true;
@@ -32,4 +32,12 @@ export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-test-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
+}
+
+/** Runs a program in a directory. */
+export function runIn(directory: string, command: string, args: readonly string[]): void {
+  const env = { ...process.env, PATH, LC_ALL: "C" };
+  const { status, stderr, error } = spawnSync(command, args, { cwd: directory, env });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${command}: ${stderr.toString()}`);
 }

@@ -39,7 +39,7 @@ export function runExplain(file: string | undefined, flags: ExplainFlags): numbe
   const text = flags.json === true ? prettyJson(explanation) : explainReport(explanation, context);
   process.stdout.write(text);
   return explanation.crashes.every(
-    ({ instruction, missing }) => instruction || missing.length === 0,
+    ({ instruction, evidence, missing }) => instruction || evidence || missing.length === 0,
   )
     ? 0
     : 1;

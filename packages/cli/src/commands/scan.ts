@@ -8,15 +8,22 @@ import { progressLine } from "../output/progress.ts";
 import { scanReport } from "../render/scan.ts";
 
 export interface ScanFlags extends PoolFlags {
+  readonly allowUnread?: boolean;
   readonly details?: boolean;
   readonly json?: boolean;
 }
 
 const HARMLESS: ReadonlySet<FileJudgement["outcome"]> = new Set(["fine", "loses speed"]);
 
-function exitCode({ damaged }: Scans, judgements: readonly FileJudgement[] | undefined): number {
+/** What was not read is unknown, and unknown is not fine. */
+function exitCode(
+  { files, unread }: Scans,
+  judgements: readonly FileJudgement[] | undefined,
+  allowUnread: boolean,
+): number {
   if (judgements?.some(({ outcome }) => !HARMLESS.has(outcome)) === true) return 1;
-  return damaged.length > 0 ? 2 : 0;
+  if (unread.length === 0 || allowUnread) return 0;
+  return judgements === undefined || files.length === 0 ? 2 : 1;
 }
 
 export async function runScan(paths: readonly string[], flags: ScanFlags): Promise<number> {
@@ -32,5 +39,5 @@ export async function runScan(paths: readonly string[], flags: ScanFlags): Promi
       ? prettyJson({ ...scans, ...(judgements === undefined ? {} : { members, judgements }) })
       : scanReport(scans, pool, judgements, flags.details === true);
   process.stdout.write(text);
-  return exitCode(scans, judgements);
+  return exitCode(scans, judgements, flags.allowUnread === true);
 }

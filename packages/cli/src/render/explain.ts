@@ -57,9 +57,12 @@ function controls({ enablement }: ExplainedCrash): string {
 function needLines(explained: ExplainedCrash): string[] {
   const { evidence, crash } = explained;
   if (evidence === undefined) return [];
-  const features = evidence.features.map(
-    ({ name, title: t, address }) => `${name} (${t}), ${address}`,
-  );
+  const { features: needed } = evidence;
+  // A level has too many for a line each; --json has their addresses.
+  const features =
+    explained.cause === "refused" && needed.length > 3
+      ? [needed.map(({ name }) => name).join(", ")]
+      : needed.map(({ name, title: t, address }) => `${name} (${t}), ${address}`);
   const on = controls(explained);
   const was = crash.xcr0 === undefined ? "" : `; XCR0 was ${crash.xcr0}`;
   return [

@@ -1,5 +1,5 @@
 /** One scanned file as a person reads it: facts, what they mean in the pool, features. */
-import { plainName, type FeatureUse, type FileJudgement } from "@evenkeel/isa";
+import { plainName, printable, type FeatureUse, type FileJudgement } from "@evenkeel/isa";
 import type { FileScan, Pool, Reason } from "@evenkeel/isa";
 import { heading, labelled, paragraph, table, terminalWidth } from "./layout.ts";
 
@@ -43,7 +43,8 @@ function codeText({ code }: FileScan): string {
 function exampleText({ examples }: FeatureUse): string {
   const [example] = examples;
   if (example === undefined) return "";
-  return (example.path ?? [example.name]).map(plainName).join(" → ");
+  // Symbols are the file's, and may be hostile.
+  return printable((example.path ?? [example.name]).map(plainName).join(" → "));
 }
 
 function featureTable(features: readonly FeatureUse[]): string[] {
@@ -133,7 +134,7 @@ export function fileLines(
     "",
     heading(file.name),
     ...paragraph(`${facts.join("; ")}.`, 2),
-    ...file.problems.flatMap(({ message }) => paragraph(`damaged: ${message}`, 2)),
+    ...file.problems.flatMap(({ message }) => paragraph(`damaged: ${printable(message)}`, 2)),
     ...(pool === undefined || judgement === undefined ? [] : reasonLines(judgement.reasons, pool)),
     ...(features.length === 0 ? [] : ["", ...featureTable(features)]),
   ];

@@ -1,7 +1,7 @@
 /** Scans as a person reads them: a row per file, those that need attention, and what to do. */
 import { levelOf } from "@evenkeel/core";
 import { OUTCOMES, type FileJudgement, type FileScan, type Outcome } from "@evenkeel/isa";
-import type { Pool, Scans } from "@evenkeel/isa";
+import type { Pool, Scans, Skipped } from "@evenkeel/isa";
 import { heading, paragraph, plural, table, terminalWidth } from "./layout.ts";
 import { believed, fileLines, sizeText, type Line } from "./scan-file.ts";
 
@@ -55,8 +55,13 @@ function shareText(bytes: number, unread: number): string {
   return `${Math.min(percent, 99.9).toFixed(1)}%`;
 }
 
-function summary({ files, skipped }: Scans): string {
-  if (files.length === 0) return `No machine code was scanned; ${skipped.length} skipped.`;
+function asideText({ skipped }: Scans): string {
+  return skipped.length > 0 ? `; ${skipped.length} set aside` : "";
+}
+
+function summary(scans: Scans): string {
+  const { files } = scans;
+  if (files.length === 0) return `No machine code was found${asideText(scans)}.`;
   const bytes = files.reduce((n, { code }) => n + code.bytes, 0);
   const unread = files.reduce((n, { code }) => n + code.unread, 0);
   const needing = files.filter((file) => believed(file).length > 0).length;
@@ -64,7 +69,7 @@ function summary({ files, skipped }: Scans): string {
     `${plural(files.length, "file")} with ${sizeText(bytes)} of machine code, ${shareText(bytes, unread)} of it read`,
     `${needing} can use more than every x86-64 CPU has`,
   ];
-  return `${parts.join("; ")}${skipped.length > 0 ? `; ${skipped.length} skipped` : ""}.`;
+  return `${parts.join("; ")}${asideText(scans)}.`;
 }
 
 const ADVICE: Readonly<Partial<Record<Outcome, string>>> = {
@@ -103,16 +108,23 @@ function adviceLines(judgements: readonly FileJudgement[], pool: Pool): string[]
   return ["", heading("What to do"), ...lines.flatMap((line) => paragraph(line, 2))];
 }
 
-function skippedLines({ skipped }: Scans, details: boolean): string[] {
-  if (skipped.length === 0) return [];
-  const shown = details ? skipped : skipped.slice(0, 5);
-  const more = skipped.length - shown.length;
+function asideLines(title: string, files: readonly Skipped[], details: boolean): string[] {
+  if (files.length === 0) return [];
+  const shown = details ? files : files.slice(0, 5);
+  const more = files.length - shown.length;
   return [
     "",
-    heading("Skipped"),
+    heading(title),
     ...shown.flatMap(({ name, reason }) => paragraph(`${name}: ${reason}`, 2)),
     ...(more > 0 ? [`  … and ${more} more (--details)`] : []),
   ];
+}
+
+/** First of all: without it, what follows would look like the whole answer. */
+function unreadLines({ unread }: Scans): string[] {
+  if (unread.length === 0) return [];
+  const what = unread.length === 1 ? "1 thing was" : `${unread.length} things were`;
+  return paragraph(`Unknown: ${what} not read, or not to the end.`, 0);
 }
 
 /** Files shown in full without being asked for. */
@@ -139,10 +151,12 @@ export function scanReport(
       details || believed(file).length > 0 || (judgement?.reasons.length ?? 0) > 0,
   );
   return [
+    ...unreadLines(scans),
     ...paragraph(summary(scans), 0),
+    ...asideLines("Not read", scans.unread, details),
     ...(listed.length > 1 ? ["", ...verdictTable(listed, judgements !== undefined)] : []),
     ...inFull(listed, details).flatMap((line) => fileLines(line, pool, details)),
-    ...skippedLines(scans, details),
+    ...asideLines("Set aside", scans.skipped, details),
     ...(pool === undefined || judgements === undefined ? [] : adviceLines(judgements, pool)),
     "",
   ].join("\n");

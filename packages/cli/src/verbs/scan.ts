@@ -1,4 +1,4 @@
-/** The verb about binaries and images: what do they need? */
+/** Verbs about binaries and images: what do they need, and what narrows them? */
 import type { Command } from "commander";
 import type { SetExit } from "./arguments.ts";
 
@@ -8,16 +8,34 @@ export function addScanVerbs(program: Command, setExit: SetExit): void {
     .summary("which CPU features does this binary, directory or image need?")
     .description(
       "Reads machine code: executables, libraries, static archives, directories, container\n" +
-        "images (OCI, docker save), tar archives, ext4 images and initramfs. With a pool, says\n" +
-        "what each file does there; exit code 0 only if all are fine or lose nothing but speed.",
+        "images, packages (deb, rpm, wheels, JARs), archives, file systems, disks, initramfs.\n" +
+        "With a pool, says what each file does there; exit code 0 only if all are fine or lose\n" +
+        "nothing but speed, and everything was read; 2 where nothing could be read.",
     )
     .argument("<path...>", "files, directories and images")
     .option("--plan <path>", "judge in guests of this plan")
     .option("--node <profile...>", "judge in guests without a template on these nodes")
+    .option("--allow-unread", "do not fail where something could not be read")
     .option("--details", "every feature of every file")
     .option("--json", "print files, features and judgements as JSON")
     .action(async (paths: string[], flags: object) => {
       const { runScan } = await import("../commands/scan.ts");
       setExit(await runScan(paths, flags));
+    });
+  program
+    .command("env")
+    .summary("environment variables that narrow libraries to a pool's CPU")
+    .description(
+      "For those whose orchestrator sets no CPU template: prints an environment file (systemd,\n" +
+        "docker --env-file) that keeps glibc, OpenSSL, OpenBLAS, NumPy, Go, Java and others from\n" +
+        "what not every node of the plan has. With --for, only what the programs there need; exit\n" +
+        "code 1 where something in them has no such variable.",
+    )
+    .requiredOption("--plan <path>", "the pool's plan, or its directory")
+    .option("--for <path>", "a program, directory or image to print them for")
+    .option("--json", "print the settings as JSON")
+    .action(async (flags: { plan: string }) => {
+      const { runEnv } = await import("../commands/env.ts");
+      setExit(await runEnv(flags));
     });
 }

@@ -11,6 +11,8 @@ const MOST_BYTES = 4096;
 export function parseByteDump(text: string): { bytes: Buffer; marked: boolean } | undefined {
   const tokens = text
     .trim()
+    // Go prints `0x4` for a byte below 16.
+    .replaceAll(/0x([0-9a-f])(?![0-9a-f])/gi, " 0$1")
     .replaceAll(/\\x|0x/gi, " ")
     .split(/[\s,;]+/)
     .filter((token) => token !== "");

@@ -21,6 +21,8 @@ import type { CrashSite } from "./site.ts";
  * - `not-code`: no instruction: data, garbage, or a jump to the wrong place
  * - `newer`: an encoding of extensions that are newer than the decoder
  * - `cut-short`: the bytes end before the instruction does
+ * - `other-build`: the file that was given is not the one that ran
+ * - `refused`: the program or the loader said which features it misses, and ended
  * - `sent`: the signal was sent by a process
  * - `no-bytes`: the report does not have the bytes, and nothing given does
  * - `other-fault`: not an invalid opcode
@@ -41,6 +43,8 @@ export type Cause =
   | "not-code"
   | "newer"
   | "cut-short"
+  | "other-build"
+  | "refused"
   | "sent"
   | "no-bytes"
   | "other-fault"
@@ -50,6 +54,7 @@ const CPU_PROBLEMS: ReadonlySet<Cause> = new Set([
   "missing-feature",
   "needs-feature",
   "not-promised",
+  "refused",
 ]);
 const UNDECIDED: ReadonlySet<Cause> = new Set([
   "aarch64",
@@ -57,6 +62,7 @@ const UNDECIDED: ReadonlySet<Cause> = new Set([
   "newer",
   "no-bytes",
   "not-enabled",
+  "other-build",
 ]);
 
 /** Whether a cause is about what CPUs have: the one problem of this project. */
@@ -113,6 +119,22 @@ function undecodable(bytes: Uint8Array, located: Located | undefined): Cause {
   return newerExtension(bytes) === undefined ? "not-code" : "newer";
 }
 
+/** Whether it died of an instruction that needs a feature: then it matters who asked for it. */
+export function isFeatureCause(cause: Cause): boolean {
+  return CPU_PROBLEMS.has(cause) && cause !== "refused";
+}
+
+/** Causes that bytes read from a file rule out: then the file is not the one that ran. */
+const NO_END: ReadonlySet<Cause> = new Set(["every-cpu", "cannot-fault"]);
+
+/**
+ * Whether the bytes of a file that was given are no plausible end of the crash. The report's own
+ * bytes, and those of a file with the build id that the report names, are what they are.
+ */
+export function isOtherBuild(cause: Cause, { doubts }: Located): boolean {
+  return NO_END.has(cause) || (cause === "not-code" && doubts.length > 0);
+}
+
 export function causeOf(
   site: CrashSite,
   bytes: Buffer | undefined,
@@ -122,12 +144,13 @@ export function causeOf(
   diedOn?: string,
 ): Cause {
   if (site.arch === "aarch64") return "aarch64";
+  if (site.fault === "refused") return "refused";
   if (site.signalCode !== undefined && site.signalCode <= 0) return "sent";
   if (site.fault === "breakpoint") return "breakpoint";
   if (site.fault !== "invalid-opcode") return "other-fault";
-  if (bytes === undefined || decoded === undefined) return "no-bytes";
+  if (decoded === undefined) return "no-bytes";
   if (decoded === "cut-short") return "cut-short";
-  if (decoded === "invalid") return undecodable(bytes, located);
+  if (decoded === "invalid") return undecodable(bytes ?? Buffer.alloc(0), located);
   if (TRAPS.has(decoded.mnemonic)) return "deliberate";
   if (BREAKPOINTS.has(decoded.mnemonic)) return "breakpoint";
   const { requirements } = decoded;

@@ -8,12 +8,14 @@ import { bytesOf, type ByteSource } from "../elf/bytes.ts";
 import { attempt, bytesAtAddress, readElf, type ElfFile } from "../elf/file.ts";
 import { readNotes, type ElfNote } from "../elf/notes.ts";
 import { addressAt, addressOf, textAt } from "../elf/numbers.ts";
+import { PT_LOAD } from "../elf/tables.ts";
 import { IsaError } from "../errors.ts";
 import { buildIdOf } from "./binary.ts";
 import { mappingOf, siteOf, type CrashSite, type Fault } from "./site.ts";
 
 const NT_PRSTATUS = 1;
 const NT_PRPSINFO = 3;
+const NT_AUXV = 6;
 const NT_X86_XSTATE = 0x202;
 const NT_FILE = 0x4649_4c45;
 const NT_SIGINFO = 0x5349_4749;
@@ -95,6 +97,39 @@ function buildIdIn(core: ElfFile, file: MappedFile, files: readonly MappedFile[]
   return attempt([], () => buildIdOf(readElf(bytesOf(page))), undefined);
 }
 
+/** getauxval(3): the address of the program's own headers. */
+const AT_PHDR = 3n;
+
+function auxiliary(note: ElfNote | undefined, type: bigint): number | undefined {
+  const { bytes = Buffer.alloc(0) } = note ?? {};
+  for (let at = 0; at + 16 <= bytes.length; at += 16) {
+    if (bytes.readBigUInt64LE(at) === type) return addressOf(bytes.readBigUInt64LE(at + 8));
+  }
+  return undefined;
+}
+
+/**
+ * The program itself, in cores that do not list files, such as those of QEMU's user emulation: it
+ * lies from its headers on, without a gap.
+ */
+function programIn(core: ElfFile, notes: readonly ElfNote[], name: string, ip: number) {
+  const headers = auxiliary(
+    notes.find(({ type }) => type === NT_AUXV),
+    AT_PHDR,
+  );
+  const loads = core.segments
+    .filter(({ type, memorySize }) => type === PT_LOAD && memorySize > 0)
+    .toSorted((a, b) => a.address - b.address);
+  const first = loads.findIndex(
+    (s) => headers !== undefined && headers >= s.address && headers < s.address + s.memorySize,
+  );
+  const start = loads[first]?.address;
+  if (first === -1 || start === undefined) return undefined;
+  let end = start;
+  for (const s of loads.slice(first)) if (s.address === end) end += s.memorySize;
+  return ip >= start && ip < end ? mappingOf({ name, loadOffset: ip - start }) : undefined;
+}
+
 /** XCR0 as the kernel writes it into the part of the XSAVE area that is left to software. */
 function xcr0In(notes: readonly ElfNote[]): bigint | undefined {
   const bytes = notes.find(({ type }) => type === NT_X86_XSTATE)?.bytes;
@@ -126,14 +161,16 @@ function siteIn(elf: ElfFile, notes: readonly ElfNote[], files: readonly MappedF
   const file = fileAt(files, ip);
   const read = () => bytesAtAddress(elf, ip, 64, "memory at the instruction pointer");
   const bytes = attempt(elf.problems, read, undefined);
+  const process = person === undefined ? undefined : textAt(person.subarray(0, FNAME + 16), FNAME);
+  const program = () => programIn(elf, notes, process ?? "the program", ip);
   return siteOf({
     report: "core file",
     fault: faultOf(signal, signalCode),
     words: SIGNALS[signal] ?? `signal ${signal}`,
-    process: person === undefined ? undefined : textAt(person.subarray(0, FNAME + 16), FNAME),
+    process,
     pid: status.readInt32LE(PID),
     ip,
-    mapping: file && mappingIn(elf, file, files, ip),
+    mapping: file === undefined ? program() : mappingIn(elf, file, files, ip),
     bytes: bytes === undefined || bytes.length === 0 ? undefined : bytes,
     signalCode,
     xcr0: xcr0In(notes),

@@ -10,7 +10,8 @@ import { enablementOf, type Enablement } from "../features/enablement.ts";
 import { buildIdOf, fitsMapping, locate, type Binary, type Located } from "./binary.ts";
 import { suspectsIn } from "./broken-promises.ts";
 import { readBytes } from "./byte-dump.ts";
-import { causeOf, isCpuProblem, type Cause } from "./cause.ts";
+import { causeOf, isCpuProblem, isFeatureCause, isOtherBuild, type Cause } from "./cause.ts";
+import { useIn, type CodeUse } from "./code-use.ts";
 import type { CrashContext } from "./context.ts";
 import { readCore } from "./core-file.ts";
 import { gather, type Evidence } from "./evidence.ts";
@@ -19,6 +20,10 @@ import { decodeAt, type Decoded, type DecodedInstruction } from "./instruction.t
 import { groupSites, readSites, type CrashGroup } from "./report.ts";
 import { siteOf, type CrashSite } from "./site.ts";
 import { storyOf } from "./story.ts";
+import { readAssembly } from "./assembly.ts";
+import { featuresNamed } from "./refusals.ts";
+import { needing } from "../features/requirements.ts";
+import { readDeclaredLevels } from "../elf/notes.ts";
 
 /** Who died, where and how often, ready to print. */
 export interface CrashFacts {
@@ -54,6 +59,8 @@ export interface ExplainedCrash extends Story {
   readonly suspects: readonly string[];
   /** What the guest's kernel must have switched on for the instruction. */
   readonly enablement: readonly Enablement[];
+  /** What a scan of the binary says about the features; undefined without the binary. */
+  readonly use: CodeUse | undefined;
   /** Why the instruction may not be the one that died. */
   readonly doubts: readonly string[];
 }
@@ -114,19 +121,68 @@ function doubtsOf(bytes: Buffer | undefined, located: Located | undefined): stri
   ];
 }
 
+/** By its bytes, else by what a debugger wrote. */
+function decodedOf({ ip, assembly }: CrashSite, bytes: Buffer | undefined): Decoded | undefined {
+  if (bytes !== undefined && bytes.length > 0) return decodeAt(bytes, ip);
+  const read = assembly === undefined ? undefined : readAssembly(assembly);
+  return read && { text: assembly?.trim() ?? "", bytes: "", length: 0, ...read };
+}
+
+/** What a program says it misses, or what its file declares. */
+function refusalEvidence(
+  { needs, mapping }: CrashSite,
+  binary: Binary | undefined,
+  context: CrashContext,
+): Evidence | undefined {
+  const named = binary !== undefined && (mapping === undefined || mapping.name === binary.name);
+  const declared = named ? readDeclaredLevels(binary.elf).needed : [];
+  const features = needs ?? featuresNamed(declared.join(" "));
+  return features.length === 0 ? undefined : gather(needing(features), context);
+}
+
+/** Only a file that has the bytes that died says how it came to them. */
+function useOf(
+  binary: Binary | undefined,
+  located: Located | undefined,
+  bytes: Buffer | undefined,
+  decoded: Decoded | undefined,
+): CodeUse | undefined {
+  if (binary === undefined || located?.bytes === undefined || bytes === undefined) return undefined;
+  if (typeof decoded !== "object" || !located.inCode) return undefined;
+  const same = located.bytes.subarray(0, decoded.length).equals(bytes.subarray(0, decoded.length));
+  const { features, oneOf } = decoded.requirements;
+  return same ? useIn(binary, [...features, ...oneOf]) : undefined;
+}
+
 function explainGroup(group: CrashGroup, context: CrashContext): ExplainedCrash {
   const { site } = group;
   const binary = binaryFor(site, context.binaries ?? []);
   const located = binary === undefined ? undefined : locate(site, binary);
   const bytes = site.bytes ?? located?.bytes;
-  const decoded = bytes === undefined || bytes.length === 0 ? undefined : decodeAt(bytes, site.ip);
-  const evidence = evidenceFor(decoded, context);
-  const cause = causeOf(site, bytes, decoded, evidence, located, context.diedOn);
-  const facts: Facts = { site, bytes, decoded, evidence, context };
-  const instruction = typeof decoded === "object" ? decoded : undefined;
+  const decoded = decodedOf(site, bytes);
+  const evidence =
+    site.fault === "refused"
+      ? refusalEvidence(site, binary, context)
+      : evidenceFor(decoded, context);
+  const seen = causeOf(site, bytes, decoded, evidence, located, context.diedOn);
+  const buildId = binary === undefined ? undefined : buildIdOf(binary.elf);
+  const verified = buildId !== undefined && buildId === site.mapping?.buildId;
+  const other =
+    site.bytes === undefined && !verified && located !== undefined && isOtherBuild(seen, located);
+  const cause = other ? "other-build" : seen;
+  const facts: Facts = {
+    site,
+    bytes,
+    decoded,
+    evidence,
+    context,
+    use: isFeatureCause(cause) ? useOf(binary, located, bytes, decoded) : undefined,
+    otherBuild: other ? { buildId } : undefined,
+  };
+  const instruction = typeof decoded === "object" && !other ? decoded : undefined;
   const { features = [], oneOf = [] } = instruction?.requirements ?? {};
   return {
-    crash: factsOf(group, located),
+    crash: factsOf(group, other ? undefined : located),
     cause,
     cpuProblem: isCpuProblem(cause),
     instruction,
@@ -134,6 +190,7 @@ function explainGroup(group: CrashGroup, context: CrashContext): ExplainedCrash 
     suspects: cause === "no-bytes" ? suspectsIn(context) : [],
     enablement: enablementOf([...features, ...oneOf]),
     ...storyOf(cause, facts),
+    use: facts.use,
     doubts: doubtsOf(site.bytes, located),
   };
 }

@@ -1,5 +1,6 @@
 /** What a story is told from, and what it is made of. */
 import { listOf } from "@evenkeel/core";
+import type { CodeUse } from "./code-use.ts";
 import type { CrashContext } from "./context.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Decoded, DecodedInstruction } from "./instruction.ts";
@@ -21,6 +22,10 @@ export interface Facts {
   readonly decoded: Decoded | undefined;
   readonly evidence: Evidence | undefined;
   readonly context: CrashContext;
+  /** What a scan of the binary says about these features; undefined without the binary. */
+  readonly use: CodeUse | undefined;
+  /** Build id of the binary that was given and cannot be the one that ran. */
+  readonly otherBuild?: { readonly buildId: string | undefined } | undefined;
 }
 
 export function story(parts: Partial<Story>): Story {

@@ -1,7 +1,10 @@
 /** Stories of features that a CPU does not have: the problem that this project is about. */
 import { judge, listOf, type CpuContract, type NodeProfile } from "@evenkeel/core";
+import { otherBuild } from "./builds.ts";
 import { brokenPromises } from "./broken-promises.ts";
+import { diesAnywhere, type CodeUse } from "./code-use.ts";
 import type { Evidence, FeatureEvidence } from "./evidence.ts";
+import { settingsFor } from "../switches/narrow.ts";
 import { few, story, type Facts, type Story } from "./facts.ts";
 
 interface Telling extends Facts {
@@ -138,9 +141,32 @@ function promisedStory(telling: Telling): Story {
   });
 }
 
+function whichBinary({ site }: Telling): string {
+  return `The program (--binary PATH${site.mapping === undefined ? "" : `/${site.mapping.name}`}): whether it asks the CPU at all.`;
+}
+
+/** Which of the two ways to such a death it was, as far as a scan of the binary says. */
+function waysTo({ use, names }: Telling): string[] {
+  const snapshot =
+    "a snapshot was taken on a node that has it and resumed on one that has not, since programs ask " +
+    "for features once, when they start";
+  if (use?.use === "chosen") return [`Most likely ${snapshot}.`];
+  if (use?.use === "unclear") return [`Either ${snapshot}; or what the scan sees:`];
+  return [
+    `Either ${snapshot}; or the program was built for CPUs with ${names} and never asks, and dies in a ` +
+      "new guest too.",
+  ];
+}
+
+/** Advice for a snapshot, where it is not known that it was one. */
+function ifSnapshot(advice: readonly string[], { use, context }: Telling): string[] {
+  if (context.contract !== undefined || use?.use === "chosen") return [...advice];
+  return advice.map((text) => `If it was a snapshot: ${text[0]?.toLowerCase()}${text.slice(1)}`);
+}
+
 /** Without a contract: what a missing feature would mean. */
 function likelyStory(telling: Telling): Story {
-  const { evidence, gone } = telling;
+  const { evidence, gone, use } = telling;
   const { lack = [] } = evidence.holders ?? {};
   const where =
     lack.length > 0
@@ -149,12 +175,11 @@ function likelyStory(telling: Telling): Story {
   return story({
     happened: [
       `${where} the instruction is an invalid opcode (#UD), which Linux turns into SIGILL.`,
-      "Most likely a snapshot was taken on a node that has it and resumed on one that has not: " +
-        "programs ask for features once, when they start.",
+      ...waysTo(telling),
     ],
-    now: refuge(telling),
-    forGood: cure(telling),
-    missing: missingInputs(telling),
+    now: ifSnapshot(refuge(telling), telling),
+    forGood: evidence.planned === "yes" ? cure(telling) : ifSnapshot(cure(telling), telling),
+    missing: [...(use === undefined ? [whichBinary(telling)] : []), ...missingInputs(telling)],
   });
 }
 
@@ -181,6 +206,67 @@ function notPromisedStory(telling: Telling): Story {
   });
 }
 
+/** Who asks in the file, for a story of a snapshot. */
+function askedBy({ use }: Facts): string[] {
+  if (use === undefined) return [];
+  if (use.use === "unclear") {
+    return [
+      `${use.file} asks the CPU, but a scan of it sees calls that lead to ${few(use.features)} without a ` +
+        "question: it may die wherever they are missing, in a new guest too.",
+    ];
+  }
+  const who = use.asks.map(({ what }) => what).slice(0, 3);
+  return [`A scan of ${use.file} agrees: it asks the CPU (${listOf(who)}) before it uses this.`];
+}
+
+/** The program never asks: no snapshot is needed for it to die. */
+function builtStory(telling: Telling & { readonly use: CodeUse }): Story {
+  const { use, evidence, gone, context, site } = telling;
+  const { lack = [], have = [] } = evidence.holders ?? {};
+  const { contract } = context;
+  const where =
+    lack.length > 0
+      ? `on ${few(lack)}, which ${lack.length === 1 ? "lacks" : "lack"} ${gone}`
+      : `where ${gone} is missing`;
+  const when =
+    use.use === "always"
+      ? `${use.file} executes it at every start, before anything asks the CPU`
+      : `nothing in ${use.file} asks the CPU before it executes this`;
+  const library =
+    use.kind === "library" ? " The program that loads it might; this file does not." : "";
+  return story({
+    happened: [
+      `A scan of ${use.file} says that it was built for CPUs with ${few(use.features)}: ${when}.${library} ` +
+        `It dies ${where}, in a new guest as in a resumed one.`,
+      ...(contract === undefined || evidence.promised !== "yes"
+        ? []
+        : [
+            `The snapshot of ${contract.node} promised it, but that is not the reason: there is no ` +
+              "question that another CPU would have answered otherwise.",
+          ]),
+    ],
+    now: [
+      otherBuild(use.file, site.process),
+      ...(have.length > 0 ? [`Until then run it only on ${few(have)}.`] : []),
+    ],
+    forGood: [
+      "Scan images before they ship (evenkeel scan IMAGE --plan DIR); a plan alone does not help a " +
+        `program that never asks, unless the pool has it everywhere (evenkeel plan --require ${use.features.join(" ")}).`,
+    ],
+    missing: missingInputs(telling).filter((text) => !text.startsWith("The snapshot's contract")),
+  });
+}
+
+/** For those who set no template: what keeps the libraries that asked from asking for this again. */
+function stopgap({ use, evidence }: Telling): string[] {
+  const known = (use?.asks ?? []).filter(({ kind }) => kind === "known").map(({ what }) => what);
+  const hidden = new Set(evidence.features.map(({ name }) => name));
+  return settingsFor(hidden, new Set(known)).map(({ dispatcher, variable, value, reference }) => {
+    const how = variable === undefined ? value : `${variable}=${value}`;
+    return `Where nothing sets a template, start it with ${how} before the snapshot: it narrows ${dispatcher} (${reference}).`;
+  });
+}
+
 export function featureStory(facts: Facts): Story {
   const { evidence } = facts;
   if (evidence === undefined) return story({});
@@ -196,6 +282,13 @@ export function featureStory(facts: Facts): Story {
     names,
     gone: lost.length === 0 ? names : named(lost),
   };
+  const { use } = facts;
+  if (use !== undefined && diesAnywhere(use)) return builtStory({ ...telling, use });
   if (evidence.promised === "no") return notPromisedStory(telling);
-  return evidence.promised === "yes" ? promisedStory(telling) : likelyStory(telling);
+  const told = evidence.promised === "yes" ? promisedStory(telling) : likelyStory(telling);
+  return {
+    ...told,
+    happened: [...told.happened, ...askedBy(facts)],
+    forGood: [...told.forGood, ...stopgap(telling)],
+  };
 }

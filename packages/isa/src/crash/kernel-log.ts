@@ -63,6 +63,8 @@ export function parseKernelLine(text: string, line: number): CrashSite | undefin
       report: "kernel log",
       fault: faultOf(words),
       words,
+      prefix: text.slice(0, trap.index),
+      tail: text.slice(trap.index).trim(),
       process: comm ?? bare,
       pid: Number(pid),
       ip: hex(ip),

@@ -3,10 +3,51 @@ import { listOf } from "@evenkeel/core";
 import { newerExtension } from "./cause.ts";
 import { few, instructionOf, story, type Facts, type Story } from "./facts.ts";
 
+/**
+ * Clang's checks in the order of their numbers, as -fsanitize-trap has them.
+ * Source: https://github.com/llvm/llvm-project/blob/main/clang/lib/CodeGen/SanitizerHandler.h
+ */
+const CHECKS = [
+  "add-overflow: an addition of integers overflowed",
+  "builtin-unreachable: __builtin_unreachable() was reached",
+  "cfi-check-fail: a call or cast that CFI forbids",
+  "divrem-overflow: a division by zero, or one that overflowed",
+  "dynamic-type-cache-miss: an object of another type",
+  "float-cast-overflow: a floating-point number too large for the integer",
+  "function-type-mismatch: a call through a pointer of another type",
+  "implicit-conversion: an implicit conversion lost data",
+  "invalid-builtin: a builtin called with what it forbids",
+  "invalid-objc-cast: an invalid cast in Objective-C",
+  "load-invalid-value: a bool or an enum with a value it cannot have",
+  "missing-return: the end of a function that must return a value",
+  "mul-overflow: a multiplication of integers overflowed",
+  "negate-overflow: a negation overflowed",
+  "nullability-arg: null where _Nonnull forbids it",
+  "nullability-return: null returned where _Nonnull forbids it",
+  "nonnull-arg: null passed where it is forbidden",
+  "nonnull-return: null returned where it is forbidden",
+  "out-of-bounds: an array index out of bounds",
+  "pointer-overflow: pointer arithmetic overflowed",
+  "shift-out-of-bounds: a shift by too many bits",
+  "sub-overflow: a subtraction of integers overflowed",
+  "type-mismatch: a null or misaligned pointer, or an object too small",
+  "alignment-assumption: an alignment that was promised is not there",
+  "vla-bound-not-positive: an array of a length that is not positive",
+  "bounds-safety: -fbounds-safety",
+] as const;
+
 /** Clang's trap for UBSan: UD1 with the number of the check as its displacement. */
-function sanitizerCheck(bytes: Buffer | undefined): number | undefined {
-  const ubsan = bytes?.[0] === 0x67 && bytes[1] === 0x0f && bytes[2] === 0xb9 && bytes[3] === 0x40;
-  return ubsan ? bytes[4] : undefined;
+function sanitizerCheck(bytes: Buffer | undefined): string | undefined {
+  const ubsan = bytes?.[0] === 0x67 && bytes[1] === 0x0f && bytes[2] === 0xb9;
+  // Clang 14 leaves a displacement of 0 out.
+  const number = ubsan
+    ? bytes[3] === 0x40
+      ? bytes[4]
+      : bytes[3] === 0
+        ? 0
+        : undefined
+    : undefined;
+  return number === undefined ? undefined : (CHECKS[number] ?? `number ${number} of its list`);
 }
 
 export function deliberate(facts: Facts): Story {
@@ -17,7 +58,7 @@ export function deliberate(facts: Facts): Story {
       ? "the kernel's BUG() or one of its checks"
       : check === undefined
         ? "an assertion, a panic that aborts (Rust, V8, Go), a check of UBSan or CFI, __builtin_trap()"
-        : `a check of Clang's UBSan (number ${check} of its list)`;
+        : `a check of Clang's UBSan, ${check}`;
   const where =
     site.ring === "kernel"
       ? "The lines before the oops say which."

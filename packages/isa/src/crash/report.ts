@@ -1,8 +1,12 @@
 /** A text with crash reports of any kind: one site per report, equal ones counted. */
 import { COREDUMPCTL } from "./coredumpctl.ts";
 import { parseKernelLine } from "./kernel-log.ts";
+import { printable } from "../image/entry.ts";
 import { codeLine, OOPS } from "./oops.ts";
-import { parseExitLine, RUNTIMES } from "./runtimes.ts";
+import { parseExitLine } from "./exits.ts";
+import { GDB } from "./gdb.ts";
+import { REFUSED } from "./refusals.ts";
+import { RUNTIMES } from "./runtimes.ts";
 import type { CrashSite, ReportFormat } from "./site.ts";
 
 /** Sites that are the same crash again. */
@@ -21,13 +25,21 @@ const SHOWN_PIDS = 20;
 /** A `Code:` line belongs to the report at most this many lines above it. */
 const CODE_REACH = 3;
 
+// oxlint-disable-next-line no-control-regex -- escape sequences are what is looked for
+const COLORS = /\u001b\[[0-9;]{0,16}[mK]/g;
+
+/** Colors taken off; what else would steer a terminal is shown, as logs are anybody's words. */
+function plainLine(text: string): string {
+  return printable(text.replace(/\r$/, "").replaceAll(COLORS, "").replaceAll("\t", " "));
+}
+
 /** The text's lines without splitting it whole. */
 function* linesOf(text: string): Generator<readonly [text: string, line: number]> {
   let line = 1;
   for (let at = 0; at < text.length; line++) {
     const newline = text.indexOf("\n", at);
     const end = newline === -1 ? text.length : newline;
-    yield [text.slice(at, Math.min(end, at + LONGEST_LINE)).replace(/\r$/, ""), line];
+    yield [plainLine(text.slice(at, Math.min(end, at + LONGEST_LINE))), line];
     at = end + 1;
   }
 }
@@ -58,7 +70,7 @@ function tell(told: Told, sites: CrashSite[], text: string, line: number): boole
 export function readSites(text: string): CrashSite[] {
   const sites: CrashSite[] = [];
   const exits: CrashSite[] = [];
-  const formats: Told[] = [OOPS, COREDUMPCTL, RUNTIMES].map((format) => ({ format }));
+  const formats: Told[] = [OOPS, COREDUMPCTL, RUNTIMES, GDB, REFUSED].map((format) => ({ format }));
   for (const [content, line] of linesOf(text)) {
     const site = parseKernelLine(content, line);
     if (site !== undefined) {
@@ -67,10 +79,19 @@ export function readSites(text: string): CrashSite[] {
     }
     if (formats.map((told) => tell(told, sites, content, line)).includes(true)) continue;
     addCode(sites, content, line);
-    const exit = sites.length === 0 ? parseExitLine(content, line) : undefined;
+    const told = sites.some(({ fault }) => fault !== "refused");
+    const exit = told ? undefined : parseExitLine(content, line);
     if (exit !== undefined) exits.push(exit);
   }
-  return sites.length > 0 ? sites : exits;
+  return sites.some(({ fault }) => fault !== "refused") ? sites : [...sites, ...oneExit(exits)];
+}
+
+/** A shell, a supervisor and a pod may all tell of one death: what they say adds nothing. */
+function oneExit(exits: readonly CrashSite[]): CrashSite[] {
+  const [first] = exits;
+  if (first === undefined) return [];
+  const named = exits.find(({ process }) => process !== undefined);
+  return [{ ...first, process: named?.process, pid: named?.pid }];
 }
 
 /** Kernels print the bytes of some crashes of programs on the next line. */
@@ -92,23 +113,74 @@ function placeOf({ mapping, ip, symbol }: CrashSite): string {
 }
 
 function keyOf(site: CrashSite): string {
-  const { ring, fault, process, bytes } = site;
-  return [ring, fault, process, placeOf(site), bytes?.toString("hex")].join("\n");
+  const { ring, fault, process, bytes, words } = site;
+  const said = fault === "refused" ? words : "";
+  return [ring, fault, said, process, placeOf(site), bytes?.toString("hex")].join("\n");
 }
 
-/** The kernel's line and systemd's about one process are one crash. */
+/** A line without what differs from one of its kind to the next. */
+function shapeOf({ prefix = "" }: CrashSite): string {
+  return prefix.replaceAll(/\d+/g, "0").replaceAll(/[A-Z][a-z]{2}\b/g, "X");
+}
+
+/**
+ * Whether a kernel's line is another one again: the same text from dmesg and from the journal, or
+ * twice from the same. Clones of a snapshot die alike, but at their own times.
+ */
+function isEcho(one: CrashSite, other: CrashSite): boolean {
+  const same = one.pid === other.pid && one.ip === other.ip && one.tail === other.tail;
+  return same && (one.prefix === other.prefix || shapeOf(one) !== shapeOf(other));
+}
+
+/** Reports of different kinds tell of one crash where the place is the same and no pid differs. */
+function isTwin(one: CrashSite, other: CrashSite): boolean {
+  if (one.report === other.report) return false;
+  // systemd's line in the journal does not name the signal.
+  const unnamed = [one, other].some((s) => s.report === "coredumpctl" && s.fault === "other");
+  if (one.fault !== other.fault && !unnamed) return false;
+  if (one.pid !== undefined && other.pid !== undefined && one.pid !== other.pid) return false;
+  return one.ip === undefined || other.ip === undefined
+    ? one.pid !== undefined && one.pid === other.pid
+    : one.ip === other.ip;
+}
+
+/** What one report knows and the other does not. */
+function united(one: CrashSite, other: CrashSite): CrashSite {
+  const { symbol, bytes, process, pid, mapping, signalCode, assembly } = other;
+  return {
+    ...one,
+    symbol: one.symbol ?? symbol,
+    bytes: one.bytes ?? bytes,
+    process: one.process ?? process,
+    pid: one.pid ?? pid,
+    mapping: one.mapping ?? mapping,
+    signalCode: one.signalCode ?? signalCode,
+    ...(one.assembly === undefined && assembly !== undefined ? { assembly } : {}),
+  };
+}
+
+/** The kernel's line is the most exact: others are added to it. */
 function mergeReports(sites: readonly CrashSite[]): CrashSite[] {
-  const kernel = new Map(
-    sites.flatMap((site) => (site.report === "kernel log" ? [[site.pid, site] as const] : [])),
-  );
-  const symbols = new Map<CrashSite, string>();
-  const rest = sites.filter((site) => {
-    const twin = site.report === "coredumpctl" ? kernel.get(site.pid) : undefined;
-    if (twin === undefined || (site.ip !== undefined && site.ip !== twin.ip)) return true;
-    if (site.symbol !== undefined) symbols.set(twin, site.symbol);
-    return false;
-  });
-  return rest.map((site) => ({ ...site, symbol: symbols.get(site) ?? site.symbol }));
+  const isKernel = ({ report }: CrashSite) => report === "kernel log";
+  const merged: CrashSite[] = [];
+  const byPlace = new Map<string, number[]>();
+  const others = sites.filter((site) => !isKernel(site));
+  for (const site of [...sites.filter(isKernel), ...others]) {
+    const keys = [`ip ${site.ip}`, `pid ${site.pid}`];
+    const near = [...new Set(keys.flatMap((key) => byPlace.get(key) ?? []))];
+    const at = near.find((i) => {
+      const other = merged[i];
+      return other !== undefined && (isKernel(site) ? isEcho(site, other) : isTwin(site, other));
+    });
+    const twin = at === undefined ? undefined : merged[at];
+    if (at !== undefined && twin !== undefined) merged[at] = united(twin, site);
+    else {
+      for (const key of keys)
+        byPlace.set(key, [...(byPlace.get(key) ?? []).slice(-8), merged.length]);
+      merged.push(site);
+    }
+  }
+  return merged.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
 }
 
 /** Groups of equal crashes, the most frequent first, else the earliest. */

@@ -1,5 +1,5 @@
 /**
- * What language runtimes print when they die of SIGILL, and what shells and supervisors say.
+ * What language runtimes print when they die of SIGILL.
  * Source: Go runtime/signal_unix.go (sighandler), OpenJDK vmError.cpp.
  */
 import { parseByteDump } from "./byte-dump.ts";
@@ -56,14 +56,3 @@ function withJvmLine(site: CrashSite, text: string): CrashSite {
 }
 
 export const RUNTIMES: ReportFormat = { reach: 400, head: runtimeHead, more: runtimeLine };
-
-const EXIT =
-  /\bexit(?:ed|s)?\b.{0,30}?\b132\b|\bstatus=4\/ILL\b|\bIllegal instruction\b|\bSIGILL\b/;
-
-/** A line that says SIGILL and nothing else. */
-export function parseExitLine(text: string, line: number): CrashSite | undefined {
-  const said = EXIT.exec(text)?.[0];
-  if (said === undefined && text.trim() !== "132") return undefined;
-  const words = said ?? "exit code 132";
-  return siteOf({ report: "exit status", fault: "invalid-opcode", words, line });
-}

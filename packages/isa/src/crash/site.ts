@@ -6,6 +6,7 @@
  * - `general-protection`: #GP
  * - `reserved-bit`: a page fault on a reserved bit of a page table
  * - `control-protection`: #CP, of CET
+ * - `refused`: it said which features it misses
  * - `other`: another signal or fault
  */
 export type Fault =
@@ -14,6 +15,7 @@ export type Fault =
   | "general-protection"
   | "reserved-bit"
   | "control-protection"
+  | "refused"
   | "other";
 
 /** A file in the memory of the process. */
@@ -54,6 +56,13 @@ export interface CrashSite {
   readonly symbol: string | undefined;
   /** The bytes at the instruction pointer and after. */
   readonly bytes: Buffer | undefined;
+  /** What stood before and in the kernel's own words of its line: times differ, or do not. */
+  readonly prefix?: string;
+  readonly tail?: string;
+  /** The instruction as a debugger wrote it, where it did not show its bytes. */
+  readonly assembly?: string;
+  /** Features that the report says are missing; undefined where it names none. */
+  readonly needs?: readonly string[];
   /** The line of the report, from 1. */
   readonly line: number | undefined;
   /** `si_code` of the signal, where known: 1 and 2 are faults, 0 and below were sent. */

@@ -16,7 +16,8 @@ import {
   privileged,
   sent,
 } from "./program-story.ts";
-import { aarch64, noBytes } from "./unknown-story.ts";
+import { refusedStory } from "./refusals.ts";
+import { aarch64, noBytes, otherBuildStory } from "./unknown-story.ts";
 
 const STORIES: Readonly<Record<Cause, (facts: Facts) => Story>> = {
   "missing-feature": featureStory,
@@ -33,6 +34,8 @@ const STORIES: Readonly<Record<Cause, (facts: Facts) => Story>> = {
   "not-code": notCode,
   newer,
   "cut-short": cutShort,
+  "other-build": otherBuildStory,
+  refused: refusedStory,
   sent,
   "no-bytes": noBytes,
   "other-fault": otherFaultStory,

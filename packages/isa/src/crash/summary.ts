@@ -44,6 +44,10 @@ const WHAT: Readonly<Record<Cause, (explained: ExplainedCrash) => string>> = {
   "not-code": () => "no instruction there: a jump to a wrong place",
   newer: () => "an instruction newer than the decoder, or data",
   "cut-short": () => "too few bytes of the instruction",
+  "other-build": ({ crash }) =>
+    `${crash.file ?? "the file"} that was given is not the one that ran`,
+  refused: ({ crash, evidence }) =>
+    `${crash.words}: it needs ${few((evidence?.features ?? []).map(({ name }) => name))}`,
   sent: () => "the signal was sent by a process",
   "no-bytes": unknown,
   "other-fault": ({ crash }) => crash.words,

@@ -4,7 +4,7 @@ import { hexAddress } from "../elf/numbers.ts";
 import type { Mapping } from "./site.ts";
 import { placesOfDeath, suspectsIn } from "./broken-promises.ts";
 import type { CrashContext } from "./context.ts";
-import { few, story, type Facts, type Story } from "./facts.ts";
+import { few, instructionOf, story, type Facts, type Story } from "./facts.ts";
 
 /** How to know the build: by its code in memory. */
 function codeOf({ start, size }: Mapping): string {
@@ -75,6 +75,31 @@ export function noBytes({ site, context }: Facts): Story {
       ...(isCore
         ? []
         : ["Or a core file of the process, or the instruction's bytes: --bytes '62 f2 …'"]),
+    ],
+  });
+}
+
+/** The file that was given has something at the address that cannot have died. */
+export function otherBuildStory(facts: Facts): Story {
+  const { site, otherBuild, context } = facts;
+  const { mapping, ip } = site;
+  const name = mapping?.name ?? "the program";
+  const id = mapping?.buildId;
+  const wanted =
+    id === undefined ? (mapping === undefined ? "" : codeOf(mapping)) : ` (build id ${id})`;
+  const given = otherBuild?.buildId;
+  const text = instructionOf(facts)?.text;
+  const what = text === undefined ? "no instruction" : `"${text}", which no CPU refuses`;
+  return story({
+    happened: [
+      `The ${name} that was given is not the build that died: at ${hexAddress(ip ?? 0)} it has ${what}. ` +
+        "Nothing can be said from it.",
+      ...suspicion(context),
+    ],
+    missing: [
+      `The file ${name}, the very build that ran${wanted}: --binary PATH/${name}` +
+        (given === undefined ? "" : `. The one given has build id ${given}`),
+      "Or a core file of the process, or the instruction's bytes: --bytes '62 f2 …'",
     ],
   });
 }

@@ -30,6 +30,11 @@ export interface Requirements {
   readonly privilege: Privilege;
 }
 
+/** What a program says it needs, as an instruction would need it. */
+export function needing(features: readonly string[]): Requirements {
+  return { features, oneOf: [], without: "fault", standIn: undefined, privilege: "user" };
+}
+
 const featureNames = new Map<number, IcedFeature>(
   (Object.keys(ICED_FEATURES) as IcedFeature[]).map((name) => [CpuidFeature[name], name]),
 );

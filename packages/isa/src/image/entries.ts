@@ -1,28 +1,65 @@
 /** Machine code among the entries of an archive, copied out to be scanned. */
+import { rm } from "node:fs/promises";
 import { isMachineCode, MAGIC_SIZE } from "../scan/scan-file.ts";
-import { found, skipped, type Found } from "./candidate.ts";
+import { found, unread, type Found } from "./candidate.ts";
 import { printable, type Entry } from "./entry.ts";
-import { ImageError, type Limits } from "./limits.ts";
-import { copyOut, type Workspace } from "./workspace.ts";
+import { ImageError } from "./limits.ts";
+import { headSize, isDeb, isOfInterest } from "./magic.ts";
+import { copyOut, tooLarge, type CopyTo } from "./workspace.ts";
 
-export interface Extraction {
-  readonly workspace: Workspace;
-  readonly limits: Limits;
+export interface Extraction extends CopyTo {
+  /** How many images this one lies in. */
+  readonly depth: number;
+  /** Whether it must be something: what the user named, or a partition; not any file in an image. */
+  readonly named: boolean;
+  /** Machine code in a file that lay in an image, if it is an image itself. */
+  readonly inside: (name: string, path: string, extraction: Extraction) => AsyncGenerator<Found>;
 }
 
-/** An entry's candidate; undefined where it is no machine code. */
-async function extract(
-  image: string,
-  entry: Entry,
-  { workspace, limits }: Extraction,
-): Promise<Found | undefined> {
-  if (entry.kind !== "file" || entry.size < MAGIC_SIZE) return undefined;
+/**
+ * What is in a file whose first bytes are of interest. `remove`: the file is a copy, which is
+ * gone afterwards unless it is what is to be scanned.
+ */
+export async function* findInFile(
+  name: string,
+  path: string,
+  head: Buffer,
+  extraction: Extraction,
+  remove: boolean,
+): AsyncGenerator<Found> {
+  if (isMachineCode(head) && !isDeb(head)) {
+    yield found(name, path, remove);
+    return;
+  }
+  const depth = extraction.depth + 1;
+  try {
+    if (depth > extraction.limits.depth) {
+      yield unread(name, `an image in an image: more than ${extraction.limits.depth} deep`);
+    } else yield* extraction.inside(name, path, { ...extraction, depth, named: false });
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    yield unread(name, error.message);
+  } finally {
+    if (remove) await rm(path, { force: true });
+  }
+}
+
+/** An entry's candidate, or those of the image that it is. */
+async function* extract(image: string, entry: Entry, extraction: Extraction) {
+  if (entry.kind !== "file" || entry.size < MAGIC_SIZE) return;
   const name = `${image}!/${printable(entry.path)}`;
-  if (entry.unreadable !== undefined) return skipped(name, entry.unreadable);
-  const head = await entry.body.take(MAGIC_SIZE);
-  if (!isMachineCode(head)) return undefined;
-  if (entry.size > limits.file) return skipped(name, `larger than ${limits.file} bytes`);
-  return found(name, await copyOut(entry.body, head, entry.size, workspace, limits), true);
+  if (entry.unreadable !== undefined) {
+    yield unread(name, entry.unreadable);
+    return;
+  }
+  const head = await entry.body.take(Math.min(entry.size, headSize(entry.size)));
+  if (!isOfInterest(head)) return;
+  if (entry.size > extraction.limits.file) {
+    yield unread(name, tooLarge(entry.size, extraction.limits));
+    return;
+  }
+  const path = await copyOut(entry.body, head, entry.size, extraction);
+  yield* findInFile(name, path, head, extraction, true);
 }
 
 /** Candidates of an archive; what breaks it off is its last word. */
@@ -34,12 +71,10 @@ export async function* extractAll(
 ): AsyncGenerator<Found> {
   try {
     for await (const entry of entries) {
-      if (!wanted(entry.path)) continue;
-      const result = await extract(image, entry, extraction);
-      if (result !== undefined) yield result;
+      if (wanted(entry.path)) yield* extract(image, entry, extraction);
     }
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
-    yield skipped(image, error.message, true);
+    yield unread(image, error.message);
   }
 }

@@ -1,74 +1,111 @@
 /** Compressed files, expanded as they are read and no further than the limits say. */
-import { Transform, type Readable, type TransformCallback } from "node:stream";
+import { Readable, Transform, type TransformCallback } from "node:stream";
 import * as zlib from "node:zlib";
+import { Decompress } from "fzstd";
 import { ImageError, sizeText, type Limits } from "./limits.ts";
+import type { Compression } from "./magic.ts";
 import { pullFile, pullStream, streamOf, type FilePart, type Pull } from "./pull.ts";
+import { streamTool, type Tool } from "./tool.ts";
 
-export type Compression = "gzip" | "zstd" | "xz" | "bzip2" | "lz4" | "lzma" | "none";
-
-const MAGICS: readonly (readonly [Compression, string])[] = [
-  ["gzip", "1f8b"],
-  ["zstd", "28b52ffd"],
-  ["xz", "fd377a585a00"],
-  ["bzip2", "425a68"],
-  ["lz4", "02214c18"],
-  ["lz4", "04224d18"],
-  ["lzma", "5d0000"],
-];
-
-export function compressionOf(start: Buffer): Compression {
-  const hex = start.toString("hex", 0, 6);
-  return MAGICS.find(([, magic]) => hex.startsWith(magic))?.[0] ?? "none";
-}
+type Compressed = Exclude<Compression, "none">;
 
 /** Node has it from 22.15 on. */
 type WithZstd = typeof zlib & { readonly createZstdDecompress?: () => Transform };
 
-function expander(compression: Compression): Transform {
-  if (compression === "gzip") return zlib.createGunzip();
-  const zstd = (zlib as WithZstd).createZstdDecompress;
-  if (compression === "zstd" && zstd !== undefined) return zstd();
-  const hint =
-    compression === "zstd"
-      ? "this Node has no zstd (22.15 and later do): expand it with zstd -d first"
-      : `expand it first (${compression} -d)`;
-  throw new ImageError(`compressed with ${compression}: ${hint}`);
+const XZ: Tool = { command: "xz", package: "xz-utils", reads: "xz" };
+const BZIP2: Tool = { command: "bzip2", package: "bzip2", reads: "bzip2" };
+const LZ4: Tool = { command: "lz4", package: "lz4", reads: "lz4" };
+
+/** What an .xz file may ask for to be read; those of `xz -9` ask for 65 MiB. */
+const XZ_MEMORY = "--memlimit-decompress=512MiB";
+/** Small pieces: a few bytes can expand to a block of 128 KiB, all of them in one go. */
+const PIECE = 4096;
+
+/** For Node without zstd. Counts as it expands, since a piece expands whole. */
+async function* zstdPieces(input: Readable, count: (bytes: number) => void) {
+  const chunks: Uint8Array[] = [];
+  const decompress = new Decompress((chunk) => {
+    count(chunk.length);
+    chunks.push(chunk);
+  });
+  for await (const chunk of input as AsyncIterable<Buffer>) {
+    for (let at = 0; at < chunk.length; at += PIECE) {
+      decompress.push(chunk.subarray(at, at + PIECE));
+      yield* chunks.splice(0).map((bytes) => Buffer.from(bytes));
+    }
+  }
+  decompress.push(Buffer.alloc(0), true);
+  yield* chunks.splice(0).map((bytes) => Buffer.from(bytes));
 }
 
-/** Counts what comes out and stops where no honest file would go on. */
-function guard(bytesIn: () => number, limits: Limits): Transform {
-  let out = 0;
-  return new Transform({
+function piped(input: Readable, expand: Transform): Readable {
+  input.on("error", (error) => expand.destroy(error));
+  expand.on("close", () => input.destroy());
+  return input.pipe(expand);
+}
+
+function zstd(input: Readable, count: (bytes: number) => void): Readable {
+  const expand = (zlib as WithZstd).createZstdDecompress;
+  if (expand !== undefined) return piped(input, expand());
+  return Readable.from(zstdPieces(input, count), { objectMode: false });
+}
+
+const EXPANDERS: Readonly<
+  Record<Compressed, (input: Readable, count: (bytes: number) => void) => Readable>
+> = {
+  gzip: (input) => piped(input, zlib.createGunzip()),
+  zstd,
+  xz: (input) => streamTool(XZ, ["-dc", "-T1", XZ_MEMORY], input),
+  lzma: (input) => streamTool(XZ, ["-dc", "--format=lzma", XZ_MEMORY], input),
+  bzip2: (input) => streamTool(BZIP2, ["-dc"], input),
+  lz4: (input) => streamTool(LZ4, ["-dc"], input),
+};
+
+/** Throws where no honest stream would go on. */
+function check(out: number, bytesIn: number, limits: Limits): void {
+  if (out > limits.expanded) {
+    throw new ImageError(`expands to more than ${sizeText(limits.expanded)}`);
+  }
+  if (out > limits.free && out > bytesIn * limits.ratio) {
+    throw new ImageError(`expands to more than ${limits.ratio} times its size`);
+  }
+}
+
+function reason(error: unknown): ImageError {
+  if (error instanceof ImageError) return error;
+  return new ImageError(error instanceof Error ? error.message : String(error), { cause: error });
+}
+
+function expanded(part: FilePart, compression: Compressed, limits: Limits): Readable {
+  const seen = { bytesIn: 0, early: 0, out: 0 };
+  const input = streamOf(part);
+  const counted = new Transform({
     transform(chunk: Buffer, _encoding, done: TransformCallback) {
-      out += chunk.length;
-      if (out > limits.expanded) {
-        done(new ImageError(`expands to more than ${sizeText(limits.expanded)}`));
-      } else if (out > limits.free && out > bytesIn() * limits.ratio) {
-        done(new ImageError(`expands to more than ${limits.ratio} times its size`));
-      } else done(null, chunk);
+      seen.bytesIn += chunk.length;
+      done(null, chunk);
     },
   });
-}
-
-function reason(error: Error): ImageError {
-  return error instanceof ImageError ? error : new ImageError(error.message, { cause: error });
-}
-
-function expanded(part: FilePart, compression: Compression, limits: Limits): Readable {
-  let bytesIn = 0;
-  const stages = [expander(compression), guard(() => bytesIn, limits)] as const;
-  const input = streamOf(part).on("data", (chunk) => {
-    bytesIn += chunk.length;
+  const output = new Transform({
+    transform(chunk: Buffer, _encoding, done: TransformCallback) {
+      seen.out += chunk.length;
+      try {
+        check(seen.out, seen.bytesIn, limits);
+        done(null, chunk);
+      } catch (error) {
+        done(reason(error));
+      }
+    },
   });
-  input.pause();
-  const [expand, output] = stages;
-  input.on("error", (error) => output.destroy(reason(error)));
+  const expand = EXPANDERS[compression](piped(input, counted), (bytes) => {
+    seen.early += bytes;
+    check(seen.early, seen.bytesIn, limits);
+  });
   expand.on("error", (error) => output.destroy(reason(error)));
   output.on("close", () => {
     input.destroy();
     expand.destroy();
   });
-  input.pipe(expand).pipe(output);
+  expand.pipe(output);
   return output;
 }
 

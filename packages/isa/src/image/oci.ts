@@ -1,57 +1,21 @@
 /**
- * Container images: an OCI layout in a directory or a tar file, and what `docker save` writes.
+ * Container images: an OCI layout in a directory or a tar file, what `docker save`, `podman save`
+ * and skopeo write.
  * Source: https://github.com/opencontainers/image-spec, image-layout.md, image-index.md,
- * manifest.md; https://github.com/moby/docker-image-spec (manifest.json).
+ * manifest.md; https://github.com/moby/docker-image-spec (manifest.json); containers-transports(5).
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { skipped, type Found } from "./candidate.ts";
+import { rm } from "node:fs/promises";
+import { directoryBlobs, isObject, readJson, tarBlobs, type Blobs, type Json } from "./blobs.ts";
+import { unread, type Found } from "./candidate.ts";
 import { extractAll, type Extraction } from "./entries.ts";
 import { printable, type Entry } from "./entry.ts";
-import { compressionOf, pullExpanded } from "./expand.ts";
+import { pullExpanded } from "./expand.ts";
 import { overlay, type Overlay } from "./layers.ts";
 import { ImageError, type Limits } from "./limits.ts";
+import { compressionOf, type Compression } from "./magic.ts";
 import { pullFile, wholeFile, type FilePart } from "./pull.ts";
-import { tarEntries } from "./tar.ts";
-
-/** Files of an image by their path in it; undefined where there is none. */
-export type Blobs = (path: string) => Promise<FilePart | undefined>;
-
-export function isLayout(directory: string): boolean {
-  return ["oci-layout", "manifest.json"].some((name) => existsSync(join(directory, name)))
-    ? existsSync(join(directory, "blobs")) || existsSync(join(directory, "manifest.json"))
-    : false;
-}
-
-/** Paths come from manifests: nothing outside the directory is opened. */
-export function directoryBlobs(directory: string): Blobs {
-  return async (path) => {
-    const parts = path.split("/");
-    if (parts.some((part) => part === ".." || part === "")) return undefined;
-    const file = join(directory, ...parts);
-    return existsSync(file) ? wholeFile(file) : undefined;
-  };
-}
-
-/** The files of a tar archive that is an image, where they lie in it. */
-export async function tarBlobs(part: FilePart, limits: Limits): Promise<Map<string, FilePart>> {
-  const blobs = new Map<string, FilePart>();
-  const pull = await pullFile(part);
-  try {
-    for await (const { path, kind, size, offset } of tarEntries(pull, limits)) {
-      if (kind === "file") blobs.set(path, { path: part.path, start: part.start + offset, size });
-    }
-    return blobs;
-  } finally {
-    await pull.close();
-  }
-}
-
-type Json = Readonly<Record<string, unknown>>;
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
+import { tarEntries, wholeTar } from "./readers/tar.ts";
+import { copyOut } from "./workspace.ts";
 
 function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
@@ -59,20 +23,6 @@ function textOf(value: unknown): string {
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-async function readJson(blobs: Blobs, path: string, limits: Limits): Promise<unknown> {
-  const part = await blobs(path);
-  if (part === undefined) throw new ImageError(`${path} is missing`);
-  if (part.size > limits.manifest) throw new ImageError(`${path} has ${part.size} bytes`);
-  const pull = await pullFile(part);
-  try {
-    return JSON.parse((await pull.take(part.size)).toString("utf8"));
-  } catch (error) {
-    throw new ImageError(`${path} is no JSON`, { cause: error });
-  } finally {
-    await pull.close();
-  }
 }
 
 function blobPath(descriptor: unknown): string {
@@ -122,19 +72,109 @@ async function ociImages(blobs: Blobs, path: string, limits: Limits, depth = 0):
   return images;
 }
 
-async function dockerImages(blobs: Blobs, limits: Limits): Promise<Image[]> {
-  const manifest = await readJson(blobs, "manifest.json", limits);
-  return listOf(manifest)
-    .filter(isObject)
-    .map((image) => ({
-      name: textOf(listOf(image["RepoTags"])[0]),
-      layers: listOf(image["Layers"]).map(textOf),
-    }));
+/** What `docker save` writes, and all who write the same. */
+function dockerImages(manifest: unknown): Image[] | undefined {
+  const entries = listOf(manifest).filter(isObject);
+  const isImage = ({ Config: config, Layers: layers }: Json) =>
+    typeof config === "string" && Array.isArray(layers);
+  if (entries.length === 0 || !entries.every(isImage)) return undefined;
+  return entries.map((image) => ({
+    name: textOf(listOf(image["RepoTags"])[0]),
+    layers: listOf(image["Layers"]).map(textOf),
+  }));
 }
 
-async function imagesOf(blobs: Blobs, limits: Limits): Promise<Image[]> {
-  const isOci = (await blobs("index.json")) !== undefined;
-  return isOci ? ociImages(blobs, "index.json", limits) : dockerImages(blobs, limits);
+/** skopeo's `dir:`: one manifest, and blobs under their digests in the same directory. */
+function skopeoImages(manifest: unknown): Image[] | undefined {
+  if (!isObject(manifest) || manifest["schemaVersion"] !== 2) return undefined;
+  const layers = listOf(manifest["layers"]);
+  if (layers.length === 0 || !layers.every((l) => isObject(l) && "digest" in l)) return undefined;
+  return [{ name: "", layers: layers.map((l) => blobPath(l).replace(/^.*\//, "")) }];
+}
+
+export interface Images {
+  readonly images: readonly Image[];
+  readonly blobs: Blobs;
+}
+
+/** A file's JSON; undefined where there is none that could be a manifest. */
+async function jsonIn(blobs: Blobs, path: string, limits: Limits): Promise<unknown> {
+  try {
+    return await readJson(blobs, path, limits);
+  } catch (error) {
+    if (error instanceof ImageError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The images that a directory's or an archive's files are. Undefined where they are none: many
+ * things have a manifest.json. Throws {@link ImageError} where it is an image and damaged.
+ */
+async function imagesIn(blobs: Blobs, limits: Limits): Promise<Images | undefined> {
+  const layout = await jsonIn(blobs, "oci-layout", limits);
+  if (isObject(layout) && "imageLayoutVersion" in layout) {
+    return { images: await ociImages(blobs, "index.json", limits), blobs };
+  }
+  const manifest = await jsonIn(blobs, "manifest.json", limits);
+  const images = dockerImages(manifest) ?? skopeoImages(manifest);
+  return images && { images, blobs };
+}
+
+export function directoryImages(directory: string, limits: Limits): Promise<Images | undefined> {
+  return imagesIn(directoryBlobs(directory), limits);
+}
+
+/**
+ * How the first entry of an image looks: a blob, a layer or its directory under its digest, JSON.
+ * Only asked of compressed archives, which would have to be expanded to know.
+ */
+const FIRST =
+  /^(?:blobs(?:\/|$)|oci-layout$|[\w.-]+\.json$|repositories$|version$|(?:sha256[:-])?[\da-f]{12,64}(?:[./]|$)|[^/]+\.tar(?:\.gz)?$|[^/]+\/(?:layer\.tar|VERSION|json)$)/;
+
+async function mayBeImage(entries: AsyncIterable<Entry>): Promise<boolean> {
+  for await (const { path } of entries) if (path !== "") return FIRST.test(path);
+  return false;
+}
+
+/** A compressed archive on disk, where its blobs can be read in any order. */
+async function onDisk(
+  part: FilePart,
+  compression: Compression,
+  extraction: Extraction,
+): Promise<FilePart | undefined> {
+  const { limits } = extraction;
+  const first = await pullExpanded(part, compression, limits);
+  const may = await mayBeImage(tarEntries(first, limits)).finally(() => first.close());
+  if (!may) return undefined;
+  const pull = await pullExpanded(part, compression, limits);
+  const copy = copyOut(pull, Buffer.alloc(0), undefined, extraction);
+  return wholeFile(await copy.finally(() => pull.close()));
+}
+
+/** The files of an archive as far as they can be read: one that is cut short is no image. */
+async function blobsOf(part: FilePart, limits: Limits): Promise<Blobs | undefined> {
+  try {
+    return await tarBlobs(part, limits);
+  } catch (error) {
+    if (error instanceof ImageError) return undefined;
+    throw error;
+  }
+}
+
+/** The images in a tar archive, which is expanded to disk if need be; undefined: it has none. */
+export async function tarImages(
+  part: FilePart,
+  compression: Compression,
+  extraction: Extraction,
+): Promise<Images | undefined> {
+  const plain = compression === "none" ? part : await onDisk(part, compression, extraction);
+  const blobs = plain && (await blobsOf(plain, extraction.limits));
+  const images = blobs && (await imagesIn(blobs, extraction.limits));
+  if (images === undefined && plain !== undefined && plain !== part) {
+    await rm(plain.path, { force: true });
+  }
+  return images;
 }
 
 async function* noting(entries: AsyncIterable<Entry>, layers: Overlay): AsyncGenerator<Entry> {
@@ -154,7 +194,7 @@ async function* scanLayer(
   const start = await head.take(512).finally(() => head.close());
   const pull = await pullExpanded(part, compressionOf(start), extraction.limits);
   try {
-    const entries = noting(tarEntries(pull, extraction.limits), layers);
+    const entries = noting(wholeTar(pull, extraction.limits), layers);
     yield* extractAll(name, entries, extraction, (path) => !layers.hides(path));
   } finally {
     await pull.close();
@@ -175,27 +215,21 @@ async function* scanImage(
       yield* scanLayer(name, part, layers, extraction);
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;
-      yield skipped(name, error.message, true);
+      yield unread(name, error.message);
     }
     layers.finishLayer();
   }
 }
 
 /** Machine code in all images of a layout. */
-export async function* findInLayout(
+export async function* findInImages(
   name: string,
-  blobs: Blobs,
+  { images, blobs }: Images,
   extraction: Extraction,
 ): AsyncGenerator<Found> {
-  try {
-    const images = await imagesOf(blobs, extraction.limits);
-    if (images.length === 0) yield skipped(name, "no image for linux/amd64 in it", true);
-    for (const image of images) {
-      const tag = images.length > 1 ? `[${printable(image.name)}]` : "";
-      yield* scanImage(name + tag, image, blobs, extraction);
-    }
-  } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
-    yield skipped(name, error.message, true);
+  if (images.length === 0) yield unread(name, "no image for linux/amd64 in it");
+  for (const image of images) {
+    const tag = images.length > 1 ? `[${printable(image.name)}]` : "";
+    yield* scanImage(name + tag, image, blobs, extraction);
   }
 }

@@ -10,6 +10,8 @@ export interface Pull {
   /** Up to `length` bytes; fewer only at the end. */
   take(length: number): Promise<Buffer>;
   skip(length: number): Promise<void>;
+  /** How many zeros follow that nobody stored; undefined where that is not known. */
+  hole?(): number;
   close(): Promise<void>;
 }
 

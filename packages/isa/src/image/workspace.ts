@@ -1,10 +1,21 @@
 /** A temporary folder for files that were inside images, under names that are numbers. */
 import { mkdtempSync, rmSync } from "node:fs";
-import { open, rm } from "node:fs/promises";
+import { open, rm, type FileHandle } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ImageError, sizeText, type Limits } from "./limits.ts";
+import { ImageError, sizeText, type Budget, type Limits } from "./limits.ts";
 import type { Pull } from "./pull.ts";
+
+/** Where copies go, and what they may cost. */
+export interface CopyTo {
+  readonly workspace: Workspace;
+  readonly limits: Limits;
+  readonly budget: Budget;
+}
+
+export function tooLarge(size: number, { file }: Limits): string {
+  return `a file of ${sizeText(size)}: the limit is ${sizeText(file)}`;
+}
 
 export interface Workspace {
   /** A path in the folder that was not given before. */
@@ -54,35 +65,64 @@ export function openWorkspace(parent = tmpdir()): Workspace {
 }
 
 const CHUNK = 1024 * 1024;
+/** Runs of zeros are left out of copies from this length on: a disk's page. */
+const HOLE = 4096;
+const ZEROS = Buffer.alloc(CHUNK);
+
+function isZero(bytes: Buffer): boolean {
+  return ZEROS.subarray(0, bytes.length).equals(bytes);
+}
+
+/** Writes everything but pages of zeros; returns how many bytes were written. */
+async function writeSparse(file: FileHandle, bytes: Buffer, at: number): Promise<number> {
+  if (isZero(bytes)) return 0;
+  let written = 0;
+  for (let from = 0; from < bytes.length;) {
+    let to = from;
+    while (to < bytes.length && !isZero(bytes.subarray(to, to + HOLE))) to += HOLE;
+    const data = bytes.subarray(from, to);
+    if (data.length > 0) await file.write(data, 0, data.length, at + from);
+    written += data.length;
+    from = Math.max(to, from) + HOLE;
+  }
+  return written;
+}
 
 /**
  * Copies `size` bytes, or all there are, to a file of the workspace; `head` was taken already.
- * Throws {@link ImageError} where they are too many or not all there.
+ * Zeros take no room. Throws {@link ImageError} where they are too many or not all there.
  */
 export async function copyOut(
   pull: Pull,
   head: Buffer,
   size: number | undefined,
-  workspace: Workspace,
-  limits: Limits,
+  { workspace, limits, budget }: CopyTo,
 ): Promise<string> {
-  const limit = size === undefined ? limits.expanded : limits.file;
-  if (size !== undefined && size > limit) {
-    throw new ImageError(`a file of ${sizeText(size)}: the limit is ${sizeText(limit)}`);
-  }
+  if (size !== undefined && size > limits.file) throw new ImageError(tooLarge(size, limits));
   const path = workspace.next();
   const file = await open(path, "wx", 0o600);
   try {
-    await file.write(head);
-    for (let left = (size ?? Infinity) - head.length; left > 0;) {
-      const bytes = await pull.take(Math.min(left, CHUNK));
+    let at = 0;
+    const put = async (bytes: Buffer) => {
+      budget.spend(await writeSparse(file, bytes, at));
+      at += bytes.length;
+    };
+    await put(head);
+    while (at < (size ?? Infinity)) {
+      const hole = pull.hole?.() ?? 0;
+      if (hole > 0) {
+        await pull.skip(hole);
+        at += hole;
+        continue;
+      }
+      const bytes = await pull.take(Math.min((size ?? Infinity) - at, CHUNK));
       if (bytes.length === 0) {
         if (size === undefined) break;
         throw new ImageError(`cut short at byte ${pull.position()}`);
       }
-      await file.write(bytes);
-      left -= bytes.length;
+      await put(bytes);
     }
+    await file.truncate(at);
   } finally {
     await file.close();
   }

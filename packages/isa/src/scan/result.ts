@@ -87,7 +87,7 @@ export interface FileScan {
   readonly problems: readonly FileProblem[];
 }
 
-/** A file that was met and not scanned. */
+/** A file that was met and not scanned, and why. */
 export interface Skipped {
   readonly name: string;
   readonly reason: string;
@@ -95,6 +95,9 @@ export interface Skipped {
 
 export type ScanResult =
   | { readonly status: "scanned"; readonly scan: FileScan }
+  /** Nothing that a pool could break: a program for another machine. */
   | { readonly status: "skipped"; readonly skipped: Skipped }
+  /** Could not be read: what is in it is not known. */
+  | { readonly status: "unread"; readonly unread: Skipped }
   /** Not machine code: nothing to report. */
   | { readonly status: "ignored" };

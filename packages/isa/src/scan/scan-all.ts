@@ -2,10 +2,9 @@
 import { rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import type { Candidate, Found } from "../image/candidate.ts";
-import type { Extraction } from "../image/entries.ts";
 import { findUnder } from "../image/find.ts";
 import { DEFAULT_LIMITS, type Limits } from "../image/limits.ts";
-import { openWorkspace } from "../image/workspace.ts";
+import { openWorkspace, type CopyTo } from "../image/workspace.ts";
 import type { FileScan, ScanResult, Skipped } from "./result.ts";
 import { callingThread, openThread, type Thread } from "./thread.ts";
 
@@ -31,9 +30,10 @@ export interface ScanAllOptions {
 export interface Scans {
   /** Sorted by name. */
   readonly files: readonly FileScan[];
+  /** Set aside: not for x86-64, or nothing that a program is read from. */
   readonly skipped: readonly Skipped[];
-  /** Of {@link skipped}, those that leave the answer incomplete: a named path not wholly read. */
-  readonly damaged: readonly Skipped[];
+  /** Not read, or not to the end: what is in them is not known, and nothing is fine there. */
+  readonly unread: readonly Skipped[];
 }
 
 /** Threads cost a hundred megabytes each, and disks feed no more than a few. */
@@ -42,13 +42,14 @@ const MOST_THREADS = 8;
 interface Collected {
   readonly files: FileScan[];
   readonly skipped: Skipped[];
-  readonly damaged: Skipped[];
+  readonly unread: Skipped[];
 }
 
 function collect(results: readonly ScanResult[], into: Collected): void {
   for (const result of results) {
     if (result.status === "scanned") into.files.push(result.scan);
     if (result.status === "skipped") into.skipped.push(result.skipped);
+    if (result.status === "unread") into.unread.push(result.unread);
   }
 }
 
@@ -56,8 +57,11 @@ function byName(a: { readonly name: string }, b: { readonly name: string }): num
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
-async function* findAll(paths: readonly string[], extraction: Extraction): AsyncGenerator<Found> {
-  for (const path of paths) yield* findUnder(path, extraction);
+async function* findAll(
+  paths: readonly string[],
+  to: Omit<CopyTo, "budget">,
+): AsyncGenerator<Found> {
+  for (const path of paths) yield* findUnder(path, to);
 }
 
 interface Crew {
@@ -91,9 +95,8 @@ async function work(queue: AsyncGenerator<Found>, thread: Thread, crew: Crew): P
       await scanOne(next.value.candidate, thread, crew);
       continue;
     }
-    const { name, reason, damaged } = next.value;
-    crew.collected.skipped.push({ name, reason });
-    if (damaged) crew.collected.damaged.push({ name, reason });
+    const { kind, name, reason } = next.value;
+    crew.collected[kind].push({ name, reason });
   }
 }
 
@@ -114,7 +117,7 @@ export async function scanAll(
   const count = Math.min(options.threads ?? availableParallelism(), MOST_THREADS);
   const workspace = openWorkspace(options.temporary);
   const threads = count === 0 ? [callingThread] : Array.from({ length: count }, openThread);
-  const collected: Collected = { files: [], skipped: [], damaged: [] };
+  const collected: Collected = { files: [], skipped: [], unread: [] };
   try {
     const queue = findAll(paths, { workspace, limits: options.limits ?? DEFAULT_LIMITS });
     const crew = { collected, report: reporter(options.onProgress) };
@@ -126,6 +129,6 @@ export async function scanAll(
   return {
     files: collected.files.toSorted(byName),
     skipped: collected.skipped.toSorted(byName),
-    damaged: collected.damaged.toSorted(byName),
+    unread: collected.unread.toSorted(byName),
   };
 }

@@ -125,6 +125,13 @@ function skipped(name: string, reason: string): ScanResult {
   return { status: "skipped", skipped: { name, reason } };
 }
 
+function notRead(name: string, reason: string): ScanResult {
+  return { status: "unread", unread: { name, reason } };
+}
+
+/** Programs of these run on x86-64 CPUs too, and are not read. */
+const ALSO_HERE = new Set(["x86 (32 bits)", "x86-64 (x32)"]);
+
 export interface ScanOptions {
   /** Called now and then with the bytes of code read so far. */
   readonly onProgress?: (bytes: number) => void;
@@ -135,13 +142,14 @@ export function scanElf(name: string, source: ByteSource, options: ScanOptions =
   try {
     const elf = readElf(source);
     const { machine, type } = elf.header;
+    if (ALSO_HERE.has(machine)) return notRead(name, `made for ${machine}, which is not read`);
     if (machine !== "x86-64") return skipped(name, `made for ${machine}`);
     if (type === "core") return skipped(name, "a core file: see evenkeel explain");
     const scan = describe(name, readProgram(elf, options.onProgress));
     if (scan.code.bytes > 0 || scan.problems.length === 0) return { status: "scanned", scan };
-    return skipped(name, scan.problems.map(({ message }) => message).join("; "));
+    return notRead(name, scan.problems.map(({ message }) => message).join("; "));
   } catch (error) {
     if (!(error instanceof ElfError)) throw error;
-    return error.code === "NOT_ELF" ? { status: "ignored" } : skipped(name, error.message);
+    return error.code === "NOT_ELF" ? { status: "ignored" } : notRead(name, error.message);
   }
 }

@@ -1,5 +1,4 @@
 /** A file of machine code of any kind: ELF, or an archive of object files. */
-import type { FileHandle } from "node:fs/promises";
 import { withBytes, type ByteSource } from "../elf/bytes.ts";
 import { ElfError } from "../elf/errors.ts";
 import { isElf } from "../elf/header.ts";
@@ -14,13 +13,6 @@ export function isMachineCode(start: Uint8Array): boolean {
   return isElf(start) || isArchive(start);
 }
 
-/** Whether an open file starts like machine code. */
-export async function startsAsCode(file: FileHandle): Promise<boolean> {
-  const head = Buffer.alloc(MAGIC_SIZE);
-  const { bytesRead } = await file.read(head, 0, MAGIC_SIZE, 0);
-  return isMachineCode(head.subarray(0, bytesRead));
-}
-
 function scanArchive(name: string, source: ByteSource, options: ScanOptions): ScanResult[] {
   const results: ScanResult[] = [];
   try {
@@ -29,7 +21,7 @@ function scanArchive(name: string, source: ByteSource, options: ScanOptions): Sc
     }
   } catch (error) {
     if (!(error instanceof ElfError)) throw error;
-    results.push({ status: "skipped", skipped: { name, reason: error.message } });
+    results.push({ status: "unread", unread: { name, reason: error.message } });
   }
   return results;
 }
@@ -50,6 +42,6 @@ export function scanFile(name: string, path: string, options: ScanOptions = {}):
     return withBytes(path, (source) => scanSource(name, source, options));
   } catch (error) {
     if (!(error instanceof Error && "syscall" in error)) throw error;
-    return [{ status: "skipped", skipped: { name, reason: error.message } }];
+    return [{ status: "unread", unread: { name, reason: error.message } }];
   }
 }

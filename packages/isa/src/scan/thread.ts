@@ -5,7 +5,7 @@ import { scanFile } from "./scan-file.ts";
 import type { Report, Task } from "./worker.ts";
 
 export interface Thread {
-  /** Settles always: a file that breaks the thread is reported as skipped. */
+  /** Settles always: a file that breaks the thread is reported as unread. */
   scan(task: Task, onProgress: (bytes: number) => void): Promise<readonly ScanResult[]>;
   close(): Promise<void>;
 }
@@ -73,7 +73,7 @@ export function openThread(): Thread {
       } catch (error) {
         await close();
         const reason = `could not be scanned: ${error instanceof Error ? error.message : String(error)}`;
-        return [{ status: "skipped", skipped: { name: task.name, reason } }];
+        return [{ status: "unread", unread: { name: task.name, reason } }];
       }
     },
     close,

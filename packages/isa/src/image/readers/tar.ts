@@ -3,9 +3,10 @@
  * followed, and offsets are kept so that layers can be read in place. Libraries for tar give
  * streams without offsets. Source: POSIX pax, and GNU tar's manual, "Tar Internals".
  */
-import { normalPath, type Entry } from "./entry.ts";
-import { ImageError, type Limits } from "./limits.ts";
-import { takeAll, type Pull } from "./pull.ts";
+import { normalPath, type Entry } from "../entry.ts";
+import { ImageError, type Limits } from "../limits.ts";
+import { isTarHeader } from "../magic.ts";
+import { takeAll, type Pull } from "../pull.ts";
 
 const BLOCK = 512;
 /** A path longer than this is no path: PATH_MAX is 4,096. */
@@ -25,17 +26,6 @@ function number(block: Buffer, start: number, length: number): number {
   return /^[0-7]*$/.test(digits) ? Number.parseInt(digits || "0", 8) : Number.NaN;
 }
 
-function checksumFits(block: Buffer): boolean {
-  let sum = 0;
-  for (let i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 32 : (block[i] ?? 0);
-  return sum === number(block, 148, 8);
-}
-
-/** Whether a file's first block is a tar header. */
-export function isTar(start: Buffer): boolean {
-  return start.length >= BLOCK && start[0] !== 0 && checksumFits(start.subarray(0, BLOCK));
-}
-
 /** `12 path=usr/bin\n` records. */
 function parsePax(bytes: Buffer): Map<string, string> {
   const records = new Map<string, string>();
@@ -53,12 +43,13 @@ function parsePax(bytes: Buffer): Map<string, string> {
 
 interface Extensions {
   name?: string;
+  link?: string;
   pax: Map<string, string>;
 }
 
 const FILES = new Set(["0", "\0", "7"]);
 
-function entryOf(block: Buffer, { name, pax }: Extensions, pull: Pull): Entry {
+function entryOf(block: Buffer, { name, link, pax }: Extensions, pull: Pull): Entry {
   const prefix = text(block, 257, 5) === "ustar" ? text(block, 345, 155) : "";
   const short = text(block, 0, 100);
   const path = pax.get("path") ?? name ?? (prefix === "" ? short : `${prefix}/${short}`);
@@ -67,8 +58,10 @@ function entryOf(block: Buffer, { name, pax }: Extensions, pull: Pull): Entry {
   const size = stored === undefined ? number(block, 124, 12) : Number(stored);
   const sparse = type === "S" || [...pax.keys()].some((key) => key.startsWith("GNU.sparse."));
   const isFile = FILES.has(type) && !path.endsWith("/");
+  const target = pax.get("linkpath") ?? link ?? text(block, 157, 100);
   return {
     path: normalPath(path),
+    ...(type === "1" || type === "2" ? { link: { target, symbolic: type === "2" } } : {}),
     kind: isFile || type === "S" ? "file" : type === "5" ? "directory" : "other",
     // Links and devices have a size in some archives, and never a body.
     size: isFile || type === "S" || !"123456".includes(type) ? size : 0,
@@ -88,8 +81,17 @@ async function nextHeader(pull: Pull): Promise<Buffer | undefined> {
   if (block.length === 0) throw new ImageError("tar: ends without its end mark: cut short?");
   if (block.every((byte) => byte === 0)) return undefined;
   if (block.length < BLOCK) throw new ImageError(`tar: cut short in the header at ${at}`);
-  if (!checksumFits(block)) throw new ImageError(`tar: no header at ${at}: its checksum is wrong`);
+  if (!isTarHeader(block)) throw new ImageError(`tar: no header at ${at}: its checksum is wrong`);
   return block;
+}
+
+/**
+ * The entries of a tar archive that comes out of something else: only at the end of that is it
+ * known whether all of it came out. Throws {@link ImageError} where it is damaged.
+ */
+export async function* wholeTar(pull: Pull, limits: Limits): AsyncGenerator<Entry> {
+  yield* tarEntries(pull, limits);
+  while ((await pull.take(64 * 1024)).length > 0);
 }
 
 /** The entries of a tar archive in order. Throws {@link ImageError} where it is damaged. */
@@ -106,6 +108,7 @@ export async function* tarEntries(pull: Pull, limits: Limits): AsyncGenerator<En
       const bytes = await takeAll(pull, size, "tar");
       await pull.skip(padded(size) - size);
       if (type === "L") extensions.name = text(bytes, 0, bytes.length);
+      if (type === "K") extensions.link = text(bytes, 0, bytes.length);
       if (type === "x") extensions.pax = parsePax(bytes);
       continue;
     }

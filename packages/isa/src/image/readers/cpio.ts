@@ -2,17 +2,14 @@
  * Archives in cpio's newc format, as kernels unpack them at boot: several may follow one another.
  * Source: https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
  */
-import { normalPath, type Entry } from "./entry.ts";
-import { ImageError, type Limits } from "./limits.ts";
-import { takeAll, type Pull } from "./pull.ts";
+import { normalPath, type Entry } from "../entry.ts";
+import { ImageError, type Limits } from "../limits.ts";
+import { isCpioHeader } from "../magic.ts";
+import { takeAll, type Pull } from "../pull.ts";
 
 const HEADER_SIZE = 110;
 const LONGEST_NAME = 64 * 1024;
 const TRAILER = "TRAILER!!!";
-
-export function isCpio(start: Buffer): boolean {
-  return /^07070[12]/.test(start.toString("latin1", 0, 6));
-}
 
 function field(header: Buffer, index: number): number {
   const digits = header.toString("latin1", 6 + index * 8, 14 + index * 8);
@@ -45,7 +42,7 @@ async function* cpioEntries(pull: Pull, limits: Limits, taken: Buffer): AsyncGen
     const rest = await takeAll(pull, HEADER_SIZE - begun.length, "cpio");
     const header = Buffer.concat([begun, rest]);
     const [mode, size, nameSize] = [field(header, 1), field(header, 6), field(header, 11)];
-    if (!isCpio(header) || !(mode >= 0) || !(size >= 0) || !(nameSize > 0)) {
+    if (!isCpioHeader(header) || !(mode >= 0) || !(size >= 0) || !(nameSize > 0)) {
       throw new ImageError(`cpio: no header at ${at}`);
     }
     if (nameSize > LONGEST_NAME) throw new ImageError(`cpio: a name of ${nameSize} bytes at ${at}`);

@@ -1,0 +1,90 @@
+/** `evenkeel env`: variables that narrow libraries to a pool's CPU, where no template does. */
+import { existsSync } from "node:fs";
+import {
+  classOffersFeature,
+  CPUID_FIELDS,
+  planHasFeature,
+  prettyJson,
+  UNCOUNTED_GROUPS,
+  type PlanFile,
+} from "@evenkeel/core";
+import { narrowingFor, scanAll, settingsFor, type Narrowing, type Setting } from "@evenkeel/isa";
+import { CliError } from "../errors.ts";
+import { loadPlan } from "../input/shape.ts";
+import { progressLine } from "../output/progress.ts";
+
+export interface EnvFlags {
+  readonly plan: string;
+  readonly for?: string;
+  readonly json?: boolean;
+}
+
+/** What guests of the plan do not see and some node has: what a library may find without a template. */
+function hiddenBy(plan: PlanFile): Set<string> {
+  const names = CPUID_FIELDS.filter(
+    ({ readBy, loss, group }) =>
+      readBy === "user" && (loss === "fault" || loss === "silent") && !UNCOUNTED_GROUPS.has(group),
+  ).map(({ name }) => name);
+  return new Set(
+    names.filter(
+      (name) =>
+        planHasFeature(plan, name) !== "yes" &&
+        plan.classes.some((planned) => classOffersFeature(plan, planned, name) !== "no"),
+    ),
+  );
+}
+
+async function narrowing({ for: path }: EnvFlags, hidden: ReadonlySet<string>): Promise<Narrowing> {
+  if (path === undefined) return { settings: settingsFor(hidden), left: [] };
+  if (!existsSync(path)) throw new CliError("UNREADABLE", `${path}: there is no such file`);
+  const progress = progressLine();
+  const { files, unread } = await scanAll([path], { onProgress: progress.show }).finally(
+    progress.clear,
+  );
+  const { settings, left } = narrowingFor(files, hidden);
+  return {
+    settings,
+    left: [...left, ...unread.map(({ name, reason }) => ({ name, why: reason }))],
+  };
+}
+
+function settingLines({ dispatcher, variable, value, but, reference }: Setting): string[] {
+  const note = but === undefined ? "" : ` (${but})`;
+  return [
+    "",
+    `# ${dispatcher}${note}: ${reference}`,
+    variable === undefined ? `# on the command line: ${value}` : `${variable}=${value}`,
+  ];
+}
+
+function envFile(plan: string, hidden: ReadonlySet<string>, { settings, left }: Narrowing): string {
+  if (hidden.size === 0)
+    return "# Every node of the plan has what its guests see: nothing to set.\n";
+  return [
+    `# Keeps programs from ${[...hidden].join(" ")}, which not every node of ${plan} has.`,
+    "# A stopgap where no CPU template is set: it reaches the libraries that are named, when they",
+    "# start, and none that was in a snapshot already. CPUID still shows these features.",
+    ...settings.flatMap(settingLines),
+    ...(left.length > 0 ? ["", "# Not narrowed: only a template reaches these."] : []),
+    ...left.map(({ name, why }) => `#   ${name}: ${why}`),
+    "",
+  ].join("\n");
+}
+
+export async function runEnv(flags: EnvFlags): Promise<number> {
+  const { plan } = loadPlan(flags.plan);
+  if (plan.arch !== "x86_64") {
+    throw new CliError(
+      "USAGE",
+      `${flags.plan} is ${plan.arch}; variables are known for x86-64 only`,
+    );
+  }
+  const hidden = hiddenBy(plan);
+  const result = await narrowing(flags, hidden);
+  const text =
+    flags.json === true
+      ? prettyJson({ hidden: [...hidden], ...result })
+      : envFile(flags.plan, hidden, result);
+  process.stdout.write(text);
+  return result.left.length > 0 ? 1 : 0;
+}

@@ -126,6 +126,27 @@ export const HOST_ERRORS = {
     exitCode: 3,
     hint: "Nothing was left half-written; check permissions and space.",
   },
+  NO_ISOLATION: {
+    exitCode: 3,
+    hint: "docs/isolation.md says what isolation needs; `isolation: none` runs without, at your own risk.",
+  },
+  JAIL_FAILED: {
+    exitCode: 3,
+    hint: "The message is the jailer's or the system's own; docs/isolation.md has what a jail needs.",
+  },
+  NO_NETWORK: {
+    exitCode: 3,
+    hint: "docs/network.md says what guests' networks need; without `network` none is made.",
+  },
+  NETWORK_FAILED: {
+    exitCode: 3,
+    hint: "The message is that of ip or nft; docs/network.md has what guests' networks need.",
+  },
+  NO_SLOT: { exitCode: 3, hint: "Give a larger network pool, or end sandboxes." },
+  BAD_EGRESS: {
+    exitCode: 2,
+    hint: "docs/network.md describes egress rules; special networks are opened by the operator.",
+  },
   NOT_A_LAUNCHER: { exitCode: 2, hint: "Give the path that the launcher was installed at." },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -23,9 +23,13 @@ function nameOf(tag: string, slot: number): string {
   return `${linkPrefix(tag)}${slot}`;
 }
 
+export function namespacePath(tag: string, slot: number): string {
+  return `${DIRECTORY}/${nameOf(tag, slot)}`;
+}
+
 export function networkOf({ tag, pool }: NetworkPool, slot: number): SlotNetwork {
   return {
-    namespace: `${DIRECTORY}/${nameOf(tag, slot)}`,
+    namespace: namespacePath(tag, slot),
     addresses: slotAddresses(pool, slot),
   };
 }

@@ -1,5 +1,5 @@
 /** QEMU's command line, from what a microVM is to be. Pure: nothing is read or started here. */
-import type { Drive } from "../vmm.ts";
+import type { Drive, NetworkInterface } from "../vmm.ts";
 
 /** The virtual machine itself: what a snapshot needs to be loaded into. */
 export interface Machine {
@@ -7,6 +7,7 @@ export interface Machine {
   readonly smt: boolean;
   readonly memoryMib: number;
   readonly drives: readonly Drive[];
+  readonly networks?: readonly NetworkInterface[];
 }
 
 /** What a cold boot adds. */
@@ -38,6 +39,16 @@ function driveArguments({ id, path, readOnly }: Drive): string[] {
   ];
 }
 
+function networkArguments({ id, hostDevice, mac }: NetworkInterface): string[] {
+  const address = mac === undefined ? "" : `,mac=${quoted(mac)}`;
+  return [
+    "-netdev",
+    `tap,id=${quoted(id)},ifname=${quoted(hostDevice)},script=no,downscript=no`,
+    "-device",
+    `virtio-net-device,netdev=${quoted(id)}${address}`,
+  ];
+}
+
 function topology({ vcpus, smt }: Machine): string {
   if (!smt || vcpus % 2 !== 0) return String(vcpus);
   return `${vcpus},sockets=1,cores=${vcpus / 2},threads=2`;
@@ -51,6 +62,7 @@ function machineArguments(machine: Machine, accelerator: Accelerator, cpu: strin
     ["-chardev", `file,id=console,path=${CONSOLE},append=on`, "-serial", "chardev:console"],
     ["-qmp", `unix:${SOCKET},server=on,wait=off`],
     machine.drives.flatMap(driveArguments),
+    (machine.networks ?? []).flatMap(networkArguments),
     // Nothing runs before the control socket is there.
     ["-S"],
   ].flat();

@@ -1,0 +1,57 @@
+/** Processes by their user: each slot has one that nobody else has. */
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { HostError } from "../errors.ts";
+
+const POLL_MS = 2;
+/** A killed process may still have much memory to give back. */
+const END_MS = 30_000;
+
+/** The real user id of a process; undefined where it is gone. */
+function userOf(pid: string): number | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "latin1");
+    const uid = /^Uid:\s+(\d+)/m.exec(status)?.[1];
+    // A zombie holds nothing.
+    return uid === undefined || /^State:\s+[ZX]/m.test(status) ? undefined : Number(uid);
+  } catch {
+    return undefined;
+  }
+}
+
+export function belongsTo(pid: number, uid: number): boolean {
+  return userOf(String(pid)) === uid;
+}
+
+/** All processes of users, by user; one walk through /proc for all. */
+export function processesOf(uids: ReadonlySet<number>): { pid: number; uid: number }[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      const uid = userOf(name);
+      return uid !== undefined && uids.has(uid) ? [{ pid: Number(name), uid }] : [];
+    });
+}
+
+/** Ends all processes of a user and waits until they are gone; returns their pids. Throws JAIL_FAILED. */
+export async function endAllOf(uid: number): Promise<number[]> {
+  const ended = new Set<number>();
+  const deadline = performance.now() + END_MS;
+  for (;;) {
+    const there = processesOf(new Set([uid]));
+    if (there.length === 0) return [...ended];
+    for (const { pid } of there) {
+      ended.add(pid);
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It went by itself in between.
+      }
+    }
+    if (performance.now() > deadline) {
+      const pids = there.map(({ pid }) => pid).join(", ");
+      throw new HostError("JAIL_FAILED", `processes of user ${uid} do not end: ${pids}`);
+    }
+    await sleep(POLL_MS);
+  }
+}

@@ -79,7 +79,9 @@ export interface VmRecord {
   /** Field 22 of /proc/PID/stat, clock ticks since boot: a pid may be used again. */
   readonly startTime: string;
   /** The jail of one that is confined: its sockets are there, and its own to change. */
-  readonly jail?: { readonly root: string; readonly uid: number; readonly slot: number };
+  readonly jail?:
+    | { readonly root: string; readonly uid: number; readonly slot: number }
+    | undefined;
 }
 
 /** How a VMM process ended; both undefined where an adopted one vanished. */

@@ -159,6 +159,11 @@ export function openGroup({ hierarchies }: Cgroups, tag: string, slot: number): 
   };
 }
 
+/** Takes the groups' parents away, where no slot has one any more. */
+export function dropGroups({ hierarchies }: Cgroups, tag: string): void {
+  for (const hierarchy of hierarchies) removed(parentOf(hierarchy, tag));
+}
+
 /** The slots that have a group, whoever made it. */
 export function groupsThere({ hierarchies }: Cgroups, tag: string): number[] {
   const names = hierarchies.flatMap((hierarchy) => {

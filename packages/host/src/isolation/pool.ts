@@ -6,7 +6,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { HostError } from "../errors.ts";
-import type { EgressPolicy } from "../network/egress.ts";
+import { checkEgress, type EgressPolicy } from "../network/egress.ts";
 import {
   forgetConnections,
   makeNetwork,
@@ -18,12 +18,12 @@ import {
 } from "../network/namespaces.ts";
 import { makeBareNamespace } from "../network/bare.ts";
 import type { Cell } from "./cell.ts";
-import { groupsThere, openGroup, type Cgroups, type Group } from "./cgroups.ts";
+import { dropGroups, groupsThere, openGroup, type Cgroups, type Group } from "./cgroups.ts";
 import { makeJail, removeJail } from "./jail.ts";
 import { jailRoot } from "./jailer.ts";
 import { rlimitsOf, type IoLimit, type MachineSize } from "./limits.ts";
 import { idOf } from "./names.ts";
-import { endAllOf } from "./processes.ts";
+import { endAllOf, outputOf, usersFrom } from "./processes.ts";
 
 export interface CellOptions {
   /** Of the data directory: see names.ts. */
@@ -62,8 +62,13 @@ export interface CellPool {
   adopt(owner: string, slot: number): void;
   /** Ends what is left of an owner's microVM. The slot's name is free when it is taken down. */
   release(owner: string): Promise<void>;
-  /** Takes down what an earlier process left and nobody has adopted; returns the slots. */
-  reclaim(): Promise<number[]>;
+  /**
+   * Takes down what an earlier process left and nobody has adopted; returns the slots. Spared are
+   * those whose VMM writes its output into one of these directories.
+   */
+  reclaim(spared?: readonly string[]): Promise<number[]>;
+  /** Throws BAD_EGRESS for a policy that is none, or opens what the operator keeps closed. */
+  checkEgress(policy: EgressPolicy): void;
   /** What a running guest may reach from now on. */
   setEgress(owner: string, policy: EgressPolicy): Promise<void>;
   /** The address by which the host reaches a guest; undefined where it has no network. */
@@ -81,7 +86,7 @@ interface Slot {
 const TASKS = 128;
 
 export function openCells(options: CellOptions): CellPool {
-  const { network, ahead, report } = options;
+  const { tag, network, ahead, report } = options;
   const owners = new Map<string, number>();
   /** Numbers that are in use, or on their way in or out. */
   const busy = new Set<number>();
@@ -160,7 +165,9 @@ export function openCells(options: CellOptions): CellPool {
       await endAllOf(idOf(slot, options.firstId));
       background(`slot ${slot} was not taken down`, () => takeDown(slot));
     },
-    reclaim: async () => {
+    checkEgress: (policy) => checkEgress(policy, network ?? { dns: undefined, open: [] }),
+    reclaim: async (spared = []) => {
+      for (const slot of slotsWriting(options, spared)) busy.add(slot);
       const left = slotsLeft(options).filter((slot) => !busy.has(slot));
       for (const slot of left) {
         busy.add(slot);
@@ -182,6 +189,7 @@ export function openCells(options: CellOptions): CellPool {
       closed = true;
       while (work.size > 0) await Promise.all(work);
       for (const { slot } of ready.splice(0)) await takeDown(slot);
+      dropGroups(options.cgroups, tag);
     },
   };
 }
@@ -243,4 +251,13 @@ function slotsLeft({ tag, jails, binary, cgroups }: CellOptions): number[] {
   const jailed = numbersIn(join(root, "../.."), `ek${tag}-`);
   const all = [...jailed, ...groupsThere(cgroups, tag), ...networksThere(tag)];
   return [...new Set(all)].filter((slot) => slot < MOST_SLOTS).toSorted((a, b) => a - b);
+}
+
+/** Slots whose VMM has its standard output in one of these directories. */
+function slotsWriting({ firstId }: CellOptions, directories: readonly string[]): number[] {
+  if (directories.length === 0) return [];
+  return usersFrom(firstId, MOST_SLOTS).flatMap(({ pid, uid }) => {
+    const output = outputOf(pid);
+    return directories.some((one) => output.startsWith(`${one}/`)) ? [uid - firstId] : [];
+  });
 }

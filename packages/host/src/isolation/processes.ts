@@ -1,5 +1,5 @@
 /** Processes by their user: each slot has one that nobody else has. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
 
@@ -23,14 +23,25 @@ export function belongsTo(pid: number, uid: number): boolean {
   return userOf(String(pid)) === uid;
 }
 
-/** All processes of users, by user; one walk through /proc for all. */
-export function processesOf(uids: ReadonlySet<number>): { pid: number; uid: number }[] {
+/** All processes whose user is one of a range. */
+export function usersFrom(first: number, count: number): { pid: number; uid: number }[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       const uid = userOf(name);
-      return uid !== undefined && uids.has(uid) ? [{ pid: Number(name), uid }] : [];
+      return uid !== undefined && uid >= first && uid < first + count
+        ? [{ pid: Number(name), uid }]
+        : [];
     });
+}
+
+/** Where a process writes its standard output to; empty where that cannot be told. */
+export function outputOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/1`);
+  } catch {
+    return "";
+  }
 }
 
 /** Ends all processes of a user and waits until they are gone; returns their pids. Throws JAIL_FAILED. */
@@ -38,7 +49,7 @@ export async function endAllOf(uid: number): Promise<number[]> {
   const ended = new Set<number>();
   const deadline = performance.now() + END_MS;
   for (;;) {
-    const there = processesOf(new Set([uid]));
+    const there = usersFrom(uid, 1);
     if (there.length === 0) return [...ended];
     for (const { pid } of there) {
       ended.add(pid);

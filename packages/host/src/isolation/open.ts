@@ -1,0 +1,116 @@
+/** Isolation of a node as its operator has configured it: checked, then opened. */
+import { mkdirSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import { HostError } from "../errors.ts";
+import {
+  formatCidr,
+  parseAddress,
+  parseCidr,
+  slotAddresses,
+  type Cidr,
+} from "../network/addresses.ts";
+import { networkMissing } from "../network/check.ts";
+import { slotRules, type EgressPolicy } from "../network/egress.ts";
+import { setHostRules, type NetworkPool } from "../network/namespaces.ts";
+import { diskOf } from "./cgroups.ts";
+import { checkIsolation } from "./check.ts";
+import type { IoLimit } from "./limits.ts";
+import { FIRST_ID, tagOf } from "./names.ts";
+import { openCells, type CellPool } from "./pool.ts";
+
+export interface NetworkOptions {
+  /** The network that slots' addresses on the host are from: `10.214.0.0/16`. */
+  readonly pool: string;
+  /** The resolver's address. */
+  readonly dns?: string | undefined;
+  /** Special networks that guests' rules may open. */
+  readonly open: readonly string[];
+}
+
+export interface IsolationOptions {
+  /** The data directory. */
+  readonly directory: string;
+  readonly vmm: "firecracker" | "qemu";
+  readonly binary: string;
+  readonly network?: NetworkOptions | undefined;
+  /** Of guests that nobody says it of. */
+  readonly egress: EgressPolicy;
+  /** MiB per second that each microVM may read and write; no limit where undefined. */
+  readonly ioMib?: number | undefined;
+  readonly firstId?: number;
+  readonly ahead: number;
+  readonly report: (what: string, why: unknown) => void;
+}
+
+export interface Isolation {
+  readonly cells: CellPool;
+  /** What holds, and what holds less than it should, for the start. */
+  readonly notes: readonly string[];
+}
+
+/** Firecracker needs little; QEMU brings a translator and its caches. */
+const OVERHEAD_MIB = { firecracker: 64, qemu: 512 } as const;
+
+function cidrOf(text: string): Cidr {
+  const cidr = parseCidr(text);
+  if (cidr !== undefined) return cidr;
+  throw new HostError("NO_NETWORK", `"${text}" is no IPv4 network`);
+}
+
+function poolOf({ pool, dns, open }: NetworkOptions, tag: string): NetworkPool {
+  if (dns !== undefined && parseAddress(dns) === undefined) {
+    throw new HostError("NO_NETWORK", `dns: "${dns}" is no IPv4 address`);
+  }
+  return { tag, pool: cidrOf(pool), dns, open: open.map((one) => formatCidr(cidrOf(one))) };
+}
+
+/** Throws NO_NETWORK with everything that is missing. */
+async function openNetwork(network: NetworkPool, egress: EgressPolicy): Promise<string> {
+  const { pool, dns, open } = network;
+  const rules = slotRules(slotAddresses(pool, 0), egress, network);
+  const missing = await networkMissing(network, rules);
+  if (missing.length > 0) throw new HostError("NO_NETWORK", missing.join("; "));
+  await setHostRules(network);
+  const resolver = dns === undefined ? "no resolver" : `resolver ${dns}`;
+  const opened = open.length === 0 ? "" : `, open to rules: ${open.join(", ")}`;
+  return `network: ${formatCidr(pool)}, ${resolver}, egress by default ${egress.default === "allow" ? "allowed" : "denied"}${opened}`;
+}
+
+function ioLimit(directory: string, mib: number | undefined): IoLimit | undefined {
+  if (mib === undefined) return undefined;
+  const device = diskOf(directory);
+  if (device !== undefined) return { device, mib };
+  const message = `${directory} is on no disk whose bandwidth can be limited`;
+  throw new HostError("NO_ISOLATION", message);
+}
+
+/** Throws NO_ISOLATION and NO_NETWORK with all that is missing, and the way to get it. */
+export async function openIsolation(options: IsolationOptions): Promise<Isolation> {
+  const { vmm, binary, egress, ahead, report } = options;
+  const { missing, weaker, cgroups } = await checkIsolation(vmm, binary);
+  if (missing.length > 0) throw new HostError("NO_ISOLATION", missing.join("; "));
+  mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+  const directory = realpathSync(options.directory);
+  const tag = tagOf(directory);
+  const network = options.network === undefined ? undefined : poolOf(options.network, tag);
+  const said = network === undefined ? "network: none" : await openNetwork(network, egress);
+  const io = ioLimit(directory, options.ioMib);
+  const { firstId = FIRST_ID } = options;
+  const cells = openCells({
+    tag,
+    jails: join(directory, "jails"),
+    binary,
+    cgroups,
+    firstId,
+    overheadMib: OVERHEAD_MIB[vmm],
+    io,
+    network,
+    egress,
+    ahead,
+    report,
+  });
+  const how = vmm === "firecracker" ? "the jailer" : "namespaces and a user, without chroot";
+  const disk = io === undefined ? ["no limit of I/O is set"] : [];
+  const notes = [`isolation: ${how}; users from ${firstId} on`, ...disk, ...weaker, said];
+  return { cells, notes };
+}

@@ -4,7 +4,7 @@ import { request } from "node:http";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { openIsolation, qemuDriver } from "@evenkeel/host";
+import { checkNode, qemuDriver } from "@evenkeel/host";
 import { expect, onTestFinished, test } from "vitest";
 import {
   enter,
@@ -52,7 +52,7 @@ interface Node {
 /** An agent on the host that this process is on. */
 async function startNode(directory: string, images: object): Promise<Node> {
   const data = join(directory, "d");
-  const { cells, notes } = await openIsolation({
+  const { open: openCells, notes } = await checkNode({
     directory: data,
     vmm: "qemu",
     binary: "qemu-system-x86_64",
@@ -69,7 +69,7 @@ async function startNode(directory: string, images: object): Promise<Node> {
     profile: loadProfile(ICE_LAKE),
     firecracker: VERSION,
     directory: data,
-    cells,
+    cells: await openCells(),
     token: TOKEN,
     ...(images as { kernelsDir: string; imagesDir: string }),
   });

@@ -13,7 +13,7 @@ export type { CpuFinding } from "./qemu/cpu.ts";
 export { GUEST_BOOT_ARGUMENT, GUEST_NETWORK } from "./network/addresses.ts";
 export type { EgressPolicy } from "./network/egress.ts";
 export type { Cell } from "./isolation/cell.ts";
-export { openIsolation, type Isolation, type IsolationOptions } from "./isolation/open.ts";
+export { checkNode, type CheckedIsolation, type IsolationOptions } from "./isolation/open.ts";
 export { connectPinned } from "./isolation/pinned.ts";
 export type { CellPool } from "./isolation/pool.ts";
 export { endAllOf } from "./isolation/processes.ts";

@@ -65,12 +65,14 @@ async function adopt(context: Context, record: SandboxRecord): Promise<MicroVm |
   return vm;
 }
 
-/** Its network may lack the rules that were asked for last: the agent was killed in between. */
+/**
+ * Its network may lack the rules that were asked for last, since the agent was killed in between,
+ * or have those of an earlier configuration.
+ */
 async function keepCell({ cells }: Context, { id, egress }: SandboxRecord, slot: number) {
   cells?.adopt(id, slot);
-  if (cells?.hasNetwork === true && egress !== undefined) {
-    await cells.setEgress(id, egressOf(egress));
-  }
+  if (cells?.hasNetwork !== true) return;
+  await cells.setEgress(id, egress === undefined ? undefined : egressOf(egress));
 }
 
 /** A VMM that does not answer takes seconds to be sure of. */

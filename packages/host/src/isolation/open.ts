@@ -42,12 +42,6 @@ export interface IsolationOptions {
   readonly report: (what: string, why: unknown) => void;
 }
 
-export interface Isolation {
-  readonly cells: CellPool;
-  /** What holds, and what holds less than it should, for the start. */
-  readonly notes: readonly string[];
-}
-
 /** Firecracker needs little; QEMU brings a translator and its caches. */
 const OVERHEAD_MIB = { firecracker: 64, qemu: 512 } as const;
 
@@ -64,16 +58,16 @@ function poolOf({ pool, dns, open }: NetworkOptions, tag: string): NetworkPool {
   return { tag, pool: cidrOf(pool), dns, open: open.map((one) => formatCidr(cidrOf(one))) };
 }
 
-/** Throws NO_NETWORK with everything that is missing. */
-async function openNetwork(network: NetworkPool, egress: EgressPolicy): Promise<string> {
+/** Throws NO_NETWORK with everything that is missing; nothing is changed. */
+async function checkNetwork(network: NetworkPool, egress: EgressPolicy): Promise<string> {
   const { pool, dns, open } = network;
   const rules = slotRules(slotAddresses(pool, 0), egress, network);
   const missing = await networkMissing(network, rules);
   if (missing.length > 0) throw new HostError("NO_NETWORK", missing.join("; "));
-  await setHostRules(network);
   const resolver = dns === undefined ? "no resolver" : `resolver ${dns}`;
   const opened = open.length === 0 ? "" : `, open to rules: ${open.join(", ")}`;
-  return `network: ${formatCidr(pool)}, ${resolver}, egress by default ${egress.default === "allow" ? "allowed" : "denied"}${opened}`;
+  const allowed = egress.default === "allow" ? "allowed" : "denied";
+  return `network: ${formatCidr(pool)}, ${resolver}, egress by default ${allowed}${opened}`;
 }
 
 function ioLimit(directory: string, mib: number | undefined): IoLimit | undefined {
@@ -84,33 +78,37 @@ function ioLimit(directory: string, mib: number | undefined): IoLimit | undefine
   throw new HostError("NO_ISOLATION", message);
 }
 
-/** Throws NO_ISOLATION and NO_NETWORK with all that is missing, and the way to get it. */
-export async function openIsolation(options: IsolationOptions): Promise<Isolation> {
-  const { vmm, binary, egress, ahead, report } = options;
+export interface CheckedIsolation {
+  /** What holds, and what holds less than it should, for the start. */
+  readonly notes: readonly string[];
+  /** Throws NETWORK_FAILED. */
+  open(): Promise<CellPool>;
+}
+
+/**
+ * Looks for all that is needed, and changes nothing but that the data directory is made. Throws
+ * NO_ISOLATION and NO_NETWORK with all that is missing, and the way to get it.
+ */
+export async function checkNode(options: IsolationOptions): Promise<CheckedIsolation> {
+  const { vmm, binary, egress, ahead, report, firstId = FIRST_ID } = options;
   const { missing, weaker, cgroups } = await checkIsolation(vmm, binary);
   if (missing.length > 0) throw new HostError("NO_ISOLATION", missing.join("; "));
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const directory = realpathSync(options.directory);
   const tag = tagOf(directory);
   const network = options.network === undefined ? undefined : poolOf(options.network, tag);
-  const said = network === undefined ? "network: none" : await openNetwork(network, egress);
+  const said = network === undefined ? "network: none" : await checkNetwork(network, egress);
   const io = ioLimit(directory, options.ioMib);
-  const { firstId = FIRST_ID } = options;
-  const cells = openCells({
-    tag,
-    jails: join(directory, "jails"),
-    binary,
-    cgroups,
-    firstId,
-    overheadMib: OVERHEAD_MIB[vmm],
-    io,
-    network,
-    egress,
-    ahead,
-    report,
-  });
   const how = vmm === "firecracker" ? "the jailer" : "namespaces and a user, without chroot";
   const disk = io === undefined ? ["no limit of I/O is set"] : [];
-  const notes = [`isolation: ${how}; users from ${firstId} on`, ...disk, ...weaker, said];
-  return { cells, notes };
+  return {
+    notes: [`isolation: ${how}; users from ${firstId} on`, ...disk, ...weaker, said],
+    open: async () => {
+      if (network !== undefined) await setHostRules(network);
+      const jails = join(directory, "jails");
+      const overheadMib = OVERHEAD_MIB[vmm];
+      const rest = { cgroups, firstId, overheadMib, io, network, egress, ahead, report };
+      return openCells({ tag, jails, binary, ...rest });
+    },
+  };
 }

@@ -69,8 +69,8 @@ export interface CellPool {
   reclaim(spared?: readonly string[]): Promise<number[]>;
   /** Throws BAD_EGRESS for a policy that is none, or opens what the operator keeps closed. */
   checkEgress(policy: EgressPolicy): void;
-  /** What a running guest may reach from now on. */
-  setEgress(owner: string, policy: EgressPolicy): Promise<void>;
+  /** What a running guest may reach from now on; what nobody says it of where left out. */
+  setEgress(owner: string, policy?: EgressPolicy): Promise<void>;
   /** The address by which the host reaches a guest; undefined where it has no network. */
   addressOf(owner: string): string | undefined;
   /** Settles when everything that is being made or taken down is done; what was made ahead goes. */
@@ -176,7 +176,7 @@ export function openCells(options: CellOptions): CellPool {
       refill();
       return left;
     },
-    setEgress: async (owner, policy) => {
+    setEgress: async (owner, policy = options.egress) => {
       if (network === undefined) throw new HostError("NO_NETWORK", "this node has no networks");
       await setEgress(network, slotOf(owner), policy);
     },

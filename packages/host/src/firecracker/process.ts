@@ -4,15 +4,16 @@
  * `firecracker.log` (its own log), `stderr.log`.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, lstatSync, openSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, linkSync, lstatSync, openSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
-import type { Cell } from "../isolation/cell.ts";
+import type { Cell, WarmVmm } from "../isolation/cell.ts";
 import { giveLog } from "../isolation/jail.ts";
 import { jailerArguments, jailerOf, writtenPid } from "../isolation/jailer.ts";
 import { connectPinned } from "../isolation/pinned.ts";
 import { belongsTo } from "../isolation/processes.ts";
+import { limitFileSize, maySetLimits } from "../isolation/rlimit.ts";
 import { isRunning, startTimeOf } from "../proc.ts";
 import { socketsOf, type VmExit, type VmRecord } from "../vmm.ts";
 import { firecrackerArguments } from "./arguments.ts";
@@ -168,6 +169,7 @@ export async function startProcess(
   directory: string,
   cell?: Cell,
 ): Promise<FirecrackerProcess> {
+  if (cell?.warm !== undefined) return takeWarm(binary, directory, cell, cell.warm);
   if (cell !== undefined) return startJailed(binary, directory, cell);
   rmSync(socketPath({ directory }), { force: true });
   makeLog(directory);
@@ -177,6 +179,36 @@ export async function startProcess(
   child.unref();
   const pid = child.pid ?? 0;
   return answering(processOf({ directory, pid, startTime: startTimeOf(pid) ?? "" }, exited));
+}
+
+/**
+ * Starts a Firecracker in a slot that nobody has asked for yet, with its console and logs beside the
+ * jail. Its limit of file sizes is set when it is known what it will run.
+ */
+export async function warmFirecracker(binary: string, cell: Cell): Promise<WarmVmm> {
+  return { binary, running: await startJailed(binary, besideJail(cell), cell) };
+}
+
+function besideJail({ root }: Cell): string {
+  return dirname(root);
+}
+
+/** Gives a Firecracker that waits the microVM's directory: its files have further names there. */
+async function takeWarm(
+  binary: string,
+  directory: string,
+  cell: Cell,
+  { binary: waiting, running }: WarmVmm,
+): Promise<FirecrackerProcess> {
+  if (waiting !== binary) {
+    throw new HostError("JAIL_FAILED", `slot ${cell.slot} is made for ${waiting}, not ${binary}`);
+  }
+  const { record, exited } = running;
+  if (maySetLimits()) await limitFileSize(record.pid, cell.rlimits.fileSize);
+  for (const name of [CONSOLE, STDERR, LOG]) {
+    linkSync(join(besideJail(cell), name), join(directory, name));
+  }
+  return processOf({ ...record, directory }, exited);
 }
 
 /** Waits for its API; one that does not come up is ended. */

@@ -4,6 +4,7 @@ import { runTool } from "../network/run.ts";
 import { findCgroups, type Cgroups } from "./cgroups.ts";
 import { hasJailer, jailerOf } from "./jailer.ts";
 import type { Controller } from "./limits.ts";
+import { maySetLimits } from "./rlimit.ts";
 
 export interface IsolationCheck {
   /** Without these nothing is isolated; each says the way to get it. */
@@ -72,7 +73,10 @@ function weaknesses({ missing, hierarchies }: Cgroups): string[] {
   const readOnly = hierarchies
     .filter(({ mount }) => !isReachable(mount))
     .map(({ mount }) => `${mount} cannot be written to: no limits there`);
-  return [...lacking, ...v1, ...readOnly];
+  const sizes = maySetLimits()
+    ? []
+    : ["CAP_SYS_RESOURCE is missing: files that a VMM writes are limited to 2 TiB, not to its disks"];
+  return [...lacking, ...v1, ...readOnly, ...sizes];
 }
 
 export async function checkIsolation(

@@ -2,6 +2,7 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { HostError } from "../errors.ts";
+import { warmFirecracker } from "../firecracker/process.ts";
 import {
   formatCidr,
   parseAddress,
@@ -12,6 +13,7 @@ import {
 import { networkMissing } from "../network/check.ts";
 import { slotRules, type EgressPolicy } from "../network/egress.ts";
 import { setHostRules, type NetworkPool } from "../network/namespaces.ts";
+import type { Cell } from "./cell.ts";
 import { diskOf } from "./cgroups.ts";
 import { checkIsolation } from "./check.ts";
 import type { IoLimit } from "./limits.ts";
@@ -107,7 +109,9 @@ export async function checkNode(options: IsolationOptions): Promise<CheckedIsola
       if (network !== undefined) await setHostRules(network);
       const jails = join(directory, "jails");
       const overheadMib = OVERHEAD_MIB[vmm];
-      const rest = { cgroups, firstId, overheadMib, io, network, egress, ahead, report };
+      const warm =
+        vmm === "firecracker" ? (cell: Cell) => warmFirecracker(binary, cell) : undefined;
+      const rest = { cgroups, firstId, overheadMib, io, network, egress, ahead, warm, report };
       return openCells({ tag, jails, binary, ...rest });
     },
   };

@@ -5,6 +5,7 @@
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
 import { checkEgress, type EgressPolicy } from "../network/egress.ts";
 import {
@@ -17,7 +18,8 @@ import {
   type NetworkPool,
 } from "../network/namespaces.ts";
 import { makeBareNamespace } from "../network/bare.ts";
-import type { Cell } from "./cell.ts";
+import { isRunning } from "../proc.ts";
+import type { Cell, WarmVmm } from "./cell.ts";
 import { dropGroups, groupsThere, openGroup, type Cgroups, type Group } from "./cgroups.ts";
 import { makeJail, removeJail } from "./jail.ts";
 import { jailRoot } from "./jailer.ts";
@@ -44,6 +46,8 @@ export interface CellOptions {
   readonly egress: EgressPolicy;
   /** How many slots are made ahead. */
   readonly ahead: number;
+  /** Starts a VMM in a slot that is made ahead; without, a slot waits empty. */
+  readonly warm?: ((cell: Cell) => Promise<WarmVmm>) | undefined;
   readonly report: (what: string, why: unknown) => void;
 }
 
@@ -51,6 +55,8 @@ export interface CellRequest extends MachineSize {
   /** Bytes of its largest disk. */
   readonly largestDisk: number;
   readonly egress: EgressPolicy | undefined;
+  /** Where it is not the pool's own, which may wait in a slot already. */
+  readonly binary?: string;
 }
 
 export interface CellPool {
@@ -82,6 +88,11 @@ interface Slot {
   readonly cell: Omit<Cell, "rlimits">;
 }
 
+/** A resume is not to share the processor with what is made for the next one. */
+const REFILL_MS = 50;
+/** Until it is known what a waiting VMM will run: more than any guest's memory. */
+const WARM_RLIMITS = { fileSize: 2 ** 41, files: 2048 } as const;
+
 /** Threads of a VMM beside its vCPUs, and a reserve. */
 const TASKS = 128;
 
@@ -107,10 +118,10 @@ export function openCells(options: CellOptions): CellPool {
     return slot;
   };
 
-  const make = async (): Promise<Slot> => {
+  const make = async (warm: CellOptions["warm"]): Promise<Slot> => {
     const slot = free();
     try {
-      return { slot, cell: await makeCell(options, slot) };
+      return { slot, cell: await makeCell(options, slot, warm) };
     } catch (error) {
       busy.delete(slot);
       throw error;
@@ -123,7 +134,8 @@ export function openCells(options: CellOptions): CellPool {
     refilling = true;
     background("a slot was not made ahead", async () => {
       try {
-        while (!closed && ready.length < ahead) ready.push(await make());
+        await sleep(REFILL_MS);
+        while (!closed && ready.length < ahead) ready.push(await make(options.warm));
       } finally {
         refilling = false;
       }
@@ -144,7 +156,8 @@ export function openCells(options: CellOptions): CellPool {
   return {
     hasNetwork: network !== undefined,
     take: async (owner, request) => {
-      const { slot, cell } = ready.shift() ?? (await make());
+      const own = request.binary === undefined || request.binary === options.binary;
+      const { slot, cell } = (own ? alive(ready) : undefined) ?? (await make(undefined));
       refill();
       owners.set(owner, slot);
       const { overheadMib, io, egress } = options;
@@ -194,7 +207,20 @@ export function openCells(options: CellOptions): CellPool {
   };
 }
 
-async function makeCell(options: CellOptions, slot: number): Promise<Omit<Cell, "rlimits">> {
+/** The slot that waits longest; one whose VMM has ended meanwhile stays for the next reclaim. */
+function alive(ready: Slot[]): Slot | undefined {
+  for (;;) {
+    const next = ready.shift();
+    const record = next?.cell.warm?.running.record;
+    if (record === undefined || isRunning(record.pid, record.startTime)) return next;
+  }
+}
+
+async function makeCell(
+  options: CellOptions,
+  slot: number,
+  warm: CellOptions["warm"],
+): Promise<Omit<Cell, "rlimits">> {
   const { tag, jails, binary, cgroups, firstId, network, egress } = options;
   const uid = idOf(slot, firstId);
   const id = `ek${tag}-${slot}`;
@@ -207,7 +233,9 @@ async function makeCell(options: CellOptions, slot: number): Promise<Omit<Cell, 
       network === undefined
         ? await makeBareNamespace(tag, slot)
         : (await makeNetwork(network, slot, uid, egress)).namespace;
-    return { slot, id, uid, root, namespace, group };
+    const cell = { slot, id, uid, root, namespace, group };
+    if (warm === undefined) return cell;
+    return { ...cell, warm: await warm({ ...cell, rlimits: WARM_RLIMITS }) };
   } catch (error) {
     await takeDownSlot(options, slot).catch(() => undefined);
     throw error;
@@ -225,7 +253,7 @@ async function takeDownSlot(options: CellOptions, slot: number): Promise<void> {
   const group = openGroup(cgroups, tag, slot);
   // A process that was killed leaves its group a moment after it is gone.
   for (let i = 0; !group.remove() && i < GROUP_TRIES; i++) {
-    await new Promise((settle) => setTimeout(settle, GROUP_WAIT_MS));
+    await sleep(GROUP_WAIT_MS);
   }
   if (network !== undefined) await forgetConnections(networkOf(network, slot));
   await removeNetwork(tag, slot);

@@ -102,8 +102,9 @@ async function startNode(directory: string, images: object): Promise<Node> {
   return node;
 }
 
-const said = (node: Node, id: string, words: string | RegExp) =>
-  expect.poll(() => node.console(id), { timeout: 60_000, interval: 200 }).toMatch(words);
+async function said(node: Node, id: string, words: string): Promise<void> {
+  await expect.poll(() => node.console(id), { timeout: 60_000, interval: 200 }).toContain(words);
+}
 
 /** What it says from now on. */
 async function saysNext(node: Node, id: string, words: RegExp): Promise<void> {
@@ -130,7 +131,7 @@ function forward(socketPath: string, port: number, token = TOKEN): Promise<Socke
     const headers = { authorization: `Bearer ${token}`, connection: "Upgrade", upgrade: "tcp" };
     const path = `/v1/sandboxes/one/ports/${port}`;
     const asked = request({ socketPath, path, headers });
-    asked.once("upgrade", (_response, socket) => settle(socket as Socket));
+    asked.once("upgrade", (_response, socket) => settle(socket));
     asked.once("response", ({ statusCode = 0 }) => settle(statusCode));
     asked.once("error", reject);
     asked.end();

@@ -166,11 +166,10 @@ test("the limits of a slot are the kernel's: too many processes are not started"
   });
   onTestFinished(() => void process.kill(-(shell.pid ?? 0), "SIGKILL"));
   cell.group.join(shell.pid ?? 0);
-  let said = "";
-  shell.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const words: string[] = [];
+  shell.stderr.on("data", (chunk: Buffer) => words.push(chunk.toString()));
   shell.stdin.end("\n");
-  for (let i = 0; i < 250 && said === ""; i++) await sleep(20);
-  expect(said).toMatch(/fork/i);
+  await expect.poll(() => words.join(""), { timeout: 10_000 }).toMatch(/fork/i);
   // The shell with its 128 children and one vCPU's thread more.
   expect(cell.group.members().length).toBeLessThanOrEqual(129);
 });

@@ -26,7 +26,7 @@ export function missingForNamespaces(): string | undefined {
   return undefined;
 }
 
-export function pathOf(namespace: string): string {
+function pathOf(namespace: string): string {
   return `/run/netns/${namespace}`;
 }
 

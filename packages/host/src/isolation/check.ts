@@ -75,7 +75,9 @@ function weaknesses({ missing, hierarchies }: Cgroups): string[] {
     .map(({ mount }) => `${mount} cannot be written to: no limits there`);
   const sizes = maySetLimits()
     ? []
-    : ["CAP_SYS_RESOURCE is missing: files that a VMM writes are limited to 2 TiB, not to its disks"];
+    : [
+        "CAP_SYS_RESOURCE is missing: files that a VMM writes are limited to 2 TiB, not to its disks",
+      ];
   return [...lacking, ...v1, ...readOnly, ...sizes];
 }
 

@@ -52,42 +52,50 @@ function memoryOf({ memoryMib, overheadMib }: Limits): string {
   return String((memoryMib + overheadMib) * MIB);
 }
 
+type Files = (limits: Limits) => LimitFile[];
+
+const quotaOf = ({ vcpus }: Limits) => vcpus * PERIOD_US + VMM_QUOTA_US;
+
+function ioFiles({ io }: Limits, version: 1 | 2): LimitFile[] {
+  if (io === undefined) return [];
+  const bytes = io.mib * MIB;
+  if (version === 2) {
+    return [{ file: "io.max", value: `${io.device} rbps=${bytes} wbps=${bytes}` }];
+  }
+  const value = `${io.device} ${bytes}`;
+  return ["read", "write"].map((way) => ({ file: `blkio.throttle.${way}_bps_device`, value }));
+}
+
+const FILES_BY_CONTROLLER: Readonly<Record<Controller, Readonly<Record<1 | 2, Files>>>> = {
+  cpu: {
+    2: (limits) => [{ file: "cpu.max", value: `${quotaOf(limits)} ${PERIOD_US}` }],
+    1: (limits) => [
+      { file: "cpu.cfs_period_us", value: String(PERIOD_US) },
+      { file: "cpu.cfs_quota_us", value: String(quotaOf(limits)) },
+    ],
+  },
+  memory: {
+    2: (limits) => [
+      { file: "memory.max", value: memoryOf(limits) },
+      // Guests' memory does not go to disk; one that is out of memory ends as a whole.
+      { file: "memory.swap.max", value: "0", optional: true },
+      { file: "memory.oom.group", value: "1", optional: true },
+    ],
+    1: (limits) => [
+      { file: "memory.limit_in_bytes", value: memoryOf(limits) },
+      { file: "memory.swappiness", value: "0", optional: true },
+    ],
+  },
+  pids: {
+    2: ({ tasks }) => [{ file: "pids.max", value: String(tasks) }],
+    1: ({ tasks }) => [{ file: "pids.max", value: String(tasks) }],
+  },
+  io: { 2: (limits) => ioFiles(limits, 2), 1: (limits) => ioFiles(limits, 1) },
+};
+
 /** The files of one controller with what is to be written to them, in order. */
 export function limitFiles(controller: Controller, version: 1 | 2, limits: Limits): LimitFile[] {
-  const quota = limits.vcpus * PERIOD_US + VMM_QUOTA_US;
-  const { io } = limits;
-  switch (controller) {
-    case "cpu":
-      return version === 2
-        ? [{ file: "cpu.max", value: `${quota} ${PERIOD_US}` }]
-        : [
-            { file: "cpu.cfs_period_us", value: String(PERIOD_US) },
-            { file: "cpu.cfs_quota_us", value: String(quota) },
-          ];
-    case "memory":
-      return version === 2
-        ? [
-            { file: "memory.max", value: memoryOf(limits) },
-            // Guests' memory does not go to disk; one that is out of memory ends as a whole.
-            { file: "memory.swap.max", value: "0", optional: true },
-            { file: "memory.oom.group", value: "1", optional: true },
-          ]
-        : [
-            { file: "memory.limit_in_bytes", value: memoryOf(limits) },
-            { file: "memory.swappiness", value: "0", optional: true },
-          ];
-    case "pids":
-      return [{ file: "pids.max", value: String(limits.tasks) }];
-    case "io": {
-      if (io === undefined) return [];
-      const bytes = io.mib * MIB;
-      if (version === 2) {
-        return [{ file: "io.max", value: `${io.device} rbps=${bytes} wbps=${bytes}` }];
-      }
-      const value = `${io.device} ${bytes}`;
-      return ["read", "write"].map((way) => ({ file: `blkio.throttle.${way}_bps_device`, value }));
-    }
-  }
+  return FILES_BY_CONTROLLER[controller][version](limits);
 }
 
 export interface Rlimits {

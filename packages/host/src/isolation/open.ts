@@ -20,7 +20,7 @@ import type { IoLimit } from "./limits.ts";
 import { FIRST_ID, tagOf } from "./names.ts";
 import { openCells, type CellPool } from "./pool.ts";
 
-export interface NetworkOptions {
+interface NetworkOptions {
   /** The network that slots' addresses on the host are from: `10.214.0.0/16`. */
   readonly pool: string;
   /** The resolver's address. */
@@ -84,7 +84,7 @@ export interface CheckedIsolation {
   /** What holds, and what holds less than it should, for the start. */
   readonly notes: readonly string[];
   /** Throws NETWORK_FAILED. */
-  open(): Promise<CellPool>;
+  readonly open: () => Promise<CellPool>;
 }
 
 /**

@@ -14,7 +14,7 @@ interface Pinned {
   /** Good until it is closed. */
   readonly path: string;
   /** May be called again. */
-  close(): void;
+  readonly close: () => void;
 }
 
 /** Throws VMM_GONE where there is nothing, or something else than a socket. */

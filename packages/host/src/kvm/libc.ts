@@ -63,7 +63,9 @@ async function load(): Promise<Libc> {
       setLimit: (pid, resource, value) => {
         const limit = new BigUint64Array([BigInt(value), BigInt(value)]);
         const types = ["int", "int", "void *", "void *"];
-        return answer(library.func("prlimit64", "int", types)(pid, resource, limit, null) as number);
+        return answer(
+          library.func("prlimit64", "int", types)(pid, resource, limit, null) as number,
+        );
       },
       withPinned: (size, use) => {
         const pointer = koffi.alloc("uint8_t", size) as object;

@@ -46,7 +46,7 @@ export function parseAddress(text: string): number | undefined {
   return octets.reduce((value, octet) => value * 256 + Number(octet), 0);
 }
 
-export function formatAddress(value: number): string {
+function formatAddress(value: number): string {
   return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join(".");
 }
 
@@ -105,7 +105,7 @@ export interface SlotAddresses {
 }
 
 /** How many slots a pool has addresses for: two each. */
-export function slotsIn({ prefix }: Cidr): number {
+function slotsIn({ prefix }: Cidr): number {
   return 2 ** (32 - prefix - 1);
 }
 

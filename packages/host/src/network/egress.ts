@@ -13,7 +13,7 @@ import {
 } from "./addresses.ts";
 import { HostError } from "../errors.ts";
 
-export interface EgressRule {
+interface EgressRule {
   readonly action: "allow" | "deny";
   /** `203.0.113.0/24`, or one address. */
   readonly cidr: string;

@@ -56,7 +56,3 @@ export function hostRules({ tag, pool, dns }: HostNetwork): string {
     "",
   ].join("\n");
 }
-
-export function noHostRules(tag: string): string {
-  return [`table ${tableOf(tag)}`, `delete table ${tableOf(tag)}`, ""].join("\n");
-}

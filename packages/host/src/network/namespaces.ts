@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { GUEST_NETWORK, slotAddresses, type Cidr, type SlotAddresses } from "./addresses.ts";
 import { slotRules, type EgressPolicy, type NetworkSettings } from "./egress.ts";
-import { hostRules, linkPrefix, noHostRules, type HostNetwork } from "./host-rules.ts";
+import { hostRules, linkPrefix, type HostNetwork } from "./host-rules.ts";
 import { runTool } from "./run.ts";
 
 /** Where iproute2 keeps named namespaces. */
@@ -120,10 +120,6 @@ export function networksThere(tag: string): number[] {
 
 export async function setHostRules(network: HostNetwork): Promise<void> {
   await runTool(["nft", "-f", "-"], hostRules(network));
-}
-
-export async function dropHostRules(tag: string): Promise<void> {
-  await runTool(["nft", "-f", "-"], noHostRules(tag));
 }
 
 /** Forgets connections of a slot that is about to be somebody else's, where conntrack(8) is there. */

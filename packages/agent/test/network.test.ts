@@ -18,6 +18,7 @@ import { createAgent, listen, type Agent } from "../src/index.ts";
 import { makeNetworkGuest, missingGuest, NETWORK_MACHINE } from "./network-guest.ts";
 import { ICE_LAKE, loadProfile, temporaryDirectory, VERSION } from "./support.ts";
 
+const FIRST = 0x7400_0000;
 const TOKEN = "0123456789abcdef0123456789abcdef";
 
 function missing(): string | undefined {
@@ -50,7 +51,7 @@ interface Node {
 }
 
 /** An agent on the host that this process is on. */
-async function startNode(directory: string, images: object): Promise<Node> {
+async function startNode(directory: string, images: object, firstId: number): Promise<Node> {
   const data = join(directory, "d");
   const { open: openCells, notes } = await checkNode({
     directory: data,
@@ -59,6 +60,7 @@ async function startNode(directory: string, images: object): Promise<Node> {
     network: { pool: "10.214.0.0/24", open: [] },
     egress: { default: "deny", dns: false, rules: [] },
     ahead: 1,
+    firstId,
     report: (what, why) => process.stderr.write(`${what}: ${String(why)}\n`),
   });
   expect(notes.join("\n")).toContain(
@@ -148,7 +150,7 @@ test("a guest reaches the world as its list says, is reached by its ports, and m
   await serve(world, WORLD);
   enter(first);
   const images = await makeNetworkGuest(temporaryDirectory());
-  const one = await startNode(temporaryDirectory(), images);
+  let one = await startNode(temporaryDirectory(), images, FIRST);
   await one.call("POST", "/v1/templates", TEMPLATE);
   await one.call("POST", "/v1/sandboxes", { id: "one", from: "base" });
   await said(one, "one", "web: nothing");
@@ -178,6 +180,18 @@ test("a guest reaches the world as its list says, is reached by its ports, and m
   await one.call("PUT", "/v1/sandboxes/one/egress", LIST);
   await expect.poll(() => heardIn(world)["1"], { timeout: 30_000 }).not.toBe(before);
 
+  // Another agent in its place goes on with the same slot, rules and ports.
+  const { pid } = await one.call("GET", "/v1/sandboxes/one");
+  await one.close();
+  one = await startNode(one.directory, images, FIRST);
+  expect(await one.call("GET", "/v1/sandboxes/one")).toMatchObject({ pid, state: "running" });
+  await saysNext(one, "one", /web: a page of the world/);
+  await one.call("PUT", "/v1/sandboxes/one/egress", { default: "deny" });
+  await saysNext(one, "one", /web: nothing/);
+  await one.call("PUT", "/v1/sandboxes/one/egress", LIST);
+  await listen(one.agent, { kind: "unix", path: address });
+  expect(await forward(address, 8081)).toBe(502);
+
   const { snapshot } = await one.call("POST", "/v1/sandboxes/one/pause");
   const headers = { authorization: `Bearer ${TOKEN}` };
   const exported = await one.agent.app.inject({
@@ -191,7 +205,7 @@ test("a guest reaches the world as its list says, is reached by its ports, and m
   // Another host, which has taken the first one's public address over.
   inside(world, ["ip", "link", "delete", "up1"]);
   enter(makeHost(world, 1));
-  const two = await startNode(temporaryDirectory(), images);
+  const two = await startNode(temporaryDirectory(), images, FIRST + 200_000);
   const imported = await two.agent.app.inject({
     method: "PUT",
     url: "/v1/snapshots/moved",

@@ -24,6 +24,7 @@ import { findKernel, qemuDriver, type VmmDriver } from "../src/index.ts";
 import type { Cell } from "../src/isolation/cell.ts";
 import { findCgroups, groupsThere } from "../src/isolation/cgroups.ts";
 import { checkIsolation } from "../src/isolation/check.ts";
+import { claim } from "../src/isolation/claim.ts";
 import { fillForLoad, takenThrough } from "../src/isolation/files.ts";
 import {
   giveForeign,
@@ -393,6 +394,19 @@ test("a log's file is the same outside and inside", ({ skip }) => {
   giveLog(jail, join(directory, "log"), "firecracker.log");
   writeFileSync(join(jail.root, "firecracker.log"), "words");
   expect(readFileSync(join(directory, "log"), "utf8")).toBe("words");
+});
+
+test("users belong to one data directory, as long as it is there", () => {
+  const [claims, one, two] = [temporaryDirectory(), temporaryDirectory(), temporaryDirectory()];
+  const own = { directory: one, tag: "aaaa", firstId: 2_000_000 };
+  claim(own, claims);
+  claim(own, claims);
+  const other = { directory: two, tag: "bbbb", firstId: 2_050_000 };
+  expect(() => claim(other, claims)).toThrow(`users from 2000000 on belong to ${one}`);
+  expect(() => claim({ ...other, tag: "aaaa", firstId: 3_000_000 }, claims)).toThrow("same names");
+  claim({ ...other, firstId: 2_100_000 }, claims);
+  rmSync(one, { recursive: true });
+  claim({ ...other, firstId: 2_000_001 }, claims);
 });
 
 test("what is missing is named with the way to get it", async () => {

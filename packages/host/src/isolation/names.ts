@@ -16,3 +16,6 @@ export const FIRST_ID = 0x7000_0000;
 export function idOf(slot: number, first: number = FIRST_ID): number {
   return first + slot;
 }
+
+/** More than any node has: users beyond are not ours. */
+export const MOST_SLOTS = 100_000;

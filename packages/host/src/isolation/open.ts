@@ -14,6 +14,7 @@ import { networkMissing } from "../network/check.ts";
 import { slotRules, type EgressPolicy } from "../network/egress.ts";
 import { setHostRules, type NetworkPool } from "../network/namespaces.ts";
 import type { Cell } from "./cell.ts";
+import { claim } from "./claim.ts";
 import { diskOf } from "./cgroups.ts";
 import { checkIsolation } from "./check.ts";
 import type { IoLimit } from "./limits.ts";
@@ -83,7 +84,7 @@ function ioLimit(directory: string, mib: number | undefined): IoLimit | undefine
 export interface CheckedIsolation {
   /** What holds, and what holds less than it should, for the start. */
   readonly notes: readonly string[];
-  /** Throws NETWORK_FAILED. */
+  /** Throws NO_ISOLATION where another agent has the same users, NETWORK_FAILED. */
   readonly open: () => Promise<CellPool>;
 }
 
@@ -106,6 +107,7 @@ export async function checkNode(options: IsolationOptions): Promise<CheckedIsola
   return {
     notes: [`isolation: ${how}; users from ${firstId} on`, ...disk, ...weaker, said],
     open: async () => {
+      claim({ directory, tag, firstId });
       if (network !== undefined) await setHostRules(network);
       const jails = join(directory, "jails");
       const overheadMib = OVERHEAD_MIB[vmm];

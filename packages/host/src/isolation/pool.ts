@@ -67,7 +67,7 @@ async function takeCell(
 }
 
 export function openCells(options: CellOptions): CellPool {
-  const { tag, network, cgroups, egress } = options;
+  const { tag, network, cgroups, egress, report } = options;
   const stock = openStock(options);
   const owners = new Map<string, number>();
   const slotOf = (owner: string): number => {
@@ -97,7 +97,10 @@ export function openCells(options: CellOptions): CellPool {
     reclaim: async (spared = []) => {
       for (const slot of slotsWriting(options, spared)) stock.claim(slot);
       const left = slotsLeft(options).filter((slot) => stock.claim(slot));
-      for (const slot of left) await stock.drop(slot);
+      for (const slot of left) {
+        // One that cannot be taken down keeps its number, and the others can be used.
+        await stock.drop(slot).catch((error: unknown) => report(`slot ${slot}`, error));
+      }
       stock.refill();
       return left;
     },

@@ -17,7 +17,7 @@ import { groupsThere, openGroup, type Cgroups } from "./cgroups.ts";
 import { makeJail, removeJail } from "./jail.ts";
 import { jailRoot } from "./jailer.ts";
 import type { IoLimit } from "./limits.ts";
-import { idOf } from "./names.ts";
+import { idOf, MOST_SLOTS } from "./names.ts";
 import { endAllOf, outputOf, usersFrom } from "./processes.ts";
 
 export interface CellOptions {
@@ -103,9 +103,6 @@ function numbersIn(directory: string, prefix: string): number[] {
     return [];
   }
 }
-
-/** More than any node has: users beyond are not ours. */
-const MOST_SLOTS = 100_000;
 
 /** By everything that a slot may have left: its jail, groups, network. A process has one of them. */
 export function slotsLeft({ tag, jails, binary, cgroups }: CellOptions): number[] {

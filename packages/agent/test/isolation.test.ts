@@ -16,12 +16,12 @@ import {
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { writeTinyKernel } from "@evenkeel/firecracker-double";
 import { expect, onTestFinished, test } from "vitest";
 import { tagOf } from "../../host/src/isolation/names.ts";
-import { usersFrom } from "../../host/src/isolation/processes.ts";
+import { endAllOf, usersFrom } from "../../host/src/isolation/processes.ts";
 import { ICE_LAKE, makeImages, ROOT } from "./fixtures.ts";
-import { until } from "./support.ts";
 
 const BINARY = process.env["EVENKEEL_FIRECRACKER"] ?? "";
 const FIRST = 0x7500_0000;
@@ -79,11 +79,13 @@ function startAgent(directory: string) {
       child.once("exit", () => settle());
       child.kill(signal);
     });
-  const up = () =>
-    until("the agent is up", async () => {
+  const up = async () => {
+    const isUp = () => ask(socket, "GET", "/v1/health").catch(() => undefined);
+    while ((await isUp())?.status !== 200) {
       if (child.exitCode !== null) throw new Error(words.join(""));
-      return (await ask(socket, "GET", "/v1/health").catch(() => undefined))?.status === 200;
-    });
+      await sleep(50);
+    }
+  };
   const call = (method: string, path: string, body?: object) => ask(socket, method, path, body);
   return { up, end, call, words, data: join(directory, "d") };
 }
@@ -106,7 +108,10 @@ test("an agent that is killed finds its jailed sandboxes again, and leaves nothi
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "ek-")));
   const tag = tagOf(join(directory, "d"));
   mkdirSync(join(directory, "d"), { mode: 0o700 });
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  onTestFinished(async () => {
+    await endAllOf(...usersFrom(FIRST, 1000).map(({ uid }) => uid));
+    rmSync(directory, { recursive: true, force: true });
+  });
   const one = startAgent(directory);
   await one.up();
   expect(one.words.join("")).toContain("isolation: the jailer");
@@ -122,7 +127,9 @@ test("an agent that is killed finds its jailed sandboxes again, and leaves nothi
   expect([paused.status, paused.body.state]).toEqual([200, "paused"]);
   expect((await one.call("POST", "/v1/sandboxes/a/resume")).body.state).toBe("running");
   const { pid } = (await one.call("GET", "/v1/sandboxes/b")).body;
-  await until("slots wait", () => usersFrom(FIRST, 1000).length === 4);
+  // Two sandboxes, two slots that wait.
+  const users = () => usersFrom(FIRST, 1000).length;
+  await expect.poll(users, { timeout: 30_000 }).toBe(4);
   await one.end("SIGKILL");
 
   const two = startAgent(directory);
@@ -132,9 +139,8 @@ test("an agent that is killed finds its jailed sandboxes again, and leaves nothi
   expect((await two.call("POST", "/v1/sandboxes/b/resume")).body.state).toBe("running");
   // A VMM that dies by itself takes its slot with it.
   process.kill((await two.call("GET", "/v1/sandboxes/b")).body.pid, "SIGKILL");
-  await until("b failed", async () => {
-    return (await two.call("GET", "/v1/sandboxes/b")).body.state === "failed";
-  });
+  const stateOfB = async () => (await two.call("GET", "/v1/sandboxes/b")).body.state;
+  await expect.poll(stateOfB, { timeout: 30_000 }).toBe("failed");
   for (const id of ["a", "b"])
     expect((await two.call("DELETE", `/v1/sandboxes/${id}`)).status).toBe(204);
   await two.end("SIGTERM");
@@ -142,4 +148,4 @@ test("an agent that is killed finds its jailed sandboxes again, and leaves nothi
   expect(readdirSync(join(two.data, "jails/firecracker"))).toEqual([]);
   expect(readdirSync("/run/netns").filter((name) => name.startsWith(`ek${tag}-`))).toEqual([]);
   expect(readFileSync("/proc/mounts", "utf8")).not.toContain(`ek${tag}-`);
-});
+}, 180_000);

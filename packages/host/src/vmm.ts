@@ -112,6 +112,8 @@ export function socketsOf({ jail, directory }: VmRecord): string {
 export interface VmmDriver {
   readonly vmm: "firecracker" | "qemu";
   readonly version: string;
+  /** The executable that it starts, where a cell may have it waiting. */
+  readonly binary?: string;
   /** Cold boot: settles once the guest runs. */
   boot(spec: BootSpec): Promise<MicroVm>;
   /** Loads a snapshot and leaves it paused. */

@@ -251,11 +251,15 @@ test("what a killed agent has left is reclaimed, and what lives is not touched",
   later.adopt("one", cell.slot);
   expect(await later.reclaim()).toEqual([cell.slot + 1]);
   expect(existsSync(`/proc/${vm.record.pid}/exe`)).toBe(true);
+  await later.close();
   // Nor is one whose record nobody understands.
   const last = bench.open();
   expect(await last.reclaim([vm.record.directory])).toEqual([]);
   expect(existsSync(`/proc/${vm.record.pid}/exe`)).toBe(true);
-  expect(await bench.open().reclaim()).toEqual([cell.slot]);
+  const all = bench.open();
+  expect(await all.reclaim()).toEqual([cell.slot]);
+  expect(usersFrom(FIRST, 1000)).toEqual([]);
+  await all.close();
   expect(existsSync(cell.root)).toBe(false);
   await vm.exited;
 });

@@ -160,6 +160,11 @@ test("guests reach the world through NAT, but neither each other nor the host no
   expect(ask(host, slot, 80)).toBe(near);
   inside(world, ["ip", "route", "add", CIDR, "via", "93.184.1.2"]);
   expect(ask(world, slot, 80)).toBeUndefined();
+  // Nor does a VMM that was taken over send past its guest's rules.
+  const { namespace } = one.network;
+  const own = namespace.slice(namespace.lastIndexOf("/") + 1);
+  expect(ask(own, "93.184.1.1", 80)).toBeUndefined();
+  expect(ask(own, slot, 80)).toBeUndefined();
   // Under another address than its own, a guest is nobody.
   inside(one.guest, ["ip", "addr", "add", "93.184.1.9/32", "dev", "eth0"]);
   inside(one.guest, [

@@ -58,7 +58,7 @@ export async function bootMachine(
     const directory = await makeVmDirectory(context, id, disks);
     await keepContract(directory, ready.contract);
     const drives = drivesOf(directory, disks);
-    const cell = await takeCell(context, id, machine, drives);
+    const cell = await takeCell(context, context.driver, id, machine, drives);
     return await context.driver.boot({
       directory,
       kernel,

@@ -9,6 +9,7 @@ import {
   type Cell,
   type Drive,
   type EgressPolicy,
+  type VmmDriver,
 } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { AgentError } from "../errors.ts";
@@ -41,9 +42,10 @@ export function requireEgress(context: Context, asked: Asked | undefined): void 
   }
 }
 
-/** A slot for a microVM whose disks stand in its directory; nothing where nothing is isolated. */
+/** A slot for a microVM of a driver's whose disks stand in its directory; nothing where nothing is isolated. */
 export async function takeCell(
   { cells, sandboxes }: Context,
+  { binary }: VmmDriver,
   id: string,
   { vcpus, memoryMib }: Size,
   drives: readonly Drive[],
@@ -53,7 +55,8 @@ export async function takeCell(
   // A template's build is no sandbox: it has what the operator gives to all.
   const asked = sandboxes.find(id)?.record.egress;
   const egress = asked === undefined ? undefined : egressOf(asked);
-  return { cell: await cells.take(id, { vcpus, memoryMib, largestDisk, egress }) };
+  const which = binary === undefined ? {} : { binary };
+  return { cell: await cells.take(id, { vcpus, memoryMib, largestDisk, egress, ...which }) };
 }
 
 /** What a boot is told of the guest's network. */

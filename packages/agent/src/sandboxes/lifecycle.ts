@@ -94,7 +94,7 @@ export async function loadInto(context: Context, id: string, snapshot: Snapshot)
     await keepContract(directory, snapshot);
     const files = vmFiles(snapshot.directory);
     const drives = drivesOf(directory, disks);
-    const cell = await takeCell(context, id, snapshot.metadata, drives);
+    const cell = await takeCell(context, driver, id, snapshot.metadata, drives);
     vm = await driver.load({
       directory,
       snapshot: files,

@@ -123,6 +123,7 @@ export function createFirecrackerDriver(options: FirecrackerOptions): VmmDriver 
   return {
     vmm: "firecracker",
     version,
+    binary,
     boot: async (spec) => {
       const seen = await fillForBoot(spec);
       return launch(spec, async (client) => {

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -33,12 +34,16 @@ function read(path: string): Claim | undefined {
   }
 }
 
-/** Claims of data directories that are still there. */
+/** Claims of other data directories; those of directories that are gone are taken away. */
 function others(claims: string, { directory }: Claim): Claim[] {
-  return readdirSync(claims)
-    .filter((name) => name.endsWith(".json"))
-    .flatMap((name) => read(join(claims, name)) ?? [])
-    .filter((other) => other.directory !== directory && existsSync(other.directory));
+  const names = readdirSync(claims).filter((name) => name.endsWith(".json"));
+  return names.flatMap((name) => {
+    const other = read(join(claims, name));
+    if (other === undefined || other.directory === directory) return [];
+    if (existsSync(other.directory)) return [other];
+    rmSync(join(claims, name), { force: true });
+    return [];
+  });
 }
 
 /** Throws NO_ISOLATION where another data directory has these users, or this tag. */

@@ -31,8 +31,8 @@ export interface CellPool {
   /** Ends what is left of an owner's microVM. The slot's name is free when it is taken down. */
   release(owner: string): Promise<void>;
   /**
-   * Takes down what an earlier process left and nobody has adopted; returns the slots. Spared are
-   * those whose VMM writes its output into one of these directories.
+   * Ends what an earlier process left and nobody has adopted, and takes its slots down in its own
+   * time; returns them. Spared are those whose VMM writes its output into one of these directories.
    */
   reclaim(spared?: readonly string[]): Promise<number[]>;
   /** Throws BAD_EGRESS for a policy that is none, or opens what the operator keeps closed. */
@@ -97,10 +97,14 @@ export function openCells(options: CellOptions): CellPool {
     reclaim: async (spared = []) => {
       for (const slot of slotsWriting(options, spared)) stock.claim(slot);
       const left = slotsLeft(options).filter((slot) => stock.claim(slot));
-      for (const slot of left) {
-        // One that cannot be taken down keeps its number, and the others can be used.
-        await stock.drop(slot).catch((error: unknown) => report(`slot ${slot}`, error));
-      }
+      // What could still write to disks ends before anybody else does; the rest has time.
+      await endAllOf(...left.map((slot) => idOf(slot, options.firstId)));
+      stock.later("slots were not reclaimed", async () => {
+        for (const slot of left) {
+          // One that cannot be taken down keeps its number, and the others can be used.
+          await stock.drop(slot).catch((error: unknown) => report(`slot ${slot}`, error));
+        }
+      });
       stock.refill();
       return left;
     },

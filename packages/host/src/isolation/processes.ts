@@ -23,16 +23,24 @@ export function belongsTo(pid: number, uid: number): boolean {
   return userOf(String(pid)) === uid;
 }
 
-/** All processes whose user is one of a range. */
-export function usersFrom(first: number, count: number): { pid: number; uid: number }[] {
+interface Owned {
+  readonly pid: number;
+  readonly uid: number;
+}
+
+/** One walk through /proc. */
+function processesOf(isWanted: (uid: number) => boolean): Owned[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       const uid = userOf(name);
-      return uid !== undefined && uid >= first && uid < first + count
-        ? [{ pid: Number(name), uid }]
-        : [];
+      return uid !== undefined && isWanted(uid) ? [{ pid: Number(name), uid }] : [];
     });
+}
+
+/** All processes whose user is one of a range. */
+export function usersFrom(first: number, count: number): Owned[] {
+  return processesOf((uid) => uid >= first && uid < first + count);
 }
 
 /** Where a process writes its standard output to; empty where that cannot be told. */
@@ -44,12 +52,13 @@ export function outputOf(pid: number): string {
   }
 }
 
-/** Ends all processes of a user and waits until they are gone; returns their pids. Throws JAIL_FAILED. */
-export async function endAllOf(uid: number): Promise<number[]> {
+/** Ends all processes of users and waits until they are gone; returns their pids. Throws JAIL_FAILED. */
+export async function endAllOf(...uids: readonly number[]): Promise<number[]> {
+  const wanted = new Set(uids);
   const ended = new Set<number>();
   const deadline = performance.now() + END_MS;
   for (;;) {
-    const there = usersFrom(uid, 1);
+    const there = processesOf((uid) => wanted.has(uid));
     if (there.length === 0) return [...ended];
     for (const { pid } of there) {
       ended.add(pid);
@@ -60,8 +69,8 @@ export async function endAllOf(uid: number): Promise<number[]> {
       }
     }
     if (performance.now() > deadline) {
-      const pids = there.map(({ pid }) => pid).join(", ");
-      throw new HostError("JAIL_FAILED", `processes of user ${uid} do not end: ${pids}`);
+      const pids = there.map(({ pid, uid }) => `${pid} of user ${uid}`).join(", ");
+      throw new HostError("JAIL_FAILED", `processes that do not end: ${pids}`);
     }
     await sleep(POLL_MS);
   }

@@ -104,11 +104,12 @@ function numbersIn(directory: string, prefix: string): number[] {
   }
 }
 
-/** By everything that a slot may have left: its jail, groups, network. A process has one of them. */
-export function slotsLeft({ tag, jails, binary, cgroups }: CellOptions): number[] {
+/** By everything that a slot may have left: its jail, groups, network, or processes alone. */
+export function slotsLeft({ tag, jails, binary, cgroups, firstId }: CellOptions): number[] {
   const root = jailRoot(jails, binary, "x");
   const jailed = numbersIn(join(root, "../.."), `ek${tag}-`);
-  const all = [...jailed, ...groupsThere(cgroups, tag), ...networksThere(tag)];
+  const running = usersFrom(firstId, MOST_SLOTS).map(({ uid }) => uid - firstId);
+  const all = [...jailed, ...groupsThere(cgroups, tag), ...networksThere(tag), ...running];
   return [...new Set(all)].filter((slot) => slot < MOST_SLOTS).toSorted((a, b) => a - b);
 }
 

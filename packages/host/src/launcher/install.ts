@@ -210,7 +210,7 @@ export async function installLauncher(options: InstallOptions): Promise<Launcher
   moveAside(places);
   try {
     const newest = Math.max(changedAt(places.real), jailed === undefined ? 0 : changedAt(jailed));
-    await placeExecutable(places.at, text, newest, (path) => tryLauncher(path, jailed));
+    await placeExecutable(places.at, text, newest, (file) => tryLauncher(file, jailed));
   } catch (error) {
     if (places.now !== places.real) {
       rmSync(places.real, { force: true });

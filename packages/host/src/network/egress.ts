@@ -163,6 +163,11 @@ export function slotRules(
     `meta l4proto icmp icmp type echo-request limit rate 10/second accept`,
     "ct state established,related accept",
     "}",
+    // The VMM is in this namespace too: one that was taken over is not to send past its guest's rules.
+    "chain output {",
+    "type filter hook output priority filter; policy drop;",
+    `oifname { "lo", "${tap}" } accept`,
+    "}",
     "chain prerouting {",
     "type nat hook prerouting priority dstnat;",
     ...(dns === undefined ? [] : resolver),

@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GREETING, writeTinyKernel } from "@evenkeel/firecracker-double";
 import { expect, onTestFinished, test } from "vitest";
+import { warmFirecracker } from "../src/firecracker/process.ts";
 import { createFirecrackerDriver, type BootSpec, type MicroVm } from "../src/index.ts";
 import { versionOf } from "../src/firecracker/release.ts";
 import type { Cell } from "../src/isolation/cell.ts";
@@ -38,7 +39,7 @@ function missing(): string | undefined {
 function bench() {
   const directory = mkdtempSync(join(tmpdir(), "ek-jailer-"));
   const tag = tagOf(directory);
-  const cells = openCells({
+  const options = {
     tag,
     jails: join(directory, "jails"),
     binary: BINARY,
@@ -49,8 +50,10 @@ function bench() {
     network: undefined,
     egress: { default: "deny", dns: false, rules: [] },
     ahead: 1,
-    report: (what, why) => process.stderr.write(`${what}: ${String(why)}\n`),
-  });
+    warm: (cell: Cell) => warmFirecracker(BINARY, cell),
+    report: (what: string, why: unknown) => process.stderr.write(`${what}: ${String(why)}\n`),
+  } as const;
+  const cells = openCells(options);
   onTestFinished(async () => {
     await cells.close();
     await cells.reclaim();
@@ -58,7 +61,7 @@ function bench() {
     rmSync(directory, { recursive: true, force: true });
   });
   const driver = createFirecrackerDriver({ binary: BINARY, version: versionOf(BINARY) });
-  return { directory, tag, cells, driver };
+  return { directory, tag, cells, driver, another: () => openCells({ ...options, ahead: 0 }) };
 }
 
 const SIZE = { vcpus: 1, memoryMib: 16, largestDisk: 4096, egress: undefined };
@@ -147,10 +150,35 @@ test("a snapshot goes from jail to jail, the VMM is adopted, and the slot goes w
   await adopted?.resume();
   await cells.release("two");
   expect(await loaded.exited).toEqual({ code: undefined, signal: undefined });
-  expect(usersFrom(FIRST, 1000)).toEqual([]);
+  expect(usersFrom(cell.uid, 1)).toEqual([]);
   await cells.close();
+  expect(usersFrom(FIRST, 1000)).toEqual([]);
   expect(readdirSync(join(directory, "jails/firecracker"))).toEqual([]);
   expect(groupsThere(findCgroups(), tag)).toEqual([]);
+});
+
+test("a Firecracker that waits in its jail is taken at once, and is known by its files", async ({
+  skip,
+}) => {
+  const why = missing();
+  if (why !== undefined) skip(why);
+  const { directory, cells, driver, another } = bench();
+  await cells.reclaim();
+  await expect.poll(() => usersFrom(FIRST, 1000).length, { timeout: 20_000 }).toBe(1);
+  const [waiting] = usersFrom(FIRST, 1000);
+  const cell = await cells.take("one", SIZE);
+  const vm = killed(await driver.boot(specIn(directory, "one", cell)));
+  expect(vm.record.pid).toBe(waiting?.pid);
+  await expect
+    .poll(() => readFileSync(vm.console, "utf8"), { timeout: 10_000 })
+    .toContain(GREETING);
+  await cells.close();
+  // The agent that comes after does not understand the sandbox's record.
+  const later = another();
+  expect(await later.reclaim([vm.record.directory])).toEqual([]);
+  expect(existsSync(`/proc/${vm.record.pid}/exe`)).toBe(true);
+  expect(await another().reclaim()).toEqual([cell.slot]);
+  expect(existsSync(`/proc/${vm.record.pid}/exe`)).toBe(false);
 });
 
 test("a start that fails says it in the jailer's or Firecracker's words", async ({ skip }) => {

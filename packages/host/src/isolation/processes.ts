@@ -1,5 +1,5 @@
 /** Processes by their user: each slot has one that nobody else has. */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
 
@@ -43,13 +43,19 @@ export function usersFrom(first: number, count: number): Owned[] {
   return processesOf((uid) => uid >= first && uid < first + count);
 }
 
-/** Where a process writes its standard output to; empty where that cannot be told. */
-export function outputOf(pid: number): string {
+/** A file whatever it is called: the same one may have many names. */
+export function fileAt(path: string): string | undefined {
   try {
-    return readlinkSync(`/proc/${pid}/fd/1`);
+    const { dev, ino } = statSync(path);
+    return `${dev}:${ino}`;
   } catch {
-    return "";
+    return undefined;
   }
+}
+
+/** The file that a process has as its standard output. */
+export function outputOf(pid: number): string | undefined {
+  return fileAt(`/proc/${pid}/fd/1`);
 }
 
 /** Ends all processes of users and waits until they are gone; returns their pids. Throws JAIL_FAILED. */

@@ -18,7 +18,7 @@ import { makeJail, removeJail } from "./jail.ts";
 import { jailRoot } from "./jailer.ts";
 import type { IoLimit } from "./limits.ts";
 import { idOf, MOST_SLOTS } from "./names.ts";
-import { endAllOf, outputOf, usersFrom } from "./processes.ts";
+import { endAllOf, fileAt, outputOf, usersFrom } from "./processes.ts";
 
 export interface CellOptions {
   /** Of the data directory: see names.ts. */
@@ -113,11 +113,20 @@ export function slotsLeft({ tag, jails, binary, cgroups, firstId }: CellOptions)
   return [...new Set(all)].filter((slot) => slot < MOST_SLOTS).toSorted((a, b) => a - b);
 }
 
-/** Slots whose VMM has its standard output in one of these directories. */
+function filesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).flatMap((name) => fileAt(join(directory, name)) ?? []);
+  } catch {
+    return [];
+  }
+}
+
+/** Slots whose VMM has its standard output in one of these directories, under whatever name. */
 export function slotsWriting({ firstId }: CellOptions, directories: readonly string[]): number[] {
-  if (directories.length === 0) return [];
+  const files = new Set(directories.flatMap(filesIn));
+  if (files.size === 0) return [];
   return usersFrom(firstId, MOST_SLOTS).flatMap(({ pid, uid }) => {
     const output = outputOf(pid);
-    return directories.some((one) => output.startsWith(`${one}/`)) ? [uid - firstId] : [];
+    return output !== undefined && files.has(output) ? [uid - firstId] : [];
   });
 }

@@ -188,7 +188,9 @@ sub left_behind {
     # Nothing there yet: the socket is waited for, not for ever.
     open(my $in, '<', "$root/$name.pid") or return not -S "$private/s";
     my $text = <$in>;
-    return 0 unless defined $text and $text =~ /^(\d+)$/ and $1 != $pid;
+    # Made, and not written yet.
+    return 1 unless defined $text;
+    return 0 unless $text =~ /^(\d+)$/ and $1 != $pid;
     ($watched, $left) = ($1, 1);
     (undef, $born) = look();
     return defined $born;

@@ -1,6 +1,6 @@
 /** The agent of one node, built around a VMM driver, a node profile and a data directory. */
 import type { NodeProfile } from "@evenkeel/core";
-import type { VmmDriver } from "@evenkeel/host";
+import type { CellPool, VmmDriver } from "@evenkeel/host";
 import type { FastifyBaseLogger } from "fastify";
 import type { Context, Settings } from "./context.ts";
 import { openGate } from "./cpu/gate.ts";
@@ -35,6 +35,8 @@ export interface AgentOptions extends Partial<Settings> {
   /** Required of callers; leave out only where a Unix socket's permissions guard the agent. */
   readonly token?: string;
   readonly explainCrash?: ExplainCrash;
+  /** Confines VMMs and gives guests networks; left out, VMMs run as the agent does. */
+  readonly cells?: CellPool;
   readonly logger?: FastifyBaseLogger;
 }
 
@@ -64,7 +66,7 @@ function firecrackerOf({ firecracker, driver }: AgentOptions): string {
 }
 
 async function makeContext(options: AgentOptions): Promise<Context> {
-  const { driver, profile, directory, cpu = NO_SHAPE, explainCrash, logger } = options;
+  const { driver, profile, directory, cpu = NO_SHAPE, explainCrash, cells, logger } = options;
   const firecracker = firecrackerOf(options);
   const report: Context["report"] = (what, why) => {
     logger?.warn({ what, why }, `${what}: ${why}`);
@@ -87,6 +89,7 @@ async function makeContext(options: AgentOptions): Promise<Context> {
     events,
     metrics,
     explainCrash,
+    cells,
     report,
     snapshots: await openSnapshots(paths.snapshots, (name, why) => {
       report(`snapshot ${name} is not whole and is left alone`, why);
@@ -115,6 +118,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         stop();
         await app.close();
         context.sandboxes.close();
+        await context.cells?.close();
         unlock();
       },
     };

@@ -1,6 +1,6 @@
 /** What the operations of an agent work with. */
 import type { NodeProfile } from "@evenkeel/core";
-import type { VmmDriver } from "@evenkeel/host";
+import type { CellPool, VmmDriver } from "@evenkeel/host";
 import type { ExplainCrash } from "./sandboxes/console.ts";
 import type { CpuShape } from "./cpu/shape.ts";
 import type { Gate } from "./cpu/gate.ts";
@@ -39,6 +39,8 @@ export interface Context {
   readonly events: EventLog;
   readonly metrics: Metrics;
   readonly gate: Gate;
+  /** Confines VMMs and gives guests networks; undefined where nothing is isolated. */
+  readonly cells: CellPool | undefined;
   readonly explainCrash: ExplainCrash | undefined;
   /** Hears of what went wrong while nobody waited for an answer. */
   readonly report: (what: string, why: string) => void;

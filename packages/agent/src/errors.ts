@@ -45,6 +45,22 @@ export const AGENT_ERRORS = {
     exitCode: 1,
     hint: "Resume it on a node with the VMM that took it.",
   },
+  NETWORK_OFF: {
+    status: 409,
+    exitCode: 1,
+    hint: "The operator gives guests networks with EVENKEEL_NETWORK_POOL; docs/network.md has the steps.",
+  },
+  EGRESS_REFUSED: {
+    status: 400,
+    exitCode: 2,
+    hint: "docs/network.md describes egress rules; special networks are opened by the operator.",
+  },
+  PORT_CLOSED: { status: 502, exitCode: 1, hint: "Does the guest listen there, on all addresses?" },
+  UPGRADE_NEEDED: {
+    status: 426,
+    exitCode: 2,
+    hint: "Ask with `Connection: Upgrade` and `Upgrade: tcp`; docs/network.md has an example.",
+  },
   CPU_REFUSED: {
     status: 409,
     exitCode: 1,

@@ -80,6 +80,8 @@ function superviseAgent(directory: string) {
     EVENKEEL_LISTEN: socket,
     EVENKEEL_PROFILE: ICE_LAKE,
     EVENKEEL_FOREIGN_PROFILE: "1",
+    // Doubles have no jailer.
+    EVENKEEL_ISOLATION: "none",
     FIRECRACKER_VERSIONS_DIR: join(directory, "fc"),
     HOST_KERNELS_DIR: kernelsDir,
     EVENKEEL_IMAGES_DIR: imagesDir,

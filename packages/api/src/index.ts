@@ -1,4 +1,5 @@
 /** The public face of `@evenkeel/api`: schemas of files and APIs. */
+export type { EgressPolicy } from "./agent/egress.ts";
 export { ErrorBody } from "./agent/errors.ts";
 export type { CpuSelection, Machine, Readiness } from "./agent/machine.ts";
 export type { AgentEvent, AgentEventType } from "./agent/node.ts";

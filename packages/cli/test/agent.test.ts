@@ -21,8 +21,31 @@ function flagsIn(directory: string): string[] {
   const listen = join(directory, "agent.sock");
   const places = ["--versions-dir", versions, "--kernels-dir", kernels, "--images-dir", images];
   const data = ["--data-dir", join(directory, "d"), "--listen", listen];
-  return ["--profile", ICX, "--foreign-profile", "--log-level", "warn", ...places, ...data];
+  return [
+    "--profile",
+    ICX,
+    "--foreign-profile",
+    "--log-level",
+    "warn",
+    ...OPEN,
+    ...places,
+    ...data,
+  ];
 }
+
+/** Doubles have no jailer. */
+const OPEN = ["--isolation", "none"];
+
+test("without isolation it says so at each start, and isolation is what it starts with", () => {
+  const flags = ["agent", ...flagsIn(temporaryDirectory()), "--check"];
+  expect(evenkeel(flags).stderr).toContain("isolation: none: VMMs run with the agent's own rights");
+  const isolated = evenkeel([...flags.filter((flag) => !OPEN.includes(flag)), "--json"]);
+  const { error } = JSON.parse(isolated.stdout);
+  expect([isolated.status, error.code]).toEqual([3, "NO_ISOLATION"]);
+  expect(error.message).toContain("jailer is missing: put the jailer of the same release beside");
+  const network = evenkeel([...flags, "--network-pool", "10.214.0.0/16", "--json"]);
+  expect([network.status, JSON.parse(network.stdout).error.code]).toEqual([2, "BAD_CONFIG"]);
+});
 
 test("--check says what a configuration comes to, and starts nothing", () => {
   const directory = temporaryDirectory();

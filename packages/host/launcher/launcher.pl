@@ -1,6 +1,7 @@
 # Starts Firecracker with a CPU template for an orchestrator that knows nothing of templates.
-# docs/launcher.md tells how it works. Set above: $real, $inline, $template, and @guard: the command
-# that keeps the socket from then on, if there is one.
+# docs/launcher.md tells how it works. Set above: $real, $inline, $template, @guard: the command
+# that keeps the socket from then on, if there is one, and $jailed: the Firecracker that $real, a
+# jailer, is to start, or nothing.
 #
 # This process becomes Firecracker by exec, so that pid, exit code, signals and standard streams
 # are its own. Firecracker listens on a private socket first; a helper that lives for some
@@ -26,10 +27,24 @@ sub become { exec { $real } $real, @_ or fail("$real: $!") }
 
 # --- What the command line asks for; Firecracker itself judges whether it is right. ---
 
-# Where the values of these options stand; Firecracker takes none that begins with two dashes.
+# Where the values of these options stand; Firecracker takes none that begins with two dashes. A
+# jailer's own come first, Firecracker's behind the first "--".
 my ($socket_at, $config_at, $limit_at, $alone, $end);
 $end = @ARGV;
-for my $i (0 .. $#ARGV) {
+my $first = 0;
+my %jailer = ('chroot-base-dir' => '/srv/jailer');
+if (defined $jailed) {
+    while ($first < @ARGV and $ARGV[$first] ne '--') {
+        my $option = $ARGV[$first++];
+        become(@ARGV) if $option =~ /^(?:--help|-h|--version)$/;
+        next if $first == @ARGV or $ARGV[$first] =~ /^--/;
+        $jailer{$1} = $ARGV[$first++] if $option =~ /^--(.+)/;
+    }
+    push @ARGV, '--' if $first == @ARGV;
+    $end = @ARGV;
+    $first++;
+}
+for my $i ($first .. $#ARGV) {
     my $option = $ARGV[$i];
     if ($option eq '--') { $end = $i; last }
     # These print and end.
@@ -50,6 +65,56 @@ become(@ARGV) if $alone and not defined $config_at;
 (stat $real)[9] <= (stat $0)[9]
     or fail("$real is newer than this launcher; install the launcher again");
 -r $_ or fail("$_, which the guard needs, cannot be read") for grep m{^/}, @guard;
+
+# --- Behind a jailer: where its chroot is. ---
+
+# What the jail's root is called out here; nothing where there is no jail.
+my $root = '';
+my ($uid, $gid) = ($<, $( + 0);
+
+# A path without symbolic links, as the jailer sees it.
+sub canonical {
+    my ($path) = @_;
+    chdir($path) or fail("$path: $!");
+    my $canonical = readlink("/proc/$pid/cwd");
+    defined $canonical or fail("$path: $!");
+    return $canonical;
+}
+
+# Makes a directory as the jailer will find it, which takes one that is there for granted.
+sub ensure {
+    my ($path) = @_;
+    -d $path and not -l $path or mkdir($path, 0755) or fail("$path: $!");
+}
+
+if (defined $jailed) {
+    fail('a configuration file cannot be given a CPU template in a jail: use the API') if defined $config_at;
+    my ($exec, $id, $base) = @jailer{'exec-file', 'id', 'chroot-base-dir'};
+    for my $name ('exec-file', 'id', 'uid', 'gid') {
+        # It says what is missing, and ends.
+        become(@ARGV) unless defined $jailer{$name};
+    }
+    # The template is for one release: another Firecracker could make another guest CPU of it.
+    my @given = stat $exec;
+    my @known = stat $jailed;
+    @given and @known and "$given[0] $given[1]" eq "$known[0] $known[1]"
+        or fail("this launcher is for $jailed, not for $exec");
+    $given[9] <= (stat $0)[9] or fail("$exec is newer than this launcher; install it again");
+    become(@ARGV) unless $id =~ /^[A-Za-z0-9-]{1,64}$/ and "$jailer{uid} $jailer{gid}" =~ /^\d+ \d+$/;
+    ($uid, $gid) = ($jailer{uid}, $jailer{gid});
+    my $here = readlink("/proc/$pid/cwd");
+    my $name = $exec;
+    # Its name is that of what a link leads to.
+    while (-l $name) {
+        my $to = readlink $name;
+        $name = $to =~ m{^/} ? $to : ($name =~ m{^(.*/)} ? $1 : '') . $to;
+    }
+    $name =~ s{.*/}{};
+    $root = canonical($base);
+    chdir($here) or fail("$here: $!") if defined $here;
+    for my $part ($name, $id, 'root') { ensure($root .= "/$part") }
+    ensure("$root/run");
+}
 
 # --- A configuration file: the template goes into a copy. ---
 
@@ -89,23 +154,47 @@ if (defined $config_at) {
 # --- The API: the template goes to the private socket before anybody else gets there. ---
 
 my $socket = defined $socket_at ? $ARGV[$socket_at] : '/run/firecracker.socket';
+if ($root ne '') {
+    fail("the API socket's path leads out of the jail: $socket") if "/$socket/" =~ m{/\.\./};
+    # Relative to the jail's root, which is where Firecracker runs.
+    $socket =~ s{^/*}{$root/};
+}
 # State and start time of this process, which becomes Firecracker; nothing where it is gone.
+my $watched = $pid;
 sub look {
-    open(my $stat, '<', "/proc/$pid/stat") or return;
+    open(my $stat, '<', "/proc/$watched/stat") or return;
     my @fields = split ' ', (<$stat> =~ /.*\) (.*)/s)[0];
     return @fields[0, 19];
 }
 
 my (undef, $born) = look();
 
+my $private;
+
 # Whether it still runs; the pid may have been used again.
 sub runs {
-    return kill(0, $pid) unless defined $born;
+    return kill(0, $watched) unless defined $born;
     my ($state, $since) = look();
-    return defined $since && $since eq $born && $state ne 'Z';
+    return 1 if defined $since && $since eq $born && $state ne 'Z';
+    return $root ne '' && left_behind();
 }
 
-my $private;
+# A jailer that makes a PID namespace, or a daemon, is gone by now: it has written down whom it left
+# behind, or is about to.
+my $left;
+sub left_behind {
+    return 0 if $left;
+    my ($name) = $root =~ m{/([^/]+)/[^/]+/root$};
+    # Nothing there yet: the socket is waited for, not for ever.
+    open(my $in, '<', "$root/$name.pid") or return not -S "$private/s";
+    my $text = <$in>;
+    # Made, and not written yet.
+    return 1 unless defined $text;
+    return 0 unless $text =~ /^(\d+)$/ and $1 != $pid;
+    ($watched, $left) = ($1, 1);
+    (undef, $born) = look();
+    return defined $born;
+}
 
 sub clean_up {
     unlink "$private/s", "$private/g";
@@ -116,7 +205,7 @@ sub clean_up {
 sub give_up {
     if (runs()) {
         say_why("the microVM was ended: $_[0]");
-        kill('KILL', $pid);
+        kill('KILL', $watched);
     }
     clean_up();
     exit 1;
@@ -208,6 +297,11 @@ sub between {
     for my $i (0 .. $#candidates) {
         $private = $candidates[$i];
         next unless mkdir($private, 0700);
+        if ($root ne '' and not chown($uid, $gid, $private)) {
+            say_why("$private: $!");
+            rmdir $private;
+            exit @candidates;
+        }
         my $helper = fork;
         if (not defined $helper) {
             say_why("fork: $!");
@@ -232,6 +326,9 @@ waitpid $between, 0;
 $private = $candidates[$? >> 8];
 exit 1 if $? & 127 or not defined $private;
 
-if (defined $socket_at) { $ARGV[$socket_at] = "$private/s" }
-else { splice @ARGV, $end, 0, '--api-sock', "$private/s" }
+# In a jail, Firecracker knows it by another name.
+my $seen = "$private/s";
+substr($seen, 0, length $root) = '';
+if (defined $socket_at) { $ARGV[$socket_at] = $seen }
+else { splice @ARGV, $end, 0, '--api-sock', $seen }
 become(@ARGV);

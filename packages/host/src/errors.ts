@@ -114,6 +114,10 @@ export const HOST_ERRORS = {
     exitCode: 2,
     hint: "Give --at the path that the orchestrator starts; docs/launcher.md has the steps.",
   },
+  LAUNCHER_NO_GUARD: {
+    exitCode: 2,
+    hint: "Put the launcher in front of a jailer without --guard; snapshots there are for the orchestrator to check.",
+  },
   LAUNCHER_NO_PERL: {
     exitCode: 3,
     hint: "The launcher is a Perl script without modules; Debian and Ubuntu always have perl.",
@@ -125,6 +129,27 @@ export const HOST_ERRORS = {
   LAUNCHER_WRITE_FAILED: {
     exitCode: 3,
     hint: "Nothing was left half-written; check permissions and space.",
+  },
+  NO_ISOLATION: {
+    exitCode: 3,
+    hint: "docs/isolation.md says what isolation needs; `isolation: none` runs without, at your own risk.",
+  },
+  JAIL_FAILED: {
+    exitCode: 3,
+    hint: "The message is the jailer's or the system's own; docs/isolation.md has what a jail needs.",
+  },
+  NO_NETWORK: {
+    exitCode: 3,
+    hint: "docs/network.md says what guests' networks need; without `network` none is made.",
+  },
+  NETWORK_FAILED: {
+    exitCode: 3,
+    hint: "The message is that of ip or nft; docs/network.md has what guests' networks need.",
+  },
+  NO_SLOT: { exitCode: 3, hint: "Give a larger network pool, or end sandboxes." },
+  BAD_EGRESS: {
+    exitCode: 2,
+    hint: "docs/network.md describes egress rules; special networks are opened by the operator.",
   },
   NOT_A_LAUNCHER: { exitCode: 2, hint: "Give the path that the launcher was installed at." },
 } as const satisfies Record<string, ErrorKind>;

@@ -11,6 +11,13 @@ export { KVM_PATH, withKvm } from "./kvm/device.ts";
 export { bootLive, type LiveBoot } from "./verify/live.ts";
 export { bootArmLive, type LiveArmBoot } from "./verify/live-arm.ts";
 export type { CpuFinding } from "./qemu/cpu.ts";
+export { GUEST_BOOT_ARGUMENT, GUEST_NETWORK } from "./network/addresses.ts";
+export type { EgressPolicy } from "./network/egress.ts";
+export type { Cell } from "./isolation/cell.ts";
+export { checkNode, type CheckedIsolation, type IsolationOptions } from "./isolation/open.ts";
+export { connectPinned } from "./isolation/pinned.ts";
+export type { CellPool } from "./isolation/pool.ts";
+export { endAllOf } from "./isolation/processes.ts";
 export { killWithin } from "./process.ts";
 export { QEMU_BINARY, qemuDriver, type QemuNode } from "./qemu/driver.ts";
 export { executedCode, type ExecutedCode } from "./qemu/inspect.ts";
@@ -47,6 +54,7 @@ export {
 } from "./firecracker/find.ts";
 export { accepts } from "./firecracker/process.ts";
 export { startTimeOf } from "./proc.ts";
+export { socketsOf } from "./vmm.ts";
 export type {
   BootSpec,
   CpuChoice,

@@ -4,6 +4,7 @@
  * may restart: it is known by pid and start time, and talks over a socket in its directory.
  */
 import type { CpuTemplate } from "@evenkeel/core";
+import type { Cell } from "./isolation/cell.ts";
 
 /** What shapes the guest CPU at a cold boot; a loaded snapshot brings its own. */
 export type CpuChoice =
@@ -50,6 +51,8 @@ export interface BootSpec {
   /** Needed for diff snapshots; costs the guest a little at each first write to a page. */
   readonly trackDirtyPages?: boolean;
   readonly cpu: CpuChoice;
+  /** Confines the VMM; where left out it runs as this process does. */
+  readonly cell?: Cell;
 }
 
 /** The files of one snapshot, absolute paths. */
@@ -61,9 +64,12 @@ export interface SnapshotFiles {
 export interface LoadSpec {
   readonly directory: string;
   readonly snapshot: SnapshotFiles;
+  /** The snapshot's, as they stand in `directory`; only a confined VMM has to be given them. */
+  readonly drives?: readonly Drive[];
   /** Who provides the guest's memory: the file, or a page-fault handler on a Unix socket. */
   readonly memory: { readonly kind: "file" } | { readonly kind: "uffd"; readonly socket: string };
   readonly trackDirtyPages?: boolean;
+  readonly cell?: Cell;
 }
 
 /** Enough to find a running microVM again after a restart. */
@@ -72,6 +78,10 @@ export interface VmRecord {
   readonly pid: number;
   /** Field 22 of /proc/PID/stat, clock ticks since boot: a pid may be used again. */
   readonly startTime: string;
+  /** The jail of one that is confined: its sockets are there, and its own to change. */
+  readonly jail?:
+    | { readonly root: string; readonly uid: number; readonly slot: number }
+    | undefined;
 }
 
 /** How a VMM process ended; both undefined where an adopted one vanished. */
@@ -94,9 +104,16 @@ export interface MicroVm {
   kill(): Promise<void>;
 }
 
+/** Where a VMM makes its sockets. */
+export function socketsOf({ jail, directory }: VmRecord): string {
+  return jail?.root ?? directory;
+}
+
 export interface VmmDriver {
   readonly vmm: "firecracker" | "qemu";
   readonly version: string;
+  /** The executable that it starts, where a cell may have it waiting. */
+  readonly binary?: string;
   /** Cold boot: settles once the guest runs. */
   boot(spec: BootSpec): Promise<MicroVm>;
   /** Loads a snapshot and leaves it paused. */

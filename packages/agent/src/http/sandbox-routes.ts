@@ -2,6 +2,7 @@
 import { AGENT_ROUTES } from "@evenkeel/api";
 import type { Context } from "../context.ts";
 import { createSandbox } from "../sandboxes/create.ts";
+import { setSandboxEgress } from "../sandboxes/egress.ts";
 import { extendSandbox, killSandbox } from "../sandboxes/end.ts";
 import { pauseSandbox, resumeSandbox } from "../sandboxes/pause.ts";
 import { viewOf } from "../sandboxes/record.ts";
@@ -37,6 +38,10 @@ export function addSandboxRoutes(app: App, context: Context): void {
   app.route({
     ...AGENT_ROUTES.extendSandbox,
     handler: ({ params, body }) => extendSandbox(context, params.id, body.timeoutSeconds),
+  });
+  app.route({
+    ...AGENT_ROUTES.setEgress,
+    handler: ({ params, body }) => setSandboxEgress(context, params.id, body),
   });
   app.route({
     ...AGENT_ROUTES.killSandbox,

@@ -14,6 +14,7 @@ import { requireToken } from "./auth.ts";
 import { handleErrors } from "./errors.ts";
 import { eventStreams } from "./events.ts";
 import { addNodeRoutes } from "./node-routes.ts";
+import { addPortRoute } from "./port-route.ts";
 import { addSandboxRoutes } from "./sandbox-routes.ts";
 import { addSnapshotRoutes } from "./snapshot-routes.ts";
 
@@ -95,6 +96,7 @@ export async function makeServer(context: Context, options: ServerOptions): Prom
   addNodeRoutes(app, context, { streams, isStopping: () => stopping });
   addSnapshotRoutes(app, context);
   addSandboxRoutes(app, context);
+  addPortRoute(app, context);
   await app.ready();
   return app;
 }

@@ -6,6 +6,7 @@ import type { Context } from "../context.ts";
 import { contractOf, shapeOf, type CpuShape } from "../cpu/shape.ts";
 import { asVmmError } from "../errors.ts";
 import { findImage, findKernel } from "../store/images.ts";
+import { networkOf, requireNetwork, takeCell } from "./confine.ts";
 import {
   drivesOf,
   keepContract,
@@ -24,11 +25,12 @@ export interface ReadyMachine {
   readonly contract: CpuContract;
 }
 
-/** Finds the parts of a machine; throws NO_SUCH_IMAGE, CPU_REFUSED. */
+/** Finds the parts of a machine; throws NO_SUCH_IMAGE, CPU_REFUSED, NETWORK_OFF. */
 export async function prepareMachine(context: Context, machine: Machine): Promise<ReadyMachine> {
   const { profile, firecracker, settings } = context;
   const { kernelsDir, imagesDir, allowInsecure } = settings;
-  const { vcpus, smt, cpu } = machine;
+  const { vcpus, smt, cpu, network } = machine;
+  requireNetwork(context, network);
   const guest = { profile, firecracker, vcpus, smt, allowInsecure };
   const shape = cpu === undefined ? context.cpu : shapeOf(cpu, guest);
   const contract = contractOf(shape, guest);
@@ -55,17 +57,20 @@ export async function bootMachine(
   try {
     const directory = await makeVmDirectory(context, id, disks);
     await keepContract(directory, ready.contract);
+    const drives = drivesOf(directory, disks);
+    const cell = await takeCell(context, context.driver, id, machine, drives);
     return await context.driver.boot({
       directory,
       kernel,
       ...(initrd === undefined ? {} : { initrd }),
-      drives: drivesOf(directory, disks),
-      bootArgs: machine.bootArgs,
+      drives,
+      ...networkOf(machine),
       vcpus: machine.vcpus,
       smt: machine.smt,
       memoryMib: machine.memoryMib,
       cpu: shape.choice,
       ...(machine.vsock ? { vsock: vsockOf(directory) } : {}),
+      ...cell,
     });
   } catch (error) {
     throw asVmmError(error, "the microVM did not boot");

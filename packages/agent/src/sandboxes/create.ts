@@ -6,6 +6,7 @@ import type { Context } from "../context.ts";
 import { AgentError } from "../errors.ts";
 import type { Snapshot } from "../store/snapshot-files.ts";
 import { bootMachine, prepareMachine } from "./boot.ts";
+import { requireEgress } from "./confine.ts";
 import { admit, attach, deadlineIn, detach, loadInto, requireCapacity } from "./lifecycle.ts";
 import { SandboxRecord, viewOf } from "./record.ts";
 
@@ -14,10 +15,13 @@ function newId(): string {
 }
 
 /** What differs between the two ways to begin. */
-type Origin = Pick<SandboxRecord, "from" | "vcpus" | "memoryMib" | "vsock" | "disks" | "overrides">;
+type Origin = Pick<
+  SandboxRecord,
+  "from" | "vcpus" | "memoryMib" | "vsock" | "network" | "disks" | "overrides"
+>;
 
 function newRecord(context: Context, id: string, request: SandboxRequest, origin: Origin) {
-  const { onTimeout, labels, timeoutSeconds } = request;
+  const { onTimeout, labels, timeoutSeconds, egress } = request;
   return SandboxRecord.parse({
     id,
     state: "creating",
@@ -25,6 +29,7 @@ function newRecord(context: Context, id: string, request: SandboxRequest, origin
     deadline: deadlineIn(timeoutSeconds ?? context.settings.defaultTimeoutSeconds),
     onTimeout,
     labels,
+    egress,
     taken: 0,
     ...origin,
   });
@@ -63,10 +68,10 @@ async function fromSnapshot(
   snapshot: Snapshot,
 ): Promise<Sandbox> {
   const { metadata, contract } = snapshot;
-  const { name, vcpus, memoryMib, vsock, disks } = metadata;
+  const { name, vcpus, memoryMib, vsock, network, disks } = metadata;
   const admitted = admit(context, snapshot, id, request.override);
   const overrides = [...metadata.overrides, ...admitted];
-  const origin = { from: name, vcpus, memoryMib, vsock, disks, overrides };
+  const origin = { from: name, vcpus, memoryMib, vsock, network, disks, overrides };
   const record = newRecord(context, id, request, origin);
   return bringUp(context, record, contract, () => loadInto(context, id, snapshot));
 }
@@ -78,22 +83,26 @@ async function fromBoot(
   machine: Machine,
 ): Promise<Sandbox> {
   const ready = await prepareMachine(context, machine);
-  const { vcpus, memoryMib, vsock } = machine;
+  const { vcpus, memoryMib, vsock, network } = machine;
   const disks = ready.disks.map(({ id: disk, readOnly, root }) => ({ id: disk, readOnly, root }));
-  const origin = { from: undefined, vcpus, memoryMib, vsock, disks, overrides: [] };
+  const origin = { from: undefined, vcpus, memoryMib, vsock, network, disks, overrides: [] };
   const record = newRecord(context, id, request, origin);
   return bringUp(context, record, ready.contract, async () => {
     attach(context, id, await bootMachine(context, id, ready));
   });
 }
 
-/** Throws NO_SUCH_SNAPSHOT, VERDICT_AGAINST, NAME_TAKEN, NODE_FULL, and what the VMM says. */
+/**
+ * Throws NO_SUCH_SNAPSHOT, VERDICT_AGAINST, NAME_TAKEN, NODE_FULL, EGRESS_REFUSED, NETWORK_OFF, and
+ * what the VMM says.
+ */
 export async function createSandbox(context: Context, request: SandboxRequest): Promise<Sandbox> {
   const { snapshots, sandboxes } = context;
   const id = request.id ?? newId();
   if (sandboxes.find(id) !== undefined) {
     throw new AgentError("NAME_TAKEN", `there is a sandbox "${id}"`);
   }
+  requireEgress(context, request.egress);
   const { from, machine } = request;
   if (machine !== undefined) return fromBoot(context, id, request, machine);
   return snapshots.hold(from ?? "", (snapshot) => fromSnapshot(context, id, request, snapshot));

@@ -4,11 +4,18 @@ import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { AgentError, asVmmError, messageOf } from "../errors.ts";
 import { vmFiles, type Snapshot } from "../store/snapshot-files.ts";
+import { requireNetwork, takeCell } from "./confine.ts";
 import { consoleEnd } from "./console.ts";
 import { hearConsole } from "./hear.ts";
 import { isLive, type SandboxRecord } from "./record.ts";
 import type { Entry } from "./registry.ts";
-import { keepContract, makeVmDirectory, removeVmDirectory, sourcesIn } from "./vm-directory.ts";
+import {
+  drivesOf,
+  keepContract,
+  makeVmDirectory,
+  removeVmDirectory,
+  sourcesIn,
+} from "./vm-directory.ts";
 
 export function deadlineIn(seconds: number): string {
   return new Date(Date.now() + seconds * 1000).toISOString();
@@ -29,14 +36,15 @@ export function requireCapacity({ sandboxes, settings }: Context): void {
 
 /**
  * Lets a snapshot in, or not; what it returns is an override that was needed. Throws OTHER_VMM,
- * VERDICT_AGAINST.
+ * NETWORK_OFF, VERDICT_AGAINST.
  */
 export function admit(
-  { driver, gate }: Context,
+  context: Context,
   { metadata, contract }: Snapshot,
   sandbox: string,
   override: Override | undefined,
 ): OverrideRecord[] {
+  const { driver, gate } = context;
   const { name, vmm } = metadata;
   if (vmm !== driver.vmm) {
     throw new AgentError(
@@ -44,6 +52,7 @@ export function admit(
       `snapshot "${name}" is ${vmm}'s, this node has ${driver.vmm}`,
     );
   }
+  requireNetwork(context, metadata.network);
   const record = gate.admit({ snapshot: name, contract, sandbox }, override);
   return record === undefined ? [] : [record];
 }
@@ -84,7 +93,15 @@ export async function loadInto(context: Context, id: string, snapshot: Snapshot)
     const directory = await makeVmDirectory(context, id, disks);
     await keepContract(directory, snapshot);
     const files = vmFiles(snapshot.directory);
-    vm = await driver.load({ directory, snapshot: files, memory: { kind: "file" } });
+    const drives = drivesOf(directory, disks);
+    const cell = await takeCell(context, driver, id, snapshot.metadata, drives);
+    vm = await driver.load({
+      directory,
+      snapshot: files,
+      drives,
+      memory: { kind: "file" },
+      ...cell,
+    });
     attach(context, id, vm);
     await vm.resume();
   } catch (error) {

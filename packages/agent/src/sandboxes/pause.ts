@@ -42,12 +42,13 @@ async function takeOrGoOn(context: Context, guest: Guest, name: string): Promise
   const { record, vm, contract } = guest;
   const { profile, sandboxes, snapshots } = context;
   const firecracker = record.vm?.release ?? context.firecracker;
-  const { id, vcpus, memoryMib, vsock, disks, from, labels, overrides } = record;
+  const { id, vcpus, memoryMib, vsock, network, disks, from, labels, overrides } = record;
   const facts = {
     kind: "sandbox",
     vcpus,
     memoryMib,
     vsock,
+    network,
     disks,
     labels,
     overrides,

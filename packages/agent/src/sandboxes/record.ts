@@ -14,6 +14,7 @@ export const SandboxRecord = Sandbox.omit({ pid: true }).extend({
       directory: z.string(),
       pid: z.int(),
       startTime: z.string(),
+      jail: z.object({ root: z.string(), uid: z.int(), slot: z.int() }).optional(),
       /** The release that it runs, which a later agent may not be the one of. */
       release: z.string(),
     })

@@ -5,11 +5,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { parseJson } from "@evenkeel/core";
-import type { MicroVm } from "@evenkeel/host";
+import { endAllOf, type MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
 import { limiter } from "../store/limiter.ts";
 import { readContractFile } from "../store/snapshot-files.ts";
+import { egressOf } from "./confine.ts";
 import { removeSandbox } from "./end.ts";
 import { attach, failSandbox } from "./lifecycle.ts";
 import { finishPause } from "./pause.ts";
@@ -54,12 +55,24 @@ async function adopt(context: Context, record: SandboxRecord): Promise<MicroVm |
   const vm = known === undefined ? undefined : await driver.adopt(known);
   if (vm === undefined) {
     await driver.reap?.(paths.vm(id));
+    if (known?.jail !== undefined) await endAllOf(known.jail.uid);
     return undefined;
   }
+  if (known?.jail !== undefined) await keepCell(context, record, known.jail.slot);
   const contract = snapshots.intern(await readContractFile(paths.vm(id)));
   sandboxes.set(id, { contract });
   attach(context, id, vm);
   return vm;
+}
+
+/**
+ * Its network may lack the rules that were asked for last, since the agent was killed in between,
+ * or have those of an earlier configuration.
+ */
+async function keepCell({ cells }: Context, { id, egress }: SandboxRecord, slot: number) {
+  cells?.adopt(id, slot);
+  if (cells?.hasNetwork !== true) return;
+  await cells.setEgress(id, egress === undefined ? undefined : egressOf(egress));
 }
 
 /** A VMM that does not answer takes seconds to be sure of. */
@@ -164,6 +177,8 @@ export async function recover(context: Context): Promise<void> {
   for (const record of records) context.sandboxes.add(record);
   const few = limiter(AT_ONCE);
   await Promise.all(records.map((record) => few(() => recoverOrFail(context, record))));
+  const spared = [...unreadable].map((id) => context.paths.vm(id));
+  await context.cells?.reclaim(spared);
   await dropStale(context, unreadable);
   await reapOrphans(context, unreadable);
 }

@@ -78,6 +78,8 @@ export async function keepContract(directory: string, of: Snapshot | CpuContract
   else await writeFile(place, prettyJson(contractToJson(of)));
 }
 
-export async function removeVmDirectory({ paths }: Context, id: string): Promise<void> {
+/** Ends what is left of the microVM, and removes its directory. */
+export async function removeVmDirectory({ paths, cells }: Context, id: string): Promise<void> {
+  await cells?.release(id);
   await rm(paths.vm(id), { recursive: true, force: true });
 }

@@ -10,9 +10,9 @@ import { removeVmDirectory } from "../sandboxes/vm-directory.ts";
 import { awaitReady } from "./readiness.ts";
 
 function factsOf({ machine, labels }: TemplateRequest, ready: ReadyMachine): Facts {
-  const { vcpus, memoryMib, vsock } = machine;
+  const { vcpus, memoryMib, vsock, network } = machine;
   const disks = ready.disks.map(({ id, readOnly, root }) => ({ id, readOnly, root }));
-  return { kind: "template", vcpus, memoryMib, vsock, disks, labels, overrides: [] };
+  return { kind: "template", vcpus, memoryMib, vsock, network, disks, labels, overrides: [] };
 }
 
 async function build(context: Context, request: TemplateRequest): Promise<SnapshotMetadata> {

@@ -1,10 +1,10 @@
 /** Waiting until a guest says that it is ready. */
 import { open } from "node:fs/promises";
 import { get } from "node:http";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Readiness } from "@evenkeel/api";
-import type { MicroVm } from "@evenkeel/host";
+import { connectPinned, socketsOf, type MicroVm } from "@evenkeel/host";
 import { AgentError } from "../errors.ts";
 import { consoleEnd } from "../sandboxes/console.ts";
 import { vsockPath } from "../sandboxes/vm-directory.ts";
@@ -39,9 +39,9 @@ function consoleSearch(path: string, text: string): () => Promise<boolean> {
  * Connects to a port of the guest: Firecracker's and QEMU's vsock speak `CONNECT <port>` on a Unix
  * socket. https://github.com/firecracker-microvm/firecracker/blob/main/docs/vsock.md
  */
-function connectVsock(vm: MicroVm, port: number): Promise<Socket> {
+async function connectVsock(vm: MicroVm, port: number): Promise<Socket> {
+  const socket = await connectPinned(vsockPath(socketsOf(vm.record)));
   return new Promise((settle, reject) => {
-    const socket = connect(vsockPath(vm.record.directory));
     const end = (error: Error) => {
       socket.destroy();
       reject(error);
@@ -49,7 +49,7 @@ function connectVsock(vm: MicroVm, port: number): Promise<Socket> {
     socket.setTimeout(1000, () => end(new Error("no answer")));
     socket.once("error", end);
     socket.once("close", () => end(new Error("closed")));
-    socket.once("connect", () => socket.write(`CONNECT ${port}\n`));
+    socket.write(`CONNECT ${port}\n`);
     socket.once("data", (answer) => {
       if (!answer.toString("latin1").startsWith("OK ")) return end(new Error("refused"));
       socket.removeAllListeners();

@@ -89,6 +89,9 @@ export const Machine = z
     smt: z.boolean().default(false),
     memoryMib: z.int().min(16).max(1_048_576).default(256),
     vsock: z.boolean().default(false).meta({ description: "Give the guest a vsock, with CID 3." }),
+    network: z.boolean().default(false).meta({
+      description: "Give the guest a network interface: 169.254.0.21/30 behind 169.254.0.22.",
+    }),
     cpu: CpuSelection.optional(),
   })
   .meta({ id: "Machine" });

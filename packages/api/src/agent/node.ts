@@ -30,6 +30,7 @@ const EVENT_TYPES = [
   "sandbox.paused",
   "sandbox.resumed",
   "sandbox.extended",
+  "sandbox.egress",
   "sandbox.killed",
   "sandbox.failed",
   "sandbox.adopted",

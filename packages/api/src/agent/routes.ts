@@ -1,6 +1,7 @@
 /** Every call of the agent's API: method, path, and the schemas of what goes in and out. */
 import { z } from "zod";
 import { Name, SandboxId } from "../names.ts";
+import { EgressPolicy } from "./egress.ts";
 import { ErrorBody } from "./errors.ts";
 import { Health, Profile } from "./node.ts";
 import { ResumeRequest, Sandbox, SandboxList, SandboxRequest, TimeoutRequest } from "./sandbox.ts";
@@ -235,6 +236,29 @@ export const AGENT_ROUTES = {
       params: ById,
       body: TimeoutRequest,
       response: { 200: Sandbox, ...REFUSALS },
+    },
+  },
+  setEgress: {
+    method: "PUT",
+    url: "/v1/sandboxes/:id/egress",
+    schema: {
+      summary: "Set what the guest may reach, from its next packet on.",
+      tags: ["sandboxes"],
+      querystring: NoQuery,
+      params: ById,
+      body: EgressPolicy,
+      response: { 200: Sandbox, ...FAILURES },
+    },
+  },
+  forwardPort: {
+    method: "GET",
+    url: "/v1/sandboxes/:id/ports/:port",
+    schema: {
+      summary: "A TCP port of the guest: ask with `Connection: Upgrade` and `Upgrade: tcp`.",
+      tags: ["sandboxes"],
+      querystring: NoQuery,
+      params: z.strictObject({ id: SandboxId, port: z.coerce.number().int().min(1).max(65_535) }),
+      response: { 101: Text, ...FAILURES },
     },
   },
   killSandbox: {

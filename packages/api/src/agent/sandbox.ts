@@ -1,6 +1,7 @@
 /** Sandboxes: requests and answers. */
 import { z } from "zod";
 import { Labels, Name, SandboxId, Timestamp } from "../names.ts";
+import { EgressPolicy } from "./egress.ts";
 import { Machine } from "./machine.ts";
 import { OverrideRecord } from "./snapshot.ts";
 
@@ -30,6 +31,9 @@ export const SandboxRequest = z
     onTimeout: z.enum(["kill", "pause"]).default("kill"),
     labels: Labels.default({}),
     override: Override.optional(),
+    egress: EgressPolicy.optional().meta({
+      description: "What the guest may reach; as the node is configured where left out.",
+    }),
   })
   .refine(({ from, machine }) => (from === undefined) !== (machine === undefined), {
     error: "give one of from and machine",
@@ -77,6 +81,10 @@ export const Sandbox = z
     labels: Labels,
     pid: z.int().optional().meta({ description: "The VMM's process." }),
     overrides: z.array(OverrideRecord),
+    network: z.boolean().default(false).meta({ description: "Whether the guest has a network." }),
+    egress: EgressPolicy.optional().meta({
+      description: "What was asked for; as the node is configured where left out.",
+    }),
     failure: Failure.optional(),
   })
   .meta({ id: "Sandbox" });

@@ -36,6 +36,7 @@ export const SnapshotMetadata = z
     vcpus: z.int(),
     memoryMib: z.int(),
     vsock: z.boolean(),
+    network: z.boolean().default(false).meta({ description: "Whether the guest has a network." }),
     disks: z.array(SnapshotDisk).max(8),
     sandbox: SandboxId.optional().meta({ description: "The sandbox it was taken of." }),
     from: Name.optional().meta({ description: "The snapshot that sandbox came from." }),

@@ -13,10 +13,12 @@ import { newestVersion, prettyJson, type NodeProfile } from "@evenkeel/core";
 import {
   createFirecrackerDriver,
   findFirecrackers,
+  checkNode,
   requireFirecracker,
   readTextFile,
   resolveTemplate,
   templateRequest,
+  type CheckedIsolation,
   type ResolvedTemplate,
   type VmmDriver,
 } from "@evenkeel/host";
@@ -39,10 +41,12 @@ function versionOf({ firecracker, versionsDir }: AgentConfig): string {
   throw new AgentError("BAD_CONFIG", `${versionsDir}: there is no Firecracker that is known here`);
 }
 
+function binaryOf(config: AgentConfig): string {
+  return requireFirecracker({ FIRECRACKER_VERSIONS_DIR: config.versionsDir }, versionOf(config));
+}
+
 function driverOf(config: AgentConfig): VmmDriver {
-  const version = versionOf(config);
-  const binary = requireFirecracker({ FIRECRACKER_VERSIONS_DIR: config.versionsDir }, version);
-  return createFirecrackerDriver({ binary, version });
+  return createFirecrackerDriver({ binary: binaryOf(config), version: versionOf(config) });
 }
 
 /** Loads and lints the template that guests boot with; throws what makes it unfit for this node. */
@@ -83,6 +87,39 @@ function tokenOf({ tokenFile, listen: address }: AgentConfig): string | undefine
   throw new AgentError("BAD_CONFIG", message);
 }
 
+const ISOLATION_OFF =
+  "isolation: none: VMMs run with the agent's own rights, and guests have no networks";
+
+function say(line: string): void {
+  process.stderr.write(`evenkeel agent: ${line}\n`);
+}
+
+/** Says what holds at each start. Throws NO_ISOLATION, NO_NETWORK, BAD_CONFIG. */
+async function isolationOf(config: AgentConfig): Promise<CheckedIsolation | undefined> {
+  const { networkPool: pool, dns, openNetworks, egress } = config;
+  if (config.isolation === "none") {
+    if (pool !== undefined) {
+      throw new AgentError("BAD_CONFIG", "networkPool: guests' networks need isolation");
+    }
+    say(ISOLATION_OFF);
+    return undefined;
+  }
+  const open = openNetworks.split(",").filter((cidr) => cidr !== "");
+  const isolation = await checkNode({
+    directory: config.dataDir,
+    vmm: "firecracker",
+    binary: binaryOf(config),
+    network: pool === undefined ? undefined : { pool, dns, open },
+    egress: { default: egress, dns: egress === "allow", rules: [] },
+    ioMib: config.ioMib,
+    firstId: config.firstUser,
+    ahead: config.slotsAhead,
+    report: (what, why) => say(`${what}: ${String(why)}`),
+  });
+  for (const note of isolation.notes) say(note);
+  return isolation;
+}
+
 /** Settles when the process is told to stop. */
 function told(): Promise<NodeJS.Signals> {
   return new Promise((settle) => {
@@ -115,6 +152,7 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
   const driver = driverOf(config);
   const cpu = cpuOf(config, profile);
   warn(cpu);
+  const isolation = await isolationOf(config);
   if (check === true) {
     const shape = cpu.name ?? "none";
     const said = { ...config, node: profile.name, firecracker: driver.version, cpu: shape };
@@ -124,6 +162,7 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
   const { dataDir: directory, logLevel, kernelsDir, imagesDir } = config;
   const agent = await createAgent({
     driver,
+    ...(isolation === undefined ? {} : { cells: await isolation.open() }),
     profile,
     directory,
     kernelsDir,

@@ -3,7 +3,9 @@
  * Source: src/firecracker/swagger/firecracker.yaml, v1.5.0 to v1.16.0.
  */
 import { request, type IncomingMessage } from "node:http";
+import { connect } from "node:net";
 import { HostError } from "../errors.ts";
+import { pinSocket } from "../isolation/pinned.ts";
 
 /** More than this, and Firecracker's HTTP server drops the request (HTTP_MAX_PAYLOAD_SIZE). */
 export const BODY_LIMIT = 51_200;
@@ -68,9 +70,17 @@ interface Answer {
   readonly text: string;
 }
 
+/** Firecracker's answers are short; a VMM that a guest has taken over may send without end. */
+const ANSWER_LIMIT = 1024 * 1024;
+
 async function readAll(response: IncomingMessage): Promise<Answer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk as Buffer);
+  let bytes = 0;
+  for await (const chunk of response) {
+    bytes += (chunk as Buffer).length;
+    if (bytes > ANSWER_LIMIT) throw new Error(`an answer of more than ${ANSWER_LIMIT} bytes`);
+    chunks.push(chunk as Buffer);
+  }
   return { status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") };
 }
 
@@ -122,7 +132,9 @@ export function createClient({
         ...(body === "" ? {} : { "Content-Length": Buffer.byteLength(body) }),
       };
       const signal = AbortSignal.timeout(limit);
-      const outgoing = request({ socketPath: socket, method, path, headers, agent: false, signal });
+      const { path: place, close } = pinSocket(socket);
+      const createConnection = () => connect(place).once("connect", close).once("error", close);
+      const outgoing = request({ method, path, headers, createConnection, signal });
       outgoing.once("response", (response) => {
         readAll(response).then(resolve, reject);
       });
@@ -133,6 +145,7 @@ export function createClient({
 
   function failed(name: string, error: unknown, limit: number): HostError {
     const { name: kind, code, message } = error as NodeJS.ErrnoException;
+    if (error instanceof HostError) return new HostError(error.code, `${name}: ${message}`);
     if (kind === "AbortError" || kind === "TimeoutError") {
       return new HostError("VMM_TIMEOUT", `${name}: no answer within ${limit / 1000} s`, {
         cause: error,

@@ -1,9 +1,10 @@
 /** Firecracker as a {@link VmmDriver}. */
-import { isAbsolute, relative } from "node:path";
 import { formatTemplate, knownLine } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
+import { pathIn } from "../path-in.ts";
 import type { BootSpec, CpuChoice, LoadSpec, MicroVm, VmmDriver } from "../vmm.ts";
 import { createClient, type FirecrackerClient, type SnapshotLoad } from "./client.ts";
+import { fillForBoot, fillForLoad, takenThrough } from "../isolation/files.ts";
 import { reap } from "./reap.ts";
 import { adoptProcess, startProcess, type FirecrackerProcess } from "./process.ts";
 
@@ -13,15 +14,6 @@ export interface FirecrackerOptions {
   readonly version: string;
   /** Milliseconds for an API call; ten seconds unless told otherwise. */
   readonly timeout?: number;
-}
-
-/**
- * Firecracker runs in the microVM's directory and keeps paths in snapshots as they were given: a
- * file in that directory is named relative to it, so that a snapshot can be loaded in another.
- */
-function pathIn(directory: string, path: string): string {
-  const inside = relative(directory, path);
-  return inside === "" || inside.startsWith("..") || isAbsolute(inside) ? path : inside;
 }
 
 async function configureCpu(client: FirecrackerClient, cpu: CpuChoice): Promise<void> {
@@ -87,12 +79,14 @@ function microVm(running: FirecrackerProcess, client: FirecrackerClient): MicroV
     exited: running.exited,
     pause: () => client.setState("Paused"),
     resume: () => client.setState("Resumed"),
-    snapshot: ({ state, memory }, kind) =>
-      client.createSnapshot({
-        snapshot_type: kind === "full" ? "Full" : "Diff",
-        snapshot_path: state,
-        mem_file_path: memory,
-      }),
+    snapshot: (files, kind) =>
+      takenThrough(running.record.jail, files, ({ state, memory }) =>
+        client.createSnapshot({
+          snapshot_type: kind === "full" ? "Full" : "Diff",
+          snapshot_path: state,
+          mem_file_path: memory,
+        }),
+      ),
     kill: running.dispose,
   };
 }
@@ -112,10 +106,10 @@ export function createFirecrackerDriver(options: FirecrackerOptions): VmmDriver 
 
   /** Starts a process and prepares it; what fails leaves nothing behind. */
   async function launch(
-    directory: string,
+    { directory, cell }: BootSpec | LoadSpec,
     prepare: (client: FirecrackerClient) => Promise<void>,
   ): Promise<MicroVm> {
-    const running = await startProcess(binary, directory);
+    const running = await startProcess(binary, directory, cell);
     const client = clientOf(running.socket);
     try {
       await prepare(client);
@@ -129,15 +123,20 @@ export function createFirecrackerDriver(options: FirecrackerOptions): VmmDriver 
   return {
     vmm: "firecracker",
     version,
-    boot: (spec) =>
-      launch(spec.directory, async (client) => {
-        await configure(client, spec);
+    binary,
+    boot: async (spec) => {
+      const seen = await fillForBoot(spec);
+      return launch(spec, async (client) => {
+        await configure(client, seen);
         await client.start();
-      }),
-    load: (spec) =>
-      launch(spec.directory, async (client) => {
-        await client.loadSnapshot(loadOf(spec, version));
-      }),
+      });
+    },
+    load: async (spec) => {
+      const seen = fillForLoad(spec);
+      return launch(spec, async (client) => {
+        await client.loadSnapshot(loadOf(seen, version));
+      });
+    },
     adopt: async (record) => {
       const running = adoptProcess(record);
       if (running === undefined) return undefined;

@@ -4,13 +4,18 @@
  * `firecracker.log` (its own log), `stderr.log`.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
-import { connect } from "node:net";
-import { join } from "node:path";
+import { closeSync, linkSync, lstatSync, openSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
+import type { Cell, WarmVmm } from "../isolation/cell.ts";
+import { giveLog } from "../isolation/jail.ts";
+import { jailerArguments, jailerOf, writtenPid } from "../isolation/jailer.ts";
+import { connectPinned } from "../isolation/pinned.ts";
+import { belongsTo } from "../isolation/processes.ts";
+import { limitFileSize, maySetLimits } from "../isolation/rlimit.ts";
 import { isRunning, startTimeOf } from "../proc.ts";
-import type { VmExit, VmRecord } from "../vmm.ts";
+import { socketsOf, type VmExit, type VmRecord } from "../vmm.ts";
 import { firecrackerArguments } from "./arguments.ts";
 
 export const SOCKET = "firecracker.sock";
@@ -20,6 +25,8 @@ const LOG = "firecracker.log";
 
 /** sockaddr_un has 108 bytes, the last one NUL. */
 const SOCKET_PATH_LIMIT = 107;
+
+const ARGUMENTS = firecrackerArguments({ socket: SOCKET, logFile: LOG });
 
 const START_TIMEOUT = 10_000;
 const SOCKET_POLL = 1;
@@ -48,26 +55,25 @@ function tail(path: string): string {
 
 function hasSocket(path: string): boolean {
   try {
-    return statSync(path).isSocket();
+    return lstatSync(path).isSocket();
   } catch {
     return false;
   }
 }
 
 /** Whether somebody listens: between bind and listen the socket is there and refuses. */
-export function accepts(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
+export async function accepts(path: string): Promise<boolean> {
+  try {
+    (await connectPinned(path)).destroy();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-function socketPath(directory: string): string {
-  const path = join(directory, SOCKET);
+function socketPath(record: Pick<VmRecord, "directory" | "jail">): string {
+  const path = join(socketsOf(record as VmRecord), SOCKET);
+  if (record.jail !== undefined) return path;
   const length = Buffer.byteLength(path);
   if (length <= SOCKET_PATH_LIMIT) return path;
   throw new HostError("SOCKET_PATH_TOO_LONG", `${path}: ${length} bytes`);
@@ -75,7 +81,7 @@ function socketPath(directory: string): string {
 
 function processOf(record: VmRecord, exited: Promise<VmExit>): FirecrackerProcess {
   const { directory, pid, startTime } = record;
-  const socket = socketPath(directory);
+  const socket = socketPath(record);
   const lastWords = () => {
     const stderr = tail(join(directory, STDERR));
     return stderr === "" ? tail(join(directory, LOG)) : stderr;
@@ -113,20 +119,25 @@ function spawned(child: ChildProcess, binary: string): Promise<void> {
   });
 }
 
-/** Its streams are files of its own: a pipe would break when this process ends. */
-function spawnDetached(binary: string, directory: string): ChildProcess {
+/**
+ * Its streams are files of its own: a pipe would break when this process ends. Firecracker, and its
+ * log, are found in `cwd`, or in the jail.
+ */
+function spawnDetached(directory: string, command: readonly string[], cwd: string): ChildProcess {
+  const [program = "", ...args] = command;
   const files = [CONSOLE, STDERR].map((name) => openSync(join(directory, name), "a"));
-  // Releases before 1.12 want the log's file to be there.
-  closeSync(openSync(join(directory, LOG), "a"));
   try {
-    return spawn(binary, firecrackerArguments({ socket: SOCKET, logFile: LOG }), {
-      cwd: directory,
-      detached: true,
-      stdio: ["ignore", ...files],
-    });
+    return spawn(program, args, { cwd, detached: true, stdio: ["ignore", ...files] });
   } finally {
     for (const file of files) closeSync(file);
   }
+}
+
+/** Releases before 1.12 want the log's file to be there. */
+function makeLog(directory: string): string {
+  const path = join(directory, LOG);
+  closeSync(openSync(path, "a", 0o600));
+  return path;
 }
 
 function exitText({ code, signal }: VmExit): string {
@@ -153,14 +164,55 @@ async function apiAnswers(started: FirecrackerProcess): Promise<void> {
 }
 
 /** Starts a Firecracker in a microVM's directory and waits for its API. */
-export async function startProcess(binary: string, directory: string): Promise<FirecrackerProcess> {
-  rmSync(socketPath(directory), { force: true });
-  const child = spawnDetached(binary, directory);
+export async function startProcess(
+  binary: string,
+  directory: string,
+  cell?: Cell,
+): Promise<FirecrackerProcess> {
+  if (cell?.warm !== undefined) return takeWarm(binary, directory, cell, cell.warm);
+  if (cell !== undefined) return startJailed(binary, directory, cell);
+  rmSync(socketPath({ directory }), { force: true });
+  makeLog(directory);
+  const child = spawnDetached(directory, [binary, ...ARGUMENTS], directory);
   const exited = exitOf(child);
   await spawned(child, binary);
   child.unref();
   const pid = child.pid ?? 0;
-  const started = processOf({ directory, pid, startTime: startTimeOf(pid) ?? "" }, exited);
+  return answering(processOf({ directory, pid, startTime: startTimeOf(pid) ?? "" }, exited));
+}
+
+/**
+ * Starts a Firecracker in a slot that nobody has asked for yet, with its console and logs beside the
+ * jail. Its limit of file sizes is set when it is known what it will run.
+ */
+export async function warmFirecracker(binary: string, cell: Cell): Promise<WarmVmm> {
+  return { binary, running: await startJailed(binary, besideJail(cell), cell) };
+}
+
+function besideJail({ root }: Cell): string {
+  return dirname(root);
+}
+
+/** Gives a Firecracker that waits the microVM's directory: its files have further names there. */
+async function takeWarm(
+  binary: string,
+  directory: string,
+  cell: Cell,
+  { binary: waiting, running }: WarmVmm,
+): Promise<FirecrackerProcess> {
+  if (waiting !== binary) {
+    throw new HostError("JAIL_FAILED", `slot ${cell.slot} is made for ${waiting}, not ${binary}`);
+  }
+  const { record, exited } = running;
+  if (maySetLimits()) await limitFileSize(record.pid, cell.rlimits.fileSize);
+  for (const name of [CONSOLE, STDERR, LOG]) {
+    linkSync(join(besideJail(cell), name), join(directory, name));
+  }
+  return processOf({ ...record, directory }, exited);
+}
+
+/** Waits for its API; one that does not come up is ended. */
+async function answering(started: FirecrackerProcess): Promise<FirecrackerProcess> {
   try {
     await apiAnswers(started);
     return started;
@@ -168,6 +220,39 @@ export async function startProcess(binary: string, directory: string): Promise<F
     await started.dispose();
     throw error;
   }
+}
+
+/** Throws VMM_START_FAILED with the jailer's own words. */
+async function runJailer(binary: string, directory: string, cell: Cell): Promise<number> {
+  const jailer = jailerOf(binary);
+  const command = [jailer, ...jailerArguments(binary, cell, ARGUMENTS)];
+  const child = spawnDetached(directory, command, "/");
+  const ended = exitOf(child);
+  await spawned(child, jailer);
+  const exit = await ended;
+  const pid = writtenPid(cell, binary);
+  if (exit.code === 0 && pid !== undefined) return pid;
+  const words = tail(join(directory, STDERR)) || tail(join(directory, CONSOLE));
+  throw new HostError("VMM_START_FAILED", `the jailer ended (${exitText(exit)}): ${words}`);
+}
+
+/** The jailer leaves Firecracker behind, in a PID namespace of its own. */
+async function startJailed(
+  binary: string,
+  directory: string,
+  cell: Cell,
+): Promise<FirecrackerProcess> {
+  giveLog(cell, makeLog(directory), LOG);
+  const pid = await runJailer(binary, directory, cell);
+  const { root, uid, slot } = cell;
+  const record = { directory, pid, startTime: startTimeOf(pid) ?? "", jail: { root, uid, slot } };
+  const started = await answering(processOf(record, vanished(record)));
+  if (!belongsTo(pid, uid)) {
+    throw new HostError("VMM_START_FAILED", `process ${pid} is not that of user ${uid}`);
+  }
+  // Nothing runs in it yet; all its threads are moved.
+  cell.group.join(pid);
+  return started;
 }
 
 /** The end of a process that is not our child can only be looked for. */
@@ -179,6 +264,7 @@ async function vanished({ pid, startTime }: VmRecord): Promise<VmExit> {
 /** Takes over a process that an earlier one started; undefined where it is gone. */
 export function adoptProcess(record: VmRecord): FirecrackerProcess | undefined {
   if (!isRunning(record.pid, record.startTime)) return undefined;
-  if (!hasSocket(socketPath(record.directory))) return undefined;
+  if (!hasSocket(socketPath(record))) return undefined;
+  if (record.jail !== undefined && !belongsTo(record.pid, record.jail.uid)) return undefined;
   return processOf(record, vanished(record));
 }

@@ -31,6 +31,11 @@ export function versionOf(binary: string): string {
   throw new HostError("NOT_FIRECRACKER", `${binary} --version says: ${said.slice(0, 100)}`);
 }
 
+/** What a jailer says it is: its release is that of its Firecracker. Undefined where it is none. */
+export function jailerVersionOf(binary: string): string | undefined {
+  return /^Jailer v(\d+\.\d+\.\d+\S*)/m.exec(ask(binary, "--version"))?.[1];
+}
+
 /** Major and minor: E2B calls its build of 1.14.1 `1.14.1_431f1fc`. */
 function lineIn(version: string): string | undefined {
   return /^v?(\d+\.\d+)(?!\d)/.exec(version)?.[1];
@@ -49,8 +54,9 @@ export function checkRelease(binary: string, version: string): void {
   }
   const format = snapshotFormat(version);
   if (format === undefined || compareLines(line, NAMES_FORMAT) < 0) return;
-  const said = ask(binary, "--snapshot-version").trim();
-  if (said === `v${format}`) return;
+  // The rest of the output is Firecracker's log, which goes to standard output too.
+  const [said = ""] = ask(binary, "--snapshot-version").split("\n");
+  if (said.trim() === `v${format}`) return;
   throw new HostError(
     "WRONG_FIRECRACKER",
     `${binary} writes snapshots of format ${said.slice(0, 100)}, Firecracker ${version} of v${format}`,

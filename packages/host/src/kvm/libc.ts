@@ -15,6 +15,8 @@ export interface Libc {
   ioctl(fd: number, request: Request, argument?: Uint8Array | number): Answer;
   /** x86-64 only. */
   archPrctl(code: number, argument: Uint8Array | number): Answer;
+  /** Sets a limit, soft and hard, of a running process: prlimit(2). */
+  setLimit(pid: number, resource: number, value: number): Answer;
   /** A buffer that stays where it is, for structs that hold a pointer. */
   withPinned<T>(size: number, use: (buffer: Pinned) => T): T;
 }
@@ -63,6 +65,13 @@ async function load(): Promise<Libc> {
       archPrctl: (code, argument) => {
         const type = typeof argument === "number" ? "uintptr_t" : "void *";
         return answer(library.func("arch_prctl", "int", ["int", type])(code, argument) as number);
+      },
+      setLimit: (pid, resource, value) => {
+        const limit = new BigUint64Array([BigInt(value), BigInt(value)]);
+        const types = ["int", "int", "void *", "void *"];
+        return answer(
+          library.func("prlimit64", "int", types)(pid, resource, limit, null) as number,
+        );
       },
       withPinned: (size, use) => {
         const pointer = koffi.alloc("uint8_t", size) as object;

@@ -23,7 +23,7 @@ import { HostError } from "../errors.ts";
 import { readTextFile } from "../files.ts";
 import { BODY_LIMIT } from "../firecracker/client.ts";
 import { formatSettings, machineNow, readSettings, type Shape } from "../guard/settings.ts";
-import { versionOf } from "../firecracker/release.ts";
+import { jailerVersionOf, versionOf } from "../firecracker/release.ts";
 import { changedAt, launcherAt, placeExecutable, realPath, writing } from "./files.ts";
 import { launcherScript, type LauncherRecord } from "./script.ts";
 import { tryLauncher } from "./try-out.ts";
@@ -163,11 +163,35 @@ function removeIfEmpty(directory: string): void {
   }
 }
 
+interface Kind {
+  readonly version: string;
+  /** The Firecracker of a jailer's release. */
+  readonly jailed?: string;
+}
+
+/** A jailer has its Firecracker beside it, which is what takes the template. */
+function kindOf({ now: binary, at }: Places): Kind {
+  if (jailerVersionOf(binary) === undefined) return { version: versionOf(binary) };
+  // One that was moved aside has left it beside the launcher.
+  const [jailed] = [binary, at].flatMap(
+    (path) => realPath(join(dirname(path), "firecracker")) ?? [],
+  );
+  if (jailed === undefined) {
+    const message = `${binary} is a jailer, and its Firecracker is not beside it`;
+    throw new HostError("NOT_FIRECRACKER", message);
+  }
+  return { version: versionOf(jailed), jailed };
+}
+
 export async function installLauncher(options: InstallOptions): Promise<LauncherRecord> {
   const { firecracker, at: target, choose, node, guard, time, path } = options;
   const places = placesOf(firecracker, target);
-  const version = versionOf(places.now);
+  const { version, jailed } = kindOf(places);
   checkVersion(places.now, version);
+  if (guard !== undefined && jailed !== undefined) {
+    const message = "a guard does not see the files in a jail";
+    throw new HostError("LAUNCHER_NO_GUARD", message);
+  }
   const chosen = choose(version);
   const template = templateText(chosen.template);
   const record: LauncherRecord = {
@@ -177,6 +201,7 @@ export async function installLauncher(options: InstallOptions): Promise<Launcher
     digest: createHash("sha256").update(template).digest("hex"),
     source: chosen.source,
     ...(node === undefined ? {} : { node }),
+    ...(jailed === undefined ? {} : { jailed }),
     ...(guard === undefined ? {} : { guard: { node: process.execPath, program: GUARD } }),
     installed: time,
   };
@@ -184,7 +209,8 @@ export async function installLauncher(options: InstallOptions): Promise<Launcher
   const text = launcherScript({ record, template, perl: findPerl(path), settings });
   moveAside(places);
   try {
-    await placeExecutable(places.at, text, changedAt(places.real), tryLauncher);
+    const newest = Math.max(changedAt(places.real), jailed === undefined ? 0 : changedAt(jailed));
+    await placeExecutable(places.at, text, newest, (file) => tryLauncher(file, jailed));
   } catch (error) {
     if (places.now !== places.real) {
       rmSync(places.real, { force: true });
@@ -239,8 +265,11 @@ export function launcherStatus(target: string): LauncherStatus {
     problems.push(...gone.map((file) => `${file}, which the guard needs, is not there`));
     problems.push(...machineProblems(at));
   }
-  if (changedAt(real) > changedAt(at)) problems.push(`${real} is newer than the launcher`);
-  const now = versionOf(real);
+  const { jailed = real } = record;
+  for (const binary of new Set([real, jailed])) {
+    if (changedAt(binary) > changedAt(at)) problems.push(`${binary} is newer than the launcher`);
+  }
+  const now = versionOf(jailed);
   if (now !== version) problems.push(`${real} is Firecracker ${now} now, not ${version}`);
   return { record, problems };
 }

@@ -27,6 +27,8 @@ export interface LauncherRecord {
   readonly node?: string;
   /** The program that stays on the socket, and the Node.js that runs it. */
   readonly guard?: GuardCommand;
+  /** Where `real` is a jailer: the Firecracker that it may start, without symbolic links. */
+  readonly jailed?: string;
   /** ISO 8601. */
   readonly installed: string;
 }
@@ -67,6 +69,7 @@ export function launcherScript({ record, template, perl, settings }: LauncherScr
     `my $inline = ${inline};`,
     `my $template = ${quoted(template)};`,
     `my @guard = (${guardCommand(record)});`,
+    `my $jailed${record.jailed === undefined ? "" : ` = ${quoted(record.jailed)}`};`,
   ];
   const head = [`#!${perl}`, MARK + JSON.stringify(record), ...variables];
   return `${head.join("\n")}\n${readFileSync(BODY, "utf8")}${settings}`;

@@ -1,8 +1,8 @@
 /** A launcher and its Firecracker, run once before orchestrators depend on them. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
 import { createClient } from "../firecracker/client.ts";
@@ -16,10 +16,30 @@ interface Trial {
   readonly end: () => Promise<void>;
 }
 
+interface Command {
+  readonly args: readonly string[];
+  readonly socket: string;
+}
+
+/** A user that nobody is; nothing runs under it. */
+const NOBODY = "65534";
+
+/** What an orchestrator would start it with. */
+function commandIn(directory: string, jailed: string | undefined): Command {
+  const socket = ["--api-sock", "s"];
+  if (jailed === undefined) {
+    const path = join(directory, "s");
+    return { args: ["--api-sock", path], socket: path };
+  }
+  const user = ["--uid", NOBODY, "--gid", NOBODY];
+  const where = ["--id", "try", "--exec-file", jailed, "--chroot-base-dir", directory];
+  const path = join(directory, basename(jailed), "try/root/s");
+  return { args: [...where, ...user, "--", ...socket], socket: path };
+}
+
 /** Starts it as an orchestrator does; what it prints is kept for a message. */
-function start(launcher: string, directory: string): Trial {
-  const socket = join(directory, "s");
-  const child = spawn(launcher, ["--api-sock", socket], { stdio: ["ignore", "pipe", "pipe"] });
+function start(launcher: string, { args, socket }: Command): Trial {
+  const child = spawn(launcher, args, { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk: Buffer) => {
@@ -49,9 +69,9 @@ async function answers(socket: string, given: AbortSignal): Promise<boolean> {
 }
 
 /** Throws LAUNCHER_FAILED with what it said, unless its Firecracker takes the template and answers. */
-export async function tryLauncher(launcher: string): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "evenkeel-try-"));
-  const { exited, socket, end } = start(launcher, directory);
+export async function tryLauncher(launcher: string, jailed?: string): Promise<void> {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), "ek-try-")));
+  const { exited, socket, end } = start(launcher, commandIn(directory, jailed));
   const over = new AbortController();
   try {
     const outcome = await Promise.race([

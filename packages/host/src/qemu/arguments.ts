@@ -1,5 +1,5 @@
 /** QEMU's command line, from what a microVM is to be. Pure: nothing is read or started here. */
-import type { Drive } from "../vmm.ts";
+import type { Drive, NetworkInterface } from "../vmm.ts";
 
 /** The virtual machine itself: what a snapshot needs to be loaded into. */
 export interface Machine {
@@ -7,6 +7,7 @@ export interface Machine {
   readonly smt: boolean;
   readonly memoryMib: number;
   readonly drives: readonly Drive[];
+  readonly networks?: readonly NetworkInterface[];
 }
 
 /** What a cold boot adds. */
@@ -28,13 +29,34 @@ function quoted(value: string): string {
   return value.replaceAll(",", ",,");
 }
 
-function driveArguments({ id, path, readOnly }: Drive): string[] {
+/**
+ * QEMU's microvm is what Firecracker's machine is most like. Its devices are told of by ACPI, with
+ * which Debian's kernel has no timer there, or on the command line, which it does not read: a guest
+ * with a network has a machine with PCI instead.
+ */
+function boardOf({ networks = [] }: Machine): { readonly board: string; readonly bus: string } {
+  return networks.length === 0
+    ? { board: "microvm,acpi=off,rtc=on", bus: "device" }
+    : { board: "q35", bus: "pci" };
+}
+
+function driveArguments({ id, path, readOnly }: Drive, bus: string): string[] {
   const access = readOnly ? ",readonly=on" : "";
   return [
     "-drive",
     `id=${quoted(id)},if=none,format=raw,file=${quoted(path)}${access}`,
     "-device",
-    `virtio-blk-device,drive=${quoted(id)}`,
+    `virtio-blk-${bus},drive=${quoted(id)}`,
+  ];
+}
+
+function networkArguments({ id, hostDevice, mac }: NetworkInterface, bus: string): string[] {
+  const address = mac === undefined ? "" : `,mac=${quoted(mac)}`;
+  return [
+    "-netdev",
+    `tap,id=${quoted(id)},ifname=${quoted(hostDevice)},script=no,downscript=no`,
+    "-device",
+    `virtio-net-${bus},netdev=${quoted(id)}${address},romfile=`,
   ];
 }
 
@@ -44,13 +66,15 @@ function topology({ vcpus, smt }: Machine): string {
 }
 
 function machineArguments(machine: Machine, accelerator: Accelerator, cpu: string): string[] {
+  const { board, bus } = boardOf(machine);
   return [
-    ["-M", "microvm,acpi=off,rtc=on", "-accel", accelerator, "-cpu", cpu],
+    ["-M", board, "-accel", accelerator, "-cpu", cpu],
     ["-smp", topology(machine), "-m", `${machine.memoryMib}M`],
     ["-no-user-config", "-nodefaults", "-no-reboot", "-display", "none"],
     ["-chardev", `file,id=console,path=${CONSOLE},append=on`, "-serial", "chardev:console"],
     ["-qmp", `unix:${SOCKET},server=on,wait=off`],
-    machine.drives.flatMap(driveArguments),
+    machine.drives.flatMap((drive) => driveArguments(drive, bus)),
+    (machine.networks ?? []).flatMap((one) => networkArguments(one, bus)),
     // Nothing runs before the control socket is there.
     ["-S"],
   ].flat();

@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { CpuidEntry } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
+import { fillForBoot, fillForLoad } from "../isolation/files.ts";
+import { belongsTo } from "../isolation/processes.ts";
+import { pathIn } from "../path-in.ts";
 import { isRunning } from "../proc.ts";
 import { killWithin, untilGone } from "../process.ts";
 import type { BootSpec, LoadSpec, MicroVm, VmExit, VmmDriver, VmRecord } from "../vmm.ts";
@@ -108,27 +111,29 @@ function shownCpu({ node, flags }: Context, wanted: readonly CpuidEntry[] | unde
 async function boot(context: Context, spec: BootSpec): Promise<MicroVm> {
   const { node, version } = context;
   const { binary = QEMU_BINARY, accelerator = "tcg" } = node;
-  const { directory, vcpus, smt, memoryMib, drives, networks = [], vsock } = spec;
-  if (networks.length > 0 || vsock !== undefined) {
-    throw new HostError("NOT_WITH_QEMU", "an emulated node has no networks and no vsock");
-  }
-  const machine: Machine = { vcpus, smt, memoryMib, drives };
+  const seen = await fillForBoot(spec);
+  const { directory, vcpus, smt, memoryMib, networks = [], vsock, cell } = seen;
+  if (vsock !== undefined) throw new HostError("NOT_WITH_QEMU", "an emulated node has no vsock");
+  const drives = seen.drives.map((drive) => ({ ...drive, path: pathIn(directory, drive.path) }));
+  const machine: Machine = { vcpus, smt, memoryMib, drives, networks };
   const cpuid = guestCpuid(node.offered?.(), spec.cpu);
-  const args = bootArguments(machine, spec, accelerator, shownCpu(context, cpuid));
-  const started = await startQemu(binary, args, directory);
+  const args = bootArguments(machine, seen, accelerator, shownCpu(context, cpuid));
+  const started = await startQemu(binary, args, directory, cell);
   const vm = await finish(started, { qemu: version, machine, cpuid }, context);
   await vm.resume();
   return vm;
 }
 
-async function load(context: Context, { directory, snapshot, memory }: LoadSpec): Promise<MicroVm> {
+async function load(context: Context, spec: LoadSpec): Promise<MicroVm> {
+  const { directory, cell, memory } = spec;
   if (memory.kind !== "file") {
     throw new HostError("NOT_WITH_QEMU", "QEMU's emulation loads memory from a file only");
   }
   const { binary = QEMU_BINARY, accelerator = "tcg" } = context.node;
-  const state = await readState(snapshot.state);
+  const state = await readState(spec.snapshot.state);
+  const { snapshot } = fillForLoad(spec);
   const args = loadArguments(state.machine, accelerator, shownCpu(context, state.cpuid));
-  const started = await startQemu(binary, args, directory);
+  const started = await startQemu(binary, args, directory, cell);
   const loading = withQmp(socketPath(started.record), async (execute) => {
     await execute("migrate-incoming", { uri: shellPipe("cat <", snapshot.memory) });
     await untilMigrated(execute);
@@ -145,6 +150,7 @@ async function load(context: Context, { directory, snapshot, memory }: LoadSpec)
 
 async function adopt({ node }: Context, record: VmRecord): Promise<MicroVm | undefined> {
   if (!isRunning(record.pid, record.startTime)) return undefined;
+  if (record.jail !== undefined && !belongsTo(record.pid, record.jail.uid)) return undefined;
   const state = await readFile(join(record.directory, FACTS), "utf8").catch(() => undefined);
   if (state === undefined) return undefined;
   const unknown: VmExit = { code: undefined, signal: undefined };

@@ -1,8 +1,9 @@
 /** One microVM under QEMU: what can be done with it once it is there. */
-import { rename, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
+import { takenThrough } from "../isolation/files.ts";
 import { killProcess, untilGone } from "../process.ts";
 import type { MicroVm, VmExit, VmRecord } from "../vmm.ts";
 import { CONSOLE, shellPipe, SOCKET } from "./arguments.ts";
@@ -34,9 +35,8 @@ export async function untilMigrated(execute: Execute): Promise<void> {
 
 async function saveMemory(execute: Execute, path: string): Promise<void> {
   await execute("migrate-set-parameters", { "max-bandwidth": MIGRATION_SPEED });
-  await execute("migrate", { uri: shellPipe("cat >", `${path}.new`) });
+  await execute("migrate", { uri: shellPipe("cat >", path) });
   await untilMigrated(execute);
-  await rename(`${path}.new`, path);
 }
 
 /** `state`: what a snapshot of it says beside its memory. */
@@ -58,14 +58,16 @@ export function microVm(
       if (kind === "diff") {
         throw new HostError("NOT_WITH_QEMU", "QEMU's emulation takes full snapshots only");
       }
-      await withQemu((execute) => saveMemory(execute, files.memory));
+      await takenThrough(record.jail, files, ({ memory }) =>
+        withQemu((execute) => saveMemory(execute, memory)),
+      );
       await writeState(files.state, state());
     },
     kill: async () => {
       killProcess(record);
       // The process does not keep this one alive, so that `exited` alone might never settle.
       await untilGone(record);
-      await rm(join(directory, SOCKET), { force: true });
+      if (record.jail === undefined) await rm(join(directory, SOCKET), { force: true });
     },
   };
 }

@@ -2,8 +2,9 @@
  * QMP, QEMU's control protocol: JSON lines over a Unix socket that serves one client at a time.
  * Source: QEMU docs/interop/qmp-spec.txt.
  */
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { HostError } from "../errors.ts";
+import { connectPinned } from "../isolation/pinned.ts";
 
 /** Sends one command; settles with what it returns. */
 export type Execute = (command: string, args?: object) => Promise<unknown>;
@@ -18,13 +19,6 @@ interface Reply {
 const ANSWER_MS = 60_000;
 
 type Settle = (reply: Reply | Error) => void;
-
-function opened(socket: Socket): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once("connect", () => resolve());
-    socket.once("error", reject);
-  });
-}
 
 /** Replies find their command by id; events and the greeting have none and are passed over. */
 function listen(socket: Socket, waiting: Map<number, Settle>): void {
@@ -66,13 +60,11 @@ function executor(socket: Socket, waiting: Map<number, Settle>): Execute {
 }
 
 /**
- * Opens the socket for one piece of work and closes it after. Throws what `connect` throws while
- * nobody listens, and VMM_REFUSED, VMM_TIMEOUT or VMM_GONE where a command fails.
+ * Opens the socket for one piece of work and closes it after. Throws while nobody listens, and VMM_REFUSED, VMM_TIMEOUT or VMM_GONE where a command fails.
  */
 export async function withQmp<T>(path: string, work: (execute: Execute) => Promise<T>): Promise<T> {
-  const socket = connect(path);
+  const socket = await connectPinned(path);
   try {
-    await opened(socket);
     const waiting = new Map<number, Settle>();
     listen(socket, waiting);
     const execute = executor(socket, waiting);

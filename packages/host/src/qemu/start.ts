@@ -1,12 +1,17 @@
 /** Starting QEMU as a process of its own, and waiting until it listens or has said why not. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { chownSync, closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
+import type { Cell } from "../isolation/cell.ts";
+import { confined, confinedPid, TUN_NODE, tunCommand } from "../isolation/confine.ts";
+import { giveLog } from "../isolation/jail.ts";
+import { runTool } from "../network/run.ts";
 import { startTimeOf } from "../proc.ts";
-import type { VmExit, VmRecord } from "../vmm.ts";
-import { LOG, SOCKET } from "./arguments.ts";
+import { socketsOf, type VmExit, type VmRecord } from "../vmm.ts";
+import { CONSOLE, LOG, SOCKET } from "./arguments.ts";
+import { killProcess } from "../process.ts";
 import { withQmp } from "./qmp.ts";
 
 export interface Started {
@@ -18,13 +23,9 @@ const LISTEN_MS = 30_000;
 const RETRY_MS = 10;
 const SHOWN_LINES = 5;
 
-/** Unix socket paths are limited to 107 bytes. Source: unix(7). */
-const SOCKET_PATH_LIMIT = 107;
-
-/** The control socket's path; where that is too long, the same file through /proc. */
-export function socketPath({ directory, pid }: Pick<VmRecord, "directory" | "pid">): string {
-  const path = join(directory, SOCKET);
-  return Buffer.byteLength(path) <= SOCKET_PATH_LIMIT ? path : `/proc/${pid}/cwd/${SOCKET}`;
+/** The control socket's path, however long; {@link withQmp} can do with that. */
+export function socketPath(record: VmRecord): string {
+  return join(socketsOf(record), SOCKET);
 }
 
 /** QEMU's own last words; warnings about features it cannot emulate are not what ended it. */
@@ -92,34 +93,73 @@ export async function orItsEnd<T>(
   return Promise.race([work, end]);
 }
 
+interface Launch {
+  readonly command: readonly string[];
+  readonly cwd: string;
+}
+
+/** In a jail, the console that QEMU itself opens is the one of the microVM's directory. */
+async function launchOf(
+  command: readonly string[],
+  directory: string,
+  cell: Cell | undefined,
+): Promise<Launch> {
+  if (cell === undefined) return { command, cwd: directory };
+  const console = join(directory, CONSOLE);
+  closeSync(openSync(console, "a", 0o600));
+  giveLog(cell, console, CONSOLE);
+  await runTool(tunCommand(cell), "", "JAIL_FAILED");
+  chownSync(join(cell.root, TUN_NODE), cell.uid, cell.uid);
+  return { command: confined(cell, command), cwd: cell.root };
+}
+
+/** What is spawned may be a wrapper, which forks the VMM: the record is the VMM's. */
+async function recordOf(
+  pid: number,
+  directory: string,
+  cell: Cell | undefined,
+  ended: AbortSignal,
+): Promise<VmRecord> {
+  if (cell === undefined) return { directory, pid, startTime: startTimeOf(pid) ?? "" };
+  const { root, uid, slot } = cell;
+  const own = (await confinedPid(pid, ended)) ?? pid;
+  return { directory, pid: own, startTime: startTimeOf(own) ?? "", jail: { root, uid, slot } };
+}
+
 /**
- * Starts QEMU in the microVM's directory, detached and with its output in a file there. Throws
- * NO_QEMU where there is none, VMM_START_FAILED with QEMU's words where it ends instead of listening.
+ * Starts QEMU in the microVM's directory, or confined in a jail, detached and with its output in a
+ * file. Throws NO_QEMU where there is none, VMM_START_FAILED with QEMU's words where it ends instead
+ * of listening.
  */
 export async function startQemu(
   binary: string,
   args: readonly string[],
   directory: string,
+  cell?: Cell,
 ): Promise<Started> {
+  const { command, cwd } = await launchOf([binary, ...args], directory, cell);
+  const [program = "", ...rest] = command;
   const log = openSync(join(directory, LOG), "a", 0o600);
   let child: ChildProcess;
   try {
-    child = spawn(binary, args, { cwd: directory, detached: true, stdio: ["ignore", log, log] });
+    child = spawn(program, rest, { cwd, detached: true, stdio: ["ignore", log, log] });
   } finally {
     closeSync(log);
   }
   const exited = exitOf(child);
   const pid = await spawned(child, binary);
   child.unref();
-  const startTime = startTimeOf(pid) ?? "";
   const ended = new AbortController();
   void exited.then(() => ended.abort());
+  const record = await recordOf(pid, directory, cell, ended.signal);
   try {
-    const listening = untilListening(socketPath({ directory, pid }), ended.signal);
+    const listening = untilListening(socketPath(record), ended.signal);
     await orItsEnd(listening, exited, directory, "VMM_START_FAILED");
+    cell?.group.join(record.pid);
   } catch (error) {
+    killProcess(record);
     child.kill("SIGKILL");
     throw error;
   }
-  return { record: { directory, pid, startTime }, exited };
+  return { record, exited };
 }

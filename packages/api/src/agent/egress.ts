@@ -1,0 +1,35 @@
+/** What a guest may reach. */
+import { z } from "zod";
+
+const EgressRule = z
+  .strictObject({
+    action: z.enum(["allow", "deny"]),
+    cidr: z
+      .string()
+      .max(18)
+      .meta({ description: "An IPv4 network, 203.0.113.0/24, or an address." }),
+    protocol: z.enum(["any", "tcp", "udp", "icmp"]).default("any"),
+    ports: z
+      .array(z.string().regex(/^\d{1,5}(?:-\d{1,5})?$/, { error: "must be a port or a range" }))
+      .max(16)
+      .default([])
+      .meta({ description: "Of tcp or udp, such as 443 or 8000-8100; all where empty." }),
+  })
+  .meta({ id: "EgressRule" });
+
+export const EgressPolicy = z
+  .strictObject({
+    default: z.enum(["allow", "deny"]).meta({
+      description:
+        "Where no rule matches. Special networks (private, link-local, …) are never meant.",
+    }),
+    dns: z.boolean().optional().meta({
+      description: "Whether the node's resolver may be asked; as the default where left out.",
+    }),
+    rules: z.array(EgressRule).max(256).default([]).meta({
+      description: "The first that matches decides.",
+    }),
+  })
+  .meta({ id: "EgressPolicy" });
+
+export type EgressPolicy = z.infer<typeof EgressPolicy>;

@@ -1,0 +1,95 @@
+/** What isolation needs of a host, and what this host cannot do, in words for the start. */
+import { constants, accessSync } from "node:fs";
+import { runTool } from "../network/run.ts";
+import { findCgroups, type Cgroups } from "./cgroups.ts";
+import { hasJailer, jailerOf } from "./jailer.ts";
+import type { Controller } from "./limits.ts";
+import { maySetLimits } from "./rlimit.ts";
+
+export interface IsolationCheck {
+  /** Without these nothing is isolated; each says the way to get it. */
+  readonly missing: readonly string[];
+  /** What holds less than it should, said at every start. */
+  readonly weaker: readonly string[];
+  readonly cgroups: Cgroups;
+}
+
+const CONSEQUENCES: Readonly<Record<Controller, string>> = {
+  cpu: "a guest may take all of the host's processors",
+  memory: "a VMM may take more memory than its guest was given",
+  pids: "a VMM may start threads without end",
+  io: "a guest may take all of the disk's bandwidth",
+};
+
+/** util-linux confines what has no jailer. */
+const UTIL_LINUX = ["nsenter", "unshare", "prlimit", "setpriv"] as const;
+
+async function toolMissing(command: string, from: string, flag = "--version"): Promise<string[]> {
+  try {
+    await runTool([command, flag]);
+    return [];
+  } catch {
+    return [`there is no \`${command}\`: apt-get install ${from}`];
+  }
+}
+
+async function missingFor(vmm: "firecracker" | "qemu", binary: string): Promise<string[]> {
+  if (process.platform !== "linux") return ["isolation is Linux's: namespaces and control groups"];
+  const root =
+    process.getuid?.() === 0
+      ? []
+      : ["it needs root: the agent gives up its VMMs' rights, not its own"];
+  const jailer =
+    vmm === "firecracker" && !hasJailer(binary)
+      ? [`${jailerOf(binary)} is missing: put the jailer of the same release beside Firecracker`]
+      : [];
+  const tools = [
+    toolMissing("ip", "iproute2", "-V"),
+    ...(vmm === "qemu" ? UTIL_LINUX.map((tool) => toolMissing(tool, "util-linux")) : []),
+  ];
+  return [...root, ...jailer, ...(await Promise.all(tools)).flat()];
+}
+
+function isReachable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function weaknesses({ missing, hierarchies }: Cgroups): string[] {
+  const lacking = missing.map(
+    (controller) => `no control group for ${controller}: ${CONSEQUENCES[controller]}`,
+  );
+  const old = hierarchies.filter(({ version }) => version === 1);
+  const v1 =
+    old.length === 0
+      ? []
+      : [
+          `control groups of version 1 are used for ${old.flatMap(({ controllers }) => controllers).join(", ")}: version 2 limits buffered writes and swap as well`,
+        ];
+  const readOnly = hierarchies
+    .filter(({ mount }) => !isReachable(mount))
+    .map(({ mount }) => `${mount} cannot be written to: no limits there`);
+  const sizes = maySetLimits()
+    ? []
+    : [
+        "CAP_SYS_RESOURCE is missing: files that a VMM writes are limited to 2 TiB, not to its disks",
+      ];
+  return [...lacking, ...v1, ...readOnly, ...sizes];
+}
+
+export async function checkIsolation(
+  vmm: "firecracker" | "qemu",
+  binary: string,
+): Promise<IsolationCheck> {
+  const cgroups = findCgroups();
+  const usable = cgroups.hierarchies.filter(({ mount }) => isReachable(mount));
+  return {
+    missing: await missingFor(vmm, binary),
+    weaker: weaknesses(cgroups),
+    cgroups: { ...cgroups, hierarchies: usable },
+  };
+}

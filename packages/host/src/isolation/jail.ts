@@ -1,0 +1,136 @@
+/**
+ * The directory that a confined VMM has for itself. The VMM owns it, and a guest may have taken the
+ * VMM over: nothing in it is read by name, written through, or changed owner of. What the agent
+ * needs later has its first name outside; the jail has further names of the same files.
+ */
+import { chmodSync, chownSync, closeSync, constants, fstatSync, linkSync } from "node:fs";
+import { lstatSync, mkdirSync, openSync, unlinkSync } from "node:fs";
+import { copyFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { HostError } from "../errors.ts";
+import { runTool } from "../network/run.ts";
+
+/** Directories in a jail; root's, so that the VMM cannot change what names are in them. */
+const DIRECTORIES = ["disks", "snapshot", "taken"] as const;
+
+export type JailDirectory = (typeof DIRECTORIES)[number];
+
+export interface Jail {
+  /** What the VMM sees as `/`, or works in. */
+  readonly root: string;
+  /** User and group of the VMM. */
+  readonly uid: number;
+}
+
+const O_PATH = 0o10000000;
+/** Read by everybody who gets there; the directories on the way are root's alone. */
+const READ_ONLY = 0o444;
+
+/** Makes an empty jail. Throws JAIL_FAILED where there is one already. */
+export function makeJail({ root, uid }: Jail): void {
+  try {
+    mkdirSync(join(root, ".."), { recursive: true, mode: 0o700 });
+    mkdirSync(root, { mode: 0o700 });
+    for (const name of DIRECTORIES) {
+      mkdirSync(join(root, name), { mode: 0o755 });
+      chmodSync(join(root, name), 0o755);
+    }
+    chownSync(root, uid, uid);
+  } catch (cause) {
+    const { code = "" } = cause as NodeJS.ErrnoException;
+    throw new HostError("JAIL_FAILED", `${root}: ${code}`, { cause });
+  }
+}
+
+/** The VMM and all of its processes have ended. A deep tree is more than Node's removal can take. */
+export async function removeJail({ root }: Pick<Jail, "root">): Promise<void> {
+  try {
+    await rm(join(root, ".."), { recursive: true, force: true });
+  } catch {
+    await runTool(["rm", "-rf", "--one-file-system", "--", join(root, "..")], "", "JAIL_FAILED");
+  }
+}
+
+/** A path of a directory that is what the agent made, whatever its name leads to by now. */
+function held<T>({ root }: Jail, name: JailDirectory, use: (path: string) => T): T {
+  let fd: number;
+  const flags = O_PATH | constants.O_NOFOLLOW | constants.O_DIRECTORY;
+  try {
+    fd = openSync(join(root, name), flags);
+  } catch (cause) {
+    throw new HostError("JAIL_FAILED", `${join(root, name)} is not what it was`, { cause });
+  }
+  try {
+    // The VMM can make directories, but none of root's.
+    if (fstatSync(fd).uid === 0) return use(`/proc/self/fd/${fd}`);
+    throw new HostError("JAIL_FAILED", `${join(root, name)} is not what it was`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function linkInto(jail: Jail, source: string, directory: JailDirectory, name: string): void {
+  held(jail, directory, (path) => linkSync(source, join(path, name)));
+}
+
+function isReadable(path: string): boolean {
+  const { mode } = lstatSync(path);
+  return (mode & constants.S_IFMT) === constants.S_IFREG && (mode & 0o004) !== 0;
+}
+
+/** Puts a file in that the VMM may read: of the agent's own, whose mode may be changed. */
+export function giveOwn(jail: Jail, source: string, directory: JailDirectory, name: string): void {
+  chownSync(source, 0, 0);
+  chmodSync(source, READ_ONLY);
+  linkInto(jail, source, directory, name);
+}
+
+/**
+ * Puts a file in that the VMM may write to; it becomes the VMM's. Throws JAIL_FAILED for one that
+ * has another name already, and so is somebody else's too.
+ */
+export function giveWritable(
+  jail: Jail,
+  source: string,
+  directory: JailDirectory,
+  name: string,
+): void {
+  if (lstatSync(source).nlink !== 1) {
+    throw new HostError("JAIL_FAILED", `${source} is shared, and not to be written to`);
+  }
+  chownSync(source, jail.uid, jail.uid);
+  chmodSync(source, 0o600);
+  linkInto(jail, source, directory, name);
+}
+
+/** Takes a further name of a file away. */
+export function takeBack(jail: Jail, directory: JailDirectory, name: string): void {
+  held(jail, directory, (path) => unlinkSync(join(path, name)));
+}
+
+/**
+ * Puts an operator's file in, such as a kernel, before the VMM starts: a link where the file is on
+ * this file system and anybody may read it, else a copy.
+ */
+export async function giveForeign(jail: Jail, source: string, name: string): Promise<void> {
+  const place = join(jail.root, "snapshot", name);
+  try {
+    if (isReadable(source)) return linkSync(source, place);
+  } catch {
+    // On another file system, or one without links.
+  }
+  try {
+    await copyFile(source, place, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+    chownSync(place, 0, 0);
+    return chmodSync(place, READ_ONLY);
+  } catch (cause) {
+    const { code = "" } = cause as NodeJS.ErrnoException;
+    throw new HostError("JAIL_FAILED", `${source}: ${code}`, { cause });
+  }
+}
+
+/** A file in the jail's own directory that the agent reads by its first name: a log, a console. */
+export function giveLog(jail: Jail, source: string, name: string): void {
+  chownSync(source, jail.uid, jail.uid);
+  linkSync(source, join(jail.root, name));
+}

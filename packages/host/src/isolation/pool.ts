@@ -1,0 +1,126 @@
+/**
+ * Cells for microVMs, by their owner: a user, a jail, control groups and a network namespace each.
+ * What an earlier process left, killed or not, is found by name and reclaimed.
+ */
+import { HostError } from "../errors.ts";
+import { checkEgress, type EgressPolicy } from "../network/egress.ts";
+import { networkOf, setEgress } from "../network/namespaces.ts";
+import type { Cell } from "./cell.ts";
+import { dropGroups } from "./cgroups.ts";
+import { rlimitsOf, type MachineSize } from "./limits.ts";
+import { idOf } from "./names.ts";
+import { endAllOf } from "./processes.ts";
+import { slotsLeft, slotsWriting, type CellOptions, type EmptyCell } from "./slots.ts";
+import { openStock, type Stock } from "./stock.ts";
+
+interface CellRequest extends MachineSize {
+  /** Bytes of its largest disk. */
+  readonly largestDisk: number;
+  readonly egress: EgressPolicy | undefined;
+  /** Where it is not the pool's own, which may wait in a slot already. */
+  readonly binary?: string;
+}
+
+export interface CellPool {
+  /** Whether guests can have a network. */
+  readonly hasNetwork: boolean;
+  /** A slot for an owner, with its limits set. Throws JAIL_FAILED, NETWORK_FAILED, NO_SLOT. */
+  take(owner: string, request: CellRequest): Promise<Cell>;
+  /** A running microVM's slot, found again after a restart. */
+  adopt(owner: string, slot: number): void;
+  /** Ends what is left of an owner's microVM. The slot's name is free when it is taken down. */
+  release(owner: string): Promise<void>;
+  /**
+   * Ends what an earlier process left and nobody has adopted, and takes its slots down in its own
+   * time; returns them. Spared are those whose VMM writes its output into one of these directories.
+   */
+  reclaim(spared?: readonly string[]): Promise<number[]>;
+  /** Throws BAD_EGRESS for a policy that is none, or opens what the operator keeps closed. */
+  checkEgress(policy: EgressPolicy): void;
+  /** What a running guest may reach from now on; what nobody says it of where left out. */
+  setEgress(owner: string, policy?: EgressPolicy): Promise<void>;
+  /** The address by which the host reaches a guest; undefined where it has no network. */
+  addressOf(owner: string): string | undefined;
+  /** Settles when everything that is being made or taken down is done; what was made ahead goes. */
+  close(): Promise<void>;
+}
+
+/** Threads of a VMM beside its vCPUs, and a reserve. */
+const TASKS = 128;
+
+async function takeCell(
+  options: CellOptions,
+  stock: Stock,
+  request: CellRequest,
+): Promise<EmptyCell> {
+  const { overheadMib, io, egress, network, binary } = options;
+  const cell = await stock.take((request.binary ?? binary) === binary);
+  try {
+    cell.group.limit({ ...request, overheadMib, tasks: TASKS + request.vcpus, io });
+    const policy = request.egress ?? egress;
+    if (network !== undefined && policy !== egress) await setEgress(network, cell.slot, policy);
+    return cell;
+  } catch (error) {
+    stock.later(`slot ${cell.slot} was not taken down`, () => stock.drop(cell.slot));
+    throw error;
+  }
+}
+
+export function openCells(options: CellOptions): CellPool {
+  const { tag, network, cgroups, egress, report } = options;
+  const stock = openStock(options);
+  const owners = new Map<string, number>();
+  const slotOf = (owner: string): number => {
+    const slot = owners.get(owner);
+    if (slot !== undefined) return slot;
+    throw new HostError("JAIL_FAILED", `"${owner}" has no slot`);
+  };
+  return {
+    hasNetwork: network !== undefined,
+    take: async (owner, request) => {
+      const cell = await takeCell(options, stock, request);
+      owners.set(owner, cell.slot);
+      return { ...cell, rlimits: rlimitsOf(request, request.largestDisk) };
+    },
+    adopt: (owner, slot) => {
+      owners.set(owner, slot);
+      stock.claim(slot);
+    },
+    release: async (owner) => {
+      const slot = owners.get(owner);
+      if (slot === undefined) return;
+      owners.delete(owner);
+      // What may still write to disks ends now; the rest need not be waited for.
+      await endAllOf(idOf(slot, options.firstId));
+      stock.later(`slot ${slot} was not taken down`, () => stock.drop(slot));
+    },
+    reclaim: async (spared = []) => {
+      for (const slot of slotsWriting(options, spared)) stock.claim(slot);
+      const left = slotsLeft(options).filter((slot) => stock.claim(slot));
+      // What could still write to disks ends before anybody else does; the rest has time.
+      await endAllOf(...left.map((slot) => idOf(slot, options.firstId)));
+      stock.later("slots were not reclaimed", async () => {
+        for (const slot of left) {
+          // One that cannot be taken down keeps its number, and the others can be used.
+          await stock.drop(slot).catch((error: unknown) => report(`slot ${slot}`, error));
+        }
+      });
+      stock.refill();
+      return left;
+    },
+    checkEgress: (policy) => checkEgress(policy, network ?? { dns: undefined, open: [] }),
+    setEgress: async (owner, policy = egress) => {
+      if (network === undefined) throw new HostError("NO_NETWORK", "this node has no networks");
+      await setEgress(network, slotOf(owner), policy);
+    },
+    addressOf: (owner) => {
+      const slot = owners.get(owner);
+      if (network === undefined || slot === undefined) return undefined;
+      return networkOf(network, slot).addresses.slot;
+    },
+    close: async () => {
+      await stock.close();
+      dropGroups(cgroups, tag);
+    },
+  };
+}

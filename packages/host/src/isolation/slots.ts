@@ -1,0 +1,132 @@
+/** One slot: made, taken down, and found again by what it has left. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { makeBareNamespace } from "../network/bare.ts";
+import type { EgressPolicy } from "../network/egress.ts";
+import {
+  forgetConnections,
+  makeNetwork,
+  networkOf,
+  networksThere,
+  removeNetwork,
+  type NetworkPool,
+} from "../network/namespaces.ts";
+import type { Cell, WarmVmm } from "./cell.ts";
+import { groupsThere, openGroup, type Cgroups } from "./cgroups.ts";
+import { makeJail, removeJail } from "./jail.ts";
+import { jailRoot } from "./jailer.ts";
+import type { IoLimit } from "./limits.ts";
+import { idOf, MOST_SLOTS } from "./names.ts";
+import { endAllOf, fileAt, outputOf, usersFrom } from "./processes.ts";
+
+export interface CellOptions {
+  /** Of the data directory: see names.ts. */
+  readonly tag: string;
+  /** The directory of all jails; on the file system of snapshots, so that files can be linked. */
+  readonly jails: string;
+  /** The VMM's executable, after which the jailer names its directories. */
+  readonly binary: string;
+  readonly cgroups: Cgroups;
+  /** The user of slot 0. */
+  readonly firstId: number;
+  /** What a VMM needs beside its guest's memory. */
+  readonly overheadMib: number;
+  readonly io: IoLimit | undefined;
+  /** Guests' networks; without, a slot has a network namespace with nothing in it. */
+  readonly network: NetworkPool | undefined;
+  /** What a guest may reach where nobody says. */
+  readonly egress: EgressPolicy;
+  /** How many slots are made ahead. */
+  readonly ahead: number;
+  /** Starts a VMM in a slot that is made ahead; without, a slot waits empty. */
+  readonly warm?: ((cell: Cell) => Promise<WarmVmm>) | undefined;
+  readonly report: (what: string, why: unknown) => void;
+}
+
+/** A slot's cell before it is known what it will run. */
+export type EmptyCell = Omit<Cell, "rlimits">;
+
+/** Until it is known what a waiting VMM will run: more than any guest's memory. */
+const WARM_RLIMITS = { fileSize: 2 ** 41, files: 2048 } as const;
+
+/** Makes everything of a slot, with a VMM in it where `warm` starts one; what fails leaves nothing. */
+export async function makeCell(
+  options: CellOptions,
+  slot: number,
+  warm: CellOptions["warm"],
+): Promise<EmptyCell> {
+  const { tag, jails, binary, cgroups, firstId, network, egress } = options;
+  const uid = idOf(slot, firstId);
+  const id = `ek${tag}-${slot}`;
+  const root = jailRoot(jails, binary, id);
+  try {
+    makeJail({ root, uid });
+    const group = openGroup(cgroups, tag, slot);
+    const namespace =
+      network === undefined
+        ? await makeBareNamespace(tag, slot)
+        : (await makeNetwork(network, slot, uid, egress)).namespace;
+    const cell = { slot, id, uid, root, namespace, group };
+    if (warm === undefined) return cell;
+    return { ...cell, warm: await warm({ ...cell, rlimits: WARM_RLIMITS }) };
+  } catch (error) {
+    await takeDownSlot(options, slot).catch(() => undefined);
+    throw error;
+  }
+}
+
+const GROUP_TRIES = 50;
+const GROUP_WAIT_MS = 20;
+
+/** Ends its processes first: nothing else is safe before. */
+export async function takeDownSlot(options: CellOptions, slot: number): Promise<void> {
+  const { tag, jails, binary, cgroups, firstId, network } = options;
+  await endAllOf(idOf(slot, firstId));
+  await removeJail({ root: jailRoot(jails, binary, `ek${tag}-${slot}`) });
+  const group = openGroup(cgroups, tag, slot);
+  // A process that was killed leaves its group a moment after it is gone.
+  for (let i = 0; !group.remove() && i < GROUP_TRIES; i++) {
+    await sleep(GROUP_WAIT_MS);
+  }
+  if (network !== undefined) await forgetConnections(networkOf(network, slot));
+  await removeNetwork(tag, slot);
+}
+
+function numbersIn(directory: string, prefix: string): number[] {
+  try {
+    return readdirSync(directory).flatMap((name) => {
+      const number = name.startsWith(prefix) ? name.slice(prefix.length) : "";
+      return /^\d{1,6}$/.test(number) ? [Number(number)] : [];
+    });
+  } catch {
+    return [];
+  }
+}
+
+/** By everything that a slot may have left: its jail, groups, network, or processes alone. */
+export function slotsLeft({ tag, jails, binary, cgroups, firstId }: CellOptions): number[] {
+  const root = jailRoot(jails, binary, "x");
+  const jailed = numbersIn(join(root, "../.."), `ek${tag}-`);
+  const running = usersFrom(firstId, MOST_SLOTS).map(({ uid }) => uid - firstId);
+  const all = [...jailed, ...groupsThere(cgroups, tag), ...networksThere(tag), ...running];
+  return [...new Set(all)].filter((slot) => slot < MOST_SLOTS).toSorted((a, b) => a - b);
+}
+
+function filesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).flatMap((name) => fileAt(join(directory, name)) ?? []);
+  } catch {
+    return [];
+  }
+}
+
+/** Slots whose VMM has its standard output in one of these directories, under whatever name. */
+export function slotsWriting({ firstId }: CellOptions, directories: readonly string[]): number[] {
+  const files = new Set(directories.flatMap(filesIn));
+  if (files.size === 0) return [];
+  return usersFrom(firstId, MOST_SLOTS).flatMap(({ pid, uid }) => {
+    const output = outputOf(pid);
+    return output !== undefined && files.has(output) ? [uid - firstId] : [];
+  });
+}

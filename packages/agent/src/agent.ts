@@ -5,13 +5,14 @@ import type { FastifyBaseLogger } from "fastify";
 import type { Context, Settings } from "./context.ts";
 import { openGate } from "./cpu/gate.ts";
 import { NO_SHAPE, type CpuShape } from "./cpu/shape.ts";
-import { AgentError } from "./errors.ts";
+import { AgentError, messageOf } from "./errors.ts";
 import { openEventLog } from "./events/log.ts";
 import { makeServer, type App } from "./http/server.ts";
 import { openMetrics } from "./metrics.ts";
 import type { ExplainCrash } from "./sandboxes/console.ts";
 import { settle } from "./sandboxes/lifecycle.ts";
 import { recover } from "./sandboxes/recover.ts";
+import { openOutputs } from "./sandboxes/output.ts";
 import { openRegistry } from "./sandboxes/registry.ts";
 import { watch } from "./sandboxes/watch.ts";
 import { lock } from "./store/lock.ts";
@@ -63,7 +64,7 @@ function firecrackerOf({ firecracker, driver }: AgentOptions): string {
   throw new AgentError("BAD_CONFIG", message);
 }
 
-async function makeContext(options: AgentOptions): Promise<Context> {
+async function makeContext(options: AgentOptions, stopping: AbortSignal): Promise<Context> {
   const { driver, profile, directory, cpu = NO_SHAPE, explainCrash, logger } = options;
   const firecracker = firecrackerOf(options);
   const report: Context["report"] = (what, why) => {
@@ -86,6 +87,8 @@ async function makeContext(options: AgentOptions): Promise<Context> {
     paths,
     events,
     metrics,
+    stopping,
+    outputs: openOutputs((path, error) => report(`${path} could not be cut`, messageOf(error))),
     explainCrash,
     report,
     snapshots: await openSnapshots(paths.snapshots, (name, why) => {
@@ -102,7 +105,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const paths = openPaths(options.directory, options.driver.vmm);
   const unlock = lock(paths.lock);
   try {
-    const context = await makeContext(options);
+    const stopping = new AbortController();
+    const context = await makeContext(options, stopping.signal);
     await recover(context);
     const { token, logger } = options;
     const app = await makeServer(context, { token, logger });
@@ -112,7 +116,9 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       app,
       close: async () => {
         context.events.emit("agent.stopping", "");
+        stopping.abort();
         stop();
+        context.outputs.close();
         await app.close();
         context.sandboxes.close();
         unlock();

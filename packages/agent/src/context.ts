@@ -6,6 +6,7 @@ import type { CpuShape } from "./cpu/shape.ts";
 import type { Gate } from "./cpu/gate.ts";
 import type { EventLog } from "./events/log.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Outputs } from "./sandboxes/output.ts";
 import type { Registry } from "./sandboxes/registry.ts";
 import type { Paths } from "./store/paths.ts";
 import type { SnapshotStore } from "./store/snapshots.ts";
@@ -38,7 +39,10 @@ export interface Context {
   readonly sandboxes: Registry;
   readonly events: EventLog;
   readonly metrics: Metrics;
+  readonly outputs: Outputs;
   readonly gate: Gate;
+  /** Aborted once the agent is told to stop. */
+  readonly stopping: AbortSignal;
   readonly explainCrash: ExplainCrash | undefined;
   /** Hears of what went wrong while nobody waited for an answer. */
   readonly report: (what: string, why: string) => void;

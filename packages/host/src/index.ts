@@ -35,6 +35,7 @@ export {
 } from "./launcher/install.ts";
 export type { LauncherRecord } from "./launcher/script.ts";
 export { readTextFile } from "./files.ts";
+export { openPlain, readPlainSync, tailOf } from "./plain-file.ts";
 export { createFirecrackerDriver, type FirecrackerOptions } from "./firecracker/driver.ts";
 export {
   findFirecrackers,

@@ -60,6 +60,7 @@ export function attach(context: Context, id: string, vm: MicroVm): void {
   const { sandboxes } = context;
   sandboxes.save(id, { vm: { ...vm.record, release: releaseOf(context, id, vm) } });
   sandboxes.set(id, { vm, exit: undefined, consoleOffset: 0 });
+  context.outputs.watch(vm);
   void vm.exited.then((exit) => {
     if (sandboxes.find(id)?.vm !== vm) return;
     sandboxes.set(id, { exit });
@@ -72,6 +73,7 @@ export async function detach(context: Context, id: string, vm: MicroVm | undefin
   await hearConsole(context, id);
   context.sandboxes.set(id, { vm: undefined, exit: undefined });
   await vm?.kill();
+  if (vm !== undefined) context.outputs.forget(vm);
   await removeVmDirectory(context, id);
 }
 
@@ -103,8 +105,9 @@ async function cleanUp(context: Context, id: string, entry: Entry, vm: MicroVm):
   const { sandboxes } = context;
   await sandboxes.exclusive(id, "cleaning up after its VMM", async () => {
     await hearConsole(context, id);
-    const said = await consoleEnd(vm.console);
+    const said = consoleEnd(vm.console);
     await vm.kill();
+    context.outputs.forget(vm);
     await failSandbox(context, id, exitText(entry), said);
     sandboxes.set(id, { vm: undefined, exit: undefined });
   });

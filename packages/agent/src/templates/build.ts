@@ -23,11 +23,13 @@ async function build(context: Context, request: TemplateRequest): Promise<Snapsh
   let vm: MicroVm | undefined;
   try {
     vm = await bootMachine(context, id, ready);
-    await awaitReady(vm, readiness);
+    context.outputs.watch(vm);
+    await awaitReady(vm, readiness, context.stopping);
     const facts = factsOf(request, ready);
     return (await takeSnapshot(context, vm, name, facts, ready.contract)).metadata;
   } finally {
     await vm?.kill();
+    if (vm !== undefined) context.outputs.forget(vm);
     await removeVmDirectory(context, id);
   }
 }

@@ -4,11 +4,12 @@
  * `firecracker.log` (its own log), `stderr.log`.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { closeSync, openSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
+import { tailOf } from "../plain-file.ts";
 import { isRunning, startTimeOf } from "../proc.ts";
 import type { VmExit, VmRecord } from "../vmm.ts";
 import { firecrackerArguments } from "./arguments.ts";
@@ -31,19 +32,12 @@ export interface FirecrackerProcess {
   readonly record: VmRecord;
   readonly socket: string;
   readonly console: string;
+  readonly logs: readonly string[];
   readonly exited: Promise<VmExit>;
   /** The end of what it said on standard error and in its log, for messages. */
   readonly lastWords: () => string;
   /** Ends it and removes its socket; may be called again. */
   readonly dispose: () => Promise<void>;
-}
-
-function tail(path: string): string {
-  try {
-    return readFileSync(path, "utf8").slice(-KEPT_OUTPUT).trim();
-  } catch {
-    return "";
-  }
 }
 
 function hasSocket(path: string): boolean {
@@ -76,10 +70,9 @@ function socketPath(directory: string): string {
 function processOf(record: VmRecord, exited: Promise<VmExit>): FirecrackerProcess {
   const { directory, pid, startTime } = record;
   const socket = socketPath(directory);
-  const lastWords = () => {
-    const stderr = tail(join(directory, STDERR));
-    return stderr === "" ? tail(join(directory, LOG)) : stderr;
-  };
+  const logs = [STDERR, LOG].map((name) => join(directory, name));
+  const lastWords = () =>
+    logs.map((path) => tailOf(path, KEPT_OUTPUT)).find((words) => words !== "") ?? "";
   const dispose = async () => {
     if (isRunning(pid, startTime)) {
       try {
@@ -92,7 +85,7 @@ function processOf(record: VmRecord, exited: Promise<VmExit>): FirecrackerProces
     while (isRunning(pid, startTime)) await sleep(DISPOSE_POLL);
     rmSync(socket, { force: true });
   };
-  return { record, socket, console: join(directory, CONSOLE), exited, lastWords, dispose };
+  return { record, socket, console: join(directory, CONSOLE), logs, exited, lastWords, dispose };
 }
 
 function exitOf(child: ChildProcess): Promise<VmExit> {

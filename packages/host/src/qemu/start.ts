@@ -1,9 +1,10 @@
 /** Starting QEMU as a process of its own, and waiting until it listens or has said why not. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
+import { tailOf } from "../plain-file.ts";
 import { startTimeOf } from "../proc.ts";
 import type { VmExit, VmRecord } from "../vmm.ts";
 import { LOG, SOCKET } from "./arguments.ts";
@@ -17,6 +18,8 @@ export interface Started {
 const LISTEN_MS = 30_000;
 const RETRY_MS = 10;
 const SHOWN_LINES = 5;
+/** Bytes of its log that are searched for them. */
+const LOG_READ = 64 * 1024;
 
 /** Unix socket paths are limited to 107 bytes. Source: unix(7). */
 const SOCKET_PATH_LIMIT = 107;
@@ -29,12 +32,7 @@ export function socketPath({ directory, pid }: Pick<VmRecord, "directory" | "pid
 
 /** QEMU's own last words; warnings about features it cannot emulate are not what ended it. */
 function lastWords(directory: string): string {
-  let log: string;
-  try {
-    log = readFileSync(join(directory, LOG), "utf8");
-  } catch {
-    return "";
-  }
+  const log = tailOf(join(directory, LOG), LOG_READ);
   const lines = log.split("\n").filter((line) => line !== "" && !line.includes(": warning: "));
   return lines.slice(-SHOWN_LINES).join("\n");
 }

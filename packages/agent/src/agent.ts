@@ -103,7 +103,7 @@ async function makeContext(options: AgentOptions, stopping: AbortSignal): Promis
 /** Throws BAD_CONFIG, DATA_IN_USE. Finds everything again that an earlier agent left running. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const paths = openPaths(options.directory, options.driver.vmm);
-  const unlock = lock(paths.lock);
+  const unlock = await lock(paths.data, paths.lock);
   try {
     const stopping = new AbortController();
     const context = await makeContext(options, stopping.signal);

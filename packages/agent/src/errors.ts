@@ -35,6 +35,11 @@ export const AGENT_ERRORS = {
   BUSY: { status: 409, exitCode: 1, hint: "Try again when the operation that is named has ended." },
   WRONG_STATE: { status: 409, exitCode: 1, hint: "GET the sandbox to see its state." },
   IN_USE: { status: 409, exitCode: 1, hint: "End what uses it first." },
+  OUT_OF_REACH: {
+    status: 409,
+    exitCode: 3,
+    hint: "Its VMM lives in another PID namespace, or does not end; run the agent where it can see it.",
+  },
   VERDICT_AGAINST: {
     status: 409,
     exitCode: 1,

@@ -49,7 +49,7 @@ export function guardedNodes({ binary }: Backend) {
     const real = binary(join(shared, "versions"), { profile: ICE_LAKE_FILE });
     await install(real, iceLaunch, iceLake);
     await install(real, cascadeLaunch, cascadeLake);
-  });
+  }, 60_000);
   afterAll(() => rmSync(shared, { recursive: true, force: true }));
 
   let started = 0;

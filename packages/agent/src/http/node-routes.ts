@@ -46,6 +46,7 @@ export function addNodeRoutes(app: App, context: Context, { streams, isStopping 
       version: driver.version,
       cpu: cpu.name ?? "as the node's",
       sandboxes: sandboxes.list().length,
+      unreadable: [...sandboxes.unreadable],
       freeBytes: await freeBytes(paths.data),
     }),
   });

@@ -40,7 +40,7 @@ async function bringUp(
   const { sandboxes, events } = context;
   const { id, from } = record;
   requireCapacity(context);
-  sandboxes.add(record);
+  sandboxes.add({ ...record, contract: context.snapshots.digestOf(contract) });
   return sandboxes.exclusive(id, "being created", async () => {
     sandboxes.set(id, { contract });
     try {

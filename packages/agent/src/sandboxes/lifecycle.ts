@@ -48,17 +48,15 @@ export function admit(
   return record === undefined ? [] : [record];
 }
 
-/** The release that a microVM runs: an adopted one's is what its record says. */
-function releaseOf({ sandboxes, firecracker }: Context, id: string, vm: MicroVm): string {
-  const { vm: known } = sandboxes.get(id).record;
-  const { pid, startTime } = vm.record;
-  return known?.pid === pid && known.startTime === startTime ? known.release : firecracker;
-}
-
-/** Notes a sandbox's microVM, on disk first, and watches it. */
-export function attach(context: Context, id: string, vm: MicroVm): void {
-  const { sandboxes } = context;
-  sandboxes.save(id, { vm: { ...vm.record, release: releaseOf(context, id, vm) } });
+/**
+ * Notes a sandbox's microVM, on disk first, and watches it. An adopted one is there whether it can
+ * be noted or not, and runs the `release` of its record.
+ */
+export function attach(context: Context, id: string, vm: MicroVm, release?: string): void {
+  const { sandboxes, firecracker } = context;
+  const noted = { vm: { ...vm.record, release: release ?? firecracker } };
+  if (release === undefined) sandboxes.save(id, noted);
+  else sandboxes.note(id, noted);
   sandboxes.set(id, { vm, exit: undefined, consoleOffset: 0 });
   context.outputs.watch(vm);
   void vm.exited.then((exit) => {
@@ -133,6 +131,6 @@ export async function failSandbox(
   await removeVmDirectory(context, id);
   const failure = { time: new Date().toISOString(), message, console: consoleText };
   const deadline = deadlineIn(settings.keepFailedSeconds);
-  sandboxes.save(id, { state: "failed", failure, deadline, vm: undefined, pending: undefined });
+  sandboxes.note(id, { state: "failed", failure, deadline, vm: undefined, pending: undefined });
   events.emit("sandbox.failed", id, { message, console: consoleText.slice(-1000) });
 }

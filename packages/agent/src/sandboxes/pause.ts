@@ -17,9 +17,9 @@ function nextName({ snapshots }: Context, { record }: Entry): { name: string; ta
   return { name: `${record.id}.${taken}`, taken };
 }
 
-function notePaused({ sandboxes }: Context, id: string, snapshot: string): void {
+function pausedOn(snapshot: string): Partial<SandboxRecord> {
   const rest = { deadline: undefined, vm: undefined, pending: undefined };
-  sandboxes.save(id, { state: "paused", snapshot, ...rest });
+  return { state: "paused", snapshot, ...rest };
 }
 
 /** A guest that runs, with what was promised to it. */
@@ -34,7 +34,8 @@ function requireGuest(entry: Entry): Guest {
   requireState(entry, "running");
   const { record, vm, contract } = entry;
   if (vm !== undefined && contract !== undefined) return { record, vm, contract };
-  throw new AgentError("WRONG_STATE", `sandbox "${record.id}" has lost its VMM`);
+  const lost = vm === undefined ? "its VMM" : "its CPU contract, and can only be ended";
+  throw new AgentError("WRONG_STATE", `sandbox "${record.id}" has lost ${lost}`);
 }
 
 /** Takes the snapshot and notes it; where that fails the guest goes on, if its VMM lives. */
@@ -58,14 +59,14 @@ async function takeOrGoOn(context: Context, guest: Guest, name: string): Promise
   const inherited = inheritContract(contract, profile, { firecracker, time });
   try {
     await takeSnapshot(context, vm, name, facts, inherited);
-    notePaused(context, id, name);
+    sandboxes.save(id, pausedOn(name));
   } catch (error) {
     // The snapshot itself may be what has filled the disk.
     if (snapshots.find(name) !== undefined) await snapshots.remove(name);
     await vm.resume().catch((reason: unknown) => {
       context.report(`sandbox ${id}, which was to go on`, messageOf(reason));
     });
-    sandboxes.save(id, { state: "running", pending: undefined });
+    sandboxes.note(id, { state: "running", pending: undefined });
     throw error;
   }
 }
@@ -78,8 +79,8 @@ async function dropEarlier({ snapshots }: Context, id: string, current: string):
 
 /** What is left to do once a sandbox's snapshot is whole. */
 export async function finishPause(context: Context, id: string, snapshot: string): Promise<void> {
-  notePaused(context, id, snapshot);
   const { paths, sandboxes } = context;
+  sandboxes.note(id, pausedOn(snapshot));
   try {
     // A running sandbox ends with the machine; a paused one is to outlive it.
     await sync(paths.sandbox(id));
@@ -116,12 +117,14 @@ export function resumeSandbox(
       const { contract, metadata } = snapshot;
       const admitted = admit(context, snapshot, id, request.override);
       const { overrides } = entry.record;
-      sandboxes.save(id, { state: "resuming", overrides: [...overrides, ...admitted] });
+      const digest = snapshots.digestOf(contract);
+      const resuming = { overrides: [...overrides, ...admitted], contract: digest };
+      sandboxes.save(id, { state: "resuming", ...resuming });
       sandboxes.set(id, { contract });
       try {
         await loadInto(context, id, snapshot);
       } catch (error) {
-        sandboxes.save(id, { state: "paused", vm: undefined, overrides });
+        sandboxes.note(id, { state: "paused", vm: undefined, overrides });
         throw error;
       }
       const seconds = request.timeoutSeconds ?? settings.defaultTimeoutSeconds;

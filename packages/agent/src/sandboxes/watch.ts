@@ -5,11 +5,13 @@ import { killSandbox } from "./end.ts";
 import { hearConsole } from "./hear.ts";
 import { settle } from "./lifecycle.ts";
 import { pauseSandbox } from "./pause.ts";
+import { recoverBarred } from "./recover.ts";
 import type { Entry } from "./registry.ts";
 
 const TICK_MS = 250;
 /** Consoles are read at every fourth tick. */
 const CONSOLE_TICKS = 4;
+const AGAIN_TICKS = 8;
 
 async function expire(context: Context, { record }: Entry): Promise<void> {
   const { id, state, onTimeout } = record;
@@ -17,9 +19,15 @@ async function expire(context: Context, { record }: Entry): Promise<void> {
   else await killSandbox(context, id, "its time was up");
 }
 
-function isDue({ record, busy }: Entry, now: number): boolean {
+function isDue({ record, busy, barred }: Entry, now: number): boolean {
   const { deadline, state } = record;
-  if (busy !== undefined || deadline === undefined || Date.parse(deadline) > now) return false;
+  if (
+    busy !== undefined ||
+    barred !== undefined ||
+    deadline === undefined ||
+    Date.parse(deadline) > now
+  )
+    return false;
   return state === "running" || state === "failed";
 }
 
@@ -38,22 +46,41 @@ async function readConsoles(context: Context): Promise<void> {
   for (const { record } of context.sandboxes.list()) await hearConsole(context, record.id);
 }
 
+/** What could not be done before is tried again: on a full disk, or out of reach. */
+async function tryAgain(context: Context): Promise<void> {
+  const { sandboxes } = context;
+  for (const { record, unwritten } of sandboxes.list()) {
+    if (unwritten) sandboxes.note(record.id, {});
+  }
+  await recoverBarred(context);
+}
+
+/** Runs something now and then, never twice at a time. */
+function every(ticks: number, run: () => Promise<void>): (tick: number) => void {
+  let running = false;
+  return (tick) => {
+    if (running || tick % ticks !== 0) return;
+    running = true;
+    void run().finally(() => {
+      running = false;
+    });
+  };
+}
+
 /** Starts watching; the function that it returns ends it. */
 export function watch(context: Context): () => void {
   let ticks = 0;
-  let reading = false;
+  const duties = [
+    every(CONSOLE_TICKS, () => readConsoles(context)),
+    every(AGAIN_TICKS, () => tryAgain(context)),
+  ];
   const timer = setInterval(() => {
     keepDeadlines(context);
-    // Again, where writing down that a sandbox failed has itself failed: on a full disk.
     for (const { record, exit } of context.sandboxes.list()) {
       if (exit !== undefined) settle(context, record.id);
     }
     ticks += 1;
-    if (ticks % CONSOLE_TICKS !== 0 || reading) return;
-    reading = true;
-    void readConsoles(context).finally(() => {
-      reading = false;
-    });
+    for (const duty of duties) duty(ticks);
   }, TICK_MS);
   timer.unref();
   return () => clearInterval(timer);

@@ -35,6 +35,7 @@ export interface SnapshotStore {
   list(): readonly Snapshot[];
   /** The one object that stands for all contracts with this content. */
   intern(contract: CpuContract): CpuContract;
+  digestOf(contract: CpuContract): string;
   /** Throws NO_SUCH_SNAPSHOT. */
   get(name: string): Snapshot;
   find(name: string): Snapshot | undefined;
@@ -62,8 +63,16 @@ interface State {
   readonly contracts: Map<string, CpuContract>;
 }
 
+const digests = new WeakMap<CpuContract, string>();
+
+function digestOf(contract: CpuContract): string {
+  const digest = digests.get(contract) ?? contractDigest(contract);
+  digests.set(contract, digest);
+  return digest;
+}
+
 function intern({ contracts }: State, contract: CpuContract): CpuContract {
-  const digest = contractDigest(contract);
+  const digest = digestOf(contract);
   const known = contracts.get(digest) ?? contract;
   contracts.set(digest, known);
   return known;
@@ -184,6 +193,7 @@ export async function openSnapshots(
   return {
     heavy: state.heavy,
     intern: (contract) => intern(state, contract),
+    digestOf,
     list: () => [...state.known.values()].toSorted(byName),
     get: (name) => find(state, name),
     find: (name) => state.known.get(name),

@@ -9,6 +9,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
+import { markUsed } from "../lock.ts";
 import { tailOf } from "../plain-file.ts";
 import { isRunning, startTimeOf } from "../proc.ts";
 import type { VmExit, VmRecord } from "../vmm.ts";
@@ -107,11 +108,13 @@ function spawned(child: ChildProcess, binary: string): Promise<void> {
 }
 
 /** Its streams are files of its own: a pipe would break when this process ends. */
-function spawnDetached(binary: string, directory: string): ChildProcess {
+async function spawnDetached(binary: string, directory: string): Promise<ChildProcess> {
   const files = [CONSOLE, STDERR].map((name) => openSync(join(directory, name), "a"));
   // Releases before 1.12 want the log's file to be there.
   closeSync(openSync(join(directory, LOG), "a"));
   try {
+    // While it runs, nobody takes its directory for abandoned.
+    for (const file of files) await markUsed(file);
     return spawn(binary, firecrackerArguments({ socket: SOCKET, logFile: LOG }), {
       cwd: directory,
       detached: true,
@@ -148,7 +151,7 @@ async function apiAnswers(started: FirecrackerProcess): Promise<void> {
 /** Starts a Firecracker in a microVM's directory and waits for its API. */
 export async function startProcess(binary: string, directory: string): Promise<FirecrackerProcess> {
   rmSync(socketPath(directory), { force: true });
-  const child = spawnDetached(binary, directory);
+  const child = await spawnDetached(binary, directory);
   const exited = exitOf(child);
   await spawned(child, binary);
   child.unref();

@@ -4,6 +4,7 @@ import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
+import { markUsed } from "../lock.ts";
 import { tailOf } from "../plain-file.ts";
 import { startTimeOf } from "../proc.ts";
 import type { VmExit, VmRecord } from "../vmm.ts";
@@ -102,6 +103,8 @@ export async function startQemu(
   const log = openSync(join(directory, LOG), "a", 0o600);
   let child: ChildProcess;
   try {
+    // While it runs, nobody takes its directory for abandoned.
+    await markUsed(log);
     child = spawn(binary, args, { cwd: directory, detached: true, stdio: ["ignore", log, log] });
   } finally {
     closeSync(log);

@@ -1,0 +1,83 @@
+/**
+ * The microVM of a sandbox, found again by what lives in its directory. Records may be late, lost
+ * or of another PID namespace; a process is what it is. Nothing is ended or removed that may still
+ * be somebody's.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { inUse, pidsIn, startTimeOf, type MicroVm } from "@evenkeel/host";
+import type { CpuContract } from "@evenkeel/core";
+import type { Context } from "../context.ts";
+import { AgentError } from "../errors.ts";
+import { readContractFile } from "../store/snapshot-files.ts";
+import type { SandboxRecord } from "./record.ts";
+
+export const OUT_OF_SIGHT = "its VMM runs where this agent cannot see it, in another PID namespace";
+
+/** How long a process that was killed may take to let go of its files. */
+const LET_GO_MS = 3000;
+const POLL_MS = 20;
+
+/** Whether a directory is in use for good, and not by a process that is just ending. */
+async function staysInUse(directory: string): Promise<boolean> {
+  const deadline = performance.now() + LET_GO_MS;
+  while (await inUse(directory)) {
+    if (performance.now() > deadline) return true;
+    await sleep(POLL_MS);
+  }
+  return false;
+}
+
+/** Throws OUT_OF_REACH while a process uses a microVM's directory. */
+export async function requireUnused({ paths }: Context, id: string): Promise<void> {
+  if (!(await staysInUse(paths.vm(id)))) return;
+  throw new AgentError("OUT_OF_REACH", `a process still uses ${paths.vm(id)}`);
+}
+
+/** Ends what runs in a microVM's directory; throws OUT_OF_REACH where it cannot. */
+export async function reapVm(context: Context, id: string): Promise<readonly number[]> {
+  const { driver, paths } = context;
+  const pids = (await driver.reap?.(paths.vm(id))) ?? [];
+  await requireUnused(context, id);
+  return pids;
+}
+
+async function adoptIn({ driver }: Context, directory: string, pid: number) {
+  const startTime = startTimeOf(pid);
+  return startTime === undefined ? undefined : driver.adopt({ directory, pid, startTime });
+}
+
+/**
+ * Takes a sandbox's microVM over, if it lives and answers; else ends what is left of it: two must
+ * never run on the same disks. Throws OUT_OF_REACH where it lives out of sight.
+ */
+export async function findVm(
+  context: Context,
+  { id, vm: known }: Pick<SandboxRecord, "id" | "vm">,
+): Promise<MicroVm | undefined> {
+  const directory = context.paths.vm(id);
+  const pids = pidsIn(directory);
+  // The one of the record first, where there are several.
+  const ordered = pids.toSorted((a, b) => Number(b === known?.pid) - Number(a === known?.pid));
+  for (const pid of ordered) {
+    const vm = await adoptIn(context, directory, pid);
+    if (vm !== undefined) return vm;
+  }
+  await reapVm(context, id);
+  return undefined;
+}
+
+/**
+ * The contract of a guest that is running: of its directory, else of the snapshot that it came
+ * from. Undefined where neither is what the record says it was.
+ */
+export async function findContract(
+  { paths, snapshots }: Context,
+  { id, from, snapshot, contract: digest }: SandboxRecord,
+): Promise<CpuContract | undefined> {
+  const own = await readContractFile(paths.vm(id)).catch(() => undefined);
+  const others = [snapshot, from].flatMap((name) => snapshots.find(name ?? "") ?? []);
+  const found = [own, ...others.map(({ contract }) => contract)].map((one) =>
+    one === undefined ? undefined : snapshots.intern(one),
+  );
+  return found.find((one) => one !== undefined && snapshots.digestOf(one) === digest);
+}

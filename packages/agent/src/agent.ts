@@ -17,6 +17,9 @@ import { openRegistry } from "./sandboxes/registry.ts";
 import { watch } from "./sandboxes/watch.ts";
 import { lock } from "./store/lock.ts";
 import { openPaths } from "./store/paths.ts";
+import { openRoom } from "./store/room.ts";
+import { keepScrubbing } from "./store/scrub.ts";
+import { openSignatures } from "./store/signatures.ts";
 import { openSnapshots } from "./store/snapshots.ts";
 
 export interface AgentOptions extends Partial<Settings> {
@@ -35,6 +38,10 @@ export interface AgentOptions extends Partial<Settings> {
   readonly firecracker?: string;
   /** Required of callers; leave out only where a Unix socket's permissions guard the agent. */
   readonly token?: string;
+  /** PEM of the Ed25519 key that signs what this node takes. */
+  readonly signingKey?: string;
+  /** PEMs of the keys whose snapshots may be used here; whoever's where left out. */
+  readonly trustedKeys?: string;
   readonly explainCrash?: ExplainCrash;
   readonly logger?: FastifyBaseLogger;
 }
@@ -49,6 +56,8 @@ export interface Agent {
 const DEFAULTS = {
   allowUnknown: false,
   allowInsecure: false,
+  verifyOnResume: false,
+  scrubHours: 24,
   maxSandboxes: 1000,
   defaultTimeoutSeconds: 3600,
   keepFailedSeconds: 3600,
@@ -72,6 +81,7 @@ async function makeContext(options: AgentOptions, stopping: AbortSignal): Promis
   };
   const settings: Settings = { ...DEFAULTS, ...options };
   const paths = openPaths(directory, driver.vmm);
+  const signatures = openSignatures({ signing: options.signingKey, trusted: options.trustedKeys });
   const metrics = openMetrics();
   const events = openEventLog(EVENTS_KEPT, (event) => {
     metrics.events.add({ type: event.type });
@@ -91,9 +101,10 @@ async function makeContext(options: AgentOptions, stopping: AbortSignal): Promis
     outputs: openOutputs((path, error) => report(`${path} could not be cut`, messageOf(error))),
     explainCrash,
     report,
-    snapshots: await openSnapshots(paths.snapshots, (name, why) => {
-      report(`snapshot ${name} is not whole and is left alone`, why);
+    snapshots: await openSnapshots(paths.snapshots, signatures, (name, why) => {
+      report(`snapshot ${name} is left alone`, why);
     }),
+    room: openRoom(paths.data),
     sandboxes: openRegistry(paths, (id) => settle(context, id)),
     gate: openGate({ profile, firecracker, allowUnknown, events, metrics }),
   };
@@ -111,6 +122,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     const { token, logger } = options;
     const app = await makeServer(context, { token, logger });
     const stop = watch(context);
+    const everyMs = context.settings.scrubHours * 3_600_000;
+    void keepScrubbing({ ...context, everyMs });
     context.events.emit("agent.started", "", { node: options.profile.name });
     return {
       app,

@@ -9,6 +9,7 @@ import type { Metrics } from "./metrics.ts";
 import type { Outputs } from "./sandboxes/output.ts";
 import type { Registry } from "./sandboxes/registry.ts";
 import type { Paths } from "./store/paths.ts";
+import type { Room } from "./store/room.ts";
 import type { SnapshotStore } from "./store/snapshots.ts";
 
 export interface Settings {
@@ -20,6 +21,10 @@ export interface Settings {
   readonly allowUnknown: boolean;
   /** Boot with CPU templates that wrong guests. */
   readonly allowInsecure: boolean;
+  /** Verify memory and disks, too, each time that a snapshot is resumed. */
+  readonly verifyOnResume: boolean;
+  /** Between two readings of everything that snapshots hold; 0: never. */
+  readonly scrubHours: number;
   readonly maxSandboxes: number;
   readonly defaultTimeoutSeconds: number;
   /** How long a failed sandbox is kept to be looked at. */
@@ -36,6 +41,7 @@ export interface Context {
   readonly settings: Settings;
   readonly paths: Paths;
   readonly snapshots: SnapshotStore;
+  readonly room: Room;
   readonly sandboxes: Registry;
   readonly events: EventLog;
   readonly metrics: Metrics;

@@ -35,6 +35,16 @@ export const AGENT_ERRORS = {
   BUSY: { status: 409, exitCode: 1, hint: "Try again when the operation that is named has ended." },
   WRONG_STATE: { status: 409, exitCode: 1, hint: "GET the sandbox to see its state." },
   IN_USE: { status: 409, exitCode: 1, hint: "End what uses it first." },
+  SNAPSHOT_DAMAGED: {
+    status: 409,
+    exitCode: 1,
+    hint: "Import it again from a node that has it whole, then delete this one; check the disk.",
+  },
+  UNTRUSTED: {
+    status: 403,
+    exitCode: 1,
+    hint: "Sign on the node that takes snapshots (EVENKEEL_SIGNING_KEY), and add its key to EVENKEEL_TRUSTED_KEYS.",
+  },
   OUT_OF_REACH: {
     status: 409,
     exitCode: 3,

@@ -97,6 +97,30 @@ export const AGENT_OPTIONS = {
     help: "resume where the verdict is unknown",
     default: false,
   },
+  signingKey: {
+    env: "EVENKEEL_SIGNING_KEY",
+    argument: "file",
+    help: "an Ed25519 private key (PEM) that signs the snapshots taken here",
+    default: undefined,
+  },
+  trustedKeys: {
+    env: "EVENKEEL_TRUSTED_KEYS",
+    argument: "file",
+    help: "public keys (PEM); snapshots that none of them signed are refused",
+    default: undefined,
+  },
+  verifyOnResume: {
+    env: "EVENKEEL_VERIFY_ON_RESUME",
+    argument: undefined,
+    help: "verify memory and disks at each resume, not at imports and scrubs alone",
+    default: false,
+  },
+  scrubHours: {
+    env: "EVENKEEL_SCRUB_HOURS",
+    argument: "h",
+    help: "how often all snapshots are read and verified; 0 never",
+    default: 24,
+  },
   maxSandboxes: {
     env: "EVENKEEL_MAX_SANDBOXES",
     argument: "n",

@@ -66,15 +66,23 @@ export async function findVm(
   return undefined;
 }
 
+function ownContract(directory: string): CpuContract | undefined {
+  try {
+    return readContractFile(directory);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * The contract of a guest that is running: of its directory, else of the snapshot that it came
  * from. Undefined where neither is what the record says it was.
  */
-export async function findContract(
+export function findContract(
   { paths, snapshots }: Context,
   { id, from, snapshot, contract: digest }: SandboxRecord,
-): Promise<CpuContract | undefined> {
-  const own = await readContractFile(paths.vm(id)).catch(() => undefined);
+): CpuContract | undefined {
+  const own = ownContract(paths.vm(id));
   const others = [snapshot, from].flatMap((name) => snapshots.find(name ?? "") ?? []);
   const found = [own, ...others.map(({ contract }) => contract)].map((one) =>
     one === undefined ? undefined : snapshots.intern(one),

@@ -77,7 +77,8 @@ export async function detach(context: Context, id: string, vm: MicroVm | undefin
 
 /** Loads a snapshot into a sandbox's new microVM and lets it run. */
 export async function loadInto(context: Context, id: string, snapshot: Snapshot): Promise<void> {
-  const { driver } = context;
+  const { driver, settings, snapshots } = context;
+  if (settings.verifyOnResume) await snapshots.verify(snapshot.metadata.name);
   const disks = sourcesIn(snapshot.directory, snapshot.metadata.disks);
   let vm: MicroVm | undefined;
   try {

@@ -58,7 +58,8 @@ async function takeOrGoOn(context: Context, guest: Guest, name: string): Promise
   const time = new Date().toISOString();
   const inherited = inheritContract(contract, profile, { firecracker, time });
   try {
-    await takeSnapshot(context, vm, name, facts, inherited);
+    const parent = snapshots.find(record.snapshot ?? from ?? "");
+    await takeSnapshot(context, vm, name, facts, inherited, parent);
     sandboxes.save(id, pausedOn(name));
   } catch (error) {
     // The snapshot itself may be what has filled the disk.

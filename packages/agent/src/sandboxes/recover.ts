@@ -44,7 +44,7 @@ async function readRecords({ paths, sandboxes, report }: Context): Promise<Sandb
 async function adopt(context: Context, record: SandboxRecord): Promise<MicroVm | undefined> {
   const vm = await findVm(context, record);
   if (vm === undefined) return undefined;
-  const contract = await findContract(context, record);
+  const contract = findContract(context, record);
   if (contract === undefined) {
     const why = "its contract cannot be read: it runs on, and cannot be snapshotted";
     context.report(`sandbox ${record.id}`, why);
@@ -95,7 +95,9 @@ async function recoverCreation(context: Context, record: SandboxRecord): Promise
 }
 
 async function recoverPaused(context: Context, { id, snapshot = "" }: SandboxRecord) {
-  if (context.snapshots.find(snapshot) !== undefined) return;
+  const { snapshots } = context;
+  if (snapshots.find(snapshot) !== undefined) return;
+  if (!snapshots.isFree(snapshot)) throw new Error(`its snapshot "${snapshot}" cannot be read`);
   await failSandbox(context, id, `its snapshot "${snapshot}" is gone`, "");
 }
 

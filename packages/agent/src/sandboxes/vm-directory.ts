@@ -7,7 +7,8 @@ import type { Drive, Vsock } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { clone } from "../store/durable.ts";
 import { requireUnused } from "./find-vm.ts";
-import { CONTRACT_FILE, diskPath, type Snapshot } from "../store/snapshot-files.ts";
+import { CONTRACT_FILE } from "../store/manifest.ts";
+import { diskPath, type Snapshot } from "../store/snapshot-files.ts";
 
 type Disk = SnapshotMetadata["disks"][number];
 

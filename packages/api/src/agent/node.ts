@@ -30,6 +30,7 @@ const EVENT_TYPES = [
   "template.failed",
   "snapshot.imported",
   "snapshot.deleted",
+  "snapshot.damaged",
   "sandbox.created",
   "sandbox.paused",
   "sandbox.resumed",

@@ -1,13 +1,18 @@
 /** The agent of one node, built around a VMM driver, a node profile and a data directory. */
+import { totalmem } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeProfile } from "@evenkeel/core";
-import type { VmmDriver } from "@evenkeel/host";
+import { machineNow, type VmmDriver } from "@evenkeel/host";
 import type { FastifyBaseLogger } from "fastify";
 import type { Context, Settings } from "./context.ts";
+import { agingProfile } from "./cpu/age.ts";
 import { openGate } from "./cpu/gate.ts";
 import { NO_SHAPE, type CpuShape } from "./cpu/shape.ts";
 import { AgentError, messageOf } from "./errors.ts";
 import { openEventLog } from "./events/log.ts";
+import type { Tokens } from "./http/auth.ts";
 import { makeServer, type App } from "./http/server.ts";
+import type { StallOptions } from "./http/stalls.ts";
 import { openMetrics } from "./metrics.ts";
 import type { ExplainCrash } from "./sandboxes/console.ts";
 import { settle } from "./sandboxes/lifecycle.ts";
@@ -36,14 +41,20 @@ export interface AgentOptions extends Partial<Settings> {
    * drives Firecracker.
    */
   readonly firecracker?: string;
-  /** Required of callers; leave out only where a Unix socket's permissions guard the agent. */
-  readonly token?: string;
+  /** Required of callers, by role; none only where a Unix socket's permissions guard the agent. */
+  readonly tokens?: Tokens;
+  /** Kernel and microcode as a text, which is not to change while the profile holds. */
+  readonly machine?: () => string;
+  /** Holds the profile against the machine again, and says what changed that verdicts go by. */
+  readonly recheck?: () => Promise<readonly string[]>;
   /** PEM of the Ed25519 key that signs what this node takes. */
   readonly signingKey?: string;
   /** PEMs of the keys whose snapshots may be used here; whoever's where left out. */
   readonly trustedKeys?: string;
   readonly explainCrash?: ExplainCrash;
   readonly logger?: FastifyBaseLogger;
+  /** When connections on which nothing moves are ended. */
+  readonly stalls?: Partial<StallOptions>;
 }
 
 export interface Agent {
@@ -53,12 +64,18 @@ export interface Agent {
   close(): Promise<void>;
 }
 
+/** All but a twentieth, which the node itself needs. */
+function nodeMemoryMib(): number {
+  return Math.floor((totalmem() * 0.95) / 1024 / 1024);
+}
+
 const DEFAULTS = {
   allowUnknown: false,
   allowInsecure: false,
   verifyOnResume: false,
   scrubHours: 24,
   maxSandboxes: 1000,
+  maxMemoryMib: nodeMemoryMib(),
   defaultTimeoutSeconds: 3600,
   keepFailedSeconds: 3600,
 } as const;
@@ -88,13 +105,18 @@ async function makeContext(options: AgentOptions, stopping: AbortSignal): Promis
     logger?.info({ event }, `${event.type} ${event.subject}`.trim());
   });
   const { allowUnknown } = settings;
+  const { machine = () => machineNow(), recheck } = options;
+  const profileNow = agingProfile({ profile, machine, recheck, events, report });
   const context: Context = {
     driver,
-    profile,
+    get profile() {
+      return profileNow();
+    },
     firecracker,
     cpu,
     settings,
     paths,
+    builds: new Map(),
     events,
     metrics,
     stopping,
@@ -106,9 +128,23 @@ async function makeContext(options: AgentOptions, stopping: AbortSignal): Promis
     }),
     room: openRoom(paths.data),
     sandboxes: openRegistry(paths, (id) => settle(context, id)),
-    gate: openGate({ profile, firecracker, allowUnknown, events, metrics }),
+    gate: openGate({ profileNow, firecracker, allowUnknown, events, metrics }),
   };
   return context;
+}
+
+/** How long what is under way may take to end; after that, the next agent finds it as after a kill. */
+const CLOSING_MS = 10_000;
+
+async function closeWithin(app: App, milliseconds: number): Promise<void> {
+  const closed = app.close();
+  const late = new AbortController();
+  const timer = sleep(milliseconds, "late", { signal: late.signal }).catch(() => undefined);
+  if ((await Promise.race([closed, timer])) === "late") {
+    app.server.closeAllConnections();
+    return;
+  }
+  late.abort();
 }
 
 /** Throws BAD_CONFIG, DATA_IN_USE. Finds everything again that an earlier agent left running. */
@@ -119,8 +155,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     const stopping = new AbortController();
     const context = await makeContext(options, stopping.signal);
     await recover(context);
-    const { token, logger } = options;
-    const app = await makeServer(context, { token, logger });
+    const { tokens = {}, logger, stalls = {} } = options;
+    const app = await makeServer(context, { tokens, logger, stalls });
     const stop = watch(context);
     const everyMs = context.settings.scrubHours * 3_600_000;
     void keepScrubbing({ ...context, everyMs });
@@ -132,7 +168,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         stopping.abort();
         stop();
         context.outputs.close();
-        await app.close();
+        await closeWithin(app, CLOSING_MS);
         context.sandboxes.close();
         unlock();
       },

@@ -26,6 +26,8 @@ export interface Settings {
   /** Between two readings of everything that snapshots hold; 0: never. */
   readonly scrubHours: number;
   readonly maxSandboxes: number;
+  /** What all guests together may have. */
+  readonly maxMemoryMib: number;
   readonly defaultTimeoutSeconds: number;
   /** How long a failed sandbox is kept to be looked at. */
   readonly keepFailedSeconds: number;
@@ -43,6 +45,8 @@ export interface Context {
   readonly snapshots: SnapshotStore;
   readonly room: Room;
   readonly sandboxes: Registry;
+  /** Memory (MiB) of machines that are booted for templates, by id. */
+  readonly builds: Map<string, number>;
   readonly events: EventLog;
   readonly metrics: Metrics;
   readonly outputs: Outputs;

@@ -7,7 +7,7 @@ import { MACHINE, smallDisk, startNode, TEMPLATE } from "./support.ts";
 
 test("without the token nothing is told but health", async () => {
   const token = "0123456789abcdef0123456789abcdef";
-  const { agent } = await startNode({ token });
+  const { agent } = await startNode({ tokens: { run: token } });
   const ask = async (url: string, authorization?: string) => {
     const headers = authorization === undefined ? {} : { authorization };
     return (await agent.app.inject({ url, headers })).statusCode;

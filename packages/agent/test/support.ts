@@ -80,7 +80,7 @@ export async function startNode(setup: NodeSetup = {}): Promise<TestNode> {
     ...makeImages(directory),
     ...rest,
   });
-  const call = callerOf(agent, setup.token);
+  const call = callerOf(agent, setup.tokens?.override ?? setup.tokens?.run);
   let open = true;
   const close = async () => {
     if (!open) return;

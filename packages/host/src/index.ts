@@ -3,6 +3,7 @@ export { HOST_ERRORS, HostError, type HostErrorCode } from "./errors.ts";
 export { askFirecrackers, type Answers } from "./probe/firecrackers.ts";
 export { pulseChanges, readPulse, type Pulse } from "./probe/pulse.ts";
 export { readCpuIdentity, readHostFacts, type CpuIdentity } from "./probe/host-facts.ts";
+export { machineNow } from "./probe/machine.ts";
 export { readRawCpu } from "./probe/raw.ts";
 export { probe, type ProbeOptions } from "./probe/probe.ts";
 export { initramfs, programEntries, type ArchiveEntry } from "./guest/initramfs.ts";

@@ -28,7 +28,19 @@ export const AGENT_OPTIONS = {
   tokenFile: {
     env: "EVENKEEL_TOKEN_FILE",
     argument: "file",
-    help: "holds the token that callers must send",
+    help: "holds the token of callers that may do everything but override verdicts",
+    default: undefined,
+  },
+  readTokenFile: {
+    env: "EVENKEEL_READ_TOKEN_FILE",
+    argument: "file",
+    help: "holds the token of callers that may only look",
+    default: undefined,
+  },
+  overrideTokenFile: {
+    env: "EVENKEEL_OVERRIDE_TOKEN_FILE",
+    argument: "file",
+    help: "holds the token of callers that may override verdicts, too",
     default: undefined,
   },
   profile: {
@@ -126,6 +138,12 @@ export const AGENT_OPTIONS = {
     argument: "n",
     help: "how many may run at once",
     default: 1000,
+  },
+  maxMemoryMib: {
+    env: "EVENKEEL_MAX_MEMORY_MIB",
+    argument: "MiB",
+    help: "what all guests together may have; all but 5% of the node's where left out",
+    default: undefined,
   },
   defaultTimeoutSeconds: {
     env: "EVENKEEL_DEFAULT_TIMEOUT_SECONDS",

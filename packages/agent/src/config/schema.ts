@@ -16,6 +16,8 @@ export const AGENT_SCHEMAS = {
   dataDir: path.default(AGENT_OPTIONS.dataDir.default),
   listen: path.default(AGENT_OPTIONS.listen.default),
   tokenFile: path.optional(),
+  readTokenFile: path.optional(),
+  overrideTokenFile: path.optional(),
   profile: path.optional(),
   foreignProfile: flag.default(AGENT_OPTIONS.foreignProfile.default),
   firecracker: z.string().min(1).optional(),
@@ -34,6 +36,7 @@ export const AGENT_SCHEMAS = {
   verifyOnResume: flag.default(AGENT_OPTIONS.verifyOnResume.default),
   scrubHours: count(0, 24 * 365).default(AGENT_OPTIONS.scrubHours.default),
   maxSandboxes: count(1, 100_000).default(AGENT_OPTIONS.maxSandboxes.default),
+  maxMemoryMib: count(16, 2 ** 31).optional(),
   defaultTimeoutSeconds: count(1, 4 * WEEK).default(AGENT_OPTIONS.defaultTimeoutSeconds.default),
   keepFailedSeconds: count(1, 4 * WEEK).default(AGENT_OPTIONS.keepFailedSeconds.default),
   logLevel: z

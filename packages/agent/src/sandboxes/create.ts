@@ -6,7 +6,8 @@ import type { Context } from "../context.ts";
 import { AgentError } from "../errors.ts";
 import type { Snapshot } from "../store/snapshot-files.ts";
 import { bootMachine, prepareMachine } from "./boot.ts";
-import { admit, attach, deadlineIn, detach, loadInto, requireCapacity } from "./lifecycle.ts";
+import { requireCapacity } from "./capacity.ts";
+import { admit, attach, deadlineIn, detach, loadInto } from "./lifecycle.ts";
 import { SandboxRecord, viewOf } from "./record.ts";
 
 function newId(): string {
@@ -17,12 +18,14 @@ function newId(): string {
 type Origin = Pick<SandboxRecord, "from" | "vcpus" | "memoryMib" | "vsock" | "disks" | "overrides">;
 
 function newRecord(context: Context, id: string, request: SandboxRequest, origin: Origin) {
-  const { onTimeout, labels, timeoutSeconds } = request;
+  const { onTimeout, labels } = request;
+  const timeoutSeconds = request.timeoutSeconds ?? context.settings.defaultTimeoutSeconds;
   return SandboxRecord.parse({
     id,
     state: "creating",
     created: new Date().toISOString(),
-    deadline: deadlineIn(timeoutSeconds ?? context.settings.defaultTimeoutSeconds),
+    timeoutSeconds,
+    ...deadlineIn(timeoutSeconds),
     onTimeout,
     labels,
     taken: 0,
@@ -39,7 +42,7 @@ async function bringUp(
 ): Promise<Sandbox> {
   const { sandboxes, events } = context;
   const { id, from } = record;
-  requireCapacity(context);
+  requireCapacity(context, record.memoryMib);
   sandboxes.add({ ...record, contract: context.snapshots.digestOf(contract) });
   return sandboxes.exclusive(id, "being created", async () => {
     sandboxes.set(id, { contract });

@@ -17,9 +17,8 @@ export async function extendSandbox(
     if (record.state !== "running" && record.state !== "failed") {
       throw new AgentError("WRONG_STATE", `sandbox "${id}" is ${record.state}: it has no deadline`);
     }
-    const deadline = deadlineIn(seconds);
-    const saved = sandboxes.save(id, { deadline });
-    events.emit("sandbox.extended", id, { deadline });
+    const saved = sandboxes.save(id, deadlineIn(seconds));
+    events.emit("sandbox.extended", id, { deadline: saved.deadline });
     return viewOf(saved);
   });
 }

@@ -6,25 +6,19 @@ import { AgentError, asVmmError, messageOf } from "../errors.ts";
 import { vmFiles, type Snapshot } from "../store/snapshot-files.ts";
 import { consoleEnd } from "./console.ts";
 import { hearConsole } from "./hear.ts";
-import { isLive, type SandboxRecord } from "./record.ts";
+import type { SandboxRecord } from "./record.ts";
 import type { Entry } from "./registry.ts";
 import { keepContract, makeVmDirectory, removeVmDirectory, sourcesIn } from "./vm-directory.ts";
 
-export function deadlineIn(seconds: number): string {
-  return new Date(Date.now() + seconds * 1000).toISOString();
+/** A new deadline, and how long it gives: should the clock change, that is what counts. */
+export function deadlineIn(seconds: number): Pick<SandboxRecord, "deadline" | "granted"> {
+  return { deadline: new Date(Date.now() + seconds * 1000).toISOString(), granted: seconds };
 }
 
 /** Throws WRONG_STATE. */
 export function requireState({ record }: Entry, state: SandboxRecord["state"]): void {
   if (record.state === state) return;
   throw new AgentError("WRONG_STATE", `sandbox "${record.id}" is ${record.state}, not ${state}`);
-}
-
-/** Throws NODE_FULL. */
-export function requireCapacity({ sandboxes, settings }: Context): void {
-  const live = sandboxes.list().filter(({ record }) => isLive(record)).length;
-  if (live < settings.maxSandboxes) return;
-  throw new AgentError("NODE_FULL", `${live} sandboxes run on this node, which is its limit`);
 }
 
 /**
@@ -132,6 +126,6 @@ export async function failSandbox(
   await removeVmDirectory(context, id);
   const failure = { time: new Date().toISOString(), message, console: consoleText };
   const deadline = deadlineIn(settings.keepFailedSeconds);
-  sandboxes.note(id, { state: "failed", failure, deadline, vm: undefined, pending: undefined });
+  sandboxes.note(id, { state: "failed", failure, ...deadline, vm: undefined, pending: undefined });
   events.emit("sandbox.failed", id, { message, console: consoleText.slice(-1000) });
 }

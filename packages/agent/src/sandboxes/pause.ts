@@ -5,7 +5,8 @@ import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { sync } from "../store/durable.ts";
-import { admit, deadlineIn, detach, loadInto, requireCapacity, requireState } from "./lifecycle.ts";
+import { requireCapacity } from "./capacity.ts";
+import { admit, deadlineIn, detach, loadInto, requireState } from "./lifecycle.ts";
 import { viewOf, type SandboxRecord } from "./record.ts";
 import type { Entry } from "./registry.ts";
 import { namesOf, takeSnapshot } from "./take.ts";
@@ -18,7 +19,7 @@ function nextName({ snapshots }: Context, { record }: Entry): { name: string; ta
 }
 
 function pausedOn(snapshot: string): Partial<SandboxRecord> {
-  const rest = { deadline: undefined, vm: undefined, pending: undefined };
+  const rest = { deadline: undefined, granted: undefined, vm: undefined, pending: undefined };
   return { state: "paused", snapshot, ...rest };
 }
 
@@ -113,13 +114,13 @@ export function resumeSandbox(
   const { sandboxes, snapshots, events, settings } = context;
   return sandboxes.exclusive(id, "being resumed", (entry) => {
     requireState(entry, "paused");
-    requireCapacity(context);
     return snapshots.hold(entry.record.snapshot ?? "", async (snapshot) => {
       const { contract, metadata } = snapshot;
       const admitted = admit(context, snapshot, id, request.override);
       const { overrides } = entry.record;
       const digest = snapshots.digestOf(contract);
       const resuming = { overrides: [...overrides, ...admitted], contract: digest };
+      requireCapacity(context, entry.record.memoryMib);
       sandboxes.save(id, { state: "resuming", ...resuming });
       sandboxes.set(id, { contract });
       try {
@@ -128,8 +129,9 @@ export function resumeSandbox(
         sandboxes.note(id, { state: "paused", vm: undefined, overrides });
         throw error;
       }
-      const seconds = request.timeoutSeconds ?? settings.defaultTimeoutSeconds;
-      sandboxes.save(id, { state: "running", deadline: deadlineIn(seconds) });
+      const timeoutSeconds =
+        request.timeoutSeconds ?? entry.record.timeoutSeconds ?? settings.defaultTimeoutSeconds;
+      sandboxes.note(id, { state: "running", timeoutSeconds, ...deadlineIn(timeoutSeconds) });
       events.emit("sandbox.resumed", id, { snapshot: metadata.name });
       return viewOf(sandboxes.get(id).record);
     });

@@ -22,6 +22,15 @@ export interface Entry {
   readonly unwritten: boolean;
   /** How far the console was read. */
   readonly consoleOffset: number;
+  /** The deadline by a clock that nobody sets, in milliseconds; undefined where there is none. */
+  readonly due: number | undefined;
+}
+
+/** Not later than it was granted for, whatever the wall clock has come to since. */
+function dueOf({ deadline, granted = Infinity }: SandboxRecord): number | undefined {
+  if (deadline === undefined) return undefined;
+  const left = Math.min(Date.parse(deadline) - Date.now(), granted * 1000);
+  return performance.now() + left;
 }
 
 export interface Registry {
@@ -56,7 +65,7 @@ const FRESH = {
   barred: undefined,
   unwritten: false,
   consoleOffset: 0,
-} as const satisfies Omit<Entry, "record">;
+} as const satisfies Omit<Entry, "record" | "due">;
 
 /** `settled` is called when an operation has let go of its sandbox. */
 export function openRegistry(paths: Paths, settled: (id: string) => void): Registry {
@@ -84,7 +93,8 @@ export function openRegistry(paths: Paths, settled: (id: string) => void): Regis
       if (must) throw error;
       unwritten = true;
     }
-    entries.set(id, { ...entry, record, unwritten });
+    const due = "deadline" in changes ? dueOf(record) : entry.due;
+    entries.set(id, { ...entry, record, unwritten, due });
     return record;
   };
   return {
@@ -97,9 +107,9 @@ export function openRegistry(paths: Paths, settled: (id: string) => void): Regis
         throw new AgentError("NAME_TAKEN", `there is a sandbox "${record.id}"`);
       }
       write(record);
-      entries.set(record.id, { record, ...FRESH });
+      entries.set(record.id, { record, ...FRESH, due: dueOf(record) });
     },
-    restore: (record) => void entries.set(record.id, { record, ...FRESH }),
+    restore: (record) => void entries.set(record.id, { record, ...FRESH, due: dueOf(record) }),
     save: (id, changes) => change(id, changes, true),
     note: (id, changes) => change(id, changes, false),
     set,

@@ -12,6 +12,7 @@ const TICK_MS = 250;
 /** Consoles are read at every fourth tick. */
 const CONSOLE_TICKS = 4;
 const AGAIN_TICKS = 8;
+const RETRY_MS = 5000;
 
 async function expire(context: Context, { record }: Entry): Promise<void> {
   const { id, state, onTimeout } = record;
@@ -19,25 +20,24 @@ async function expire(context: Context, { record }: Entry): Promise<void> {
   else await killSandbox(context, id, "its time was up");
 }
 
-function isDue({ record, busy, barred }: Entry, now: number): boolean {
-  const { deadline, state } = record;
-  if (
-    busy !== undefined ||
-    barred !== undefined ||
-    deadline === undefined ||
-    Date.parse(deadline) > now
-  )
-    return false;
+/** Due by the monotonic clock: one that is set back gives nobody more time. */
+function isDue({ record, busy, barred, due }: Entry, now: number): boolean {
+  const { state } = record;
+  if (busy !== undefined || barred !== undefined || due === undefined || due > now) return false;
   return state === "running" || state === "failed";
 }
 
 function keepDeadlines(context: Context): void {
-  const now = Date.now();
-  for (const entry of context.sandboxes.list().filter((one) => isDue(one, now))) {
+  const { sandboxes, report } = context;
+  const now = performance.now();
+  for (const entry of sandboxes.list().filter((one) => isDue(one, now))) {
+    const { id } = entry.record;
+    // Should it fail, as a pause on a full disk does, it is not tried four times a second.
+    sandboxes.set(id, { due: now + RETRY_MS });
     expire(context, entry).catch((error: unknown) => {
-      // One that got busy or ended meanwhile is looked at again with the next tick.
+      // One that got busy or ended meanwhile is looked at again.
       if (error instanceof AgentError && error.status < 500) return;
-      context.report(`sandbox ${entry.record.id} at its deadline`, messageOf(error));
+      report(`sandbox ${id} at its deadline`, messageOf(error));
     });
   }
 }
@@ -80,6 +80,8 @@ export function watch(context: Context): () => void {
       if (exit !== undefined) settle(context, record.id);
     }
     ticks += 1;
+    // Looked at, so that a change is told of also where nobody resumes anything.
+    void context.profile;
     for (const duty of duties) duty(ticks);
   }, TICK_MS);
   timer.unref();

@@ -9,6 +9,7 @@ import { AgentError } from "../errors.ts";
 import { MANIFEST_FILE, SIGNATURE_FILE } from "./manifest.ts";
 import { readSignature, type Snapshot } from "./snapshot-files.ts";
 import type { SnapshotStore } from "./snapshots.ts";
+import { drained } from "./streams.ts";
 
 /** Large enough that a gigabyte is not sixteen thousand reads. */
 const CHUNK = 1024 * 1024;
@@ -56,9 +57,7 @@ async function copy(file: FileHandle, bytes: number, sink: ReturnType<Pack["entr
     if (bytesRead === 0) throw new Error("a file became shorter while it was read");
     at += bytesRead;
     if (sink.write(chunk.subarray(0, bytesRead))) continue;
-    await new Promise<void>((next) => {
-      sink.once("drain", next).once("close", next);
-    });
+    await drained(sink);
     if (sink.destroyed) return;
   }
   sink.end(null);
@@ -108,6 +107,8 @@ export async function exportSnapshot(store: SnapshotStore, name: string): Promis
     throw error;
   }
   const pack = openArchive();
+  // Told to whoever reads the stream.
+  pack.on("error", () => undefined);
   const stream = Readable.from(pack, { objectMode: false });
   write(pack, parts).catch((error: unknown) => {
     const reason = error instanceof Error ? error : new Error(String(error));

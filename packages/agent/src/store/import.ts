@@ -17,6 +17,7 @@ import type { Room } from "./room.ts";
 import { contentDiffers, examine, SMALL_LIMIT } from "./snapshot-files.ts";
 import type { SnapshotStore } from "./snapshots.ts";
 import type { Stage } from "./stage.ts";
+import { drained } from "./streams.ts";
 
 type Entry = Extract extends AsyncIterable<infer T> ? T : never;
 
@@ -70,9 +71,7 @@ async function feed(body: Readable, extract: Extract, counted: Counted): Promise
       if (counted.bytes > counted.limit) bad("the archive has more than its manifest says");
       if (extract.destroyed) return;
       if (extract.write(chunk)) continue;
-      await new Promise<void>((next) => {
-        extract.once("drain", next).once("close", next);
-      });
+      await drained(extract);
     }
     extract.end(null);
   } catch (error) {

@@ -38,6 +38,8 @@ const EVENT_TYPES = [
   "sandbox.killed",
   "sandbox.failed",
   "sandbox.adopted",
+  "profile.stale",
+  "profile.confirmed",
   "verdict.refused",
   "verdict.overridden",
   "guest.crashed",

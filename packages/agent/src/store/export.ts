@@ -68,6 +68,7 @@ async function write(pack: Pack, parts: readonly Part[]): Promise<void> {
     const header = { name: path, size: bytes, mode: 0o600, mtime: new Date(0) };
     await new Promise<void>((settle, reject) => {
       const entry = pack.entry(header, (error) => (error ? reject(error) : settle()));
+      entry.on("error", reject);
       copy(file, bytes, entry).catch(reject);
     });
   }

@@ -3,7 +3,7 @@
  * another, on a disk of its own that can be filled.
  */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "./fixtures.ts";
@@ -18,7 +18,7 @@ export interface ChaosAgent {
   readonly ask: (method: string, path: string, body?: object) => Promise<Reply>;
   /** Sends a snapshot out and in again under another name, through processes of their own. */
   readonly copy: (from: string, to: string) => Promise<boolean>;
-  /** Fills the disk to its last byte, and makes room again. */
+  /** Fills the disk to its last page, and makes room again. */
   readonly fill: () => void;
   readonly drain: () => void;
   readonly end: () => Promise<void>;
@@ -60,6 +60,7 @@ export async function chaosAgent(directory: string, diskMib: number): Promise<Ch
   const other = await otherNamespace();
   const command = [process.execPath, join(ROOT, "packages/cli/bin/evenkeel.js"), "agent"];
   const inside = ["nsenter", "--target", String(other.pid), "--pid", "--mount", ...command];
+  const said = openSync(join(directory, "said"), "a");
   let child: ChildProcess | undefined;
   let elsewhere = false;
 
@@ -67,7 +68,10 @@ export async function chaosAgent(directory: string, diskMib: number): Promise<Ch
     for (let tries = 0; tries < 1200; tries++) {
       const answer = await ask(socket, "GET", "/v1/health").catch(() => undefined);
       if (answer?.status === 200) return;
-      if (child?.exitCode !== null) throw new Error(`the agent ended: ${child?.exitCode}`);
+      if (child?.exitCode !== null) {
+        const words = readFileSync(join(directory, "said"), "utf8").slice(-1000);
+        throw new Error(`the agent ended: ${child?.exitCode}: ${words}`);
+      }
       await sleep(25);
     }
     throw new Error("the agent did not come up");
@@ -89,7 +93,7 @@ export async function chaosAgent(directory: string, diskMib: number): Promise<Ch
     start: async (there) => {
       elsewhere = there;
       const [program = "", ...args] = there ? inside : command;
-      child = spawn(program, args, { env, stdio: "ignore" });
+      child = spawn(program, args, { env, stdio: ["ignore", "ignore", said] });
       await up();
     },
     kill,
@@ -101,15 +105,14 @@ export async function chaosAgent(directory: string, diskMib: number): Promise<Ch
       }),
     fill: () => {
       for (const [name, size] of [
-        ["a", "1M"],
+        ["a", "4M"],
         ["b", "4k"],
-        ["c", "1"],
       ]) {
-        spawnSync("dd", ["if=/dev/zero", `of=${ballast}.${name}`, `bs=${size}`, "count=100000"]);
+        spawnSync("dd", ["if=/dev/zero", `of=${ballast}.${name}`, `bs=${size}`]);
       }
     },
     drain: () => {
-      for (const name of ["a", "b", "c"]) rmSync(`${ballast}.${name}`, { force: true });
+      for (const name of ["a", "b"]) rmSync(`${ballast}.${name}`, { force: true });
     },
     end: async () => {
       await kill();

@@ -18,8 +18,8 @@ const LET_GO_MS = 3000;
 const POLL_MS = 20;
 
 /** Whether a directory is in use for good, and not by a process that is just ending. */
-async function staysInUse(directory: string): Promise<boolean> {
-  const deadline = performance.now() + LET_GO_MS;
+async function staysInUse(directory: string, patience: number): Promise<boolean> {
+  const deadline = performance.now() + patience;
   while (await inUse(directory)) {
     if (performance.now() > deadline) return true;
     await sleep(POLL_MS);
@@ -28,8 +28,12 @@ async function staysInUse(directory: string): Promise<boolean> {
 }
 
 /** Throws OUT_OF_REACH while a process uses a microVM's directory. */
-export async function requireUnused({ paths }: Context, id: string): Promise<void> {
-  if (!(await staysInUse(paths.vm(id)))) return;
+export async function requireUnused(
+  { paths }: Context,
+  id: string,
+  patience = LET_GO_MS,
+): Promise<void> {
+  if (!(await staysInUse(paths.vm(id), patience))) return;
   throw new AgentError("OUT_OF_REACH", `a process still uses ${paths.vm(id)}`);
 }
 
@@ -37,7 +41,8 @@ export async function requireUnused({ paths }: Context, id: string): Promise<voi
 export async function reapVm(context: Context, id: string): Promise<readonly number[]> {
   const { driver, paths } = context;
   const pids = (await driver.reap?.(paths.vm(id))) ?? [];
-  await requireUnused(context, id);
+  // What was not ended here does not end by waiting.
+  await requireUnused(context, id, pids.length > 0 ? LET_GO_MS : 0);
   return pids;
 }
 

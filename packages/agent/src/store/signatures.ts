@@ -23,7 +23,8 @@ function messageFor(digest: string): Buffer {
 }
 
 function der(key: KeyObject): Buffer {
-  return createPublicKey(key).export({ type: "spki", format: "der" });
+  const shown = key.type === "private" ? createPublicKey(key) : key;
+  return shown.export({ type: "spki", format: "der" });
 }
 
 /** A public key as people name it: the SHA-256 of its DER. */

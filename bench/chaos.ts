@@ -15,7 +15,7 @@ try {
   const result = await runChaos({
     directory,
     kills: Number(kills),
-    atOnce: 8,
+    atOnce: 5,
     diskMib: 320,
     seed: Number(seed),
     progress: (text) => void process.stderr.write(`${text}\n`),

@@ -7,13 +7,12 @@ const OLD = "kernel 6.1.0, microcode 0x1";
 const NEW = "kernel 6.1.0, microcode 0x2";
 
 test("a microcode reload makes verdicts unknown until the profile holds again", async () => {
-  let [machine, changes] = [OLD, undefined as readonly string[] | undefined];
+  let machine = OLD;
+  let probed: (changes: readonly string[]) => void = () => undefined;
+  const changes = new Promise<readonly string[]>((settle) => (probed = settle));
   const { call } = await startNode({
     machine: () => machine,
-    recheck: async () => {
-      while (changes === undefined) await sleep(10);
-      return changes;
-    },
+    recheck: () => changes,
   });
   await call("POST", "/v1/templates", TEMPLATE);
   expect((await call("POST", "/v1/sandboxes", { from: "base" })).status).toBe(201);
@@ -26,7 +25,7 @@ test("a microcode reload makes verdicts unknown until the profile holds again", 
     "unknown",
   ]);
   expect(JSON.stringify((await call("GET", "/v1/profile")).body.incomplete)).toContain(NEW);
-  changes = [];
+  probed([]);
   await until(
     "it was confirmed",
     async () => (await call("POST", "/v1/sandboxes", { from: "base" })).status === 201,

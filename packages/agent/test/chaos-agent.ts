@@ -10,6 +10,7 @@ import { ROOT } from "./fixtures.ts";
 import { agentEnvironment, ask, type Reply } from "./supervised.ts";
 
 const MIB = 1024 * 1024;
+const STARTS = 10;
 
 export interface ChaosAgent {
   /** Starts it in this PID namespace, or in the other one, and waits until it answers. */
@@ -64,14 +65,12 @@ export async function chaosAgent(directory: string, diskMib: number): Promise<Ch
   let child: ChildProcess | undefined;
   let elsewhere = false;
 
-  async function up(): Promise<void> {
+  /** False where it ended instead, as it does where a busy machine lets its Firecracker not answer. */
+  async function up(): Promise<boolean> {
     for (let tries = 0; tries < 1200; tries++) {
       const answer = await ask(socket, "GET", "/v1/health").catch(() => undefined);
-      if (answer?.status === 200) return;
-      if (child?.exitCode !== null) {
-        const words = readFileSync(join(directory, "said"), "utf8").slice(-1000);
-        throw new Error(`the agent ended: ${child?.exitCode}: ${words}`);
-      }
+      if (answer?.status === 200) return true;
+      if (child?.exitCode !== null) return false;
       await sleep(25);
     }
     throw new Error("the agent did not come up");
@@ -93,8 +92,13 @@ export async function chaosAgent(directory: string, diskMib: number): Promise<Ch
     start: async (there) => {
       elsewhere = there;
       const [program = "", ...args] = there ? inside : command;
-      child = spawn(program, args, { env, stdio: ["ignore", "ignore", said] });
-      await up();
+      // As systemd does with Restart=always.
+      for (let tries = 0; tries < STARTS; tries++) {
+        child = spawn(program, args, { env, stdio: ["ignore", "ignore", said] });
+        if (await up()) return;
+      }
+      const words = readFileSync(join(directory, "said"), "utf8").slice(-1000);
+      throw new Error(`the agent ended: ${child?.exitCode}: ${words}`);
     },
     kill,
     ask: (method, path, body) => ask(socket, method, path, body),

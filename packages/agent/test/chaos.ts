@@ -112,7 +112,7 @@ function sandboxIs(chaos: Chaos, id: string, goal: string, from: readonly string
     if (status === 200 && body.state === "failed" && chaos.killed.has(id)) return undefined;
     const unborn = status === 200 && body.state === "failed" && from.includes("none");
     if (unborn && String(body.failure?.message).includes("being created")) return "again";
-    if (status === 200 && /ing$/.test(body.state as string)) return "again";
+    if (status === 200 && String(body.state).endsWith("ing")) return "again";
     chaos.violations.push(
       `${id}: ${status} ${body.state ?? ""} ${body.failure?.message ?? ""}, not ${goal}`,
     );
@@ -224,6 +224,13 @@ async function inspect({ options, violations }: Chaos): Promise<void> {
   }
 }
 
+/** Lets some be acknowledged before the next kill, so that there is what can be undone. */
+async function underWay({ done, random }: Chaos): Promise<void> {
+  const count = () => Object.values(done).reduce((sum, n) => sum + n, 0);
+  const enough = count() + Math.floor(4 * random());
+  for (let waited = 0; waited < 8000 && count() < enough; waited += 50) await sleep(50);
+}
+
 async function killAgain(chaos: Chaos): Promise<{ kills: number; fills: number }> {
   const { agent, random, options } = chaos;
   let [kills, fills] = [0, 0];
@@ -233,13 +240,14 @@ async function killAgain(chaos: Chaos): Promise<{ kills: number; fills: number }
       agent.fill();
       fills += 1;
     }
+    await underWay(chaos);
     await sleep(600 * random());
     if (random() < 0.5) agent.drain();
     await agent.kill();
     await inspect(chaos);
     await agent.start(random() < 0.4);
     agent.drain();
-    if (kills % 25 === 24)
+    if (kills % 10 === 9)
       options.progress?.(
         `${kills + 1} kills, ${JSON.stringify(chaos.done)}, ${chaos.violations.length} violations`,
       );

@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/require-post-message-target-origin -- a thread has no origin */
 /**
  * Hashes files in a thread of its own: gigabytes of a guest's memory must not keep the agent from
  * answering. Plain JavaScript, since a worker is loaded by path from the source and the build alike.

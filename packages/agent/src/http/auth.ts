@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AgentError } from "../errors.ts";
 
 const ROLES = ["read", "run", "override"] as const;
-export type Role = (typeof ROLES)[number];
+type Role = (typeof ROLES)[number];
 export type Tokens = { readonly [R in Role]?: string | undefined };
 
 /** Answered without a token: load balancers ask. */

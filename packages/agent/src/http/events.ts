@@ -27,10 +27,10 @@ function frame(instance: string, { id, type, json }: KeptEvent): string {
 }
 
 /** Where a reader goes on; `missed` where what it saw last was another agent's, or is unknown. */
-function placeOf({ instance, last }: EventLog, lastEventId: string | undefined) {
-  if (lastEventId === undefined) return { next: last() + 1, missed: false };
+function placeOf(events: EventLog, lastEventId: string | undefined) {
+  if (lastEventId === undefined) return { next: events.last() + 1, missed: false };
   const [, of, id] = /^([0-9a-f]{8})-(\d{1,16})$/.exec(lastEventId) ?? [];
-  if (of !== instance) return { next: 0, missed: true };
+  if (of !== events.instance) return { next: 0, missed: true };
   return { next: Number(id) + 1, missed: false };
 }
 

@@ -6,7 +6,7 @@
 import { constants, statSync } from "node:fs";
 import { openPlain, type MicroVm } from "@evenkeel/host";
 
-export const OUTPUT_LIMIT = 4 * 1024 * 1024;
+const OUTPUT_LIMIT = 4 * 1024 * 1024;
 const TICK_MS = 250;
 const FAST_TICK_MS = 20;
 /** Bytes between two looks that make a file a fast one. */

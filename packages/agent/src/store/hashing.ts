@@ -61,6 +61,8 @@ function openThread() {
     worker.ref();
     const id = ++last;
     const reply = new Promise<Reply>((settle) => waiting.set(id, settle));
+    // A thread has no origin.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin
     worker.postMessage({ id, path, bytesPerSecond });
     return reply.then(({ digest, error, code }) => {
       if (digest !== undefined) return digest;

@@ -30,7 +30,7 @@ function bad(why: string): never {
 }
 
 async function readSmall(entry: Entry): Promise<string> {
-  const { name, size = 0 } = entry.header;
+  const { name, size } = entry.header;
   if (size > SMALL_LIMIT) bad(`${name} has ${size} bytes`);
   const chunks: Buffer[] = [];
   for await (const chunk of entry) chunks.push(chunk as Buffer);
@@ -86,12 +86,12 @@ interface Unpacked {
 
 /** What is wrong with an entry's place in the archive; undefined where nothing is. */
 function misplaced(
-  { name, type, size = 0 }: Entry["header"],
+  { name, type, size }: Entry["header"],
   manifest: Manifest | undefined,
   seen: ReadonlySet<string>,
 ): string | undefined {
   const shown = JSON.stringify(name.slice(0, 100));
-  if (type !== "file") return `${shown} is no regular file (${String(type)})`;
+  if (type !== "file") return `${shown} is no regular file (${type})`;
   if (seen.has(name)) return `${shown} is there twice`;
   if (manifest === undefined) {
     return name === MANIFEST_FILE ? undefined : `${MANIFEST_FILE} has to come first, not ${shown}`;
@@ -134,7 +134,7 @@ async function unpack(
   const feeding = feed(body, extract, counted);
   for await (const entry of extract) {
     const { header } = entry;
-    const { name, size = 0 } = header;
+    const { name, size } = header;
     const wrong = misplaced(header, manifest, seen);
     if (wrong !== undefined) bad(wrong);
     seen.add(name);

@@ -68,7 +68,7 @@ export async function makeManifest(
 }
 
 /** What every snapshot of these disks has to have, and nothing else. */
-export function expectedFiles({ disks }: Pick<SnapshotManifest, "disks">): string[] {
+function expectedFiles({ disks }: Pick<SnapshotManifest, "disks">): string[] {
   return ["state", "memory", CONTRACT_FILE, ...disks.map(({ id }) => join("disks", id))];
 }
 

@@ -22,7 +22,7 @@ import {
 import { makeStage, type Stage } from "./stage.ts";
 
 /** Directories that begin with a dot are nobody's: half-written, or on their way out. */
-export const HIDDEN = ".";
+const HIDDEN = ".";
 
 export interface SnapshotStore {
   readonly root: string;

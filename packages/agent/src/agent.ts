@@ -142,6 +142,7 @@ async function closeWithin(app: App, milliseconds: number): Promise<void> {
   const timer = sleep(milliseconds, "late", { signal: late.signal }).catch(() => undefined);
   if ((await Promise.race([closed, timer])) === "late") {
     app.server.closeAllConnections();
+    closed.then(undefined, () => undefined);
     return;
   }
   late.abort();

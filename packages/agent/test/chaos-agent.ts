@@ -6,7 +6,7 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ROOT } from "./fixtures.ts";
+import { ROOT, VERSION } from "./fixtures.ts";
 import { agentEnvironment, ask, type Reply } from "./supervised.ts";
 
 const MIB = 1024 * 1024;
@@ -59,7 +59,9 @@ export async function chaosAgent(directory: string, diskMib: number): Promise<Ch
   const env = agentEnvironment(directory, join(disk, "d"));
   const socket = env.EVENKEEL_LISTEN;
   const other = await otherNamespace();
-  const command = [process.execPath, join(ROOT, "packages/cli/bin/evenkeel.js"), "agent"];
+  const binary = join(env.FIRECRACKER_VERSIONS_DIR, VERSION, "firecracker");
+  const program = join(ROOT, "packages/agent/test/chaos-node.mjs");
+  const command = [process.execPath, program, binary, VERSION];
   const inside = ["nsenter", "--target", String(other.pid), "--pid", "--mount", ...command];
   const said = openSync(join(directory, "said"), "a");
   let child: ChildProcess | undefined;
@@ -91,10 +93,10 @@ export async function chaosAgent(directory: string, diskMib: number): Promise<Ch
   return {
     start: async (there) => {
       elsewhere = there;
-      const [program = "", ...args] = there ? inside : command;
+      const [first = "", ...args] = there ? inside : command;
       // As systemd does with Restart=always.
       for (let tries = 0; tries < STARTS; tries++) {
-        child = spawn(program, args, { env, stdio: ["ignore", "ignore", said] });
+        child = spawn(first, args, { env, stdio: ["ignore", "ignore", said] });
         if (await up()) return;
       }
       const words = readFileSync(join(directory, "said"), "utf8").slice(-1000);

@@ -47,7 +47,7 @@ export {
   type Installed,
 } from "./firecracker/find.ts";
 export { accepts } from "./firecracker/process.ts";
-export { inUse, pidsIn } from "./life.ts";
+export { inUse, pidsIn, worksIn } from "./life.ts";
 export { lockDirectory } from "./lock.ts";
 export { startTimeOf } from "./proc.ts";
 export type {

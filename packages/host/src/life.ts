@@ -14,13 +14,18 @@ function leadsInto(link: string, directory: string): boolean {
 }
 
 /**
- * Processes that work in a directory or below, or have it as their root. Without symbolic links in
- * its path; only of this PID namespace and those below.
+ * Whether a process works in a directory or below, or has it as its root. Without symbolic links in
+ * its path.
  */
+export function worksIn(pid: number | string, directory: string): boolean {
+  return ["cwd", "root"].some((link) => leadsInto(`/proc/${pid}/${link}`, directory));
+}
+
+/** Those of this PID namespace and the ones below it; each look at /proc takes its time. */
 export function pidsIn(directory: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => ["cwd", "root"].some((link) => leadsInto(`/proc/${pid}/${link}`, directory)))
+    .filter((pid) => worksIn(pid, directory))
     .map(Number)
     .filter((pid) => isRunning(pid, startTimeOf(pid) ?? ""));
 }
@@ -37,8 +42,10 @@ export async function inUse(directory: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
     throw error;
   }
-  for (const name of names.filter((one) => one.endsWith(".log"))) {
+  const logs = names.filter((name) => name.endsWith(".log"));
+  for (const name of logs) {
     if (await isUsed(join(directory, name))) return true;
   }
-  return pidsIn(directory).length > 0;
+  // Without logs, nothing was started here, or they were taken away.
+  return logs.length === 0 && pidsIn(directory).length > 0;
 }

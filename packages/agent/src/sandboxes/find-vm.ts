@@ -4,7 +4,7 @@
  * be somebody's.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { inUse, pidsIn, startTimeOf, type MicroVm } from "@evenkeel/host";
+import { inUse, pidsIn, startTimeOf, worksIn, type MicroVm } from "@evenkeel/host";
 import type { CpuContract } from "@evenkeel/core";
 import type { Context } from "../context.ts";
 import { AgentError } from "../errors.ts";
@@ -60,10 +60,9 @@ export async function findVm(
   { id, vm: known }: Pick<SandboxRecord, "id" | "vm">,
 ): Promise<MicroVm | undefined> {
   const directory = context.paths.vm(id);
-  const pids = pidsIn(directory);
-  // The one of the record first, where there are several.
-  const ordered = pids.toSorted((a, b) => Number(b === known?.pid) - Number(a === known?.pid));
-  for (const pid of ordered) {
+  // Where the record is right there is no need to look at every process.
+  const right = known !== undefined && worksIn(known.pid, directory);
+  for (const pid of right ? [known.pid] : pidsIn(directory)) {
     const vm = await adoptIn(context, directory, pid);
     if (vm !== undefined) return vm;
   }

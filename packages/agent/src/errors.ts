@@ -26,15 +26,36 @@ export const AGENT_ERRORS = {
   UNAUTHORIZED: {
     status: 401,
     exitCode: 2,
-    hint: "Send the agent's token: Authorization: Bearer TOKEN.",
+    hint: "Send one of the agent's tokens: Authorization: Bearer TOKEN.",
+  },
+  FORBIDDEN: {
+    status: 403,
+    exitCode: 2,
+    hint: "Use the token of the role that is named; docs/security.md says what each may do.",
   },
   NO_SUCH_ROUTE: { status: 404, exitCode: 2, hint: "GET /openapi.json describes every call." },
+  WRONG_METHOD: { status: 405, exitCode: 2, hint: "The Allow header names those that there are." },
   NO_SUCH_SANDBOX: { status: 404, exitCode: 1, hint: "GET /v1/sandboxes lists what there is." },
   NO_SUCH_SNAPSHOT: { status: 404, exitCode: 1, hint: "GET /v1/snapshots lists what there is." },
   NAME_TAKEN: { status: 409, exitCode: 1, hint: "Choose another name, or delete the other first." },
   BUSY: { status: 409, exitCode: 1, hint: "Try again when the operation that is named has ended." },
   WRONG_STATE: { status: 409, exitCode: 1, hint: "GET the sandbox to see its state." },
   IN_USE: { status: 409, exitCode: 1, hint: "End what uses it first." },
+  SNAPSHOT_DAMAGED: {
+    status: 409,
+    exitCode: 1,
+    hint: "Import it again from a node that has it whole, then delete this one; check the disk.",
+  },
+  UNTRUSTED: {
+    status: 403,
+    exitCode: 1,
+    hint: "Sign on the node that takes snapshots (EVENKEEL_SIGNING_KEY), and add its key to EVENKEEL_TRUSTED_KEYS.",
+  },
+  OUT_OF_REACH: {
+    status: 409,
+    exitCode: 3,
+    hint: "Its VMM lives in another PID namespace, or does not end; run the agent where it can see it.",
+  },
   VERDICT_AGAINST: {
     status: 409,
     exitCode: 1,
@@ -78,7 +99,12 @@ export const AGENT_ERRORS = {
     hint: "This is a defect of evenkeel; please report it with the agent's log.",
   },
   VMM_FAILED: { status: 500, exitCode: 3, hint: "The message is the VMM's own." },
-  NODE_FULL: { status: 503, exitCode: 1, hint: "End a sandbox, or raise EVENKEEL_MAX_SANDBOXES." },
+  NODE_FULL: {
+    status: 503,
+    exitCode: 1,
+    hint: "End a sandbox, or raise EVENKEEL_MAX_SANDBOXES or EVENKEEL_MAX_MEMORY_MIB.",
+  },
+  TOO_MANY_READERS: { status: 503, exitCode: 1, hint: "Close one of the streams of events." },
   STOPPING: { status: 503, exitCode: 1, hint: "Try again when the agent is back." },
   NOT_READY: {
     status: 504,

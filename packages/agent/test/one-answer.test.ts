@@ -122,7 +122,14 @@ function contractOf(profile: NodeProfile, cpu: ResolvedTemplate): CpuContract {
 function gateOf(profile: NodeProfile, cpu: ResolvedTemplate) {
   const metrics = openMetrics();
   const events = openEventLog(10, () => {});
-  return openGate({ profile, firecracker: VERSION, allowUnknown: false, cpu, events, metrics });
+  return openGate({
+    profileNow: () => profile,
+    firecracker: VERSION,
+    allowUnknown: false,
+    cpu,
+    events,
+    metrics,
+  });
 }
 
 function admits(gate: ReturnType<typeof gateOf>, contract: CpuContract): boolean {

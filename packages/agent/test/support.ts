@@ -1,5 +1,6 @@
 /** Agents on doubles of Firecracker, in directories of their own. */
-import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -22,6 +23,16 @@ export {
 export function temporaryDirectory(): string {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "ek-")));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** A file system of a given size, if this process may mount one. */
+export function smallDisk(bytes: number): string | undefined {
+  const directory = join(temporaryDirectory(), "small");
+  mkdirSync(directory);
+  const args = ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", directory];
+  if (spawnSync("mount", args).status !== 0) return undefined;
+  onTestFinished(() => void spawnSync("umount", ["-l", directory]));
   return directory;
 }
 
@@ -69,7 +80,7 @@ export async function startNode(setup: NodeSetup = {}): Promise<TestNode> {
     ...makeImages(directory),
     ...rest,
   });
-  const call = callerOf(agent, setup.token);
+  const call = callerOf(agent, setup.tokens?.override ?? setup.tokens?.run);
   let open = true;
   const close = async () => {
     if (!open) return;

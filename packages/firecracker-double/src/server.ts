@@ -92,12 +92,34 @@ function fatalWords(error: FaultError): string {
   return `Error: RunWithApi(BuildMicroVmError(Restore))\n${error.message}\n`;
 }
 
+/** Source: micro_http, server.rs. */
+const MAX_CONNECTIONS = 10;
+const SERVER_FULL =
+  "HTTP/1.1 503\r\nServer: Firecracker API\r\nConnection: close\r\nContent-Length: 40\r\n\r\n" +
+  '{ "error": "Too many open connections" }';
+
 export function createApi(options: ServerOptions): Server {
   let last: Promise<void> = Promise.resolve();
-  return createServer((request, response) => {
+  let open = 0;
+  const server = createServer((request, response) => {
     last = last.then(() => serve(request, response, options));
     last.catch((error: unknown) => {
       options.end({ code: 1, stderr: `Error: ${String(error)}\n` });
     });
   });
+  server.on("connection", (socket) => {
+    if (open === MAX_CONNECTIONS) {
+      socket.end(SERVER_FULL);
+      return;
+    }
+    open += 1;
+    socket.once("close", () => {
+      open -= 1;
+    });
+  });
+  // Idle connections stay for ever.
+  server.keepAliveTimeout = 0;
+  server.headersTimeout = 0;
+  server.requestTimeout = 0;
+  return server;
 }

@@ -63,6 +63,20 @@ export async function appears(path: string): Promise<void> {
   await expect.poll(() => existsSync(path), { timeout: 10_000, interval: 5 }).toBe(true);
 }
 
+/** Processes whose command line has a word in it. */
+export function processesOf(word: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(word);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
 /** What the launcher makes beside the socket. */
 export function leftovers(directory: string): string[] {
   return readdirSync(directory).filter((name) => name.startsWith(".ek"));

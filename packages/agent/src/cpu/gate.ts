@@ -30,7 +30,8 @@ export interface Gate {
 }
 
 interface GateOptions {
-  readonly profile: NodeProfile;
+  /** As it may be used now. */
+  readonly profileNow: () => NodeProfile;
   /** The Firecracker release that resumes here. */
   readonly firecracker: string;
   readonly allowUnknown: boolean;
@@ -70,12 +71,14 @@ function recordOf(guest: Guest, node: string, judged: Judgement, reason: string)
 }
 
 export function openGate(options: GateOptions): Gate {
-  const { profile, firecracker, allowUnknown, cpu, events, metrics } = options;
-  const judged = new WeakMap<CpuContract, Judgement>();
-  const ask = (contract: CpuContract) => {
+  const { profileNow, firecracker, allowUnknown, cpu, events, metrics } = options;
+  const judged = new WeakMap<NodeProfile, WeakMap<CpuContract, Judgement>>();
+  const ask = (contract: CpuContract, profile: NodeProfile) => {
+    const here = judged.get(profile) ?? new WeakMap<CpuContract, Judgement>();
+    judged.set(profile, here);
     const known =
-      judged.get(contract) ?? honourAccepted(judge(contract, profile, firecracker), contract, cpu);
-    judged.set(contract, known);
+      here.get(contract) ?? honourAccepted(judge(contract, profile, firecracker), contract, cpu);
+    here.set(contract, known);
     return known;
   };
   const allowed: Verdict = allowUnknown ? "unknown" : "compatible";
@@ -84,7 +87,8 @@ export function openGate(options: GateOptions): Gate {
 
   return {
     admit: (guest, override) => {
-      const judgement = ask(guest.contract);
+      const profile = profileNow();
+      const judgement = ask(guest.contract, profile);
       const { verdict } = judgement;
       const count = (result: string) => metrics.verdicts.add({ verdict, result });
       if (within(verdict, allowed)) {

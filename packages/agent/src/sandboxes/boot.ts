@@ -34,14 +34,15 @@ export async function prepareMachine(context: Context, machine: Machine): Promis
   const guest = { profile, firecracker, vcpus, smt, allowInsecure };
   const shape = cpu === undefined ? context.cpu : shapeOf(cpu, guest);
   const contract = contractOf(shape, guest);
-  const disks = machine.disks.map(async ({ id, image, readOnly, root }) => {
-    return { id, readOnly, root, source: await findImage(imagesDir, image), own: false };
-  });
+  const disks: DiskSource[] = [];
+  for (const { id, image, readOnly, root } of machine.disks) {
+    disks.push({ id, readOnly, root, source: await findImage(imagesDir, image), own: false });
+  }
   return {
     machine,
     kernel: findKernel(kernelsDir, machine.kernel),
     initrd: machine.initrd === undefined ? undefined : await findImage(imagesDir, machine.initrd),
-    disks: await Promise.all(disks),
+    disks,
     shape,
     contract,
   };

@@ -22,11 +22,13 @@ import {
   type ResolvedTemplate,
   type VmmDriver,
 } from "@evenkeel/host";
-import { ownProfile } from "../input/own-profile.ts";
+import { readSecret } from "../input/secret.ts";
+import { changesOf, ownProfile } from "../input/own-profile.ts";
 import { readInput } from "../input/read.ts";
 
 /** 128 bits as hexadecimal digits. */
 const SHORTEST_TOKEN = 32;
+const LINGER_MS = 500;
 
 export interface AgentFlags {
   readonly config?: string;
@@ -74,17 +76,29 @@ function warn({ name = "", findings, unknownVersions }: ResolvedTemplate): void 
   }
 }
 
-/** Readable by its owner alone, or whoever may read it may call the agent. */
-function tokenOf({ tokenFile, listen: address }: AgentConfig): string | undefined {
-  if (tokenFile === undefined) {
-    if (parseAddress(address).kind === "unix") return undefined;
+function tokenIn(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  const token = readSecret(path).trim();
+  if (token.length >= SHORTEST_TOKEN) return token;
+  const message = `${path}: a token has ${SHORTEST_TOKEN} characters at least`;
+  throw new AgentError("BAD_CONFIG", message);
+}
+
+function tokensOf({ tokenFile, readTokenFile, overrideTokenFile, listen: address }: AgentConfig) {
+  const run = tokenIn(tokenFile);
+  const [read, override] = [tokenIn(readTokenFile), tokenIn(overrideTokenFile)];
+  if ((run ?? override) === undefined && parseAddress(address).kind === "tcp") {
     const message = `listen: ${address} is TCP, which needs a token (EVENKEEL_TOKEN_FILE)`;
     throw new AgentError("BAD_CONFIG", message);
   }
-  const token = readInput(tokenFile).toString("utf8").trim();
-  if (token.length >= SHORTEST_TOKEN) return token;
-  const message = `${tokenFile}: a token has ${SHORTEST_TOKEN} characters at least`;
-  throw new AgentError("BAD_CONFIG", message);
+  return { read, run, override };
+}
+
+function keysOf({ signingKey, trustedKeys }: AgentConfig) {
+  return {
+    ...(signingKey === undefined ? {} : { signingKey: readSecret(signingKey) }),
+    ...(trustedKeys === undefined ? {} : { trustedKeys: readInput(trustedKeys).toString("utf8") }),
+  };
 }
 
 const ISOLATION_OFF =
@@ -147,7 +161,7 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
   const { config: file, check, json, ...given } = flags;
   const config = loadConfig({ file, env: process.env, flags: given });
   const address = parseAddress(config.listen);
-  const token = tokenOf(config);
+  const tokens = tokensOf(config);
   const profile = await ownProfile(config);
   const driver = driverOf(config);
   const cpu = cpuOf(config, profile);
@@ -162,7 +176,7 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
   const { dataDir: directory, logLevel, kernelsDir, imagesDir } = config;
   const agent = await createAgent({
     driver,
-    ...(isolation === undefined ? {} : { cells: await isolation.open() }),
+    ...(isolation === undefined ? {} : { openCells: isolation.open }),
     profile,
     directory,
     kernelsDir,
@@ -172,9 +186,14 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
     allowInsecure: config.allowInsecure,
     allowUnknown: config.allowUnknown,
     maxSandboxes: config.maxSandboxes,
+    ...(config.maxMemoryMib === undefined ? {} : { maxMemoryMib: config.maxMemoryMib }),
+    verifyOnResume: config.verifyOnResume,
+    scrubHours: config.scrubHours,
+    ...keysOf(config),
     defaultTimeoutSeconds: config.defaultTimeoutSeconds,
     keepFailedSeconds: config.keepFailedSeconds,
-    ...(token === undefined ? {} : { token }),
+    tokens,
+    ...(config.foreignProfile ? {} : { recheck: () => changesOf(profile) }),
     logger: openLogger(logLevel),
   });
   const stopped = told();
@@ -184,6 +203,8 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
     await stopped;
   } finally {
     await agent.close();
+    // A VMM that does not answer keeps a call open; it is the next agent's to look at.
+    setTimeout(() => process.exit(), LINGER_MS).unref();
   }
   return 0;
 }

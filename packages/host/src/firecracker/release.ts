@@ -49,8 +49,9 @@ export function checkRelease(binary: string, version: string): void {
   }
   const format = snapshotFormat(version);
   if (format === undefined || compareLines(line, NAMES_FORMAT) < 0) return;
-  const said = ask(binary, "--snapshot-version").trim();
-  if (said === `v${format}`) return;
+  // The rest of the output is Firecracker's log, which goes to standard output too.
+  const [said = ""] = ask(binary, "--snapshot-version").split("\n");
+  if (said.trim() === `v${format}`) return;
   throw new HostError(
     "WRONG_FIRECRACKER",
     `${binary} writes snapshots of format ${said.slice(0, 100)}, Firecracker ${version} of v${format}`,

@@ -9,6 +9,7 @@ import { AgentError } from "./errors.ts";
 import { openEventLog } from "./events/log.ts";
 import { makeServer, type App } from "./http/server.ts";
 import { openMetrics } from "./metrics.ts";
+import { openReleases } from "./releases.ts";
 import type { ExplainCrash } from "./sandboxes/console.ts";
 import { settle } from "./sandboxes/lifecycle.ts";
 import { recover } from "./sandboxes/recover.ts";
@@ -19,7 +20,11 @@ import { openPaths } from "./store/paths.ts";
 import { openSnapshots } from "./store/snapshots.ts";
 
 export interface AgentOptions extends Partial<Settings> {
+  /** Boots what names no release. */
   readonly driver: VmmDriver;
+  /** Further Firecracker releases: they boot what names them, and load what they can load. */
+  readonly others?: readonly VmmDriver[];
+  /** What it says of Firecracker releases is replaced by those that are driven. */
   readonly profile: NodeProfile;
   /** The data directory; one agent at a time has it. */
   readonly directory: string;
@@ -64,8 +69,9 @@ function firecrackerOf({ firecracker, driver }: AgentOptions): string {
 }
 
 async function makeContext(options: AgentOptions): Promise<Context> {
-  const { driver, profile, directory, cpu = NO_SHAPE, explainCrash, logger } = options;
-  const firecracker = firecrackerOf(options);
+  const { driver, others, directory, cpu = NO_SHAPE, explainCrash, logger } = options;
+  const releases = openReleases({ version: firecrackerOf(options), driver }, others);
+  const profile = { ...options.profile, firecracker: releases.versions };
   const report: Context["report"] = (what, why) => {
     logger?.warn({ what, why }, `${what}: ${why}`);
   };
@@ -79,8 +85,8 @@ async function makeContext(options: AgentOptions): Promise<Context> {
   const { allowUnknown } = settings;
   const context: Context = {
     driver,
+    releases,
     profile,
-    firecracker,
     cpu,
     settings,
     paths,
@@ -92,7 +98,7 @@ async function makeContext(options: AgentOptions): Promise<Context> {
       report(`snapshot ${name} is not whole and is left alone`, why);
     }),
     sandboxes: openRegistry(paths, (id) => settle(context, id)),
-    gate: openGate({ profile, firecracker, allowUnknown, events, metrics }),
+    gate: openGate({ profile, releases, allowUnknown, events, metrics }),
   };
   return context;
 }

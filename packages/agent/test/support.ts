@@ -50,20 +50,33 @@ function callerOf({ app }: Agent, token: string | undefined): Call {
   };
 }
 
-export interface NodeSetup extends Partial<Omit<AgentOptions, "profile" | "driver">> {
+export interface NodeSetup extends Partial<Omit<AgentOptions, "profile" | "driver" | "others">> {
   /** The node's profile file; Ice Lake by default. */
   readonly profile?: string;
   readonly double?: Partial<DoubleSettings>;
+  /** Further releases of doubles that the node has. */
+  readonly releases?: readonly string[];
 }
 
 /** An agent in this process; it and all its microVMs end with the test. */
 export async function startNode(setup: NodeSetup = {}): Promise<TestNode> {
-  const { profile = ICE_LAKE, double: settings, directory = temporaryDirectory(), ...rest } = setup;
+  const {
+    profile = ICE_LAKE,
+    double: settings,
+    directory = temporaryDirectory(),
+    ...given
+  } = setup;
+  const { releases = [], ...rest } = given;
   const versions = join(directory, "fc");
   const double = installDouble(versions, { version: VERSION, ...settings });
-  const driver = createFirecrackerDriver({ binary: double.path, version: VERSION });
+  const driverOf = (version: string, binary: string) =>
+    createFirecrackerDriver({ binary, version });
+  const others = releases.map((version) =>
+    driverOf(version, installDouble(versions, { ...settings, version }).path),
+  );
   const agent = await createAgent({
-    driver,
+    driver: driverOf(VERSION, double.path),
+    others,
     profile: loadProfile(profile),
     directory: join(directory, "d"),
     ...makeImages(directory),

@@ -11,6 +11,7 @@ import {
 import type { EventLog } from "../events/log.ts";
 import type { Metrics } from "../metrics.ts";
 import { AgentError } from "../errors.ts";
+import type { Releases } from "../releases.ts";
 
 /** Better first: an override accepts what it names and everything better. */
 const RANKS: readonly Verdict[] = ["compatible", "unknown", "insecure", "incompatible"];
@@ -29,8 +30,8 @@ export interface Gate {
 
 interface GateOptions {
   readonly profile: NodeProfile;
-  /** The Firecracker release that resumes here. */
-  readonly firecracker: string;
+  /** The verdict goes by the one that would load the snapshot; by all where none would. */
+  readonly releases: Releases;
   readonly allowUnknown: boolean;
   readonly events: EventLog;
   readonly metrics: Metrics;
@@ -66,10 +67,11 @@ function recordOf(guest: Guest, node: string, judged: Judgement, reason: string)
 }
 
 export function openGate(options: GateOptions): Gate {
-  const { profile, firecracker, allowUnknown, events, metrics } = options;
+  const { profile, releases, allowUnknown, events, metrics } = options;
   const judged = new WeakMap<CpuContract, Judgement>();
   const ask = (contract: CpuContract) => {
-    const known = judged.get(contract) ?? judge(contract, profile, firecracker);
+    const version = releases.loading(contract)?.version;
+    const known = judged.get(contract) ?? judge(contract, profile, version);
     judged.set(contract, known);
     return known;
   };

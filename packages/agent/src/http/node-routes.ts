@@ -34,7 +34,7 @@ interface Life {
 }
 
 export function addNodeRoutes(app: App, context: Context, { streams, isStopping }: Life): void {
-  const { driver, profile, cpu, sandboxes, metrics, paths } = context;
+  const { driver, releases, profile, cpu, sandboxes, metrics, paths } = context;
   const profileJson = JSON.parse(formatProfile(profile)) as Record<string, unknown>;
 
   app.route({
@@ -44,6 +44,7 @@ export function addNodeRoutes(app: App, context: Context, { streams, isStopping 
       node: profile.name,
       vmm: driver.vmm,
       version: driver.version,
+      releases: [...releases.versions],
       cpu: cpu.name ?? "as the node's",
       sandboxes: sandboxes.list().length,
       freeBytes: await freeBytes(paths.data),

@@ -5,6 +5,7 @@ import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { contractOf, shapeOf, type CpuShape } from "../cpu/shape.ts";
 import { asVmmError } from "../errors.ts";
+import type { Release } from "../releases.ts";
 import { findImage, findKernel } from "../store/images.ts";
 import {
   drivesOf,
@@ -17,6 +18,7 @@ import {
 /** A machine whose parts were all found, and whose CPU was accepted. */
 export interface ReadyMachine {
   readonly machine: Machine;
+  readonly release: Release;
   readonly kernel: string;
   readonly initrd: string | undefined;
   readonly disks: readonly DiskSource[];
@@ -24,12 +26,13 @@ export interface ReadyMachine {
   readonly contract: CpuContract;
 }
 
-/** Finds the parts of a machine; throws NO_SUCH_IMAGE, CPU_REFUSED. */
+/** Finds the parts of a machine; throws NO_SUCH_RELEASE, NO_SUCH_IMAGE, CPU_REFUSED. */
 export async function prepareMachine(context: Context, machine: Machine): Promise<ReadyMachine> {
-  const { profile, firecracker, settings } = context;
+  const { profile, releases, settings } = context;
   const { kernelsDir, imagesDir, allowInsecure } = settings;
   const { vcpus, smt, cpu } = machine;
-  const guest = { profile, firecracker, vcpus, smt, allowInsecure };
+  const release = releases.named(machine.firecracker);
+  const guest = { profile, firecracker: release.version, vcpus, smt, allowInsecure };
   const shape = cpu === undefined ? context.cpu : shapeOf(cpu, guest);
   const contract = contractOf(shape, guest);
   const disks = machine.disks.map(async ({ id, image, readOnly, root }) => {
@@ -37,6 +40,7 @@ export async function prepareMachine(context: Context, machine: Machine): Promis
   });
   return {
     machine,
+    release,
     kernel: findKernel(kernelsDir, machine.kernel),
     initrd: machine.initrd === undefined ? undefined : await findImage(imagesDir, machine.initrd),
     disks: await Promise.all(disks),
@@ -51,11 +55,11 @@ export async function bootMachine(
   id: string,
   ready: ReadyMachine,
 ): Promise<MicroVm> {
-  const { machine, kernel, initrd, disks, shape } = ready;
+  const { machine, release, kernel, initrd, disks, shape } = ready;
   try {
     const directory = await makeVmDirectory(context, id, disks);
     await keepContract(directory, ready.contract);
-    return await context.driver.boot({
+    return await release.driver.boot({
       directory,
       kernel,
       ...(initrd === undefined ? {} : { initrd }),

@@ -48,17 +48,10 @@ export function admit(
   return record === undefined ? [] : [record];
 }
 
-/** The release that a microVM runs: an adopted one's is what its record says. */
-function releaseOf({ sandboxes, firecracker }: Context, id: string, vm: MicroVm): string {
-  const { vm: known } = sandboxes.get(id).record;
-  const { pid, startTime } = vm.record;
-  return known?.pid === pid && known.startTime === startTime ? known.release : firecracker;
-}
-
-/** Notes a sandbox's microVM, on disk first, and watches it. */
-export function attach(context: Context, id: string, vm: MicroVm): void {
+/** Notes a sandbox's microVM and the release that it runs, on disk first, and watches it. */
+export function attach(context: Context, id: string, vm: MicroVm, release: string): void {
   const { sandboxes } = context;
-  sandboxes.save(id, { vm: { ...vm.record, release: releaseOf(context, id, vm) } });
+  sandboxes.save(id, { vm: { ...vm.record, release } });
   sandboxes.set(id, { vm, exit: undefined, consoleOffset: 0 });
   void vm.exited.then((exit) => {
     if (sandboxes.find(id)?.vm !== vm) return;
@@ -77,7 +70,8 @@ export async function detach(context: Context, id: string, vm: MicroVm | undefin
 
 /** Loads a snapshot into a sandbox's new microVM and lets it run. */
 export async function loadInto(context: Context, id: string, snapshot: Snapshot): Promise<void> {
-  const { driver } = context;
+  const { releases } = context;
+  const { driver, version } = releases.loading(snapshot.contract) ?? releases.usual;
   const disks = sourcesIn(snapshot.directory, snapshot.metadata.disks);
   let vm: MicroVm | undefined;
   try {
@@ -85,7 +79,7 @@ export async function loadInto(context: Context, id: string, snapshot: Snapshot)
     await keepContract(directory, snapshot);
     const files = vmFiles(snapshot.directory);
     vm = await driver.load({ directory, snapshot: files, memory: { kind: "file" } });
-    attach(context, id, vm);
+    attach(context, id, vm, version);
     await vm.resume();
   } catch (error) {
     await detach(context, id, vm);

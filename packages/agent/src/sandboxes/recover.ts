@@ -52,13 +52,13 @@ async function adopt(context: Context, record: SandboxRecord): Promise<MicroVm |
   const { driver, sandboxes, paths, snapshots } = context;
   const { id, vm: known } = record;
   const vm = known === undefined ? undefined : await driver.adopt(known);
-  if (vm === undefined) {
+  if (known === undefined || vm === undefined) {
     await driver.reap?.(paths.vm(id));
     return undefined;
   }
   const contract = snapshots.intern(await readContractFile(paths.vm(id)));
   sandboxes.set(id, { contract });
-  attach(context, id, vm);
+  attach(context, id, vm, known.release);
   return vm;
 }
 

@@ -89,6 +89,9 @@ export const Machine = z
     smt: z.boolean().default(false),
     memoryMib: z.int().min(16).max(1_048_576).default(256),
     vsock: z.boolean().default(false).meta({ description: "Give the guest a vsock, with CID 3." }),
+    firecracker: Name.optional().meta({
+      description: "The release that boots it, of those that GET /v1/health lists.",
+    }),
     cpu: CpuSelection.optional(),
   })
   .meta({ id: "Machine" });

@@ -9,10 +9,11 @@ import {
   type AgentConfig,
   type ExplainCrash,
 } from "@evenkeel/agent";
-import { newestVersion, prettyJson, type NodeProfile } from "@evenkeel/core";
+import { CoreError, newestVersion, prettyJson, type NodeProfile } from "@evenkeel/core";
 import {
   createFirecrackerDriver,
   findFirecrackers,
+  HostError,
   requireFirecracker,
   readTextFile,
   resolveTemplate,
@@ -39,10 +40,27 @@ function versionOf({ firecracker, versionsDir }: AgentConfig): string {
   throw new AgentError("BAD_CONFIG", `${versionsDir}: there is no Firecracker that is known here`);
 }
 
-function driverOf(config: AgentConfig): VmmDriver {
-  const version = versionOf(config);
-  const binary = requireFirecracker({ FIRECRACKER_VERSIONS_DIR: config.versionsDir }, version);
-  return createFirecrackerDriver({ binary, version });
+/**
+ * Every release that is installed, the usual one first. What is no release that is known here, or
+ * another than its directory says, is left out with a warning, unless it is the usual one.
+ */
+function driversOf(config: AgentConfig): readonly [VmmDriver, ...VmmDriver[]] {
+  const env = { FIRECRACKER_VERSIONS_DIR: config.versionsDir };
+  const drive = (version: string) =>
+    createFirecrackerDriver({ binary: requireFirecracker(env, version), version });
+  const usual = drive(versionOf(config));
+  const others = findFirecrackers(env).flatMap(({ version }) => {
+    try {
+      return [drive(version)];
+    } catch (error) {
+      if (!(error instanceof HostError || error instanceof CoreError)) throw error;
+      process.stderr.write(
+        `evenkeel agent: Firecracker ${version} is left out: ${error.message}\n`,
+      );
+      return [];
+    }
+  });
+  return [usual, ...others];
 }
 
 /** Loads and lints the template that guests boot with; throws what makes it unfit for this node. */
@@ -112,18 +130,21 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
   const address = parseAddress(config.listen);
   const token = tokenOf(config);
   const profile = await ownProfile(config);
-  const driver = driverOf(config);
+  const [driver, ...others] = driversOf(config);
   const cpu = cpuOf(config, profile);
   warn(cpu);
   if (check === true) {
     const shape = cpu.name ?? "none";
-    const said = { ...config, node: profile.name, firecracker: driver.version, cpu: shape };
+    const releases = [...new Set(others.map(({ version }) => version))].join(", ");
+    const firecracker = driver.version;
+    const said = { ...config, node: profile.name, firecracker, releases, cpu: shape };
     process.stdout.write(json === true ? prettyJson(said) : configText(said));
     return 0;
   }
   const { dataDir: directory, logLevel, kernelsDir, imagesDir } = config;
   const agent = await createAgent({
     driver,
+    others,
     profile,
     directory,
     kernelsDir,

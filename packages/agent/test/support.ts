@@ -1,10 +1,14 @@
-/** Agents on doubles of Firecracker, in directories of their own. */
+/**
+ * Agents in directories of their own, on doubles of Firecracker. Where EVENKEEL_FIRECRACKER names a
+ * real one, every test that asks nothing of the double in particular runs on that instead.
+ */
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { installDouble, type DoubleSettings } from "@evenkeel/firecracker-double";
-import { createFirecrackerDriver } from "@evenkeel/host";
+import { createFirecrackerDriver, type VmmDriver } from "@evenkeel/host";
 import { onTestFinished } from "vitest";
 import { createAgent, type Agent, type AgentOptions } from "../src/index.ts";
 import { ICE_LAKE, loadProfile, makeImages, VERSION } from "./fixtures.ts";
@@ -50,9 +54,21 @@ function callerOf({ app }: Agent, token: string | undefined): Call {
   };
 }
 
+const real = process.env["EVENKEEL_FIRECRACKER"];
+if (real === undefined) {
+  process.stdout.write("skipped on a real Firecracker: EVENKEEL_FIRECRACKER is not set\n");
+}
+
+function realDriver(binary: string): VmmDriver {
+  const said = execFileSync(binary, ["--version"], { encoding: "utf8" });
+  const version = /^Firecracker v(\S+)/.exec(said)?.[1] ?? "";
+  return createFirecrackerDriver({ binary, version });
+}
+
 export interface NodeSetup extends Partial<Omit<AgentOptions, "profile" | "driver" | "others">> {
   /** The node's profile file; Ice Lake by default. */
   readonly profile?: string;
+  /** Given, even empty, where a test needs the double itself. */
   readonly double?: Partial<DoubleSettings>;
   /** Further releases of doubles that the node has. */
   readonly releases?: readonly string[];
@@ -74,8 +90,9 @@ export async function startNode(setup: NodeSetup = {}): Promise<TestNode> {
   const others = releases.map((version) =>
     driverOf(version, installDouble(versions, { ...settings, version }).path),
   );
+  const needsDouble = settings !== undefined || setup.releases !== undefined;
   const agent = await createAgent({
-    driver: driverOf(VERSION, double.path),
+    driver: real === undefined || needsDouble ? driverOf(VERSION, double.path) : realDriver(real),
     others,
     profile: loadProfile(profile),
     directory: join(directory, "d"),

@@ -9,8 +9,10 @@ import { LINE, lineNumber } from "./versions.ts";
 
 export type Body = Readonly<Record<string, unknown>>;
 
+type What = "instance" | "version" | "machine" | "config" | "mmds" | "balloon";
+
 export type Action =
-  | { readonly kind: "get"; readonly what: "instance" | "version" | "machine" | "config" | "mmds" }
+  | { readonly kind: "get"; readonly what: What }
   | { readonly kind: "boot-source" | "machine" | "cpu" | "drive" | "network"; readonly body: Body }
   | { readonly kind: "patch-machine" | "patch-drive" | "patch-network"; readonly body: Body }
   /** Settings that the double keeps and does nothing with. */
@@ -114,7 +116,7 @@ function loadFields(line: number): Fields {
   return {
     snapshot_path: REQUIRED.string,
     mem_file_path: OPTIONAL_STRING,
-    mem_backend: STRUCT,
+    mem_backend: { ...STRUCT, fields: BACKEND },
     enable_diff_snapshots: FLAG,
     ...newer,
     resume_vm: FLAG,
@@ -182,7 +184,6 @@ function parseLoad(text: string, line: number): Parsed {
         : "too many fields: either `mem_backend` or `mem_file_path` exclusively is required";
     throw fault(`An error occurred when deserializing the json body of a request: ${message}.`);
   }
-  if (backend !== undefined) fields(JSON.stringify(backend), BACKEND, "MemBackendConfig");
   const memory = backend ?? { backend_type: "File", backend_path: file };
   const oldFlag = line >= LINE.trackDirtyPages && body["enable_diff_snapshots"] === true;
   const action: Action = { kind: "load", body: { ...body, mem_backend: memory } };
@@ -291,19 +292,26 @@ const GETS = {
   version: "version",
   "machine-config": "machine",
   mmds: "mmds",
+  balloon: "balloon",
 } as const;
 
 function invalidPath(method: string, path: string): FaultError {
   return fault(`Invalid request method and/or path: ${method} ${path}.`);
 }
 
+/** A path's parts: slashes before it count for nothing, nor does one behind it. */
+function partsOf(path: string): string[] {
+  const parts = path.replace(/^\/+/, "").split("/");
+  return parts.at(-1) === "" ? parts.slice(0, -1) : parts;
+}
+
 export function parseRequest(
   method: string,
-  url: string,
+  target: string,
   text: string,
   recipient: Recipient,
 ): Parsed {
-  const [path = "", rest] = url.replace(/^\/+/, "").split("/");
+  const [path = "", rest] = partsOf(target);
   if (method === "GET") {
     if (text !== "") throw fault("GET request cannot have a body.");
     if (path === "vm" && rest === "config") return now({ kind: "get", what: "config" });

@@ -92,7 +92,7 @@ export function checkMemoryFile(path: string, mib: number): void {
     });
     if (size < mib * MIB) {
       throw fault(
-        "Failed to restore guest memory: Cannot create mmap region: The specified file offset and length is greater then file length",
+        "Failed to restore guest memory: Total sum of memory regions exceeds largest possible file offset",
       );
     }
   });

@@ -23,8 +23,14 @@ export const LINE = {
   untrackedDiffs: 1013,
   /** `track_dirty_pages` at load. */
   trackDirtyPages: 1013,
+  /** `--enable-pci`. */
+  pci: 1013,
   /** A state file's header is looked at before its checksum. */
   headerFirst: 1014,
   /** Memory hotplug and pmem devices. */
   memoryHotplug: 1014,
+  /** The state is encoded by bitcode, which knows no header of its own, instead of by bincode. */
+  bitcode: 1015,
+  /** `DELETE` unplugs a device. */
+  hotUnplug: 1016,
 } as const;

@@ -202,8 +202,17 @@ export function createMicrovm({ id, settings, print, halt }: MicrovmOptions): Mi
     load: ({ body }) => step("Load snapshot error", () => load(body)),
   };
 
+  /** The double has no PCI. */
+  const hotPlug = (): never => {
+    if (lineNumber(version) < LINE.hotPlug) throw fault(POST_BOOT);
+    throw fault("PCI is not enabled");
+  };
+
   const afterBoot: Handlers = {
     ...always,
+    drive: hotPlug,
+    network: hotPlug,
+    unplug: hotPlug,
     pause: () => {
       state = "Paused";
     },

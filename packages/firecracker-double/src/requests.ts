@@ -19,7 +19,8 @@ export type Action =
   | { readonly kind: "device"; readonly key: string; readonly body: Body; readonly boots: boolean }
   | { readonly kind: "mmds"; readonly value: unknown; readonly patch: boolean }
   | { readonly kind: "start" | "flush" | "ctrl-alt-del" | "pause" | "resume" }
-  | { readonly kind: "create" | "load"; readonly body: Body };
+  | { readonly kind: "create" | "load"; readonly body: Body }
+  | { readonly kind: "unplug" };
 
 export interface Parsed {
   readonly action: Action;
@@ -120,7 +121,11 @@ function loadFields(line: number): Fields {
     enable_diff_snapshots: FLAG,
     ...newer,
     resume_vm: FLAG,
-    ...(line < 1012 ? {} : { network_overrides: { kind: "any", defaulted: true } }),
+    ...(line < LINE.networkOverrides
+      ? {}
+      : { network_overrides: { kind: "any", defaulted: true } }),
+    ...(line < LINE.vsockOverride ? {} : { vsock_override: STRUCT }),
+    ...(line < LINE.clockRealtime ? {} : { clock_realtime: FLAG }),
   };
 }
 
@@ -295,6 +300,9 @@ const GETS = {
   balloon: "balloon",
 } as const;
 
+/** Whose devices `DELETE` unplugs; other releases have no such method. */
+const UNPLUGGED = new Set(["drives", "pmem", "network-interfaces"]);
+
 function invalidPath(method: string, path: string): FaultError {
   return fault(`Invalid request method and/or path: ${method} ${path}.`);
 }
@@ -317,6 +325,10 @@ export function parseRequest(
     if (path === "vm" && rest === "config") return now({ kind: "get", what: "config" });
     if (path in GETS) return now({ kind: "get", what: GETS[path as keyof typeof GETS] });
     throw invalidPath(method, path);
+  }
+  if (method === "DELETE" && UNPLUGGED.has(path)) {
+    checkId(rest);
+    return now({ kind: "unplug" });
   }
   if (method !== "PUT" && method !== "PATCH") throw invalidPath(method, path);
   if (text === "") throw fault(`Empty ${method} request.`);

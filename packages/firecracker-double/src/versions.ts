@@ -17,6 +17,8 @@ export const LINE = {
   archErrors: 1012,
   /** A built-in template is refused on a model outside its list. */
   checksModel: 1012,
+  /** `network_overrides` at load. */
+  networkOverrides: 1012,
   /** A custom template may stand in the configuration file itself. */
   templateInConfig: 1013,
   /** Diff snapshots without dirty page tracking, by mincore(2). */
@@ -33,4 +35,10 @@ export const LINE = {
   bitcode: 1015,
   /** `DELETE` unplugs a device. */
   hotUnplug: 1016,
+  /** `clock_realtime` at load; 1.15.0 has not got it yet. */
+  clockRealtime: 1015,
+  /** `vsock_override` at load. */
+  vsockOverride: 1016,
+  /** Devices may be added after the boot, with PCI. */
+  hotPlug: 1016,
 } as const;

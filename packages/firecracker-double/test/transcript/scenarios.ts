@@ -54,7 +54,7 @@ export function furnish(directory: string): void {
 interface Talk {
   readonly name: string;
   readonly calls: readonly Call[];
-  /** The process is to end by itself after the last call. */
+  /** The process ends by itself after the last call, if that fails. */
   readonly ends?: boolean;
   readonly raw?: string;
 }
@@ -64,7 +64,8 @@ async function talk(binary: string, directory: string, { name, calls, ends, raw 
   try {
     const said: Exchange[] = [];
     for (const call of calls) said.push(await send(conversation.socket, call, raw));
-    const ended = ends === true ? { ended: await conversation.ended() } : {};
+    const failed = said.at(-1)?.status !== "204";
+    const ended = ends === true && failed ? { ended: await conversation.ended() } : {};
     return { name, said, ...ended };
   } finally {
     await conversation.kill();

@@ -40,6 +40,10 @@ function versionOf({ firecracker, versionsDir }: AgentConfig): string {
   throw new AgentError("BAD_CONFIG", `${versionsDir}: there is no Firecracker that is known here`);
 }
 
+function bare(version: string): string {
+  return version.replace(/^v/, "");
+}
+
 /**
  * Every release that is installed, the usual one first. What is no release that is known here, or
  * another than its directory says, is left out with a warning, unless it is the usual one.
@@ -50,6 +54,7 @@ function driversOf(config: AgentConfig): readonly [VmmDriver, ...VmmDriver[]] {
     createFirecrackerDriver({ binary: requireFirecracker(env, version), version });
   const usual = drive(versionOf(config));
   const others = findFirecrackers(env).flatMap(({ version }) => {
+    if (bare(version) === bare(usual.version)) return [];
     try {
       return [drive(version)];
     } catch (error) {
@@ -135,7 +140,7 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
   warn(cpu);
   if (check === true) {
     const shape = cpu.name ?? "none";
-    const releases = [...new Set(others.map(({ version }) => version))].join(", ");
+    const releases = [driver, ...others].map(({ version }) => version);
     const firecracker = driver.version;
     const said = { ...config, node: profile.name, firecracker, releases, cpu: shape };
     process.stdout.write(json === true ? prettyJson(said) : configText(said));

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { installDouble, type DoubleSettings } from "@evenkeel/firecracker-double";
-import { createFirecrackerDriver, type VmmDriver } from "@evenkeel/host";
+import { createFirecrackerDriver } from "@evenkeel/host";
 import { onTestFinished } from "vitest";
 import { createAgent, type Agent, type AgentOptions } from "../src/index.ts";
 import { ICE_LAKE, loadProfile, makeImages, VERSION } from "./fixtures.ts";
@@ -59,11 +59,13 @@ if (real === undefined) {
   process.stdout.write("skipped on a real Firecracker: EVENKEEL_FIRECRACKER is not set\n");
 }
 
-function realDriver(binary: string): VmmDriver {
+function releaseOf(binary: string): string {
   const said = execFileSync(binary, ["--version"], { encoding: "utf8" });
-  const version = /^Firecracker v(\S+)/.exec(said)?.[1] ?? "";
-  return createFirecrackerDriver({ binary, version });
+  return /^Firecracker v(\S+)/.exec(said)?.[1] ?? "";
 }
+
+/** What a node of a test runs that asks for nothing else. */
+export const RELEASE = real === undefined ? VERSION : releaseOf(real);
 
 export interface NodeSetup extends Partial<Omit<AgentOptions, "profile" | "driver" | "others">> {
   /** The node's profile file; Ice Lake by default. */
@@ -92,7 +94,8 @@ export async function startNode(setup: NodeSetup = {}): Promise<TestNode> {
   );
   const needsDouble = settings !== undefined || setup.releases !== undefined;
   const agent = await createAgent({
-    driver: real === undefined || needsDouble ? driverOf(VERSION, double.path) : realDriver(real),
+    driver:
+      real === undefined || needsDouble ? driverOf(VERSION, double.path) : driverOf(RELEASE, real),
     others,
     profile: loadProfile(profile),
     directory: join(directory, "d"),

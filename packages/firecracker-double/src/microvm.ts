@@ -119,7 +119,7 @@ export function createMicrovm({ id, settings, print, halt }: MicrovmOptions): Mi
     const backend = body["mem_backend"] as Record<string, string>;
     const path = backend["backend_path"] ?? "";
     if (backend["backend_type"] === "Uffd") await greetHandler(path, memory);
-    else checkMemoryFile(path, memory);
+    else checkMemoryFile(path, memory, version);
     const profile = await readNode(settings);
     const guest = await import("./guest.ts");
     within("Failed to build microVM from snapshot: ", () => {

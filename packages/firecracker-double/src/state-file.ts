@@ -121,25 +121,38 @@ function checkCrcFirst(bytes: Buffer): void {
   throw fault(`CRC64 validation failed: ${computed}`);
 }
 
-function checkHeader({ magic, version }: Omit<Whole, "state">, { arch, format }: FileKind): void {
+function checkMagic(magic: bigint, { arch }: FileKind): void {
   if (magic !== MAGIC[arch]) throw fault(`Magic value does not match arch: ${magic}`);
-  if (major(version) !== major(format) || minor(version) > minor(format)) {
-    throw fault(`Invalid data version: ${version}`);
-  }
+}
+
+function checkVersion(version: string, { format }: FileKind): void {
+  if (major(version) === major(format) && minor(version) <= minor(format)) return;
+  throw fault(`Invalid data version: ${version}`);
 }
 
 function checkCrc(bytes: Buffer): void {
   if (crc64(bytes) !== 0n) throw fault("CRC64 validation failed");
 }
 
-function decodeBincode(bytes: Buffer, kind: FileKind): unknown {
-  const first = kind.reader === "checksum first";
-  if (first) checkCrcFirst(bytes);
-  const read = first ? bytes.subarray(0, -CRC_SIZE) : bytes;
-  const header = readHeader(read, "slice");
-  checkHeader(header, kind);
-  const state = readText(read, header.end, "slice").value;
-  if (!first) checkCrc(bytes);
+/** Until 1.13 the state is decoded before its version is looked at. */
+function decodeChecksumFirst(bytes: Buffer, kind: FileKind): unknown {
+  checkCrcFirst(bytes);
+  const read = bytes.subarray(0, -CRC_SIZE);
+  const { magic, version, end } = readHeader(read, "stream");
+  checkMagic(magic, kind);
+  const state = readText(read, end, "stream").value;
+  // No state is empty: Firecracker's own would run out of bytes.
+  if (state === "") readText(Buffer.alloc(0), 0, "stream");
+  checkVersion(version, kind);
+  return JSON.parse(state);
+}
+
+function decodeHeaderFirst(bytes: Buffer, kind: FileKind): unknown {
+  const { magic, version, end } = readHeader(bytes, "slice");
+  checkMagic(magic, kind);
+  checkVersion(version, kind);
+  const state = readText(bytes, end, "slice").value;
+  checkCrc(bytes);
   return JSON.parse(state);
 }
 
@@ -147,12 +160,14 @@ function decodeBincode(bytes: Buffer, kind: FileKind): unknown {
 export function decodeState(bytes: Buffer, kind: FileKind): unknown {
   if (kind.reader === "bitcode") {
     const whole = readBitcode(bytes);
-    checkHeader(whole, kind);
+    checkMagic(whole.magic, kind);
+    checkVersion(whole.version, kind);
     checkCrc(bytes);
     return whole.state;
   }
   try {
-    return decodeBincode(bytes, kind);
+    const first = kind.reader === "checksum first";
+    return first ? decodeChecksumFirst(bytes, kind) : decodeHeaderFirst(bytes, kind);
   } catch (error) {
     throw asStateError(error, kind.reader);
   }

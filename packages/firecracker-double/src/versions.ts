@@ -19,6 +19,8 @@ export const LINE = {
   checksModel: 1012,
   /** `network_overrides` at load. */
   networkOverrides: 1012,
+  /** What KVM refuses at the start is told as its own kind of error. */
+  kvmErrors: 1013,
   /** A custom template may stand in the configuration file itself. */
   templateInConfig: 1013,
   /** Diff snapshots without dirty page tracking, by mincore(2). */
@@ -27,6 +29,8 @@ export const LINE = {
   trackDirtyPages: 1013,
   /** `--enable-pci`. */
   pci: 1013,
+  /** Memory that is too short is found by its sum (the crate vm-memory 0.17). */
+  sumsMemory: 1014,
   /** A state file's header is looked at before its checksum. */
   headerFirst: 1014,
   /** Memory hotplug and pmem devices. */

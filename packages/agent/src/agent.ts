@@ -14,6 +14,7 @@ import type { Tokens } from "./http/auth.ts";
 import { makeServer, type App } from "./http/server.ts";
 import type { StallOptions } from "./http/stalls.ts";
 import { openMetrics } from "./metrics.ts";
+import { openReleases } from "./releases.ts";
 import type { ExplainCrash } from "./sandboxes/console.ts";
 import { settle } from "./sandboxes/lifecycle.ts";
 import { recover } from "./sandboxes/recover.ts";
@@ -28,7 +29,11 @@ import { openSignatures } from "./store/signatures.ts";
 import { openSnapshots } from "./store/snapshots.ts";
 
 export interface AgentOptions extends Partial<Settings> {
+  /** Boots what names no release. */
   readonly driver: VmmDriver;
+  /** Further Firecracker releases: they boot what names them, and load what they can load. */
+  readonly others?: readonly VmmDriver[];
+  /** What it says of Firecracker releases is replaced by those that are driven. */
   readonly profile: NodeProfile;
   /** The data directory; one agent at a time has it. */
   readonly directory: string;
@@ -96,8 +101,9 @@ function firecrackerOf({ firecracker, driver }: AgentOptions): string {
 }
 
 async function makeContext(options: AgentOptions, stopping: AbortSignal): Promise<Context> {
-  const { driver, profile, directory, cpu = NO_SHAPE, explainCrash, openCells, logger } = options;
-  const firecracker = firecrackerOf(options);
+  const { driver, others, directory, cpu = NO_SHAPE, explainCrash, openCells, logger } = options;
+  const releases = openReleases({ version: firecrackerOf(options), driver }, others);
+  const profile = { ...options.profile, firecracker: releases.versions };
   const report: Context["report"] = (what, why) => {
     logger?.warn({ what, why }, `${what}: ${why}`);
   };
@@ -114,10 +120,10 @@ async function makeContext(options: AgentOptions, stopping: AbortSignal): Promis
   const profileNow = agingProfile({ profile, machine, recheck, events, report });
   const context: Context = {
     driver,
+    releases,
     get profile() {
       return profileNow();
     },
-    firecracker,
     cpu,
     settings,
     paths,
@@ -134,7 +140,7 @@ async function makeContext(options: AgentOptions, stopping: AbortSignal): Promis
     }),
     room: openRoom(paths.data),
     sandboxes: openRegistry(paths, (id) => settle(context, id)),
-    gate: openGate({ profileNow, firecracker, allowUnknown, cpu, events, metrics }),
+    gate: openGate({ profileNow, releases, allowUnknown, cpu, events, metrics }),
   };
   return context;
 }

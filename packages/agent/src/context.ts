@@ -6,6 +6,7 @@ import type { CpuShape } from "./cpu/shape.ts";
 import type { Gate } from "./cpu/gate.ts";
 import type { EventLog } from "./events/log.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Releases } from "./releases.ts";
 import type { Outputs } from "./sandboxes/output.ts";
 import type { Registry } from "./sandboxes/registry.ts";
 import type { Paths } from "./store/paths.ts";
@@ -34,10 +35,10 @@ export interface Settings {
 }
 
 export interface Context {
+  /** Finds running microVMs again, whichever release they run; what boots and loads: `releases`. */
   readonly driver: VmmDriver;
+  readonly releases: Releases;
   readonly profile: NodeProfile;
-  /** The Firecracker release whose rules contracts and verdicts go by. */
-  readonly firecracker: string;
   /** What shapes the guest CPU where a request does not say. */
   readonly cpu: CpuShape;
   readonly settings: Settings;

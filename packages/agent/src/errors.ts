@@ -23,6 +23,11 @@ export const AGENT_ERRORS = {
     exitCode: 2,
     hint: "Put the file into the node's directory of kernels or images.",
   },
+  NO_SUCH_RELEASE: {
+    status: 400,
+    exitCode: 2,
+    hint: "GET /v1/health lists the releases that this node has.",
+  },
   UNAUTHORIZED: {
     status: 401,
     exitCode: 2,

@@ -174,7 +174,7 @@ test("a full disk is 507, with nothing half-written", async (context) => {
 });
 
 test("a disk that fills up while the VMM writes leaves the guest running", async () => {
-  const { call, double, directory } = await startNode();
+  const { call, double, directory } = await startNode({ double: {} });
   await call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
   const message =
     "Create snapshot error: Cannot perform flush on the memory backing file: No space left on device (os error 28)";

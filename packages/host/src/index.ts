@@ -16,6 +16,7 @@ export { GUEST_BOOT_ARGUMENT, GUEST_NETWORK } from "./network/addresses.ts";
 export type { EgressPolicy } from "./network/egress.ts";
 export type { Cell } from "./isolation/cell.ts";
 export { checkNode, type CheckedIsolation, type IsolationOptions } from "./isolation/open.ts";
+export { hasJailer } from "./isolation/jailer.ts";
 export { connectPinned } from "./isolation/pinned.ts";
 export type { CellPool } from "./isolation/pool.ts";
 export { writesInto } from "./isolation/processes.ts";

@@ -60,7 +60,7 @@ export function call(
 }
 
 export async function appears(path: string): Promise<void> {
-  await expect.poll(() => existsSync(path), { timeout: 10_000, interval: 5 }).toBe(true);
+  await expect.poll(() => existsSync(path), { timeout: 30_000, interval: 5 }).toBe(true);
 }
 
 /** Processes whose command line has a word in it. */

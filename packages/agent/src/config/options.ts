@@ -58,7 +58,7 @@ export const AGENT_OPTIONS = {
   firecracker: {
     env: "EVENKEEL_FIRECRACKER",
     argument: "version",
-    help: "the version that boots and resumes; the newest installed where left out",
+    help: "the release that boots what names none; the newest installed where left out",
     default: undefined,
   },
   versionsDir: {

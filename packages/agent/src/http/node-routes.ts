@@ -34,7 +34,7 @@ interface Life {
 }
 
 export function addNodeRoutes(app: App, context: Context, { streams, isStopping }: Life): void {
-  const { driver, cpu, sandboxes, metrics, paths } = context;
+  const { driver, releases, cpu, sandboxes, metrics, paths } = context;
 
   app.route({
     ...AGENT_ROUTES.health,
@@ -43,6 +43,7 @@ export function addNodeRoutes(app: App, context: Context, { streams, isStopping 
       node: context.profile.name,
       vmm: driver.vmm,
       version: driver.version,
+      releases: [...releases.versions],
       cpu: cpu.name ?? "as the node's",
       sandboxes: sandboxes.list().length,
       unreadable: [...sandboxes.unreadable],

@@ -91,7 +91,7 @@ async function fromBoot(
   const origin = { from: undefined, vcpus, memoryMib, vsock, network, disks, overrides: [] };
   const record = newRecord(context, id, request, origin);
   return bringUp(context, record, ready.contract, async () => {
-    attach(context, id, await bootMachine(context, id, ready));
+    attach(context, id, await bootMachine(context, id, ready), ready.release.version);
   });
 }
 

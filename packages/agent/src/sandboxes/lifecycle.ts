@@ -51,22 +51,27 @@ export function admit(
   return record === undefined ? [] : [record];
 }
 
-/**
- * Notes a sandbox's microVM, on disk first, and watches it. An adopted one is there whether it can
- * be noted or not, and runs the `release` of its record.
- */
-export function attach(context: Context, id: string, vm: MicroVm, release?: string): void {
-  const { sandboxes, firecracker } = context;
-  const noted = { vm: { ...vm.record, release: release ?? firecracker } };
-  if (release === undefined) sandboxes.save(id, noted);
-  else sandboxes.note(id, noted);
+function follow(context: Context, id: string, vm: MicroVm): void {
+  const { sandboxes, outputs } = context;
   sandboxes.set(id, { vm, exit: undefined, settleFrom: 0, consoleOffset: 0 });
-  context.outputs.watch(vm);
+  outputs.watch(vm);
   void vm.exited.then((exit) => {
     if (sandboxes.find(id)?.vm !== vm) return;
     sandboxes.set(id, { exit });
     settle(context, id);
   });
+}
+
+/** Notes a sandbox's microVM and the release that it runs, on disk first, and watches it. */
+export function attach(context: Context, id: string, vm: MicroVm, release: string): void {
+  context.sandboxes.save(id, { vm: { ...vm.record, release } });
+  follow(context, id, vm);
+}
+
+/** The same for one that is there already, whether it can be noted or not. */
+export function attachAdopted(context: Context, id: string, vm: MicroVm, release: string): void {
+  context.sandboxes.note(id, { vm: { ...vm.record, release } });
+  follow(context, id, vm);
 }
 
 /** Ends a microVM on purpose, and removes its directory. */
@@ -80,7 +85,8 @@ export async function detach(context: Context, id: string, vm: MicroVm | undefin
 
 /** Loads a snapshot into a sandbox's new microVM and lets it run. */
 export async function loadInto(context: Context, id: string, snapshot: Snapshot): Promise<void> {
-  const { driver, settings, snapshots } = context;
+  const { releases, settings, snapshots } = context;
+  const { driver, version } = releases.loading(snapshot.contract) ?? releases.usual;
   if (settings.verifyOnResume) await snapshots.verify(snapshot.metadata.name);
   const disks = sourcesIn(snapshot.directory, snapshot.metadata.disks);
   let vm: MicroVm | undefined;
@@ -97,7 +103,7 @@ export async function loadInto(context: Context, id: string, snapshot: Snapshot)
       memory: { kind: "file" },
       ...cell,
     });
-    attach(context, id, vm);
+    attach(context, id, vm, version);
     await vm.resume();
   } catch (error) {
     await detach(context, id, vm);

@@ -43,7 +43,7 @@ function requireGuest(entry: Entry): Guest {
 async function takeOrGoOn(context: Context, guest: Guest, name: string): Promise<void> {
   const { record, vm, contract } = guest;
   const { profile, sandboxes, snapshots } = context;
-  const firecracker = record.vm?.release ?? context.firecracker;
+  const firecracker = record.vm?.release ?? contract.firecracker;
   const { id, vcpus, memoryMib, vsock, network, disks, from, labels, overrides } = record;
   const facts = {
     kind: "sandbox",

@@ -11,7 +11,7 @@ import { AgentError, messageOf } from "../errors.ts";
 import { limiter } from "../store/limiter.ts";
 import { removeSandbox } from "./end.ts";
 import { findContract, findVm, OUT_OF_SIGHT, reapVm } from "./find-vm.ts";
-import { attach, detach, failSandbox } from "./lifecycle.ts";
+import { attachAdopted, detach, failSandbox } from "./lifecycle.ts";
 import { finishPause } from "./pause.ts";
 import { SandboxRecord } from "./record.ts";
 import { removeVmDirectory } from "./vm-directory.ts";
@@ -50,7 +50,8 @@ async function adopt(context: Context, record: SandboxRecord): Promise<MicroVm |
     context.report(`sandbox ${record.id}`, why);
   }
   context.sandboxes.set(record.id, { contract });
-  attach(context, record.id, vm, record.vm?.release);
+  const release = record.vm?.release ?? contract?.firecracker ?? context.releases.usual.version;
+  attachAdopted(context, record.id, vm, release);
   return vm;
 }
 

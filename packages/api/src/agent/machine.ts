@@ -96,6 +96,9 @@ export const Machine = z
     network: z.boolean().default(false).meta({
       description: "Give the guest a network interface: 169.254.0.21/30 behind 169.254.0.22.",
     }),
+    firecracker: Name.optional().meta({
+      description: "The release that boots it, of those that GET /v1/health lists.",
+    }),
     cpu: CpuSelection.optional(),
   })
   .meta({ id: "Machine" });

@@ -7,7 +7,10 @@ export const Health = z
     status: z.enum(["ok", "stopping"]),
     node: z.string(),
     vmm: z.string(),
-    version: z.string(),
+    version: z.string().meta({ description: "The release that boots what names none." }),
+    releases: z
+      .array(z.string())
+      .meta({ description: "Every release that is driven here, oldest first." }),
     cpu: z.string().meta({ description: "What shapes the guest CPU of a cold boot." }),
     sandboxes: z.int(),
     unreadable: z.array(z.string()).meta({

@@ -80,11 +80,6 @@ export class Inquiry<F extends Followed> implements Surroundings {
     return this.#followed.get(f);
   }
 
-  /** Whether a function could not be followed to its end. */
-  gaveUp(f: F): boolean {
-    return this.#followed.has(f) && this.#followed.get(f) === undefined;
-  }
-
   /** Long functions are followed only where they are among these: where calls lead to a use. */
   restrict(relevant: ReadonlySet<F>): void {
     this.#relevant = relevant;
@@ -132,6 +127,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
   }
 
   #spread(touched: ReadonlySet<F>): void {
+    if (this.#spent > MOST_INSTRUCTIONS) return;
     const changed = this.#spreadVariables();
     const returning = this.#returning;
     const callees = new Set<number>();

@@ -104,7 +104,7 @@ function useOf(
   }
   if (judging.library) return judging.asks ? "chosen" : "unasked";
   const answered = reach.open.has(f) || reach.guarded.has(f) || judging.asking.choosers.has(f);
-  return answered || isVariantName(f.name) ? "chosen" : "unreached";
+  return answered || judging.ownDispatcher || isVariantName(f.name) ? "chosen" : "unreached";
 }
 
 function gradeOf({ counts }: Site): number {

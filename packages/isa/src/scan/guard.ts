@@ -185,7 +185,8 @@ export class Tables {
 export interface ReachInput {
   readonly functions: readonly ReadFunction[];
   readonly roots: Roots;
-  readonly library: boolean;
+  /** Whether pointers are not followed. */
+  readonly byName: boolean;
   readonly image: Image | undefined;
   readonly tables: Tables | undefined;
   readonly isCode: (address: number) => boolean;
@@ -222,10 +223,10 @@ function pointed(input: ReachInput, addresses: Iterable<number>): ReadFunction[]
 /** Where a function leads that was not followed: everywhere it names. */
 function plainEdges(input: ReachInput, f: ReadFunction): ReadFunction[] {
   const { code } = f;
-  const { library } = input;
   const called = directEdges(input, f);
-  // A program hands its functions to threads and signals; a library also fills tables with them.
-  if (library) return called;
+  // A program hands its functions to threads and signals; a library fills tables with them, and
+  // leaves it to others to choose.
+  if (input.byName) return called;
   const ends = input.tables?.ends;
   const named = code.references.filter((address) => {
     const start = ends?.get(address);
@@ -236,7 +237,7 @@ function plainEdges(input: ReachInput, f: ReadFunction): ReadFunction[] {
 
 function followedEdges(input: ReachInput, findings: Findings): ReadFunction[] {
   const called = calledIn(input, findings, true);
-  if (input.library) return called;
+  if (input.byName) return called;
   const taken = [...findings.taken].filter(([, open]) => open).map(([a]) => a);
   return [...called, ...pointed(input, taken)];
 }

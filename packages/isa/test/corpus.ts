@@ -150,7 +150,13 @@ function builtWithGo({ directory, all }: Order): CorpusProgram[] {
       const flags = all ? [] : ["-ldflags=-s -w"];
       const options = {
         cwd: join(SOURCES, folder),
-        env: { ...process.env, ...env, CGO_ENABLED: "0", GOFLAGS: "-mod=mod", GOTOOLCHAIN: "local" },
+        env: {
+          ...process.env,
+          ...env,
+          CGO_ENABLED: "0",
+          GOFLAGS: "-mod=mod",
+          GOTOOLCHAIN: "local",
+        },
       };
       const ok = made("go", ["build", ...flags, "-o", path, "."], options);
       return ok

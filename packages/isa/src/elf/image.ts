@@ -111,7 +111,9 @@ export function imageOf(
   packed: readonly number[],
   chosen: ReadonlySet<number>,
 ): Image {
-  const segments = elf.segments.filter(({ type, memorySize }) => type === PT_LOAD && memorySize > 0);
+  const segments = elf.segments.filter(
+    ({ type, memorySize }) => type === PT_LOAD && memorySize > 0,
+  );
   const low = Math.min(...segments.map(({ address }) => address));
   const high = Math.max(...segments.map(({ address, memorySize }) => address + memorySize));
   const sealed = elf.segments.filter(({ type }) => type === PT_GNU_RELRO);

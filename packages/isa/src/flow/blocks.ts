@@ -54,7 +54,13 @@ function decodeAt(f: FunctionBytes, decoder: Decoder, at: number): Decoded {
   const near = flow === Flow.branch8 || flow === Flow.jump8;
   const far = flow === Flow.branch32 || flow === Flow.jump32 || flow === Flow.call32;
   const distance =
-    end > f.bytes.length ? 0 : near ? f.bytes.readInt8(end - 1) : far ? f.bytes.readInt32LE(end - 4) : 0;
+    end > f.bytes.length
+      ? 0
+      : near
+        ? f.bytes.readInt8(end - 1)
+        : far
+          ? f.bytes.readInt32LE(end - 4)
+          : 0;
   return { length: instruction.length, flow, target: end + distance, code };
 }
 
@@ -95,7 +101,8 @@ function decodeAll(f: FunctionBytes): { decoded: Map<number, Decoded>; leaders: 
           lead(one.target);
           lead(next);
         } else if (one.flow === Flow.jump8 || one.flow === Flow.jump32) lead(one.target);
-        else if (one.flow === Flow.jump) for (const offset of f.code.cases.get(next) ?? []) lead(offset);
+        else if (one.flow === Flow.jump)
+          for (const offset of f.code.cases.get(next) ?? []) lead(offset);
         if (endsPath(one.flow) || (one.flow === Flow.call32 && f.endsAt(next, one.target))) break;
         at = next;
       }

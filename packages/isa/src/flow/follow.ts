@@ -6,7 +6,14 @@ import { Decoder, DecoderOptions } from "iced-x86";
 import { Flow } from "../scan/codes.ts";
 import { blocksOf, type Block, type Blocks, type FunctionBytes } from "./blocks.ts";
 import { holds } from "./flags.ts";
-import { afterCall, computedTarget, executeIced, executeShort, type Machine, type Place } from "./machine.ts";
+import {
+  afterCall,
+  computedTarget,
+  executeIced,
+  executeShort,
+  type Machine,
+  type Place,
+} from "./machine.ts";
 import { decodeShort, NO_REGISTER, RIP, short } from "./short.ts";
 import {
   copyState,
@@ -305,7 +312,8 @@ class Follower {
     const first = top.n + (jump ? 8 : 0);
     for (let i = 0; i < STACK_ARGUMENTS; i++) {
       const value = stack.get(first + i * 8);
-      if (value?.asked === true || value?.kind === "number") values.set(FIRST_STACK_ARGUMENT + i, value);
+      if (value?.asked === true || value?.kind === "number")
+        values.set(FIRST_STACK_ARGUMENT + i, value);
     }
     return values;
   }
@@ -397,7 +405,8 @@ class Follower {
     }
     const depends = this.#state.conditions.length > 0;
     const kept = depends ? markAsked(value) : value;
-    if (this.#isOpen) returned.open = returned.open === undefined ? kept : join(returned.open, kept);
+    if (this.#isOpen)
+      returned.open = returned.open === undefined ? kept : join(returned.open, kept);
     else returned.guarded = returned.guarded === undefined ? value : join(returned.guarded, value);
   }
 
@@ -505,7 +514,8 @@ function noteTaken(recording: Recording, around: Surroundings): void {
   }
   for (const address of named) {
     if (taken.has(address) || !around.isData(address)) continue;
-    if (!loaded.some((place) => place >= address && place < address + NEAR)) taken.set(address, true);
+    if (!loaded.some((place) => place >= address && place < address + NEAR))
+      taken.set(address, true);
   }
 }
 
@@ -528,4 +538,3 @@ export function followFunction(
     decoder.free();
   }
 }
-

@@ -1,13 +1,6 @@
 /** Executes single instructions on {@link State}s, as far as the question "who asked?" needs it. */
 import { Instruction, Mnemonic, OpKind, Register, RegisterExt, type Decoder } from "iced-x86";
-import {
-  bitFlags,
-  compareFlags,
-  holds,
-  logicFlags,
-  resultFlags,
-  unknownFlags,
-} from "./flags.ts";
+import { bitFlags, compareFlags, holds, logicFlags, resultFlags, unknownFlags } from "./flags.ts";
 import { SECOND_MAP } from "./short-forms.ts";
 import { NO_REGISTER, RIP, short } from "./short.ts";
 import { RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, setSlot, type State } from "./state.ts";
@@ -15,7 +8,6 @@ import {
   extendSign,
   NO,
   number,
-
   operate,
   truncate,
   unknown,
@@ -188,7 +180,13 @@ function arithmeticForm(machine: Machine): void {
   }
   const form = opcode & 7;
   if (form >= 4) {
-    const result = arithmetic(machine, group, readRegister(state, RAX, size), number(immediate), size);
+    const result = arithmetic(
+      machine,
+      group,
+      readRegister(state, RAX, size),
+      number(immediate),
+      size,
+    );
     if (result !== undefined) writeRegister(state, RAX, result, size);
     return;
   }
@@ -279,8 +277,7 @@ function loadAddress(machine: Machine): void {
   }
   const start = base === NO_REGISTER ? number(0) : (state.registers[base] ?? UNKNOWN);
   const step = index === NO_REGISTER ? number(0) : (state.registers[index] ?? UNKNOWN);
-  const scaled =
-    step.kind === "number" ? number(step.n * scale, step.asked) : unknown(step.asked);
+  const scaled = step.kind === "number" ? number(step.n * scale, step.asked) : unknown(step.asked);
   const moved = operate("add", start, number(displacement), 8);
   noteSum(machine, moved, scaled);
   writeRegister(state, short.reg, operate("add", moved, scaled, 8), operandSize(true));
@@ -429,7 +426,12 @@ function secondMap(machine: Machine): void {
       writeOperand(machine, unknown(value.asked), size);
     }
   } else if (opcode === 0xbc || opcode === 0xbd || LEAVES_REG.has(opcode)) {
-    writeRegister(state, short.reg, unknown(readsInteger(opcode) && readOperand(machine, size).asked), 8);
+    writeRegister(
+      state,
+      short.reg,
+      unknown(readsInteger(opcode) && readOperand(machine, size).asked),
+      8,
+    );
     state.flags = unknownFlags(state.registers[short.reg]?.asked === true);
   } else if (opcode >= 0xc8 && opcode <= 0xcf) {
     const register = (opcode & 7) | ((short.rex & 1) << 3);
@@ -488,7 +490,11 @@ export function executeIced(machine: Machine, decoder: Decoder, at: number): voi
   if (instruction.opCount > 0 && instruction.op0Kind === OpKind.Register) {
     clobber(machine.state, instruction.op0Register);
   }
-  if (instruction.opCount > 1 && instruction.op1Kind === OpKind.Register && mnemonic === Mnemonic.Xadd) {
+  if (
+    instruction.opCount > 1 &&
+    instruction.op1Kind === OpKind.Register &&
+    mnemonic === Mnemonic.Xadd
+  ) {
     clobber(machine.state, instruction.op1Register);
   }
   if (mnemonic === Mnemonic.Cmpxchg || mnemonic === Mnemonic.Rdtsc) registers[RAX] = UNKNOWN;
@@ -515,4 +521,3 @@ export function afterCall(state: State, result: Value): void {
   state.registers[RAX] = result;
   state.flags = unknownFlags(false);
 }
-

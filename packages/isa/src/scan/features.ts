@@ -82,12 +82,7 @@ function isDispatched(sites: readonly Site[], judging: Judging): boolean {
 }
 
 /** `pointed`: to be decided when all sites are known. */
-function useOf(
-  feature: string,
-  site: Site,
-  code: ReadCode,
-  judging: Judging,
-): Use | "pointed" {
+function useOf(feature: string, site: Site, code: ReadCode, judging: Judging): Use | "pointed" {
   const { f } = site;
   const { reach, dispatchers } = judging;
   if (reach.always.has(f) && straightFeatures(f, code).has(feature)) return "always";

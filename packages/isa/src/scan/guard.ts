@@ -74,7 +74,9 @@ export function findRoots(
   return {
     started: find([entry, ...constructors]),
     main: [...handed, ...named],
-    exported: library ? functions.filter(({ exported, name }) => exported && !isVariantName(name)) : [],
+    exported: library
+      ? functions.filter(({ exported, name }) => exported && !isVariantName(name))
+      : [],
   };
 }
 

@@ -102,7 +102,8 @@ function makeInquiry(program: Program, questions: ReadonlySet<number>): Inquiry<
     importFor,
     isCode,
     isKnownAnswer: (address) => ranges.some(([start, end]) => address >= start && address < end),
-    isAnswerName: (name) => dispatcherOf(name) !== undefined || name === "__x86_get_cpuid_feature_leaf",
+    isAnswerName: (name) =>
+      dispatcherOf(name) !== undefined || name === "__x86_get_cpuid_feature_leaf",
     questions,
     usesFsgsbase: functions.some((f) =>
       [...f.code.uses.keys()].some((key) =>
@@ -137,7 +138,9 @@ function seedsOf(
   );
   const stubs = new Set(
     code.functions
-      .filter((f) => f.code.instructions <= STUB_INSTRUCTIONS && f.code.slots.some((s) => slots.has(s)))
+      .filter(
+        (f) => f.code.instructions <= STUB_INSTRUCTIONS && f.code.slots.some((s) => slots.has(s)),
+      )
       .map(({ start }) => start),
   );
   if (questions.size === 0 && slots.size === 0) return seeds;
@@ -172,7 +175,10 @@ export function inquire(program: Program, asking: Asking, byName: boolean): Inqu
     graph === undefined || inquiry === undefined
       ? new Set<ReadFunction>(byName ? roots.main : [])
       : graph.ancestorsOf(users);
-  const tables = image === undefined || byName ? undefined : new Tables(image, functions, isCode, arrayEnds(program));
+  const tables =
+    image === undefined || byName
+      ? undefined
+      : new Tables(image, functions, isCode, arrayEnds(program));
   const { library } = entrances;
   const input = {
     functions,

@@ -95,11 +95,7 @@ function describe(name: string, program: Program): FileScan {
   const asking = askingOf(program);
   const dispatchers = dispatchersIn(program, asking);
   const ownDispatcher = dispatchers.some(({ runtime }) => runtime !== true);
-  const { reach, inquiry, readsKernel, refuses } = inquire(
-    program,
-    asking,
-    ownDispatcher,
-  );
+  const { reach, inquiry, readsKernel, refuses } = inquire(program, asking, ownDispatcher);
   const asks = questionsOf(name, asking, dispatchers);
   if (readsKernel) asks.push({ kind: "known", what: "/proc/cpuinfo" });
   const features = featuresOf(code, {

@@ -5,13 +5,8 @@
  */
 import type { Image } from "../elf/image.ts";
 import { blocksOf, type Blocks, type FunctionBytes } from "./blocks.ts";
-import {
-  followFunction,
-  type Findings,
-  type Store,
-  type Summary,
-  type Surroundings,
-} from "./follow.ts";
+import type { Findings, Store, Summary, Surroundings } from "./findings.ts";
+import { followFunction } from "./follow.ts";
 import {
   ASKED,
   join,

@@ -2,7 +2,7 @@
 import { hexAddress } from "../elf/numbers.ts";
 import { GRADES, type Grade } from "./decode.ts";
 import { isExcused } from "./excuses.ts";
-import type { Findings } from "../flow/follow.ts";
+import type { Findings } from "../flow/findings.ts";
 import { isVariantName, pathTo, type Reach } from "./guard.ts";
 import { USES, type Example, type FeatureUse, type Use } from "./result.ts";
 import type { Asking } from "./asks.ts";

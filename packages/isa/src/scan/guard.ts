@@ -5,7 +5,7 @@
  */
 import { firstPlace } from "../elf/image.ts";
 import type { Image } from "../elf/image.ts";
-import type { Findings } from "../flow/follow.ts";
+import type { Findings } from "../flow/findings.ts";
 import { functionAt } from "./functions.ts";
 import type { ReadFunction } from "./walk.ts";
 
@@ -138,7 +138,7 @@ export class Tables {
     }
     const { values } = this.#image.pointers;
     for (const value of values) if (!this.#isCode(value)) all.add(value);
-    this.#borders = Float64Array.from(all).sort();
+    this.#borders = Float64Array.from(all).toSorted();
     return this.#borders;
   }
 

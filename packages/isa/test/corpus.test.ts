@@ -63,7 +63,9 @@ describe.runIf(emulated)("programs of known behaviour", () => {
 
   test("are said to die: 97 of 100 that do", () => {
     const missed = failing().filter(({ outcome }) => outcome !== "will die");
-    process.stderr.write(`corpus: ${judged.length} programs; missed: ${names(missed).join("; ")}\n`);
+    process.stderr.write(
+      `corpus: ${judged.length} programs; missed: ${names(missed).join("; ")}\n`,
+    );
     expect(failing().length).toBeGreaterThan(40);
     expect(missed.length / failing().length).toBeLessThanOrEqual(0.03);
   });

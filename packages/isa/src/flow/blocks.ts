@@ -21,7 +21,7 @@ export interface Block {
   meets: number | undefined;
 }
 
-export interface Decoded {
+interface Decoded {
   readonly length: number;
   readonly flow: Flow;
   /** Where a near branch leads, as an offset. */
@@ -54,7 +54,13 @@ function decodeAt(f: FunctionBytes, decoder: Decoder, at: number): Decoded {
   const near = flow === Flow.branch8 || flow === Flow.jump8;
   const far = flow === Flow.branch32 || flow === Flow.jump32 || flow === Flow.call32;
   const distance =
-    end > f.bytes.length ? 0 : near ? f.bytes.readInt8(end - 1) : far ? f.bytes.readInt32LE(end - 4) : 0;
+    end > f.bytes.length
+      ? 0
+      : near
+        ? f.bytes.readInt8(end - 1)
+        : far
+          ? f.bytes.readInt32LE(end - 4)
+          : 0;
   return { length: instruction.length, flow, target: end + distance, code };
 }
 
@@ -95,7 +101,8 @@ function decodeAll(f: FunctionBytes): { decoded: Map<number, Decoded>; leaders: 
           lead(one.target);
           lead(next);
         } else if (one.flow === Flow.jump8 || one.flow === Flow.jump32) lead(one.target);
-        else if (one.flow === Flow.jump) for (const offset of f.code.cases.get(next) ?? []) lead(offset);
+        else if (one.flow === Flow.jump)
+          for (const offset of f.code.cases.get(next) ?? []) lead(offset);
         if (endsPath(one.flow) || (one.flow === Flow.call32 && f.endsAt(next, one.target))) break;
         at = next;
       }
@@ -213,7 +220,7 @@ function findMeetings(blocks: readonly Block[]): void {
     for (const to of next) before[to]?.push(i);
     if (leaves) before[exit]?.push(i);
   }
-  const order = postorder(exit, (i) => before[i] ?? []).reverse();
+  const order = postorder(exit, (i) => before[i] ?? []).toReversed();
   const rank = new Int32Array(exit + 1);
   for (const [i, index] of order.entries()) rank[index] = order.length - i;
   const nearest = new Int32Array(exit + 1).fill(-1);

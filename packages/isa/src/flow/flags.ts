@@ -56,7 +56,8 @@ export function resultFlags(result: Value, size: number): Flags {
 /** After BT and its like. */
 export function bitFlags(value: Value, bit: Value): Flags {
   const asked = value.asked || bit.asked;
-  if (value.kind !== "number" || (bit.kind !== "number" && value.n !== 0)) return unknownFlags(asked);
+  if (value.kind !== "number" || (bit.kind !== "number" && value.n !== 0))
+    return unknownFlags(asked);
   const carry = value.n !== 0 && ((BigInt(value.n) >> BigInt(bit.n & 63)) & 1n) === 1n;
   return { ...unknownFlags(asked), carry };
 }

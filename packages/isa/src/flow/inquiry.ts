@@ -5,8 +5,19 @@
  */
 import type { Image } from "../elf/image.ts";
 import { blocksOf, type Blocks, type FunctionBytes } from "./blocks.ts";
-import { followFunction, type Findings, type Store, type Summary, type Surroundings } from "./follow.ts";
-import { ASKED, join, markAsked, NO, number, truncate, unknown, UNKNOWN, type Value } from "./values.ts";
+import type { Findings, Store, Summary, Surroundings } from "./findings.ts";
+import { followFunction } from "./follow.ts";
+import {
+  ASKED,
+  join,
+  markAsked,
+  NO,
+  number,
+  truncate,
+  unknown,
+  UNKNOWN,
+  type Value,
+} from "./values.ts";
 
 export interface Followed {
   readonly start: number;
@@ -53,7 +64,13 @@ const HARDWARE = new Set([16, 26]);
 /** A function that turns an answer into a setting of its own is no longer: `elision_init` in glibc. */
 const SETTER_INSTRUCTIONS = 150;
 
-const NOTHING: Summary = { value: UNKNOWN, results: new Map(), fills: false, more: new Map(), fields: new Map() };
+const NOTHING: Summary = {
+  value: UNKNOWN,
+  results: new Map(),
+  fills: false,
+  more: new Map(),
+  fields: new Map(),
+};
 
 export class Inquiry<F extends Followed> implements Surroundings {
   readonly #input: InquiryInput<F>;
@@ -78,11 +95,6 @@ export class Inquiry<F extends Followed> implements Surroundings {
   /** Undefined for functions that were not followed to their end. */
   findings(f: F): Findings | undefined {
     return this.#followed.get(f);
-  }
-
-  /** Whether a function could not be followed to its end. */
-  gaveUp(f: F): boolean {
-    return this.#followed.has(f) && this.#followed.get(f) === undefined;
   }
 
   /** Long functions are followed only where they are among these: where calls lead to a use. */
@@ -132,6 +144,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
   }
 
   #spread(touched: ReadonlySet<F>): void {
+    if (this.#spent > MOST_INSTRUCTIONS) return;
     const changed = this.#spreadVariables();
     const returning = this.#returning;
     const callees = new Set<number>();
@@ -214,7 +227,13 @@ export class Inquiry<F extends Followed> implements Surroundings {
     const value = short || known ? returned : UNKNOWN;
     const more = short ? findings.more : NOTHING.more;
     const fills = f.code.cpuid && f.code.instructions <= GETTER_INSTRUCTIONS;
-    return { value: value.asked ? value : UNKNOWN, results: short ? results : NOTHING.results, fills, more, fields: findings.fields };
+    return {
+      value: value.asked ? value : UNKNOWN,
+      results: short ? results : NOTHING.results,
+      fills,
+      more,
+      fields: findings.fields,
+    };
   }
 
   /** Arguments that are answers; returns the functions for which they changed. */
@@ -289,8 +308,6 @@ export class Inquiry<F extends Followed> implements Surroundings {
     }
     return undefined;
   }
-
-
 
   isAnswerField(displacement: number, size: number): boolean {
     const kept = this.#fields.get(displacement);
@@ -391,7 +408,10 @@ function parametersOf(sites: readonly CallSite[], complete: boolean): Map<number
   return parameters;
 }
 
-function isSameMap(a: ReadonlyMap<number, Value> | undefined, b: ReadonlyMap<number, Value>): boolean {
+function isSameMap(
+  a: ReadonlyMap<number, Value> | undefined,
+  b: ReadonlyMap<number, Value>,
+): boolean {
   if (a === undefined || a.size !== b.size) return false;
   return [...b].every(([key, { kind, n }]) => {
     const other = a.get(key);
@@ -401,6 +421,12 @@ function isSameMap(a: ReadonlyMap<number, Value> | undefined, b: ReadonlyMap<num
 
 function isSameSummary(a: Summary | undefined, b: Summary): boolean {
   const { value, results, fills, more } = a ?? NOTHING;
-  if (fills !== b.fills || value.kind !== b.value.kind || value.asked !== b.value.asked) return false;
-  return value.n === b.value.n && isSameMap(results, b.results) && isSameMap(more, b.more) && (a ?? NOTHING).fields.size === b.fields.size;
+  if (fills !== b.fills || value.kind !== b.value.kind || value.asked !== b.value.asked)
+    return false;
+  return (
+    value.n === b.value.n &&
+    isSameMap(results, b.results) &&
+    isSameMap(more, b.more) &&
+    (a ?? NOTHING).fields.size === b.fields.size
+  );
 }

@@ -1,6 +1,15 @@
 /** What registers, flags and the stack hold at one point of a function. */
 import { joinFlags, NO_FLAGS, sameFlags, type Flags } from "./flags.ts";
-import { ASKED, isSame, join, onStack, preferring, unknown, UNKNOWN, type Value } from "./values.ts";
+import {
+  ASKED,
+  isSame,
+  join,
+  onStack,
+  preferring,
+  unknown,
+  UNKNOWN,
+  type Value,
+} from "./values.ts";
 
 export const RAX = 0;
 export const RCX = 1;
@@ -119,7 +128,13 @@ function merge(a: State, b: State, pick: (x: Value, y: Value) => Value, differs:
   const isA = registers === undefined && stack === a.stack && conditions === a.conditions;
   if (isA && sameFlags(flags, a.flags)) return a;
   a.ownsStack = false;
-  return { registers: registers ?? a.registers.slice(), stack, ownsStack: false, flags, conditions };
+  return {
+    registers: registers ?? a.registers.slice(),
+    stack,
+    ownsStack: false,
+    flags,
+    conditions,
+  };
 }
 
 /** Two ways of the same kind meet. */
@@ -139,7 +154,12 @@ export function joinParted(a: State, b: State): State {
 /** The way that is taken where the CPU has nothing meets the one that is taken where it has. */
 export function preferState(taken: State, other: State): State {
   const merged = merge(taken, other, preferring, true);
-  return { ...merged, registers: merged.registers.slice(), flags: taken.flags, conditions: taken.conditions };
+  return {
+    ...merged,
+    registers: merged.registers.slice(),
+    flags: taken.flags,
+    conditions: taken.conditions,
+  };
 }
 
 export function sameState(a: State, b: State): boolean {

@@ -177,7 +177,8 @@ export const DISPATCHERS: readonly Dispatcher[] = [
     name: "JavaScriptCore",
     texts: ["allows the executable pages to be allocated for JIT"],
     jit: true,
-    reference: "https://github.com/WebKit/WebKit/blob/main/Source/JavaScriptCore/runtime/OptionsList.h",
+    reference:
+      "https://github.com/WebKit/WebKit/blob/main/Source/JavaScriptCore/runtime/OptionsList.h",
   },
   {
     name: "SpiderMonkey",

@@ -81,7 +81,8 @@ const UNASKED = {
   unclear: "the file asks the CPU, but calls lead here on which nothing asked",
 } as const;
 
-const UNREACHED = "nothing that was read leads to these instructions; whether they run is not known";
+const UNREACHED =
+  "nothing that was read leads to these instructions; whether they run is not known";
 
 function outcomeOf({ use }: FeatureUse, everywhere: boolean): Outcome {
   if (use === "always" || use === "unasked" || use === "unguarded") return "will die";
@@ -122,7 +123,11 @@ function judgeDoubtful(feature: string, pool: Pool): Reason[] {
 
 const REFUSES = "it asks the CPU at start, and gives up where the answer is no";
 
-function judgeFeature({ kind, refuses, throughout }: FileScan, found: FeatureUse, pool: Pool): Reason[] {
+function judgeFeature(
+  { kind, refuses, throughout }: FileScan,
+  found: FeatureUse,
+  pool: Pool,
+): Reason[] {
   const { feature, use, sure } = found;
   if (sure === "doubtful") return judgeDoubtful(feature, pool);
   const lacking = membersThat(pool, "no", feature);

@@ -11,14 +11,7 @@ import type { Grade } from "./decode.ts";
  * - `unreached`: nothing that was read leads here
  * - `chosen`: only after the file asked the CPU, as far as its calls show
  */
-export const USES = [
-  "always",
-  "unasked",
-  "unguarded",
-  "unclear",
-  "unreached",
-  "chosen",
-] as const;
+export const USES = ["always", "unasked", "unguarded", "unclear", "unreached", "chosen"] as const;
 export type Use = (typeof USES)[number];
 
 export interface Example {

@@ -25,7 +25,7 @@ const CACHES: Caches = {
 const VARIATIONS = [
   "",
   "ERMS",
-  "FLUSH_L1D",
+  "WBNOINVD",
   "KVM_PV_SCHED_YIELD",
   "KVM_POLL_CONTROL",
   "PSDP_NO",

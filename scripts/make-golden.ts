@@ -10,6 +10,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { formatProfile, readProfile, type NodeProfile } from "@evenkeel/core";
 import { KVM_PATH, probe } from "@evenkeel/host";
+import { runArmMachine } from "../packages/host/test/nested/arm-machine.ts";
 import { inMachine, runNested } from "../packages/host/test/nested/machine.ts";
 
 const [name, directory = "packages/host/test/golden"] = process.argv.slice(2);
@@ -40,4 +41,16 @@ for (const cpu of ["EPYC-Rome", "EPYC-Milan"]) {
   const [, reported] = await runNested([inMachine("probe", "--json", "--name", nested)], {}, cpu);
   const { tsc: _, ...emulated } = readProfile(JSON.parse(reported?.stdout ?? ""), nested);
   record(emulated, `QEMU ${version} (-accel tcg -cpu ${cpu},+svm,+npt) with Debian's kernel`);
+}
+
+const ARM = "max,sve=off";
+for (const [kernel, release] of [
+  ["stable", "6.1"],
+  ["backports", "6.12"],
+] as const) {
+  const arm = `qemu-${version}-arm-max-${release}`;
+  const commands = [inMachine("probe", "--json", "--name", arm)];
+  const [, reported] = await runArmMachine({ cpu: ARM, kernel, commands });
+  const where = `QEMU ${version} (-accel tcg -M virt,virtualization=on -cpu ${ARM})`;
+  record(readProfile(JSON.parse(reported?.stdout ?? ""), arm), `${where} with Debian's kernel`);
 }

@@ -111,6 +111,8 @@ test.skipIf(isSkipped)(
     writeFileSync(join(directory, "c.json"), older?.stdout ?? "");
     const replanned = evenkeel(["plan", a, join(directory, "c.json")]);
     expect(replanned.status).toBe(1);
-    expect(replanned.stderr.replaceAll(/\s+/g, " ")).toMatch(/large .* cannot hide PARange/);
+    expect(replanned.stderr.replaceAll(/\s+/g, " ")).toMatch(
+      /large .* cannot hide SSBS .*, PARange/,
+    );
   },
 );

@@ -212,7 +212,7 @@ describe("remedies", () => {
     if (result.ok) throw new Error("must refuse");
     const [refusal] = result.refusals;
     expect(refusal).toMatchObject({ code: "microcode", nodes: ["old"] });
-    expect(refusal?.message).toContain("lacks FB_CLEAR (MSR 10AH[17]");
+    expect(refusal?.message).toContain("rely on FB_CLEAR (MSR 10AH[17]");
   });
 
   test("an immune node is promised it with the others", () => {

@@ -47,7 +47,7 @@ const C_BUILDS: readonly Build[] = [
   { name: "gcc static PIE", tool: "gcc", args: ["-O2", "-static-pie", "-s"] },
   { name: "gcc LTO", tool: "gcc", args: ["-O3", "-flto", "-no-pie", "-s"] },
   // Clang cannot combine what this source asks for.
-  { name: "clang", tool: "clang", args: ["-O2", "-s"], except: /clones/, few: ALL },
+  { name: "clang", tool: "clang", args: ["-O2", "-s"], except: /clones/, few: /^guarded/ },
   { name: "clang -O0", tool: "clang", args: ["-O0"], except: /clones/ },
   { name: "clang static", tool: "clang", args: ["-O2", "-static", "-s"], except: /clones/ },
   // musl has no ifuncs.

@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { tarOf } from "./make-archive.ts";
 import { FOUND, tree } from "./make-tree.ts";
@@ -279,6 +280,14 @@ test.runIf(hasTool("bsdtar"))(
     ]);
   },
 );
+
+test("what is compressed twice is said to be unread", async () => {
+  const directory = temporaryDirectory();
+  const twice = gzipSync(gzipSync(NEEDY));
+  writeFileSync(join(directory, "it.tar"), tarOf([{ path: "needy.gz.gz", bytes: twice }]));
+  const unread = ["it.tar!/needy.gz.gz: compressed twice: expand it once"];
+  expect(await scanIn(directory, "it.tar")).toEqual({ files: {}, skipped: [], unread });
+});
 
 test.runIf(hasTool("xz"))("compressed programs in an image, such as kernel modules", async () => {
   const directory = temporaryDirectory();

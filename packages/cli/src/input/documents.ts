@@ -1,5 +1,4 @@
 /** Files to documents and profiles. */
-import { hash } from "node:crypto";
 import { basename } from "node:path";
 import {
   CoreError,
@@ -74,8 +73,8 @@ interface Split {
   readonly format: Format;
   /** The members before the CPU's. */
   readonly header: JsonObject;
-  /** A digest of everything from the CPU's first key to the end. */
-  readonly digest: string;
+  /** Everything from the CPU's first key to the end; not to be kept. */
+  readonly rest: Buffer;
 }
 
 /** The JSON object that ends before an offset, if what stands there is an object's beginning. */
@@ -106,8 +105,24 @@ function split(bytes: Buffer): Split | undefined {
   const header = headerBefore(bytes, at);
   if (header === undefined || !format.hasHeader(header)) return undefined;
   if (Object.keys(header).some((key) => CPU_MEMBERS.has(key))) return undefined;
-  const digest = hash("sha1", bytes.subarray(at), "base64");
-  return { format, header, digest };
+  return { format, header, rest: bytes.subarray(at) };
+}
+
+/** How many CPUs of one length are remembered: a fleet has few, and a hostile one any number. */
+const MOST_OF_A_LENGTH = 64;
+
+/** CPUs by the bytes that describe them; comparing bytes is cheaper than a digest of them. */
+function cpusByBytes() {
+  const byLength = new Map<number, { readonly bytes: Buffer; readonly cpu: OfferedCpu }[]>();
+  return {
+    find: (bytes: Buffer) =>
+      byLength.get(bytes.length)?.find((known) => known.bytes.equals(bytes))?.cpu,
+    add: (bytes: Buffer, cpu: OfferedCpu) => {
+      const others = byLength.get(bytes.length) ?? [];
+      if (others.length >= MOST_OF_A_LENGTH) return;
+      byLength.set(bytes.length, [...others, { bytes: Buffer.from(bytes), cpu }]);
+    },
+  };
 }
 
 /** Bytes that nearly every profile fits into. */
@@ -119,12 +134,12 @@ const SCRATCH = 64 * 1024;
  * profiles share one CPU object.
  */
 export function profileLoader({ kernel }: ReadFlags = {}): (file: string) => NodeProfile {
-  const cpus = new Map<string, OfferedCpu>();
+  const cpus = cpusByBytes();
   const scratch = Buffer.allocUnsafe(SCRATCH);
   return (file) => {
     const bytes = readInput(file, undefined, scratch);
     const parts = split(bytes);
-    const known = parts === undefined ? undefined : cpus.get(parts.digest);
+    const known = parts === undefined ? undefined : cpus.find(parts.rest);
     return inFile(file, () => {
       const name = nodeName(file);
       if (parts !== undefined && known !== undefined) {
@@ -135,7 +150,7 @@ export function profileLoader({ kernel }: ReadFlags = {}): (file: string) => Nod
       const json = parseJson(text);
       const profile = profileOf(readDocument(json, name, kernel));
       if (isAllHeader(json as JsonObject, parts.header)) {
-        cpus.set(parts.digest, profile.cpu);
+        cpus.add(parts.rest, profile.cpu);
       }
       return profile;
     });

@@ -7,6 +7,7 @@ const ARM_LIMITED = 0x41n;
 
 const PARTS: ReadonlyMap<bigint, string> = new Map([
   [0xd08n, "Cortex-A72"],
+  [0xd0bn, "Cortex-A76"],
   [0xd0cn, "Neoverse N1"],
   [0xd40n, "Neoverse V1"],
   [0xd49n, "Neoverse N2"],

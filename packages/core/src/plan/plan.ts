@@ -41,7 +41,7 @@ import type { Accept, PlanMoves } from "./moves.ts";
 import { nameFiles } from "./files.ts";
 import { giveUpNesting } from "./nesting.ts";
 import { prove, type Proof } from "./prove.ts";
-import { unreachableFields, type Refusal } from "./refuse.ts";
+import { someOf, unreachableFields, type Refusal } from "./refuse.ts";
 import { forbid, unmetRequirements } from "./shape.ts";
 import { estimateWarnings, floorWarnings } from "./warnings.ts";
 
@@ -143,9 +143,9 @@ function unbackedRemedies(merged: Merged, classes: readonly NodeClass[]): Refusa
       {
         code: "microcode",
         message:
-          `${listOf(lacking.map(({ id }) => id))} lacks ${field.name} (${fieldAddress(field)}, ` +
-          `${field.title}), which ${listOf(having)} announces and guests must rely on; nor does it ` +
-          `have ${backingText(field)}`,
+          `guests must be able to rely on ${field.name} (${fieldAddress(field)}, ${field.title}), ` +
+          `as ${someOf(having)} announce${having.length === 1 ? "s" : ""}; without it, and without ` +
+          `${backingText(field)}: ${someOf(lacking.map(({ id }) => id))}`,
         hint: "Update the microcode and the kernel of those nodes, or plan them apart (--split).",
         nodes: lacking.flatMap(({ nodes }) => nodes),
       },

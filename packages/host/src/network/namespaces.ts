@@ -1,5 +1,6 @@
 /** A slot's network on the host: its namespace, the tap in it, and its link to the host. */
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { GUEST_NETWORK, slotAddresses, type Cidr, type SlotAddresses } from "./addresses.ts";
 import { slotRules, type EgressPolicy, type NetworkSettings } from "./egress.ts";
 import { hostRules, linkPrefix, type HostNetwork } from "./host-rules.ts";
@@ -95,12 +96,26 @@ export async function setEgress(
   await within(network, ["nft", "-f", "-"], slotRules(network.addresses, policy, pool));
 }
 
-/** Takes a slot's network away, with all that is in it; one that is not there is no error. */
+const TRIES = 10;
+const RETRY_MS = 50;
+
+/**
+ * Takes a slot's network away, with all that is in it; one that is not there is no error. Throws
+ * NETWORK_FAILED where its namespace stays.
+ */
 export async function removeNetwork(tag: string, slot: number): Promise<void> {
   const name = nameOf(tag, slot);
+  const path = namespacePath(tag, slot);
   // The link first: the namespace may live on with a process that is about to end.
   await runTool(["ip", "link", "delete", name]).catch(() => undefined);
-  await runTool(["ip", "netns", "delete", name]).catch(() => undefined);
+  for (let i = 1; existsSync(path); i++) {
+    try {
+      await runTool(["ip", "netns", "delete", name]);
+    } catch (error) {
+      if (i === TRIES && existsSync(path)) throw error;
+      await sleep(RETRY_MS);
+    }
+  }
 }
 
 /** The slots that have a network namespace, whoever made it. */

@@ -32,15 +32,13 @@ export interface Pointers {
 export interface Relocations {
   /** All but R_X86_64_RELATIVE. */
   readonly named: readonly Relocation[];
-  readonly relative: readonly Pair[];
+  /** Places and what they hold, in turn. */
+  readonly relative: readonly number[];
 }
-
-/** A place and what it holds. */
-export type Pair = readonly [place: number, value: number];
 
 interface Collected {
   readonly named: Relocation[];
-  readonly relative: Pair[];
+  readonly relative: number[];
 }
 
 function collect(
@@ -51,7 +49,7 @@ function collect(
   for (let at = 0; at + RELA_SIZE <= bytes.length; at += RELA_SIZE) {
     const [place, type] = [addressAt(bytes, at), bytes.readUInt32LE(at + 8)];
     const addend = addressAt(bytes, at + 16);
-    if (type === R_X86_64_RELATIVE) into.relative.push([place, addend]);
+    if (type === R_X86_64_RELATIVE) into.relative.push(place, addend);
     else into.named.push({ place, type, symbol: symbolAt(bytes.readUInt32LE(at + 12)), addend });
   }
 }

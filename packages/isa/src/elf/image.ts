@@ -1,5 +1,5 @@
 /** A linked file as it lies in memory before anything runs: its data, and the pointers in it. */
-import type { Pair, Pointers, Relocations } from "./dynamic.ts";
+import type { Pointers, Relocations } from "./dynamic.ts";
 import { attempt, type ElfFile } from "./file.ts";
 import { addressAt } from "./numbers.ts";
 import { PT_GNU_RELRO, PT_LOAD, type Segment } from "./tables.ts";
@@ -50,12 +50,21 @@ function readNumber(bytes: Buffer, at: number, size: number): number | undefined
   return bytes.readIntLE(at, size);
 }
 
-/** Pairs in two arrays, by place; of two for one place, the first counts. */
-export function sortedPointers(pairs: Pair[]): Pointers {
-  pairs.sort(([a], [b]) => a - b);
+/** Places and what they hold, in turn, as two arrays sorted by place. */
+function sortedPointers(flat: readonly number[], chosen: ReadonlySet<number>): Pointers {
+  const count = flat.length / 2;
+  const order: number[] = [];
+  let sorted = true;
+  for (let i = 0; i < count; i++) {
+    const place = flat[i * 2] ?? 0;
+    if (chosen.has(place)) continue;
+    if (sorted && order.length > 0) sorted = (flat[(order.at(-1) ?? 0) * 2] ?? 0) <= place;
+    order.push(i);
+  }
+  if (!sorted) order.sort((a, b) => (flat[a * 2] ?? 0) - (flat[b * 2] ?? 0));
   return {
-    places: Float64Array.from(pairs, ([place]) => place),
-    values: Float64Array.from(pairs, ([, value]) => value),
+    places: Float64Array.from(order, (i) => flat[i * 2] ?? 0),
+    values: Float64Array.from(order, (i) => flat[i * 2 + 1] ?? 0),
   };
 }
 
@@ -73,8 +82,8 @@ export function firstPlace({ places }: Pointers, address: number): number {
 const PART = 1 << 20;
 
 /** Words of the data of a file for a fixed address that are addresses in it. */
-function standingPointers(elf: ElfFile, low: number, high: number): Pair[] {
-  const found: Pair[] = [];
+function standingPointers(elf: ElfFile, low: number, high: number): number[] {
+  const found: number[] = [];
   for (const { type, executable, offset, address, fileSize } of elf.segments) {
     if (type !== PT_LOAD || executable) continue;
     for (let at = 0; at < fileSize; at += PART) {
@@ -85,7 +94,7 @@ function standingPointers(elf: ElfFile, low: number, high: number): Pair[] {
         // Programs lie below 4 GiB. Kernels have relocations of their own, which are not read.
         if (bytes.readInt32LE(word + 4) !== 0) continue;
         const value = bytes.readUInt32LE(word);
-        if (value >= low && value < high && value !== 0) found.push([address + at + word, value]);
+        if (value >= low && value < high && value !== 0) found.push(address + at + word, value);
       }
     }
   }
@@ -98,7 +107,7 @@ function standingPointers(elf: ElfFile, low: number, high: number): Pair[] {
  */
 export function imageOf(
   elf: ElfFile,
-  relocated: readonly Pair[],
+  relocated: readonly number[],
   packed: readonly number[],
   chosen: ReadonlySet<number>,
 ): Image {
@@ -129,13 +138,12 @@ export function imageOf(
     const offset = segment.offset + skip;
     return readNumber(pageAt(offset), offset % PAGE, size);
   };
-  const inPlace = packed.flatMap((place): Pair[] => {
+  const inPlace = packed.flatMap((place): number[] => {
     const value = numberAt(place, 8);
-    return value === undefined ? [] : [[place, value]];
+    return value === undefined ? [] : [place, value];
   });
   const standing = fixed ? standingPointers(elf, low, high) : [];
-  const all = [...relocated, ...inPlace, ...standing];
-  const pointers = sortedPointers(all.filter(([place]) => !chosen.has(place)));
+  const pointers = sortedPointers(relocated.concat(inPlace, standing), chosen);
   return {
     fixed,
     low,
@@ -152,11 +160,11 @@ export function imageOf(
 }
 
 /** What relocations leave in their places, where it is an address of this file. */
-export function relocatedPairs({ named, relative }: Relocations): Pair[] {
-  const own = named.flatMap(({ place, symbol, addend }): Pair[] =>
+export function relocatedPairs({ named, relative }: Relocations): number[] {
+  const own = named.flatMap(({ place, symbol, addend }): number[] =>
     symbol === undefined || symbol.section === 0 || symbol.kind === "ifunc"
       ? []
-      : [[place, symbol.value + addend]],
+      : [place, symbol.value + addend],
   );
-  return [...relative, ...own];
+  return relative.concat(own);
 }

@@ -21,7 +21,7 @@ export interface Block {
   meets: number | undefined;
 }
 
-export interface Decoded {
+interface Decoded {
   readonly length: number;
   readonly flow: Flow;
   /** Where a near branch leads, as an offset. */
@@ -220,7 +220,7 @@ function findMeetings(blocks: readonly Block[]): void {
     for (const to of next) before[to]?.push(i);
     if (leaves) before[exit]?.push(i);
   }
-  const order = postorder(exit, (i) => before[i] ?? []).reverse();
+  const order = postorder(exit, (i) => before[i] ?? []).toReversed();
   const rank = new Int32Array(exit + 1);
   for (const [i, index] of order.entries()) rank[index] = order.length - i;
   const nearest = new Int32Array(exit + 1).fill(-1);

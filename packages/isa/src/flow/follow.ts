@@ -4,16 +4,17 @@
  */
 import { Decoder, DecoderOptions } from "iced-x86";
 import { Flow } from "../scan/codes.ts";
+import {
+  findingsOf,
+  type Findings,
+  type Recording,
+  type Summary,
+  type Surroundings,
+} from "./findings.ts";
 import { blocksOf, type Block, type Blocks, type FunctionBytes } from "./blocks.ts";
 import { holds } from "./flags.ts";
-import {
-  afterCall,
-  computedTarget,
-  executeIced,
-  executeShort,
-  type Machine,
-  type Place,
-} from "./machine.ts";
+import { afterCall, computedTarget, executeIced, executeShort } from "./machine.ts";
+import type { Machine, Place } from "./operands.ts";
 import { decodeShort, NO_REGISTER, RIP, short } from "./short.ts";
 import {
   copyState,
@@ -33,63 +34,7 @@ import {
   setSlot,
   type State,
 } from "./state.ts";
-import { ASKED, join, markAsked, NO, preferring, unknown, UNKNOWN, type Value } from "./values.ts";
-
-/** What is known of a function before it is followed into. */
-export interface Summary {
-  readonly value: Value;
-  /** What it leaves on its caller's stack, by the distance from its own entry's stack pointer. */
-  readonly results: ReadonlyMap<number, Value>;
-  /** Whether it writes answers through addresses that it is given. */
-  readonly fills: boolean;
-  /** Answers in other registers, as Go's functions return them. */
-  readonly more: ReadonlyMap<number, Value>;
-  /** Where it keeps answers in the structures that it is given. */
-  readonly fields: ReadonlyMap<number, number>;
-}
-
-export interface Surroundings {
-  load(address: number, size: number): Value | undefined;
-  isAnswerField(displacement: number, size: number): boolean;
-  /** What a call leads to: an address of code, or a place that holds one. */
-  summary(target: number, argument: Value): Summary | undefined;
-  summaryAt(place: number, argument: Value): Summary | undefined;
-  /** The function that a place holds once the file is loaded, as far as nothing else is known. */
-  heldAt(place: number): number | undefined;
-  isCode(address: number): boolean;
-  isData(address: number): boolean;
-}
-
-export interface Call {
-  readonly target: number;
-  readonly open: boolean;
-  /** The registers that carry arguments, by their numbers. */
-  readonly values: ReadonlyMap<number, Value>;
-}
-
-export interface Store {
-  readonly address: number;
-  readonly value: Value;
-  readonly open: boolean;
-}
-
-export interface Findings {
-  readonly calls: readonly Call[];
-  /** Addresses of functions and tables that are handed on or stored, and whether openly. */
-  readonly taken: ReadonlyMap<number, boolean>;
-  readonly stores: readonly Store[];
-  /** Distances from the start of structures at which answers are kept, and their sizes. */
-  readonly fields: ReadonlyMap<number, number>;
-  readonly returned: Value;
-  readonly results: ReadonlyMap<number, Value>;
-  readonly more: ReadonlyMap<number, Value>;
-  /** Iced's codes that run openly. */
-  readonly open: ReadonlySet<number>;
-  /** Whether it branches on an answer. */
-  readonly chooses: boolean;
-  /** Whether it fails, or never returns, only where the CPU has nothing. */
-  readonly refuses: boolean;
-}
+import { ASKED, join, markAsked, NO, UNKNOWN, type Value } from "./values.ts";
 
 const ARGUMENTS = [RDI, RSI, RDX, RCX, 8, 9];
 /** Assembly jumps from one function into another with answers in these too. */
@@ -98,25 +43,6 @@ const STACK_ARGUMENTS = 8;
 const MORE_RESULTS = [RBX, RCX, RDI];
 /** So often all blocks are gone through before their function is given up. */
 const MOST_SWEEPS = 64;
-
-interface Recording {
-  calls: Call[];
-  taken: Map<number, boolean>;
-  /** What may be in other functions' hands. */
-  handed: Map<number, boolean>;
-  /** Tables of which this function itself picks something. */
-  indexed: Set<number>;
-  /** Addresses that came into a register, and places that were read. */
-  named: Set<number>;
-  loaded: number[];
-  stores: Store[];
-  fields: Map<number, number>;
-  returned: { open: Value | undefined; guarded: Value | undefined };
-  results: Map<number, Value>;
-  more: Map<number, Value>;
-  open: Set<number>;
-  chooses: boolean;
-}
 
 class Follower {
   readonly #f: FunctionBytes;
@@ -490,35 +416,6 @@ function fixedPlace({ next }: Machine): number | undefined {
   return undefined;
 }
 
-function returnedOf({ open, guarded }: Recording["returned"]): Value {
-  if (open === undefined) return guarded === undefined ? UNKNOWN : unknown(true);
-  return guarded === undefined ? open : preferring(open, guarded);
-}
-
-/** `main` returns what it was told, or returns only where the answer was yes. */
-function refusesBy({ returned: { open, guarded }, chooses }: Recording): boolean {
-  if (open === undefined) return guarded !== undefined;
-  if (open.kind === "unknown") return open.asked && chooses;
-  return open.n !== 0 && open.asked;
-}
-
-/** What is read from the start of a table lies no further in it. */
-const NEAR = 128;
-
-/** Addresses that leave the function, or with which it does more than could be followed. */
-function noteTaken(recording: Recording, around: Surroundings): void {
-  const { taken, handed, indexed, named, loaded } = recording;
-  // A table's address stays in its register when something else is called.
-  for (const [address, open] of handed) {
-    if (!indexed.has(address)) taken.set(address, open || taken.get(address) === true);
-  }
-  for (const address of named) {
-    if (taken.has(address) || !around.isData(address)) continue;
-    if (!loaded.some((place) => place >= address && place < address + NEAR))
-      taken.set(address, true);
-  }
-}
-
 /** Undefined where it does not come to an end. */
 export function followFunction(
   f: FunctionBytes,
@@ -530,10 +427,7 @@ export function followFunction(
   try {
     const follower = new Follower(f, start, around, decoder);
     if (!follower.run(parameters)) return undefined;
-    const { recording } = follower;
-    noteTaken(recording, around);
-    const { returned } = recording;
-    return { ...recording, returned: returnedOf(returned), refuses: refusesBy(recording) };
+    return findingsOf(follower.recording, around);
   } finally {
     decoder.free();
   }

@@ -5,13 +5,8 @@
  */
 import type { Image } from "../elf/image.ts";
 import { blocksOf, type Blocks, type FunctionBytes } from "./blocks.ts";
-import {
-  followFunction,
-  type Findings,
-  type Store,
-  type Summary,
-  type Surroundings,
-} from "./follow.ts";
+import type { Findings, Store, Summary, Surroundings } from "./findings.ts";
+import { followFunction } from "./follow.ts";
 import {
   ASKED,
   join,
@@ -102,11 +97,6 @@ export class Inquiry<F extends Followed> implements Surroundings {
     return this.#followed.get(f);
   }
 
-  /** Whether a function could not be followed to its end. */
-  gaveUp(f: F): boolean {
-    return this.#followed.has(f) && this.#followed.get(f) === undefined;
-  }
-
   /** Long functions are followed only where they are among these: where calls lead to a use. */
   restrict(relevant: ReadonlySet<F>): void {
     this.#relevant = relevant;
@@ -154,6 +144,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
   }
 
   #spread(touched: ReadonlySet<F>): void {
+    if (this.#spent > MOST_INSTRUCTIONS) return;
     const changed = this.#spreadVariables();
     const returning = this.#returning;
     const callees = new Set<number>();

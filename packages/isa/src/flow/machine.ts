@@ -9,38 +9,20 @@ import {
   NO,
   number,
   operate,
-  truncate,
   unknown,
   UNKNOWN,
   type Operation,
   type Value,
 } from "./values.ts";
 
-/** What the machine is told of the world outside of the function. */
-export interface Memory {
-  /** What a fixed address holds; undefined where nothing is known of it. */
-  load(address: number, size: number): Value | undefined;
-  /** Whether answers are kept at this distance from the start of some structure. */
-  isAnswerField(displacement: number, size: number): boolean;
-  /** Called for each store; `base` is undefined where nothing is known of the address. */
-  store(place: Place, value: Value, size: number): void;
-  /** Called where an instruction names an address without reading just that place. */
-  take(address: number, asked: boolean): void;
-  /** Called where an address comes into a register. */
-  name(address: number): void;
-}
-
-export type Place =
-  | { readonly kind: "fixed"; readonly address: number }
-  | { readonly kind: "stack"; readonly slot: number }
-  | { readonly kind: "field"; readonly displacement: number; readonly asked: boolean };
-
-export interface Machine {
-  readonly state: State;
-  readonly memory: Memory;
-  /** The address behind the instruction. */
-  next: number;
-}
+import {
+  operandSize,
+  readOperand,
+  readRegister,
+  writeOperand,
+  writeRegister,
+  type Machine,
+} from "./operands.ts";
 
 const OPERATIONS: readonly (Operation | undefined)[] = [
   "add",
@@ -52,82 +34,6 @@ const OPERATIONS: readonly (Operation | undefined)[] = [
   "xor",
 ];
 const SHIFTS: Readonly<Record<number, Operation>> = { 4: "shl", 5: "shr", 6: "shl", 7: "sar" };
-
-function operandSize(wide: boolean): number {
-  if (!wide) return 1;
-  if ((short.rex & 8) !== 0) return 8;
-  return short.prefix === 1 ? 2 : 4;
-}
-
-function readRegister({ registers }: State, register: number, size: number): Value {
-  // Without REX, numbers 4 to 7 are the second bytes of the first four registers.
-  if (size === 1 && short.rex === 0 && register >= 4 && register < 8) {
-    return truncate(operate("shr", registers[register - 4] ?? UNKNOWN, number(8), 8), 1);
-  }
-  return truncate(registers[register] ?? UNKNOWN, size);
-}
-
-function writeRegister({ registers }: State, register: number, value: Value, size: number): void {
-  if (size >= 4) {
-    registers[register] = truncate(value, size);
-    return;
-  }
-  if (size === 1 && short.rex === 0 && register >= 4 && register < 8) {
-    registers[register - 4] = unknown(value.asked || registers[register - 4]?.asked === true);
-    return;
-  }
-  const old = registers[register] ?? UNKNOWN;
-  const mask = number(size === 1 ? -256 : -65_536);
-  // Of an unknown register's other bytes nobody who reads them asks here.
-  const kept = old.kind === "number" ? operate("and", old, mask, 8) : number(0, old.asked);
-  registers[register] = operate("or", kept, truncate(value, size), 8);
-}
-
-function placeOf({ state, memory, next }: Machine): Place {
-  const { base, index, scale, displacement, segment } = short;
-  if (segment) return { kind: "field", displacement: 0, asked: false };
-  if (base === RIP) return { kind: "fixed", address: next + displacement };
-  const start = base === NO_REGISTER ? number(0) : (state.registers[base] ?? UNKNOWN);
-  const step = index === NO_REGISTER ? number(0) : (state.registers[index] ?? UNKNOWN);
-  const asked = start.asked || step.asked;
-  if (step.kind === "number" && start.kind === "unknown" && scale === 1 && index !== NO_REGISTER) {
-    // Either register may hold the table's start.
-    memory.take(step.n + displacement, asked);
-    return { kind: "field", displacement: 0, asked };
-  }
-  if (step.kind === "number") {
-    const offset = step.n * scale + displacement;
-    if (start.kind === "stack") return { kind: "stack", slot: start.n + offset };
-    if (start.kind === "number") return { kind: "fixed", address: start.n + offset };
-    return { kind: "field", displacement: index === NO_REGISTER ? displacement : 0, asked };
-  }
-  // A table: its start is known, the place in it is not.
-  if (start.kind === "number") memory.take(start.n + displacement, asked);
-  return { kind: "field", displacement: 0, asked };
-}
-
-function loadAt({ state, memory }: Machine, place: Place, size: number): Value {
-  if (place.kind === "stack") {
-    return truncate(state.stack.get(place.slot) ?? UNKNOWN, size);
-  }
-  if (place.kind === "fixed") return memory.load(place.address, size) ?? UNKNOWN;
-  return unknown(place.asked || memory.isAnswerField(place.displacement, size));
-}
-
-function readOperand(machine: Machine, size: number): Value {
-  if (!short.memory) return readRegister(machine.state, short.rm, size);
-  return loadAt(machine, placeOf(machine), size);
-}
-
-function writeOperand(machine: Machine, value: Value, size: number): void {
-  if (!short.memory) {
-    writeRegister(machine.state, short.rm, value, size);
-    return;
-  }
-  const place = placeOf(machine);
-  if (place.kind === "stack") setSlot(machine.state, place.slot, truncate(value, size));
-  machine.memory.store(place, value, size);
-}
 
 function push(machine: Machine, value: Value): void {
   const { registers } = machine.state;

@@ -78,8 +78,9 @@ function onNumbers(operation: Operation, a: number, b: number, size: number): nu
     case "shr":
       return exact(x >> by, size);
     case "sar":
-      return exact(BigInt.asIntN(bits, x) >> by, size);
+      break;
   }
+  return exact(BigInt.asIntN(bits, x) >> by, size);
 }
 
 function onAddress(operation: Operation, a: Value, b: Value): Value | undefined {

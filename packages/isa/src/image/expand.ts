@@ -109,6 +109,28 @@ function expanded(part: FilePart, compression: Compressed, limits: Limits): Read
   return output;
 }
 
+/** Manual pages and the like, of which a system has tens of thousands: no stream for each. */
+const SMALL = 32 * 1024;
+
+/**
+ * The first bytes of what a small gzip file expands to, all of it checked; undefined where it is
+ * not small, or damaged.
+ */
+export async function smallHead(
+  part: FilePart,
+  compression: Compression,
+  length: number,
+): Promise<Buffer | undefined> {
+  if (compression !== "gzip" || part.size > SMALL) return undefined;
+  const pull = await pullFile(part);
+  const bytes = await pull.take(part.size).finally(() => pull.close());
+  try {
+    return zlib.gunzipSync(bytes, { maxOutputLength: SMALL * 1100 }).subarray(0, length);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The bytes of a part, expanded if they are compressed. Throws {@link ImageError}. */
 export async function pullExpanded(
   part: FilePart,

@@ -4,12 +4,13 @@ import { isMachineCode } from "../scan/scan-file.ts";
 import { found, unread, type Found } from "./candidate.ts";
 import { extractAll, type Extraction } from "./entries.ts";
 import { printable, type Entry } from "./entry.ts";
-import { pullExpanded } from "./expand.ts";
+import { pullExpanded, smallHead } from "./expand.ts";
 import { budgetFor, ImageError } from "./limits.ts";
 import {
   compressionOf,
   headSize,
   imageKindOf,
+  isOfInterest,
   unreadableKind,
   type Compression,
   type ImageKind,
@@ -155,6 +156,8 @@ async function* findInCompressed(
   compression: Compression,
   extraction: Extraction,
 ): AsyncGenerator<Found> {
+  const small = await smallHead(part, compression, headSize(Infinity));
+  if (small !== undefined && !extraction.named && !isOfInterest(small)) return;
   const pull = await pullExpanded(part, compression, extraction.limits);
   let copy: FilePart | undefined;
   try {
@@ -166,7 +169,9 @@ async function* findInCompressed(
       copy = await wholeFile(await copyOut(pull, head, undefined, extraction));
       if (kind === undefined) yield found(name, copy.path, true);
       else yield* READERS[kind](name, copy, extraction);
-    } else yield* unknown(name, head, extraction);
+    } else if (compressionOf(head) !== "none")
+      yield unread(name, "compressed twice: expand it once");
+    else yield* unknown(name, head, extraction);
     if (kind === undefined) copy = undefined;
   } finally {
     await pull.close();

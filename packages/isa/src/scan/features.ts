@@ -2,7 +2,7 @@
 import { hexAddress } from "../elf/numbers.ts";
 import { GRADES, type Grade } from "./decode.ts";
 import { isExcused } from "./excuses.ts";
-import type { Findings } from "../flow/follow.ts";
+import type { Findings } from "../flow/findings.ts";
 import { isVariantName, pathTo, type Reach } from "./guard.ts";
 import { USES, type Example, type FeatureUse, type Use } from "./result.ts";
 import type { Asking } from "./asks.ts";
@@ -99,7 +99,7 @@ function useOf(feature: string, site: Site, code: ReadCode, judging: Judging): U
   }
   if (judging.library) return judging.asks ? "chosen" : "unasked";
   const answered = reach.open.has(f) || reach.guarded.has(f) || judging.asking.choosers.has(f);
-  return answered || isVariantName(f.name) ? "chosen" : "unreached";
+  return answered || judging.ownDispatcher || isVariantName(f.name) ? "chosen" : "unreached";
 }
 
 function gradeOf({ counts }: Site): number {

@@ -5,7 +5,7 @@
  */
 import { firstPlace } from "../elf/image.ts";
 import type { Image } from "../elf/image.ts";
-import type { Findings } from "../flow/follow.ts";
+import type { Findings } from "../flow/findings.ts";
 import { functionAt } from "./functions.ts";
 import type { ReadFunction } from "./walk.ts";
 
@@ -138,7 +138,7 @@ export class Tables {
     }
     const { values } = this.#image.pointers;
     for (const value of values) if (!this.#isCode(value)) all.add(value);
-    this.#borders = Float64Array.from(all).sort();
+    this.#borders = Float64Array.from(all).toSorted();
     return this.#borders;
   }
 
@@ -187,7 +187,8 @@ export class Tables {
 export interface ReachInput {
   readonly functions: readonly ReadFunction[];
   readonly roots: Roots;
-  readonly library: boolean;
+  /** Whether pointers are not followed. */
+  readonly byName: boolean;
   readonly image: Image | undefined;
   readonly tables: Tables | undefined;
   readonly isCode: (address: number) => boolean;
@@ -224,10 +225,10 @@ function pointed(input: ReachInput, addresses: Iterable<number>): ReadFunction[]
 /** Where a function leads that was not followed: everywhere it names. */
 function plainEdges(input: ReachInput, f: ReadFunction): ReadFunction[] {
   const { code } = f;
-  const { library } = input;
   const called = directEdges(input, f);
-  // A program hands its functions to threads and signals; a library also fills tables with them.
-  if (library) return called;
+  // A program hands its functions to threads and signals; a library fills tables with them, and
+  // leaves it to others to choose.
+  if (input.byName) return called;
   const ends = input.tables?.ends;
   const named = code.references.filter((address) => {
     const start = ends?.get(address);
@@ -238,7 +239,7 @@ function plainEdges(input: ReachInput, f: ReadFunction): ReadFunction[] {
 
 function followedEdges(input: ReachInput, findings: Findings): ReadFunction[] {
   const called = calledIn(input, findings, true);
-  if (input.library) return called;
+  if (input.byName) return called;
   const taken = [...findings.taken].filter(([, open]) => open).map(([a]) => a);
   return [...called, ...pointed(input, taken)];
 }

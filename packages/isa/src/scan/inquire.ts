@@ -154,8 +154,11 @@ function seedsOf(
   return seeds;
 }
 
-/** Finds what runs without a question. `asks`: whether anything in the file asks at all. */
-export function inquire(program: Program, asking: Asking): Inquest {
+/**
+ * Finds what runs without a question. `byName`: pointers are not followed, as in a program that
+ * has a dispatcher of its own: what it reaches through pointers counts as chosen.
+ */
+export function inquire(program: Program, asking: Asking, byName: boolean): Inquest {
   const { code, image, layout } = program;
   const { functions } = code;
   const entrances = entrancesOf(program);
@@ -167,26 +170,31 @@ export function inquire(program: Program, asking: Asking): Inquest {
   const questions = new Set(needed ? addressesOfText(program.elf, "/proc/cpuinfo\0") : []);
   const inquiry = image === undefined || !needed ? undefined : makeInquiry(program, questions);
   const users = functions.filter(({ code: { uses } }) => uses.size > 0);
-  const graph = new CallGraph(functions, image);
-  const relevant = graph.ancestorsOf(inquiry === undefined ? [] : users);
+  const graph = byName ? undefined : new CallGraph(functions, image);
+  const relevant =
+    graph === undefined || inquiry === undefined
+      ? new Set<ReadFunction>(byName ? roots.main : [])
+      : graph.ancestorsOf(users);
   const tables =
-    image === undefined ? undefined : new Tables(image, functions, isCode, arrayEnds(program));
+    image === undefined || byName
+      ? undefined
+      : new Tables(image, functions, isCode, arrayEnds(program));
   const { library } = entrances;
   const input = {
     functions,
     roots,
-    library,
+    byName: library || byName,
     image,
     tables: library ? undefined : tables,
     isCode,
     findings: (f: ReadFunction) => inquiry?.findings(f),
     opaque: (f: ReadFunction) =>
-      inquiry === undefined ? asking.choosers.has(f) : inquiry.gaveUp(f) && asking.choosers.has(f),
+      asking.choosers.has(f) && inquiry?.findings(f) === undefined && !roots.main.includes(f),
   };
   inquiry?.restrict(relevant);
   inquiry?.follow(seedsOf(program, asking, roots, questions));
   let reach = findReach(input);
-  if (inquiry !== undefined && asking.choosers.size > 0) {
+  if (inquiry !== undefined && graph !== undefined && asking.choosers.size > 0) {
     const pointed = new Set(image?.pointers.values);
     const callersOf = (f: ReadFunction) => (pointed.has(f.start) ? undefined : graph.callersOf(f));
     for (let again = 0; again < REFINEMENTS; again++) {

@@ -94,7 +94,8 @@ function describe(name: string, program: Program): FileScan {
   const { elf, kind, code } = program;
   const asking = askingOf(program);
   const dispatchers = dispatchersIn(program, asking);
-  const { reach, inquiry, readsKernel, refuses } = inquire(program, asking);
+  const ownDispatcher = dispatchers.some(({ runtime }) => runtime !== true);
+  const { reach, inquiry, readsKernel, refuses } = inquire(program, asking, ownDispatcher);
   const asks = questionsOf(name, asking, dispatchers);
   if (readsKernel) asks.push({ kind: "known", what: "/proc/cpuinfo" });
   const features = featuresOf(code, {
@@ -105,7 +106,7 @@ function describe(name: string, program: Program): FileScan {
     library: kind !== "executable",
     asks: asks.length > 0,
     dispatchers: new Set(dispatchers.map((d) => d.name)),
-    ownDispatcher: dispatchers.some((d) => d.runtime !== true),
+    ownDispatcher,
   });
   return {
     name,

@@ -57,6 +57,16 @@ interface Chaos {
 
 const PAUSE_MS = 30;
 
+/** A list that tells of what is put into it: a run takes long. */
+function toldAtOnce({ progress }: ChaosOptions): string[] {
+  const list: string[] = [];
+  list.push = (...more) => {
+    for (const one of more) progress?.(one);
+    return Array.prototype.push.apply(list, more);
+  };
+  return list;
+}
+
 /** Asks until there is an answer that is not about the moment: a kill, a full disk, a namespace. */
 async function insist(chaos: Chaos, method: string, path: string, body?: object): Promise<Reply> {
   for (let tries = 0; tries < 3000; tries++) {
@@ -280,7 +290,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     options,
     agent,
     random: randomFrom(options.seed),
-    violations: [],
+    violations: toldAtOnce(options),
     done: {},
     killed: new Set(),
     over: false,

@@ -124,15 +124,17 @@ export function resumeSandbox(
       requireCapacity(context, entry.record.memoryMib);
       sandboxes.save(id, { state: "resuming", ...resuming });
       sandboxes.set(id, { contract });
+      const timeoutSeconds =
+        request.timeoutSeconds ?? entry.record.timeoutSeconds ?? settings.defaultTimeoutSeconds;
       try {
         await loadInto(context, id, snapshot);
+        // Written down before anybody hears of it, or undone: a later agent goes by the record.
+        sandboxes.save(id, { state: "running", timeoutSeconds, ...deadlineIn(timeoutSeconds) });
       } catch (error) {
+        await detach(context, id, sandboxes.find(id)?.vm);
         sandboxes.note(id, { state: "paused", vm: undefined, overrides });
         throw error;
       }
-      const timeoutSeconds =
-        request.timeoutSeconds ?? entry.record.timeoutSeconds ?? settings.defaultTimeoutSeconds;
-      sandboxes.note(id, { state: "running", timeoutSeconds, ...deadlineIn(timeoutSeconds) });
       events.emit("sandbox.resumed", id, { snapshot: metadata.name });
       return viewOf(sandboxes.get(id).record);
     });

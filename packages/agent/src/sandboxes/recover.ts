@@ -2,8 +2,8 @@
  * Finding everything again after a restart, however the agent ended: records say what was, adopted
  * microVMs and whole snapshots say what is.
  */
-import { readdir } from "node:fs/promises";
-import { basename } from "node:path";
+import { readdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { parseJson } from "@evenkeel/core";
 import { readPlainSync, type MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
@@ -27,7 +27,12 @@ function readRecord(path: string, id: string): SandboxRecord {
 
 /** Sandboxes whose record nobody understands keep all that is theirs, and their ids. */
 async function readRecords({ paths, sandboxes, report }: Context): Promise<SandboxRecord[]> {
-  const names = (await readdir(paths.sandboxes)).filter((name) => name.endsWith(".json"));
+  const all = await readdir(paths.sandboxes);
+  // Half-written ones of an agent that was killed.
+  for (const name of all.filter((one) => one.endsWith(".tmp"))) {
+    await rm(join(paths.sandboxes, name), { force: true });
+  }
+  const names = all.filter((name) => name.endsWith(".json"));
   return names.flatMap((name) => {
     const id = basename(name, ".json");
     try {

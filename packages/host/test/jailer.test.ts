@@ -3,9 +3,11 @@
  * release beside it, under the names `firecracker` and `jailer`.
  */
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -26,6 +28,7 @@ import { hasJailer, jailerArguments } from "../src/isolation/jailer.ts";
 import { tagOf } from "../src/isolation/names.ts";
 import { openCells } from "../src/isolation/pool.ts";
 import { usersFrom } from "../src/isolation/processes.ts";
+import { markUsed } from "../src/lock.ts";
 
 const FIRST = 0x7200_0000;
 const BINARY = process.env["EVENKEEL_FIRECRACKER"] ?? "";
@@ -185,6 +188,33 @@ test("a Firecracker that waits in its jail is taken at once, and is known by its
   expect(await last.reclaim()).toEqual([cell.slot]);
   expect(existsSync(`/proc/${vm.record.pid}/exe`)).toBe(false);
   await last.close();
+});
+
+test("what writes into a directory ends, whoever owns it; nothing goes that is in use out of sight", async ({
+  skip,
+}) => {
+  const why = missing();
+  if (why !== undefined) skip(why);
+  const { directory, cells, driver, another } = bench();
+  const [one, two] = [await cells.take("one", SIZE), await cells.take("two", SIZE)];
+  const first = killed(await driver.boot(specIn(directory, "one", one)));
+  const second = killed(await driver.boot(specIn(directory, "two", two)));
+  await cells.close();
+  // The agent that comes after knows nothing of them.
+  const later = another();
+  expect(await later.endWriting(first.record.directory)).toContain(first.record.pid);
+  expect(await later.endWriting(first.record.directory)).toEqual([]);
+  expect(existsSync(`/proc/${second.record.pid}/exe`)).toBe(true);
+  await later.close();
+  expect([existsSync(one.root), existsSync(two.root)]).toEqual([false, true]);
+  // Stands for a VMM in another PID namespace: somebody has its console open, and nobody is seen.
+  const held = openSync(second.console, "a");
+  await markUsed(held);
+  const last = another();
+  expect(await last.reclaim()).toEqual([two.slot]);
+  await last.close();
+  expect(existsSync(two.root)).toBe(true);
+  closeSync(held);
 });
 
 test("a start that fails says it in the jailer's or Firecracker's words", async ({ skip }) => {

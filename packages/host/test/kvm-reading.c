@@ -54,6 +54,8 @@ static int constants(void) {
   SHOW(KVM_GET_ONE_REG);
   SHOW(KVM_ARM_VCPU_INIT);
   SHOW(KVM_GET_REG_LIST);
+  SHOW(KVM_SET_ONE_REG);
+  SHOW(KVM_ARM_VCPU_FINALIZE);
   return 0;
 }
 

@@ -7,5 +7,6 @@ export default defineConfig({
     include: ["packages/*/test/**/*.test.ts"],
     // Property tests plan whole pools many times; a shared two-core machine needs room.
     testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

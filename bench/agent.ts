@@ -22,6 +22,8 @@ import { median } from "./measure.ts";
 interface Bench {
   readonly call: (method: string, path: string, body?: object) => Promise<unknown>;
   readonly socket: string;
+  /** The agent's data directory. */
+  readonly data: string;
 }
 
 function caller(socketPath: string): Bench["call"] {
@@ -43,7 +45,7 @@ function caller(socketPath: string): Bench["call"] {
 }
 
 /** Runs with an agent that listens on a socket, and removes everything after. */
-async function withAgent<T>(
+export async function withAgent<T>(
   driverOf: (directory: string) => VmmDriver,
   run: (bench: Bench) => Promise<T>,
 ): Promise<T> {
@@ -57,14 +59,14 @@ async function withAgent<T>(
   });
   try {
     await listen(agent, parseAddress(socket));
-    return await run({ call: caller(socket), socket });
+    return await run({ call: caller(socket), socket, data: join(directory, "d") });
   } finally {
     await agent.close();
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-function onDouble(directory: string): VmmDriver {
+export function onDouble(directory: string): VmmDriver {
   const { path } = installDouble(join(directory, "fc"), { version: VERSION });
   return createFirecrackerDriver({ binary: path, version: VERSION });
 }

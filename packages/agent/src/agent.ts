@@ -1,25 +1,39 @@
 /** The agent of one node, built around a VMM driver, a node profile and a data directory. */
+import { totalmem } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeProfile } from "@evenkeel/core";
-import type { CellPool, VmmDriver } from "@evenkeel/host";
+import { machineNow, type CellPool, type VmmDriver } from "@evenkeel/host";
 import type { FastifyBaseLogger } from "fastify";
 import type { Context, Settings } from "./context.ts";
+import { agingProfile } from "./cpu/age.ts";
 import { openGate } from "./cpu/gate.ts";
 import { NO_SHAPE, type CpuShape } from "./cpu/shape.ts";
-import { AgentError } from "./errors.ts";
+import { AgentError, messageOf } from "./errors.ts";
 import { openEventLog } from "./events/log.ts";
+import type { Tokens } from "./http/auth.ts";
 import { makeServer, type App } from "./http/server.ts";
+import type { StallOptions } from "./http/stalls.ts";
 import { openMetrics } from "./metrics.ts";
+import { openReleases } from "./releases.ts";
 import type { ExplainCrash } from "./sandboxes/console.ts";
 import { settle } from "./sandboxes/lifecycle.ts";
 import { recover } from "./sandboxes/recover.ts";
+import { openOutputs } from "./sandboxes/output.ts";
 import { openRegistry } from "./sandboxes/registry.ts";
 import { watch } from "./sandboxes/watch.ts";
 import { lock } from "./store/lock.ts";
 import { openPaths } from "./store/paths.ts";
+import { openRoom } from "./store/room.ts";
+import { keepScrubbing } from "./store/scrub.ts";
+import { openSignatures } from "./store/signatures.ts";
 import { openSnapshots } from "./store/snapshots.ts";
 
 export interface AgentOptions extends Partial<Settings> {
+  /** Boots what names no release. */
   readonly driver: VmmDriver;
+  /** Further Firecracker releases: they boot what names them, and load what they can load. */
+  readonly others?: readonly VmmDriver[];
+  /** What it says of Firecracker releases is replaced by those that are driven. */
   readonly profile: NodeProfile;
   /** The data directory; one agent at a time has it. */
   readonly directory: string;
@@ -32,12 +46,25 @@ export interface AgentOptions extends Partial<Settings> {
    * drives Firecracker.
    */
   readonly firecracker?: string;
-  /** Required of callers; leave out only where a Unix socket's permissions guard the agent. */
-  readonly token?: string;
+  /** Required of callers, by role; none only where a Unix socket's permissions guard the agent. */
+  readonly tokens?: Tokens;
+  /** Kernel and microcode as a text, which is not to change while the profile holds. */
+  readonly machine?: () => string;
+  /** Holds the profile against the machine again, and says what changed that verdicts go by. */
+  readonly recheck?: () => Promise<readonly string[]>;
+  /** PEM of the Ed25519 key that signs what this node takes. */
+  readonly signingKey?: string;
+  /** PEMs of the keys whose snapshots may be used here; whoever's where left out. */
+  readonly trustedKeys?: string;
   readonly explainCrash?: ExplainCrash;
-  /** Confines VMMs and gives guests networks; left out, VMMs run as the agent does. */
-  readonly cells?: CellPool;
+  /**
+   * Opens what confines VMMs and gives guests networks, once the data directory is this agent's; left
+   * out, VMMs run as the agent does.
+   */
+  readonly openCells?: () => Promise<CellPool>;
   readonly logger?: FastifyBaseLogger;
+  /** When connections on which nothing moves are ended. */
+  readonly stalls?: Partial<StallOptions>;
 }
 
 export interface Agent {
@@ -47,10 +74,18 @@ export interface Agent {
   close(): Promise<void>;
 }
 
+/** All but a twentieth, which the node itself needs. */
+function nodeMemoryMib(): number {
+  return Math.floor((totalmem() * 0.95) / 1024 / 1024);
+}
+
 const DEFAULTS = {
   allowUnknown: false,
   allowInsecure: false,
+  verifyOnResume: false,
+  scrubHours: 24,
   maxSandboxes: 1000,
+  maxMemoryMib: nodeMemoryMib(),
   defaultTimeoutSeconds: 3600,
   keepFailedSeconds: 3600,
 } as const;
@@ -65,58 +100,88 @@ function firecrackerOf({ firecracker, driver }: AgentOptions): string {
   throw new AgentError("BAD_CONFIG", message);
 }
 
-async function makeContext(options: AgentOptions): Promise<Context> {
-  const { driver, profile, directory, cpu = NO_SHAPE, explainCrash, cells, logger } = options;
-  const firecracker = firecrackerOf(options);
+async function makeContext(options: AgentOptions, stopping: AbortSignal): Promise<Context> {
+  const { driver, others, directory, cpu = NO_SHAPE, explainCrash, openCells, logger } = options;
+  const releases = openReleases({ version: firecrackerOf(options), driver }, others);
+  const profile = { ...options.profile, firecracker: releases.versions };
   const report: Context["report"] = (what, why) => {
     logger?.warn({ what, why }, `${what}: ${why}`);
   };
   const settings: Settings = { ...DEFAULTS, ...options };
   const paths = openPaths(directory, driver.vmm);
+  const signatures = openSignatures({ signing: options.signingKey, trusted: options.trustedKeys });
   const metrics = openMetrics();
   const events = openEventLog(EVENTS_KEPT, (event) => {
     metrics.events.add({ type: event.type });
     logger?.info({ event }, `${event.type} ${event.subject}`.trim());
   });
   const { allowUnknown } = settings;
+  const { machine = () => machineNow(), recheck } = options;
+  const profileNow = agingProfile({ profile, machine, recheck, events, report });
   const context: Context = {
     driver,
-    profile,
-    firecracker,
+    releases,
+    get profile() {
+      return profileNow();
+    },
     cpu,
     settings,
     paths,
+    builds: new Map(),
     events,
     metrics,
+    stopping,
+    outputs: openOutputs((path, error) => report(`${path} could not be cut`, messageOf(error))),
     explainCrash,
-    cells,
+    cells: await openCells?.(),
     report,
-    snapshots: await openSnapshots(paths.snapshots, (name, why) => {
-      report(`snapshot ${name} is not whole and is left alone`, why);
+    snapshots: await openSnapshots(paths.snapshots, signatures, (name, why) => {
+      report(`snapshot ${name} is left alone`, why);
     }),
+    room: openRoom(paths.data),
     sandboxes: openRegistry(paths, (id) => settle(context, id)),
-    gate: openGate({ profile, firecracker, allowUnknown, cpu, events, metrics }),
+    gate: openGate({ profileNow, releases, allowUnknown, cpu, events, metrics }),
   };
   return context;
+}
+
+/** How long what is under way may take to end; after that, the next agent finds it as after a kill. */
+const CLOSING_MS = 10_000;
+
+async function closeWithin(app: App, milliseconds: number): Promise<void> {
+  const closed = app.close();
+  const late = new AbortController();
+  const timer = sleep(milliseconds, "late", { signal: late.signal }).catch(() => undefined);
+  if ((await Promise.race([closed, timer])) === "late") {
+    app.server.closeAllConnections();
+    closed.then(undefined, () => undefined);
+    return;
+  }
+  late.abort();
 }
 
 /** Throws BAD_CONFIG, DATA_IN_USE. Finds everything again that an earlier agent left running. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const paths = openPaths(options.directory, options.driver.vmm);
-  const unlock = lock(paths.lock);
+  const unlock = await lock(paths.data, paths.lock);
   try {
-    const context = await makeContext(options);
+    const stopping = new AbortController();
+    const context = await makeContext(options, stopping.signal);
     await recover(context);
-    const { token, logger } = options;
-    const app = await makeServer(context, { token, logger });
+    const { tokens = {}, logger, stalls = {} } = options;
+    const app = await makeServer(context, { tokens, logger, stalls });
     const stop = watch(context);
+    const everyMs = context.settings.scrubHours * 3_600_000;
+    void keepScrubbing({ ...context, everyMs });
     context.events.emit("agent.started", "", { node: options.profile.name });
     return {
       app,
       close: async () => {
         context.events.emit("agent.stopping", "");
+        stopping.abort();
         stop();
-        await app.close();
+        context.outputs.close();
+        await closeWithin(app, CLOSING_MS);
         context.sandboxes.close();
         await context.cells?.close();
         unlock();

@@ -19,16 +19,17 @@ function head(name: string, type: string, help: string): string[] {
 }
 
 interface Counter {
-  add(labels: Labels): void;
+  /** `amount`: 1 unless told otherwise. */
+  add(labels: Labels, amount?: number): void;
   lines(): string[];
 }
 
 function counter(name: string, help: string): Counter {
   const values = new Map<string, number>();
   return {
-    add: (labels) => {
+    add: (labels, amount = 1) => {
       const key = series(name, labels);
-      values.set(key, (values.get(key) ?? 0) + 1);
+      values.set(key, (values.get(key) ?? 0) + amount);
     },
     lines: () => [
       ...head(name, "counter", help),
@@ -80,6 +81,8 @@ export interface Metrics {
   readonly seconds: Histogram;
   readonly verdicts: Counter;
   readonly events: Counter;
+  /** Bytes of consoles that nobody read, since guests wrote them too fast. */
+  readonly consoleSkipped: Counter;
   page(gauges: readonly Gauge[]): string;
 }
 
@@ -91,17 +94,24 @@ export function openMetrics(): Metrics {
     "Verdicts on resumes, and what came of them.",
   );
   const events = counter("evenkeel_events_total", "Events by type.");
+  const consoleSkipped = counter(
+    "evenkeel_console_skipped_bytes_total",
+    "Console output that was not searched for crashes, since it came too fast.",
+  );
   return {
     operations,
     seconds,
     verdicts,
     events,
+    consoleSkipped,
     page: (gauges) => {
       const lines = gauges.flatMap(({ name, help, read }) => [
         ...head(name, "gauge", help),
         ...read().map(([labels, value]) => `${series(name, labels)} ${value}`),
       ]);
-      const rest = [operations, seconds, verdicts, events].flatMap((metric) => metric.lines());
+      const rest = [operations, seconds, verdicts, events, consoleSkipped].flatMap((metric) =>
+        metric.lines(),
+      );
       return `${[...lines, ...rest].join("\n")}\n`;
     },
   };

@@ -1,5 +1,5 @@
 /** Where an agent listens: a Unix socket, or TCP. */
-import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { accepts } from "@evenkeel/host";
 import type { Agent } from "./agent.ts";
@@ -24,8 +24,11 @@ export function parseAddress(text: string): Address {
 /** Removes the socket that a killed agent left; throws BAD_CONFIG where one still listens. */
 async function clear(path: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
-  if (!existsSync(path)) return;
-  if (await accepts(path)) throw new AgentError("BAD_CONFIG", `${path}: somebody listens there`);
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return;
+  if (!stat.isSocket())
+    throw new AgentError("BAD_CONFIG", `listen: ${path} is there and is no socket`);
+  if (await accepts(path)) throw new AgentError("BAD_CONFIG", `${path}: address already in use`);
   rmSync(path);
 }
 
@@ -34,7 +37,13 @@ export async function listen({ app }: Agent, address: Address): Promise<string> 
   try {
     if (address.kind === "tcp") return await app.listen({ host: address.host, port: address.port });
     await clear(address.path);
-    await app.listen({ path: address.path });
+    // Not for a moment may others connect.
+    const mask = process.umask(0o177);
+    try {
+      await app.listen({ path: address.path });
+    } finally {
+      process.umask(mask);
+    }
     chmodSync(address.path, 0o600);
     return address.path;
   } catch (cause) {

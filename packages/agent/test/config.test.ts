@@ -1,6 +1,6 @@
 /** Options from defaults, a file, the environment and flags. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { AGENT_OPTIONS, flagOf, loadConfig } from "../src/index.ts";
 import { ROOT, temporaryDirectory } from "./support.ts";
@@ -18,7 +18,8 @@ test("a flag wins over the environment, that over the file, that over the defaul
   expect(config).toMatchObject({
     profile: "flag",
     maxSandboxes: 4,
-    dataDir: "file",
+    // A VMM has another working directory than the agent.
+    dataDir: resolve("file"),
     cpuTemplate: "T2CL",
     allowUnknown: true,
     allowInsecure: false,

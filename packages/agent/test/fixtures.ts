@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { GREETING, writeTinyKernel } from "@evenkeel/firecracker-double";
 import { parseJson, readProfile, type NodeProfile } from "@evenkeel/core";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -16,14 +17,14 @@ export function loadProfile(file: string): NodeProfile {
   return readProfile(parseJson(readFileSync(file, "utf8")), "node");
 }
 
-/** A kernel and a disk image that the double can open. */
+/** A kernel that greets and halts, and disk images of a sector. */
 export function makeImages(directory: string): { kernelsDir: string; imagesDir: string } {
   const [kernelsDir, imagesDir] = [join(directory, "kernels"), join(directory, "images")];
   mkdirSync(join(kernelsDir, "6.1"), { recursive: true });
   mkdirSync(imagesDir, { recursive: true });
-  writeFileSync(join(kernelsDir, "6.1/vmlinux.bin"), "a kernel");
-  writeFileSync(join(imagesDir, "rootfs"), "a disk");
-  writeFileSync(join(imagesDir, "tools"), "a disk that nobody writes");
+  writeTinyKernel(join(kernelsDir, "6.1/vmlinux.bin"));
+  writeFileSync(join(imagesDir, "rootfs"), "a disk".padEnd(512));
+  writeFileSync(join(imagesDir, "tools"), "a disk that nobody writes".padEnd(512));
   return { kernelsDir, imagesDir };
 }
 
@@ -36,5 +37,5 @@ export const MACHINE = {
 export const TEMPLATE = {
   name: "base",
   machine: MACHINE,
-  readiness: { kind: "serial", text: "guest booted", timeoutSeconds: 20 },
+  readiness: { kind: "serial", text: GREETING, timeoutSeconds: 20 },
 } as const;

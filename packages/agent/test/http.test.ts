@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { listen, parseAddress } from "../src/index.ts";
-import { MACHINE, startNode, TEMPLATE, until } from "./support.ts";
+import { MACHINE, startNode, TEMPLATE, until, RELEASE } from "./support.ts";
 
 test("the OpenAPI document is the one in packages/api", async () => {
   const { call } = await startNode();
@@ -160,7 +160,8 @@ test("metrics count what was done and what was refused", async () => {
 test("health and profile say which node this is", async () => {
   const { call } = await startNode();
   const { body } = await call("GET", "/v1/health");
-  expect(body).toMatchObject({ status: "ok", vmm: "firecracker", version: "1.14.1", sandboxes: 0 });
+  const release = { version: RELEASE, releases: [RELEASE] };
+  expect(body).toMatchObject({ status: "ok", vmm: "firecracker", ...release, sandboxes: 0 });
   const profile = await call("GET", "/v1/profile");
   expect(profile.body).toMatchObject({ schema: "evenkeel/node-profile@1", arch: "x86_64" });
 });

@@ -71,7 +71,7 @@ test("a state that an operation does not fit is refused, and says which it is", 
 });
 
 test("two operations on one sandbox at once: one is done, the other told so", async () => {
-  const { call, double } = await startNode();
+  const { call, double } = await startNode({ double: {} });
   await call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
   double.change({ version: "1.14.1", delays: { "PUT /snapshot/create": 300 } });
   const answers = await Promise.all([

@@ -71,8 +71,8 @@ async function startNode(directory: string, images: object, firstId: number): Pr
     profile: loadProfile(ICE_LAKE),
     firecracker: VERSION,
     directory: data,
-    cells: await openCells(),
-    token: TOKEN,
+    openCells,
+    tokens: { run: TOKEN },
     ...(images as { kernelsDir: string; imagesDir: string }),
   });
   let open = true;

@@ -27,12 +27,13 @@ import {
   type NodeProfile,
   type WhyNot,
 } from "@evenkeel/core";
-import { resolveTemplate, type ResolvedTemplate } from "@evenkeel/host";
+import { createFirecrackerDriver, resolveTemplate, type ResolvedTemplate } from "@evenkeel/host";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openGate } from "../src/cpu/gate.ts";
 import { openEventLog } from "../src/events/log.ts";
 import { openMetrics } from "../src/metrics.ts";
+import { openReleases } from "../src/releases.ts";
 
 const VERSION = "1.14.1";
 const DATA = fileURLToPath(new URL("../../../../shared/data", import.meta.url));
@@ -122,7 +123,15 @@ function contractOf(profile: NodeProfile, cpu: ResolvedTemplate): CpuContract {
 function gateOf(profile: NodeProfile, cpu: ResolvedTemplate) {
   const metrics = openMetrics();
   const events = openEventLog(10, () => {});
-  return openGate({ profile, firecracker: VERSION, allowUnknown: false, cpu, events, metrics });
+  const driver = createFirecrackerDriver({ binary: "/nowhere", version: VERSION });
+  return openGate({
+    profileNow: () => profile,
+    releases: openReleases({ version: VERSION, driver }),
+    allowUnknown: false,
+    cpu,
+    events,
+    metrics,
+  });
 }
 
 function admits(gate: ReturnType<typeof gateOf>, contract: CpuContract): boolean {

@@ -52,7 +52,7 @@ test("an adopted guest that dies later is noticed as well", async () => {
 });
 
 test("an adopted guest's snapshot is of the release it runs, whatever the agent drives now", async () => {
-  const node = await startNode();
+  const node = await startNode({ double: {} });
   await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
   await node.agent.close();
   const { vm } = JSON.parse(readFileSync(recordFile(node, "one"), "utf8")) as { vm: object };

@@ -1,14 +1,13 @@
 /** What the API refuses, and how it says so. */
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { spawnSync } from "node:child_process";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { expect, onTestFinished, test } from "vitest";
-import { MACHINE, startNode, TEMPLATE, temporaryDirectory } from "./support.ts";
+import { expect, test } from "vitest";
+import { MACHINE, smallDisk, startNode, TEMPLATE } from "./support.ts";
 
 test("without the token nothing is told but health", async () => {
   const token = "0123456789abcdef0123456789abcdef";
-  const { agent } = await startNode({ token });
+  const { agent } = await startNode({ tokens: { run: token } });
   const ask = async (url: string, authorization?: string) => {
     const headers = authorization === undefined ? {} : { authorization };
     return (await agent.app.inject({ url, headers })).statusCode;
@@ -139,16 +138,6 @@ test("a full node says so", async () => {
   expect((await call("POST", "/v1/sandboxes/one/resume")).status).toBe(503);
 });
 
-/** A file system of a given size, if this process may mount one. */
-function smallDisk(bytes: number): string | undefined {
-  const directory = join(temporaryDirectory(), "small");
-  mkdirSync(directory);
-  const args = ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", directory];
-  if (spawnSync("mount", args).status !== 0) return undefined;
-  onTestFinished(() => void spawnSync("umount", ["-l", directory]));
-  return directory;
-}
-
 test("a full disk is 507, with nothing half-written", async (context) => {
   const small = smallDisk(2 * 1024 * 1024);
   if (small === undefined) {
@@ -185,7 +174,7 @@ test("a full disk is 507, with nothing half-written", async (context) => {
 });
 
 test("a disk that fills up while the VMM writes leaves the guest running", async () => {
-  const { call, double, directory } = await startNode();
+  const { call, double, directory } = await startNode({ double: {} });
   await call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
   const message =
     "Create snapshot error: Cannot perform flush on the memory backing file: No space left on device (os error 28)";

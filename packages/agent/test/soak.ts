@@ -3,13 +3,12 @@
  * what must not happen; used by a test, and in full by the benchmarks.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { readdirSync, readlinkSync } from "node:fs";
-import { request } from "node:http";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { installDouble } from "@evenkeel/firecracker-double";
 import { readSnapshot } from "../src/store/snapshot-files.ts";
-import { ICE_LAKE, makeImages, ROOT, TEMPLATE, VERSION } from "./fixtures.ts";
+import { ROOT, TEMPLATE } from "./fixtures.ts";
+import { agentEnvironment, ask, vmmsIn, type Reply } from "./supervised.ts";
 
 export interface SoakOptions {
   /** Short, since sockets stand in it. */
@@ -31,62 +30,10 @@ export interface SoakResult {
   readonly violations: readonly string[];
 }
 
-interface Reply {
-  readonly status: number;
-  // oxlint-disable-next-line typescript/no-explicit-any -- looked into below
-  readonly body: any;
-}
-
-function ask(socketPath: string, method: string, path: string, body?: object): Promise<Reply> {
-  return new Promise((settle, reject) => {
-    const headers = { "content-type": "application/json", connection: "close" };
-    const sent = request({ socketPath, method, path, headers }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.once("error", reject);
-      response.once("end", () => {
-        const text = Buffer.concat(chunks).toString("utf8");
-        const status = response.statusCode ?? 0;
-        settle({ status, body: text === "" ? undefined : JSON.parse(text) });
-      });
-    });
-    sent.once("error", reject);
-    sent.end(method === "POST" ? JSON.stringify(body ?? {}) : undefined);
-  });
-}
-
-/** VMMs that run in the data directory, by pid. */
-function vmmsIn(directory: string): number[] {
-  const runsThere = (pid: string) => {
-    try {
-      return readlinkSync(`/proc/${pid}/cwd`).startsWith(join(directory, "d/vms"));
-    } catch {
-      return false;
-    }
-  };
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && runsThere(name))
-    .map(Number);
-}
-
 /** An agent as a process of its own, which is started again whenever it is not there. */
 function superviseAgent(directory: string) {
   const socket = join(directory, "a.sock");
-  const { kernelsDir, imagesDir } = makeImages(directory);
-  installDouble(join(directory, "fc"), { version: VERSION });
-  const env = {
-    ...process.env,
-    EVENKEEL_DATA_DIR: join(directory, "d"),
-    EVENKEEL_LISTEN: socket,
-    EVENKEEL_PROFILE: ICE_LAKE,
-    EVENKEEL_FOREIGN_PROFILE: "1",
-    // Doubles have no jailer.
-    EVENKEEL_ISOLATION: "none",
-    FIRECRACKER_VERSIONS_DIR: join(directory, "fc"),
-    HOST_KERNELS_DIR: kernelsDir,
-    EVENKEEL_IMAGES_DIR: imagesDir,
-    EVENKEEL_LOG_LEVEL: "silent",
-  };
+  const env = agentEnvironment(directory);
   const command = [join(ROOT, "packages/cli/bin/evenkeel.js"), "agent"];
   let child: ChildProcess;
   const start = () => {

@@ -1,5 +1,9 @@
-/** Agents on doubles of Firecracker, in directories of their own. */
-import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+/**
+ * Agents in directories of their own, on doubles of Firecracker. Where EVENKEEL_FIRECRACKER names a
+ * real one, every test that asks nothing of the double in particular runs on that instead.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -22,6 +26,16 @@ export {
 export function temporaryDirectory(): string {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "ek-")));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** A file system of a given size, if this process may mount one. */
+export function smallDisk(bytes: number): string | undefined {
+  const directory = join(temporaryDirectory(), "small");
+  mkdirSync(directory);
+  const args = ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", directory];
+  if (spawnSync("mount", args).status !== 0) return undefined;
+  onTestFinished(() => void spawnSync("umount", ["-l", directory]));
   return directory;
 }
 
@@ -50,26 +64,55 @@ function callerOf({ app }: Agent, token: string | undefined): Call {
   };
 }
 
-export interface NodeSetup extends Partial<Omit<AgentOptions, "profile" | "driver">> {
+const real = process.env["EVENKEEL_FIRECRACKER"];
+if (real === undefined) {
+  process.stdout.write("skipped on a real Firecracker: EVENKEEL_FIRECRACKER is not set\n");
+}
+
+function releaseOf(binary: string): string {
+  const said = execFileSync(binary, ["--version"], { encoding: "utf8" });
+  return /^Firecracker v(\S+)/.exec(said)?.[1] ?? "";
+}
+
+/** What a node of a test runs that asks for nothing else. */
+export const RELEASE = real === undefined ? VERSION : releaseOf(real);
+
+export interface NodeSetup extends Partial<Omit<AgentOptions, "profile" | "driver" | "others">> {
   /** The node's profile file; Ice Lake by default. */
   readonly profile?: string;
+  /** Given, even empty, where a test needs the double itself. */
   readonly double?: Partial<DoubleSettings>;
+  /** Further releases of doubles that the node has. */
+  readonly releases?: readonly string[];
 }
 
 /** An agent in this process; it and all its microVMs end with the test. */
 export async function startNode(setup: NodeSetup = {}): Promise<TestNode> {
-  const { profile = ICE_LAKE, double: settings, directory = temporaryDirectory(), ...rest } = setup;
+  const {
+    profile = ICE_LAKE,
+    double: settings,
+    directory = temporaryDirectory(),
+    ...given
+  } = setup;
+  const { releases = [], ...rest } = given;
   const versions = join(directory, "fc");
   const double = installDouble(versions, { version: VERSION, ...settings });
-  const driver = createFirecrackerDriver({ binary: double.path, version: VERSION });
+  const driverOf = (version: string, binary: string) =>
+    createFirecrackerDriver({ binary, version });
+  const others = releases.map((version) =>
+    driverOf(version, installDouble(versions, { ...settings, version }).path),
+  );
+  const needsDouble = settings !== undefined || setup.releases !== undefined;
   const agent = await createAgent({
-    driver,
+    driver:
+      real === undefined || needsDouble ? driverOf(VERSION, double.path) : driverOf(RELEASE, real),
+    others,
     profile: loadProfile(profile),
     directory: join(directory, "d"),
     ...makeImages(directory),
     ...rest,
   });
-  const call = callerOf(agent, setup.token);
+  const call = callerOf(agent, setup.tokens?.override ?? setup.tokens?.run);
   let open = true;
   const close = async () => {
     if (!open) return;

@@ -137,12 +137,12 @@ test("what is unknown is refused, unless the operator allows it", async () => {
   const file = join(directory, "node.json");
   writeFileSync(file, formatProfile({ ...unlike, name: "node" }));
   const a = await startNode(onIceLake);
-  const strict = await startNode({ profile: file });
+  const strict = await startNode({ profile: file, double: {} });
   await move(a, strict, TEMPLATE);
   const refused = await strict.call("POST", "/v1/sandboxes", { from: "base" });
   expect(refused.body.error).toMatchObject({ code: "VERDICT_AGAINST", verdict: "unknown" });
   expect(named(refused.body.error.findings, "unknown")).toEqual(["host kernel"]);
-  const lax = await startNode({ profile: file, allowUnknown: true });
+  const lax = await startNode({ profile: file, double: {}, allowUnknown: true });
   const { rawPayload } = await a.agent.app.inject("/v1/snapshots/base/export");
   const headers = { "content-type": "application/x-tar" };
   const url = "/v1/snapshots/base";
@@ -158,7 +158,7 @@ test.each([
   async (verdict, file, change) => {
     const profile = join(temporaryDirectory(), "node.json");
     writeFileSync(profile, formatProfile({ ...loadProfile(file), ...change, name: "node" }));
-    const [a, b] = [await startNode(onIceLake), await startNode({ profile })];
+    const [a, b] = [await startNode(onIceLake), await startNode({ profile, double: {} })];
     await move(a, b, TEMPLATE);
     const override = { accept: verdict, reason: "a trial" };
     const created = await b.call("POST", "/v1/sandboxes", { id: "one", from: "base", override });

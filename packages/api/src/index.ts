@@ -12,7 +12,9 @@ export {
   type SandboxState,
 } from "./agent/sandbox.ts";
 export {
+  MANIFEST_SCHEMA,
   SNAPSHOT_SCHEMA,
+  SnapshotManifest,
   SnapshotMetadata,
   type OverrideRecord,
   type TemplateRequest,

@@ -33,6 +33,6 @@ test("every call that takes a body says what it may not have", () => {
 });
 
 test("metadata of another version is not taken for this one's", () => {
-  const { error } = SnapshotMetadata.safeParse({ schema: "evenkeel/snapshot@2" });
+  const { error } = SnapshotMetadata.safeParse({ schema: "evenkeel/snapshot@1" });
   expect(error?.issues.map(({ path }) => path.join("."))).toContain("schema");
 });

@@ -59,6 +59,30 @@ test("--check says what a configuration comes to, and starts nothing", () => {
   });
 });
 
+test("every release that is installed is driven; what is no release is left out, and why", () => {
+  const directory = temporaryDirectory();
+  const flags = flagsIn(directory);
+  const versions = join(directory, "fc");
+  installDouble(versions, { version: "v1.16.1_abc" }).change({ version: "1.16.1" });
+  installDouble(versions, { version: "1.13.1" }).change({ version: "1.12.1" });
+  installDouble(versions, { version: "9.9.9" });
+  const check = (...more: string[]) => evenkeel(["agent", ...flags, "--check", "--json", ...more]);
+  const { status, stdout, stderr } = check("--firecracker", "v1.14.1");
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    firecracker: "v1.14.1",
+    releases: ["v1.14.1", "v1.16.1_abc"],
+  });
+  expect(stderr).toContain("Firecracker 1.13.1 is left out: ");
+  expect(stderr).toContain("is Firecracker 1.12.1, not 1.13.1");
+  expect(stderr).toContain(
+    'Firecracker 9.9.9 is left out: nothing is known about Firecracker "9.9.9"',
+  );
+  // The usual one is not to be replaced by another in silence.
+  const wrong = check("--firecracker", "1.13.1");
+  expect([wrong.status, JSON.parse(wrong.stdout).error.code]).toEqual([3, "WRONG_FIRECRACKER"]);
+});
+
 test.each([
   ["no profile", ["--profile", ""], 2, "BAD_CONFIG"],
   ["TCP without a token", ["--listen", "127.0.0.1:0"], 2, "BAD_CONFIG"],

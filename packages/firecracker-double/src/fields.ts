@@ -10,7 +10,7 @@ type Kind =
   | "usize"
   | "any"
   | "sequence"
-  /** A struct of its own: its fields are not looked into. */
+  /** A struct of its own; its fields are looked into where `fields` lists them. */
   | "struct"
   | readonly string[];
 
@@ -20,6 +20,7 @@ interface Field {
   readonly optional?: boolean;
   /** May be left out, but not null. */
   readonly defaulted?: boolean;
+  readonly fields?: Fields;
 }
 
 export type Fields = Readonly<Record<string, Field>>;
@@ -71,17 +72,20 @@ function complaint(kind: Kind, value: unknown): string | undefined {
   return fits ? undefined : `invalid value: integer \`${value}\`, expected ${kind}`;
 }
 
-/** Parses and checks a body; throws serde's message, without what Firecracker puts before it. */
-export function readFields(text: string, fields: Fields, name: string): Record<string, unknown> {
-  const json = parseBody(text);
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw fault(
-      `invalid type: ${found(json)}, expected struct ${name}${placeOf(text, text.length)}`,
-    );
-  }
-  const { members, end } = locate(text);
+function notAnObject(text: string, json: unknown, fields: Fields, name: string) {
+  const wanted = `expected struct ${name}`;
+  const count = Object.keys(fields).length;
+  const problem = Array.isArray(json)
+    ? `invalid length ${json.length}, ${wanted} with ${count} element${count === 1 ? "" : "s"}`
+    : `invalid type: ${found(json)}, ${wanted}`;
+  return fault(`${problem}${placeOf(text, text.length)}`);
+}
+
+/** Reads the object that begins at an offset, and those within it. */
+function readObject(text: string, start: number | undefined, fields: Fields) {
+  const { members, end } = locate(text, start);
   const result: Record<string, unknown> = {};
-  for (const { key, value, keyEnd, valueEnd } of members) {
+  for (const { key, value, keyEnd, valueStart, valueEnd } of members) {
     const field = fields[key];
     if (field === undefined) {
       const known = alternatives(Object.keys(fields));
@@ -92,10 +96,20 @@ export function readFields(text: string, fields: Fields, name: string): Record<s
     const wrong = complaint(field.kind, value);
     if (wrong !== undefined) throw fault(wrong + placeOf(text, valueEnd));
     result[key] = value;
+    if (field.fields !== undefined) readObject(text, valueStart, field.fields);
   }
   for (const [key, { optional, defaulted }] of Object.entries(fields)) {
     if (key in result || optional === true || defaulted === true) continue;
     throw fault(`missing field \`${key}\`${placeOf(text, end)}`);
   }
   return result;
+}
+
+/** Parses and checks a body; throws serde's message, without what Firecracker puts before it. */
+export function readFields(text: string, fields: Fields, name: string): Record<string, unknown> {
+  const json = parseBody(text);
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw notAnObject(text, json, fields, name);
+  }
+  return readObject(text, undefined, fields);
 }

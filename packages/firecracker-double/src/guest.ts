@@ -92,10 +92,24 @@ function notSupported(missing: string, version: string): FaultError {
   return fault(`${where}Failed to create guest config: ${reasonOf(missing)}`);
 }
 
+/** Beyond every capability that Linux has; which of the others are there, no profile need know. */
+const LAST_CAPABILITY = 1000;
+
+function checkCapabilities(template: CpuTemplate | undefined, version: string): void {
+  const asked = (template?.kvmCapabilities ?? []).filter((text) => !text.startsWith("!"));
+  const missing = asked.map(Number).filter((number) => number > LAST_CAPABILITY);
+  if (missing.length === 0) return;
+  const list = missing.map((number) => `0x${number.toString(16)}`).join(", ");
+  const where =
+    lineNumber(version) < LINE.kvmErrors ? "Internal error while starting microVM: " : "";
+  throw fault(`${where}Kvm error: Missing KVM capabilities: ${list}`);
+}
+
 /** The guest CPU of a cold boot as a contract's JSON; throws what InstanceStart answers where it cannot be. */
 export function bootCpu(boot: Boot): unknown {
   const { profile, version, vcpus, smt } = boot;
   const template = templateOf(boot);
+  checkCapabilities(template, version);
   const result = predictContract(profile, {
     firecracker: version,
     vcpus,

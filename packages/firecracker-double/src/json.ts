@@ -4,8 +4,9 @@ import { fault } from "./fault.ts";
 interface Member {
   readonly key: string;
   readonly value: unknown;
-  /** Offsets just after the key and the value. */
+  /** Offsets just after the key, at the value, and just after it. */
   readonly keyEnd: number;
+  readonly valueStart: number;
   readonly valueEnd: number;
 }
 
@@ -53,37 +54,48 @@ function endOfValue(text: string, at: number): number {
   return i;
 }
 
-/** Members of an object whose text is valid JSON, in order. */
-export function locate(text: string): Located {
+/** Members of the object that begins at an offset of valid JSON, in order. */
+export function locate(text: string, start = text.indexOf("{")): Located {
   const members: Member[] = [];
-  let at = skip(WHITESPACE, text, text.indexOf("{") + 1);
+  let at = skip(WHITESPACE, text, start + 1);
   while (text[at] === '"') {
     const keyEnd = skip(STRING, text, at);
     const key = JSON.parse(text.slice(at, keyEnd)) as string;
     const colon = skip(WHITESPACE, text, keyEnd);
-    const start = skip(WHITESPACE, text, colon + 1);
-    const valueEnd = endOfValue(text, start);
-    const value: unknown = JSON.parse(text.slice(start, valueEnd));
-    members.push({ key, value, keyEnd, valueEnd });
+    const valueStart = skip(WHITESPACE, text, colon + 1);
+    const valueEnd = endOfValue(text, valueStart);
+    const value: unknown = JSON.parse(text.slice(valueStart, valueEnd));
+    members.push({ key, value, keyEnd, valueStart, valueEnd });
     at = skip(WHITESPACE, text, valueEnd);
     if (text[at] === ",") at = skip(WHITESPACE, text, at + 1);
   }
   return { text, members, end: at + 1 };
 }
 
-/** Parses a body; a body that is no JSON is refused, though not quite in serde's words. */
+/** The words that begin like another, and where they cease to: serde_json says no more of them. */
+function identifierFlaw(text: string): number | undefined {
+  const start = skip(WHITESPACE, text, 0);
+  const word = ["null", "true", "false"].find((w) => w[0] === text[start]);
+  if (word === undefined) return undefined;
+  const at = [...word].findIndex((letter, i) => text[start + i] !== letter);
+  return at < 0 ? undefined : start + at + 1;
+}
+
+/** Parses a body; a body that is no JSON is refused, though not always in serde's words. */
 export function parseBody(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const place = placeOf(text, text.length);
-    const reason = text.trim() === "" ? "EOF while parsing a value" : syntaxOf(error);
-    throw fault(`${reason}${place}`);
+    if (text.trim() === "") throw fault(`EOF while parsing a value${placeOf(text, text.length)}`);
+    const flaw = identifierFlaw(text);
+    if (flaw !== undefined) throw fault(`expected ident${placeOf(text, flaw)}`);
+    throw fault(`${syntaxOf(error, text)}${placeOf(text, text.length)}`);
   }
 }
 
-function syntaxOf(error: unknown): string {
-  return error instanceof Error && /end of JSON/.test(error.message)
-    ? "EOF while parsing an object"
-    : "expected value";
+function syntaxOf(error: unknown, text: string): string {
+  const { message } = error as Error;
+  const at = /position (\d+)/.exec(message)?.[1];
+  const isEnd = /end of JSON/.test(message) || (at !== undefined && Number(at) >= text.length);
+  return isEnd ? "EOF while parsing an object" : "expected value";
 }

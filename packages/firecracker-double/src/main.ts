@@ -1,7 +1,9 @@
 /** Firecracker's main: arguments, then one microVM from the API or from a file. */
-import { appendFileSync, readFileSync, writeSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
 import { ArgumentError, helpText, readArguments, type Arguments } from "./arguments.ts";
-import { FaultError } from "./fault.ts";
+import { Failure, osDebug } from "./failure.ts";
+import { FaultError, osReason } from "./fault.ts";
 import { createMicrovm, type Microvm } from "./microvm.ts";
 import type { Action, Body } from "./requests.ts";
 import { createApi } from "./server.ts";
@@ -11,7 +13,8 @@ import { LINE, lineNumber } from "./versions.ts";
 const STDOUT = 1;
 const STDERR = 2;
 const BODY_LIMIT = "51200";
-const EXIT = { ok: 0, generic: 1, arguments: 153 } as const;
+const EXIT = { ok: 0, generic: 1, configuration: 152, arguments: 153 } as const;
+const LEVELS = new Set(["off", "trace", "debug", "info", "warn", "warning", "error"]);
 
 function print(line: string): void {
   writeSync(STDOUT, `${line}\n`);
@@ -23,8 +26,10 @@ function end({ code = 0, signal, stderr = "" }: Ending): void {
   process.kill(process.pid, signal);
 }
 
+type Log = (text: string) => void;
+
 /** Firecracker's log goes to its standard output unless it has a file of its own. */
-function logger(id: string, file: string | undefined): (text: string) => void {
+function logger(id: string, file: string | undefined): Log {
   return (text) => {
     const line = `${new Date().toISOString().replace("Z", "000000")} [${id}:main] ${text}`;
     if (file === undefined) print(line);
@@ -32,31 +37,36 @@ function logger(id: string, file: string | undefined): (text: string) => void {
   };
 }
 
-async function describe(path: string): Promise<number> {
-  const { formatOf } = await import("./state-file.ts");
-  try {
-    print(`v${formatOf(readFileSync(path))}`);
-    return EXIT.ok;
-  } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
-    writeSync(STDERR, `Error: PrintSnapshotDataFormat(${words})\n`);
-    return EXIT.generic;
-  }
+/** As the process starts, before it has been told where to log and who it is. */
+let log: Log = logger("anonymous-instance", undefined);
+
+function succeed(): void {
+  log("Firecracker exiting successfully. exit_code=0");
+  end({ code: EXIT.ok });
 }
 
-/** What only prints and ends; undefined where a microVM is wanted. */
-async function information(args: Arguments, version: string): Promise<number | undefined> {
-  const { flags, values } = args;
+function fail({ message, debug, code }: Failure): void {
+  if (message !== "") log(message);
+  log(`Firecracker exiting with error. exit_code=${code}`);
+  end({ code, stderr: `Error: ${debug}\n` });
+}
+
+async function describe(path: string, version: string): Promise<void> {
+  const { describeState } = await import("./describe.ts");
+  print(`v${describeState(path, version)}`);
+}
+
+/** What only prints and ends; whether that was all. */
+async function inform({ flags, values }: Arguments, version: string): Promise<boolean> {
+  const file = values.get("describe-snapshot");
   if (flags.has("help")) writeSync(STDOUT, helpText(version));
   else if (flags.has("version")) print(`Firecracker v${version}\n`);
   else if (flags.has("snapshot-version")) {
     const { snapshotFormat } = await import("@evenkeel/core");
     print(`v${snapshotFormat(version)}`);
-  } else {
-    const file = values.get("describe-snapshot");
-    return file === undefined ? undefined : describe(file);
-  }
-  return EXIT.ok;
+  } else if (file === undefined) return false;
+  else await describe(file, version);
+  return true;
 }
 
 /** The actions of a configuration file, in Firecracker's order. */
@@ -90,10 +100,25 @@ async function bootFromFile(text: string, microvm: Microvm, line: number): Promi
   for (const action of actionsOf(config, line)) await microvm.handle(action);
 }
 
-function listen(microvm: Microvm, path: string, limit: number, log: (text: string) => void) {
-  return new Promise<void>((resolve, reject) => {
-    const server = createApi({ microvm, limit, end });
-    server.once("error", reject);
+const RESTORE_FAILED = new Failure("", "RunWithApi(BuildMicroVmError(Restore))");
+
+/** Node says EACCES where the socket's directory is not there. */
+function bindFailure(error: NodeJS.ErrnoException, path: string): Failure {
+  if (error.code === "EADDRINUSE") {
+    const words = `Failed to open the API socket at: ${path}. Check that it is not already used.`;
+    const debug = `RunWithApi(FailedToBindSocket(${JSON.stringify(path)}))`;
+    return new Failure(`RunWithApiError error: ${words}`, debug);
+  }
+  const cause = existsSync(dirname(path)) ? error : { code: "ENOENT" };
+  const words = `Failed to bind and run the HTTP server: IO error: ${osReason(cause)}`;
+  const debug = `RunWithApi(FailedToBindAndRunHttpServer(IOError(${osDebug(cause)})))`;
+  return new Failure(`RunWithApiError error: ${words}`, debug);
+}
+
+function listen(microvm: Microvm, path: string, limit: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createApi({ microvm, limit, end, fail: () => fail(RESTORE_FAILED) });
+    server.once("error", (error) => reject(bindFailure(error, path)));
     server.listen(path, () => {
       log(`Listening on API socket (${JSON.stringify(path)}).`);
       resolve();
@@ -101,9 +126,32 @@ function listen(microvm: Microvm, path: string, limit: number, log: (text: strin
   });
 }
 
+function checkLevel(level: string | undefined): void {
+  if (level === undefined || LEVELS.has(level.toLowerCase())) return;
+  const words = `Failed to parse string to level filter: ${level}`;
+  throw new Failure(
+    `Invalid value for logger level: ${words}.Possible values: [Error, Warning, Info, Debug]`,
+    `InvalidLogLevel(LevelFilterFromStrError(${JSON.stringify(level)}))`,
+    EXIT.configuration,
+  );
+}
+
+function openLog(id: string, file: string | undefined): void {
+  try {
+    if (file !== undefined) appendFileSync(file, "");
+  } catch (error) {
+    throw new Failure(
+      `Could not initialize logger: Failed to open target file: ${osReason(error)}`,
+      `LoggerInitialization(LoggerUpdateError(${osDebug(error)}))`,
+    );
+  }
+  log = logger(id, file);
+}
+
 async function run({ values, flags }: Arguments, settings: DoubleSettings): Promise<void> {
   const id = values.get("id") ?? "anonymous-instance";
-  const log = logger(id, values.get("log-path"));
+  checkLevel(values.get("level"));
+  openLog(id, values.get("log-path"));
   log(`Running Firecracker v${settings.version}`);
   const start = settings.endings?.["start"];
   if (start !== undefined) end(start);
@@ -111,35 +159,32 @@ async function run({ values, flags }: Arguments, settings: DoubleSettings): Prom
   if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
   const file = values.get("config-file");
   const config = file === undefined ? undefined : readFileSync(file, "utf8");
-  const halt = () => setImmediate(() => end({ code: EXIT.ok }));
+  const halt = () => setImmediate(succeed);
   const microvm = createMicrovm({ id, settings, print, halt });
   if (!flags.has("no-api")) {
     const limit = Number(values.get("http-api-max-payload-size") ?? BODY_LIMIT);
-    await listen(microvm, values.get("api-sock") ?? "/run/firecracker.socket", limit, log);
+    await listen(microvm, values.get("api-sock") ?? "/run/firecracker.socket", limit);
   }
   if (config !== undefined) await bootFromFile(config, microvm, lineNumber(settings.version));
   // A guest without an API keeps its process alive by itself.
   setInterval(() => undefined, 1 << 30);
 }
 
-function failure(error: unknown, values: ReadonlyMap<string, string>): string {
-  if (error instanceof FaultError) return `BuildFromJson(${error.message})`;
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "EADDRINUSE") return `RunWithApi(FailedToBindSocket("${values.get("api-sock")}"))`;
-  return message;
+function failureOf(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  if (error instanceof ArgumentError) {
+    const words = `Arguments parsing error: ${error.message} \\n\\nFor more information try --help.`;
+    return new Failure(words, `ParseArguments(${error.debug})`, EXIT.arguments);
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new Failure(message, error instanceof FaultError ? `BuildFromJson(${message})` : message);
 }
 
 const settings = readSettings();
 try {
-  const args = readArguments(process.argv.slice(2));
-  const done = await information(args, settings.version);
-  if (done !== undefined) end({ code: done });
-  else {
-    await run(args, settings).catch((error: unknown) => {
-      end({ code: EXIT.generic, stderr: `Error: ${failure(error, args.values)}\n` });
-    });
-  }
+  const args = readArguments(process.argv.slice(2), settings.version);
+  if (await inform(args, settings.version)) succeed();
+  else await run(args, settings);
 } catch (error) {
-  if (!(error instanceof ArgumentError)) throw error;
-  end({ code: EXIT.arguments, stderr: `Error: ParseArguments(${error.message})\n` });
+  fail(failureOf(error));
 }

@@ -7,7 +7,7 @@ import { fault, FaultError, within } from "./fault.ts";
 import type { Action, Body } from "./requests.ts";
 import type { DoubleSettings } from "./settings.ts";
 import { checkMemoryFile, greetHandler, readState, writeSnapshot } from "./snapshot.ts";
-import type { FileKind } from "./state-file.ts";
+import { readerOf, type FileKind } from "./state-file.ts";
 import { LINE, lineNumber } from "./versions.ts";
 
 export interface MicrovmOptions {
@@ -48,7 +48,7 @@ async function fileKind(settings: DoubleSettings): Promise<FileKind> {
   return {
     arch: node?.cpu.arch ?? "x86_64",
     format: snapshotFormat(settings.version) ?? "0.0.0",
-    headerFirst: lineNumber(settings.version) >= LINE.headerFirst,
+    reader: readerOf(settings.version),
   };
 }
 
@@ -70,6 +70,9 @@ export function createMicrovm({ id, settings, print, halt }: MicrovmOptions): Mi
     machine: config.machine,
     config: config.all,
     mmds: () => mmds ?? {},
+    balloon: () => {
+      throw fault("Balloon config error: No balloon device found.");
+    },
   };
 
   /** A guest that executes what its node lacks ends up in its own kernel's log. */
@@ -116,7 +119,7 @@ export function createMicrovm({ id, settings, print, halt }: MicrovmOptions): Mi
     const backend = body["mem_backend"] as Record<string, string>;
     const path = backend["backend_path"] ?? "";
     if (backend["backend_type"] === "Uffd") await greetHandler(path, memory);
-    else checkMemoryFile(path, memory);
+    else checkMemoryFile(path, memory, version);
     const profile = await readNode(settings);
     const guest = await import("./guest.ts");
     within("Failed to build microVM from snapshot: ", () => {
@@ -199,8 +202,17 @@ export function createMicrovm({ id, settings, print, halt }: MicrovmOptions): Mi
     load: ({ body }) => step("Load snapshot error", () => load(body)),
   };
 
+  /** The double has no PCI. */
+  const hotPlug = (): never => {
+    if (lineNumber(version) < LINE.hotPlug) throw fault(POST_BOOT);
+    throw fault("PCI is not enabled");
+  };
+
   const afterBoot: Handlers = {
     ...always,
+    drive: hotPlug,
+    network: hotPlug,
+    unplug: hotPlug,
     pause: () => {
       state = "Paused";
     },

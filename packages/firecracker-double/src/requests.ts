@@ -9,15 +9,18 @@ import { LINE, lineNumber } from "./versions.ts";
 
 export type Body = Readonly<Record<string, unknown>>;
 
+type What = "instance" | "version" | "machine" | "config" | "mmds" | "balloon";
+
 export type Action =
-  | { readonly kind: "get"; readonly what: "instance" | "version" | "machine" | "config" | "mmds" }
+  | { readonly kind: "get"; readonly what: What }
   | { readonly kind: "boot-source" | "machine" | "cpu" | "drive" | "network"; readonly body: Body }
   | { readonly kind: "patch-machine" | "patch-drive" | "patch-network"; readonly body: Body }
   /** Settings that the double keeps and does nothing with. */
   | { readonly kind: "device"; readonly key: string; readonly body: Body; readonly boots: boolean }
   | { readonly kind: "mmds"; readonly value: unknown; readonly patch: boolean }
   | { readonly kind: "start" | "flush" | "ctrl-alt-del" | "pause" | "resume" }
-  | { readonly kind: "create" | "load"; readonly body: Body };
+  | { readonly kind: "create" | "load"; readonly body: Body }
+  | { readonly kind: "unplug" };
 
 export interface Parsed {
   readonly action: Action;
@@ -114,11 +117,15 @@ function loadFields(line: number): Fields {
   return {
     snapshot_path: REQUIRED.string,
     mem_file_path: OPTIONAL_STRING,
-    mem_backend: STRUCT,
+    mem_backend: { ...STRUCT, fields: BACKEND },
     enable_diff_snapshots: FLAG,
     ...newer,
     resume_vm: FLAG,
-    ...(line < 1012 ? {} : { network_overrides: { kind: "any", defaulted: true } }),
+    ...(line < LINE.networkOverrides
+      ? {}
+      : { network_overrides: { kind: "any", defaulted: true } }),
+    ...(line < LINE.vsockOverride ? {} : { vsock_override: STRUCT }),
+    ...(line < LINE.clockRealtime ? {} : { clock_realtime: FLAG }),
   };
 }
 
@@ -182,7 +189,6 @@ function parseLoad(text: string, line: number): Parsed {
         : "too many fields: either `mem_backend` or `mem_file_path` exclusively is required";
     throw fault(`An error occurred when deserializing the json body of a request: ${message}.`);
   }
-  if (backend !== undefined) fields(JSON.stringify(backend), BACKEND, "MemBackendConfig");
   const memory = backend ?? { backend_type: "File", backend_path: file };
   const oldFlag = line >= LINE.trackDirtyPages && body["enable_diff_snapshots"] === true;
   const action: Action = { kind: "load", body: { ...body, mem_backend: memory } };
@@ -291,24 +297,38 @@ const GETS = {
   version: "version",
   "machine-config": "machine",
   mmds: "mmds",
+  balloon: "balloon",
 } as const;
+
+/** Whose devices `DELETE` unplugs; other releases have no such method. */
+const UNPLUGGED = new Set(["drives", "pmem", "network-interfaces"]);
 
 function invalidPath(method: string, path: string): FaultError {
   return fault(`Invalid request method and/or path: ${method} ${path}.`);
 }
 
+/** A path's parts: slashes before it count for nothing, nor does one behind it. */
+function partsOf(path: string): string[] {
+  const parts = path.replace(/^\/+/, "").split("/");
+  return parts.at(-1) === "" ? parts.slice(0, -1) : parts;
+}
+
 export function parseRequest(
   method: string,
-  url: string,
+  target: string,
   text: string,
   recipient: Recipient,
 ): Parsed {
-  const [path = "", rest] = url.replace(/^\/+/, "").split("/");
+  const [path = "", rest] = partsOf(target);
   if (method === "GET") {
     if (text !== "") throw fault("GET request cannot have a body.");
     if (path === "vm" && rest === "config") return now({ kind: "get", what: "config" });
     if (path in GETS) return now({ kind: "get", what: GETS[path as keyof typeof GETS] });
     throw invalidPath(method, path);
+  }
+  if (method === "DELETE" && UNPLUGGED.has(path)) {
+    checkId(rest);
+    return now({ kind: "unplug" });
   }
   if (method !== "PUT" && method !== "PATCH") throw invalidPath(method, path);
   if (text === "") throw fault(`Empty ${method} request.`);

@@ -1,103 +1,89 @@
-/** The API's HTTP server: one request after the other, faults as Firecracker words them. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+/** The API's server: one request after the other, faults as Firecracker words them. */
+import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FaultError } from "./fault.ts";
+import { receive, refusal, respond, type HttpRequest } from "./http.ts";
 import type { Microvm } from "./microvm.ts";
 import { parseRequest } from "./requests.ts";
 import { readSettings, type Ending } from "./settings.ts";
-
-const HEADERS = { Server: "Firecracker API", Connection: "keep-alive" } as const;
 
 export interface ServerOptions {
   readonly microvm: Microvm;
   /** Bytes that a body may have. */
   readonly limit: number;
   readonly end: (ending: Ending) => void;
+  /** A load has failed: the process ends, as nothing can be done with what is left. */
+  readonly fail: () => void;
 }
 
-function answer(
-  response: ServerResponse,
-  status: number,
-  body: unknown,
-  deprecated: boolean,
-): void {
-  response.sendDate = false;
-  const extra = deprecated ? { Deprecation: "true" } : {};
-  if (body === undefined) {
-    response.writeHead(status, "", { ...HEADERS, ...extra });
-    response.end();
-    return;
-  }
-  const text = typeof body === "string" ? body : JSON.stringify(body);
-  response.writeHead(status, "", {
-    ...HEADERS,
-    ...extra,
-    "Content-Type": "application/json",
-    "Content-Length": Buffer.byteLength(text),
-  });
-  response.end(text);
+function json(body: unknown): string | undefined {
+  if (body === undefined) return undefined;
+  return typeof body === "string" ? body : JSON.stringify(body);
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString("utf8");
-}
-
-/** Said by the HTTP server itself, not by the API: there is no `fault_message`. */
-function tooLarge(size: number, limit: number): string {
-  const words =
-    `Request payload with size ${size} is larger than the limit of ${limit} allowed by server.\n` +
-    "All previous unanswered requests will be dropped.";
-  return `{ "error": "${words}" }`;
-}
-
-async function serve(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { microvm, limit, end }: ServerOptions,
-): Promise<void> {
-  const { method = "", url = "" } = request;
-  const size = Number(request.headers["content-length"] ?? 0);
-  if (size > limit) {
-    response.once("finish", () => request.destroy());
-    answer(response, 400, tooLarge(size, limit), false);
-    return;
-  }
-  const text = await readBody(request);
-  let deprecated = false;
-  const call = `${method} ${url}`;
+async function serve(socket: Socket, request: HttpRequest, options: ServerOptions): Promise<void> {
+  const { microvm, end, fail } = options;
+  const { method, path, body } = request;
   const { delays, faults, endings, version, arch } = readSettings();
+  const call = `${method} ${path}`;
   await sleep(delays?.[call] ?? 0);
   const ending = endings?.[call];
   if (ending !== undefined) {
     end(ending);
     return;
   }
+  let deprecated = false;
   try {
     const forced = faults?.[call];
     if (forced !== undefined) throw new FaultError(forced.message, forced.status ?? 400);
-    const parsed = parseRequest(method, url, text, { version, arch });
+    const parsed = parseRequest(method, path, body, { version, arch });
     deprecated = parsed.deprecated;
-    const body = await microvm.handle(parsed.action);
-    answer(response, body === undefined ? 204 : 200, body, deprecated);
+    const said = json(await microvm.handle(parsed.action));
+    socket.write(respond(said === undefined ? 204 : 200, said, deprecated));
   } catch (error) {
     if (!(error instanceof FaultError)) throw error;
-    if (error.fatal) response.once("finish", () => end({ code: 1, stderr: fatalWords(error) }));
-    answer(response, error.status, { fault_message: error.message }, deprecated);
+    const said = JSON.stringify({ fault_message: error.message });
+    const done = () => (error.fatal ? fail() : undefined);
+    socket.write(respond(error.status, said, deprecated), done);
   }
 }
 
-function fatalWords(error: FaultError): string {
-  return `Error: RunWithApi(BuildMicroVmError(Restore))\n${error.message}\n`;
-}
+/** Source: micro_http, server.rs. */
+const MAX_CONNECTIONS = 10;
+const SERVER_FULL =
+  "HTTP/1.1 503\r\nServer: Firecracker API\r\nConnection: close\r\nContent-Length: 40\r\n\r\n" +
+  '{ "error": "Too many open connections" }';
 
 export function createApi(options: ServerOptions): Server {
   let last: Promise<void> = Promise.resolve();
-  return createServer((request, response) => {
-    last = last.then(() => serve(request, response, options));
-    last.catch((error: unknown) => {
-      options.end({ code: 1, stderr: `Error: ${String(error)}\n` });
+  let open = 0;
+  return createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    if (open === MAX_CONNECTIONS) {
+      socket.end(SERVER_FULL);
+      return;
+    }
+    open += 1;
+    socket.once("close", () => {
+      open -= 1;
+    });
+    let received: Buffer = Buffer.alloc(0);
+    socket.on("data", (chunk) => {
+      received = Buffer.concat([received, chunk]);
+      for (;;) {
+        const next = receive(received, readSettings().version, options.limit);
+        if (next.kind === "more") return;
+        if (next.kind === "refused") {
+          received = Buffer.alloc(0);
+          socket.write(respond(400, refusal(next.words), false));
+          return;
+        }
+        received = next.rest;
+        last = last.then(() => serve(socket, next.request, options));
+        last.catch((error: unknown) => {
+          options.end({ code: 1, stderr: `Error: ${String(error)}\n` });
+        });
+      }
     });
   });
 }

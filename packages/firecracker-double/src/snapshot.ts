@@ -12,6 +12,7 @@ import {
 import { connect } from "node:net";
 import { fault, osReason, within } from "./fault.ts";
 import { decodeState, encodeState, type FileKind } from "./state-file.ts";
+import { LINE, lineNumber } from "./versions.ts";
 
 const MIB = 1024 * 1024;
 
@@ -81,7 +82,7 @@ export function readState(path: string, kind: FileKind): SavedState {
   });
 }
 
-export function checkMemoryFile(path: string, mib: number): void {
+export function checkMemoryFile(path: string, mib: number, version: string): void {
   within("Failed to load guest memory: Error creating guest memory from file: ", () => {
     const size = within("Failed to load guest memory: ", () => {
       try {
@@ -91,9 +92,11 @@ export function checkMemoryFile(path: string, mib: number): void {
       }
     });
     if (size < mib * MIB) {
-      throw fault(
-        "Failed to restore guest memory: Cannot create mmap region: The specified file offset and length is greater then file length",
-      );
+      const reason =
+        lineNumber(version) < LINE.sumsMemory
+          ? "Cannot create mmap region: The specified file offset and length is greater then file length"
+          : "Total sum of memory regions exceeds largest possible file offset";
+      throw fault(`Failed to restore guest memory: ${reason}`);
     }
   });
 }

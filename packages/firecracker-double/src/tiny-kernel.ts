@@ -10,7 +10,8 @@ const PAGE = 0x1000n;
 const ELF_HEADER_SIZE = 64;
 const PROGRAM_HEADER_SIZE = 56;
 
-export const GREETING = "guest says hello";
+/** The double's guests say the same. */
+export const GREETING = "guest booted";
 
 /** x86-64, run in long mode with memory mapped one to one. */
 const CODE = Buffer.concat([

@@ -17,14 +17,32 @@ export const LINE = {
   archErrors: 1012,
   /** A built-in template is refused on a model outside its list. */
   checksModel: 1012,
+  /** `network_overrides` at load. */
+  networkOverrides: 1012,
+  /** What KVM refuses at the start is told as its own kind of error. */
+  kvmErrors: 1013,
   /** A custom template may stand in the configuration file itself. */
   templateInConfig: 1013,
   /** Diff snapshots without dirty page tracking, by mincore(2). */
   untrackedDiffs: 1013,
   /** `track_dirty_pages` at load. */
   trackDirtyPages: 1013,
+  /** `--enable-pci`. */
+  pci: 1013,
+  /** Memory that is too short is found by its sum (the crate vm-memory 0.17). */
+  sumsMemory: 1014,
   /** A state file's header is looked at before its checksum. */
   headerFirst: 1014,
   /** Memory hotplug and pmem devices. */
   memoryHotplug: 1014,
+  /** The state is encoded by bitcode, which knows no header of its own, instead of by bincode. */
+  bitcode: 1015,
+  /** `DELETE` unplugs a device. */
+  hotUnplug: 1016,
+  /** `clock_realtime` at load; 1.15.0 has not got it yet. */
+  clockRealtime: 1015,
+  /** `vsock_override` at load. */
+  vsockOverride: 1016,
+  /** Devices may be added after the boot, with PCI. */
+  hotPlug: 1016,
 } as const;

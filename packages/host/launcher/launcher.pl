@@ -211,12 +211,17 @@ sub give_up {
     exit 1;
 }
 
+sub connected {
+    socket(my $api, 1, 1, 0) or give_up("socket: $!");
+    return connect($api, pack('Sa*', 1, "$private/s")) ? $api : undef;
+}
+
 # Connects once somebody listens: between bind and listen the socket is there and refuses.
 sub api {
     for my $round (1 .. 1500) {
         if (-S "$private/s") {
-            socket(my $api, 1, 1, 0) or give_up("socket: $!");
-            return $api if connect($api, pack('Sa*', 1, "$private/s"));
+            my $api = connected();
+            return $api if $api;
         }
         runs() or give_up('');
         select(undef, undef, undef, $round < 1000 ? 0.0005 : 0.05);
@@ -224,14 +229,11 @@ sub api {
     give_up('it has opened no API socket');
 }
 
-# Sends the template; returns status and body of the answer.
-sub put_template {
-    my ($api) = @_;
-    my $request = "PUT /cpu-config HTTP/1.1\r\nHost: localhost\r\n"
-        . 'Content-Type: application/json' . "\r\n"
-        . 'Content-Length: ' . length($template) . "\r\n\r\n" . $template;
+# Sends a call; returns status and body of the answer.
+sub ask {
+    my ($api, $what, $request) = @_;
     while (length $request) {
-        my $sent = syswrite($api, $request) or give_up("writing the CPU template: $!");
+        my $sent = syswrite($api, $request) or give_up("writing $what: $!");
         substr($request, 0, $sent) = '';
     }
     my $answer = '';
@@ -241,13 +243,36 @@ sub put_template {
             my $length = $head =~ /^content-length: *(\d+)/im ? $1 : 0;
             return ($head =~ m{^HTTP/\S+ (\d+)} ? $1 : 0, $body) if length $body >= $length;
         }
-        sysread($api, $answer, 65536, length $answer) or give_up('no answer to the CPU template');
+        sysread($api, $answer, 65536, length $answer) or give_up("no answer to $what");
     }
 }
 
-# Starts the guard, which takes the private socket, puts its own at the path that the orchestrator
-# waits for, and says so. It ends with Firecracker; until it is ready, Firecracker ends with it.
+sub put_template {
+    my ($api) = @_;
+    return ask($api, 'the CPU template', "PUT /cpu-config HTTP/1.1\r\nHost: localhost\r\n"
+        . 'Content-Type: application/json' . "\r\n"
+        . 'Content-Length: ' . length($template) . "\r\n\r\n" . $template);
+}
+
+# Takes all connections that Firecracker serves at a time (micro_http, server.rs: MAX_CONNECTIONS)
+# and the socket's name. The last of ours is answered only where nobody else has one, and says
+# whether anybody did something before.
+sub occupy {
+    my ($first) = @_;
+    local $^F = 1 << 20;
+    my @all = ($first, map { connected() || give_up("connecting to the API: $!") } 2 .. 10);
+    unlink "$private/s";
+    my ($status, $body) = ask($all[-1], 'a question', "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    $status == 200 or give_up("somebody else has reached its API: $body");
+    defined $config_at or $body =~ /"state": *"Not started"/
+        or give_up("somebody else has used its API: $body");
+    return @all;
+}
+
+# Starts the guard, which takes over the connections, puts its own socket at the path that the
+# orchestrator waits for, and says so. It ends with Firecracker; until it is ready, Firecracker ends with it.
 sub stand_guard {
+    my @connections = @_;
     my $limit = defined $limit_at ? $ARGV[$limit_at] : 51200;
     $SIG{ALRM} = sub { give_up('the guard was not ready within 30 s') };
     alarm 30;
@@ -258,7 +283,7 @@ sub stand_guard {
         delete $ENV{NODE_OPTIONS};
         open(STDIN, '<', '/dev/null');
         open(STDOUT, '>&', $say);
-        exec { $guard[0] } @guard, $0, $private, $socket, $pid, $limit;
+        exec { $guard[0] } @guard, $0, $private, $socket, $pid, $limit, map { fileno $_ } @connections;
         say_why("$guard[0]: $!");
         exit 1;
     }
@@ -270,17 +295,22 @@ sub stand_guard {
 sub configure {
     $SIG{$_} = sub { give_up('interrupted before the CPU template was applied') }
         for qw(HUP INT TERM);
-    $SIG{ALRM} = sub { give_up('no answer to the CPU template within 10 s') };
+    $SIG{ALRM} = sub { give_up('no answer from the API within 10 s') };
     $SIG{PIPE} = 'IGNORE';
+    # The guard is to inherit it.
+    local $^F = 1 << 20 if @guard;
     my $api = api();
+    alarm 10;
+    my @connections = @guard ? occupy($api) : ();
+    alarm 0;
     # A configuration file has brought it already.
     if (not defined $config_at) {
         alarm 10;
         my ($status, $body) = put_template($api);
         $status == 204 or give_up("Firecracker refused the CPU template: $body");
     }
+    return stand_guard(@connections) if @guard;
     close $api;
-    return stand_guard() if @guard;
     # Unlike rename, link fails where there is something already.
     link("$private/s", $socket) or give_up("$socket: $!");
     clean_up();

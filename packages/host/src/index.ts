@@ -3,6 +3,7 @@ export { HOST_ERRORS, HostError, type HostErrorCode } from "./errors.ts";
 export { askFirecrackers, type Answers } from "./probe/firecrackers.ts";
 export { pulseChanges, readPulse, type Pulse } from "./probe/pulse.ts";
 export { readCpuIdentity, readHostFacts, type CpuIdentity } from "./probe/host-facts.ts";
+export { machineNow } from "./probe/machine.ts";
 export { readRawCpu } from "./probe/raw.ts";
 export { probe, type ProbeOptions } from "./probe/probe.ts";
 export { initramfs, programEntries, type ArchiveEntry } from "./guest/initramfs.ts";
@@ -15,9 +16,10 @@ export { GUEST_BOOT_ARGUMENT, GUEST_NETWORK } from "./network/addresses.ts";
 export type { EgressPolicy } from "./network/egress.ts";
 export type { Cell } from "./isolation/cell.ts";
 export { checkNode, type CheckedIsolation, type IsolationOptions } from "./isolation/open.ts";
+export { hasJailer } from "./isolation/jailer.ts";
 export { connectPinned } from "./isolation/pinned.ts";
 export type { CellPool } from "./isolation/pool.ts";
-export { endAllOf } from "./isolation/processes.ts";
+export { writesInto } from "./isolation/processes.ts";
 export { killWithin } from "./process.ts";
 export { QEMU_BINARY, qemuDriver, type QemuNode } from "./qemu/driver.ts";
 export { executedCode, type ExecutedCode } from "./qemu/inspect.ts";
@@ -43,6 +45,7 @@ export {
 } from "./launcher/install.ts";
 export type { LauncherRecord } from "./launcher/script.ts";
 export { readTextFile } from "./files.ts";
+export { openPlain, readPlainSync, tailOf } from "./plain-file.ts";
 export { createFirecrackerDriver, type FirecrackerOptions } from "./firecracker/driver.ts";
 export {
   findFirecrackers,
@@ -53,6 +56,8 @@ export {
   type Installed,
 } from "./firecracker/find.ts";
 export { accepts } from "./firecracker/process.ts";
+export { inUse, pidsIn, worksIn } from "./life.ts";
+export { lockDirectory } from "./lock.ts";
 export { startTimeOf } from "./proc.ts";
 export { socketsOf } from "./vmm.ts";
 export type {

@@ -94,6 +94,8 @@ export interface MicroVm {
   readonly record: VmRecord;
   /** The file that the guest's serial console is written to. */
   readonly console: string;
+  /** Other files that the VMM writes to as it goes, and that a guest can make grow. */
+  readonly logs?: readonly string[];
   /** Settles when the VMM process is gone, never rejects. */
   readonly exited: Promise<VmExit>;
   pause(): Promise<void>;

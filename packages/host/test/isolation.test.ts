@@ -254,7 +254,7 @@ test("what a killed agent has left is reclaimed, and what lives is not touched",
   await later.close();
   // Nor is one whose record nobody understands.
   const last = bench.open();
-  expect(await last.reclaim([vm.record.directory])).toEqual([]);
+  expect(await last.reclaim([{ owner: "unreadable", directory: vm.record.directory }])).toEqual([]);
   expect(existsSync(`/proc/${vm.record.pid}/exe`)).toBe(true);
   const all = bench.open();
   expect(await all.reclaim()).toEqual([cell.slot]);

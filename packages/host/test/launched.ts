@@ -60,7 +60,21 @@ export function call(
 }
 
 export async function appears(path: string): Promise<void> {
-  await expect.poll(() => existsSync(path), { timeout: 10_000, interval: 5 }).toBe(true);
+  await expect.poll(() => existsSync(path), { timeout: 30_000, interval: 5 }).toBe(true);
+}
+
+/** Processes whose command line has a word in it. */
+export function processesOf(word: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(word);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
 }
 
 /** What the launcher makes beside the socket. */

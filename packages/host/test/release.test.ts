@@ -25,6 +25,20 @@ test.each(["1.14.1", "v1.14.1_431f1fc", "1.16.0", "1.10.1", "1.6.0"])(
   },
 );
 
+test.each([
+  ["1.16.1", "v1.16.1"],
+  ["v1.14.1_431f1fc", "1.14.1_431f1fc"],
+])("%s is found in %s, each with or without the v", (asked, installed) => {
+  const root = temporaryDirectory();
+  const double = installDouble(root, { version: installed });
+  double.change({ version: installed.replace(/^v|_.*$/g, "") });
+  const find = (version: string) => requireFirecracker({ FIRECRACKER_VERSIONS_DIR: root }, version);
+  expect([find(asked), find(installed)]).toEqual([double.path, double.path]);
+  expect(() => find("v1.15.0")).toThrow(
+    expect.objectContaining({ message: `no "v1.15.0" in ${root} (there: ${installed})` }),
+  );
+});
+
 test("another release than the directory's is refused, and both are named", () => {
   const root = temporaryDirectory();
   installDouble(root, { version: "1.12.1" }).change({ version: "1.14.1" });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fieldByName } from "@evenkeel/core";
+import { findKernel, qemuDriver } from "@evenkeel/host";
 import { expect, onTestFinished, test } from "vitest";
 import { assemble } from "../src/canary/assembler.ts";
 import { canaryInitramfs, canaryProgram, canaryRows } from "../src/canary/canary.ts";
@@ -130,4 +131,50 @@ test.skipIf(!here)("an illegal instruction is reported with feature, address and
   expect(end).toMatchObject({ report: { kind: "signal", signal: 4 }, feature: "SSE4_2" });
   expect(end?.bytes.subarray(0, 2).toString("hex")).toBe("0f0b");
   expect(parseInt(end?.address ?? "", 16)).toBeGreaterThan(0x40_0000);
+});
+
+const noQemu = await qemuDriver({ cpu: "Haswell" }).then(
+  () => undefined,
+  (error: Error) => (process.env["CI"] === undefined ? error.message : undefined),
+);
+if (noQemu !== undefined) process.stdout.write(`skipped in emulation: ${noQemu}\n`);
+
+/** Boots the canary as its machine's init; settles once it has ticked, or ended. */
+async function bootEmulated(cpu: string, bootArgs: string): Promise<CanaryConsole> {
+  const directory = mkdtempSync(join(tmpdir(), "evenkeel-test-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const initrd = join(directory, "initrd");
+  writeFileSync(initrd, canaryInitramfs());
+  const driver = await qemuDriver({ cpu });
+  const vm = await driver.boot({
+    directory,
+    kernel: (await findKernel()).path,
+    initrd,
+    drives: [],
+    bootArgs: `console=ttyS0 reboot=t panic=-1 quiet ${bootArgs}`,
+    vcpus: 1,
+    smt: false,
+    memoryMib: 128,
+    cpu: { kind: "none" },
+  });
+  onTestFinished(() => vm.kill());
+  const seen = () => readCanary(readFileSync(vm.console, "latin1"));
+  const settled = () => seen().ticks >= 2 || seen().end !== undefined;
+  await expect.poll(settled, { timeout: 50_000, interval: 100 }).toBe(true);
+  return seen();
+}
+
+test.skipIf(noQemu !== undefined).each([
+  ["", true],
+  ["noxsave", false],
+])("where the kernel is told %j, it uses XSAVE: %s", async (bootArgs, uses) => {
+  const { cpuid, end, ticks, features } = await bootEmulated("Haswell-noTSX", bootArgs);
+  expect(end).toBeUndefined();
+  expect(ticks).toBeGreaterThanOrEqual(2);
+  const leaf1 = cpuid?.find(({ leaf }) => leaf === 1)?.ecx ?? 0;
+  // The CPU has XSAVE either way; only OSXSAVE is the kernel's.
+  expect([(leaf1 >>> 26) & 1, (leaf1 >>> 27) & 1]).toEqual([1, Number(uses)]);
+  expect(features.includes("XSAVE xsave")).toBe(uses);
+  expect(features.some((name) => name.startsWith("AVX2 "))).toBe(uses);
+  expect(features).toContain("SSE4_2 crc32");
 });

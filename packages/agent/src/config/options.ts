@@ -28,7 +28,19 @@ export const AGENT_OPTIONS = {
   tokenFile: {
     env: "EVENKEEL_TOKEN_FILE",
     argument: "file",
-    help: "holds the token that callers must send",
+    help: "holds the token of callers that may do everything but override verdicts",
+    default: undefined,
+  },
+  readTokenFile: {
+    env: "EVENKEEL_READ_TOKEN_FILE",
+    argument: "file",
+    help: "holds the token of callers that may only look",
+    default: undefined,
+  },
+  overrideTokenFile: {
+    env: "EVENKEEL_OVERRIDE_TOKEN_FILE",
+    argument: "file",
+    help: "holds the token of callers that may override verdicts, too",
     default: undefined,
   },
   profile: {
@@ -46,7 +58,7 @@ export const AGENT_OPTIONS = {
   firecracker: {
     env: "EVENKEEL_FIRECRACKER",
     argument: "version",
-    help: "the version that boots and resumes; the newest installed where left out",
+    help: "the release that boots what names none; the newest installed where left out",
     default: undefined,
   },
   versionsDir: {
@@ -145,11 +157,41 @@ export const AGENT_OPTIONS = {
     help: "private and other special networks, by commas, that a sandbox's egress rules may open",
     default: undefined,
   },
+  signingKey: {
+    env: "EVENKEEL_SIGNING_KEY",
+    argument: "file",
+    help: "an Ed25519 private key (PEM) that signs the snapshots taken here",
+    default: undefined,
+  },
+  trustedKeys: {
+    env: "EVENKEEL_TRUSTED_KEYS",
+    argument: "file",
+    help: "public keys (PEM); snapshots that none of them signed are refused",
+    default: undefined,
+  },
+  verifyOnResume: {
+    env: "EVENKEEL_VERIFY_ON_RESUME",
+    argument: undefined,
+    help: "verify memory and disks at each resume, not at imports and scrubs alone",
+    default: false,
+  },
+  scrubHours: {
+    env: "EVENKEEL_SCRUB_HOURS",
+    argument: "h",
+    help: "how often all snapshots are read and verified; 0 never",
+    default: 24,
+  },
   maxSandboxes: {
     env: "EVENKEEL_MAX_SANDBOXES",
     argument: "n",
     help: "how many may run at once",
     default: 1000,
+  },
+  maxMemoryMib: {
+    env: "EVENKEEL_MAX_MEMORY_MIB",
+    argument: "MiB",
+    help: "what all guests together may have; all but 5% of the node's where left out",
+    default: undefined,
   },
   defaultTimeoutSeconds: {
     env: "EVENKEEL_DEFAULT_TIMEOUT_SECONDS",

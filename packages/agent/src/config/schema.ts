@@ -1,8 +1,11 @@
 /** What the options' values may be. */
+import { resolve } from "node:path";
 import { z } from "zod";
 import { AGENT_OPTIONS, type AgentOptionKey } from "./options.ts";
 
 const path = z.string().min(1);
+/** Absolute, since a VMM is started in its microVM's directory. */
+const directory = path.transform((given) => resolve(given));
 /** Environment variables and flags are text. */
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const flag = z.preprocess((value) => {
@@ -13,15 +16,17 @@ const flag = z.preprocess((value) => {
 const WEEK = 7 * 24 * 3600;
 
 export const AGENT_SCHEMAS = {
-  dataDir: path.default(AGENT_OPTIONS.dataDir.default),
+  dataDir: directory.default(AGENT_OPTIONS.dataDir.default),
   listen: path.default(AGENT_OPTIONS.listen.default),
   tokenFile: path.optional(),
+  readTokenFile: path.optional(),
+  overrideTokenFile: path.optional(),
   profile: path.optional(),
   foreignProfile: flag.default(AGENT_OPTIONS.foreignProfile.default),
   firecracker: z.string().min(1).optional(),
-  versionsDir: path.default(AGENT_OPTIONS.versionsDir.default),
-  kernelsDir: path.default(AGENT_OPTIONS.kernelsDir.default),
-  imagesDir: path.default(AGENT_OPTIONS.imagesDir.default),
+  versionsDir: directory.default(AGENT_OPTIONS.versionsDir.default),
+  kernelsDir: directory.default(AGENT_OPTIONS.kernelsDir.default),
+  imagesDir: directory.default(AGENT_OPTIONS.imagesDir.default),
   cpuTemplate: z
     .enum(["None", "T2", "T2S", "T2CL", "T2A", "C3", "V1N1"])
     .default(AGENT_OPTIONS.cpuTemplate.default),
@@ -37,7 +42,12 @@ export const AGENT_SCHEMAS = {
   dns: z.string().min(1).optional(),
   egress: z.enum(["allow", "deny"]).default(AGENT_OPTIONS.egress.default),
   openNetworks: z.string().default(""),
+  signingKey: path.optional(),
+  trustedKeys: path.optional(),
+  verifyOnResume: flag.default(AGENT_OPTIONS.verifyOnResume.default),
+  scrubHours: count(0, 24 * 365).default(AGENT_OPTIONS.scrubHours.default),
   maxSandboxes: count(1, 100_000).default(AGENT_OPTIONS.maxSandboxes.default),
+  maxMemoryMib: count(16, 2 ** 31).optional(),
   defaultTimeoutSeconds: count(1, 4 * WEEK).default(AGENT_OPTIONS.defaultTimeoutSeconds.default),
   keepFailedSeconds: count(1, 4 * WEEK).default(AGENT_OPTIONS.keepFailedSeconds.default),
   logLevel: z

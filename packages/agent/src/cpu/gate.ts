@@ -12,6 +12,7 @@ import {
 import type { EventLog } from "../events/log.ts";
 import type { Metrics } from "../metrics.ts";
 import { AgentError } from "../errors.ts";
+import type { Releases } from "../releases.ts";
 import type { CpuShape } from "./shape.ts";
 
 /** Better first: an override accepts what it names and everything better. */
@@ -30,9 +31,10 @@ export interface Gate {
 }
 
 interface GateOptions {
-  readonly profile: NodeProfile;
-  /** The Firecracker release that resumes here. */
-  readonly firecracker: string;
+  /** As it may be used now. */
+  readonly profileNow: () => NodeProfile;
+  /** The verdict goes by the one that would load the snapshot; by all where none would. */
+  readonly releases: Releases;
   readonly allowUnknown: boolean;
   /** What shapes guests here: a plan says what its operator accepted. */
   readonly cpu: Pick<CpuShape, "class" | "plan" | "accepted">;
@@ -70,12 +72,17 @@ function recordOf(guest: Guest, node: string, judged: Judgement, reason: string)
 }
 
 export function openGate(options: GateOptions): Gate {
-  const { profile, firecracker, allowUnknown, cpu, events, metrics } = options;
-  const judged = new WeakMap<CpuContract, Judgement>();
-  const ask = (contract: CpuContract) => {
-    const known =
-      judged.get(contract) ?? honourAccepted(judge(contract, profile, firecracker), contract, cpu);
-    judged.set(contract, known);
+  const { profileNow, releases, allowUnknown, cpu, events, metrics } = options;
+  const judged = new WeakMap<NodeProfile, WeakMap<CpuContract, Judgement>>();
+  const judgeHere = (contract: CpuContract, profile: NodeProfile) => {
+    const version = releases.loading(contract)?.version;
+    return honourAccepted(judge(contract, profile, version), contract, cpu);
+  };
+  const ask = (contract: CpuContract, profile: NodeProfile) => {
+    const here = judged.get(profile) ?? new WeakMap<CpuContract, Judgement>();
+    judged.set(profile, here);
+    const known = here.get(contract) ?? judgeHere(contract, profile);
+    here.set(contract, known);
     return known;
   };
   const allowed: Verdict = allowUnknown ? "unknown" : "compatible";
@@ -84,7 +91,8 @@ export function openGate(options: GateOptions): Gate {
 
   return {
     admit: (guest, override) => {
-      const judgement = ask(guest.contract);
+      const profile = profileNow();
+      const judgement = ask(guest.contract, profile);
       const { verdict } = judgement;
       const count = (result: string) => metrics.verdicts.add({ verdict, result });
       if (within(verdict, allowed)) {

@@ -1,36 +1,57 @@
-/** What happened, for whoever listens: a bounded ring, and everyone who reads along. */
+/** What happened, for whoever listens: a ring with bounds on number and bytes. */
+import { randomBytes } from "node:crypto";
 import type { AgentEvent, AgentEventType } from "@evenkeel/api";
 
-export interface EventLog {
-  emit(type: AgentEventType, subject: string, data?: AgentEvent["data"]): void;
-  /** Events after `id`, oldest first; `missed` where some of them are no longer kept. */
-  since(id: number): { readonly events: readonly AgentEvent[]; readonly missed: boolean };
-  /** The newest event's id. */
-  last(): number;
-  subscribe(listener: (event: AgentEvent) => void): () => void;
+export interface KeptEvent {
+  readonly id: number;
+  readonly type: AgentEventType;
+  /** The event as JSON, once for all readers. */
+  readonly json: string;
 }
 
-/**
- * Ids go up by one, from the clock's microseconds at the start: an id from before a restart is
- * smaller than all that follow, and its reader is told that events were missed.
- */
+export interface EventLog {
+  /** Tells the events of one agent's life from those of another: clocks may go backwards. */
+  readonly instance: string;
+  emit(type: AgentEventType, subject: string, data?: AgentEvent["data"]): void;
+  /** The oldest event that is kept, from `id` on; undefined where there is none yet. */
+  from(id: number): KeptEvent | undefined;
+  /** The newest event's id. */
+  last(): number;
+  subscribe(listener: () => void): () => void;
+}
+
+/** What an event may tell; more is a guest's or a caller's doing. */
+const MOST_BYTES = 64 * 1024;
+/** What all that are kept may have together. */
+const RING_BYTES = 8 * 1024 * 1024;
+
+function jsonOf(event: AgentEvent): string {
+  const json = JSON.stringify(event);
+  if (json.length <= MOST_BYTES) return json;
+  return JSON.stringify({ ...event, data: { leftOut: `${json.length} characters` } });
+}
+
+/** Ids go up by one, from the clock's microseconds at the start. */
 export function openEventLog(capacity: number, report: (event: AgentEvent) => void): EventLog {
-  const first = Date.now() * 1000;
-  const ring: AgentEvent[] = [];
-  const listeners = new Set<(event: AgentEvent) => void>();
-  let next = first;
+  const ring: KeptEvent[] = [];
+  const listeners = new Set<() => void>();
+  let next = Date.now() * 1000;
+  let bytes = 0;
   return {
+    instance: randomBytes(4).toString("hex"),
     emit: (type, subject, data = {}) => {
       const event = { id: next, time: new Date().toISOString(), type, subject, data };
       next += 1;
-      ring.push(event);
-      if (ring.length > capacity) ring.shift();
+      const json = jsonOf(event);
+      ring.push({ id: event.id, type, json });
+      bytes += json.length;
+      while (ring.length > capacity || bytes > RING_BYTES) bytes -= ring.shift()?.json.length ?? 0;
       report(event);
-      for (const listener of listeners) listener(event);
+      for (const listener of listeners) listener();
     },
-    since: (id) => {
-      const oldest = ring[0]?.id ?? next;
-      return { events: ring.filter((event) => event.id > id), missed: id + 1 < oldest };
+    from: (id) => {
+      const first = ring[0]?.id ?? next;
+      return ring[Math.max(0, id - first)];
     },
     last: () => next - 1,
     subscribe: (listener) => {

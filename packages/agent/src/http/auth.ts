@@ -1,21 +1,62 @@
-/** Who may call: on TCP, whoever has the token; a Unix socket has the permissions of its file. */
+/**
+ * Who may do what. A token has a role: `read` looks at everything but guests' memory, `run` does
+ * everything but going against verdicts, and `override` that, too. Without any token, a Unix
+ * socket has the permissions of its file, and who may open it may do everything.
+ */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AgentError } from "../errors.ts";
 
+const ROLES = ["read", "run", "override"] as const;
+type Role = (typeof ROLES)[number];
+export type Tokens = { readonly [R in Role]?: string | undefined };
+
 /** Answered without a token: load balancers ask. */
-const OPEN = new Set(["/v1/health"]);
+const OPEN: ReadonlySet<string> = new Set(["/v1/health"]);
+/** Reading that gives away a guest's memory. */
+const SECRET: ReadonlySet<string> = new Set(["/v1/snapshots/:name/export"]);
 
 function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
-export function requireToken(app: FastifyInstance, token: string): void {
-  const expected = digest(`Bearer ${token}`);
+/** The role of who sends this header; digests have one length, and all are compared. */
+function roleOf(known: readonly (readonly [Role, Buffer])[], header: string): Role | undefined {
+  const sent = digest(header);
+  const fitting = known.filter(([, expected]) => timingSafeEqual(sent, expected));
+  return fitting.at(-1)?.[0];
+}
+
+function requireRole(role: Role | undefined, needed: Role): void {
+  if (role === undefined) {
+    throw new AgentError("UNAUTHORIZED", "the request has no token, or a wrong one");
+  }
+  if (ROLES.indexOf(role) >= ROLES.indexOf(needed)) return;
+  throw new AgentError("FORBIDDEN", `this takes the token of role ${needed}; this is ${role}'s`);
+}
+
+function neededFor({ method, routeOptions }: FastifyRequest): Role {
+  return method === "GET" && !SECRET.has(routeOptions.url ?? "") ? "read" : "run";
+}
+
+/** Throws BAD_CONFIG where two roles have one token. */
+export function requireTokens(app: FastifyInstance, tokens: Tokens): void {
+  const given = ROLES.flatMap((role) => {
+    const token = tokens[role];
+    return token === undefined ? [] : [[role, token] as const];
+  });
+  if (given.length === 0) return;
+  if (new Set(given.map(([, token]) => token)).size < given.length) {
+    throw new AgentError("BAD_CONFIG", "each role needs a token of its own");
+  }
+  const known = given.map(([role, token]) => [role, digest(`Bearer ${token}`)] as const);
+  const askedBy = (request: FastifyRequest) => roleOf(known, request.headers.authorization ?? "");
   app.addHook("onRequest", async (request) => {
     if (OPEN.has(request.routeOptions.url ?? "")) return;
-    // Digests have one length, so that the time taken tells nothing of the token's.
-    if (timingSafeEqual(digest(request.headers.authorization ?? ""), expected)) return;
-    throw new AgentError("UNAUTHORIZED", "the request has no token, or a wrong one");
+    requireRole(askedBy(request), neededFor(request));
+  });
+  app.addHook("preHandler", async (request) => {
+    const { override } = (request.body ?? {}) as { readonly override?: unknown };
+    if (override !== undefined) requireRole(askedBy(request), "override");
   });
 }

@@ -5,6 +5,8 @@ import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import type { FastifyInstance } from "fastify";
 import { AGENT_ERRORS, AgentError, asVmmError, messageOf, type AgentErrorCode } from "../errors.ts";
 
+import { methodsOf } from "./methods.ts";
+
 type Problems = ErrorBody["error"]["problems"];
 
 /** `/machine/disks/0/id` as `machine.disks[0].id`. */
@@ -63,7 +65,16 @@ export function handleErrors(app: FastifyInstance): void {
     if (status >= 500) request.log.error({ err: error }, body.error.message);
     return reply.code(status).send(body);
   });
-  app.setNotFoundHandler((request) => {
-    throw new AgentError("NO_SUCH_ROUTE", `there is no ${request.method} ${request.url}`);
+  app.setNotFoundHandler((request, reply) => {
+    const methods = methodsOf(request.url);
+    if (methods.length > 0) {
+      void reply.header("allow", methods.join(", "));
+      const message = `${request.url.slice(0, 200)} has ${methods.join(", ")}, not ${request.method}`;
+      throw new AgentError("WRONG_METHOD", message);
+    }
+    throw new AgentError(
+      "NO_SUCH_ROUTE",
+      `there is no ${request.method} ${request.url.slice(0, 200)}`,
+    );
   });
 }

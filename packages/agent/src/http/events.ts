@@ -1,31 +1,79 @@
 /**
- * Events as a stream. https://html.spec.whatwg.org/multipage/server-sent-events.html
+ * Events as a stream. A reader is given what it takes and no more is kept for it than the ring
+ * that all share: one that never reads costs some kilobytes, and is let go.
+ * https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 import type { ServerResponse } from "node:http";
-import type { AgentEvent } from "@evenkeel/api";
-import type { EventLog } from "../events/log.ts";
+import { AgentError } from "../errors.ts";
+import type { EventLog, KeptEvent } from "../events/log.ts";
 
-/** A reader that is this far behind is let go; it comes back with Last-Event-ID. */
-const BEHIND_LIMIT = 1024 * 1024;
+/** Bytes that may wait in a reader's connection. */
+const WAITING = 64 * 1024;
+/** A reader that takes nothing for so long is let go; it comes back with Last-Event-ID. */
+const PATIENCE_MS = 30_000;
 /** A comment now and then tells both ends that the other is there. */
 const HEARTBEAT_MS = 15_000;
-
-function frame({ id, type, ...rest }: AgentEvent): string {
-  return `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify({ id, type, ...rest })}\n\n`;
-}
+const MOST_READERS = 64;
 
 export interface Streams {
+  /** Throws TOO_MANY_READERS. */
+  requireRoom(): void;
   open(response: ServerResponse, lastEventId: string | undefined): void;
   close(): void;
 }
 
+function frame(instance: string, { id, type, json }: KeptEvent): string {
+  return `id: ${instance}-${id}\nevent: ${type}\ndata: ${json}\n\n`;
+}
+
+/** Where a reader goes on; `missed` where what it saw last was another agent's, or is unknown. */
+function placeOf(events: EventLog, lastEventId: string | undefined) {
+  if (lastEventId === undefined) return { next: events.last() + 1, missed: false };
+  const [, of, id] = /^([0-9a-f]{8})-(\d{1,16})$/.exec(lastEventId) ?? [];
+  if (of !== events.instance) return { next: 0, missed: true };
+  return { next: Number(id) + 1, missed: false };
+}
+
+function follow(response: ServerResponse, events: EventLog, lastEventId: string | undefined): void {
+  let { next, missed } = placeOf(events, lastEventId);
+  let took = performance.now();
+  response.write(": hello\n\n");
+  const pump = () => {
+    if (response.writableLength < WAITING) took = performance.now();
+    while (response.writableLength < WAITING && next <= events.last()) {
+      const event = events.from(next);
+      if (event === undefined) break;
+      if (missed || (event.id > next && next > 0)) response.write("event: missed\ndata: {}\n\n");
+      missed = false;
+      response.write(frame(events.instance, event));
+      next = event.id + 1;
+    }
+    if (missed && response.writableLength < WAITING) {
+      response.write("event: missed\ndata: {}\n\n");
+      [missed, next] = [false, events.last() + 1];
+    }
+  };
+  const stop = events.subscribe(pump);
+  const heart = setInterval(() => {
+    if (performance.now() - took > PATIENCE_MS) response.destroy();
+    else if (response.writableLength < WAITING) response.write(": beat\n\n");
+  }, HEARTBEAT_MS);
+  heart.unref();
+  response.on("drain", pump);
+  response.once("close", () => {
+    stop();
+    clearInterval(heart);
+  });
+  pump();
+}
+
 export function eventStreams(events: EventLog): Streams {
   const open = new Set<ServerResponse>();
-  const send = (response: ServerResponse, text: string) => {
-    if (response.writableLength > BEHIND_LIMIT) response.destroy();
-    else response.write(text);
-  };
   return {
+    requireRoom: () => {
+      if (open.size < MOST_READERS) return;
+      throw new AgentError("TOO_MANY_READERS", `${open.size} read events already`);
+    },
     open: (response, lastEventId) => {
       response.writeHead(200, {
         "content-type": "text/event-stream; charset=utf-8",
@@ -33,20 +81,9 @@ export function eventStreams(events: EventLog): Streams {
         // Nothing else will be asked here; a connection kept alive would hold up the agent's end.
         connection: "close",
       });
-      const asked = Number(lastEventId ?? "");
-      const after = /^\d{1,16}$/.test(lastEventId ?? "") ? asked : events.last();
-      const { events: missed, missed: lost } = events.since(after);
-      response.write(lost ? "event: missed\ndata: {}\n\n" : ": hello\n\n");
-      for (const event of missed) send(response, frame(event));
-      const stop = events.subscribe((event) => send(response, frame(event)));
-      const heart = setInterval(() => send(response, ": beat\n\n"), HEARTBEAT_MS);
-      heart.unref();
       open.add(response);
-      response.once("close", () => {
-        stop();
-        clearInterval(heart);
-        open.delete(response);
-      });
+      response.once("close", () => open.delete(response));
+      follow(response, events, lastEventId);
     },
     close: () => {
       for (const response of open) response.end(() => response.destroy());

@@ -34,22 +34,26 @@ interface Life {
 }
 
 export function addNodeRoutes(app: App, context: Context, { streams, isStopping }: Life): void {
-  const { driver, profile, cpu, sandboxes, metrics, paths } = context;
-  const profileJson = JSON.parse(formatProfile(profile)) as Record<string, unknown>;
+  const { driver, releases, cpu, sandboxes, metrics, paths } = context;
 
   app.route({
     ...AGENT_ROUTES.health,
     handler: async () => ({
       status: isStopping() ? ("stopping" as const) : ("ok" as const),
-      node: profile.name,
+      node: context.profile.name,
       vmm: driver.vmm,
       version: driver.version,
+      releases: [...releases.versions],
       cpu: cpu.name ?? "as the node's",
       sandboxes: sandboxes.list().length,
+      unreadable: [...sandboxes.unreadable],
       freeBytes: await freeBytes(paths.data),
     }),
   });
-  app.route({ ...AGENT_ROUTES.profile, handler: () => profileJson });
+  app.route({
+    ...AGENT_ROUTES.profile,
+    handler: () => JSON.parse(formatProfile(context.profile)) as Record<string, unknown>,
+  });
   app.route({
     ...AGENT_ROUTES.metrics,
     handler: async (_request, reply) => {
@@ -60,6 +64,7 @@ export function addNodeRoutes(app: App, context: Context, { streams, isStopping 
   app.route({
     ...AGENT_ROUTES.events,
     handler: (request, reply) => {
+      streams.requireRoom();
       reply.hijack();
       const last = request.headers["last-event-id"];
       streams.open(reply.raw, Array.isArray(last) ? last[0] : last);

@@ -10,21 +10,25 @@ import {
 } from "fastify-type-provider-zod";
 import type { Context } from "../context.ts";
 import { AgentError } from "../errors.ts";
-import { requireToken } from "./auth.ts";
+import { requireTokens, type Tokens } from "./auth.ts";
 import { handleErrors } from "./errors.ts";
 import { eventStreams } from "./events.ts";
 import { addNodeRoutes } from "./node-routes.ts";
 import { addPortRoute } from "./port-route.ts";
 import { addSandboxRoutes } from "./sandbox-routes.ts";
 import { addSnapshotRoutes } from "./snapshot-routes.ts";
+import { endStalls, STALLS, type StallOptions } from "./stalls.ts";
 
 /** A custom CPU template has 51,200 bytes at most, since Firecracker takes no more. */
 const BODY_LIMIT = 256 * 1024;
+const MOST_CONNECTIONS = 1024;
 
 export interface ServerOptions {
-  /** Required of callers, if there is one. */
-  readonly token: string | undefined;
+  /** Required of callers, if there is any. */
+  readonly tokens: Tokens;
   readonly logger: FastifyBaseLogger | undefined;
+  /** For tests that cannot wait. */
+  readonly stalls?: Partial<StallOptions>;
 }
 
 export type App = ReturnType<typeof makeApp>;
@@ -34,6 +38,7 @@ function makeApp({ logger }: ServerOptions) {
     bodyLimit: BODY_LIMIT,
     exposeHeadRoutes: false,
     forceCloseConnections: "idle",
+    requestTimeout: 0,
   } as const;
   const app = Fastify({
     ...options,
@@ -85,9 +90,11 @@ export async function makeServer(context: Context, options: ServerOptions): Prom
     transform: jsonSchemaTransform,
     transformObject: jsonSchemaTransformObject,
   });
+  app.server.maxConnections = MOST_CONNECTIONS;
+  endStalls(app, { ...STALLS, ...options.stalls, stopping: context.stopping });
   handleErrors(app);
   parseBodies(app);
-  if (options.token !== undefined) requireToken(app, options.token);
+  requireTokens(app, options.tokens);
   app.addHook("onRequest", async (request) => {
     if (stopping && request.method !== "GET") {
       throw new AgentError("STOPPING", "the agent is about to stop");

@@ -6,7 +6,6 @@ import type { Context } from "../context.ts";
 import { AgentError } from "../errors.ts";
 import { exportSnapshot } from "../store/export.ts";
 import { importSnapshot } from "../store/import.ts";
-import { requireRoom } from "../store/room.ts";
 import type { Snapshot } from "../store/snapshot-files.ts";
 import { buildTemplate } from "../templates/build.ts";
 import type { App } from "./server.ts";
@@ -63,7 +62,7 @@ function addTemplateRoutes(app: App, context: Context): void {
 }
 
 function addTransferRoutes(app: App, context: Context): void {
-  const { snapshots, metrics, events, paths } = context;
+  const { snapshots, metrics, events, room } = context;
   app.route({
     ...AGENT_ROUTES.exportSnapshot,
     handler: async ({ params }, reply) => {
@@ -79,10 +78,8 @@ function addTransferRoutes(app: App, context: Context): void {
       if (headers["content-type"] !== "application/x-tar") {
         throw new AgentError("WRONG_MEDIA_TYPE", "an import is application/x-tar");
       }
-      const bytes = Number(headers["content-length"] ?? 0);
-      await requireRoom(paths.snapshots, bytes, `snapshot ${params.name}`);
       const imported = await timed(metrics, "import", () =>
-        importSnapshot(snapshots, params.name, body as Readable),
+        importSnapshot(snapshots, params.name, body as Readable, room),
       );
       events.emit("snapshot.imported", params.name, { from: imported.node });
       return reply.code(201).send(imported);

@@ -5,6 +5,7 @@ import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { contractOf, shapeOf, type CpuShape } from "../cpu/shape.ts";
 import { asVmmError } from "../errors.ts";
+import type { Release } from "../releases.ts";
 import { findImage, findKernel } from "../store/images.ts";
 import { networkOf, requireNetwork, takeCell } from "./confine.ts";
 import {
@@ -18,6 +19,7 @@ import {
 /** A machine whose parts were all found, and whose CPU was accepted. */
 export interface ReadyMachine {
   readonly machine: Machine;
+  readonly release: Release;
   readonly kernel: string;
   readonly initrd: string | undefined;
   readonly disks: readonly DiskSource[];
@@ -25,23 +27,28 @@ export interface ReadyMachine {
   readonly contract: CpuContract;
 }
 
-/** Finds the parts of a machine; throws NO_SUCH_IMAGE, CPU_REFUSED, NETWORK_OFF. */
+/**
+ * Finds the parts of a machine; throws NO_SUCH_RELEASE, NO_SUCH_IMAGE, CPU_REFUSED, NETWORK_OFF.
+ */
 export async function prepareMachine(context: Context, machine: Machine): Promise<ReadyMachine> {
-  const { profile, firecracker, settings } = context;
+  const { profile, releases, settings } = context;
   const { kernelsDir, imagesDir, allowInsecure } = settings;
   const { vcpus, smt, cpu, network } = machine;
   requireNetwork(context, network);
-  const guest = { profile, firecracker, vcpus, smt, allowInsecure };
+  const release = releases.named(machine.firecracker);
+  const guest = { profile, firecracker: release.version, vcpus, smt, allowInsecure };
   const shape = cpu === undefined ? context.cpu : shapeOf(cpu, guest);
   const contract = contractOf(shape, guest);
-  const disks = machine.disks.map(async ({ id, image, readOnly, root }) => {
-    return { id, readOnly, root, source: await findImage(imagesDir, image), own: false };
-  });
+  const disks: DiskSource[] = [];
+  for (const { id, image, readOnly, root } of machine.disks) {
+    disks.push({ id, readOnly, root, source: await findImage(imagesDir, image), own: false });
+  }
   return {
     machine,
+    release,
     kernel: findKernel(kernelsDir, machine.kernel),
     initrd: machine.initrd === undefined ? undefined : await findImage(imagesDir, machine.initrd),
-    disks: await Promise.all(disks),
+    disks,
     shape,
     contract,
   };
@@ -53,13 +60,13 @@ export async function bootMachine(
   id: string,
   ready: ReadyMachine,
 ): Promise<MicroVm> {
-  const { machine, kernel, initrd, disks, shape } = ready;
+  const { machine, release, kernel, initrd, disks, shape } = ready;
   try {
     const directory = await makeVmDirectory(context, id, disks);
     await keepContract(directory, ready.contract);
     const drives = drivesOf(directory, disks);
-    const cell = await takeCell(context, context.driver, id, machine, drives);
-    return await context.driver.boot({
+    const cell = await takeCell(context, release.driver, id, machine, drives);
+    return await release.driver.boot({
       directory,
       kernel,
       ...(initrd === undefined ? {} : { initrd }),

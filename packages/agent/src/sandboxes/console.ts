@@ -1,30 +1,18 @@
-/** A guest's serial console: its end, and what it says about crashes. */
-import { open, type FileHandle } from "node:fs/promises";
+/**
+ * A guest's serial console: its end, and what it says about crashes. The guest writes whatever it
+ * likes and as fast as it can, so everything here has a bound: bytes per look, characters per
+ * line, crashes per look, and patterns that take linear time.
+ */
+import type { FileHandle } from "node:fs/promises";
 import type { CpuContract } from "@evenkeel/core";
+import { openPlain, tailOf } from "@evenkeel/host";
 
 /** How much of a console is kept of a sandbox that failed. */
 const KEPT = 4096;
 
-async function readAt(file: FileHandle, offset: number, length: number): Promise<string> {
-  const buffer = Buffer.alloc(length);
-  const { bytesRead } = await file.read(buffer, 0, length, offset);
-  return buffer.toString("utf8", 0, bytesRead);
-}
-
 /** The last few kilobytes; empty where there is none. */
-export async function consoleEnd(path: string): Promise<string> {
-  try {
-    const file = await open(path, "r");
-    try {
-      const { size } = await file.stat();
-      const start = Math.max(0, size - KEPT);
-      return await readAt(file, start, size - start);
-    } finally {
-      await file.close();
-    }
-  } catch {
-    return "";
-  }
+export function consoleEnd(path: string): string {
+  return tailOf(path, KEPT);
 }
 
 /** An illegal instruction, as the guest's kernel or one of its programs reports it. */
@@ -44,50 +32,91 @@ export type ExplainCrash = (
   contract: CpuContract | undefined,
 ) => Promise<Record<string, unknown> | undefined>;
 
+/**
+ * Linux prints at most 1024 bytes at a time (CONSOLE_LOG_MAX in kernel/printk/internal.h). The end
+ * of a longer line is looked at: a program may have written before the kernel did.
+ */
+const LINE_LIMIT = 1024;
+
 /** `node[812] trap invalid opcode ip:7f12a4 sp:… error:0 in node[400000+2000]`, on x86. */
-const TRAP = /(?:traps: )?(\S+)\[\d+\] trap invalid opcode ip:([0-9a-f]+)/;
+const TRAP = " trap invalid opcode ip:";
+/** A command's name has 15 bytes, a pid seven digits; anchored, so that it is tried once. */
+const TRAPPED = /(?:^|\s)(\S{1,32})\[\d{1,10}\]$/;
+const POINTER = /^[0-9a-f]{1,16}/;
+const TRAPPED_LENGTH = 48;
 /** A shell's word for signal 4, and the exit code by which it passes it on. */
 const TOLD = /\bIllegal instruction\b|\bSIGILL\b|\bexit(?:ed with)?(?: code| status)?:? 132\b/i;
+/** Text without any of these has no crash in it. */
+const HINT = /invalid opcode|illegal instruction|SIGILL| 132\b/i;
 
-function crashOf(line: string): Crash | undefined {
-  const trap = TRAP.exec(line);
-  if (trap !== null) {
-    const [, process, ip] = trap;
-    return { line: line.trim(), process, instructionPointer: `0x${ip}` };
-  }
-  if (!TOLD.test(line)) return undefined;
-  return { line: line.trim(), process: undefined, instructionPointer: undefined };
+function trapOf(line: string): Crash | undefined {
+  const at = line.indexOf(TRAP);
+  if (at === -1) return undefined;
+  const process = TRAPPED.exec(line.slice(Math.max(0, at - TRAPPED_LENGTH), at))?.[1];
+  const pointer = POINTER.exec(line.slice(at + TRAP.length, at + TRAP.length + 16))?.[0];
+  if (process === undefined || pointer === undefined) return undefined;
+  return { line, process, instructionPointer: `0x${pointer}` };
+}
+
+/** Takes time in proportion to the line's length, which is cut to 1024 characters. */
+export function crashOf(whole: string): Crash | undefined {
+  const line = whole.slice(-LINE_LIMIT).trim();
+  const trap = trapOf(line);
+  if (trap !== undefined || !TOLD.test(line)) return trap;
+  return { line, process: undefined, instructionPointer: undefined };
 }
 
 const CHUNK = 64 * 1024;
 /** A guest may write such lines without end. */
 const MOST_CRASHES = 10;
 
+function crashesIn(text: string): Crash[] {
+  if (!HINT.test(text)) return [];
+  const found: Crash[] = [];
+  for (let start = 0; start < text.length && found.length < MOST_CRASHES;) {
+    const end = text.indexOf("\n", start);
+    const line = text.slice(start, end === -1 ? text.length : end);
+    if (HINT.test(line)) found.push(...[crashOf(line)].flatMap((crash) => crash ?? []));
+    start = end === -1 ? text.length : end + 1;
+  }
+  return found;
+}
+
 export interface ConsoleNews {
   readonly crashes: readonly Crash[];
   /** Where to read on: after the last whole line. */
   readonly offset: number;
+  /** Bytes that were passed over, since the guest writes faster than anyone reads. */
+  readonly skipped: number;
 }
 
-/** Reads what was written since; a chunk at a time, the rest comes with the next call. */
+async function readNews(file: FileHandle, before: number): Promise<ConsoleNews> {
+  const { size } = await file.stat();
+  // A console that was cut short begins anew.
+  const known = before > size ? 0 : before;
+  if (size === known) return { crashes: [], offset: known, skipped: 0 };
+  const start = Math.max(known, size - CHUNK);
+  const buffer = Buffer.alloc(size - start);
+  const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
+  const end = buffer.subarray(0, bytesRead).lastIndexOf("\n") + 1;
+  // A line that fills the whole chunk is no kernel's; only its end could still matter.
+  const length = end === 0 && bytesRead === CHUNK ? CHUNK - LINE_LIMIT : end;
+  const crashes = crashesIn(buffer.toString("utf8", 0, length));
+  return { crashes, offset: start + length, skipped: start - known };
+}
+
+/**
+ * Reads what was written since, 64 KiB at most: where there is more, its end.
+ */
 export async function readConsole(path: string, offset: number): Promise<ConsoleNews> {
   let file: FileHandle;
   try {
-    file = await open(path, "r");
+    file = await openPlain(path);
   } catch {
-    return { crashes: [], offset };
+    return { crashes: [], offset, skipped: 0 };
   }
   try {
-    const { size } = await file.stat();
-    if (size <= offset) return { crashes: [], offset: size };
-    const buffer = Buffer.alloc(Math.min(CHUNK, size - offset));
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
-    const end = buffer.lastIndexOf("\n", bytesRead - 1) + 1;
-    // A line that fills the whole chunk is no kernel's; it is passed over.
-    const length = end === 0 && bytesRead === CHUNK ? CHUNK : end;
-    const lines = buffer.toString("utf8", 0, length).split("\n");
-    const crashes = lines.flatMap((line) => crashOf(line) ?? []).slice(0, MOST_CRASHES);
-    return { crashes, offset: offset + length };
+    return await readNews(file, offset);
   } finally {
     await file.close();
   }

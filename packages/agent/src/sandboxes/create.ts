@@ -6,8 +6,9 @@ import type { Context } from "../context.ts";
 import { AgentError } from "../errors.ts";
 import type { Snapshot } from "../store/snapshot-files.ts";
 import { bootMachine, prepareMachine } from "./boot.ts";
+import { requireCapacity } from "./capacity.ts";
 import { requireEgress } from "./confine.ts";
-import { admit, attach, deadlineIn, detach, loadInto, requireCapacity } from "./lifecycle.ts";
+import { admit, attach, deadlineIn, detach, loadInto } from "./lifecycle.ts";
 import { SandboxRecord, viewOf } from "./record.ts";
 
 function newId(): string {
@@ -21,12 +22,14 @@ type Origin = Pick<
 >;
 
 function newRecord(context: Context, id: string, request: SandboxRequest, origin: Origin) {
-  const { onTimeout, labels, timeoutSeconds, egress } = request;
+  const { onTimeout, labels, egress } = request;
+  const timeoutSeconds = request.timeoutSeconds ?? context.settings.defaultTimeoutSeconds;
   return SandboxRecord.parse({
     id,
     state: "creating",
     created: new Date().toISOString(),
-    deadline: deadlineIn(timeoutSeconds ?? context.settings.defaultTimeoutSeconds),
+    timeoutSeconds,
+    ...deadlineIn(timeoutSeconds),
     onTimeout,
     labels,
     egress,
@@ -44,8 +47,8 @@ async function bringUp(
 ): Promise<Sandbox> {
   const { sandboxes, events } = context;
   const { id, from } = record;
-  requireCapacity(context);
-  sandboxes.add(record);
+  requireCapacity(context, record.memoryMib);
+  sandboxes.add({ ...record, contract: context.snapshots.digestOf(contract) });
   return sandboxes.exclusive(id, "being created", async () => {
     sandboxes.set(id, { contract });
     try {
@@ -88,7 +91,7 @@ async function fromBoot(
   const origin = { from: undefined, vcpus, memoryMib, vsock, network, disks, overrides: [] };
   const record = newRecord(context, id, request, origin);
   return bringUp(context, record, ready.contract, async () => {
-    attach(context, id, await bootMachine(context, id, ready));
+    attach(context, id, await bootMachine(context, id, ready), ready.release.version);
   });
 }
 

@@ -1,12 +1,13 @@
 /** Listening to a guest's console: what it says of crashes becomes events. */
-import { truncate } from "node:fs/promises";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
+import { allowance, type Allowance } from "./allowance.ts";
 import { readConsole, type Crash } from "./console.ts";
 
-/** A guest may write without end; beyond this its console starts anew. */
-const CONSOLE_LIMIT = 4 * 1024 * 1024;
+/** A crash costs an event in every reader's stream and a search for its cause. */
+const CRASHES_AT_ONCE = 10;
+const CRASH_EVERY_MS = 6000;
 
 async function tell(context: Context, id: string, crash: Crash): Promise<void> {
   const { explainCrash, events, report } = context;
@@ -19,29 +20,38 @@ async function tell(context: Context, id: string, crash: Crash): Promise<void> {
   events.emit("guest.crashed", id, { ...crash, ...(cause === undefined ? {} : { cause }) });
 }
 
-async function hear(context: Context, id: string, vm: MicroVm): Promise<void> {
-  const { sandboxes, report } = context;
+async function hear(context: Context, id: string, vm: MicroVm, may: Allowance): Promise<void> {
+  const { sandboxes, report, metrics } = context;
   const { consoleOffset = 0 } = sandboxes.find(id) ?? {};
   try {
-    const { crashes, offset } = await readConsole(vm.console, consoleOffset);
-    const full = offset > CONSOLE_LIMIT;
-    if (full) await truncate(vm.console);
-    sandboxes.set(id, { consoleOffset: full ? 0 : offset });
-    for (const crash of crashes) await tell(context, id, crash);
+    const { crashes, offset, skipped } = await readConsole(vm.console, consoleOffset);
+    sandboxes.set(id, { consoleOffset: offset });
+    if (skipped > 0) metrics.consoleSkipped.add({}, skipped);
+    for (const crash of crashes) {
+      if (may.take(performance.now())) await tell(context, id, crash);
+    }
   } catch (error) {
     report(`console of ${id}`, messageOf(error));
   }
 }
 
-/** One at a time for each microVM, so that no line is told twice. */
-const turns = new WeakMap<MicroVm, Promise<void>>();
+interface Hearing {
+  readonly may: Allowance;
+  /** One look at a time for each microVM, so that no line is told twice. */
+  turn: Promise<void>;
+}
+
+const hearings = new WeakMap<MicroVm, Hearing>();
 
 /** Reads what a sandbox's guest has written since the last time; never throws. */
 export function hearConsole(context: Context, id: string): Promise<void> {
   const vm = context.sandboxes.find(id)?.vm;
   if (vm === undefined) return Promise.resolve();
-  const before = turns.get(vm) ?? Promise.resolve();
-  const turn = before.then(() => hear(context, id, vm));
-  turns.set(vm, turn);
-  return turn;
+  const hearing = hearings.get(vm) ?? {
+    may: allowance(CRASHES_AT_ONCE, CRASH_EVERY_MS),
+    turn: Promise.resolve(),
+  };
+  hearings.set(vm, hearing);
+  hearing.turn = hearing.turn.then(() => hear(context, id, vm, hearing.may));
+  return hearing.turn;
 }

@@ -7,7 +7,7 @@ import { vmFiles, type Snapshot } from "../store/snapshot-files.ts";
 import { requireNetwork, takeCell } from "./confine.ts";
 import { consoleEnd } from "./console.ts";
 import { hearConsole } from "./hear.ts";
-import { isLive, type SandboxRecord } from "./record.ts";
+import type { SandboxRecord } from "./record.ts";
 import type { Entry } from "./registry.ts";
 import {
   drivesOf,
@@ -17,21 +17,15 @@ import {
   sourcesIn,
 } from "./vm-directory.ts";
 
-export function deadlineIn(seconds: number): string {
-  return new Date(Date.now() + seconds * 1000).toISOString();
+/** A new deadline, and how long it gives: should the clock change, that is what counts. */
+export function deadlineIn(seconds: number): Pick<SandboxRecord, "deadline" | "granted"> {
+  return { deadline: new Date(Date.now() + seconds * 1000).toISOString(), granted: seconds };
 }
 
 /** Throws WRONG_STATE. */
 export function requireState({ record }: Entry, state: SandboxRecord["state"]): void {
   if (record.state === state) return;
   throw new AgentError("WRONG_STATE", `sandbox "${record.id}" is ${record.state}, not ${state}`);
-}
-
-/** Throws NODE_FULL. */
-export function requireCapacity({ sandboxes, settings }: Context): void {
-  const live = sandboxes.list().filter(({ record }) => isLive(record)).length;
-  if (live < settings.maxSandboxes) return;
-  throw new AgentError("NODE_FULL", `${live} sandboxes run on this node, which is its limit`);
 }
 
 /**
@@ -57,18 +51,10 @@ export function admit(
   return record === undefined ? [] : [record];
 }
 
-/** The release that a microVM runs: an adopted one's is what its record says. */
-function releaseOf({ sandboxes, firecracker }: Context, id: string, vm: MicroVm): string {
-  const { vm: known } = sandboxes.get(id).record;
-  const { pid, startTime } = vm.record;
-  return known?.pid === pid && known.startTime === startTime ? known.release : firecracker;
-}
-
-/** Notes a sandbox's microVM, on disk first, and watches it. */
-export function attach(context: Context, id: string, vm: MicroVm): void {
-  const { sandboxes } = context;
-  sandboxes.save(id, { vm: { ...vm.record, release: releaseOf(context, id, vm) } });
-  sandboxes.set(id, { vm, exit: undefined, consoleOffset: 0 });
+function follow(context: Context, id: string, vm: MicroVm): void {
+  const { sandboxes, outputs } = context;
+  sandboxes.set(id, { vm, exit: undefined, settleFrom: 0, consoleOffset: 0 });
+  outputs.watch(vm);
   void vm.exited.then((exit) => {
     if (sandboxes.find(id)?.vm !== vm) return;
     sandboxes.set(id, { exit });
@@ -76,17 +62,32 @@ export function attach(context: Context, id: string, vm: MicroVm): void {
   });
 }
 
+/** Notes a sandbox's microVM and the release that it runs, on disk first, and watches it. */
+export function attach(context: Context, id: string, vm: MicroVm, release: string): void {
+  context.sandboxes.save(id, { vm: { ...vm.record, release } });
+  follow(context, id, vm);
+}
+
+/** The same for one that is there already, whether it can be noted or not. */
+export function attachAdopted(context: Context, id: string, vm: MicroVm, release: string): void {
+  context.sandboxes.note(id, { vm: { ...vm.record, release } });
+  follow(context, id, vm);
+}
+
 /** Ends a microVM on purpose, and removes its directory. */
 export async function detach(context: Context, id: string, vm: MicroVm | undefined): Promise<void> {
   await hearConsole(context, id);
   context.sandboxes.set(id, { vm: undefined, exit: undefined });
   await vm?.kill();
+  if (vm !== undefined) context.outputs.forget(vm);
   await removeVmDirectory(context, id);
 }
 
 /** Loads a snapshot into a sandbox's new microVM and lets it run. */
 export async function loadInto(context: Context, id: string, snapshot: Snapshot): Promise<void> {
-  const { driver } = context;
+  const { releases, settings, snapshots } = context;
+  const { driver, version } = releases.loading(snapshot.contract) ?? releases.usual;
+  if (settings.verifyOnResume) await snapshots.verify(snapshot.metadata.name);
   const disks = sourcesIn(snapshot.directory, snapshot.metadata.disks);
   let vm: MicroVm | undefined;
   try {
@@ -102,7 +103,7 @@ export async function loadInto(context: Context, id: string, snapshot: Snapshot)
       memory: { kind: "file" },
       ...cell,
     });
-    attach(context, id, vm);
+    attach(context, id, vm, version);
     await vm.resume();
   } catch (error) {
     await detach(context, id, vm);
@@ -120,20 +121,34 @@ async function cleanUp(context: Context, id: string, entry: Entry, vm: MicroVm):
   const { sandboxes } = context;
   await sandboxes.exclusive(id, "cleaning up after its VMM", async () => {
     await hearConsole(context, id);
-    const said = await consoleEnd(vm.console);
+    const said = consoleEnd(vm.console);
     await vm.kill();
+    context.outputs.forget(vm);
     await failSandbox(context, id, exitText(entry), said);
     sandboxes.set(id, { vm: undefined, exit: undefined });
   });
 }
 
-/** Turns a sandbox whose VMM ended by itself into a failed one, as soon as nothing else has it. */
+/** Between two tries to clean up, such as on a disk that is full or gone. */
+const SETTLE_AGAIN_MS = 1000;
+
+/**
+ * Turns a sandbox whose VMM ended by itself into a failed one, as soon as nothing else has it. May
+ * be called at any time: one try is under way at most, and the next one is a second later.
+ */
 export function settle(context: Context, id: string): void {
-  const entry = context.sandboxes.find(id);
+  const { sandboxes, report } = context;
+  const entry = sandboxes.find(id);
   if (entry?.exit === undefined || entry.vm === undefined || entry.busy !== undefined) return;
-  cleanUp(context, id, entry, entry.vm).catch((error: unknown) => {
-    context.report(`sandbox ${id}, whose VMM ended`, messageOf(error));
-  });
+  if (performance.now() < entry.settleFrom) return;
+  // Until this try has ended, however it does: letting go of the sandbox calls this function again.
+  sandboxes.set(id, { settleFrom: Infinity });
+  cleanUp(context, id, entry, entry.vm)
+    .catch((error: unknown) => report(`sandbox ${id}, whose VMM ended`, messageOf(error)))
+    .finally(() => {
+      if (sandboxes.find(id)?.vm !== entry.vm) return;
+      sandboxes.set(id, { settleFrom: performance.now() + SETTLE_AGAIN_MS });
+    });
 }
 
 export async function failSandbox(
@@ -147,6 +162,6 @@ export async function failSandbox(
   await removeVmDirectory(context, id);
   const failure = { time: new Date().toISOString(), message, console: consoleText };
   const deadline = deadlineIn(settings.keepFailedSeconds);
-  sandboxes.save(id, { state: "failed", failure, deadline, vm: undefined, pending: undefined });
+  sandboxes.note(id, { state: "failed", failure, ...deadline, vm: undefined, pending: undefined });
   events.emit("sandbox.failed", id, { message, console: consoleText.slice(-1000) });
 }

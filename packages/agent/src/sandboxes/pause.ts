@@ -5,7 +5,8 @@ import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { sync } from "../store/durable.ts";
-import { admit, deadlineIn, detach, loadInto, requireCapacity, requireState } from "./lifecycle.ts";
+import { requireCapacity } from "./capacity.ts";
+import { admit, deadlineIn, detach, loadInto, requireState } from "./lifecycle.ts";
 import { viewOf, type SandboxRecord } from "./record.ts";
 import type { Entry } from "./registry.ts";
 import { namesOf, takeSnapshot } from "./take.ts";
@@ -17,9 +18,9 @@ function nextName({ snapshots }: Context, { record }: Entry): { name: string; ta
   return { name: `${record.id}.${taken}`, taken };
 }
 
-function notePaused({ sandboxes }: Context, id: string, snapshot: string): void {
-  const rest = { deadline: undefined, vm: undefined, pending: undefined };
-  sandboxes.save(id, { state: "paused", snapshot, ...rest });
+function pausedOn(snapshot: string): Partial<SandboxRecord> {
+  const rest = { deadline: undefined, granted: undefined, vm: undefined, pending: undefined };
+  return { state: "paused", snapshot, ...rest };
 }
 
 /** A guest that runs, with what was promised to it. */
@@ -34,14 +35,15 @@ function requireGuest(entry: Entry): Guest {
   requireState(entry, "running");
   const { record, vm, contract } = entry;
   if (vm !== undefined && contract !== undefined) return { record, vm, contract };
-  throw new AgentError("WRONG_STATE", `sandbox "${record.id}" has lost its VMM`);
+  const lost = vm === undefined ? "its VMM" : "its CPU contract, and can only be ended";
+  throw new AgentError("WRONG_STATE", `sandbox "${record.id}" has lost ${lost}`);
 }
 
 /** Takes the snapshot and notes it; where that fails the guest goes on, if its VMM lives. */
 async function takeOrGoOn(context: Context, guest: Guest, name: string): Promise<void> {
   const { record, vm, contract } = guest;
   const { profile, sandboxes, snapshots } = context;
-  const firecracker = record.vm?.release ?? context.firecracker;
+  const firecracker = record.vm?.release ?? contract.firecracker;
   const { id, vcpus, memoryMib, vsock, network, disks, from, labels, overrides } = record;
   const facts = {
     kind: "sandbox",
@@ -58,15 +60,16 @@ async function takeOrGoOn(context: Context, guest: Guest, name: string): Promise
   const time = new Date().toISOString();
   const inherited = inheritContract(contract, profile, { firecracker, time });
   try {
-    await takeSnapshot(context, vm, name, facts, inherited);
-    notePaused(context, id, name);
+    const parent = snapshots.find(record.snapshot ?? from ?? "");
+    await takeSnapshot(context, vm, name, facts, inherited, parent);
+    sandboxes.save(id, pausedOn(name));
   } catch (error) {
     // The snapshot itself may be what has filled the disk.
     if (snapshots.find(name) !== undefined) await snapshots.remove(name);
     await vm.resume().catch((reason: unknown) => {
       context.report(`sandbox ${id}, which was to go on`, messageOf(reason));
     });
-    sandboxes.save(id, { state: "running", pending: undefined });
+    sandboxes.note(id, { state: "running", pending: undefined });
     throw error;
   }
 }
@@ -79,8 +82,8 @@ async function dropEarlier({ snapshots }: Context, id: string, current: string):
 
 /** What is left to do once a sandbox's snapshot is whole. */
 export async function finishPause(context: Context, id: string, snapshot: string): Promise<void> {
-  notePaused(context, id, snapshot);
   const { paths, sandboxes } = context;
+  sandboxes.note(id, pausedOn(snapshot));
   try {
     // A running sandbox ends with the machine; a paused one is to outlive it.
     await sync(paths.sandbox(id));
@@ -112,21 +115,26 @@ export function resumeSandbox(
   const { sandboxes, snapshots, events, settings } = context;
   return sandboxes.exclusive(id, "being resumed", (entry) => {
     requireState(entry, "paused");
-    requireCapacity(context);
     return snapshots.hold(entry.record.snapshot ?? "", async (snapshot) => {
       const { contract, metadata } = snapshot;
       const admitted = admit(context, snapshot, id, request.override);
       const { overrides } = entry.record;
-      sandboxes.save(id, { state: "resuming", overrides: [...overrides, ...admitted] });
+      const digest = snapshots.digestOf(contract);
+      const resuming = { overrides: [...overrides, ...admitted], contract: digest };
+      requireCapacity(context, entry.record.memoryMib);
+      sandboxes.save(id, { state: "resuming", ...resuming });
       sandboxes.set(id, { contract });
+      const timeoutSeconds =
+        request.timeoutSeconds ?? entry.record.timeoutSeconds ?? settings.defaultTimeoutSeconds;
       try {
         await loadInto(context, id, snapshot);
+        // Written down before anybody hears of it, or undone: a later agent goes by the record.
+        sandboxes.save(id, { state: "running", timeoutSeconds, ...deadlineIn(timeoutSeconds) });
       } catch (error) {
-        sandboxes.save(id, { state: "paused", vm: undefined, overrides });
+        await detach(context, id, sandboxes.find(id)?.vm);
+        sandboxes.note(id, { state: "paused", vm: undefined, overrides });
         throw error;
       }
-      const seconds = request.timeoutSeconds ?? settings.defaultTimeoutSeconds;
-      sandboxes.save(id, { state: "running", deadline: deadlineIn(seconds) });
       events.emit("sandbox.resumed", id, { snapshot: metadata.name });
       return viewOf(sandboxes.get(id).record);
     });

@@ -19,6 +19,10 @@ export const SandboxRecord = Sandbox.omit({ pid: true }).extend({
       release: z.string(),
     })
     .optional(),
+  /** Digest of the contract of the guest that runs, or is to go on. */
+  contract: z.string().optional(),
+  /** Seconds that the deadline gave when it was set. */
+  granted: z.number().optional(),
   /** The snapshot that a pause is making. */
   pending: z.string().optional(),
   /** How many snapshots were taken, for their names. */
@@ -29,7 +33,14 @@ export type SandboxRecord = z.infer<typeof SandboxRecord>;
 
 export function viewOf(record: SandboxRecord): Sandbox {
   const { schema: _schema, vsock: _vsock, disks: _disks, ...rest } = record;
-  const { vm, pending: _pending, taken: _taken, ...view } = rest;
+  const {
+    vm,
+    pending: _pending,
+    taken: _taken,
+    contract: _contract,
+    granted: _granted,
+    ...view
+  } = rest;
   return vm === undefined ? view : { ...view, pid: vm.pid };
 }
 

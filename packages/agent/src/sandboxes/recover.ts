@@ -2,77 +2,62 @@
  * Finding everything again after a restart, however the agent ended: records say what was, adopted
  * microVMs and whole snapshots say what is.
  */
-import { readdir, readFile } from "node:fs/promises";
-import { basename } from "node:path";
+import { readdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { parseJson } from "@evenkeel/core";
-import { endAllOf, type MicroVm } from "@evenkeel/host";
+import { readPlainSync, type MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
-import { messageOf } from "../errors.ts";
+import { AgentError, messageOf } from "../errors.ts";
 import { limiter } from "../store/limiter.ts";
-import { readContractFile } from "../store/snapshot-files.ts";
-import { egressOf } from "./confine.ts";
 import { removeSandbox } from "./end.ts";
-import { attach, failSandbox } from "./lifecycle.ts";
+import { findContract, findVm, OUT_OF_SIGHT, reapVm } from "./find-vm.ts";
+import { attachAdopted, detach, failSandbox } from "./lifecycle.ts";
 import { finishPause } from "./pause.ts";
 import { SandboxRecord } from "./record.ts";
 import { removeVmDirectory } from "./vm-directory.ts";
 
-interface Records {
-  readonly records: readonly SandboxRecord[];
-  /** Sandboxes whose record nobody understands: all that is theirs is left alone. */
-  readonly unreadable: ReadonlySet<string>;
-}
+/** Labels, overrides and the end of a console; some tens of KiB. */
+const RECORD_LIMIT = 4 * 1024 * 1024;
 
-async function readRecord(path: string, id: string): Promise<SandboxRecord> {
-  const record = SandboxRecord.parse(parseJson(await readFile(path, "utf8")));
+function readRecord(path: string, id: string): SandboxRecord {
+  const record = SandboxRecord.parse(parseJson(readPlainSync(path, RECORD_LIMIT).toString("utf8")));
   if (record.id !== id) throw new Error(`it is the record of "${record.id}"`);
   return record;
 }
 
-async function readRecords({ paths, report }: Context): Promise<Records> {
-  const names = (await readdir(paths.sandboxes)).filter((name) => name.endsWith(".json"));
-  const unreadable = new Set<string>();
-  const records = names.map(async (name) => {
+/** Sandboxes whose record nobody understands keep all that is theirs, and their ids. */
+async function readRecords({ paths, sandboxes, report }: Context): Promise<SandboxRecord[]> {
+  const all = await readdir(paths.sandboxes);
+  // Half-written ones of an agent that was killed.
+  for (const name of all.filter((one) => one.endsWith(".tmp"))) {
+    await rm(join(paths.sandboxes, name), { force: true });
+  }
+  const names = all.filter((name) => name.endsWith(".json"));
+  return names.flatMap((name) => {
     const id = basename(name, ".json");
     try {
-      return [await readRecord(paths.sandbox(id), id)];
+      return [readRecord(paths.sandbox(id), id)];
     } catch (error) {
-      unreadable.add(id);
+      sandboxes.unreadable.add(id);
       report(`${paths.sandbox(id)}, which is left alone`, messageOf(error));
       return [];
     }
   });
-  return { records: (await Promise.all(records)).flat(), unreadable };
 }
 
-/**
- * Takes the microVM of a record over, if it lives. One that does not answer, or that the record
- * was too late for, is ended: two must never run on the same disks.
- */
+/** Takes the microVM of a record over, if it lives; throws OUT_OF_REACH. */
 async function adopt(context: Context, record: SandboxRecord): Promise<MicroVm | undefined> {
-  const { driver, sandboxes, paths, snapshots } = context;
-  const { id, vm: known } = record;
-  const vm = known === undefined ? undefined : await driver.adopt(known);
-  if (vm === undefined) {
-    await driver.reap?.(paths.vm(id));
-    if (known?.jail !== undefined) await endAllOf(known.jail.uid);
-    return undefined;
+  const vm = await findVm(context, record);
+  if (vm === undefined) return undefined;
+  const contract = findContract(context, record);
+  if (contract === undefined) {
+    const why = "its contract cannot be read: it runs on, and cannot be snapshotted";
+    context.report(`sandbox ${record.id}`, why);
   }
-  if (known?.jail !== undefined) await keepCell(context, record, known.jail.slot);
-  const contract = snapshots.intern(await readContractFile(paths.vm(id)));
-  sandboxes.set(id, { contract });
-  attach(context, id, vm);
+  context.sandboxes.set(record.id, { contract });
+  const release = record.vm?.release ?? contract?.firecracker ?? context.releases.usual.version;
+  attachAdopted(context, record.id, vm, release);
   return vm;
-}
-
-/**
- * Its network may lack the rules that were asked for last, since the agent was killed in between,
- * or have those of an earlier configuration.
- */
-async function keepCell({ cells }: Context, { id, egress }: SandboxRecord, slot: number) {
-  cells?.adopt(id, slot);
-  if (cells?.hasNetwork !== true) return;
-  await cells.setEgress(id, egress === undefined ? undefined : egressOf(egress));
 }
 
 /** A VMM that does not answer takes seconds to be sure of. */
@@ -85,7 +70,7 @@ async function goOn(context: Context, record: SandboxRecord, vm: MicroVm | undef
   const { id } = record;
   if (vm === undefined) return failSandbox(context, id, GONE, "");
   if (record.state === "pausing") await vm.resume();
-  sandboxes.save(id, { state: "running", pending: undefined });
+  sandboxes.note(id, { state: "running", pending: undefined });
   events.emit("sandbox.adopted", id, { pid: vm.record.pid });
 }
 
@@ -101,22 +86,20 @@ async function recoverPause(context: Context, record: SandboxRecord): Promise<vo
 
 /** The guest may have run for a moment, on copies of its own; its snapshot is as it was. */
 async function recoverResume(context: Context, record: SandboxRecord): Promise<void> {
-  const vm = await adopt(context, record);
-  context.sandboxes.set(record.id, { vm: undefined });
-  await vm?.kill();
-  context.sandboxes.save(record.id, { state: "paused", vm: undefined, deadline: undefined });
+  await detach(context, record.id, await adopt(context, record));
+  context.sandboxes.note(record.id, { state: "paused", vm: undefined, deadline: undefined });
 }
 
 async function recoverCreation(context: Context, record: SandboxRecord): Promise<void> {
-  const vm = await adopt(context, record);
-  context.sandboxes.set(record.id, { vm: undefined });
-  await vm?.kill();
+  await detach(context, record.id, await adopt(context, record));
   const why = "the agent was restarted while the sandbox was being created";
   await failSandbox(context, record.id, why, "");
 }
 
 async function recoverPaused(context: Context, { id, snapshot = "" }: SandboxRecord) {
-  if (context.snapshots.find(snapshot) !== undefined) return;
+  const { snapshots } = context;
+  if (snapshots.find(snapshot) !== undefined) return;
+  if (!snapshots.isFree(snapshot)) throw new Error(`its snapshot "${snapshot}" cannot be read`);
   await failSandbox(context, id, `its snapshot "${snapshot}" is gone`, "");
 }
 
@@ -140,45 +123,67 @@ async function recoverOne(context: Context, record: SandboxRecord): Promise<void
   }
 }
 
-async function recoverOrFail(context: Context, record: SandboxRecord): Promise<void> {
+/** What cannot be found again is left as it is, and barred, until it can be or has ended. */
+async function recoverOrBar(context: Context, record: SandboxRecord): Promise<void> {
+  const { sandboxes, report } = context;
+  const { id } = record;
   try {
     await recoverOne(context, record);
+    sandboxes.set(id, { barred: undefined });
   } catch (error) {
-    context.report(`sandbox ${record.id}`, messageOf(error));
-    await failSandbox(context, record.id, messageOf(error), "");
+    const message = messageOf(error);
+    const hidden = error instanceof AgentError && error.code === "OUT_OF_REACH";
+    const barred = hidden ? OUT_OF_SIGHT : message;
+    if (sandboxes.find(id)?.barred !== barred)
+      report(`sandbox ${id}, which is left alone`, message);
+    sandboxes.set(id, { barred });
+  }
+}
+
+/** Looks at those again that were out of reach: their VMMs may have ended. */
+export async function recoverBarred(context: Context): Promise<void> {
+  for (const { record, barred } of context.sandboxes.list()) {
+    if (barred !== undefined) await recoverOrBar(context, record);
   }
 }
 
 /** Snapshots of a sandbox that its record does not know: older ones, or of one that is gone. */
-async function dropStale(
-  { snapshots, sandboxes }: Context,
-  unreadable: ReadonlySet<string>,
-): Promise<void> {
+async function dropStale({ snapshots, sandboxes }: Context): Promise<void> {
   for (const { metadata } of snapshots.list()) {
     const { sandbox: id, name } = metadata;
-    if (id === undefined || unreadable.has(id) || !name.startsWith(`${id}.`)) continue;
+    if (id === undefined || sandboxes.unreadable.has(id) || !name.startsWith(`${id}.`)) continue;
     if (sandboxes.find(id)?.record.snapshot !== name) await snapshots.remove(name);
   }
 }
 
 /** Directories of microVMs that no sandbox has: of interrupted builds, boots and kills. */
-async function reapOrphans(context: Context, unreadable: ReadonlySet<string>): Promise<void> {
-  const { paths, sandboxes, events, driver } = context;
+async function reapOrphans(context: Context): Promise<void> {
+  const { paths, sandboxes, events, report } = context;
   for (const id of await readdir(paths.vms)) {
-    if (unreadable.has(id) || sandboxes.find(id)?.vm !== undefined) continue;
-    const pids = (await driver.reap?.(paths.vm(id))) ?? [];
-    await removeVmDirectory(context, id);
-    events.emit("orphan.reaped", id, { pids });
+    const entry = sandboxes.find(id);
+    const taken = entry?.vm !== undefined || entry?.barred !== undefined;
+    if (taken || sandboxes.unreadable.has(id)) continue;
+    try {
+      const pids = await reapVm(context, id);
+      await removeVmDirectory(context, id);
+      events.emit("orphan.reaped", id, { pids });
+    } catch (error) {
+      report(`${paths.vm(id)}, which is left alone`, messageOf(error));
+    }
   }
 }
 
 export async function recover(context: Context): Promise<void> {
-  const { records, unreadable } = await readRecords(context);
-  for (const record of records) context.sandboxes.add(record);
+  const { sandboxes, cells, paths } = context;
+  const records = await readRecords(context);
+  for (const record of records) sandboxes.restore(record);
   const few = limiter(AT_ONCE);
-  await Promise.all(records.map((record) => few(() => recoverOrFail(context, record))));
-  const spared = [...unreadable].map((id) => context.paths.vm(id));
-  await context.cells?.reclaim(spared);
-  await dropStale(context, unreadable);
-  await reapOrphans(context, unreadable);
+  await Promise.all(records.map((record) => few(() => recoverOrBar(context, record))));
+  const barred = sandboxes
+    .list()
+    .flatMap((entry) => (entry.barred === undefined ? [] : entry.record.id));
+  const spared = [...sandboxes.unreadable, ...barred];
+  await cells?.reclaim(spared.map((owner) => ({ owner, directory: paths.vm(owner) })));
+  await dropStale(context);
+  await reapOrphans(context);
 }

@@ -14,10 +14,25 @@ export interface Entry {
   readonly vm: MicroVm | undefined;
   /** How its VMM ended, if it did without being told to. */
   readonly exit: VmExit | undefined;
+  /** When cleaning up after it may be tried again, by a clock that nobody sets; 0: at once. */
+  readonly settleFrom: number;
   /** The operation that has the sandbox now. */
   readonly busy: string | undefined;
+  /** Why nothing may be done to it, such as a VMM that lives out of reach. */
+  readonly barred: string | undefined;
+  /** The record on the disk is older than this one: it could not be written. */
+  readonly unwritten: boolean;
   /** How far the console was read. */
   readonly consoleOffset: number;
+  /** The deadline by a clock that nobody sets, in milliseconds; undefined where there is none. */
+  readonly due: number | undefined;
+}
+
+/** Not later than it was granted for, whatever the wall clock has come to since. */
+function dueOf({ deadline, granted = Infinity }: SandboxRecord): number | undefined {
+  if (deadline === undefined) return undefined;
+  const left = Math.min(Date.parse(deadline) - Date.now(), granted * 1000);
+  return performance.now() + left;
 }
 
 export interface Registry {
@@ -25,22 +40,40 @@ export interface Registry {
   /** Throws NO_SUCH_SANDBOX. */
   get(id: string): Entry;
   find(id: string): Entry | undefined;
-  /** A new sandbox, or one found on disk. Throws NAME_TAKEN. */
+  /** A new sandbox; throws NAME_TAKEN. */
   add(record: SandboxRecord): void;
+  /** One found on disk, which need not be written. */
+  restore(record: SandboxRecord): void;
   /** Changes a record, on disk first. */
   save(id: string, change: Partial<SandboxRecord>): SandboxRecord;
+  /** Changes a record to what is so in any case, on disk now or, where that fails, later. */
+  note(id: string, change: Partial<SandboxRecord>): SandboxRecord;
   /** Changes what is not on disk. */
   set(id: string, change: Partial<Omit<Entry, "record">>): void;
   remove(id: string): void;
-  /** Runs an operation that has the sandbox to itself; throws BUSY. */
+  /** Ids whose records nobody understands: taken, and touched by nothing but their end. */
+  readonly unreadable: Set<string>;
+  /** Runs an operation that has the sandbox to itself; throws BUSY, OUT_OF_REACH. */
   exclusive<T>(id: string, operation: string, run: (entry: Entry) => Promise<T>): Promise<T>;
   /** Forgets all sandboxes; their records stay for the next agent. */
   close(): void;
 }
 
+const FRESH = {
+  contract: undefined,
+  vm: undefined,
+  exit: undefined,
+  settleFrom: 0,
+  busy: undefined,
+  barred: undefined,
+  unwritten: false,
+  consoleOffset: 0,
+} as const satisfies Omit<Entry, "record" | "due">;
+
 /** `settled` is called when an operation has let go of its sandbox. */
 export function openRegistry(paths: Paths, settled: (id: string) => void): Registry {
   const entries = new Map<string, Entry>();
+  const unreadable = new Set<string>();
   const get = (id: string): Entry => {
     const entry = entries.get(id);
     if (entry !== undefined) return entry;
@@ -53,32 +86,46 @@ export function openRegistry(paths: Paths, settled: (id: string) => void): Regis
     const entry = entries.get(id);
     if (entry !== undefined) entries.set(id, { ...entry, ...change });
   };
+  const change = (id: string, changes: Partial<SandboxRecord>, must: boolean): SandboxRecord => {
+    const entry = get(id);
+    const record = { ...entry.record, ...changes };
+    let unwritten = false;
+    try {
+      write(record);
+    } catch (error) {
+      if (must) throw error;
+      unwritten = true;
+    }
+    const due = "deadline" in changes ? dueOf(record) : entry.due;
+    entries.set(id, { ...entry, record, unwritten, due });
+    return record;
+  };
   return {
+    unreadable,
     list: () => [...entries.values()],
     get,
     find: (id) => entries.get(id),
     add: (record) => {
-      if (entries.has(record.id)) {
+      if (entries.has(record.id) || unreadable.has(record.id)) {
         throw new AgentError("NAME_TAKEN", `there is a sandbox "${record.id}"`);
       }
       write(record);
-      const nothing = { contract: undefined, vm: undefined, exit: undefined, busy: undefined };
-      entries.set(record.id, { record, ...nothing, consoleOffset: 0 });
+      entries.set(record.id, { record, ...FRESH, due: dueOf(record) });
     },
-    save: (id, change) => {
-      const entry = get(id);
-      const record = { ...entry.record, ...change };
-      write(record);
-      entries.set(id, { ...entry, record });
-      return record;
-    },
+    restore: (record) => void entries.set(record.id, { record, ...FRESH, due: dueOf(record) }),
+    save: (id, changes) => change(id, changes, true),
+    note: (id, changes) => change(id, changes, false),
     set,
     remove: (id) => {
       rmSync(paths.sandbox(id), { force: true });
       entries.delete(id);
+      unreadable.delete(id);
     },
     exclusive: async (id, operation, run) => {
       const entry = get(id);
+      if (entry.barred !== undefined) {
+        throw new AgentError("OUT_OF_REACH", `sandbox "${id}": ${entry.barred}`);
+      }
       if (entry.busy !== undefined) {
         throw new AgentError("BUSY", `sandbox "${id}" is busy: ${entry.busy}`);
       }

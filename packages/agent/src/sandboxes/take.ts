@@ -1,20 +1,18 @@
 /** Taking a snapshot of a microVM. */
-import type { SnapshotMetadata } from "@evenkeel/api";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import type { CpuContract } from "@evenkeel/core";
-import { SNAPSHOT_SCHEMA } from "@evenkeel/api";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { asVmmError } from "../errors.ts";
-import { requireRoom } from "../store/room.ts";
+import type { ManifestFacts } from "../store/manifest.ts";
 import { vmFiles, type Snapshot } from "../store/snapshot-files.ts";
 import type { SnapshotStore } from "../store/snapshots.ts";
+import type { Stage } from "../store/stage.ts";
 import { placeDisks, sourcesIn } from "./vm-directory.ts";
 
-/** What a snapshot's metadata says beyond what every snapshot of this agent has. */
-export type Facts = Omit<
-  SnapshotMetadata,
-  "schema" | "name" | "created" | "node" | "vmm" | "version" | "files"
->;
+/** What a snapshot's manifest says beyond what every snapshot of this agent has. */
+export type Facts = Omit<ManifestFacts, "created" | "node" | "vmm" | "version" | "parent">;
 
 /** The snapshots that a sandbox's pauses have made. */
 export function namesOf(snapshots: SnapshotStore, id: string): string[] {
@@ -22,6 +20,23 @@ export function namesOf(snapshots: SnapshotStore, id: string): string[] {
     .list()
     .filter(({ metadata }) => metadata.sandbox === id && metadata.name.startsWith(`${id}.`))
     .map(({ metadata }) => metadata.name);
+}
+
+/** Digests of files that are the parent's own, under another name: nobody writes to those. */
+async function knownDigests(
+  directory: string,
+  parent: Snapshot | undefined,
+): Promise<ReadonlyMap<string, string>> {
+  const known = new Map<string, string>();
+  for (const { path, sha256 } of parent?.metadata.files ?? []) {
+    const inodes = [directory, parent?.directory ?? ""].map(async (one) => {
+      const { dev, ino } = await stat(join(one, path));
+      return `${dev} ${ino}`;
+    });
+    const [mine, theirs] = await Promise.all(inodes).catch(() => []);
+    if (mine !== undefined && mine === theirs) known.set(path, sha256);
+  }
+  return known;
 }
 
 const MIB = 1024 * 1024;
@@ -36,26 +51,30 @@ export async function takeSnapshot(
   name: string,
   facts: Facts,
   contract: CpuContract,
+  parent?: Snapshot,
 ): Promise<Snapshot> {
-  const { driver, profile, snapshots, paths } = context;
-  await requireRoom(paths.snapshots, facts.memoryMib * MIB, `snapshot ${name}`);
-  const stage = await snapshots.stage(name);
+  const { driver, profile, snapshots, room } = context;
+  const release = await room.reserve(facts.memoryMib * MIB, `snapshot ${name}`);
+  let stage: Stage | undefined;
   try {
+    stage = await snapshots.stage(name);
     await vm.pause();
     await vm.snapshot(vmFiles(stage.directory), "full");
     await placeDisks(context, sourcesIn(vm.record.directory, facts.disks), stage.directory);
-    const metadata = {
-      schema: SNAPSHOT_SCHEMA,
-      name,
+    const manifest = {
       created: new Date().toISOString(),
       node: profile.name,
       vmm: driver.vmm,
       version: contract.firecracker,
+      ...(parent === undefined ? {} : { parent: parent.metadata.digest }),
       ...facts,
     } as const;
-    return await stage.commit(metadata, contract);
+    const known = await knownDigests(stage.directory, parent);
+    return await stage.commit(manifest, contract, known);
   } catch (error) {
-    await stage.discard();
+    await stage?.discard();
     throw asVmmError(error, `snapshot ${name} was not taken`);
+  } finally {
+    release();
   }
 }

@@ -1,12 +1,14 @@
 /** The directory of one microVM: its disks, and what the VMM keeps there. */
-import { link, mkdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, link, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { SnapshotMetadata } from "@evenkeel/api";
 import { contractToJson, prettyJson, type CpuContract } from "@evenkeel/core";
 import type { Drive, Vsock } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { clone } from "../store/durable.ts";
-import { CONTRACT_FILE, diskPath, type Snapshot } from "../store/snapshot-files.ts";
+import { requireUnused } from "./find-vm.ts";
+import { CONTRACT_FILE } from "../store/manifest.ts";
+import { diskPath, type Snapshot } from "../store/snapshot-files.ts";
 
 type Disk = SnapshotMetadata["disks"][number];
 
@@ -66,20 +68,30 @@ export async function makeVmDirectory(
   disks: readonly DiskSource[],
 ): Promise<string> {
   const directory = context.paths.vm(id);
-  await mkdir(join(directory, "disks"), { recursive: true, mode: 0o700 });
+  // What an earlier one left, unless somebody still uses it.
+  await removeVmDirectory(context, id);
+  await mkdir(directory, { mode: 0o700 });
+  await mkdir(join(directory, "disks"), { mode: 0o700 });
   await placeDisks(context, disks, directory);
   return directory;
 }
 
-/** Keeps the running guest's contract with it: its snapshot may be deleted meanwhile. */
+/**
+ * Keeps the running guest's contract with it: its snapshot may be deleted meanwhile. A copy, since
+ * what damages the one file should not damage the other.
+ */
 export async function keepContract(directory: string, of: Snapshot | CpuContract): Promise<void> {
   const place = join(directory, CONTRACT_FILE);
-  if ("metadata" in of) await link(join(of.directory, CONTRACT_FILE), place);
+  if ("metadata" in of) await copyFile(join(of.directory, CONTRACT_FILE), place);
   else await writeFile(place, prettyJson(contractToJson(of)));
 }
 
-/** Ends what is left of the microVM, and removes its directory. */
-export async function removeVmDirectory({ paths, cells }: Context, id: string): Promise<void> {
-  await cells?.release(id);
-  await rm(paths.vm(id), { recursive: true, force: true });
+/**
+ * Ends what is left of the microVM, and removes its directory. Throws OUT_OF_REACH while a process
+ * uses it: its disks are not ours to remove then.
+ */
+export async function removeVmDirectory(context: Context, id: string): Promise<void> {
+  await context.cells?.release(id);
+  await requireUnused(context, id);
+  await rm(context.paths.vm(id), { recursive: true, force: true });
 }

@@ -5,11 +5,14 @@ import { killSandbox } from "./end.ts";
 import { hearConsole } from "./hear.ts";
 import { settle } from "./lifecycle.ts";
 import { pauseSandbox } from "./pause.ts";
+import { recoverBarred } from "./recover.ts";
 import type { Entry } from "./registry.ts";
 
 const TICK_MS = 250;
 /** Consoles are read at every fourth tick. */
 const CONSOLE_TICKS = 4;
+const AGAIN_TICKS = 8;
+const RETRY_MS = 5000;
 
 async function expire(context: Context, { record }: Entry): Promise<void> {
   const { id, state, onTimeout } = record;
@@ -17,19 +20,24 @@ async function expire(context: Context, { record }: Entry): Promise<void> {
   else await killSandbox(context, id, "its time was up");
 }
 
-function isDue({ record, busy }: Entry, now: number): boolean {
-  const { deadline, state } = record;
-  if (busy !== undefined || deadline === undefined || Date.parse(deadline) > now) return false;
+/** Due by the monotonic clock: one that is set back gives nobody more time. */
+function isDue({ record, busy, barred, due }: Entry, now: number): boolean {
+  const { state } = record;
+  if (busy !== undefined || barred !== undefined || due === undefined || due > now) return false;
   return state === "running" || state === "failed";
 }
 
 function keepDeadlines(context: Context): void {
-  const now = Date.now();
-  for (const entry of context.sandboxes.list().filter((one) => isDue(one, now))) {
+  const { sandboxes, report } = context;
+  const now = performance.now();
+  for (const entry of sandboxes.list().filter((one) => isDue(one, now))) {
+    const { id } = entry.record;
+    // Should it fail, as a pause on a full disk does, it is not tried four times a second.
+    sandboxes.set(id, { due: now + RETRY_MS });
     expire(context, entry).catch((error: unknown) => {
-      // One that got busy or ended meanwhile is looked at again with the next tick.
+      // One that got busy or ended meanwhile is looked at again.
       if (error instanceof AgentError && error.status < 500) return;
-      context.report(`sandbox ${entry.record.id} at its deadline`, messageOf(error));
+      report(`sandbox ${id} at its deadline`, messageOf(error));
     });
   }
 }
@@ -38,22 +46,43 @@ async function readConsoles(context: Context): Promise<void> {
   for (const { record } of context.sandboxes.list()) await hearConsole(context, record.id);
 }
 
+/** What could not be done before is tried again: on a full disk, or out of reach. */
+async function tryAgain(context: Context): Promise<void> {
+  const { sandboxes } = context;
+  for (const { record, unwritten } of sandboxes.list()) {
+    if (unwritten) sandboxes.note(record.id, {});
+  }
+  await recoverBarred(context);
+}
+
+/** Runs something now and then, never twice at a time. */
+function every(ticks: number, run: () => Promise<void>): (tick: number) => void {
+  let running = false;
+  return (tick) => {
+    if (running || tick % ticks !== 0) return;
+    running = true;
+    void run().finally(() => {
+      running = false;
+    });
+  };
+}
+
 /** Starts watching; the function that it returns ends it. */
 export function watch(context: Context): () => void {
   let ticks = 0;
-  let reading = false;
+  const duties = [
+    every(CONSOLE_TICKS, () => readConsoles(context)),
+    every(AGAIN_TICKS, () => tryAgain(context)),
+  ];
   const timer = setInterval(() => {
     keepDeadlines(context);
-    // Again, where writing down that a sandbox failed has itself failed: on a full disk.
     for (const { record, exit } of context.sandboxes.list()) {
       if (exit !== undefined) settle(context, record.id);
     }
     ticks += 1;
-    if (ticks % CONSOLE_TICKS !== 0 || reading) return;
-    reading = true;
-    void readConsoles(context).finally(() => {
-      reading = false;
-    });
+    // Looked at, so that a change is told of also where nobody resumes anything.
+    void context.profile;
+    for (const duty of duties) duty(ticks);
   }, TICK_MS);
   timer.unref();
   return () => clearInterval(timer);

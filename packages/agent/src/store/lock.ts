@@ -1,35 +1,36 @@
-/** One agent per data directory. */
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { startTimeOf } from "@evenkeel/host";
-import { AgentError } from "../errors.ts";
+/** One agent per data directory, whatever PID namespace it is in. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { lockDirectory } from "@evenkeel/host";
+import { AgentError, messageOf } from "../errors.ts";
 
-function holderOf(path: string): number | undefined {
+function holderOf(note: string): string {
   try {
-    const [pid = "", startTime] = readFileSync(path, "utf8").trim().split(" ");
-    const running = startTimeOf(Number(pid));
-    return running !== undefined && running === startTime ? Number(pid) : undefined;
+    const pid = /^\d{1,10}/.exec(readFileSync(note, "utf8"))?.[0];
+    return pid === undefined ? "" : ` (pid ${pid} in its own PID namespace)`;
   } catch {
-    return undefined;
+    return "";
   }
 }
 
 /**
- * Takes a data directory, also from an agent that was killed; throws DATA_IN_USE. The function
- * that it returns lets go of it.
+ * Takes a data directory; throws DATA_IN_USE. The kernel keeps the lock until this process ends or
+ * the function that it returns is called. `note`: a file that tells people who has it.
  */
-export function lock(path: string): () => void {
-  const holder = holderOf(path);
-  if (holder !== undefined) {
-    throw new AgentError("DATA_IN_USE", `${path}: the agent with pid ${holder} runs here`);
-  }
-  rmSync(path, { force: true });
+export async function lock(directory: string, note: string): Promise<() => void> {
+  let unlock: (() => void) | undefined;
   try {
-    writeFileSync(path, `${process.pid} ${startTimeOf(process.pid)}\n`, {
-      flag: "wx",
-      mode: 0o600,
-    });
+    unlock = await lockDirectory(directory);
   } catch (cause) {
-    throw new AgentError("DATA_IN_USE", `${path}: another agent has just taken it`, { cause });
+    const message = `${directory} cannot be locked: ${messageOf(cause)}`;
+    throw new AgentError("BAD_CONFIG", message, { cause });
   }
-  return () => rmSync(path, { force: true });
+  if (unlock === undefined) {
+    throw new AgentError("DATA_IN_USE", `${directory}: another agent${holderOf(note)} has it`);
+  }
+  try {
+    writeFileSync(note, `${process.pid}\n`, { mode: 0o600 });
+  } catch {
+    // A full disk: the note is for people, the lock holds without.
+  }
+  return unlock;
 }

@@ -7,11 +7,30 @@ export async function freeBytes(directory: string): Promise<number> {
   return bavail * bsize;
 }
 
-/** Asked before a large write, so that a full disk does not first starve running guests. */
-export async function requireRoom(directory: string, bytes: number, what: string): Promise<void> {
-  const free = await freeBytes(directory);
-  if (free >= bytes) return;
-  const mib = (n: number) => `${Math.floor(n / 1024 / 1024)} MiB`;
-  const message = `${what} needs ${mib(bytes)}, and ${mib(free)} are free in the data directory`;
-  throw new AgentError("DISK_FULL", message);
+export interface Room {
+  /**
+   * Asked before a large write, so that a full disk does not first starve running guests. Throws
+   * DISK_FULL. Others count on what is left until the function that it returns is called.
+   */
+  reserve(bytes: number, what: string): Promise<() => void>;
+}
+
+export function openRoom(directory: string): Room {
+  let reserved = 0;
+  return {
+    reserve: async (bytes, what) => {
+      const free = (await freeBytes(directory)) - reserved;
+      if (free < bytes) {
+        const mib = (n: number) => `${Math.floor(Math.max(0, n) / 1024 / 1024)} MiB`;
+        const message = `${what} needs ${mib(bytes)}, and ${mib(free)} are free in the data directory`;
+        throw new AgentError("DISK_FULL", message);
+      }
+      reserved += bytes;
+      let held = true;
+      return () => {
+        if (held) reserved -= bytes;
+        held = false;
+      };
+    },
+  };
 }

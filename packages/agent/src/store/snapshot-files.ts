@@ -1,19 +1,53 @@
-/** One snapshot directory: the files in it, reading it, and whether it is whole. */
-import { lstat, readdir, readFile } from "node:fs/promises";
+/** One snapshot directory: the files in it, reading it, and whether it is whole and unchanged. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { SnapshotMetadata } from "@evenkeel/api";
-import { parseJson, readDocument, type CpuContract } from "@evenkeel/core";
-import type { SnapshotFiles } from "@evenkeel/host";
+import { SNAPSHOT_SCHEMA, type SnapshotMetadata } from "@evenkeel/api";
+import {
+  contractDigest,
+  parseJson,
+  prettyJson,
+  readDocument,
+  type CpuContract,
+} from "@evenkeel/core";
+import { readPlainSync, type SnapshotFiles } from "@evenkeel/host";
+import { z } from "zod";
 import { messageOf } from "../errors.ts";
+import { fileDigest, sha256 } from "./hashing.ts";
+import {
+  CONTRACT_FILE,
+  contractMismatch,
+  contradiction,
+  listFiles,
+  MANIFEST_FILE,
+  METADATA_FILE,
+  parseManifest,
+  SIGNATURE_FILE,
+  type Manifest,
+} from "./manifest.ts";
+import type { Signatures } from "./signatures.ts";
+
+/** No JSON in a snapshot is larger. */
+export const SMALL_LIMIT = 4 * 1024 * 1024;
+
+/** `metadata.json`: what a snapshot is called on this node, and what came of it here. */
+const Local = z.strictObject({
+  schema: z.literal(SNAPSHOT_SCHEMA),
+  name: z.string(),
+  /** The digest of its manifest. */
+  manifest: z.string(),
+  /** It came from another node, so that the sandbox it was taken of is not this node's. */
+  imported: z.boolean(),
+  /** What a scrub found to differ. */
+  damaged: z.string().optional(),
+});
+export type Local = z.infer<typeof Local>;
 
 export interface Snapshot {
   readonly directory: string;
   readonly metadata: SnapshotMetadata;
   readonly contract: CpuContract;
+  readonly local: Local;
 }
-
-export const METADATA_FILE = "metadata.json";
-export const CONTRACT_FILE = "contract.json";
 
 export function vmFiles(directory: string): SnapshotFiles {
   return { state: join(directory, "state"), memory: join(directory, "memory") };
@@ -23,58 +57,130 @@ export function diskPath(directory: string, id: string): string {
   return join(directory, "disks", id);
 }
 
-/** All files but the metadata, by their paths within the snapshot, sorted. */
-export async function listFiles(directory: string): Promise<SnapshotMetadata["files"]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  const files = entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => path !== join(directory, METADATA_FILE));
-  const sized = files.map(async (path) => ({
-    path: path.slice(directory.length + 1),
-    bytes: (await lstat(path)).size,
-  }));
-  return (await Promise.all(sized)).toSorted((a, b) => (a.path < b.path ? -1 : 1));
-}
-
-/** What every snapshot of these disks has to have. */
-function expectedFiles({ disks }: SnapshotMetadata): string[] {
-  return ["state", "memory", CONTRACT_FILE, ...disks.map(({ id }) => join("disks", id))];
-}
-
-/** Why a directory is not a whole snapshot; undefined where it is. */
-async function flaw(directory: string, metadata: SnapshotMetadata): Promise<string | undefined> {
-  const said = metadata.files.map(({ path, bytes }) => `${path}: ${bytes}`);
-  const found = (await listFiles(directory)).map(({ path, bytes }) => `${path}: ${bytes}`);
-  const differs =
-    said.find((file) => !found.includes(file)) ?? found.find((f) => !said.includes(f));
-  if (differs !== undefined) return `files differ from ${METADATA_FILE} (${differs} bytes)`;
-  const paths = new Set(metadata.files.map(({ path }) => path));
-  const lacking = expectedFiles(metadata).find((path) => !paths.has(path));
-  return lacking === undefined ? undefined : `${lacking} is missing`;
+function readSmall(directory: string, name: string): string {
+  return readPlainSync(join(directory, name), SMALL_LIMIT).toString("utf8");
 }
 
 /** Throws where there is none, or one that was changed. */
-export async function readContractFile(directory: string): Promise<CpuContract> {
-  const text = await readFile(join(directory, CONTRACT_FILE), "utf8");
-  const document = readDocument(parseJson(text), CONTRACT_FILE);
-  if (document.kind !== "contract") throw new Error(`${CONTRACT_FILE} holds a ${document.kind}`);
-  return document.contract;
+export function readContractFile(directory: string): CpuContract {
+  try {
+    const document = readDocument(parseJson(readSmall(directory, CONTRACT_FILE)), "");
+    if (document.kind === "contract") return document.contract;
+    throw new Error(`this is a ${document.kind}`);
+  } catch (error) {
+    throw new Error(`${CONTRACT_FILE}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+export function readSignature(directory: string): string | undefined {
+  if (!existsSync(join(directory, SIGNATURE_FILE))) return undefined;
+  return readSmall(directory, SIGNATURE_FILE);
+}
+
+export function localText(local: Local): string {
+  return prettyJson(local);
+}
+
+/** A manifest as the API shows it. */
+export function viewOf(
+  { facts, digest }: Manifest,
+  local: Local,
+  signedBy?: string,
+): SnapshotMetadata {
+  const { schema: _, sandbox, ...rest } = facts;
+  return {
+    schema: SNAPSHOT_SCHEMA,
+    name: local.name,
+    digest,
+    ...(signedBy === undefined ? {} : { signedBy }),
+    ...(local.damaged === undefined ? {} : { damaged: local.damaged }),
+    ...rest,
+    ...(sandbox === undefined || local.imported ? {} : { sandbox }),
+  };
+}
+
+/** Why the files of a directory are not those of a manifest, by name and size. */
+async function sizesDiffer(directory: string, { facts }: Manifest): Promise<string | undefined> {
+  const said = facts.files.map(({ path, bytes }) => `${path}: ${bytes}`);
+  const found = (await listFiles(directory)).map(({ path, bytes }) => `${path}: ${bytes}`);
+  const differs =
+    said.find((file) => !found.includes(file)) ?? found.find((file) => !said.includes(file));
+  return differs === undefined
+    ? undefined
+    : `files differ from ${MANIFEST_FILE} (${differs} bytes)`;
+}
+
+/** The first of these files whose content is not what the manifest says; undefined if none. */
+export async function contentDiffers(
+  directory: string,
+  files: SnapshotMetadata["files"],
+  bytesPerSecond = 0,
+): Promise<string | undefined> {
+  for (const { path, sha256: expected } of files) {
+    const found = await fileDigest(join(directory, path), bytesPerSecond);
+    if (found !== expected) return `${path} is not what ${MANIFEST_FILE} says`;
+  }
+  return undefined;
+}
+
+/** Files that are verified at each use; the others are as large as the guest. */
+const SMALL_FILES: ReadonlySet<string> = new Set([CONTRACT_FILE, "state"]);
+
+export function isSmall({ path }: { readonly path: string }): boolean {
+  return SMALL_FILES.has(path);
+}
+
+/**
+ * Why a snapshot is not what it was when it was read: its manifest, state, contract and metadata.
+ * Undefined where it is.
+ */
+export async function changedSince({
+  directory,
+  metadata,
+  local,
+}: Snapshot): Promise<string | undefined> {
+  try {
+    if (sha256(readSmall(directory, MANIFEST_FILE)) !== metadata.digest) {
+      return `${MANIFEST_FILE} was changed`;
+    }
+    if (readSmall(directory, METADATA_FILE) !== localText(local))
+      return `${METADATA_FILE} was changed`;
+    return await contentDiffers(directory, metadata.files.filter(isSmall));
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 export type ReadSnapshot =
   | { readonly ok: true; readonly snapshot: Snapshot }
   | { readonly ok: false; readonly why: string };
 
+/** A manifest with the contract that stands beside it; throws where they do not belong together. */
+export async function examine(directory: string, manifest: Manifest): Promise<CpuContract> {
+  const { facts } = manifest;
+  const wrong = contradiction(facts) ?? (await sizesDiffer(directory, manifest));
+  if (wrong !== undefined) throw new Error(wrong);
+  const contract = readContractFile(directory);
+  const mismatch = contractMismatch(facts, contract, contractDigest(contract));
+  if (mismatch !== undefined) throw new Error(mismatch);
+  return contract;
+}
+
 /** Reads a snapshot and makes sure that it is whole; never throws for what is in it. */
-export async function readSnapshot(directory: string): Promise<ReadSnapshot> {
+export async function readSnapshot(
+  directory: string,
+  signatures?: Signatures,
+): Promise<ReadSnapshot> {
   try {
-    const text = await readFile(join(directory, METADATA_FILE), "utf8");
-    const metadata = SnapshotMetadata.parse(parseJson(text));
-    const why = await flaw(directory, metadata);
-    if (why !== undefined) return { ok: false, why };
-    const contract = await readContractFile(directory);
-    return { ok: true, snapshot: { directory, metadata, contract } };
+    const local = Local.parse(parseJson(readSmall(directory, METADATA_FILE)));
+    const manifest = parseManifest(readSmall(directory, MANIFEST_FILE));
+    if (manifest.digest !== local.manifest) {
+      return { ok: false, why: `${MANIFEST_FILE} is not the one that ${METADATA_FILE} names` };
+    }
+    const contract = await examine(directory, manifest);
+    const signedBy = signatures?.signer(manifest.digest, readSignature(directory));
+    const metadata = viewOf(manifest, local, signedBy);
+    return { ok: true, snapshot: { directory, metadata, contract, local } };
   } catch (error) {
     return { ok: false, why: messageOf(error) };
   }

@@ -1,40 +1,38 @@
 /**
  * The snapshots of a node. Each is a directory that is staged beside its place, synced and
- * renamed: what has a name here is whole.
+ * renamed: what has a name here is whole. Each use verifies that it is still what it was.
  */
-import { randomUUID } from "node:crypto";
-import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { SnapshotMetadata } from "@evenkeel/api";
-import { contractDigest, contractToJson, prettyJson, type CpuContract } from "@evenkeel/core";
-import { AgentError } from "../errors.ts";
-import { publish } from "./durable.ts";
+import { contractDigest, type CpuContract } from "@evenkeel/core";
+import { AgentError, messageOf } from "../errors.ts";
+import { replaceFile } from "./durable.ts";
 import { limiter, type Limiter } from "./limiter.ts";
+import { METADATA_FILE } from "./manifest.ts";
+import { finishRemoval, markDeleted, wasDeleted } from "./removal.ts";
+import type { Signatures } from "./signatures.ts";
 import {
-  CONTRACT_FILE,
-  listFiles,
-  METADATA_FILE,
+  changedSince,
+  contentDiffers,
+  isSmall,
+  localText,
   readSnapshot,
   type Snapshot,
 } from "./snapshot-files.ts";
+import { makeStage, type Stage } from "./stage.ts";
 
 /** Directories that begin with a dot are nobody's: half-written, or on their way out. */
 const HIDDEN = ".";
 
-/** A snapshot in the making. Ends with `commit` or `discard`. */
-interface Stage {
-  readonly directory: string;
-  /** Writes contract and metadata, syncs everything, and gives the snapshot its name. */
-  commit(metadata: Omit<SnapshotMetadata, "files">, contract: CpuContract): Promise<Snapshot>;
-  discard(): Promise<void>;
-}
-
 export interface SnapshotStore {
+  readonly root: string;
+  readonly signatures: Signatures;
   /** For copies and syncs of large files, a few at a time. */
   readonly heavy: Limiter;
   list(): readonly Snapshot[];
   /** The one object that stands for all contracts with this content. */
   intern(contract: CpuContract): CpuContract;
+  digestOf(contract: CpuContract): string;
   /** Throws NO_SUCH_SNAPSHOT. */
   get(name: string): Snapshot;
   find(name: string): Snapshot | undefined;
@@ -42,154 +40,193 @@ export interface SnapshotStore {
   isFree(name: string): boolean;
   /** Reserves a name; throws NAME_TAKEN, also while another makes it. */
   stage(name: string): Promise<Stage>;
-  /** Keeps a snapshot's files in place while `use` reads them. */
-  hold<T>(name: string, use: (snapshot: Snapshot) => Promise<T>): Promise<T>;
   /**
-   * Takes a snapshot off the list; throws NO_SUCH_SNAPSHOT. Its files go when nobody holds it any
-   * more, and its name is free then.
+   * Keeps a snapshot's files in place while `use` reads them. Verifies manifest, state, contract
+   * and metadata first; throws SNAPSHOT_DAMAGED, UNTRUSTED.
+   */
+  hold<T>(name: string, use: (snapshot: Snapshot) => Promise<T>): Promise<T>;
+  /** Verifies memory and disks too; throws SNAPSHOT_DAMAGED and remembers it. */
+  verify(name: string, bytesPerSecond?: number): Promise<void>;
+  /**
+   * Takes a snapshot off the list, for good; throws NO_SUCH_SNAPSHOT, and where that cannot be
+   * kept. Its files go when nobody holds it any more, and its name is free then.
    */
   remove(name: string): Promise<void>;
 }
 
-interface State {
+export interface StoreState {
   readonly root: string;
   readonly known: Map<string, Snapshot>;
   readonly reserved: Set<string>;
-  /** How many read a snapshot's files. */
-  readonly held: Map<Snapshot, number>;
+  /** How many read a snapshot's files, by directory: one that was found damaged is the same. */
+  readonly held: Map<string, number>;
+  /** Directories of snapshots that were deleted and are still read. */
+  readonly deleted: Set<string>;
   readonly heavy: Limiter;
+  readonly signatures: Signatures;
   /** Contracts by digest: hundreds of sandboxes of one template share one object. */
   readonly contracts: Map<string, CpuContract>;
+  /** Hears of what went wrong with a snapshot while nobody waited. */
+  readonly report: (name: string, why: string) => void;
 }
 
-function intern({ contracts }: State, contract: CpuContract): CpuContract {
-  const digest = contractDigest(contract);
+const digests = new WeakMap<CpuContract, string>();
+
+function digestOf(contract: CpuContract): string {
+  const digest = digests.get(contract) ?? contractDigest(contract);
+  digests.set(contract, digest);
+  return digest;
+}
+
+function intern({ contracts }: StoreState, contract: CpuContract): CpuContract {
+  const digest = digestOf(contract);
   const known = contracts.get(digest) ?? contract;
   contracts.set(digest, known);
   return known;
 }
 
-function isFree({ known, reserved }: State, name: string): boolean {
-  return !known.has(name) && !reserved.has(name);
-}
-
-async function makeStage(state: State, name: string): Promise<Stage> {
-  if (!isFree(state, name)) {
-    throw new AgentError("NAME_TAKEN", `there is a snapshot called "${name}"`);
-  }
-  state.reserved.add(name);
-  const directory = join(state.root, `${HIDDEN}new-${randomUUID()}`);
-  const place = join(state.root, name);
-  let placed = false;
-  const discard = async () => {
-    // Also one that got its name, and could not be synced then.
-    if (placed && !state.known.has(name)) await rm(place, { recursive: true, force: true });
-    await rm(directory, { recursive: true, force: true });
-    state.reserved.delete(name);
-  };
-  try {
-    await mkdir(join(directory, "disks"), { recursive: true, mode: 0o700 });
-  } catch (error) {
-    await discard();
-    throw error;
-  }
-  return {
-    directory,
-    discard,
-    commit: async (facts, contract) => {
-      await writeFile(join(directory, CONTRACT_FILE), prettyJson(contractToJson(contract)));
-      const metadata = { ...facts, name, files: await listFiles(directory) };
-      await writeFile(join(directory, METADATA_FILE), prettyJson(metadata));
-      placed = true;
-      await state.heavy(() => publish(directory, place));
-      const snapshot = { directory: place, metadata, contract: intern(state, contract) };
-      state.known.set(name, snapshot);
-      state.reserved.delete(name);
-      return snapshot;
-    },
-  };
-}
-
-function find(state: State, name: string): Snapshot {
+function find(state: StoreState, name: string): Snapshot {
   const snapshot = state.known.get(name);
   if (snapshot !== undefined) return snapshot;
   throw new AgentError("NO_SUCH_SNAPSHOT", `there is no snapshot called "${name}"`);
 }
 
-async function removeTree(state: State, { directory, metadata }: Snapshot): Promise<void> {
-  const gone = join(state.root, `${HIDDEN}gone-${randomUUID()}`);
-  await rename(directory, gone);
-  state.reserved.delete(metadata.name);
-  await rm(gone, { recursive: true, force: true });
+function damaged(name: string, why: string): AgentError {
+  return new AgentError("SNAPSHOT_DAMAGED", `snapshot "${name}": ${why}`);
 }
 
-async function hold<T>(state: State, name: string, use: (snapshot: Snapshot) => Promise<T>) {
+async function requireUnchanged({ signatures }: StoreState, snapshot: Snapshot): Promise<void> {
+  const { name, damaged: found, signedBy } = snapshot.metadata;
+  const why = found ?? (await changedSince(snapshot));
+  if (why !== undefined) throw damaged(name, why);
+  signatures.requireTrusted(signedBy, `snapshot "${name}"`);
+}
+
+async function letGo(state: StoreState, { directory, metadata }: Snapshot): Promise<void> {
+  const left = (state.held.get(directory) ?? 1) - 1;
+  state.held.set(directory, left);
+  if (left > 0) return;
+  state.held.delete(directory);
+  if (state.deleted.delete(directory)) await finishRemoval(state, metadata.name);
+}
+
+async function hold<T>(state: StoreState, name: string, use: (snapshot: Snapshot) => Promise<T>) {
   const snapshot = find(state, name);
-  state.held.set(snapshot, (state.held.get(snapshot) ?? 0) + 1);
+  const { directory } = snapshot;
+  state.held.set(directory, (state.held.get(directory) ?? 0) + 1);
   try {
+    await requireUnchanged(state, snapshot);
     return await use(snapshot);
+  } catch (error) {
+    // One that was deleted meanwhile is not damaged.
+    if (error instanceof AgentError && error.code === "SNAPSHOT_DAMAGED") find(state, name);
+    throw error;
   } finally {
-    const left = (state.held.get(snapshot) ?? 1) - 1;
-    state.held.set(snapshot, left);
-    if (left === 0) {
-      state.held.delete(snapshot);
-      if (state.known.get(name) !== snapshot) await removeTree(state, snapshot);
-    }
+    await letGo(state, snapshot);
   }
 }
 
-async function remove(state: State, name: string): Promise<void> {
+/** Keeps in mind, also on disk where that can be written, what is wrong with a snapshot. */
+function noteDamage(state: StoreState, snapshot: Snapshot, why: string): void {
+  const local = { ...snapshot.local, damaged: why };
+  const { name } = snapshot.metadata;
+  if (!state.known.has(name)) return;
+  state.known.set(name, { ...snapshot, local, metadata: { ...snapshot.metadata, damaged: why } });
+  try {
+    replaceFile(join(snapshot.directory, METADATA_FILE), localText(local));
+  } catch (error) {
+    state.report(name, `it is damaged, which cannot be written down: ${messageOf(error)}`);
+  }
+}
+
+async function verify(state: StoreState, name: string, bytesPerSecond = 0): Promise<void> {
+  await hold(state, name, async (snapshot) => {
+    const large = snapshot.metadata.files.filter((file) => !isSmall(file));
+    let why: string | undefined;
+    try {
+      why = await contentDiffers(snapshot.directory, large, bytesPerSecond);
+    } catch (error) {
+      why = messageOf(error);
+    }
+    if (why === undefined) return;
+    noteDamage(state, snapshot, why);
+    throw damaged(name, why);
+  });
+}
+
+async function remove(state: StoreState, name: string): Promise<void> {
   const snapshot = find(state, name);
+  const { directory } = snapshot;
+  // From here on nobody begins to use it.
   state.known.delete(name);
   state.reserved.add(name);
-  if (!state.held.has(snapshot)) await removeTree(state, snapshot);
+  try {
+    await markDeleted(directory);
+  } catch (error) {
+    state.known.set(name, snapshot);
+    state.reserved.delete(name);
+    throw error;
+  }
+  if (state.held.has(directory)) state.deleted.add(directory);
+  else await finishRemoval(state, name);
 }
 
 /**
- * Clears what an interrupted write left and reads the rest. `report` hears of what is not whole:
- * it is left alone, and its name is taken.
+ * Clears what an interrupted write or removal left and reads the rest. What is not whole is left
+ * alone, and its name is taken.
  */
-async function load(state: State, report: (name: string, why: string) => void): Promise<void> {
+async function load(state: StoreState): Promise<void> {
   for (const name of await readdir(state.root)) {
     const directory = join(state.root, name);
-    if (name.startsWith(HIDDEN)) {
-      await rm(directory, { recursive: true, force: true });
+    if (name.startsWith(HIDDEN) || wasDeleted(directory)) {
+      await rm(directory, { recursive: true, force: true }).catch((error: unknown) => {
+        state.reserved.add(name);
+        state.report(name, messageOf(error));
+      });
       continue;
     }
-    const read = await readSnapshot(directory);
+    const read = await readSnapshot(directory, state.signatures);
     if (read.ok && read.snapshot.metadata.name === name) {
       const contract = intern(state, read.snapshot.contract);
       state.known.set(name, { ...read.snapshot, contract });
     } else {
       state.reserved.add(name);
-      report(name, read.ok ? "it says that it has another name" : read.why);
+      state.report(name, read.ok ? "it says that it has another name" : read.why);
     }
   }
 }
 
 export async function openSnapshots(
   root: string,
+  signatures: Signatures,
   report: (name: string, why: string) => void,
 ): Promise<SnapshotStore> {
-  const state: State = {
+  const state: StoreState = {
     root,
+    signatures,
+    report,
     known: new Map(),
     reserved: new Set(),
     held: new Map(),
+    deleted: new Set(),
     heavy: limiter(2),
     contracts: new Map(),
   };
-  await load(state, report);
+  await load(state);
   const byName = (a: Snapshot, b: Snapshot) => (a.metadata.name < b.metadata.name ? -1 : 1);
   return {
+    root,
+    signatures,
     heavy: state.heavy,
     intern: (contract) => intern(state, contract),
+    digestOf,
     list: () => [...state.known.values()].toSorted(byName),
     get: (name) => find(state, name),
     find: (name) => state.known.get(name),
-    isFree: (name) => isFree(state, name),
-    stage: (name) => makeStage(state, name),
+    isFree: (name) => !state.known.has(name) && !state.reserved.has(name),
+    stage: (name) => makeStage(state, name, (contract) => intern(state, contract), digestOf),
     hold: (name, use) => hold(state, name, use),
+    verify: (name, bytesPerSecond) => verify(state, name, bytesPerSecond),
     remove: (name) => remove(state, name),
   };
 }

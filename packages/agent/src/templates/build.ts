@@ -5,6 +5,7 @@ import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "../context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { bootMachine, prepareMachine, type ReadyMachine } from "../sandboxes/boot.ts";
+import { requireCapacity } from "../sandboxes/capacity.ts";
 import { takeSnapshot, type Facts } from "../sandboxes/take.ts";
 import { removeVmDirectory } from "../sandboxes/vm-directory.ts";
 import { awaitReady } from "./readiness.ts";
@@ -21,13 +22,18 @@ async function build(context: Context, request: TemplateRequest): Promise<Snapsh
   // Not a sandbox: what an interrupted build leaves is nobody's, and is reaped at the next start.
   const id = `build-${randomBytes(8).toString("hex")}`;
   let vm: MicroVm | undefined;
+  requireCapacity(context, machine.memoryMib);
+  context.builds.set(id, machine.memoryMib);
   try {
     vm = await bootMachine(context, id, ready);
-    await awaitReady(vm, readiness);
+    context.outputs.watch(vm);
+    await awaitReady(vm, readiness, context.stopping);
     const facts = factsOf(request, ready);
     return (await takeSnapshot(context, vm, name, facts, ready.contract)).metadata;
   } finally {
     await vm?.kill();
+    if (vm !== undefined) context.outputs.forget(vm);
+    context.builds.delete(id);
     await removeVmDirectory(context, id);
   }
 }

@@ -1,26 +1,30 @@
 /** Waiting until a guest says that it is ready. */
-import { open } from "node:fs/promises";
 import { get } from "node:http";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Readiness } from "@evenkeel/api";
-import { connectPinned, socketsOf, type MicroVm } from "@evenkeel/host";
+import { connectPinned, openPlain, socketsOf, type MicroVm } from "@evenkeel/host";
 import { AgentError } from "../errors.ts";
 import { consoleEnd } from "../sandboxes/console.ts";
 import { vsockPath } from "../sandboxes/vm-directory.ts";
 
 const POLL_MS = 20;
 const CHUNK = 64 * 1024;
+/** What is searched at each poll: a guest that prints faster is its own loss. */
+const CHUNKS_AT_ONCE = 4;
 
-/** Looks through what was written to the console since the last look. */
+/** Looks through what was written to the console since the last look, within bounds. */
 function consoleSearch(path: string, text: string): () => Promise<boolean> {
   let offset = 0;
   let carried = "";
   const buffer = Buffer.alloc(CHUNK);
   return async () => {
-    const file = await open(path, "r");
+    const file = await openPlain(path);
     try {
-      for (;;) {
+      const { size } = await file.stat();
+      // A console that grew too large was cut, and begins anew.
+      if (size < offset) [offset, carried] = [0, ""];
+      for (let chunks = 0; chunks < CHUNKS_AT_ONCE; chunks++) {
         const { bytesRead } = await file.read(buffer, 0, CHUNK, offset);
         if (bytesRead === 0) return false;
         offset += bytesRead;
@@ -29,6 +33,7 @@ function consoleSearch(path: string, text: string): () => Promise<boolean> {
         if (seen.includes(text)) return true;
         carried = seen.slice(-text.length);
       }
+      return false;
     } finally {
       await file.close();
     }
@@ -78,7 +83,9 @@ async function answers(vm: MicroVm, port: number, path: string): Promise<boolean
   });
 }
 
-function askerOf(vm: MicroVm, readiness: Exclude<Readiness, { kind: "delay" }>) {
+type Asked = Exclude<Readiness, { kind: "delay" }>;
+
+function askerOf(vm: MicroVm, readiness: Asked) {
   if (readiness.kind === "serial") {
     return consoleSearch(vm.console, Buffer.from(readiness.text).toString("latin1"));
   }
@@ -88,38 +95,66 @@ function askerOf(vm: MicroVm, readiness: Exclude<Readiness, { kind: "delay" }>) 
     : () => answers(vm, port, readiness.path);
 }
 
-/** A guest that does not answer yet is not ready yet, whatever the reason. */
-async function quietly(ask: () => Promise<boolean>): Promise<boolean> {
+/**
+ * A guest that does not answer yet is not ready yet, whatever the reason; nor is one that goes on
+ * answering past the time it has.
+ */
+async function quietly(ask: () => Promise<boolean>, milliseconds: number): Promise<boolean> {
+  const over = new AbortController();
   try {
-    return await ask();
+    const late = sleep(milliseconds, false, { signal: over.signal }).catch(() => false);
+    return await Promise.race([ask(), late]);
   } catch {
     return false;
+  } finally {
+    over.abort();
   }
 }
 
-/** Settles when the guest is ready; throws NOT_READY when time is up or the VMM ends. */
-export async function awaitReady(vm: MicroVm, readiness: Readiness): Promise<void> {
-  let ended = false;
-  void vm.exited.then(() => {
-    ended = true;
-  });
-  const refuse = async (why: string): Promise<never> => {
-    const end = (await consoleEnd(vm.console)).slice(-1000);
-    throw new AgentError("NOT_READY", `${why}; the console ends: ${JSON.stringify(end)}`);
-  };
-  if (readiness.kind === "delay") {
-    await Promise.race([sleep(readiness.milliseconds), vm.exited]);
-    if (ended) return refuse("the microVM ended before it was ready");
-    return undefined;
-  }
+/** Why nobody waits any longer; undefined while somebody does. */
+type Ended = () => string | undefined;
+
+async function poll(vm: MicroVm, readiness: Asked, ended: Ended): Promise<string | undefined> {
   const deadline = performance.now() + readiness.timeoutSeconds * 1000;
   const ask = askerOf(vm, readiness);
-  while (!(await quietly(ask))) {
-    if (ended) return refuse("the microVM ended before it was ready");
-    if (performance.now() > deadline) {
-      return refuse(`the guest was not ready after ${readiness.timeoutSeconds} s`);
-    }
+  for (;;) {
+    const left = deadline - performance.now();
+    if (left <= 0) return `the guest was not ready after ${readiness.timeoutSeconds} s`;
+    if (await quietly(ask, left)) return undefined;
+    const why = ended();
+    if (why !== undefined) return why;
     await sleep(POLL_MS);
   }
-  return undefined;
+}
+
+const GONE = "the microVM ended before it was ready";
+
+/**
+ * Settles when the guest is ready; throws NOT_READY when time is up or the VMM ends, and STOPPING
+ * when the agent is told to.
+ */
+export async function awaitReady(
+  vm: MicroVm,
+  readiness: Readiness,
+  stopping: AbortSignal = new AbortController().signal,
+): Promise<void> {
+  let gone = false;
+  const exited = vm.exited.then(() => {
+    gone = true;
+  });
+  const ended = () => (gone || stopping.aborted ? GONE : undefined);
+  let why: string | undefined;
+  if (readiness.kind === "delay") {
+    const delay = sleep(readiness.milliseconds, undefined, { signal: stopping }).catch(() => {});
+    await Promise.race([delay, exited]);
+    why = ended();
+  } else {
+    why = await poll(vm, readiness, ended);
+  }
+  if (stopping.aborted) {
+    throw new AgentError("STOPPING", "the agent is about to stop; nothing was built");
+  }
+  if (why === undefined) return;
+  const end = consoleEnd(vm.console).slice(-1000);
+  throw new AgentError("NOT_READY", `${why}; the console ends: ${JSON.stringify(end)}`);
 }

@@ -2,6 +2,10 @@
 import { z } from "zod";
 import { Name } from "../names.ts";
 
+/** As many as Firecracker takes. */
+export const Vcpus = z.int().min(1).max(32);
+export const MemoryMib = z.int().min(16).max(1_048_576);
+
 const Seconds = z.int().min(1).max(3600);
 
 /** How the agent knows that a guest is ready to be snapshotted. */
@@ -85,12 +89,15 @@ export const Machine = z
       .max(2048)
       .regex(/^[\x20-\x7e]*$/, { error: "must be printable ASCII" })
       .default("console=ttyS0 reboot=k panic=1 pci=off"),
-    vcpus: z.int().min(1).max(32).default(1),
+    vcpus: Vcpus.default(1),
     smt: z.boolean().default(false),
-    memoryMib: z.int().min(16).max(1_048_576).default(256),
+    memoryMib: MemoryMib.default(256),
     vsock: z.boolean().default(false).meta({ description: "Give the guest a vsock, with CID 3." }),
     network: z.boolean().default(false).meta({
       description: "Give the guest a network interface: 169.254.0.21/30 behind 169.254.0.22.",
+    }),
+    firecracker: Name.optional().meta({
+      description: "The release that boots it, of those that GET /v1/health lists.",
     }),
     cpu: CpuSelection.optional(),
   })

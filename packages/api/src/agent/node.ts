@@ -7,9 +7,16 @@ export const Health = z
     status: z.enum(["ok", "stopping"]),
     node: z.string(),
     vmm: z.string(),
-    version: z.string(),
+    version: z.string().meta({ description: "The release that boots what names none." }),
+    releases: z
+      .array(z.string())
+      .meta({ description: "Every release that is driven here, oldest first." }),
     cpu: z.string().meta({ description: "What shapes the guest CPU of a cold boot." }),
     sandboxes: z.int(),
+    unreadable: z.array(z.string()).meta({
+      description:
+        "Sandboxes whose records cannot be read: their ids are taken until they are deleted.",
+    }),
     freeBytes: z.number().meta({ description: "Free space in the data directory." }),
   })
   .meta({ id: "Health" });
@@ -26,6 +33,7 @@ const EVENT_TYPES = [
   "template.failed",
   "snapshot.imported",
   "snapshot.deleted",
+  "snapshot.damaged",
   "sandbox.created",
   "sandbox.paused",
   "sandbox.resumed",
@@ -34,6 +42,8 @@ const EVENT_TYPES = [
   "sandbox.killed",
   "sandbox.failed",
   "sandbox.adopted",
+  "profile.stale",
+  "profile.confirmed",
   "verdict.refused",
   "verdict.overridden",
   "guest.crashed",

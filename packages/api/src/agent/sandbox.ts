@@ -77,6 +77,10 @@ export const Sandbox = z
     deadline: Timestamp.optional().meta({
       description: "When it is killed or paused; a paused one has none.",
     }),
+    timeoutSeconds: z
+      .int()
+      .optional()
+      .meta({ description: "What a resume gives it that does not say." }),
     onTimeout: z.enum(["kill", "pause"]),
     labels: Labels,
     pid: z.int().optional().meta({ description: "The VMM's process." }),

@@ -2,50 +2,86 @@
 import { z } from "zod";
 import { Labels, Name, SandboxId, Timestamp } from "../names.ts";
 import { Verdict } from "./errors.ts";
-import { Machine, Readiness } from "./machine.ts";
+import { Machine, MemoryMib, Readiness, Vcpus } from "./machine.ts";
+
+/** Text that another node wrote: a name, a version, a rule. */
+const Short = z.string().max(256);
 
 /** A verdict that a caller chose to go against, kept with all that comes of it. */
 export const OverrideRecord = z
   .object({
     time: Timestamp,
-    node: z.string(),
-    snapshot: z.string(),
+    node: Short,
+    snapshot: Short,
     verdict: Verdict,
-    rules: z.array(z.string()).meta({ description: "The rules that did not hold." }),
-    names: z.array(z.string()).meta({ description: "The features and facts they are about." }),
-    reason: z.string(),
+    rules: z.array(Short).max(256).meta({ description: "The rules that did not hold." }),
+    names: z.array(Short).max(4096).meta({ description: "The features and facts they are about." }),
+    reason: z.string().max(500),
   })
   .meta({ id: "OverrideRecord" });
 
 const SnapshotDisk = z.object({ id: Name, readOnly: z.boolean(), root: z.boolean() });
+type SnapshotDisk = z.infer<typeof SnapshotDisk>;
 
-export const SNAPSHOT_SCHEMA = "evenkeel/snapshot@1";
+const Digest = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .meta({ description: "SHA-256 as hexadecimal digits." });
 
-/** `metadata.json` of a snapshot directory. */
+export const MANIFEST_SCHEMA = "evenkeel/snapshot-manifest@1";
+export const SNAPSHOT_SCHEMA = "evenkeel/snapshot@2";
+
+const FACTS = {
+  kind: z.enum(["template", "sandbox"]).meta({
+    description: "template: built from a boot; sandbox: what a paused sandbox goes on from.",
+  }),
+  created: Timestamp,
+  node: Short.meta({ description: "The node that took it." }),
+  vmm: z.enum(["firecracker", "qemu"]),
+  version: z.string().max(64).meta({ description: "The VMM's version." }),
+  vcpus: Vcpus,
+  memoryMib: MemoryMib,
+  vsock: z.boolean(),
+  network: z.boolean().default(false).meta({ description: "Whether the guest has a network." }),
+  disks: z
+    .array(SnapshotDisk)
+    .max(8)
+    .refine(
+      (disks: readonly SnapshotDisk[]) => new Set(disks.map(({ id }) => id)).size === disks.length,
+      {
+        error: "has two disks with the same id",
+      },
+    ),
+  sandbox: SandboxId.optional().meta({ description: "The sandbox it was taken of." }),
+  from: Name.optional().meta({ description: "The snapshot that sandbox came from." }),
+  parent: Digest.optional().meta({ description: "The digest of that snapshot's manifest." }),
+  labels: Labels,
+  overrides: z
+    .array(OverrideRecord)
+    .max(256)
+    .meta({ description: "Verdicts gone against on the way." }),
+  contract: Digest.meta({ description: "The CPU contract's own digest." }),
+  files: z
+    .array(z.strictObject({ path: z.string().max(80), bytes: z.int().min(0), sha256: Digest }))
+    .max(16)
+    .refine((files) => new Set(files.map(({ path }) => path)).size === files.length, {
+      error: "names a file twice",
+    })
+    .meta({ description: "All files that belong to it, the contract's too." }),
+};
+
+/** `manifest.json` of a snapshot: what it is, on whatever node. Its SHA-256 is its identity. */
+export const SnapshotManifest = z.strictObject({ schema: z.literal(MANIFEST_SCHEMA), ...FACTS });
+
+/** A snapshot as the API shows it: its manifest, and what it is called here. */
 export const SnapshotMetadata = z
   .strictObject({
     schema: z.literal(SNAPSHOT_SCHEMA),
     name: Name,
-    kind: z.enum(["template", "sandbox"]).meta({
-      description: "template: built from a boot; sandbox: what a paused sandbox goes on from.",
-    }),
-    created: Timestamp,
-    node: z.string().meta({ description: "The node that took it." }),
-    vmm: z.enum(["firecracker", "qemu"]),
-    version: z.string().meta({ description: "The VMM's version." }),
-    vcpus: z.int(),
-    memoryMib: z.int(),
-    vsock: z.boolean(),
-    network: z.boolean().default(false).meta({ description: "Whether the guest has a network." }),
-    disks: z.array(SnapshotDisk).max(8),
-    sandbox: SandboxId.optional().meta({ description: "The sandbox it was taken of." }),
-    from: Name.optional().meta({ description: "The snapshot that sandbox came from." }),
-    labels: Labels,
-    overrides: z.array(OverrideRecord).meta({ description: "Verdicts gone against on the way." }),
-    files: z
-      .array(z.strictObject({ path: z.string().max(80), bytes: z.int().min(0) }))
-      .max(16)
-      .meta({ description: "All other files; a snapshot is whole when each has its size." }),
+    digest: Digest.meta({ description: "Of the manifest: the snapshot's identity on any node." }),
+    signedBy: Digest.optional().meta({ description: "The key that signed it, by its SHA-256." }),
+    damaged: z.string().optional().meta({ description: "What was found to differ, if so." }),
+    ...FACTS,
   })
   .meta({ id: "Snapshot" });
 
@@ -62,5 +98,6 @@ export const SnapshotList = z.object({ snapshots: z.array(SnapshotMetadata) });
 export const TemplateList = z.object({ templates: z.array(SnapshotMetadata) });
 
 export type OverrideRecord = z.infer<typeof OverrideRecord>;
+export type SnapshotManifest = z.infer<typeof SnapshotManifest>;
 export type SnapshotMetadata = z.infer<typeof SnapshotMetadata>;
 export type TemplateRequest = z.infer<typeof TemplateRequest>;

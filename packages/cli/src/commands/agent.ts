@@ -9,11 +9,13 @@ import {
   type AgentConfig,
   type ExplainCrash,
 } from "@evenkeel/agent";
-import { newestVersion, prettyJson, type NodeProfile } from "@evenkeel/core";
+import { CoreError, newestVersion, prettyJson, type NodeProfile } from "@evenkeel/core";
 import {
   createFirecrackerDriver,
   findFirecrackers,
+  hasJailer,
   checkNode,
+  HostError,
   requireFirecracker,
   readTextFile,
   resolveTemplate,
@@ -22,11 +24,13 @@ import {
   type ResolvedTemplate,
   type VmmDriver,
 } from "@evenkeel/host";
-import { ownProfile } from "../input/own-profile.ts";
+import { readSecret } from "../input/secret.ts";
+import { changesOf, ownProfile } from "../input/own-profile.ts";
 import { readInput } from "../input/read.ts";
 
 /** 128 bits as hexadecimal digits. */
 const SHORTEST_TOKEN = 32;
+const LINGER_MS = 500;
 
 export interface AgentFlags {
   readonly config?: string;
@@ -41,12 +45,40 @@ function versionOf({ firecracker, versionsDir }: AgentConfig): string {
   throw new AgentError("BAD_CONFIG", `${versionsDir}: there is no Firecracker that is known here`);
 }
 
-function binaryOf(config: AgentConfig): string {
-  return requireFirecracker({ FIRECRACKER_VERSIONS_DIR: config.versionsDir }, versionOf(config));
+function say(line: string): void {
+  process.stderr.write(`evenkeel agent: ${line}\n`);
 }
 
-function driverOf(config: AgentConfig): VmmDriver {
-  return createFirecrackerDriver({ binary: binaryOf(config), version: versionOf(config) });
+function bare(version: string): string {
+  return version.replace(/^v/, "");
+}
+
+/**
+ * Every release that is installed, the usual one first. What is no release that is known here, or
+ * another than its directory says, or has no jailer where VMMs are isolated, is left out with a
+ * warning, unless it is the usual one.
+ */
+function driversOf(config: AgentConfig): readonly [VmmDriver, ...VmmDriver[]] {
+  const env = { FIRECRACKER_VERSIONS_DIR: config.versionsDir };
+  const drive = (version: string) =>
+    createFirecrackerDriver({ binary: requireFirecracker(env, version), version });
+  const usual = drive(versionOf(config));
+  const leaveOut = (version: string, why: string) => {
+    say(`Firecracker ${version} is left out: ${why}`);
+    return [];
+  };
+  const others = findFirecrackers(env).flatMap(({ version }) => {
+    if (bare(version) === bare(usual.version)) return [];
+    try {
+      const driver = drive(version);
+      if (config.isolation === "none" || hasJailer(driver.binary ?? "")) return [driver];
+      return leaveOut(version, "there is no jailer beside it");
+    } catch (error) {
+      if (!(error instanceof HostError || error instanceof CoreError)) throw error;
+      return leaveOut(version, error.message);
+    }
+  });
+  return [usual, ...others];
 }
 
 /** Loads and lints the template that guests boot with; throws what makes it unfit for this node. */
@@ -74,28 +106,39 @@ function warn({ name = "", findings, unknownVersions }: ResolvedTemplate): void 
   }
 }
 
-/** Readable by its owner alone, or whoever may read it may call the agent. */
-function tokenOf({ tokenFile, listen: address }: AgentConfig): string | undefined {
-  if (tokenFile === undefined) {
-    if (parseAddress(address).kind === "unix") return undefined;
+function tokenIn(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  const token = readSecret(path).trim();
+  if (token.length >= SHORTEST_TOKEN) return token;
+  const message = `${path}: a token has ${SHORTEST_TOKEN} characters at least`;
+  throw new AgentError("BAD_CONFIG", message);
+}
+
+function tokensOf({ tokenFile, readTokenFile, overrideTokenFile, listen: address }: AgentConfig) {
+  const run = tokenIn(tokenFile);
+  const [read, override] = [tokenIn(readTokenFile), tokenIn(overrideTokenFile)];
+  if ((run ?? override) === undefined && parseAddress(address).kind === "tcp") {
     const message = `listen: ${address} is TCP, which needs a token (EVENKEEL_TOKEN_FILE)`;
     throw new AgentError("BAD_CONFIG", message);
   }
-  const token = readInput(tokenFile).toString("utf8").trim();
-  if (token.length >= SHORTEST_TOKEN) return token;
-  const message = `${tokenFile}: a token has ${SHORTEST_TOKEN} characters at least`;
-  throw new AgentError("BAD_CONFIG", message);
+  return { read, run, override };
+}
+
+function keysOf({ signingKey, trustedKeys }: AgentConfig) {
+  return {
+    ...(signingKey === undefined ? {} : { signingKey: readSecret(signingKey) }),
+    ...(trustedKeys === undefined ? {} : { trustedKeys: readInput(trustedKeys).toString("utf8") }),
+  };
 }
 
 const ISOLATION_OFF =
   "isolation: none: VMMs run with the agent's own rights, and guests have no networks";
 
-function say(line: string): void {
-  process.stderr.write(`evenkeel agent: ${line}\n`);
-}
-
 /** Says what holds at each start. Throws NO_ISOLATION, NO_NETWORK, BAD_CONFIG. */
-async function isolationOf(config: AgentConfig): Promise<CheckedIsolation | undefined> {
+async function isolationOf(
+  config: AgentConfig,
+  driver: VmmDriver,
+): Promise<CheckedIsolation | undefined> {
   const { networkPool: pool, dns, openNetworks, egress } = config;
   if (config.isolation === "none") {
     if (pool !== undefined) {
@@ -108,7 +151,7 @@ async function isolationOf(config: AgentConfig): Promise<CheckedIsolation | unde
   const isolation = await checkNode({
     directory: config.dataDir,
     vmm: "firecracker",
-    binary: binaryOf(config),
+    binary: driver.binary ?? "",
     network: pool === undefined ? undefined : { pool, dns, open },
     egress: { default: egress, dns: egress === "allow", rules: [] },
     ioMib: config.ioMib,
@@ -147,22 +190,25 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
   const { config: file, check, json, ...given } = flags;
   const config = loadConfig({ file, env: process.env, flags: given });
   const address = parseAddress(config.listen);
-  const token = tokenOf(config);
+  const tokens = tokensOf(config);
   const profile = await ownProfile(config);
-  const driver = driverOf(config);
+  const [driver, ...others] = driversOf(config);
   const cpu = cpuOf(config, profile);
   warn(cpu);
-  const isolation = await isolationOf(config);
+  const isolation = await isolationOf(config, driver);
   if (check === true) {
     const shape = cpu.name ?? "none";
-    const said = { ...config, node: profile.name, firecracker: driver.version, cpu: shape };
+    const releases = [driver, ...others].map(({ version }) => version);
+    const firecracker = driver.version;
+    const said = { ...config, node: profile.name, firecracker, releases, cpu: shape };
     process.stdout.write(json === true ? prettyJson(said) : configText(said));
     return 0;
   }
   const { dataDir: directory, logLevel, kernelsDir, imagesDir } = config;
   const agent = await createAgent({
     driver,
-    ...(isolation === undefined ? {} : { cells: await isolation.open() }),
+    others,
+    ...(isolation === undefined ? {} : { openCells: isolation.open }),
     profile,
     directory,
     kernelsDir,
@@ -172,9 +218,14 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
     allowInsecure: config.allowInsecure,
     allowUnknown: config.allowUnknown,
     maxSandboxes: config.maxSandboxes,
+    ...(config.maxMemoryMib === undefined ? {} : { maxMemoryMib: config.maxMemoryMib }),
+    verifyOnResume: config.verifyOnResume,
+    scrubHours: config.scrubHours,
+    ...keysOf(config),
     defaultTimeoutSeconds: config.defaultTimeoutSeconds,
     keepFailedSeconds: config.keepFailedSeconds,
-    ...(token === undefined ? {} : { token }),
+    tokens,
+    ...(config.foreignProfile ? {} : { recheck: () => changesOf(profile) }),
     logger: openLogger(logLevel),
   });
   const stopped = told();
@@ -184,6 +235,8 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
     await stopped;
   } finally {
     await agent.close();
+    // A VMM that does not answer keeps a call open; it is the next agent's to look at.
+    setTimeout(() => process.exit(), LINGER_MS).unref();
   }
   return 0;
 }

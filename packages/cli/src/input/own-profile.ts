@@ -94,3 +94,10 @@ export async function ownProfile(config: AgentConfig): Promise<NodeProfile> {
   // A clock is calibrated at each boot; snapshots have what it is now.
   return now.tsc === undefined ? profile : { ...profile, tsc: now.tsc };
 }
+
+/** What changed since, of what verdicts go by: microcode may be reloaded while the agent runs. */
+export async function changesOf(profile: NodeProfile): Promise<readonly string[]> {
+  const now = await probeAgain(profile);
+  if (now !== undefined) return staleProfile(profile, now).matters;
+  return staleWithoutKvm(profile, readHostFacts(), readCpuIdentity()).matters;
+}

@@ -76,6 +76,7 @@ function microVm(running: FirecrackerProcess, client: FirecrackerClient): MicroV
   return {
     record: running.record,
     console: running.console,
+    logs: running.logs,
     exited: running.exited,
     pause: () => client.setState("Paused"),
     resume: () => client.setState("Resumed"),

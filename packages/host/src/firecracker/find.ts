@@ -76,13 +76,19 @@ function orThrow(
   throw new HostError(code, `no "${version}" in ${root} (there: ${there || "nothing"})`);
 }
 
+/** `v1.14.1` for `1.14.1` and the other way round: releases are installed under either name. */
+function otherName(version: string): string {
+  return version.startsWith("v") ? version.slice(1) : `v${version}`;
+}
+
 /**
  * The binary of a version, asked whether it is that; throws VMM_NOT_FOUND, NOT_FIRECRACKER and
  * WRONG_FIRECRACKER, and UNKNOWN_VERSION where core knows nothing of the version.
  */
 export function requireFirecracker(env: Environment, version: string): string {
   const root = env.FIRECRACKER_VERSIONS_DIR ?? FIRECRACKER_DIRECTORY;
-  const found = isName(version) ? fileOf(root, version, "firecracker", constants.X_OK) : undefined;
+  const either = isName(version) ? [version, otherName(version)] : [];
+  const [found] = either.flatMap((name) => fileOf(root, name, "firecracker", constants.X_OK) ?? []);
   const binary = orThrow(root, version, found, "VMM_NOT_FOUND");
   checkRelease(binary, version);
   return binary;

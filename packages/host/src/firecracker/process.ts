@@ -4,16 +4,18 @@
  * `firecracker.log` (its own log), `stderr.log`.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, linkSync, lstatSync, openSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { closeSync, linkSync, lstatSync, openSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
 import type { Cell, WarmVmm } from "../isolation/cell.ts";
-import { giveLog } from "../isolation/jail.ts";
+import { besideJail, giveLog, markSlot } from "../isolation/jail.ts";
 import { jailerArguments, jailerOf, writtenPid } from "../isolation/jailer.ts";
 import { connectPinned } from "../isolation/pinned.ts";
 import { belongsTo } from "../isolation/processes.ts";
 import { limitFileSize, maySetLimits } from "../isolation/rlimit.ts";
+import { markUsed } from "../lock.ts";
+import { tailOf } from "../plain-file.ts";
 import { isRunning, startTimeOf } from "../proc.ts";
 import { socketsOf, type VmExit, type VmRecord } from "../vmm.ts";
 import { firecrackerArguments } from "./arguments.ts";
@@ -38,19 +40,12 @@ export interface FirecrackerProcess {
   readonly record: VmRecord;
   readonly socket: string;
   readonly console: string;
+  readonly logs: readonly string[];
   readonly exited: Promise<VmExit>;
   /** The end of what it said on standard error and in its log, for messages. */
   readonly lastWords: () => string;
   /** Ends it and removes its socket; may be called again. */
   readonly dispose: () => Promise<void>;
-}
-
-function tail(path: string): string {
-  try {
-    return readFileSync(path, "utf8").slice(-KEPT_OUTPUT).trim();
-  } catch {
-    return "";
-  }
 }
 
 function hasSocket(path: string): boolean {
@@ -82,10 +77,9 @@ function socketPath(record: Pick<VmRecord, "directory" | "jail">): string {
 function processOf(record: VmRecord, exited: Promise<VmExit>): FirecrackerProcess {
   const { directory, pid, startTime } = record;
   const socket = socketPath(record);
-  const lastWords = () => {
-    const stderr = tail(join(directory, STDERR));
-    return stderr === "" ? tail(join(directory, LOG)) : stderr;
-  };
+  const logs = [STDERR, LOG].map((name) => join(directory, name));
+  const lastWords = () =>
+    logs.map((path) => tailOf(path, KEPT_OUTPUT)).find((words) => words !== "") ?? "";
   const dispose = async () => {
     if (isRunning(pid, startTime)) {
       try {
@@ -98,7 +92,7 @@ function processOf(record: VmRecord, exited: Promise<VmExit>): FirecrackerProces
     while (isRunning(pid, startTime)) await sleep(DISPOSE_POLL);
     rmSync(socket, { force: true });
   };
-  return { record, socket, console: join(directory, CONSOLE), exited, lastWords, dispose };
+  return { record, socket, console: join(directory, CONSOLE), logs, exited, lastWords, dispose };
 }
 
 function exitOf(child: ChildProcess): Promise<VmExit> {
@@ -123,10 +117,16 @@ function spawned(child: ChildProcess, binary: string): Promise<void> {
  * Its streams are files of its own: a pipe would break when this process ends. Firecracker, and its
  * log, are found in `cwd`, or in the jail.
  */
-function spawnDetached(directory: string, command: readonly string[], cwd: string): ChildProcess {
+async function spawnDetached(
+  directory: string,
+  command: readonly string[],
+  cwd: string,
+): Promise<ChildProcess> {
   const [program = "", ...args] = command;
   const files = [CONSOLE, STDERR].map((name) => openSync(join(directory, name), "a"));
   try {
+    // While it runs, nobody takes its directory for abandoned.
+    for (const file of files) await markUsed(file);
     return spawn(program, args, { cwd, detached: true, stdio: ["ignore", ...files] });
   } finally {
     for (const file of files) closeSync(file);
@@ -173,7 +173,7 @@ export async function startProcess(
   if (cell !== undefined) return startJailed(binary, directory, cell);
   rmSync(socketPath({ directory }), { force: true });
   makeLog(directory);
-  const child = spawnDetached(directory, [binary, ...ARGUMENTS], directory);
+  const child = await spawnDetached(directory, [binary, ...ARGUMENTS], directory);
   const exited = exitOf(child);
   await spawned(child, binary);
   child.unref();
@@ -187,10 +187,6 @@ export async function startProcess(
  */
 export async function warmFirecracker(binary: string, cell: Cell): Promise<WarmVmm> {
   return { binary, running: await startJailed(binary, besideJail(cell), cell) };
-}
-
-function besideJail({ root }: Cell): string {
-  return dirname(root);
 }
 
 /** Gives a Firecracker that waits the microVM's directory: its files have further names there. */
@@ -226,13 +222,16 @@ async function answering(started: FirecrackerProcess): Promise<FirecrackerProces
 async function runJailer(binary: string, directory: string, cell: Cell): Promise<number> {
   const jailer = jailerOf(binary);
   const command = [jailer, ...jailerArguments(binary, cell, ARGUMENTS)];
-  const child = spawnDetached(directory, command, "/");
+  const child = await spawnDetached(directory, command, "/");
   const ended = exitOf(child);
   await spawned(child, jailer);
   const exit = await ended;
   const pid = writtenPid(cell, binary);
   if (exit.code === 0 && pid !== undefined) return pid;
-  const words = tail(join(directory, STDERR)) || tail(join(directory, CONSOLE));
+  const words =
+    [STDERR, CONSOLE]
+      .map((name) => tailOf(join(directory, name), KEPT_OUTPUT))
+      .find((said) => said !== "") ?? "";
   throw new HostError("VMM_START_FAILED", `the jailer ended (${exitText(exit)}): ${words}`);
 }
 
@@ -243,6 +242,7 @@ async function startJailed(
   cell: Cell,
 ): Promise<FirecrackerProcess> {
   giveLog(cell, makeLog(directory), LOG);
+  markSlot(cell, directory, CONSOLE);
   const pid = await runJailer(binary, directory, cell);
   const { root, uid, slot } = cell;
   const record = { directory, pid, startTime: startTimeOf(pid) ?? "", jail: { root, uid, slot } };

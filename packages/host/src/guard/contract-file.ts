@@ -1,9 +1,14 @@
-/** The contract beside a snapshot: `<snapshot_path>.contract.json`, whole or absent. */
+/**
+ * The contract beside a snapshot: `<snapshot_path>.contract.json`, whole or absent. It holds the
+ * digest of the state file that it was taken with, so that it speaks for no other. Others may write
+ * to the directory: nothing is followed, waited for, or read without bound.
+ */
+import { createHash, randomUUID } from "node:crypto";
 import {
   closeSync,
   fsyncSync,
   openSync,
-  readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -16,6 +21,13 @@ import {
   readDocument,
   type CpuContract,
 } from "@evenkeel/core";
+import { openPlainSync, readPlainSync } from "../plain-file.ts";
+
+/** Those of today have some 50 KiB. */
+const CONTRACT_LIMIT = 1024 * 1024;
+/** A state file has some hundred KiB; more is none. */
+const STATE_LIMIT = 256 * 1024 * 1024;
+const CHUNK = 1024 * 1024;
 
 /** Relative paths are Firecracker's: the guard has the same working directory. */
 function contractPath(snapshot: string): string {
@@ -26,27 +38,64 @@ function isAbsent(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "ENOENT";
 }
 
+/** SHA-256 of a state file; throws where it is no plain file or too large. */
+function stateDigest(snapshot: string): string {
+  const fd = openPlainSync(snapshot);
+  try {
+    const hash = createHash("sha256");
+    const buffer = Buffer.alloc(CHUNK);
+    for (let total = 0; ;) {
+      const read = readSync(fd, buffer, 0, CHUNK, null);
+      if (read === 0) return hash.digest("hex");
+      total += read;
+      if (total > STATE_LIMIT) throw new Error(`${snapshot}: too large for a state file`);
+      hash.update(buffer.subarray(0, read));
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function readText(path: string): string {
+  try {
+    return readPlainSync(path, CONTRACT_LIMIT).toString("utf8");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (isAbsent(error)) throw new Error(`${path}: there is none`, { cause: error });
+    if (code === "ELOOP") throw new Error(`${path}: a symbolic link`, { cause: error });
+    throw new Error(message, { cause: error });
+  }
+}
+
+/** Throws where the state file is not the one that the contract was taken with, if it says which. */
+function requireState(json: unknown, snapshot: string): void {
+  const { state } = json as { readonly state?: unknown };
+  if (state === undefined) return;
+  if (stateDigest(snapshot) === state) return;
+  throw new Error("it was taken with another state file");
+}
+
 /** Throws where there is none, or none that can be read; the message says why. */
 export function readContract(snapshot: string): CpuContract {
   const path = contractPath(snapshot);
-  let text: string;
+  const text = readText(path);
   try {
-    text = readFileSync(path, "utf8");
+    const json = parseJson(text);
+    const document = readDocument(json, "");
+    if (document.kind !== "contract") throw new Error(`this is a ${document.kind}`);
+    requireState(json, snapshot);
+    return document.contract;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(`${path}: ${isAbsent(error) ? "there is none" : (code ?? message)}`, {
-      cause: error,
-    });
+    throw new Error(`${path}: ${reasonOf(error)}`, { cause: error });
   }
-  try {
-    const document = readDocument(parseJson(text), "");
-    if (document.kind === "contract") return document.contract;
-    throw new Error(`this is a ${document.kind}`);
-  } catch (error) {
-    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
-  }
+}
+
+function textOf(contract: CpuContract, snapshot: string): string {
+  return prettyJson({ ...contractToJson(contract), state: stateDigest(snapshot) });
 }
 
 /** Which content a file has, as far as its inode tells; undefined where there is none. */
@@ -68,7 +117,8 @@ export interface Replacement {
  */
 export function replaceContract(snapshot: string): Replacement {
   const path = contractPath(snapshot);
-  const old = `${path}.${process.pid}.old`;
+  // A name that nobody can have put something at.
+  const old = `${path}.${randomUUID()}.old`;
   const before = stateOf(snapshot);
   let aside = false;
   try {
@@ -79,11 +129,11 @@ export function replaceContract(snapshot: string): Replacement {
   }
   return {
     write: (contract) => {
-      const temporary = `${path}.${process.pid}.tmp`;
+      const temporary = `${path}.${randomUUID()}.tmp`;
       try {
-        const fd = openSync(temporary, "w");
+        const fd = openSync(temporary, "wx", 0o644);
         try {
-          writeSync(fd, prettyJson(contractToJson(contract)));
+          writeSync(fd, textOf(contract, snapshot));
           fsyncSync(fd);
         } finally {
           closeSync(fd);

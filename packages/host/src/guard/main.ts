@@ -1,20 +1,26 @@
 /**
- * The guard's process: launcher.pl starts it beside a Firecracker that listens on a private socket.
- * It takes that socket for itself, puts its own where the orchestrator waits, and ends with
+ * The guard's process: launcher.pl starts it beside a Firecracker, and hands it every connection
+ * that this Firecracker takes. It puts its own socket where the orchestrator waits, and ends with
  * Firecracker. Until it has said `ready` on its standard output, its end is Firecracker's end, too.
  */
-import { linkSync, readFileSync, rmdirSync, rmSync, writeSync } from "node:fs";
+import { linkSync, rmdirSync, rmSync, writeSync } from "node:fs";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readPlainSync } from "../plain-file.ts";
 import { isRunning, startTimeOf } from "../proc.ts";
 import { ALLOW_VARIABLE, readPolicy, type Objection } from "./policy.ts";
 import { guardServer } from "./server.ts";
-import { openUpstream, type Answer, type Call, type Upstream } from "./upstream.ts";
+import type { RulesOptions } from "./rules.ts";
+import { openUpstream, type Answer, type Call } from "./upstream.ts";
 
+/** A template has 50 KiB, a profile some hundred. */
+const LAUNCHER_LIMIT = 16 * 1024 * 1024;
 const STDOUT = 1;
 const STDERR = 2;
 const POLL = 20;
+/** A process may take a while to go after its connections have. */
+const ENDING = 5000;
 /** For answers that Firecracker gave before it ended. */
 const LAST_ANSWERS = 1000;
 
@@ -42,15 +48,17 @@ async function endWith(server: Server): Promise<void> {
   server.closeIdleConnections();
 }
 
-/** Firecracker's end closes the connection; should it have closed it otherwise, there is another. */
-async function watch(upstream: Upstream, runs: () => boolean, ended: () => void): Promise<void> {
-  await upstream.watch(() => {
-    if (!runs()) {
-      ended();
-      return;
-    }
-    setTimeout(() => watch(upstream, runs, ended).catch(ended), POLL);
-  });
+/**
+ * Firecracker's end closes all connections. One that ends while it runs on leaves room for somebody
+ * else's, which the guard would not see.
+ */
+async function afterClose(runs: () => boolean, ended: () => void, exposed: () => void) {
+  const deadline = performance.now() + ENDING;
+  while (runs()) {
+    if (performance.now() > deadline) return exposed();
+    await sleep(POLL);
+  }
+  return ended();
 }
 
 type Handle = (call: Call) => Promise<Answer>;
@@ -59,32 +67,44 @@ type Handle = (call: Call) => Promise<Answer>;
 async function loadRules(
   launcher: string,
   allowed: ReadonlySet<Objection>,
-  upstream: Upstream,
+  wires: Pick<RulesOptions, "upstream" | "limit" | "exposed">,
 ): Promise<Handle> {
   const [{ guardRules }, { readSettings }] = await Promise.all([
     import("./rules.ts"),
     import("./settings.ts"),
   ]);
-  const settings = readSettings(readFileSync(launcher, "utf8"));
-  return guardRules({ settings, allowed, upstream, say });
+  const settings = readSettings(readPlainSync(launcher, LAUNCHER_LIMIT).toString("utf8"));
+  return guardRules({ settings, allowed, ...wires, say });
 }
 
 async function main(): Promise<void> {
-  const [launcher = "", directory = "", socket = "", pidText = "", limit = ""] =
+  const [launcher = "", directory = "", socket = "", pidText = "", limitText = "", ...fds] =
     process.argv.slice(2);
   const pid = Number(pidText);
   const startTime = startTimeOf(pid) ?? "";
   const allowed = readPolicy(process.env[ALLOW_VARIABLE]);
-  const upstream = openUpstream(join(directory, "s"));
+  const limit = Number(limitText);
+  const upstream = openUpstream(fds.map(Number));
+  let lost = false;
+  const wires = { upstream, limit, exposed: () => lost };
   let handle: Promise<Handle> | undefined;
-  const rules = () => (handle ??= loadRules(launcher, allowed, upstream));
+  const rules = () => (handle ??= loadRules(launcher, allowed, wires));
   const answer = async (call: Call) => (await rules())(call);
-  const server = guardServer({ handle: answer, limit: Number(limit) });
-  await watch(
-    upstream,
-    () => isRunning(pid, startTime),
-    () => void endWith(server),
-  );
+  const server = guardServer({ handle: answer, limit });
+  const runs = () => isRunning(pid, startTime);
+  let closing = false;
+  upstream.watch(() => {
+    if (closing) return;
+    closing = true;
+    void afterClose(
+      runs,
+      () => void endWith(server),
+      () => {
+        [lost, closing] = [true, false];
+        say("a connection to Firecracker was lost: what is taken from here on has no contract");
+      },
+    );
+  });
   // A signal to the whole group is Firecracker's; the guard ends with it.
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => undefined);

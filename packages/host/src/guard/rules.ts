@@ -10,17 +10,33 @@ export interface RulesOptions {
   readonly settings: GuardSettings;
   readonly allowed: ReadonlySet<Objection>;
   readonly upstream: Pick<Upstream, "send">;
+  /** Bytes that a body may have. */
+  readonly limit: number;
+  /** Whether somebody else may have reached Firecracker, so that nothing is sure any more. */
+  readonly exposed: () => boolean;
   /** Tells the operator. */
   readonly say: (text: string) => void;
 }
 
 const REASONS: Readonly<Record<number, string>> = { 400: "Bad Request", 403: "Forbidden" };
 
-function fault(status: 400 | 403, message: string): Answer {
-  const body = Buffer.from(JSON.stringify({ fault_message: message }));
+function answerWith(status: 400 | 403, text: string): Answer {
+  const body = Buffer.from(text);
   const headers = ["Server", "Firecracker API", "Connection", "keep-alive"];
   headers.push("Content-Type", "application/json", "Content-Length", String(body.length));
   return { status, reason: REASONS[status] ?? "", headers, body };
+}
+
+function fault(status: 400 | 403, message: string): Answer {
+  return answerWith(status, JSON.stringify({ fault_message: message }));
+}
+
+/** In the words of Firecracker's HTTP server, which never sees the call: micro_http, server.rs. */
+function tooLarge(size: number, limit: number): Answer {
+  const words =
+    `Request payload with size ${size} is larger than the limit of ${limit} allowed by server.\n` +
+    "All previous unanswered requests will be dropped.";
+  return answerWith(400, `{ "error": "${words}" }`);
 }
 
 function jsonOf({ body }: Pick<Call, "body">): unknown {
@@ -63,20 +79,23 @@ function judgeSnapshot(snapshot: string, profile: NodeProfile, settings: GuardSe
   return { contract, objection: verdict, words: `${verdict}: ${names.join(", ")}` };
 }
 
-/** The first part of a path is all that Firecracker needs to choose; more may follow. */
-function resourceOf(path: string): string | undefined {
-  return path.startsWith("/") ? path.slice(1).split("/", 1)[0] : undefined;
-}
+/**
+ * The one spelling of a path that is let through. Firecracker takes others for the same calls
+ * (`//snapshot/load`, `/snapshot/load/`, `http://host/…`), and its request line has 1024 bytes.
+ */
+const CANONICAL = /^\/(?:[\w-]{1,64}(?:\/[\w-]{1,64}){0,4})?$/;
+/** All that its API has. It loses its place in the stream at any other. */
+const METHODS: ReadonlySet<string> = new Set(["GET", "PUT", "PATCH"]);
 
-export function guardRules({ settings, allowed, upstream, say }: RulesOptions) {
+export function guardRules({ settings, allowed, upstream, limit, exposed, say }: RulesOptions) {
   const { version, shape } = settings;
-  let known: NodeProfile | undefined;
-  const profile = () => (known ??= profileToday(settings));
+  // Asked anew each time: microcode may be reloaded while the guard runs.
+  const profile = () => profileToday(settings);
   const guest = guestOf(shape, version, profile);
 
   async function machine(): Promise<Machine> {
     const body = Buffer.alloc(0);
-    const asked = { method: "GET", path: "/machine-config", headers: ["Host", "localhost"], body };
+    const asked = { method: "GET", path: "/machine-config", body };
     const config = jsonOf(await upstream.send(asked)) as
       | { readonly vcpu_count?: unknown; readonly smt?: unknown }
       | undefined;
@@ -110,6 +129,8 @@ export function guardRules({ settings, allowed, upstream, say }: RulesOptions) {
 
   async function taken(snapshot: string, replacement: Replacement): Promise<void> {
     try {
+      if (exposed())
+        throw new Error("a connection to Firecracker was lost, and others may reach it");
       replacement.write(guest.contract(await machine()));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -141,13 +162,12 @@ export function guardRules({ settings, allowed, upstream, say }: RulesOptions) {
   /** One call after the other, as Firecracker itself takes them. */
   return (call: Call): Promise<Answer> => {
     const { method, path, oversize } = call;
-    // Refused by its size alone, by Firecracker.
-    if (oversize !== undefined) return upstream.send(call);
-    const resource = resourceOf(path);
-    // Firecracker takes some other spellings of the same calls: http://host/…, /snapshot/load/….
-    if (resource === undefined) {
-      return Promise.resolve(fault(400, `evenkeel guard: ${path} is no path`));
+    if (oversize !== undefined) return Promise.resolve(tooLarge(oversize, limit));
+    if (!METHODS.has(method) || !CANONICAL.test(path)) {
+      const words = `${method} ${JSON.stringify(path.slice(0, 100))}`;
+      return Promise.resolve(fault(400, `evenkeel guard: ${words} is not a call of this API`));
     }
+    const [, resource] = path.split("/", 2);
     if (resource === "snapshot") {
       if (method === "PUT" && path === "/snapshot/load") return load(call);
       if (method === "PUT" && path === "/snapshot/create") return create(call);

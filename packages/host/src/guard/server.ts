@@ -4,8 +4,8 @@ import type { Answer, Call } from "./upstream.ts";
 
 /** Reads no more than Firecracker would take. */
 async function callOf(request: IncomingMessage, limit: number): Promise<Call> {
-  const { method = "", url = "", rawHeaders: headers } = request;
-  const call = { method, path: url, headers };
+  const { method = "", url = "" } = request;
+  const call = { method, path: url };
   const announced = Number(request.headers["content-length"] ?? 0);
   const chunks: Buffer[] = [];
   let size = 0;

@@ -10,7 +10,7 @@ import {
   type CpuTemplate,
   type NodeProfile,
 } from "@evenkeel/core";
-import { readHostFacts } from "../probe/host-facts.ts";
+import { machineNow } from "../probe/machine.ts";
 
 const MARK = "\n__END__\n";
 
@@ -32,12 +32,6 @@ export interface GuardSettings {
   readonly shape: Shape;
   /** The kernel and the microcode of the machine when the launcher was installed. */
   readonly machine: string;
-}
-
-/** What a profile stands and falls with. */
-export function machineNow(): string {
-  const { kernel = "?", microcode = "?" } = readHostFacts("/");
-  return `kernel ${kernel}, microcode ${microcode}`;
 }
 
 export function formatSettings({ version, profile, shape, machine }: GuardSettings): string {

@@ -1,19 +1,18 @@
 /**
- * The way to Firecracker, which only the guard has: it holds the socket's inode open and takes its
- * name away. Once the guard has gone, nobody can connect any more.
+ * The way to Firecracker, which only the guard has. Firecracker serves ten connections at a time
+ * and answers 503 to any more; the launcher opened all ten before anybody else could, checked that
+ * they were the first, took the socket's name away and handed them on. Nobody gets in beside them,
+ * not even with a file descriptor of the socket's inode.
+ *
+ * A call goes out with a path and headers of the guard's own: Firecracker's HTTP server loses its
+ * place in the stream at a header that it cannot read, and would take the body for the next call.
  */
-import { constants, openSync, rmSync } from "node:fs";
 import { Agent, request, type IncomingMessage } from "node:http";
-import { connect } from "node:net";
-
-/** open(2); Node has no constant for it. The same number on x86-64 and aarch64. */
-const O_PATH = 0o10_000_000;
+import { Socket } from "node:net";
 
 export interface Call {
   readonly method: string;
   readonly path: string;
-  /** As they came, names and values in turn. */
-  readonly headers: readonly string[];
   readonly body: Buffer;
   /** The size that was announced where it is over Firecracker's limit; the body was not read. */
   readonly oversize?: number;
@@ -28,22 +27,15 @@ export interface Answer {
 
 export interface Upstream {
   readonly send: (call: Call) => Promise<Answer>;
-  /** Calls back when the connection that is held for this ends; throws where there is none. */
-  readonly watch: (ended: () => void) => Promise<void>;
+  /** Calls back when one of the connections ends: with Firecracker, or without. */
+  readonly watch: (ended: () => void) => void;
 }
 
-/** Between the client and the guard only, or written anew. */
-const OWN_HEADERS = new Set(["connection", "content-length", "expect", "transfer-encoding"]);
-
-function headersOf({ method, headers, body, oversize }: Call): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i + 1 < headers.length; i += 2) {
-    const [name = "", value = ""] = headers.slice(i, i + 2);
-    if (!OWN_HEADERS.has(name.toLowerCase())) kept.push(name, value);
-  }
-  const size = oversize ?? body.length;
-  if (size > 0 || method !== "GET") kept.push("Content-Length", String(size));
-  return [...kept, "Connection", "keep-alive"];
+function headersOf({ method, body }: Call): string[] {
+  const headers = ["Host", "localhost", "Accept", "application/json", "Connection", "keep-alive"];
+  if (body.length > 0) headers.push("Content-Type", "application/json");
+  if (body.length > 0 || method !== "GET") headers.push("Content-Length", String(body.length));
+  return headers;
 }
 
 async function answerOf(response: IncomingMessage): Promise<Answer> {
@@ -58,46 +50,33 @@ async function answerOf(response: IncomingMessage): Promise<Answer> {
   };
 }
 
-/** `socket`: its only name, which is taken away. */
-export function openUpstream(socket: string): Upstream {
-  const inode = openSync(socket, constants.O_NOFOLLOW | O_PATH);
-  rmSync(socket);
-  const socketPath = `/proc/self/fd/${inode}`;
+/** `connections`: file descriptors of connected sockets; one is used, the others keep others out. */
+export function openUpstream(connections: readonly number[]): Upstream {
+  const sockets = connections.map((fd) => new Socket({ fd, readable: true, writable: true }));
+  // Read from, so that their end is noticed.
+  for (const socket of sockets) socket.on("error", () => undefined).resume();
+  const spare = [...sockets];
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  agent.createConnection = () => {
+    const socket = spare.pop();
+    if (socket === undefined) throw new Error("no connection to Firecracker is left");
+    return socket;
+  };
 
   return {
     send: (call) =>
       new Promise((resolve, reject) => {
-        const { method, path, body, oversize } = call;
-        const outgoing = request({
-          socketPath,
-          method,
-          path,
-          headers: headersOf(call),
-          agent: oversize === undefined ? agent : false,
-        });
+        const { method, path, body } = call;
+        const outgoing = request({ method, path, headers: headersOf(call), agent });
         outgoing.setNoDelay(true);
         outgoing.once("error", reject);
         outgoing.once("response", (response) => {
-          answerOf(response)
-            .then(resolve, reject)
-            .finally(() => {
-              // Firecracker answers to the headers alone; the body never comes.
-              if (oversize !== undefined) outgoing.destroy();
-            });
+          answerOf(response).then(resolve, reject);
         });
-        if (oversize === undefined) outgoing.end(body);
-        else outgoing.flushHeaders();
+        outgoing.end(body);
       }),
-    watch: (ended) =>
-      new Promise((resolve, reject) => {
-        const held = connect(socketPath);
-        held.once("connect", () => {
-          held.off("error", reject).on("error", () => undefined);
-          held.once("close", ended).resume();
-          resolve();
-        });
-        held.once("error", reject);
-      }),
+    watch: (ended) => {
+      for (const socket of sockets) socket.once("close", ended);
+    },
   };
 }

@@ -29,7 +29,7 @@ const READ_ONLY = 0o444;
 /** Makes an empty jail. Throws JAIL_FAILED where there is one already. */
 export function makeJail({ root, uid }: Jail): void {
   try {
-    mkdirSync(join(root, ".."), { recursive: true, mode: 0o700 });
+    mkdirSync(besideJail({ root }), { recursive: true, mode: 0o700 });
     mkdirSync(root, { mode: 0o700 });
     for (const name of DIRECTORIES) {
       mkdirSync(join(root, name), { mode: 0o755 });
@@ -45,9 +45,13 @@ export function makeJail({ root, uid }: Jail): void {
 /** The VMM and all of its processes have ended. A deep tree is more than Node's removal can take. */
 export async function removeJail({ root }: Pick<Jail, "root">): Promise<void> {
   try {
-    await rm(join(root, ".."), { recursive: true, force: true });
+    await rm(besideJail({ root }), { recursive: true, force: true });
   } catch {
-    await runTool(["rm", "-rf", "--one-file-system", "--", join(root, "..")], "", "JAIL_FAILED");
+    await runTool(
+      ["rm", "-rf", "--one-file-system", "--", besideJail({ root })],
+      "",
+      "JAIL_FAILED",
+    );
   }
 }
 
@@ -127,6 +131,22 @@ export async function giveForeign(jail: Jail, source: string, name: string): Pro
     const { code = "" } = cause as NodeJS.ErrnoException;
     throw new HostError("JAIL_FAILED", `${source}: ${code}`, { cause });
   }
+}
+
+/** The directory that a jail stands in, which is root's. */
+export function besideJail({ root }: Pick<Jail, "root">): string {
+  return join(root, "..");
+}
+
+/**
+ * A further name beside the jail of a log that the VMM is to have open: while it has, the slot is
+ * in use, whoever can see the process.
+ */
+export function markSlot(jail: Jail, directory: string, log: string): void {
+  const beside = besideJail(jail);
+  const path = join(directory, log);
+  closeSync(openSync(path, "a", 0o600));
+  if (directory !== beside) linkSync(path, join(beside, log));
 }
 
 /** A file in the jail's own directory that the agent reads by its first name: a log, a console. */

@@ -21,6 +21,11 @@ interface CellRequest extends MachineSize {
   readonly binary?: string;
 }
 
+interface Spared {
+  readonly owner: string;
+  readonly directory: string;
+}
+
 export interface CellPool {
   /** Whether guests can have a network. */
   readonly hasNetwork: boolean;
@@ -31,10 +36,15 @@ export interface CellPool {
   /** Ends what is left of an owner's microVM. The slot's name is free when it is taken down. */
   release(owner: string): Promise<void>;
   /**
-   * Ends what an earlier process left and nobody has adopted, and takes its slots down in its own
-   * time; returns them. Spared are those whose VMM writes its output into one of these directories.
+   * Ends whatever writes its output into a directory, by what it does and not by what anybody has
+   * noted; its slots are taken down in their own time. Returns the pids.
    */
-  reclaim(spared?: readonly string[]): Promise<number[]>;
+  endWriting(directory: string): Promise<number[]>;
+  /**
+   * Ends what an earlier process left and nobody has adopted, and takes its slots down in its own
+   * time; returns them. Spared are owners whose VMM writes its output into their directory.
+   */
+  reclaim(spared?: readonly Spared[]): Promise<number[]>;
   /** Throws BAD_EGRESS for a policy that is none, or opens what the operator keeps closed. */
   checkEgress(policy: EgressPolicy): void;
   /** What a running guest may reach from now on; what nobody says it of where left out. */
@@ -75,6 +85,13 @@ export function openCells(options: CellOptions): CellPool {
     if (slot !== undefined) return slot;
     throw new HostError("JAIL_FAILED", `"${owner}" has no slot`);
   };
+  const adopt = (owner: string, slot: number) => {
+    owners.set(owner, slot);
+    stock.claim(slot);
+  };
+  const dropLater = (slot: number) => {
+    stock.later(`slot ${slot} was not taken down`, () => stock.drop(slot));
+  };
   return {
     hasNetwork: network !== undefined,
     take: async (owner, request) => {
@@ -82,20 +99,28 @@ export function openCells(options: CellOptions): CellPool {
       owners.set(owner, cell.slot);
       return { ...cell, rlimits: rlimitsOf(request, request.largestDisk) };
     },
-    adopt: (owner, slot) => {
-      owners.set(owner, slot);
-      stock.claim(slot);
-    },
+    adopt,
     release: async (owner) => {
       const slot = owners.get(owner);
       if (slot === undefined) return;
       owners.delete(owner);
       // What may still write to disks ends now; the rest need not be waited for.
       await endAllOf(idOf(slot, options.firstId));
-      stock.later(`slot ${slot} was not taken down`, () => stock.drop(slot));
+      dropLater(slot);
+    },
+    endWriting: async (directory) => {
+      const slots = slotsWriting(options, directory);
+      if (slots.length === 0) return [];
+      for (const [owner, slot] of owners) if (slots.includes(slot)) owners.delete(owner);
+      for (const slot of slots) stock.claim(slot);
+      const pids = await endAllOf(...slots.map((slot) => idOf(slot, options.firstId)));
+      for (const slot of slots) dropLater(slot);
+      return pids;
     },
     reclaim: async (spared = []) => {
-      for (const slot of slotsWriting(options, spared)) stock.claim(slot);
+      for (const { owner, directory } of spared) {
+        for (const slot of slotsWriting(options, directory)) adopt(owner, slot);
+      }
       const left = slotsLeft(options).filter((slot) => stock.claim(slot));
       // What could still write to disks ends before anybody else does; the rest has time.
       await endAllOf(...left.map((slot) => idOf(slot, options.firstId)));

@@ -1,5 +1,6 @@
 /** Processes by their user: each slot has one that nobody else has. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
 
@@ -44,7 +45,7 @@ export function usersFrom(first: number, count: number): Owned[] {
 }
 
 /** A file whatever it is called: the same one may have many names. */
-export function fileAt(path: string): string | undefined {
+function fileAt(path: string): string | undefined {
   try {
     const { dev, ino } = statSync(path);
     return `${dev}:${ino}`;
@@ -56,6 +57,24 @@ export function fileAt(path: string): string | undefined {
 /** The file that a process has as its standard output. */
 export function outputOf(pid: number): string | undefined {
   return fileAt(`/proc/${pid}/fd/1`);
+}
+
+/** The files of a directory, whatever they are called; none where there is no directory. */
+export function filesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).flatMap((name) => fileAt(join(directory, name)) ?? []);
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Whether a process has its standard output in a directory, as a confined VMM has, whatever it
+ * works in.
+ */
+export function writesInto(pid: number, directory: string): boolean {
+  const output = outputOf(pid);
+  return output !== undefined && filesIn(directory).includes(output);
 }
 
 /** Ends all processes of users and waits until they are gone; returns their pids. Throws JAIL_FAILED. */

@@ -2,6 +2,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { HostError } from "../errors.ts";
+import { inUse } from "../life.ts";
 import { makeBareNamespace } from "../network/bare.ts";
 import type { EgressPolicy } from "../network/egress.ts";
 import {
@@ -14,11 +16,11 @@ import {
 } from "../network/namespaces.ts";
 import type { Cell, WarmVmm } from "./cell.ts";
 import { groupsThere, openGroup, type Cgroups } from "./cgroups.ts";
-import { makeJail, removeJail } from "./jail.ts";
+import { besideJail, makeJail, removeJail } from "./jail.ts";
 import { jailRoot } from "./jailer.ts";
 import type { IoLimit } from "./limits.ts";
 import { idOf, MOST_SLOTS } from "./names.ts";
-import { endAllOf, fileAt, outputOf, usersFrom } from "./processes.ts";
+import { endAllOf, filesIn, outputOf, usersFrom } from "./processes.ts";
 
 export interface CellOptions {
   /** Of the data directory: see names.ts. */
@@ -79,11 +81,30 @@ export async function makeCell(
 const GROUP_TRIES = 50;
 const GROUP_WAIT_MS = 20;
 
-/** Ends its processes first: nothing else is safe before. */
+/** How long a process that was killed may take to let go of its files. */
+const LET_GO_MS = 3000;
+
+/** Its VMM has a log beside the jail open, and may run where this process cannot see it. */
+async function requireUnused(root: string, slot: number): Promise<void> {
+  const deadline = performance.now() + LET_GO_MS;
+  while (await inUse(besideJail({ root }))) {
+    if (performance.now() > deadline) {
+      throw new HostError("JAIL_FAILED", `slot ${slot} is used by a process out of sight`);
+    }
+    await sleep(GROUP_WAIT_MS);
+  }
+}
+
+/**
+ * Ends its processes first: nothing else is safe before. Throws JAIL_FAILED, with everything left as
+ * it is, where one lives that cannot be ended from here.
+ */
 export async function takeDownSlot(options: CellOptions, slot: number): Promise<void> {
   const { tag, jails, binary, cgroups, firstId, network } = options;
   await endAllOf(idOf(slot, firstId));
-  await removeJail({ root: jailRoot(jails, binary, `ek${tag}-${slot}`) });
+  const root = jailRoot(jails, binary, `ek${tag}-${slot}`);
+  await requireUnused(root, slot);
+  await removeJail({ root });
   const group = openGroup(cgroups, tag, slot);
   // A process that was killed leaves its group a moment after it is gone.
   for (let i = 0; !group.remove() && i < GROUP_TRIES; i++) {
@@ -113,20 +134,13 @@ export function slotsLeft({ tag, jails, binary, cgroups, firstId }: CellOptions)
   return [...new Set(all)].filter((slot) => slot < MOST_SLOTS).toSorted((a, b) => a - b);
 }
 
-function filesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).flatMap((name) => fileAt(join(directory, name)) ?? []);
-  } catch {
-    return [];
-  }
-}
-
-/** Slots whose VMM has its standard output in one of these directories, under whatever name. */
-export function slotsWriting({ firstId }: CellOptions, directories: readonly string[]): number[] {
-  const files = new Set(directories.flatMap(filesIn));
+/** Slots whose VMM has its standard output in a directory, under whatever name. */
+export function slotsWriting({ firstId }: CellOptions, directory: string): number[] {
+  const files = new Set(filesIn(directory));
   if (files.size === 0) return [];
-  return usersFrom(firstId, MOST_SLOTS).flatMap(({ pid, uid }) => {
+  const writing = usersFrom(firstId, MOST_SLOTS).filter(({ pid }) => {
     const output = outputOf(pid);
-    return output !== undefined && files.has(output) ? [uid - firstId] : [];
+    return output !== undefined && files.has(output);
   });
+  return [...new Set(writing.map(({ uid }) => uid - firstId))];
 }

@@ -13,6 +13,8 @@ interface Answer {
 export interface Libc {
   /** Buffers are passed by address, numbers by value. */
   ioctl(fd: number, request: Request, argument?: Uint8Array | number): Answer;
+  /** flock(2). */
+  flock(fd: number, operation: number): Answer;
   /** x86-64 only. */
   archPrctl(code: number, argument: Uint8Array | number): Answer;
   /** Sets a limit, soft and hard, of a running process: prlimit(2). */
@@ -30,6 +32,7 @@ interface Pinned {
 export const EINTR = 4;
 export const E2BIG = 7;
 export const EBUSY = 16;
+export const EAGAIN = 11;
 
 /** `argument list too long (E2BIG)`. */
 export function errnoText(errno: number): string {
@@ -51,6 +54,7 @@ async function load(): Promise<Libc> {
     const library = koffi.load(null);
     const ioctlNumber = library.func("ioctl", "int", ["int", "ulong", "uintptr_t"]);
     const ioctlBuffer = library.func("ioctl", "int", ["int", "ulong", "void *"]);
+    const flock = library.func("flock", "int", ["int", "int"]);
     const answer = (result: number): Answer => ({
       result,
       errno: result < 0 ? koffi.errno() : 0,
@@ -62,6 +66,7 @@ async function load(): Promise<Libc> {
             ? (ioctlNumber(fd, number, argument) as number)
             : (ioctlBuffer(fd, number, argument) as number),
         ),
+      flock: (fd, operation) => answer(flock(fd, operation) as number),
       archPrctl: (code, argument) => {
         const type = typeof argument === "number" ? "uintptr_t" : "void *";
         return answer(library.func("arch_prctl", "int", ["int", type])(code, argument) as number);

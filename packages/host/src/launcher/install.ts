@@ -22,7 +22,8 @@ import {
 import { HostError } from "../errors.ts";
 import { readTextFile } from "../files.ts";
 import { BODY_LIMIT } from "../firecracker/client.ts";
-import { formatSettings, machineNow, readSettings, type Shape } from "../guard/settings.ts";
+import { formatSettings, readSettings, type Shape } from "../guard/settings.ts";
+import { machineNow } from "../probe/machine.ts";
 import { jailerVersionOf, versionOf } from "../firecracker/release.ts";
 import { changedAt, launcherAt, placeExecutable, realPath, writing } from "./files.ts";
 import { launcherScript, type LauncherRecord } from "./script.ts";

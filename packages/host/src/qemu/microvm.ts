@@ -6,7 +6,7 @@ import { HostError } from "../errors.ts";
 import { takenThrough } from "../isolation/files.ts";
 import { killProcess, untilGone } from "../process.ts";
 import type { MicroVm, VmExit, VmRecord } from "../vmm.ts";
-import { CONSOLE, shellPipe, SOCKET } from "./arguments.ts";
+import { CONSOLE, LOG, shellPipe, SOCKET } from "./arguments.ts";
 import { withQmp, type Execute } from "./qmp.ts";
 import { orItsEnd, socketPath } from "./start.ts";
 import { writeState, type SnapshotState } from "./state.ts";
@@ -51,6 +51,7 @@ export function microVm(
   return {
     record,
     console: join(directory, CONSOLE),
+    logs: [join(directory, LOG)],
     exited,
     pause: () => withQemu(async (execute) => void (await execute("stop"))),
     resume: () => withQemu(async (execute) => void (await execute("cont"))),

@@ -1,13 +1,15 @@
 /** Starting QEMU as a process of its own, and waiting until it listens or has said why not. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { chownSync, closeSync, openSync, readFileSync } from "node:fs";
+import { chownSync, closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
 import type { Cell } from "../isolation/cell.ts";
 import { confined, confinedPid, TUN_NODE, tunCommand } from "../isolation/confine.ts";
-import { giveLog } from "../isolation/jail.ts";
+import { giveLog, markSlot } from "../isolation/jail.ts";
+import { markUsed } from "../lock.ts";
 import { runTool } from "../network/run.ts";
+import { tailOf } from "../plain-file.ts";
 import { startTimeOf } from "../proc.ts";
 import { socketsOf, type VmExit, type VmRecord } from "../vmm.ts";
 import { CONSOLE, LOG, SOCKET } from "./arguments.ts";
@@ -22,6 +24,8 @@ export interface Started {
 const LISTEN_MS = 30_000;
 const RETRY_MS = 10;
 const SHOWN_LINES = 5;
+/** Bytes of its log that are searched for them. */
+const LOG_READ = 64 * 1024;
 
 /** The control socket's path, however long; {@link withQmp} can do with that. */
 export function socketPath(record: VmRecord): string {
@@ -30,12 +34,7 @@ export function socketPath(record: VmRecord): string {
 
 /** QEMU's own last words; warnings about features it cannot emulate are not what ended it. */
 function lastWords(directory: string): string {
-  let log: string;
-  try {
-    log = readFileSync(join(directory, LOG), "utf8");
-  } catch {
-    return "";
-  }
+  const log = tailOf(join(directory, LOG), LOG_READ);
   const lines = log.split("\n").filter((line) => line !== "" && !line.includes(": warning: "));
   return lines.slice(-SHOWN_LINES).join("\n");
 }
@@ -105,6 +104,7 @@ async function launchOf(
   cell: Cell | undefined,
 ): Promise<Launch> {
   if (cell === undefined) return { command, cwd: directory };
+  markSlot(cell, directory, LOG);
   const console = join(directory, CONSOLE);
   closeSync(openSync(console, "a", 0o600));
   giveLog(cell, console, CONSOLE);
@@ -142,6 +142,8 @@ export async function startQemu(
   const log = openSync(join(directory, LOG), "a", 0o600);
   let child: ChildProcess;
   try {
+    // While it runs, nobody takes its directory for abandoned.
+    await markUsed(log);
     child = spawn(program, rest, { cwd, detached: true, stdio: ["ignore", log, log] });
   } finally {
     closeSync(log);

@@ -76,6 +76,8 @@ export interface Enabled {
 export function demand(row: CanaryRow, enabled: Enabled): Item[] {
   const { feature, shape, enabledBy } = row;
   const names = withRequirements(feature);
+  // CPUID says what the CPU has; XGETBV and XSAVE are illegal until the kernel sets CR4.OSXSAVE.
+  if (names.has("XSAVE")) names.add("OSXSAVE");
   if (enabledBy !== undefined && "cpuid" in enabledBy) names.add(enabledBy.cpuid);
   const hwcap2 = enabledBy !== undefined && "hwcap2" in enabledBy ? 1 << enabledBy.hwcap2 : 0;
   // EVEX needs AVX-512's state whatever the width.

@@ -1,0 +1,67 @@
+/** The Firecracker releases that a node has side by side, and which of them boots or loads what. */
+import { newestVersion, snapshotFormat, type CpuContract } from "@evenkeel/core";
+import type { VmmDriver } from "@evenkeel/host";
+import { AgentError } from "./errors.ts";
+
+export interface Release {
+  /** Whose rules contracts and verdicts go by, such as `1.14.1` or `v1.14.1_431f1fc`. */
+  readonly version: string;
+  readonly driver: VmmDriver;
+}
+
+export interface Releases {
+  /** Boots what names no release. */
+  readonly usual: Release;
+  /** As the releases name themselves, oldest first. */
+  readonly versions: readonly string[];
+  /** The release of a version, with or without its v; throws NO_SUCH_RELEASE. */
+  named(version: string | undefined): Release;
+  /**
+   * The release that loads a contract's snapshot format: the one that took the snapshot where it
+   * is here, else the newest. Undefined where none does.
+   */
+  loading(contract: CpuContract): Release | undefined;
+}
+
+function bare(version: string): string {
+  return version.replace(/^v/, "");
+}
+
+/** `1.14.1` for E2B's `v1.14.1_431f1fc`: what the binary itself says it is. */
+function ownName(version: string): string {
+  return /^v?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?)/.exec(version)?.[1] ?? version;
+}
+
+/** The newest of some releases, of which there is one at least. */
+function newest(releases: readonly Release[]): Release | undefined {
+  const version = newestVersion(releases.map((release) => release.version));
+  return releases.find((release) => release.version === version) ?? releases[0];
+}
+
+/** `all`: the usual one first; of two with one name the first counts. */
+export function openReleases(usual: Release, others: readonly VmmDriver[] = []): Releases {
+  const rest = others.map((driver) => ({ version: driver.version, driver }));
+  const all = new Map<string, Release>();
+  for (const release of [usual, ...rest]) {
+    const name = bare(release.version);
+    if (!all.has(name)) all.set(name, release);
+  }
+  const list = [...all.values()];
+  const own = new Set(list.map(({ version }) => ownName(version)));
+  return {
+    usual,
+    versions: [...own].toSorted((a, b) => a.localeCompare(b, "en", { numeric: true })),
+    named: (version) => {
+      const release = version === undefined ? usual : all.get(bare(version));
+      if (release !== undefined) return release;
+      const there = list.map((known) => known.version).join(", ");
+      const message = `there is no Firecracker "${version}" on this node (there: ${there})`;
+      throw new AgentError("NO_SUCH_RELEASE", message);
+    },
+    loading: ({ firecracker, snapshotFormat: format }) => {
+      if (format === undefined) return undefined;
+      const able = list.filter(({ version }) => snapshotFormat(version) === format);
+      return able.find(({ version }) => bare(version) === bare(firecracker)) ?? newest(able);
+    },
+  };
+}

@@ -66,7 +66,7 @@ async function measure(isolated: boolean): Promise<Times[]> {
     profile: loadProfile(ICE_LAKE),
     directory: data,
     ...images,
-    ...(isolated ? { cells: await cellsIn(data) } : {}),
+    ...(isolated ? { openCells: () => cellsIn(data) } : {}),
   });
   const call = async (method: "POST" | "DELETE", url: string, payload?: object) => {
     const body = payload === undefined ? {} : { payload };

@@ -58,6 +58,8 @@ export function agentEnvironment(directory: string, data = join(directory, "d"))
     EVENKEEL_LISTEN: join(directory, "a.sock"),
     EVENKEEL_PROFILE: ICE_LAKE,
     EVENKEEL_FOREIGN_PROFILE: "1",
+    // Doubles have no jailer.
+    EVENKEEL_ISOLATION: "none",
     FIRECRACKER_VERSIONS_DIR: join(directory, "fc"),
     HOST_KERNELS_DIR: kernelsDir,
     EVENKEEL_IMAGES_DIR: imagesDir,

@@ -41,8 +41,20 @@ export function isZero({ eax, ebx, ecx, edx }: Registers): boolean {
 
 /** A key for maps of entries, e.g. `7.0` or `80000008.0` (hexadecimal). */
 export function entryKey(leaf: number, subleaf: number): string {
-  return `${leaf.toString(16)}.${subleaf.toString(16)}`;
+  const number = leaf * SUBLEAVES + subleaf;
+  let key = subleaf < SUBLEAVES ? keys.get(number) : undefined;
+  if (key === undefined) {
+    key = `${leaf.toString(16)}.${subleaf.toString(16)}`;
+    if (subleaf < SUBLEAVES && keys.size < MOST_KEYS) keys.set(number, key);
+  }
+  return key;
 }
+
+/** Keys are asked for by the hundred thousand, and a text that is made anew is hashed anew. */
+const keys = new Map<number, string>();
+const SUBLEAVES = 2 ** 16;
+/** A hostile file may name any number of leaves; a CPU has a few hundred. */
+const MOST_KEYS = 4096;
 
 export function keyOf(entry: { readonly leaf: number; readonly subleaf: number }): string {
   return entryKey(entry.leaf, entry.subleaf);

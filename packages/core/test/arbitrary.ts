@@ -19,7 +19,7 @@ const FORCED: ReadonlySet<string> = new Set([
   "FDP_EXCPTN_ONLY",
   "ZERO_FCS_FDS",
   "ARCH_CAPABILITIES",
-  ..."MD_CLEAR FB_CLEAR RFDS_CLEAR".split(" "),
+  ..."MD_CLEAR FLUSH_L1D FB_CLEAR RFDS_CLEAR".split(" "),
   ..."MDS_NO TAA_NO RFDS_NO SBDR_SSDP_NO FBSDP_NO PSDP_NO".split(" "),
 ]);
 

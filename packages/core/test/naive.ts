@@ -84,16 +84,25 @@ const LACKS: Readonly<Record<string, readonly number[]>> = {
 };
 
 /**
- * MD_CLEAR, FB_CLEAR, RFDS_CLEAR, VERW_CLEAR: "VERW clears". Each with the bits that together say
- * that there is nothing to clear. A guest counts on it, so that the node must keep it; and what it
- * is not told, it does not do.
+ * MD_CLEAR, FB_CLEAR, RFDS_CLEAR, VERW_CLEAR: "VERW clears". Each with the ways to do without the
+ * bit: bits that together say that there is nothing to clear, or that VERW clears all the same.
+ * A guest counts on it, so that the node must keep it; and what it is not told, it does not do.
  */
-const CLEARS: readonly (readonly [bit: string, immune: readonly string[]])[] = [
-  ["7.0.edx[10]", ["msr.10a[5]"]],
-  ["msr.10a[17]", ["msr.10a[13]", "msr.10a[14]", "msr.10a[15]"]],
-  ["msr.10a[28]", ["msr.10a[27]"]],
-  ["80000021.0.eax[5]", ["80000021.0.ecx[1]", "80000021.0.ecx[2]"]],
+const CLEARS: readonly (readonly [bit: string, without: (node: NaiveGuest) => boolean])[] = [
+  ["7.0.edx[10]", (node) => sees(node, "msr.10a[5]")],
+  ["msr.10a[17]", (node) => isSafeFromStaleData(node)],
+  ["msr.10a[28]", (node) => sees(node, "msr.10a[27]")],
+  [
+    "80000021.0.eax[5]",
+    (node) => sees(node, "80000021.0.ecx[1]") && sees(node, "80000021.0.ecx[2]"),
+  ],
 ];
+
+/** No stale data by MMIO; or a CPU with MDS (not MDS_NO) whose VERW clears (MD_CLEAR, FLUSH_L1D). */
+function isSafeFromStaleData(node: NaiveGuest): boolean {
+  if (["msr.10a[13]", "msr.10a[14]", "msr.10a[15]"].every((no) => sees(node, no))) return true;
+  return sees(node, "7.0.edx[10]") && sees(node, "7.0.edx[28]") && !sees(node, "msr.10a[5]");
+}
 
 /** `7.0.edx[10]` in a guest; the MSR counts where leaf 7 says that it exists. */
 function sees(guest: NaiveGuest, place: string): boolean {
@@ -105,16 +114,14 @@ function sees(guest: NaiveGuest, place: string): boolean {
 /** "VERW clears" that the guest was promised, and this node neither does nor need do. */
 function unkept(guest: NaiveGuest, node: NaiveGuest): string[] {
   return CLEARS.filter(
-    ([bit, immune]) =>
-      sees(guest, bit) && !sees(node, bit) && !immune.every((no) => sees(node, no)),
+    ([bit, without]) => sees(guest, bit) && !sees(node, bit) && !without(node),
   ).map(([bit]) => bit);
 }
 
 /** "VERW clears" of a node that needs it, which the guest does not know of. */
 function unknownClears(guest: NaiveGuest, node: NaiveGuest): string[] {
   return CLEARS.filter(
-    ([bit, immune]) =>
-      sees(node, bit) && !sees(guest, bit) && !immune.every((no) => sees(node, no)),
+    ([bit, without]) => sees(node, bit) && !sees(guest, bit) && !without(node),
   ).map(([bit]) => bit);
 }
 

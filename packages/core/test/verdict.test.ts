@@ -82,7 +82,7 @@ describe("each rule", () => {
     const { verdict, findings } = judge(contract, immune);
     expect(verdict).toBe("compatible");
     expect(findings.find(({ name }) => name === "FB_CLEAR")?.consequence).toBe(
-      "The node has SBDR_SSDP_NO, FBSDP_NO and PSDP_NO instead.",
+      "The node has SBDR_SSDP_NO, FBSDP_NO and PSDP_NO, or MD_CLEAR and FLUSH_L1D instead.",
     );
     const exposed = without("FB_CLEAR", without("FBSDP_NO"));
     expect(judge(contract, withMsrBits(exposed, [13, 15])).verdict).toBe("insecure");

@@ -79,10 +79,11 @@ interface Split {
 
 /** The JSON object that ends before an offset, if what stands there is an object's beginning. */
 function headerBefore(bytes: Buffer, offset: number): JsonObject | undefined {
+  const text = bytes.toString("utf8", 0, offset).trimEnd();
+  const isFirst = text.endsWith("{");
+  if (!isFirst && !text.endsWith(",")) return undefined;
   try {
-    const json = parseJson(`${bytes.toString("utf8", 0, offset)}"":0}`) as JsonObject;
-    const { "": _, ...header } = json;
-    return header;
+    return parseJson(`${isFirst ? text : text.slice(0, -1)}}`) as JsonObject;
   } catch (error) {
     if (error instanceof CoreError) return undefined;
     throw error;
@@ -108,19 +109,26 @@ function split(bytes: Buffer): Split | undefined {
   return { format, header, rest: bytes.subarray(at) };
 }
 
-/** How many CPUs of one length are remembered: a fleet has few, and a hostile one any number. */
-const MOST_OF_A_LENGTH = 64;
+/** How many CPUs of one sample are remembered: a fleet has few, and a hostile one any number. */
+const MOST_OF_A_SAMPLE = 64;
+
+/** A number that differs for most CPUs: of the length, and of a byte here and there. */
+function sampleOf(bytes: Buffer): number {
+  let sample = bytes.length;
+  for (let at = 0; at < bytes.length; at += 37) sample = (sample * 31 + (bytes[at] ?? 0)) | 0;
+  return sample;
+}
 
 /** CPUs by the bytes that describe them; comparing bytes is cheaper than a digest of them. */
 function cpusByBytes() {
-  const byLength = new Map<number, { readonly bytes: Buffer; readonly cpu: OfferedCpu }[]>();
+  const bySample = new Map<number, { readonly bytes: Buffer; readonly cpu: OfferedCpu }[]>();
   return {
     find: (bytes: Buffer) =>
-      byLength.get(bytes.length)?.find((known) => known.bytes.equals(bytes))?.cpu,
+      bySample.get(sampleOf(bytes))?.find((known) => known.bytes.equals(bytes))?.cpu,
     add: (bytes: Buffer, cpu: OfferedCpu) => {
-      const others = byLength.get(bytes.length) ?? [];
-      if (others.length >= MOST_OF_A_LENGTH) return;
-      byLength.set(bytes.length, [...others, { bytes: Buffer.from(bytes), cpu }]);
+      const others = bySample.get(sampleOf(bytes)) ?? [];
+      if (others.length >= MOST_OF_A_SAMPLE) return;
+      bySample.set(sampleOf(bytes), [...others, { bytes: Buffer.from(bytes), cpu }]);
     },
   };
 }

@@ -123,6 +123,7 @@ const FOR_HOSTS: Readonly<Record<string, string>> = {
   tsc: "keep snapshots among nodes with the same TSC frequency, or with TSC scaling",
   "kvm-capability": "use a host kernel that has the KVM capability",
   msr: "keep snapshots among nodes whose KVM has the same MSRs: the same host kernel and model",
+  remedy: "update the microcode and the host kernel of these nodes: theirs clears nothing",
   measured: "probe the node (evenkeel probe): its profile is an estimate",
   complete: "probe the node again (evenkeel probe), and make the contract from a whole profile",
   enforced: "leave the node out: its KVM does not give guests the CPUID that they were set",

@@ -15,7 +15,7 @@ function fractionBits(value: number): number {
   return ((value - Math.floor(value)) * 2 ** 32) >>> 0;
 }
 
-const ROUND_CONSTANTS = primes(64).map((p) => fractionBits(Math.cbrt(p)));
+const ROUND_CONSTANTS = Int32Array.from(primes(64), (p) => fractionBits(Math.cbrt(p)));
 const INITIAL_HASH = primes(8).map((p) => fractionBits(Math.sqrt(p)));
 
 function rotateRight(x: number, n: number): number {
@@ -26,10 +26,14 @@ function rotateRight(x: number, n: number): number {
 function utf8(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length * 3);
   let length = 0;
+  while (length < text.length && text.charCodeAt(length) < 0x80) {
+    bytes[length] = text.charCodeAt(length);
+    length += 1;
+  }
   const add = (byte: number) => {
     bytes[length++] = byte;
   };
-  for (const character of text) {
+  for (const character of text.slice(length)) {
     const point = character.codePointAt(0) ?? 0;
     if (point < 0x80) {
       add(point);
@@ -55,8 +59,10 @@ function padded(bytes: Uint8Array): DataView {
   return view;
 }
 
-function schedule(view: DataView, offset: number): Int32Array {
-  const words = new Int32Array(64);
+/** Words of one block, written anew for each. */
+const words = new Int32Array(64);
+
+function schedule(view: DataView, offset: number): void {
   for (let t = 0; t < 16; t++) words[t] = view.getInt32(offset + t * 4);
   for (let t = 16; t < 64; t++) {
     const w15 = words[t - 15] ?? 0;
@@ -65,31 +71,37 @@ function schedule(view: DataView, offset: number): Int32Array {
     const s1 = rotateRight(w2, 17) ^ rotateRight(w2, 19) ^ (w2 >>> 10);
     words[t] = (words[t - 16] ?? 0) + s0 + (words[t - 7] ?? 0) + s1;
   }
-  return words;
 }
 
-type State = readonly [number, number, number, number, number, number, number, number];
-
-function compress(state: State, words: Int32Array): State {
-  let [a, b, c, d, e, f, g, h] = state;
+/** Adds the block in `words` to the state. */
+function compress(state: Int32Array): void {
+  let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = state;
   for (let t = 0; t < 64; t++) {
     const s1 = rotateRight(e, 6) ^ rotateRight(e, 11) ^ rotateRight(e, 25);
     const choice = (e & f) ^ (~e & g);
     const t1 = (h + s1 + choice + (ROUND_CONSTANTS[t] ?? 0) + (words[t] ?? 0)) | 0;
     const s0 = rotateRight(a, 2) ^ rotateRight(a, 13) ^ rotateRight(a, 22);
     const majority = (a & b) ^ (a & c) ^ (b & c);
-    [h, g, f, e, d, c, b, a] = [g, f, e, (d + t1) | 0, c, b, a, (t1 + s0 + majority) | 0];
+    h = g;
+    g = f;
+    f = e;
+    e = (d + t1) | 0;
+    d = c;
+    c = b;
+    b = a;
+    a = (t1 + s0 + majority) | 0;
   }
-  const next = [a, b, c, d, e, f, g, h].map((x, i) => (x + (state[i] ?? 0)) | 0);
-  return next as unknown as State;
+  const added = [a, b, c, d, e, f, g, h];
+  for (let i = 0; i < 8; i++) state[i] = (state[i] ?? 0) + (added[i] ?? 0);
 }
 
 /** SHA-256 of the text's UTF-8 bytes, as 64 hexadecimal digits. */
 export function sha256(text: string): string {
   const view = padded(utf8(text));
-  let state = INITIAL_HASH as unknown as State;
+  const state = Int32Array.from(INITIAL_HASH);
   for (let offset = 0; offset < view.byteLength; offset += 64) {
-    state = compress(state, schedule(view, offset));
+    schedule(view, offset);
+    compress(state);
   }
-  return state.map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
+  return Array.from(state, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
 }

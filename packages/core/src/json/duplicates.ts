@@ -34,6 +34,24 @@ function keyAt(text: string, offset: number, end: number): string {
 }
 
 /**
+ * Whether a text of JSON has no more colons than the value made of it has keys: then no key is
+ * there twice, as each has a colon behind it. Where strings have colons as well, it says nothing.
+ */
+export function hasOneColonPerKey(text: string, value: unknown): boolean {
+  let colons = 0;
+  for (let at = text.indexOf(":"); at !== -1; at = text.indexOf(":", at + 1)) colons += 1;
+  const open: unknown[] = [value];
+  while (open.length > 0) {
+    const one = open.pop();
+    if (typeof one !== "object" || one === null) continue;
+    const members: unknown[] = Array.isArray(one) ? one : Object.values(one);
+    if (!Array.isArray(one)) colons -= members.length;
+    for (const member of members) if (typeof member === "object") open.push(member);
+  }
+  return colons === 0;
+}
+
+/**
  * The first duplicate key of a text that is JSON. Iterative, so that deep nesting cannot exhaust
  * the stack; it costs about as much as parsing.
  */

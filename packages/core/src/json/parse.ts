@@ -1,6 +1,6 @@
 /** JSON text to a value, with the line and column of what is wrong. */
 import { fail } from "../errors.ts";
-import { firstDuplicateKey } from "./duplicates.ts";
+import { firstDuplicateKey, hasOneColonPerKey } from "./duplicates.ts";
 
 const SPACE = /[ \t\n\r]*/y;
 const SCALAR =
@@ -98,7 +98,7 @@ export function parseJson(text: string): unknown {
   } catch {
     return failAtFirstError(body);
   }
-  const twice = firstDuplicateKey(body);
+  const twice = hasOneColonPerKey(body, value) ? undefined : firstDuplicateKey(body);
   if (twice === undefined) return value;
   const message = `the key ${JSON.stringify(twice.key)} stands twice in one object`;
   return fail("NOT_JSON", message, placeOf(body, twice.offset));

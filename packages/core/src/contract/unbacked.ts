@@ -3,7 +3,7 @@
  * T2A do). A resume changes nothing about them on a CPU that lacks them too.
  */
 import { extract32, extract64 } from "../bits.ts";
-import { REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
+import { indexEntries, keyOf, REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { compareText } from "../format/text.ts";
 import { isBacked } from "../tables/backing.ts";
 import type { Vendor } from "../tables/field.ts";
@@ -32,11 +32,40 @@ function promisesOf({ cpuid, msrs }: Content, vendor: Vendor): Set<string> {
   return new Set([...fromCpuid, ...fromMsrs].map(({ name }) => name));
 }
 
+/** The promises of `guest` that the same register of `node` does not make, by name. */
+function promisesBeyond(guest: Content, node: Content, vendor: Vendor): Set<string> {
+  const names = new Set<string>();
+  const entries = indexEntries(node.cpuid);
+  for (const entry of guest.cpuid) {
+    const own = entries.get(keyOf(entry));
+    for (const register of REGISTERS) {
+      const offered = own?.[register] ?? 0;
+      if ((entry[register] & ~offered) === 0) continue;
+      for (const field of cpuidFields(vendor, entry.leaf, entry.subleaf, register)) {
+        const has = (word: number) => extract32(word, field.hi, field.lo) !== 0;
+        if (isPromise(field.kind) && has(entry[register]) && !has(offered)) names.add(field.name);
+      }
+    }
+  }
+  const values = new Map(node.msrs.map(({ addr, value }) => [addr, value]));
+  for (const { addr, value } of guest.msrs) {
+    const offered = values.get(addr) ?? 0n;
+    if ((value & ~offered) === 0n) continue;
+    for (const field of msrFields(vendor, addr)) {
+      const has = (word: bigint) => extract64(word, field.hi, field.lo) !== 0n;
+      if (isPromise(field.kind) && has(value) && !has(offered)) names.add(field.name);
+    }
+  }
+  return names;
+}
+
 /** Names of what `guest` is promised and `node` neither has nor backs, sorted. */
 export function unbackedPromises(guest: Content, node: Content, vendor: Vendor): string[] {
+  const beyond = promisesBeyond(guest, node, vendor);
+  if (beyond.size === 0) return [];
   const offered = promisesOf(node, vendor);
   const has = (name: string) => offered.has(name);
-  return [...promisesOf(guest, vendor)]
+  return [...beyond]
     .filter((name) => !has(name) && !isBacked(fieldByName(name)?.backedBy ?? [], has))
     .toSorted(compareText);
 }

@@ -230,7 +230,7 @@ function writingOf(vendor: Vendor, line: string): string {
   let writing = writings.get(key);
   if (writing === undefined) {
     const applying = NORMALIZED.flatMap((row, i) => (appliesTo(row, vendor, line) ? [i] : []));
-    writing = JSON.stringify([applying, packageShift(line)]);
+    writing = JSON.stringify([isEmulator(line), applying, packageShift(line)]);
     writings.set(key, writing);
   }
   return writing;

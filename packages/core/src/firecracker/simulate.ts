@@ -7,7 +7,7 @@ import type { OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { applyTemplate, type MissingEntry } from "../template/apply.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../template/template.ts";
-import { normalize } from "./normalization.ts";
+import { normalize, writingOf } from "./normalization.ts";
 import { ONE_VCPU, type BootTopology } from "./topology.ts";
 
 export interface GuestView {
@@ -42,7 +42,9 @@ export function simulate(
   preRelease = false,
 ): GuestView {
   const known = viewsOf(template, cpu);
-  const key = `${vendor} ${line} ${boot.vcpus} ${boot.smt} ${boot.index} ${preRelease}`;
+  // Releases that write the same show the same guest; what a build before one writes is its own.
+  const build = preRelease ? `before ${line}` : writingOf(vendor, line);
+  const key = `${vendor} ${build} ${boot.vcpus} ${boot.smt} ${boot.index}`;
   const view = known.get(key) ?? boots(cpu, vendor, line, template, boot, preRelease);
   known.set(key, view);
   return view;

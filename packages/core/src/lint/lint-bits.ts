@@ -8,7 +8,7 @@ import type { CpuidField, MsrField } from "../tables/field.ts";
 import { cpuidFields, fieldByName, msrFields } from "../tables/lookup.ts";
 import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { found, type LintFinding } from "./finding.ts";
-import { fieldValue, hasField, type Shown } from "./shown.ts";
+import { fieldValue, hasField, isSet, type Shown } from "./shown.ts";
 
 type Field = CpuidField | MsrField;
 
@@ -40,9 +40,10 @@ function changedFields(guest: Shown, node: Shown): Field[] {
 
 function lintField(field: Field, guest: Shown, node: Shown): LintFinding[] {
   const { kind, name, title, of, backedBy, loss } = field;
-  if (loss === "none") return [];
-  const set = fieldValue(guest, field) !== 0n;
-  const offered = fieldValue(node, field) !== 0n;
+  if (loss === "none" || !(isPromise(kind) || isAnnouncement(kind))) return [];
+  const set = isSet(guest, field);
+  const offered = isSet(node, field);
+  if (set === offered && of === undefined) return [];
   const isExcused = isBacked(backedBy, (other) => hasField(node, other));
   const place = { address: fieldAddress(field), name };
   const findings: LintFinding[] = [];
@@ -71,7 +72,7 @@ function lintDependencies(guest: Shown, hidden: ReadonlySet<string>): LintFindin
   for (const { leaf, subleaf } of guest.cpuid.values()) {
     for (const register of REGISTERS) {
       for (const field of cpuidFields(guest.vendor, leaf, subleaf, register)) {
-        findings.push(...lintDependency(field, guest, hidden));
+        if (field.requires.length > 0) findings.push(...lintDependency(field, guest, hidden));
       }
     }
   }
@@ -86,7 +87,7 @@ function lintDependencies(guest: Shown, hidden: ReadonlySet<string>): LintFindin
 function lintDependency(field: Field, guest: Shown, hidden: ReadonlySet<string>): LintFinding[] {
   const { kind, name, requires } = field;
   if (kind !== "feature" || !requires.some((needed) => hidden.has(needed))) return [];
-  if (fieldValue(guest, field) === 0n) return [];
+  if (!isSet(guest, field)) return [];
   const missing = requires.filter((needed) => hidden.has(needed));
   const message = `${name} is shown without ${missing.join(", ")}, which it needs.`;
   const place = { address: fieldAddress(field), name };
@@ -97,8 +98,7 @@ function lintDependency(field: Field, guest: Shown, hidden: ReadonlySet<string>)
 export function lintBits(guest: Shown, node: Shown): LintFinding[] {
   const changed = changedFields(guest, node);
   const hidden = changed.filter(
-    (field) =>
-      field.kind === "feature" && fieldValue(node, field) !== 0n && fieldValue(guest, field) === 0n,
+    (field) => field.kind === "feature" && isSet(node, field) && !isSet(guest, field),
   );
   return [
     ...changed.flatMap((field) => lintField(field, guest, node)),

@@ -17,8 +17,16 @@ export function fieldValue(shown: Shown, field: CpuidField | MsrField): bigint {
   return BigInt(extract32(entry?.[field.register] ?? 0, field.hi, field.lo));
 }
 
+/** Whether any bit of a field is set; a field of CPUID without the price of a bigint. */
+export function isSet(shown: Shown, field: CpuidField | MsrField): boolean {
+  if ("addr" in field) return fieldValue(shown, field) !== 0n;
+  if (!field.vendors.includes(shown.vendor)) return false;
+  const entry = shown.cpuid.get(entryKey(field.leaf, field.subleaf ?? 0));
+  return entry !== undefined && extract32(entry[field.register], field.hi, field.lo) !== 0;
+}
+
 /** Whether a feature, or a weakness, is set. */
 export function hasField(shown: Shown, name: string): boolean {
   const field = fieldByName(name);
-  return field !== undefined && fieldValue(shown, field) !== 0n;
+  return field !== undefined && isSet(shown, field);
 }

@@ -64,18 +64,19 @@ export function moversOf(classes: readonly Planned[], lines: readonly string[]):
   const releases = new Set([...versions].filter((version) => isRelease(version, lines)));
   const assumed = assumedReleases(releases, lines);
   const clocked = withSameClocks(profiles);
-  const judgedAs = new Map(profiles.map((profile, i) => [profile, clocked[i] ?? profile]));
+  const keyOf = circumstances();
+  let at = 0;
   return classes.flatMap(({ id, template, profiles: own }): Mover[] => {
     const groups = new Map<string, NodeProfile[]>();
     for (const profile of own) {
       const named = profile.firecracker.filter((version) => releases.has(version));
       const judged: NodeProfile = {
-        ...(judgedAs.get(profile) ?? profile),
+        ...(clocked[at++] ?? profile),
         firecracker: named.length > 0 ? named : assumed,
         // A plan warns of estimates; that they are no measurements is no template's doing.
         estimate: false,
       };
-      const key = circumstances(judged);
+      const key = keyOf(judged);
       const group = groups.get(key);
       if (group === undefined) groups.set(key, [judged]);
       else group.push(judged);

@@ -5,6 +5,7 @@
 import { predictContract } from "../contract/make.ts";
 import type { Vendor } from "../tables/field.ts";
 import type { Finding } from "../verdict/finding.ts";
+import { guestKey } from "../verdict/guest-key.ts";
 import { judgePrepared, prepare } from "../verdict/judge.ts";
 import { whyNot, type WhyNot } from "../verdict/reasons.ts";
 import type { RuleId } from "../verdict/rules.ts";
@@ -83,13 +84,16 @@ function judgePairs(movers: readonly Mover[], vendor: Vendor): Pair[] {
   const contracts = from.map(({ contract }) => contract);
   const profiles = movers.map(({ profile }) => profile);
   const bench = prepare(vendor, contracts, profiles);
-  const pairs = bench.contracts.flatMap((guest, i) =>
-    bench.nodes.map((node, j): Pair => ({
-      from: from[i]?.mover.label ?? "",
-      to: movers[j]?.label ?? "",
-      findings: judgePrepared(bench, guest, node).findings,
-    })),
-  );
+  // Under a plan that holds the guests are one, and so are their verdicts.
+  const rows = new Map<string, readonly (readonly Finding[])[]>();
+  const pairs = bench.contracts.flatMap((guest, i) => {
+    const key = guestKey(bench.layout, guest) ?? `guest ${i}`;
+    const row =
+      rows.get(key) ?? bench.nodes.map((node) => judgePrepared(bench, guest, node).findings);
+    rows.set(key, row);
+    const label = from[i]?.mover.label ?? "";
+    return row.map((findings, j): Pair => ({ from: label, to: movers[j]?.label ?? "", findings }));
+  });
   return [...unbootable, ...pairs];
 }
 

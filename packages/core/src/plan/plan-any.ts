@@ -7,7 +7,7 @@ import { planToJson } from "./file.ts";
 import { judgePlan } from "./judge.ts";
 import type { PlanMoves } from "./moves.ts";
 import { DEFAULT_OPTIONS, type Plan, type PlanOptions } from "./plan.ts";
-import { planPool } from "./pools.ts";
+import { planUnlike } from "./pools.ts";
 import { refuseArchitectures, refuseDuplicateNames, type Refusal } from "./refuse.ts";
 
 /** An aarch64 plan whose moves were judged. */
@@ -55,7 +55,7 @@ export function planAny(
   if (mixture !== undefined) return { ok: false, refusals: [mixture] };
   return profiles[0]?.cpu.arch === "aarch64"
     ? planArmPool(profiles, options)
-    : planPool(profiles, options);
+    : planUnlike(profiles, options);
 }
 
 /** The plan as plain data: what `plan.json` holds and what `--json` prints. */

@@ -40,8 +40,9 @@ function classesOf(profiles: readonly NodeProfile[], without: readonly string[] 
 }
 
 /**
- * Plans a pool of x86 nodes; `planAny` takes either architecture. Throws on input that is no pool at all (empty, names twice); refuses, with
- * reasons, pools that cannot be made one. The result does not depend on the order of `profiles`.
+ * Plans a pool of x86 nodes; `planAny` takes either architecture. Throws on input that is no pool
+ * at all (empty, names twice); refuses, with reasons, pools that cannot be made one. The result
+ * does not depend on the order of `profiles`.
  */
 export function planPool(
   profiles: readonly NodeProfile[],
@@ -49,6 +50,11 @@ export function planPool(
 ): PlanResult {
   if (profiles.length === 0) return fail("EMPTY_POOL", "there is no profile to plan");
   refuseDuplicateNames(profiles);
+  return planUnlike(profiles, options);
+}
+
+/** Plans nodes that all have names of their own. */
+export function planUnlike(profiles: readonly NodeProfile[], options: PlanOptions): PlanResult {
   const mixture = refuseMixtures(profiles);
   if (mixture !== undefined) return refused(mixture);
   const found = classesOf(profiles, options.without);

@@ -55,8 +55,8 @@ export function someOf(names: readonly string[]): string {
 const SEPARATE_POOLS = "Plan one pool per vendor and architecture.";
 
 export function refuseArchitectures(profiles: readonly NodeProfile[]): Refusal | undefined {
+  if (profiles.every(({ cpu }) => cpu.arch === profiles[0]?.cpu.arch)) return undefined;
   const arches = groupNames(profiles, ({ cpu }) => cpu.arch);
-  if (arches.size < 2) return undefined;
   const parts = [...arches].map(([arch, names]) => `${arch} (${someOf(names)})`);
   const message = `no snapshot moves between architectures: ${listOf(parts.toSorted(compareText))}`;
   return { code: "architecture", message, hint: SEPARATE_POOLS, nodes: [] };
@@ -67,11 +67,14 @@ function leaf0(profile: NodeProfile) {
 }
 
 /** The same for every node that shares a CPU. */
-function perCpu<T>(ask: (profile: NodeProfile) => T): (profile: NodeProfile) => T {
+function perCpu<T extends string>(ask: (profile: NodeProfile) => T): (profile: NodeProfile) => T {
   const known = new Map<NodeProfile["cpu"], T>();
   return (profile) => {
-    const answer = known.has(profile.cpu) ? (known.get(profile.cpu) as T) : ask(profile);
-    known.set(profile.cpu, answer);
+    let answer = known.get(profile.cpu);
+    if (answer === undefined) {
+      answer = ask(profile);
+      known.set(profile.cpu, answer);
+    }
     return answer;
   };
 }
@@ -159,13 +162,10 @@ const OWN_POOL =
   "Leave such nodes out, or give them a KVM that enforces CPUID (kvm_intel, kvm_amd on hardware).";
 
 export function refuseDuplicateNames(profiles: readonly NodeProfile[]): void {
-  const seen = new Set<string>();
+  const seen = new Set(profiles.map(({ name }) => name));
+  if (seen.size === profiles.length) return;
   const twice = new Set<string>();
-  for (const { name } of profiles) {
-    if (seen.has(name)) twice.add(name);
-    seen.add(name);
-  }
-  if (twice.size === 0) return;
+  for (const { name } of profiles) if (!seen.delete(name)) twice.add(name);
   const problems = [...twice]
     .toSorted(compareText)
     .slice(0, 10)

@@ -18,8 +18,11 @@ function lowestOf(frequencies: readonly number[]): ReadonlyMap<number, number> {
  * is calibrated anew at each boot: without this, no two nodes of a fleet would be alike. Clocks
  * that differ by more than the tolerance still do.
  */
-export function withSameClocks(profiles: readonly NodeProfile[]): NodeProfile[] {
-  const lowest = lowestOf([...new Set(profiles.flatMap(({ tsc }) => tsc?.khz ?? []))]);
+export function withSameClocks(profiles: readonly NodeProfile[]): readonly NodeProfile[] {
+  const frequencies = new Set<number>();
+  for (const { tsc } of profiles) if (tsc !== undefined) frequencies.add(tsc.khz);
+  if (frequencies.size < 2) return profiles;
+  const lowest = lowestOf([...frequencies]);
   return profiles.map((profile) => {
     const { tsc } = profile;
     const khz = tsc === undefined ? undefined : lowest.get(tsc.khz);

@@ -7,15 +7,15 @@ import { kernelLine } from "../profile/kernel.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
 import { JUDGES } from "./circumstances.ts";
-import { factsKey } from "./facts.ts";
+import { factsKeys } from "./facts.ts";
 import type { MatrixEntry } from "./matrix.ts";
 
 /** Every fact that some judge reads; what completes a profile is read before them. */
 const READ = [...new Set(["incomplete" as const, ...JUDGES.flatMap(({ reads }) => reads)])];
 
-/** What a verdict looks at besides the class, as a key. */
-export function circumstances(profile: NodeProfile): string {
-  return factsKey(profile, READ);
+/** Makes keys of what a verdict looks at besides the class, for the nodes of one fleet. */
+export function circumstances(): (profile: NodeProfile) => string {
+  return factsKeys(READ);
 }
 
 function labelOf(id: string, { host }: NodeProfile, taken: ReadonlySet<string>): string {
@@ -36,6 +36,7 @@ export function matrixEntries(
   const sorted = profiles.toSorted((a, b) => compareText(a.name, b.name));
   const entries: MatrixEntry[] = [];
   const taken = new Set<string>();
+  const keyOf = circumstances();
   const add = (id: string, members: readonly NodeProfile[]) => {
     const [profile] = members;
     if (profile === undefined) return;
@@ -50,13 +51,16 @@ export function matrixEntries(
   ) => {
     const byName = new Map(own.map((profile) => [profile.name, profile]));
     for (const { id, nodes } of classes) {
-      const members = nodes.flatMap((name) => byName.get(name) ?? []);
-      for (const key of new Set(members.map(circumstances))) {
-        add(
-          id,
-          members.filter((m) => circumstances(m) === key),
-        );
+      const groups = new Map<string, NodeProfile[]>();
+      for (const name of nodes) {
+        const member = byName.get(name);
+        if (member === undefined) continue;
+        const key = keyOf(member);
+        const group = groups.get(key);
+        if (group === undefined) groups.set(key, [member]);
+        else group.push(member);
       }
+      for (const members of groups.values()) add(id, members);
     }
   };
   for (const vendor of ["intel", "amd"] as const) {

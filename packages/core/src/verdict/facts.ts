@@ -59,11 +59,32 @@ export function factsOf(profile: NodeProfile): NodeFacts {
   ) as NodeFacts;
 }
 
-/** Text that is the same for two nodes of a class where every verdict is. */
-export function factsKey(profile: NodeProfile, names: readonly FactName[]): string {
-  const keyOf = (name: FactName): unknown => {
-    const { read, key } = NODE_FACTS[name] as unknown as Fact<unknown>;
-    return key(read(profile)) ?? null;
+/** A number for each value of a fact: one for those that decide the same. */
+function numbersOf({ key }: Fact<unknown>): (value: unknown) => number {
+  const byValue = new Map<unknown, number>();
+  const byText = new Map<string, number>();
+  return (value) => {
+    let number = byValue.get(value);
+    if (number === undefined) {
+      const text = JSON.stringify(key(value) ?? null);
+      number = byText.get(text) ?? byText.size;
+      byText.set(text, number);
+      byValue.set(value, number);
+    }
+    return number;
   };
-  return JSON.stringify(names.map(keyOf));
+}
+
+/**
+ * Makes text that is the same for two nodes of a class where every verdict is. One such function
+ * is for the nodes of one fleet: it remembers their facts, as most of them are alike.
+ */
+export function factsKeys(names: readonly FactName[]): (profile: NodeProfile) => string {
+  const facts = names.map((name) => NODE_FACTS[name] as unknown as Fact<unknown>);
+  const asked = facts.map((one) => ({ read: one.read, number: numbersOf(one) }));
+  return (profile) => {
+    let text = "";
+    for (const { read, number } of asked) text += `${number(read(profile))} `;
+    return text;
+  };
 }

@@ -225,7 +225,7 @@ export function unlikeLines(vendor: Vendor, lines: readonly string[]): string[] 
 const writings = new Map<string, string>();
 
 /** What a release writes, as a key: which rows, and how wide the topology's ids are. */
-function writingOf(vendor: Vendor, line: string): string {
+export function writingOf(vendor: Vendor, line: string): string {
   const key = `${vendor} ${line}`;
   let writing = writings.get(key);
   if (writing === undefined) {

@@ -12,6 +12,10 @@ interface Excuse {
   readonly reference: string;
 }
 
+/** Functions of Go's runtime in assembly, which compare flags of internal/cpu in memory. */
+const GO_RUNTIME =
+  /^(?:(?:memeq|indexbyte|index|count|cmp)body|runtime\.(?:memmove|memclrNoHeapPointers|cputicks)(?:\.abi0)?)$/;
+
 const EXCUSES: readonly Excuse[] = [
   {
     feature: "RTM",
@@ -34,6 +38,12 @@ const EXCUSES: readonly Excuse[] = [
     reason: "Go reads XCR0 only where CPUID says that XGETBV may be used",
     reference: "https://github.com/golang/go/blob/master/src/internal/cpu/cpu_x86.go",
   },
+  ...["AVX", "AVX2", "RDTSCP"].map((feature) => ({
+    feature,
+    through: GO_RUNTIME,
+    reason: "Go's runtime looks at what internal/cpu found before each use",
+    reference: "https://github.com/golang/go/blob/master/src/runtime/memclr_amd64.s",
+  })),
   {
     feature: "CET_SS",
     reason:

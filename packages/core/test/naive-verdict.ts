@@ -40,12 +40,22 @@ const NEVER_KEPT: Readonly<Record<string, readonly number[]>> = {
   "80000021.0.ecx": [13, 14],
 };
 
+/** Bits that describe: what the kernel has switched on, hybrid parts, MPX's widths, cores. */
+const DESCRIBING: Readonly<Record<string, readonly number[]>> = {
+  "1.0.ecx": [27],
+  "1.0.edx": [28],
+  "7.0.ecx": [4, 17, 18, 19, 20, 21],
+  "7.0.edx": [15],
+  "80000001.0.ecx": [1],
+};
+
 /** What SVM offers: of no use without it, and with it judged by the model. */
 const OF_SVM = /^8000000a\.0\./;
 
 function harmless(place: string): boolean {
   const [key = "", bit = ""] = place.replace("]", "").split("[");
-  return HINTS.has(place) || OF_SVM.test(key) || (NEVER_KEPT[key]?.includes(Number(bit)) ?? false);
+  const listed = [NEVER_KEPT, DESCRIBING].some((table) => table[key]?.includes(Number(bit)));
+  return HINTS.has(place) || OF_SVM.test(key) || listed;
 }
 
 function number(of: NaiveGuest, key: string, hi: number, lo: number): number {

@@ -1,6 +1,6 @@
 /**
  * Writes the example pools: `npm run examples`, or `npm run examples -- DIR` for another place.
- * The nodes are composed from public facts (see packages/core/src/catalogue/intel.ts and Intel
+ * The nodes are composed from public facts (see packages/core/src/tables/models/intel.ts and Intel
  * ARK for caches and clocks); none was read from a machine.
  */
 import { mkdirSync, writeFileSync } from "node:fs";

@@ -1,9 +1,9 @@
 /** Random pools for property tests: real models with features missing, kernels varied. */
 import fc from "fast-check";
 import { guestCpuOf } from "../src/catalogue/guest.ts";
-import { INTEL_MODELS, type IntelModelId } from "../src/catalogue/intel.ts";
+import { INTEL_MODELS, type IntelModelId } from "../src/tables/models/intel.ts";
 import { onKernel } from "../src/catalogue/kernels.ts";
-import type { Caches } from "../src/catalogue/model.ts";
+import type { Caches } from "../src/tables/models/model.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 
 const IDS = Object.keys(INTEL_MODELS) as IntelModelId[];

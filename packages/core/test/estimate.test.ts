@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CATALOGUE } from "../src/catalogue/index.ts";
-import { MODELS } from "../src/catalogue/find.ts";
+import { MODELS } from "../src/tables/models/find.ts";
 import { diffCpus } from "../src/inspect/diff.ts";
 import { stateOfProfile } from "../src/inspect/state.ts";
 import { fieldByName } from "../src/tables/lookup.ts";

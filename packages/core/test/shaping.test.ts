@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { IntelModelId } from "../src/catalogue/intel.ts";
+import type { IntelModelId } from "../src/tables/models/intel.ts";
 import { compareText } from "../src/format/text.ts";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import type { Plan, PlanOptions } from "../src/plan/plan.ts";
 import { planPool, planPools } from "../src/plan/pools.ts";
 import { parseFeatures } from "../src/plan/shape.ts";

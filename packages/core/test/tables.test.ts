@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { mask64 } from "../src/bits.ts";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import { NORMALIZED, alwaysOverwritten } from "../src/firecracker/normalization.ts";
 import { buildStaticTemplate } from "../src/firecracker/static-build.ts";
 import { STATIC_TEMPLATES } from "../src/firecracker/static-templates.ts";

@@ -1,5 +1,5 @@
 /** Contracts and nodes for the tests of verdicts. */
-import type { IntelModelId } from "../src/catalogue/intel.ts";
+import type { IntelModelId } from "../src/tables/models/intel.ts";
 import type { CpuContract } from "../src/contract/contract.ts";
 import { predictContract } from "../src/contract/make.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";

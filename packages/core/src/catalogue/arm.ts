@@ -9,14 +9,14 @@
  * on host kernels 5.10, 6.1 and 6.18): REVIDR_EL1, cache geometry, CTR_EL0.DIC and IDC; of N1 IESB
  * and EVT; of V2 SEL2, PARange, granules at stage 2, PAN and ECBHB.
  */
-import { ARM_FIELDS } from "../arm/lookup.ts";
-import { systemRegister } from "../arm/field.ts";
-import { insertArm } from "../arm/value.ts";
+import { ARM_FIELDS } from "../tables/arm/lookup.ts";
+import { systemRegister } from "../tables/arm/field.ts";
+import { insertArm } from "../tables/arm/value.ts";
 import type { ArmRegister } from "../cpuid.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
-import { atLeast } from "../kvm/kernels.ts";
+import { atLeast } from "../tables/kernels.ts";
 import type { CatalogueKernel } from "./kernels.ts";
-import { words } from "../format/text.ts";
+import { words } from "../tables/words.ts";
 
 export interface ArmCatalogueModel {
   readonly id: string;

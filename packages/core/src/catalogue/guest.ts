@@ -1,12 +1,12 @@
 /** A model's guest CPU on one vCPU: its features, and the leaves and MSRs that come with them. */
 import type { OfferedCpu } from "../profile/profile.ts";
 import { encodeSignature } from "../tables/models.ts";
-import { CpuBuilder, SIGNATURES } from "./build.ts";
+import { CpuBuilder, SIGNATURES } from "../tables/cpu-builder.ts";
 import { guestMsrs } from "../kvm/msrs.ts";
-import { atLeast } from "../kvm/kernels.ts";
+import { atLeast } from "../tables/kernels.ts";
 import type { CatalogueKernel } from "./kernels.ts";
-import { addXsave } from "./xsave.ts";
-import type { Caches, CatalogueModel } from "./model.ts";
+import { addXsave } from "../tables/xsave-layout.ts";
+import type { Caches, CatalogueModel } from "../tables/models/model.ts";
 
 function addMsrs(builder: CpuBuilder, { vendor, features }: CatalogueModel, kernel: string): void {
   const msrs = guestMsrs(vendor, (name) => features.includes(name), kernel);

@@ -2,12 +2,12 @@
 import { fail } from "../errors.ts";
 import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
-import { DEFAULT_KERNEL } from "../kvm/kernels.ts";
+import { DEFAULT_KERNEL } from "../tables/kernels.ts";
 import { ARM_MODELS, armGuestCpuOf, type ArmCatalogueModel } from "./arm.ts";
-import { MODELS as X86_MODELS } from "./find.ts";
+import { MODELS as X86_MODELS } from "../tables/models/find.ts";
 import { guestCpuOf } from "./guest.ts";
 import { CATALOGUE_KERNELS, onKernel, type CatalogueKernel } from "./kernels.ts";
-import type { Caches, CatalogueModel } from "./model.ts";
+import type { Caches, CatalogueModel } from "../tables/models/model.ts";
 
 const MODELS: readonly (CatalogueModel | ArmCatalogueModel)[] = [...X86_MODELS, ...ARM_MODELS];
 

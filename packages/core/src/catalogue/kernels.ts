@@ -2,9 +2,9 @@
  * A model under one host kernel: KVM passes on only what it knows, so the same CPU shows a guest
  * more on a newer kernel, and sometimes less. The rows are kvm/passed.ts's.
  */
-import { limitsOf } from "../kvm/kernels.ts";
+import { limitsOf } from "../tables/kernels.ts";
 import { shownFeatures } from "../kvm/shown.ts";
-import type { CatalogueModel } from "./model.ts";
+import type { CatalogueModel } from "../tables/models/model.ts";
 
 export const CATALOGUE_KERNELS = ["5.10", "6.1", "6.8", "6.18"] as const;
 

@@ -3,7 +3,7 @@
  * Source: `create_boot_msr_entries` in src/vmm/src/arch/x86_64/msr.rs, v1.5.0 to v1.16.1.
  */
 import type { MsrValue } from "../cpuid.ts";
-import { compareLines } from "./versions.ts";
+import { compareLines } from "../tables/releases.ts";
 
 const TSC = 0x10;
 const MISC_ENABLE_FAST_STRING = 1n;

@@ -16,7 +16,7 @@ import {
 } from "../cpuid.ts";
 import type { Vendor } from "../tables/field.ts";
 import { ONE_VCPU, packageShift, writeTopology, type BootTopology } from "./topology.ts";
-import { compareLines, isEmulator } from "./versions.ts";
+import { compareLines, isEmulator } from "../tables/releases.ts";
 
 /**
  * Where the value comes from: a constant, the host's own CPUID, or the microVM's topology

@@ -13,7 +13,7 @@ import {
   type MsrModifier,
 } from "../template/template.ts";
 import type { StaticMsr, StaticTemplate } from "./static-templates.ts";
-import { compareLines } from "./versions.ts";
+import { compareLines } from "../tables/releases.ts";
 
 type Words = Map<string, { leaf: number; subleaf: number; words: Map<Register, Bitmap32> }>;
 

@@ -5,7 +5,7 @@
  */
 import { extract32, insert32 } from "../bits.ts";
 import type { CpuidEntry, Registers } from "../cpuid.ts";
-import { compareLines } from "./versions.ts";
+import { compareLines } from "../tables/releases.ts";
 
 /** The microVM as far as CPUID shows it. */
 export interface BootTopology {

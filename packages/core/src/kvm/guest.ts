@@ -1,5 +1,5 @@
 /** The guest that KVM and then Firecracker without a template make of a host's CPU. */
-import { CpuBuilder } from "../catalogue/build.ts";
+import { CpuBuilder } from "../tables/cpu-builder.ts";
 import { extract32, insert32 } from "../bits.ts";
 import {
   entryKey,
@@ -10,7 +10,7 @@ import {
   type MsrValue,
 } from "../cpuid.ts";
 import { normalize } from "../firecracker/normalization.ts";
-import { ALL_LINES } from "../firecracker/versions.ts";
+import { ALL_LINES } from "../tables/releases.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";

@@ -6,7 +6,7 @@ import { extract32, mask32 } from "../bits.ts";
 import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap, type Registers } from "../cpuid.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { Vendor } from "../tables/field.ts";
-import { atLeast, limitsOf } from "./kernels.ts";
+import { atLeast, limitsOf } from "../tables/kernels.ts";
 
 /** What an entry is made of. */
 export interface Source {

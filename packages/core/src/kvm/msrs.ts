@@ -5,7 +5,7 @@
  */
 import type { Vendor } from "../tables/field.ts";
 import { LEGACY_BRANCH_MSRS, LISTED_SINCE_6_18, LISTED_WITH } from "../tables/msr/listed.ts";
-import { atLeast } from "./kernels.ts";
+import { atLeast } from "../tables/kernels.ts";
 
 const EVERYWHERE = [
   0x11, 0x12, 0x34, 0x3b, 0x48, 0x9e, 0x140, 0x174, 0x175, 0x176, 0x1fc, 0x4b56_4d00, 0x4b56_4d01,

@@ -1,7 +1,7 @@
 /** Which features KVM of a host kernel shows a guest. */
 import type { Vendor } from "../tables/field.ts";
 import type { FamilyModelStepping } from "../tables/models.ts";
-import { atLeast } from "./kernels.ts";
+import { atLeast } from "../tables/kernels.ts";
 import { PASSED } from "./passed.ts";
 import type { PassedRow } from "./row.ts";
 

@@ -4,7 +4,7 @@ import { checkTemplate } from "../firecracker/check-template.ts";
 import { unlikeLines } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import { isAcceptedOn, type StaticTemplate } from "../firecracker/static-templates.ts";
-import { compareLines, formatLines } from "../firecracker/versions.ts";
+import { compareLines, formatLines } from "../tables/releases.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
 import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";

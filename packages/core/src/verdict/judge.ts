@@ -1,5 +1,5 @@
 /** The verdict: may a snapshot with this contract resume on this node? */
-import { missingArmFacts } from "../arm/facts.ts";
+import { missingArmFacts } from "../profile/arm/facts.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { contractGaps } from "../contract/gaps.ts";
 import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";

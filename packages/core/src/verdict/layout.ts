@@ -8,7 +8,7 @@ import type { CpuidField, MsrField, Vendor } from "../tables/field.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
 import { isFeatureMsr } from "../tables/masks.ts";
 import { mask32 } from "../bits.ts";
-import { backingText } from "../tables/backing.ts";
+import { backingText } from "../format/backing.ts";
 import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { consequenceOf, ruleOf, type Direction } from "./consequence.ts";
 import type { Finding, Severity } from "./finding.ts";

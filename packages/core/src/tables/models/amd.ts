@@ -6,8 +6,8 @@
  * 19h and 1Ah (features by model), Linux arch/x86/kvm/{cpuid.c,svm/svm.c} and
  * arch/x86/kernel/cpu/{amd.c,bugs.c} (what KVM passes on or synthesizes).
  */
-import { words } from "../format/text.ts";
-import { PARAVIRTUAL } from "../kvm/passed.ts";
+import { words } from "../words.ts";
+import { PARAVIRTUAL } from "./model.ts";
 import { AVX512_STATE, COMMON } from "./model.ts";
 import type { CatalogueModel } from "./model.ts";
 

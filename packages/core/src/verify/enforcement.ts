@@ -3,7 +3,7 @@ import type { NodeProfile } from "../profile/profile.ts";
 import { cpuidFields } from "../tables/lookup.ts";
 import type { CpuidField } from "../tables/field.ts";
 import { mask32 } from "../bits.ts";
-import { followsState } from "../verify/read-back.ts";
+import { followsState } from "./read-back.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
 
 export interface ChangedField extends CpuidField {

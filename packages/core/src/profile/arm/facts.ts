@@ -1,7 +1,7 @@
 /** What has to be known of an aarch64 guest before anything is built on it. */
-import type { ArmRegister } from "../cpuid.ts";
-import { ARM_FIELDS } from "./lookup.ts";
-import { isOlder, releaseOf, type Release } from "./writable.ts";
+import type { ArmRegister } from "../../cpuid.ts";
+import { ARM_FIELDS } from "../../tables/arm/lookup.ts";
+import { isOlder, releaseOf, type Release } from "../../tables/arm/writable.ts";
 
 /**
  * KVM has registers of its own that describe a guest's CPU since 4.15. Before, guests read the

@@ -1,13 +1,13 @@
 /** Classes of aarch64 nodes: the same registers, and the same in all that describes the CPU. */
-import { mask64 } from "../bits.ts";
-import type { ArmRegister } from "../cpuid.ts";
-import { sha256 } from "../format/digest.ts";
-import { compareText } from "../format/text.ts";
-import { distinctPrefix, slug, type ClassIdentity } from "../profile/class.ts";
-import type { NodeProfile } from "../profile/profile.ts";
-import { describesCpu, isAlwaysThere, isCacheGeometry } from "./lookup.ts";
-import { armModel } from "./models.ts";
-import { MIDR_EL1, MPIDR_EL1 } from "./others.ts";
+import { mask64 } from "../../bits.ts";
+import type { ArmRegister } from "../../cpuid.ts";
+import { sha256 } from "../../format/digest.ts";
+import { compareText } from "../../format/text.ts";
+import { distinctPrefix, slug, type ClassIdentity } from "../class.ts";
+import type { NodeProfile } from "../profile.ts";
+import { describesCpu, isAlwaysThere, isCacheGeometry } from "../../tables/arm/lookup.ts";
+import { armModel } from "../../tables/arm/models.ts";
+import { MIDR_EL1, MPIDR_EL1 } from "../../tables/arm/others.ts";
 import { writerOf, type ArmWriter } from "./takes.ts";
 
 export interface ArmClass {

@@ -1,5 +1,5 @@
 /** What a plan costs an aarch64 pool, as data. */
-import type { CpuidField } from "../tables/field.ts";
+import type { CpuidField } from "../../tables/field.ts";
 import {
   bitsOf,
   groupClasses,
@@ -8,13 +8,18 @@ import {
   type NamedField,
   type Residual,
   type United,
-} from "../plan/costs.ts";
-import { armAddress } from "./address.ts";
-import type { ArmClass } from "./class.ts";
-import type { ArmField } from "./field.ts";
-import { armRegisterName, armReservedMask, isCacheGeometry, isPlanned } from "./lookup.ts";
+} from "../costs.ts";
+import { armAddress } from "../../format/address.ts";
+import type { ArmClass } from "../../profile/arm/class.ts";
+import type { ArmField } from "../../tables/arm/field.ts";
+import {
+  armRegisterName,
+  armReservedMask,
+  isCacheGeometry,
+  isPlanned,
+} from "../../tables/arm/lookup.ts";
 import type { ArmMerged } from "./merge.ts";
-import { isPresent } from "./value.ts";
+import { isPresent } from "../../tables/arm/value.ts";
 
 export interface ArmGivenUp extends NamedField {
   readonly loss: CpuidField["loss"];

@@ -11,8 +11,8 @@ import {
   type MsrValue,
   type Registers,
 } from "../cpuid.ts";
-import { INDEXED_LEAVES } from "../tables/leaves.ts";
-import { fieldByName } from "../tables/lookup.ts";
+import { INDEXED_LEAVES } from "./leaves.ts";
+import { fieldByName } from "./lookup.ts";
 
 /** What leaf 0 spells. */
 export const SIGNATURES = {

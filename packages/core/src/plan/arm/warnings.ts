@@ -1,13 +1,18 @@
 /** What stands between an aarch64 plan and its use, and no template can change. */
-import { listOf } from "../format/text.ts";
-import { estimateWarnings, kernelWarnings } from "../plan/warnings.ts";
-import type { ArmClass } from "./class.ts";
+import { listOf } from "../../format/text.ts";
+import { estimateWarnings, kernelWarnings } from "../warnings.ts";
+import type { ArmClass } from "../../profile/arm/class.ts";
 import { partialRegisters, someRegisters } from "./costs.ts";
 import type { ArmEmitted } from "./guest.ts";
-import { armRegisterBytes, armRegisterName, armReservedMask, isCacheGeometry } from "./lookup.ts";
-import { MIDR_EL1 } from "./others.ts";
+import {
+  armRegisterBytes,
+  armRegisterName,
+  armReservedMask,
+  isCacheGeometry,
+} from "../../tables/arm/lookup.ts";
+import { MIDR_EL1 } from "../../tables/arm/others.ts";
 import { unwritableWarnings } from "./unwritable.ts";
-import { CACHES_SINCE, formatRelease, isOlder } from "./writable.ts";
+import { CACHES_SINCE, formatRelease, isOlder } from "../../tables/arm/writable.ts";
 
 /** Bits without a row: nothing says that KVM lets a template clear them. */
 function reservedWrites({ armClass, template }: ArmEmitted): string[] {

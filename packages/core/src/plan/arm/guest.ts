@@ -1,24 +1,24 @@
 /** The pool's guest CPU, the template of a class that yields it, and the proof. */
-import { fieldBits } from "../bits.ts";
-import { applyWideBitmap } from "../template/bitmap.ts";
-import { formatTemplate } from "../template/format.ts";
+import { fieldBits } from "../../bits.ts";
+import { applyWideBitmap } from "../../template/bitmap.ts";
+import { formatTemplate } from "../../template/format.ts";
 import {
   EMPTY_TEMPLATE,
   type ArmRegisterModifier,
   type CpuTemplate,
   type WideBitmap,
-} from "../template/template.ts";
-import { API_BODY_LIMIT, type Proof, type Violation } from "../plan/prove.ts";
-import type { ArmClass } from "./class.ts";
+} from "../../template/template.ts";
+import { API_BODY_LIMIT, type Proof, type Violation } from "../prove.ts";
+import type { ArmClass } from "../../profile/arm/class.ts";
 import {
   armFields,
   armPlannedMask,
   armRegisterName,
   armReservedMask,
   isPlanned,
-} from "./lookup.ts";
+} from "../../tables/arm/lookup.ts";
 import type { ArmMerged } from "./merge.ts";
-import { armValue, honours, insertArm, isPresent } from "./value.ts";
+import { armValue, honours, insertArm, isPresent } from "../../tables/arm/value.ts";
 
 /** One register of the guest CPU; bits outside `mask` are left as each node has them. */
 export interface ArmGuestRegister extends WideBitmap {

@@ -3,10 +3,10 @@
  * those of an older snapshot; before, it showed the host's and took no others.
  * Source: `set_ccsidr`, `set_clidr` and `demux_c15_set` in Linux arch/arm64/kvm/sys_regs.c.
  */
-import { extract64 } from "../bits.ts";
-import { systemRegister } from "./field.ts";
+import { extract64 } from "../../bits.ts";
+import { systemRegister } from "../../tables/arm/field.ts";
 import { triedField, type Answer, type ArmWriter } from "./takes.ts";
-import { CACHES_SINCE, isOlder } from "./writable.ts";
+import { CACHES_SINCE, isOlder } from "../../tables/arm/writable.ts";
 
 const CLIDR_EL1 = systemRegister(3, 1, 0, 0, 1);
 const CTR_EL0 = systemRegister(3, 3, 0, 0, 1);

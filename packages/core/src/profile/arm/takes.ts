@@ -1,7 +1,7 @@
 /** Whether a node's KVM takes a value for a register: by its own trial, else by its release. */
-import type { KvmFacts, TakenField } from "../profile/kvm-facts.ts";
-import type { ArmField } from "./field.ts";
-import { honours } from "./value.ts";
+import type { KvmFacts, TakenField } from "../kvm-facts.ts";
+import type { ArmField } from "../../tables/arm/field.ts";
+import { honours } from "../../tables/arm/value.ts";
 import {
   distributionOf,
   isOlder,
@@ -10,7 +10,7 @@ import {
   releaseOf,
   writability,
   type Release,
-} from "./writable.ts";
+} from "../../tables/arm/writable.ts";
 
 /** What is known of how a node's KVM takes writes. */
 export interface ArmWriter {

@@ -1,6 +1,5 @@
 /** Names of CPUs by MIDR_EL1. Source: Linux arch/arm64/include/asm/cputype.h. */
-import type { ArmRegister } from "../cpuid.ts";
-import { hexNumber } from "../format/address.ts";
+import type { ArmRegister } from "../../cpuid.ts";
 import { MIDR_EL1 } from "./others.ts";
 
 const ARM_LIMITED = 0x41n;
@@ -27,5 +26,5 @@ export function armModel(midr: bigint): string {
 /** `Neoverse V1 (MIDR 0x411fd401)`; undefined where MIDR_EL1 is not among the registers. */
 export function armModelText(registers: readonly ArmRegister[]): string | undefined {
   const midr = registers.find(({ id }) => id === MIDR_EL1)?.value;
-  return midr === undefined ? undefined : `${armModel(midr)} (MIDR ${hexNumber(midr)})`;
+  return midr === undefined ? undefined : `${armModel(midr)} (MIDR 0x${midr.toString(16)})`;
 }

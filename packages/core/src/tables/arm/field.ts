@@ -5,7 +5,7 @@
  * Sources: names and places from the Arm ARM (DDI 0487, chapter D) and Linux
  * arch/arm64/tools/sysreg; merge rules from Linux arch/arm64/kernel/cpufeature.c.
  */
-import type { Kind, Reader, RowLoss } from "../tables/field.ts";
+import type { Kind, Reader, RowLoss } from "../field.ts";
 
 /**
  * How a field merges over a pool (Linux's `enum ftr_type` in parentheses):

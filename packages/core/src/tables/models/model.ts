@@ -1,7 +1,7 @@
 /** The shape of a catalogue model: a CPU as the vendors' documents describe it, by names. */
-import { words } from "../format/text.ts";
-import type { Vendor } from "../tables/field.ts";
-import type { FamilyModelStepping } from "../tables/models.ts";
+import { words } from "../words.ts";
+import type { Vendor } from "../field.ts";
+import type { FamilyModelStepping } from "../models.ts";
 
 export interface CatalogueModel {
   readonly id: string;
@@ -46,3 +46,9 @@ export const COMMON = words(`
   AMD_IBPB AMD_IBRS AMD_STIBP AMD_SSBD`);
 
 export const AVX512_STATE = words("XCR0_OPMASK XCR0_ZMM_HI256 XCR0_HI16_ZMM");
+
+/** What KVM itself offers every guest. Source: KVM_CPUID_FEATURES in Linux arch/x86/kvm/cpuid.c. */
+export const PARAVIRTUAL = words(`
+  KVM_CLOCKSOURCE KVM_NOP_IO_DELAY KVM_CLOCKSOURCE2 KVM_ASYNC_PF KVM_STEAL_TIME KVM_PV_EOI
+  KVM_PV_UNHALT KVM_PV_TLB_FLUSH KVM_ASYNC_PF_VMEXIT KVM_PV_SEND_IPI KVM_POLL_CONTROL
+  KVM_PV_SCHED_YIELD KVM_ASYNC_PF_INT KVM_CLOCKSOURCE_STABLE CPUID_FAULTING`);

@@ -45,3 +45,28 @@ export function limitsOf(kernel: string): Limits {
   const found = LIMITS.find(({ since }) => atLeast(kernel, since));
   return found ?? fail("UNKNOWN_KERNEL", `nothing is known about KVM of Linux ${kernel}`);
 }
+
+/** `6.1` of `6.1.172-216.329.amzn2023.x86_64`; undefined where the release is not known. */
+export function kernelLine(release: string | undefined): string | undefined {
+  return release === undefined ? undefined : /^(\d+\.\d+)/.exec(release)?.[1];
+}
+
+/**
+ * Host kernels that Firecracker is tested on, in order; snapshots move one step up.
+ * Source: docs/kernel-policy.md and docs/snapshotting/snapshot-support.md.
+ */
+const KERNEL_STEPS: readonly string[] = ["5.10", "6.1", "6.18"];
+
+/**
+ * What is known of moving a snapshot between two host kernels: `same` line, a `step` up that
+ * Firecracker tests, `untested`, or `unknown` where a release is not known.
+ */
+export type KernelMove = "same" | "step" | "untested" | "unknown";
+
+export function kernelMove(promised: string | undefined, offered: string | undefined): KernelMove {
+  const [from, to] = [kernelLine(promised), kernelLine(offered)];
+  if (from !== undefined && from === to) return "same";
+  if (from === undefined || to === undefined) return "unknown";
+  const step = KERNEL_STEPS.indexOf(to) - KERNEL_STEPS.indexOf(from);
+  return KERNEL_STEPS.includes(from) && step === 1 ? "step" : "untested";
+}

@@ -1,5 +1,5 @@
 /** Values of fields: their order under the sign, and what is safe for several CPUs at once. */
-import { extract64, mask64 } from "../bits.ts";
+import { extract64, mask64 } from "../../bits.ts";
 import type { ArmField, MergeRule } from "./field.ts";
 
 /** The field's bits, unsigned: as registers hold them and as people read them. */

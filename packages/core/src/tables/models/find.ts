@@ -1,6 +1,6 @@
 /** The catalogue's model of a real CPU. */
-import type { Vendor } from "../tables/field.ts";
-import { modelOf, type FamilyModelStepping } from "../tables/models.ts";
+import type { Vendor } from "../field.ts";
+import { modelOf, type FamilyModelStepping } from "../models.ts";
 import { AMD_MODELS } from "./amd.ts";
 import { INTEL_MODELS } from "./intel.ts";
 import type { CatalogueModel } from "./model.ts";

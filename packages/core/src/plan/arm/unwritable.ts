@@ -1,12 +1,12 @@
 /** What a plan's templates write that a node's KVM refuses, or may refuse. */
-import { applyWideBitmap } from "../template/bitmap.ts";
-import { listOf } from "../format/text.ts";
-import { someOf, type Refusal } from "../plan/refuse.ts";
-import type { ArmField } from "./field.ts";
+import { applyWideBitmap } from "../../template/bitmap.ts";
+import { listOf } from "../../format/text.ts";
+import { someOf, type Refusal } from "../refuse.ts";
+import type { ArmField } from "../../tables/arm/field.ts";
 import type { ArmEmitted } from "./guest.ts";
-import { armFields } from "./lookup.ts";
-import { takes, whyNotTaken, type Answer, type ArmWriter } from "./takes.ts";
-import { armValue } from "./value.ts";
+import { armFields } from "../../tables/arm/lookup.ts";
+import { takes, whyNotTaken, type Answer, type ArmWriter } from "../../profile/arm/takes.ts";
+import { armValue } from "../../tables/arm/value.ts";
 
 /** Fields of one class's template that the KVM of some of its nodes does not take for certain. */
 interface Doubtful {

@@ -1,5 +1,5 @@
 /** The XSAVE area of a CPU that is known by its features. */
-import type { CpuBuilder } from "./build.ts";
+import type { CpuBuilder } from "./cpu-builder.ts";
 
 type Component = readonly [name: string, size: number, offset: number, flags: number];
 

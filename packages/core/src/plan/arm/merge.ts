@@ -1,8 +1,8 @@
 /** Merging: each field of every register that describes the CPU, over all classes, by its rule. */
-import type { ArmClass } from "./class.ts";
-import type { ArmField } from "./field.ts";
-import { armFields, describesCpu, isFirmware } from "./lookup.ts";
-import { armValue, isPresent, safeValue } from "./value.ts";
+import type { ArmClass } from "../../profile/arm/class.ts";
+import type { ArmField } from "../../tables/arm/field.ts";
+import { armFields, describesCpu, isFirmware } from "../../tables/arm/lookup.ts";
+import { armValue, isPresent, safeValue } from "../../tables/arm/value.ts";
 
 export interface ArmMerged {
   readonly field: ArmField;

@@ -7,11 +7,11 @@ import type { CpuContract } from "../contract/contract.ts";
 import type { ArmRegister } from "../cpuid.ts";
 import { hexNumber } from "../format/address.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import type { Finding } from "../verdict/finding.ts";
-import { armAddress } from "./address.ts";
-import { takesCaches } from "./caches.ts";
-import { isDescribed, showsOwnRegisters } from "./facts.ts";
-import type { ArmField } from "./field.ts";
+import type { Finding } from "./finding.ts";
+import { armAddress } from "../format/address.ts";
+import { takesCaches } from "../profile/arm/caches.ts";
+import { isDescribed, showsOwnRegisters } from "../profile/arm/facts.ts";
+import type { ArmField } from "../tables/arm/field.ts";
 import {
   armFields,
   armRegisterName,
@@ -19,11 +19,11 @@ import {
   describesCpu,
   isAlwaysThere,
   isCacheGeometry,
-} from "./lookup.ts";
-import { MIDR_EL1, MPIDR_EL1 } from "./others.ts";
-import { takes, triedField, whyNotTaken, writerOf, type ArmWriter } from "./takes.ts";
-import { armValue, honours } from "./value.ts";
-import { CACHES_SINCE, formatRelease, IDENTITY_SINCE, isOlder } from "./writable.ts";
+} from "../tables/arm/lookup.ts";
+import { MIDR_EL1, MPIDR_EL1 } from "../tables/arm/others.ts";
+import { takes, triedField, whyNotTaken, writerOf, type ArmWriter } from "../profile/arm/takes.ts";
+import { armValue, honours } from "../tables/arm/value.ts";
+import { CACHES_SINCE, formatRelease, IDENTITY_SINCE, isOlder } from "../tables/arm/writable.ts";
 
 /** An aarch64 node made ready to be compared with many contracts. */
 export interface ArmNode {

@@ -1,5 +1,5 @@
 /** Finding rows by register, and what a register without rows is. */
-import { mask64 } from "../bits.ts";
+import { mask64 } from "../../bits.ts";
 import { AA32_FIELDS } from "./aa32.ts";
 import { AA64_FEATURE_FIELDS } from "./aa64-features.ts";
 import { AA64_MEMORY_FIELDS } from "./aa64-memory.ts";

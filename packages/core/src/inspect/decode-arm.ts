@@ -1,10 +1,10 @@
 /** aarch64 registers in names: the fields that say something, and the bits that no row names. */
 import type { ArmRegister } from "../cpuid.ts";
-import type { DecodedField } from "../inspect/decode.ts";
-import { armPlace, fieldPlace } from "../inspect/order.ts";
-import { armFields, armRegisterName, armReservedMask, describesCpu } from "./lookup.ts";
-import type { ArmField } from "./field.ts";
-import { armValue, isPresent } from "./value.ts";
+import type { DecodedField } from "./decode.ts";
+import { armPlace, fieldPlace } from "./order.ts";
+import { armFields, armRegisterName, armReservedMask, describesCpu } from "../tables/arm/lookup.ts";
+import type { ArmField } from "../tables/arm/field.ts";
+import { armValue, isPresent } from "../tables/arm/value.ts";
 
 /** A register of a vCPU's state has no fields here: it is shown as one number. */
 function stateRegister({ id, value }: ArmRegister): DecodedField {

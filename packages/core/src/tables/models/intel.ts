@@ -8,8 +8,8 @@
  * `kvm_get_arch_capabilities` and Intel's table of affected processors (IA32_ARCH_CAPABILITIES),
  * Firecracker docs/cpu_templates/cpuid-normalization.md.
  */
-import { words } from "../format/text.ts";
-import { PARAVIRTUAL } from "../kvm/passed.ts";
+import { words } from "../words.ts";
+import { PARAVIRTUAL } from "./model.ts";
 import { AVX512_STATE, COMMON, without } from "./model.ts";
 import type { CatalogueModel } from "./model.ts";
 

@@ -1,10 +1,10 @@
 /** What to try on a vCPU to learn which values its KVM takes for the registers of a CPU. */
 import type { ArmRegister } from "../cpuid.ts";
 import { mask64 } from "../bits.ts";
-import type { ArmField } from "./field.ts";
-import { armFields, isCacheGeometry } from "./lookup.ts";
-import { MPIDR_EL1 } from "./others.ts";
-import { armValue, honours } from "./value.ts";
+import type { ArmField } from "../tables/arm/field.ts";
+import { armFields, isCacheGeometry } from "../tables/arm/lookup.ts";
+import { MPIDR_EL1 } from "../tables/arm/others.ts";
+import { armValue, honours } from "../tables/arm/value.ts";
 
 /** A field, and other values than its own, each to be tried alone. */
 export interface ArmTrial {

@@ -1,19 +1,19 @@
 /** Planning an aarch64 pool: merge the ID registers, emit a template per class, prove it. */
-import { fail } from "../errors.ts";
-import { compareLines } from "../firecracker/versions.ts";
-import type { NodeProfile } from "../profile/profile.ts";
-import type { Levelled, Masked, Residual, United } from "../plan/costs.ts";
-import { nameFiles } from "../plan/files.ts";
-import type { Proof } from "../plan/prove.ts";
+import { fail } from "../../errors.ts";
+import { compareLines } from "../../tables/releases.ts";
+import type { NodeProfile } from "../../profile/profile.ts";
+import type { Levelled, Masked, Residual, United } from "../costs.ts";
+import { nameFiles } from "../files.ts";
+import type { Proof } from "../prove.ts";
 import {
   PROBE_AGAIN,
   refuseUnenforced,
   someOf,
   unreachableFields,
   type Refusal,
-} from "../plan/refuse.ts";
-import type { CpuTemplate } from "../template/template.ts";
-import { groupArmClasses, type ArmClass } from "./class.ts";
+} from "../refuse.ts";
+import type { CpuTemplate } from "../../template/template.ts";
+import { groupArmClasses, type ArmClass } from "../../profile/arm/class.ts";
 import {
   armGivenUp,
   armLevelled,
@@ -23,7 +23,7 @@ import {
   type ArmGivenUp,
 } from "./costs.ts";
 import { armGuest, armTemplate, proveArm, type ArmGuest } from "./guest.ts";
-import { missingArmFacts, OWN_REGISTERS, showsOwnRegisters } from "./facts.ts";
+import { missingArmFacts, OWN_REGISTERS, showsOwnRegisters } from "../../profile/arm/facts.ts";
 import { cpuRegisters, mergeArm } from "./merge.ts";
 import { refuseUnwritable } from "./unwritable.ts";
 import { armWarnings } from "./warnings.ts";

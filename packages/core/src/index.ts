@@ -1,8 +1,5 @@
 /** The public face of `@evenkeel/core`: pure functions over profiles, templates and plans. */
-export type { ArmGivenUp } from "./plan/arm/costs.ts";
-export type { ArmGuest } from "./plan/arm/guest.ts";
 export { armModelText } from "./tables/arm/models.ts";
-export type { ArmPlannedClass } from "./plan/arm/plan-arm.ts";
 export type { ArmRegister, CpuidEntry, MsrValue } from "./cpuid.ts";
 export { entryKey, indexEntries, REGISTERS, SIGNIFICANT_INDEX, type Register } from "./cpuid.ts";
 export {
@@ -25,20 +22,18 @@ export {
   promisesFeature,
   type Answer,
 } from "./inspect/answers.ts";
-export type { CpuState, DecodedField } from "./inspect/decode.ts";
+export { decode, type DecodedField } from "./inspect/decode.ts";
 export { changedFields } from "./verify/enforcement.ts";
 export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
-export { diffArm, diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";
+export { diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";
 export {
   contractFields,
   planFields,
   profileFields,
-  registersOfPlan,
   stateOfContract,
   stateOfPlan,
-  stateOfProfile,
 } from "./inspect/state.ts";
-export type { Reason } from "./plan/close.ts";
+export type { Reason } from "./plan/reason.ts";
 export { compareStaticTemplates, type StaticComparison } from "./plan/compare-static.ts";
 export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
@@ -46,20 +41,15 @@ export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
 export type { GuestCpu } from "./plan/guest.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
-export {
-  anyPlanToJson,
-  planAny,
-  type AnyPlan,
-  type AnyPlanResult,
-  type JudgedArmPlan,
-} from "./plan/plan-any.ts";
 export { honourAccepted, isAccepted, type Accepted } from "./plan/accepted.ts";
 export { isBeyondTemplates, type Accept, type PlanMoves } from "./plan/moves.ts";
-export { planPools, type PlannedPools } from "./plan/pools.ts";
+export { planPool, planPools, type PlannedPools } from "./plan/pools.ts";
 export { parseFeatures } from "./plan/shape.ts";
 export type { Join } from "./plan/split.ts";
 export type { Refusal } from "./plan/refuse.ts";
-export { classId, modelName } from "./profile/class.ts";
+export { classId } from "./profile/class.ts";
+export { cpuModel, modelName } from "./profile/model.ts";
+export { stateOfCpu, type CpuState } from "./profile/state.ts";
 export {
   ignoresTemplates,
   type ChangedWord,
@@ -142,19 +132,12 @@ export { LINT_RULES, type LintFinding, type LintRuleId } from "./lint/finding.ts
 export { lintTemplate } from "./lint/lint.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./plan/assess-static.ts";
 export { armBuiltInTemplate } from "./firecracker/static-arm.ts";
-export type { Vendor } from "./tables/field.ts";
-export { vendorOfCpu } from "./tables/vendors.ts";
+export type { CpuType, Vendor } from "./tables/field.ts";
+export { archOf, cpuTypeOf, vendorOfCpu } from "./tables/vendors.ts";
 export { bootRequest, type BootAnswer, type BootRequest } from "./verify/boot.ts";
 export { compareBoot, type Mismatch, type MismatchOwner } from "./verify/mismatch.ts";
 export { comparePlanned } from "./verify/planned.ts";
 export { changedWords, trialCpuid } from "./verify/read-back.ts";
-export {
-  armBootRequest,
-  compareArmBoot,
-  compareArmPlanned,
-  type ArmBootAnswer,
-  type ArmBootRequest,
-} from "./verify/boot-arm.ts";
 export { armTrials } from "./verify/trial-arm.ts";
 export { inheritContract } from "./contract/inherit.ts";
 export { contractDigest } from "./contract/file.ts";

@@ -8,7 +8,7 @@
  * Sources: Linux 6.17, `arch/x86/kernel/cpu/common.c` (`cpu_vuln_blacklist`, `cpu_set_bug_bits`),
  * `arch/x86/kernel/cpu/bugs.c` and `Documentation/admin-guide/hw-vuln/srso.rst`.
  */
-import type { Vendor } from "./field.ts";
+import type { CpuType } from "./field.ts";
 import { fieldByName } from "./lookup.ts";
 import { formatFms, modelOf, type FamilyModelStepping } from "./models.ts";
 
@@ -70,14 +70,14 @@ interface ModelMatch {
 
 /** What a guest that is shown one model leaves unmitigated on a node of another. */
 export function compareModels(
-  vendor: Vendor,
+  type: CpuType,
   shown: FamilyModelStepping,
   own: FamilyModelStepping,
   guestHas: HasBit,
   nodeHas: HasBit,
 ): ModelMatch {
   if (formatFms(shown) === formatFms(own)) return { kind: "same", lacking: [] };
-  const [from, to] = [modelOf(vendor, shown), modelOf(vendor, own)];
+  const [from, to] = [modelOf(type, shown), modelOf(type, own)];
   if (from === undefined || to === undefined) return { kind: "unknown", lacking: [] };
   const lacking = to.bugs.filter((id) => {
     const { coveredBy, absentWith }: Bug = BUGS[id];

@@ -10,7 +10,7 @@
  * pages (launch dates).
  */
 import type { BugId } from "./bugs.ts";
-import type { Vendor } from "./field.ts";
+import type { CpuType, Vendor } from "./field.ts";
 
 export interface Model {
   readonly vendor: Vendor;
@@ -179,7 +179,7 @@ export function encodeSignature({ family, model, stepping }: FamilyModelStepping
   );
 }
 
-export function modelOf(vendor: Vendor, fms: FamilyModelStepping): Model | undefined {
+export function modelOf(vendor: CpuType, fms: FamilyModelStepping): Model | undefined {
   return MODELS.find(
     (m) =>
       m.vendor === vendor &&

@@ -14,7 +14,7 @@ import { kernelMove } from "../tables/kernels.ts";
 import { compareModels, titlesOf, type HasBit } from "../tables/bugs.ts";
 import { msrFields } from "../tables/lookup.ts";
 import { decodeSignature, formatFms, type FamilyModelStepping } from "../tables/models.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { CpuType } from "../tables/field.ts";
 import { finding, type Finding, type Severity } from "./finding.ts";
 import type { FactName, NodeFacts } from "./facts.ts";
 
@@ -166,7 +166,7 @@ function judgeCapabilities({ contract, facts }: Question<"capabilities">): Findi
 export function judgeMsrs(
   contract: CpuContract,
   node: ReadonlySet<number>,
-  vendor: Vendor,
+  type: CpuType,
   promises: (feature: string) => boolean,
 ): Finding[] {
   const { templateMsrs } = contract;
@@ -174,7 +174,7 @@ export function judgeMsrs(
   return contract.msrs
     .filter(({ addr }) => !node.has(addr))
     .flatMap(({ addr, value }): Finding[] => {
-      const field = msrFields(vendor, addr)[0];
+      const field = msrFields(type, addr)[0];
       const implied = field?.of === "MPX" && promises("MPX");
       if (!isSavedMsr(addr) && !implied && !isNamed(addr)) return [];
       return [
@@ -221,7 +221,7 @@ function fms(eax: number | undefined): FamilyModelStepping | undefined {
 
 /** Kernels choose mitigations by model: what is wrong with the node's, the guest's must have. */
 export function judgeIdentity(
-  vendor: Vendor,
+  type: CpuType,
   promisedEax: number | undefined,
   offeredEax: number | undefined,
   guestHas: HasBit,
@@ -229,7 +229,7 @@ export function judgeIdentity(
 ): Finding[] {
   const [promised, offered] = [fms(promisedEax), fms(offeredEax)];
   if (promised === undefined || offered === undefined) return [];
-  const { kind, lacking } = compareModels(vendor, promised, offered, guestHas, nodeHas);
+  const { kind, lacking } = compareModels(type, promised, offered, guestHas, nodeHas);
   if (kind === "same") return [];
   const values = {
     promised: formatFms(promised),

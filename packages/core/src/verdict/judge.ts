@@ -1,12 +1,12 @@
 /** The verdict: may a snapshot with this contract resume on this node? */
 import { missingArmFacts } from "../profile/arm/facts.ts";
-import type { CpuContract } from "../contract/contract.ts";
+import { contractType, type CpuContract } from "../contract/contract.ts";
 import { contractGaps } from "../contract/gaps.ts";
 import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { simulate } from "../firecracker/simulate.ts";
 import { missingFacts } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { CpuType, Vendor } from "../tables/field.ts";
 import { EMULATED_ALWAYS } from "../tables/msr/listed.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
 import { judgeComplete, judgeIdentity, judgeMsrs, judgeNesting, JUDGES } from "./circumstances.ts";
@@ -57,7 +57,7 @@ function offeredBy(profile: NodeProfile, vendor: Vendor): Content {
   const view = simulate(profile.cpu, vendor, LEAST_HIDING);
   return {
     cpuid: [...view.cpuid.values()],
-    msrs: [...view.msrs].map(([addr, value]) => ({ addr, value })),
+    msrs: [...view.registers].map(([addr, value]) => ({ addr: Number(addr), value })),
   };
 }
 
@@ -83,7 +83,7 @@ export interface Bench {
 }
 
 export function prepare(
-  vendor: Vendor,
+  type: CpuType | undefined,
   contracts: readonly CpuContract[],
   profiles: readonly NodeProfile[],
 ): Bench {
@@ -92,7 +92,7 @@ export function prepare(
     const content = own === undefined ? profile.cpu : withEmulated(offeredBy(profile, own));
     return { profile, vendor: own, content };
   });
-  const layout = layoutOf(vendor, [...contracts, ...offers.map(({ content }) => content)]);
+  const layout = layoutOf(type, [...contracts, ...offers.map(({ content }) => content)]);
   return {
     layout,
     contracts: contracts.map((contract) => ({
@@ -151,14 +151,14 @@ export function judgePrepared(
     if (arch !== "any" && arch !== contract.arch) continue;
     for (const found of judgeOne({ contract, facts, version })) findings.push(found);
   }
-  if (contract.arch === "aarch64") return { verdict: verdictOf(findings), findings };
+  const { type } = layout;
+  if (type === undefined || type === "aarch64") return { verdict: verdictOf(findings), findings };
   const promises = (name: string) => hasBit(layout, guest.words, name);
   const offers = (name: string) => hasBit(layout, node.words, name);
-  const { vendor } = layout;
   const isSameModel = guest.signature === node.signature;
-  findings.push(...judgeIdentity(vendor, guest.signature, node.signature, promises, offers));
+  findings.push(...judgeIdentity(type, guest.signature, node.signature, promises, offers));
   compareWords(layout, guest.words, node.words, findings);
-  findings.push(...judgeMsrs(contract, node.msrs, vendor, promises));
+  findings.push(...judgeMsrs(contract, node.msrs, type, promises));
   const kernels = { promised: contract.kernel, offered: facts.kernel };
   findings.push(...judgeNesting(kernels, isSameModel, promises, offers));
   const judged =
@@ -179,7 +179,7 @@ function excuseAtSource({ unbacked }: CpuContract, found: Finding): Finding {
 
 /** Judges one pair. For many, {@link prepare} once and use {@link judgePrepared}. */
 export function judge(contract: CpuContract, profile: NodeProfile, version?: string): Judgement {
-  const bench = prepare(contract.vendor ?? "intel", [contract], [profile]);
+  const bench = prepare(contractType(contract), [contract], [profile]);
   const [guest, node] = [bench.contracts[0], bench.nodes[0]];
   if (guest === undefined || node === undefined) throw new Error("both were just prepared");
   return judgePrepared(bench, guest, node, version);

@@ -4,9 +4,9 @@
  */
 import { entryKey, REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { bitRange, fieldAddress, msrAddress, registerAddress } from "../format/address.ts";
-import type { CpuidField, MsrField, Vendor } from "../tables/field.ts";
+import type { CpuidField, MsrField, CpuType } from "../tables/field.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
-import { isFeatureMsr } from "../tables/masks.ts";
+import { isPlannedRegister } from "../tables/registers.ts";
 import { mask32 } from "../bits.ts";
 import { backingText } from "../format/backing.ts";
 import { isAnnouncement, isPromise } from "../tables/masks.ts";
@@ -62,7 +62,7 @@ export interface Slot {
 }
 
 export interface Layout {
-  readonly vendor: Vendor;
+  readonly type: CpuType | undefined;
   readonly slots: readonly Slot[];
   /** Where the words of an entry, or of an MSR, begin. */
   readonly cpuid: ReadonlyMap<string, number>;
@@ -135,8 +135,18 @@ interface Content {
   readonly msrs: readonly MsrValue[];
 }
 
+/** Of a vendor nothing is known about, no word can be compared. */
+const NO_WORDS: Layout = {
+  type: undefined,
+  slots: [],
+  cpuid: new Map(),
+  msrs: new Map(),
+  bits: new Map(),
+};
+
 /** The layout that holds all of these, for one vendor. */
-export function layoutOf(vendor: Vendor, contents: readonly Content[]): Layout {
+export function layoutOf(type: CpuType | undefined, contents: readonly Content[]): Layout {
+  if (type === undefined) return NO_WORDS;
   const slots: Slot[] = [];
   const cpuid = new Map<string, number>();
   const msrs = new Map<number, number>();
@@ -149,17 +159,17 @@ export function layoutOf(vendor: Vendor, contents: readonly Content[]): Layout {
     cpuid.set(key, slots.length);
     for (const register of REGISTERS) {
       const address = registerAddress(leaf, subleaf, register);
-      slots.push(slotOf(address, cpuidFields(vendor, leaf, subleaf, register), 0));
+      slots.push(slotOf(address, cpuidFields(type, leaf, subleaf, register), 0));
     }
   }
   const addresses = new Set(contents.flatMap((content) => content.msrs.map(({ addr }) => addr)));
   for (const addr of [...addresses].toSorted((a, b) => a - b)) {
-    if (!isFeatureMsr(vendor, addr)) continue;
+    if (!isPlannedRegister(type, addr)) continue;
     msrs.set(addr, slots.length);
-    const fields = msrFields(vendor, addr);
+    const fields = msrFields(type, addr);
     slots.push(slotOf(msrAddress(addr), fields, 0), slotOf(msrAddress(addr), fields, 32));
   }
-  return { vendor, slots, cpuid, msrs, bits: bitPlaces(slots) };
+  return { type, slots, cpuid, msrs, bits: bitPlaces(slots) };
 }
 
 function bitPlaces(slots: readonly Slot[]): Map<string, BitPlace> {

@@ -1,7 +1,7 @@
 /** Whether a node's KVM takes a value for a register: by its own trial, else by its release. */
 import type { KvmFacts, TakenField } from "../kvm-facts.ts";
-import type { ArmField } from "../../tables/arm/field.ts";
-import { honours } from "../../tables/arm/value.ts";
+import type { ArmField } from "../../tables/field.ts";
+import { honours } from "../../tables/merge-rules.ts";
 import {
   distributionOf,
   isOlder,

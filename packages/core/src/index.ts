@@ -14,7 +14,15 @@ export {
   type Problem,
 } from "./errors.ts";
 export { isDumpedMsr } from "./firecracker/dumped-msrs.ts";
-export { ALL_LINES, compareLines, formatLines, knownLine } from "./tables/releases.ts";
+export {
+  ALL_LINES,
+  compareLines,
+  does,
+  firstLineThat,
+  formatLines,
+  KNOWN_LINES,
+  knownLine,
+} from "./tables/releases.ts";
 export { fieldAddress, hexNumber, registerAddress } from "./format/address.ts";
 export { prettyJson } from "./json/pretty.ts";
 export { compareText, listOf } from "./format/text.ts";
@@ -107,7 +115,8 @@ export { EMPTY_TEMPLATE, templateArch, type CpuTemplate } from "./template/templ
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
 export { guestCpuOf } from "./catalogue/guest.ts";
 export { INTEL_MODELS, type IntelModelId } from "./tables/models/intel.ts";
-export { CATALOGUE_KERNELS, onKernel } from "./catalogue/kernels.ts";
+export { CATALOGUE_KERNELS } from "./tables/kernels.ts";
+export { onKernel } from "./catalogue/kernels.ts";
 export type { Caches } from "./tables/models/model.ts";
 export { formatProfile, profileToJson } from "./profile/file.ts";
 export { simulate } from "./firecracker/simulate.ts";
@@ -118,6 +127,7 @@ export { predictContract, type ContractResult } from "./contract/make.ts";
 export { buildStaticTemplate } from "./firecracker/static-build.ts";
 export {
   isAcceptedOn,
+  isRefusedOn,
   staticTemplateRow,
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CATALOGUE, catalogueProfile } from "../src/catalogue/index.ts";
-import { CATALOGUE_KERNELS } from "../src/catalogue/kernels.ts";
+import { CATALOGUE_KERNELS } from "../src/tables/kernels.ts";
 import { decode } from "../src/inspect/decode.ts";
 import { stateOfProfile } from "../src/inspect/state.ts";
 import { armRegisterName, describesCpu, isCacheGeometry } from "../src/tables/arm/lookup.ts";

@@ -3,8 +3,7 @@ import type { OfferedCpu } from "../profile/profile.ts";
 import { encodeSignature } from "../tables/models.ts";
 import { CpuBuilder, SIGNATURES } from "../tables/cpu-builder.ts";
 import { guestMsrs } from "../kvm/msrs.ts";
-import { atLeast } from "../tables/kernels.ts";
-import type { CatalogueKernel } from "./kernels.ts";
+import { kernelDoes } from "../tables/kernels.ts";
 import { addXsave } from "../tables/xsave-layout.ts";
 import type { Caches, CatalogueModel } from "../tables/models/model.ts";
 
@@ -59,11 +58,7 @@ function addIdentity(builder: CpuBuilder, { vendor, signature }: CatalogueModel)
  * The guest's CPU for a model that catalogue/kernels.ts has fitted to `kernel`, as Firecracker
  * without a template shows it on one vCPU.
  */
-export function guestCpuOf(
-  model: CatalogueModel,
-  kernel: CatalogueKernel,
-  caches: Caches,
-): OfferedCpu {
+export function guestCpuOf(model: CatalogueModel, kernel: string, caches: Caches): OfferedCpu {
   const builder = new CpuBuilder();
   addLeaves(builder, model, caches);
   addIdentity(builder, model);
@@ -74,7 +69,8 @@ export function guestCpuOf(
     .set("MAXPHYADDR", model.physicalBits)
     .set("LINEAR_ADDRESS_BITS", model.linearBits);
   // Linux advertises the mappable part since 6.10; with 5-level paging that is all of it.
-  if (atLeast(kernel, "6.10")) builder.set("GUEST_MAXPHYADDR", model.physicalBits);
+  if (kernelDoes(kernel, "shows-mappable-width"))
+    builder.set("GUEST_MAXPHYADDR", model.physicalBits);
   addMsrs(builder, model, kernel);
   builder.setAll(model.features);
   addFacilities(builder, model.features);

@@ -1,6 +1,7 @@
 /** Whether a profile says enough to be built on: what is missing is never taken for absent. */
 import { entryKey, type CpuidMap, type MsrValue } from "../cpuid.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
+import { isEmulator } from "../tables/releases.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { Vendor } from "../tables/field.ts";
 import { CPUID_FIELDS, fieldByName } from "../tables/lookup.ts";
@@ -141,7 +142,7 @@ function listedMsrs(entries: Entries, msrs: readonly MsrValue[], emulated: boole
 
 /** A guest that QEMU emulates tells what CPUID it sees; no program of its can read MSRs. */
 function isEmulated({ firecracker }: { readonly firecracker: readonly string[] }): boolean {
-  return firecracker.length > 0 && firecracker.every((version) => version.startsWith("qemu-"));
+  return firecracker.length > 0 && firecracker.every(isEmulator);
 }
 
 /** What a profile lacks to be planned or judged with; empty when nothing. */

@@ -12,7 +12,7 @@ import {
 } from "../../tables/arm/lookup.ts";
 import { MIDR_EL1 } from "../../tables/arm/others.ts";
 import { unwritableWarnings } from "./unwritable.ts";
-import { CACHES_SINCE, formatRelease, isOlder } from "../../tables/arm/writable.ts";
+import { firstKernelThat, kernelDoes } from "../../tables/kernels.ts";
 
 /** Bits without a row: nothing says that KVM lets a template clear them. */
 function reservedWrites({ armClass, template }: ArmEmitted): string[] {
@@ -48,14 +48,14 @@ function cacheWarnings(classes: readonly ArmClass[]): string[] {
   const takesOthers = classes.every(({ writers }) =>
     writers.every(({ writer: { trial, release } }) =>
       trial === undefined
-        ? release !== undefined && !isOlder(release, CACHES_SINCE)
+        ? release !== undefined && kernelDoes(release, "makes-up-caches")
         : different.every((id) => trial.has(`${id.toString(16)}:63:0`)),
     ),
   );
   if (different.length === 0 || takesOthers) return [];
   return [
     `Cache geometry (CLIDR_EL1, CCSIDR_EL1) differs between classes. KVM before ` +
-      `${formatRelease(CACHES_SINCE)} refuses to restore another host's, so a resume from one class ` +
+      `${firstKernelThat("makes-up-caches")} refuses to restore another host's, so a resume from one class ` +
       "on another may fail there.",
   ];
 }

@@ -46,7 +46,7 @@ export interface ArmField {
    * Source: `set_id_aa64pfr0_el1`, `set_id_aa64pfr1_el1`, `set_id_aa64mmfr2_el1` in Linux
    * arch/arm64/kvm/sys_regs.c.
    */
-  readonly ignoredSince?: readonly [major: number, minor: number];
+  readonly ignoredSince?: string;
   readonly group: string;
   readonly reference: string;
 }

@@ -3,6 +3,7 @@ import { missingArmFacts } from "../profile/arm/facts.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { contractGaps } from "../contract/gaps.ts";
 import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";
+import { lastLineBefore } from "../tables/releases.ts";
 import { simulate } from "../firecracker/simulate.ts";
 import { missingFacts } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
@@ -47,9 +48,9 @@ export interface PreparedNode {
 
 /**
  * The release whose normalization hides the least: a node can honour all that KVM offers, even
- * what a newer Firecracker would not show a fresh guest (WAITPKG since 1.12).
+ * what a newer Firecracker would not show a fresh guest.
  */
-const LEAST_HIDING = "1.11";
+const LEAST_HIDING = lastLineBefore("clears-waitpkg");
 
 /** What a node can honour: the guest it would show without a template. */
 function offeredBy(profile: NodeProfile, vendor: Vendor): Content {

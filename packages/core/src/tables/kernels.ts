@@ -76,8 +76,9 @@ export function firstKernelThat(behaviour: KernelBehaviour): string {
 /** Throws UNKNOWN_KERNEL for a line before the first row. */
 export function limitsOf(kernel: string): Limits {
   known(kernel);
-  const none = { basic: 0, leaf7: 0, extended: 0x8000_0000 };
-  return rowsUpTo(kernel).reduce((limits, row) => ({ ...limits, ...row.limits }), none);
+  let limits: Limits = { basic: 0, leaf7: 0, extended: 0x8000_0000 };
+  for (const row of rowsUpTo(kernel)) limits = { ...limits, ...row.limits };
+  return limits;
 }
 
 /**

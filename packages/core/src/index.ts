@@ -107,17 +107,17 @@ export { CPUID_FIELDS, cpuidFields, fieldByName, fieldInfo } from "./tables/look
 export { fieldByForeignName } from "./tables/names.ts";
 export { applyTemplate } from "./template/apply.ts";
 export { LEVELS, levelOf } from "./tables/levels.ts";
-export { decodeSignature, formatFms } from "./tables/models.ts";
+export { CATALOGUE_MODELS, decodeSignature, formatFms, requireModel } from "./tables/models.ts";
 export { applyBitmap32 } from "./template/bitmap.ts";
 export { formatTemplate } from "./template/format.ts";
 export { parseTemplate } from "./template/parse.ts";
 export { EMPTY_TEMPLATE, templateArch, type CpuTemplate } from "./template/template.ts";
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
 export { guestCpuOf } from "./catalogue/guest.ts";
-export { INTEL_MODELS, type IntelModelId } from "./tables/models/intel.ts";
+
 export { CATALOGUE_KERNELS } from "./tables/kernels.ts";
 export { onKernel } from "./catalogue/kernels.ts";
-export type { Caches } from "./tables/models/model.ts";
+export type { Caches } from "./catalogue/guest.ts";
 export { formatProfile, profileToJson } from "./profile/file.ts";
 export { simulate } from "./firecracker/simulate.ts";
 export { checkTemplate, type TemplateFinding } from "./firecracker/check-template.ts";

@@ -5,7 +5,13 @@ import { CpuBuilder, SIGNATURES } from "../tables/cpu-builder.ts";
 import { guestMsrs } from "../kvm/msrs.ts";
 import { kernelDoes } from "../tables/kernels.ts";
 import { addXsave } from "../tables/xsave-layout.ts";
-import type { Caches, CatalogueModel } from "../tables/models/model.ts";
+import type { CatalogueModel } from "../tables/models.ts";
+
+export interface Caches {
+  /** Per cache: level, type (1 data, 2 instruction, 3 unified), ways, sets of 64-byte lines. */
+  readonly caches: readonly (readonly [level: number, type: number, ways: number, sets: number])[];
+  readonly brand: string;
+}
 
 function addMsrs(builder: CpuBuilder, { vendor, features }: CatalogueModel, kernel: string): void {
   const msrs = guestMsrs(vendor, (name) => features.includes(name), kernel);

@@ -4,12 +4,16 @@ import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { CATALOGUE_KERNELS, DEFAULT_KERNEL } from "../tables/kernels.ts";
 import { ARM_MODELS, armGuestCpuOf, type ArmCatalogueModel } from "./arm.ts";
-import { MODELS as X86_MODELS } from "../tables/models/find.ts";
+import { CATALOGUE_MODELS } from "../tables/models.ts";
 import { guestCpuOf } from "./guest.ts";
 import { onKernel } from "./kernels.ts";
-import type { Caches, CatalogueModel } from "../tables/models/model.ts";
+import type { Caches } from "./guest.ts";
+import type { CatalogueModel } from "../tables/models.ts";
 
-const MODELS: readonly (CatalogueModel | ArmCatalogueModel)[] = [...X86_MODELS, ...ARM_MODELS];
+const MODELS: readonly (CatalogueModel | ArmCatalogueModel)[] = [
+  ...CATALOGUE_MODELS,
+  ...ARM_MODELS,
+];
 
 export interface CatalogueEntry {
   readonly id: string;

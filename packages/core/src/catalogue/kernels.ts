@@ -4,7 +4,7 @@
  */
 import { limitsOf } from "../tables/kernels.ts";
 import { shownFeatures } from "../kvm/shown.ts";
-import type { CatalogueModel } from "../tables/models/model.ts";
+import type { CatalogueModel } from "../tables/models.ts";
 
 /** The model as KVM of one kernel passes it on. */
 export function onKernel(model: CatalogueModel, kernel: string): CatalogueModel {

@@ -126,7 +126,8 @@ export { readCertificate } from "./read/matrix.ts";
 export { withSameClocks } from "./verdict/clocks.ts";
 export { matrixEntries } from "./verdict/entries.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";
-export { judge, judgePrepared, prepare, type Judgement } from "./verdict/judge.ts";
+export { judge, judgePrepared, type Judgement } from "./verdict/judge.ts";
+export { prepare } from "./verdict/prepare.ts";
 export {
   certify,
   disagreements,

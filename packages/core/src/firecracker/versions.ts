@@ -3,6 +3,7 @@
  * Source: Firecracker's CHANGELOG.md and sources at the tags named.
  */
 import { fail } from "../errors.ts";
+import { remembered } from "../remember.ts";
 
 /** A release line, e.g. 1.12 for 1.12.0 and 1.12.1. */
 interface FirecrackerRelease {
@@ -109,7 +110,7 @@ export function isPreRelease(version: string): boolean {
  * where a line without a patch number leaves it open (1.10). A pre-release has a format named
  * after it; two builds of one name need not share it ({@link isOpenFormat}).
  */
-export function snapshotFormat(version: string): string | undefined {
+export const snapshotFormat = remembered((version): string | undefined => {
   if (isEmulator(version)) return lineOf(version);
   if (PRE_RELEASE.test(version)) return isKnownLine(lineOf(version) ?? "") ? version : undefined;
   const patch = VERSION.exec(version)?.[3];
@@ -117,7 +118,7 @@ export function snapshotFormat(version: string): string | undefined {
   const formats = RELEASES.find((release) => release.line === line)?.formats ?? [];
   if (patch === undefined) return formats.length === 1 ? formats[0]?.[1] : undefined;
   return formats.findLast(([first]) => Number(patch) >= first)?.[1];
-}
+});
 
 /**
  * The lines of installed versions, sorted, each once; where none is known, all lines there are.

@@ -10,7 +10,7 @@
  */
 import type { Vendor } from "./field.ts";
 import { fieldByName } from "./lookup.ts";
-import { formatFms, modelOf, type FamilyModelStepping } from "./models.ts";
+import { formatFms, modelOf, type FamilyModelStepping, type Model } from "./models.ts";
 
 interface Bug {
   readonly title: string;
@@ -68,6 +68,17 @@ interface ModelMatch {
   readonly lacking: readonly BugId[];
 }
 
+/** A model with the row that stands for it, if any. */
+export interface NamedModel {
+  /** Family, model and stepping as text: `6/106/6`. */
+  readonly fms: string;
+  readonly model: Model | undefined;
+}
+
+export function nameModel(vendor: Vendor, fms: FamilyModelStepping): NamedModel {
+  return { fms: formatFms(fms), model: modelOf(vendor, fms) };
+}
+
 /** What a guest that is shown one model leaves unmitigated on a node of another. */
 export function compareModels(
   vendor: Vendor,
@@ -76,14 +87,24 @@ export function compareModels(
   guestHas: HasBit,
   nodeHas: HasBit,
 ): ModelMatch {
-  if (formatFms(shown) === formatFms(own)) return { kind: "same", lacking: [] };
-  const [from, to] = [modelOf(vendor, shown), modelOf(vendor, own)];
+  return compareNamed(nameModel(vendor, shown), nameModel(vendor, own), guestHas, nodeHas);
+}
+
+/** {@link compareModels} for models that were looked up before. */
+export function compareNamed(
+  shown: NamedModel,
+  own: NamedModel,
+  guestHas: HasBit,
+  nodeHas: HasBit,
+): ModelMatch {
+  if (shown.fms === own.fms) return { kind: "same", lacking: [] };
+  const [from, to] = [shown.model, own.model];
   if (from === undefined || to === undefined) return { kind: "unknown", lacking: [] };
   const lacking = to.bugs.filter((id) => {
+    if (from.bugs.includes(id)) return false;
     const { coveredBy, absentWith }: Bug = BUGS[id];
     const absent = absentWith.some((names) => names.every((name) => sees(nodeHas, name)));
-    const covered = coveredBy.some((name) => sees(guestHas, name));
-    return !from.bugs.includes(id) && !absent && !covered;
+    return !absent && !coveredBy.some((name) => sees(guestHas, name));
   });
   return { kind: from.launched <= to.launched ? "older" : "newer", lacking };
 }

@@ -77,12 +77,12 @@ export {
 } from "./profile/kvm-facts.ts";
 export {
   PROFILE_SCHEMA,
-  type Arch,
   type HostFacts,
   type NodeProfile,
   type OfferedCpu,
   type TscFacts,
 } from "./profile/profile.ts";
+export type { Arch } from "./cpuid.ts";
 export { changedMembers } from "./profile/changes.ts";
 export { withoutCpuNumber } from "./profile/which-cpu.ts";
 export { isFingerprintHeader, readFingerprintHeader } from "./read/dump.ts";
@@ -136,7 +136,8 @@ export { readCertificate } from "./read/matrix.ts";
 export { withSameClocks } from "./verdict/clocks.ts";
 export { matrixEntries } from "./verdict/entries.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";
-export { judge, judgePrepared, prepare, type Judgement } from "./verdict/judge.ts";
+export { judge, judgePrepared, type Judgement } from "./verdict/judge.ts";
+export { prepare } from "./verdict/prepare.ts";
 export {
   certify,
   disagreements,

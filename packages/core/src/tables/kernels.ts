@@ -3,6 +3,7 @@
  * kernel releases is here; the facts are in kernel-rows.ts.
  */
 import { fail } from "../errors.ts";
+import { remembered } from "../remember.ts";
 import { KERNELS, type Kernel, type KernelBehaviour, type Limits } from "./kernel-rows.ts";
 
 /** Older kernels are not known here: Firecracker has been tested on 5.10 and later since 1.5. */
@@ -15,15 +16,20 @@ function linesWith(column: keyof Kernel): readonly string[] {
   return KERNELS.filter((kernel) => kernel[column] === true).map(({ line }) => line);
 }
 
+/** Firecracker is tested on these, oldest first. */
+const TESTED = linesWith("tested");
+
 /** The lines that the catalogue has its models under, oldest first. */
 export const CATALOGUE_KERNELS = linesWith("catalogued");
 
 /** The newest line up to which it is known what can be written into ARM's registers. */
 export const WRITABLE_READ = linesWith("writableRead").at(-1) ?? OLDEST;
 
+const lineOf = remembered((release) => /^(\d+\.\d+)/.exec(release)?.[1]);
+
 /** `6.1` of `6.1.172-216.329.amzn2023.x86_64`; undefined where the release is not known. */
 export function kernelLine(release: string | undefined): string | undefined {
-  return release === undefined ? undefined : /^(\d+\.\d+)/.exec(release)?.[1];
+  return release === undefined ? undefined : lineOf(release);
 }
 
 /** Whether line `a` is older than `b`. */
@@ -91,7 +97,6 @@ export function kernelMove(promised: string | undefined, offered: string | undef
   const [from, to] = [kernelLine(promised), kernelLine(offered)];
   if (from !== undefined && from === to) return "same";
   if (from === undefined || to === undefined) return "unknown";
-  const tested = linesWith("tested");
-  const at = tested.indexOf(from);
-  return at !== -1 && tested[at + 1] === to ? "step" : "untested";
+  const at = TESTED.indexOf(from);
+  return at !== -1 && TESTED[at + 1] === to ? "step" : "untested";
 }

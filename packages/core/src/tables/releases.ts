@@ -4,6 +4,7 @@
  */
 import { fail } from "../errors.ts";
 import { RELEASES, type Behaviour } from "./release-rows.ts";
+import { remembered } from "../remember.ts";
 
 /** Oldest first. */
 export const ALL_LINES: readonly string[] = RELEASES.map((release) => release.line);
@@ -105,7 +106,7 @@ export function isPreRelease(version: string): boolean {
  * where a line without a patch number leaves it open (1.10). A pre-release has a format named
  * after it; two builds of one name need not share it ({@link isOpenFormat}).
  */
-export function snapshotFormat(version: string): string | undefined {
+export const snapshotFormat = remembered((version): string | undefined => {
   if (isEmulator(version)) return lineOf(version);
   if (PRE_RELEASE.test(version)) return isKnownLine(lineOf(version) ?? "") ? version : undefined;
   const patch = VERSION.exec(version)?.[3];
@@ -113,7 +114,7 @@ export function snapshotFormat(version: string): string | undefined {
   const formats = RELEASES.find((release) => release.line === line)?.formats ?? [];
   if (patch === undefined) return formats.length === 1 ? formats[0]?.[1] : undefined;
   return formats.findLast(([first]) => Number(patch) >= first)?.[1];
-}
+});
 
 /**
  * The lines of installed versions, sorted, each once; where none is known, all lines there are.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CATALOGUE, catalogueProfile } from "../src/catalogue/index.ts";
-import { CATALOGUE_KERNELS } from "../src/catalogue/kernels.ts";
+import { CATALOGUE_KERNELS } from "../src/tables/kernels.ts";
 import { decode } from "../src/inspect/decode.ts";
 import { stateOfCpu } from "../src/profile/state.ts";
 import { armRegisterName, describesCpu, isCacheGeometry } from "../src/tables/arm/lookup.ts";
@@ -9,7 +9,8 @@ import type { NodeProfile } from "../src/profile/profile.ts";
 import { readDocument } from "../src/read/document.ts";
 import { parseJson } from "../src/json/parse.ts";
 import { formatProfile } from "../src/profile/file.ts";
-import { judgePrepared, prepare } from "../src/verdict/judge.ts";
+import { judgePrepared } from "../src/verdict/judge.ts";
+import { prepare } from "../src/verdict/prepare.ts";
 import { naiveGuest } from "./naive.ts";
 import { naiveUnsafe } from "./naive-verdict.ts";
 import { fingerprint, hasSharedData, loadFingerprint, sharedFiles } from "./shared-data.ts";

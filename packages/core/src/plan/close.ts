@@ -2,36 +2,11 @@
  * Closing a merged CPU: features whose base is gone go too, state components nobody uses go,
  * leaves beyond the levelled maximum are hidden, and what belongs to an absent feature is zero.
  */
+import { hidingLimit } from "../tables/limits.ts";
 import { fieldByName } from "../tables/lookup.ts";
 import { isPresent } from "../tables/merge-rules.ts";
 import { has, type Merged, type MergedField } from "./merge.ts";
 import type { Reason } from "./reason.ts";
-
-const LEVEL_OF_RANGE: readonly (readonly [from: number, level: string])[] = [
-  [0x8000_0000, "MAX_EXTENDED_LEAF"],
-  [0x4000_0000, "MAX_HYPERVISOR_LEAF"],
-  [0x0, "MAX_BASIC_LEAF"],
-];
-
-/** Leaves whose subleaf 0 gives the number of the highest subleaf. */
-const LEVEL_OF_LEAF: Readonly<Record<number, string>> = {
-  0x7: "MAX_LEAF7_SUBLEAF",
-  0x1e: "MAX_TMUL_SUBLEAF",
-  0x24: "MAX_AVX10_SUBLEAF",
-};
-
-/** The level that hides a place from guests, if one does. */
-function hidingLevel(
-  leaf: number,
-  subleaf: number,
-  levels: ReadonlyMap<string, number>,
-): string | undefined {
-  const range = LEVEL_OF_RANGE.find(([from]) => leaf >= from)?.[1] ?? "MAX_BASIC_LEAF";
-  if (leaf > (levels.get(range) ?? 0)) return range;
-  const own = LEVEL_OF_LEAF[leaf];
-  if (own !== undefined && subleaf > (levels.get(own) ?? 0)) return own;
-  return undefined;
-}
 
 function levelsOf(merged: Merged): Map<string, number> {
   const levels = merged.fields.filter(({ field }) => field.group === "levels");
@@ -43,7 +18,7 @@ function hide(merged: Merged): void {
   for (const merging of merged.fields) {
     const { place, field } = merging;
     if (!("leaf" in place)) continue;
-    const level = hidingLevel(place.leaf, place.subleaf, levels);
+    const level = hidingLimit(place.leaf, place.subleaf, (name) => levels.get(name) ?? 0);
     if (level === undefined) continue;
     if (merging.value !== 0n && field.kind === "feature") {
       merging.reason = { kind: "hidden", level };

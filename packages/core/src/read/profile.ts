@@ -1,13 +1,7 @@
 /** evenkeel's own profile format, `evenkeel/node-profile@1` (docs/formats.md). */
 import { compareEntries, keyOf, type CpuidEntry, type MsrValue } from "../cpuid.ts";
-import {
-  type Arch,
-  type HostFacts,
-  type NodeProfile,
-  type OfferedCpu,
-  type TscFacts,
-  type View,
-} from "../profile/profile.ts";
+import type { Arch } from "../cpuid.ts";
+import type { HostFacts, NodeProfile, OfferedCpu, TscFacts, View } from "../profile/profile.ts";
 import { readKvmFacts } from "./kvm-facts.ts";
 import { readInteger, readU32 } from "../json/integer.ts";
 import {

@@ -15,7 +15,7 @@ export type CpuType = (typeof CPU_TYPES)[number];
  * - `feature`: 1 only where every class has 1
  * - `union`: 1 where any class has 1, because the bit announces a weakness or a needed action
  * - `remedy`: announces that an action cures a weakness: a duty for guests, and a promise that it
- *   works (docs/adr/0005-remedies.md); 1 where any class has 1, if every class backs the promise
+ *   works (docs/adr/0006-remedies.md); 1 where any class has 1, if every class backs the promise
  * - `minimum`: the smallest number
  * - `derived`: follows from another field ({@link Field.of}) or is recomputed
  * - `identity`: one choice for the pool
@@ -96,6 +96,8 @@ interface Field {
   readonly backedBy: readonly (readonly string[])[];
   readonly readBy: Reader;
   readonly loss: RowLoss;
+  /** A number that follows from other rows, or that nothing but CPUID is about. */
+  readonly ofCpuidAlone?: true;
   /** What Linux's /proc/cpuinfo or QEMU call it, where that is not this name. */
   readonly aka?: readonly string[];
   /** The heading a person looks under. */
@@ -137,7 +139,7 @@ export interface ArmField extends Field {
    * Source: `set_id_aa64pfr0_el1`, `set_id_aa64pfr1_el1`, `set_id_aa64mmfr2_el1` in Linux
    * arch/arm64/kvm/sys_regs.c.
    */
-  readonly ignoredSince?: readonly [major: number, minor: number];
+  readonly ignoredSince?: string;
 }
 
 /** A row of either architecture. */
@@ -155,6 +157,7 @@ export interface Options {
   readonly usedBy?: readonly string[];
   readonly backedBy?: readonly (readonly string[])[];
   readonly aka?: readonly string[];
+  readonly ofCpuidAlone?: true;
   readonly vendors?: readonly Vendor[];
   readonly reference?: string;
 }

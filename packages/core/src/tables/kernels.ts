@@ -1,61 +1,91 @@
-/** Host kernels by release: which of two is newer, and the highest leaves that each one knows. */
+/**
+ * Host kernels by line, such as `6.1`: which of two is newer, and what each does. All that compares
+ * kernel releases is here; the facts are in kernel-rows.ts.
+ */
 import { fail } from "../errors.ts";
+import { remembered } from "../remember.ts";
+import { KERNELS, type Kernel, type KernelBehaviour, type Limits } from "./kernel-rows.ts";
 
 /** Older kernels are not known here: Firecracker has been tested on 5.10 and later since 1.5. */
-const OLDEST = "5.10";
+const [{ line: OLDEST }] = KERNELS;
 
 /** What a dump that names no kernel is taken for: Firecracker's most deployed host kernel. */
 export const DEFAULT_KERNEL = "6.1";
 
-/** Whether release `a` is `b` or newer. */
-export function atLeast(a: string, b: string): boolean {
+function linesWith(column: keyof Kernel): readonly string[] {
+  return KERNELS.filter((kernel) => kernel[column] === true).map(({ line }) => line);
+}
+
+/** Firecracker is tested on these, oldest first. */
+const TESTED = linesWith("tested");
+
+/** The lines that the catalogue has its models under, oldest first. */
+export const CATALOGUE_KERNELS = linesWith("catalogued");
+
+/** The newest line up to which it is known what can be written into ARM's registers. */
+export const WRITABLE_READ = linesWith("writableRead").at(-1) ?? OLDEST;
+
+const lineOf = remembered((release) => /^(\d+\.\d+)/.exec(release)?.[1]);
+
+/** `6.1` of `6.1.172-216.329.amzn2023.x86_64`; undefined where the release is not known. */
+export function kernelLine(release: string | undefined): string | undefined {
+  return release === undefined ? undefined : lineOf(release);
+}
+
+/** Whether line `a` is older than `b`. */
+export function isOlder(a: string, b: string): boolean {
   const [aMajor = 0, aMinor = 0] = a.split(".").map(Number);
   const [bMajor = 0, bMinor = 0] = b.split(".").map(Number);
-  return aMajor > bMajor || (aMajor === bMajor && aMinor >= bMinor);
+  return aMajor < bMajor || (aMajor === bMajor && aMinor < bMinor);
+}
+
+/** From `since` on, and up to the line before `until`. */
+interface Span {
+  readonly since?: string;
+  readonly until?: string;
+}
+
+export function isWithin({ since, until }: Span, kernel: string): boolean {
+  return (
+    (since === undefined || !isOlder(kernel, since)) &&
+    (until === undefined || isOlder(kernel, until))
+  );
 }
 
 /** `6.1` of `6.1.172-216.329.amzn2023.x86_64`; throws UNKNOWN_KERNEL. */
 export function kernelRelease(text: string): string {
   const line = /^(\d{1,3}\.\d{1,3})(?:[.+~_-].{0,100})?$/.exec(text)?.[1];
   if (line === undefined) return fail("UNKNOWN_KERNEL", `"${text}" is no kernel release`);
-  if (atLeast(line, OLDEST)) return line;
+  return known(line) && line;
+}
+
+function known(line: string): true {
+  if (!isOlder(line, OLDEST)) return true;
   return fail("UNKNOWN_KERNEL", `nothing is known about KVM of Linux ${line} (from ${OLDEST} on)`);
 }
 
-interface Limits {
-  readonly since: string;
-  readonly basic: number;
-  readonly leaf7: number;
-  readonly extended: number;
+/** The rows that hold for a line: its own and those before it. */
+function rowsUpTo(kernel: string): readonly Kernel[] {
+  return KERNELS.filter(({ line }) => !isOlder(kernel, line));
 }
 
-/**
- * Highest leaves that KVM knows, newest first. Source: the `min` in `__do_cpuid_func` of Linux
- * arch/x86/kvm/cpuid.c, stable lines with their current fixes: leaf 7 subleaf 2 came to 6.1.y
- * with those for BHI, leaf 0x80000021 to 5.10.y with those for TSA.
- */
-const LIMITS: readonly Limits[] = [
-  { since: "6.13", basic: 0x24, leaf7: 2, extended: 0x8000_0022 },
-  { since: "6.5", basic: 0x1f, leaf7: 2, extended: 0x8000_0022 },
-  { since: "6.1", basic: 0x1f, leaf7: 2, extended: 0x8000_0021 },
-  { since: OLDEST, basic: 0x1f, leaf7: 1, extended: 0x8000_0021 },
-];
+/** Whether a kernel line does something. */
+export function kernelDoes(kernel: string, behaviour: KernelBehaviour): boolean {
+  return rowsUpTo(kernel).some(({ begins }) => begins?.includes(behaviour));
+}
 
+/** The first line that does something. */
+export function firstKernelThat(behaviour: KernelBehaviour): string {
+  return KERNELS.find(({ begins }) => begins?.includes(behaviour))?.line ?? "none";
+}
+
+/** Throws UNKNOWN_KERNEL for a line before the first row. */
 export function limitsOf(kernel: string): Limits {
-  const found = LIMITS.find(({ since }) => atLeast(kernel, since));
-  return found ?? fail("UNKNOWN_KERNEL", `nothing is known about KVM of Linux ${kernel}`);
+  known(kernel);
+  let limits: Limits = { basic: 0, leaf7: 0, extended: 0x8000_0000 };
+  for (const row of rowsUpTo(kernel)) limits = { ...limits, ...row.limits };
+  return limits;
 }
-
-/** `6.1` of `6.1.172-216.329.amzn2023.x86_64`; undefined where the release is not known. */
-export function kernelLine(release: string | undefined): string | undefined {
-  return release === undefined ? undefined : /^(\d+\.\d+)/.exec(release)?.[1];
-}
-
-/**
- * Host kernels that Firecracker is tested on, in order; snapshots move one step up.
- * Source: docs/kernel-policy.md and docs/snapshotting/snapshot-support.md.
- */
-const KERNEL_STEPS: readonly string[] = ["5.10", "6.1", "6.18"];
 
 /**
  * What is known of moving a snapshot between two host kernels: `same` line, a `step` up that
@@ -67,6 +97,6 @@ export function kernelMove(promised: string | undefined, offered: string | undef
   const [from, to] = [kernelLine(promised), kernelLine(offered)];
   if (from !== undefined && from === to) return "same";
   if (from === undefined || to === undefined) return "unknown";
-  const step = KERNEL_STEPS.indexOf(to) - KERNEL_STEPS.indexOf(from);
-  return KERNEL_STEPS.includes(from) && step === 1 ? "step" : "untested";
+  const at = TESTED.indexOf(from);
+  return at !== -1 && TESTED[at + 1] === to ? "step" : "untested";
 }

@@ -1,44 +1,16 @@
 /**
- * Firecracker releases as rows: what a template and a snapshot depend on.
- * Source: Firecracker's CHANGELOG.md and sources at the tags named.
+ * Firecracker releases: which of two is newer, what each does, which snapshot format it writes. All
+ * that compares release numbers is here; the facts are in release-rows.ts.
  */
 import { fail } from "../errors.ts";
+import { RELEASES, type Behaviour } from "./release-rows.ts";
+import { remembered } from "../remember.ts";
 
-/** A release line, e.g. 1.12 for 1.12.0 and 1.12.1. */
-interface FirecrackerRelease {
-  readonly line: string;
-  readonly date: string;
-  /**
-   * Snapshot formats by the first patch release that writes them. Before 1.7 each line had a
-   * version space of its own, named after it here.
-   */
-  readonly formats: readonly (readonly [patch: number, format: string])[];
-}
-
-/** The lines this project plans for: all that have custom CPU templates in today's language. */
-const RELEASES: readonly FirecrackerRelease[] = [
-  { line: "1.5", date: "2023-10", formats: [[0, "1.5"]] },
-  { line: "1.6", date: "2023-12", formats: [[0, "1.6"]] },
-  { line: "1.7", date: "2024-03", formats: [[0, "1.0.0"]] },
-  { line: "1.8", date: "2024-07", formats: [[0, "2.0.0"]] },
-  { line: "1.9", date: "2024-09", formats: [[0, "3.0.0"]] },
-  {
-    line: "1.10",
-    date: "2024-11",
-    formats: [
-      [0, "3.0.0"],
-      [1, "4.0.0"],
-    ],
-  },
-  { line: "1.11", date: "2025-03", formats: [[0, "5.0.0"]] },
-  { line: "1.12", date: "2025-05", formats: [[0, "6.0.0"]] },
-  { line: "1.13", date: "2025-08", formats: [[0, "8.0.0"]] },
-  { line: "1.14", date: "2025-12", formats: [[0, "8.0.0"]] },
-  { line: "1.15", date: "2026-03", formats: [[0, "9.0.0"]] },
-  { line: "1.16", date: "2026-06", formats: [[0, "10.0.0"]] },
-];
-
+/** Oldest first. */
 export const ALL_LINES: readonly string[] = RELEASES.map((release) => release.line);
+
+/** `1.5 to 1.16`: the lines that anything is known about. */
+export const KNOWN_LINES = `${ALL_LINES[0]} to ${ALL_LINES.at(-1)}`;
 
 const VERSION = /^v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-_+][0-9A-Za-z.+_-]{1,64})?$/;
 
@@ -69,8 +41,10 @@ function isKnownLine(line: string): boolean {
 export function knownLine(version: string): string {
   const line = lineOf(version);
   if (line !== undefined && isKnownLine(line)) return line;
-  const known = `${ALL_LINES[0]} to ${ALL_LINES.at(-1)}`;
-  return fail("UNKNOWN_VERSION", `nothing is known about Firecracker "${version}" (${known})`);
+  return fail(
+    "UNKNOWN_VERSION",
+    `nothing is known about Firecracker "${version}" (${KNOWN_LINES})`,
+  );
 }
 
 /** Oldest first; emulators behind every Firecracker. */
@@ -79,6 +53,29 @@ export function compareLines(a: string, b: string): number {
   const [aMajor = 0, aMinor = 0] = numbers(a);
   const [bMajor = 0, bMinor = 0] = numbers(b);
   return Number(isEmulator(a)) - Number(isEmulator(b)) || aMajor - bMajor || aMinor - bMinor;
+}
+
+const doing = new Map<string, ReadonlySet<Behaviour>>();
+let soFar: readonly Behaviour[] = [];
+for (const { line, begins = [], ends = [] } of RELEASES) {
+  soFar = [...soFar.filter((behaviour) => !ends.includes(behaviour)), ...begins];
+  doing.set(line, new Set(soFar));
+}
+
+/** Whether a line does something; an emulator is asked as if it were the newest Firecracker. */
+export function does(line: string, behaviour: Behaviour): boolean {
+  const row = ALL_LINES.findLast((known) => compareLines(known, line) <= 0);
+  return row !== undefined && doing.get(row)?.has(behaviour) === true;
+}
+
+/** The first line that does something. */
+export function firstLineThat(behaviour: Behaviour): string {
+  return RELEASES.find(({ begins }) => begins?.includes(behaviour))?.line ?? "none";
+}
+
+/** The newest line before the first that does something. */
+export function lastLineBefore(behaviour: Behaviour): string {
+  return ALL_LINES[ALL_LINES.indexOf(firstLineThat(behaviour)) - 1] ?? "none";
 }
 
 /** `1.5–1.16` for an unbroken run, else a list. */
@@ -109,7 +106,7 @@ export function isPreRelease(version: string): boolean {
  * where a line without a patch number leaves it open (1.10). A pre-release has a format named
  * after it; two builds of one name need not share it ({@link isOpenFormat}).
  */
-export function snapshotFormat(version: string): string | undefined {
+export const snapshotFormat = remembered((version): string | undefined => {
   if (isEmulator(version)) return lineOf(version);
   if (PRE_RELEASE.test(version)) return isKnownLine(lineOf(version) ?? "") ? version : undefined;
   const patch = VERSION.exec(version)?.[3];
@@ -117,7 +114,7 @@ export function snapshotFormat(version: string): string | undefined {
   const formats = RELEASES.find((release) => release.line === line)?.formats ?? [];
   if (patch === undefined) return formats.length === 1 ? formats[0]?.[1] : undefined;
   return formats.findLast(([first]) => Number(patch) >= first)?.[1];
-}
+});
 
 /**
  * The lines of installed versions, sorted, each once; where none is known, all lines there are.

@@ -23,7 +23,7 @@ import {
 import { MIDR_EL1, MPIDR_EL1 } from "../tables/arm/others.ts";
 import { takes, triedField, whyNotTaken, writerOf, type ArmWriter } from "../profile/arm/takes.ts";
 import { honours } from "../tables/merge-rules.ts";
-import { CACHES_SINCE, formatRelease, IDENTITY_SINCE, isOlder } from "../tables/arm/writable.ts";
+import { firstKernelThat, isWithin, kernelDoes } from "../tables/kernels.ts";
 
 /** An aarch64 node made ready to be compared with many contracts. */
 export interface ArmNode {
@@ -113,14 +113,14 @@ function isIgnored(field: ArmField, promised: bigint, { node, sameModel }: Move)
   if (trial !== undefined) {
     return triedField(node.writer, field)?.ignored.includes(promised) === true;
   }
-  return sameModel && release !== undefined && !isOlder(release, since);
+  return sameModel && release !== undefined && isWithin({ since }, release);
 }
 
 function identity(field: ArmField, { writer }: ArmNode): Found[] {
-  const since = formatRelease(IDENTITY_SINCE);
+  const since = firstKernelThat("takes-identity");
   const never =
     writer.trial !== undefined ||
-    (writer.release !== undefined && isOlder(writer.release, IDENTITY_SINCE));
+    (writer.release !== undefined && !kernelDoes(writer.release, "takes-identity"));
   return [
     {
       rule: "arm/identity",
@@ -200,7 +200,7 @@ function judgeReserved({ id, value }: ArmRegister, offered: bigint): Finding[] {
 function judgeCaches({ id, value }: ArmRegister, offered: bigint, node: ArmNode): Finding[] {
   const taken = takesCaches(id, value, node.registers, node.writer);
   if (taken === "yes") return [];
-  const since = formatRelease(CACHES_SINCE);
+  const since = firstKernelThat("makes-up-caches");
   const { release } = node.writer;
   const consequence =
     taken === "no"
@@ -208,7 +208,7 @@ function judgeCaches({ id, value }: ArmRegister, offered: bigint, node: ArmNode)
       : `Linux takes another host's cache geometry from ${since} on` +
         (release === undefined
           ? ", and the host kernel is not known."
-          : `, and the node has ${formatRelease(release)}, which may carry the patches.`);
+          : `, and the node has ${release}, which may carry the patches.`);
   return [
     {
       rule: "arm/caches",

@@ -7,7 +7,8 @@ import type { NodeProfile } from "../profile/profile.ts";
 import { formatProfile } from "../profile/file.ts";
 import type { CpuType } from "../tables/field.ts";
 import type { Verdict } from "./finding.ts";
-import { judgePrepared, prepare, type Judgement } from "./judge.ts";
+import { judgePrepared, type Judgement } from "./judge.ts";
+import { prepare } from "./prepare.ts";
 import { rulesVersion } from "./version.ts";
 
 export const MATRIX_SCHEMA = "evenkeel/matrix@1";

@@ -9,7 +9,7 @@ import {
   isCacheGeometry,
 } from "../../tables/arm/lookup.ts";
 import { MIDR_EL1 } from "../../tables/arm/others.ts";
-import { CACHES_SINCE, formatRelease, isOlder } from "../../tables/arm/writable.ts";
+import { firstKernelThat, kernelDoes } from "../../tables/kernels.ts";
 import type { Emitted } from "../prove.ts";
 import { estimateWarnings, kernelWarnings } from "../warnings.ts";
 import { allRegisters, partialRegisters, someRegisters, wordsOf } from "./residuals.ts";
@@ -50,14 +50,14 @@ function cacheWarnings(words: readonly Words[], classes: readonly NodeClass[]): 
   const takesOthers = classes.every(({ profiles }) =>
     writersOf(profiles).every(({ writer: { trial, release } }) =>
       trial === undefined
-        ? release !== undefined && !isOlder(release, CACHES_SINCE)
+        ? release !== undefined && kernelDoes(release, "makes-up-caches")
         : different.every((id) => trial.has(`${id.toString(16)}:63:0`)),
     ),
   );
   if (different.length === 0 || takesOthers) return [];
   return [
     `Cache geometry (CLIDR_EL1, CCSIDR_EL1) differs between classes. KVM before ` +
-      `${formatRelease(CACHES_SINCE)} refuses to restore another host's, so a resume from one class ` +
+      `${firstKernelThat("makes-up-caches")} refuses to restore another host's, so a resume from one class ` +
       "on another may fail there.",
   ];
 }

@@ -6,7 +6,7 @@
 import { extract64 } from "../../bits.ts";
 import { systemRegister } from "../../tables/arm/field.ts";
 import { triedField, type Answer, type ArmWriter } from "./takes.ts";
-import { CACHES_SINCE, isOlder } from "../../tables/arm/writable.ts";
+import { kernelDoes } from "../../tables/kernels.ts";
 
 const CLIDR_EL1 = systemRegister(3, 1, 0, 0, 1);
 const CTR_EL0 = systemRegister(3, 3, 0, 0, 1);
@@ -40,7 +40,8 @@ function isWritable(id: bigint, writer: ArmWriter): Answer {
     const tried = triedField(writer, { id, hi: 63, lo: 0 });
     return (tried?.values.length ?? 0) > 0 ? "yes" : "no";
   }
-  if (writer.release === undefined || isOlder(writer.release, CACHES_SINCE)) return "unknown";
+  if (writer.release === undefined || !kernelDoes(writer.release, "makes-up-caches"))
+    return "unknown";
   return "yes";
 }
 

@@ -1,22 +1,22 @@
 /** What has to be known of an aarch64 guest before anything is built on it. */
 import type { ArmRegister } from "../../cpuid.ts";
 import { ARM_FIELDS } from "../../tables/arm/lookup.ts";
-import { isOlder, releaseOf, type Release } from "../../tables/arm/writable.ts";
+import { isOlder, kernelLine } from "../../tables/kernels.ts";
 
 /**
  * KVM has registers of its own that describe a guest's CPU since 4.15. Before, guests read the
  * CPU's, and nobody could change what they see.
  * Source: Linux 93390c0a1b20 ("arm64: KVM: Hide unsupported AArch64 CPU features from guests").
  */
-const VIRTUAL_SINCE: Release = [4, 15];
+const VIRTUAL_SINCE = "4.15";
 
 export const OWN_REGISTERS =
   "its host kernel shows guests the CPU's own ID registers, and no template can change them";
 
 /** Whether a guest's ID registers are the CPU's, so that its MIDR and REVIDR decide over them. */
 export function showsOwnRegisters(kernel: string | undefined): boolean {
-  const release = releaseOf(kernel);
-  return release !== undefined && isOlder(release, VIRTUAL_SINCE);
+  const line = kernelLine(kernel);
+  return line !== undefined && isOlder(line, VIRTUAL_SINCE);
 }
 
 const IDENTITY = ["MIDR_EL1", "REVIDR_EL1"];

@@ -1,22 +1,15 @@
 /** Whether a node's KVM takes a value for a register: by its own trial, else by its release. */
 import type { KvmFacts, TakenField } from "../kvm-facts.ts";
 import type { ArmField } from "../../tables/field.ts";
+import { isOlder, kernelLine, WRITABLE_READ } from "../../tables/kernels.ts";
 import { honours } from "../../tables/merge-rules.ts";
-import {
-  distributionOf,
-  isOlder,
-  keepsItsOwn,
-  NEWEST_READ,
-  releaseOf,
-  writability,
-  type Release,
-} from "../../tables/arm/writable.ts";
+import { distributionOf, keepsItsOwn, writability } from "../../tables/arm/writable.ts";
 
 /** What is known of how a node's KVM takes writes. */
 export interface ArmWriter {
   /** The host kernel's distribution, where its patches are known; else empty. */
   readonly distribution: string;
-  readonly release: Release | undefined;
+  readonly release: string | undefined;
   /** By register and field; undefined where nobody tried. */
   readonly trial: ReadonlyMap<string, TakenField> | undefined;
 }
@@ -36,7 +29,7 @@ export function writerOf(kernel: string | undefined, kvm: KvmFacts | undefined):
   const fields = kvm?.takenFields;
   return {
     distribution: distributionOf(kernel),
-    release: releaseOf(kernel),
+    release: kernelLine(kernel),
     trial:
       fields === undefined ? undefined : new Map(fields.map((field) => [placeOf(field), field])),
   };
@@ -76,7 +69,7 @@ const byRelease: Ask = (field, offered, promised, writer, purpose) => {
   if (!honours(offered, promised, field)) return "no";
   if (keepsItsOwn(field)) return purpose === "restore" ? "yes" : "no";
   if (release === undefined) return "unknown";
-  if (allowed === undefined) return isOlder(NEWEST_READ, release) ? "unknown" : "no";
+  if (allowed === undefined) return isOlder(WRITABLE_READ, release) ? "unknown" : "no";
   if (isOlder(release, allowed.since)) return "unknown";
   const { least = 0n, most = promised } = allowed;
   return promised >= least && promised <= most ? "yes" : "no";
@@ -96,14 +89,13 @@ export function whyNotTaken(field: ArmField, writer: ArmWriter): string {
   if (keepsItsOwn(field)) return "KVM keeps its own, whatever is written";
   if (release === undefined) return "its host kernel is not known";
   const since = writability(field, distribution)?.since;
-  const [own, newest] = [release.join("."), NEWEST_READ.join(".")];
   if (since === undefined) {
-    return isOlder(NEWEST_READ, release)
-      ? `Linux up to ${newest} refuses it, and nothing is known about ${own}`
-      : `no Linux up to ${newest} takes it`;
+    return isOlder(WRITABLE_READ, release)
+      ? `Linux up to ${WRITABLE_READ} refuses it, and nothing is known about ${release}`
+      : `no Linux up to ${WRITABLE_READ} takes it`;
   }
   if (isOlder(release, since)) {
-    return `Linux takes it from ${since.join(".")} on and the node has ${own}, which may carry the patches`;
+    return `Linux takes it from ${since} on and the node has ${release}, which may carry the patches`;
   }
   return "KVM takes no such value";
 }

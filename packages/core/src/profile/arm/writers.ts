@@ -14,7 +14,7 @@ export function armWriterKey({ host, kvm }: NodeProfile): string {
   const fields = kvm?.takenFields?.map(({ id, hi, lo, values, ignored }) =>
     [id.toString(16), hi, lo, values.join(), ignored.join()].join(":"),
   );
-  return `${release?.join(".") ?? "?"} ${distribution} ${fields?.join(" ") ?? "untried"}`;
+  return `${release ?? "?"} ${distribution} ${fields?.join(" ") ?? "untried"}`;
 }
 
 /** What the KVMs of a class's nodes take, each once. */

@@ -1,7 +1,7 @@
 /** A CPU of which only names of flags are known: the registers are composed from the rows. */
 import { CpuBuilder, SIGNATURES } from "../../tables/cpu-builder.ts";
-import { modelFor } from "../../tables/models/find.ts";
-import type { CatalogueModel } from "../../tables/models/model.ts";
+import { modelFor } from "../../tables/models.ts";
+import type { CatalogueModel } from "../../tables/models.ts";
 import { addXsave } from "../../tables/xsave-layout.ts";
 import { compareText } from "../../format/text.ts";
 import { indexEntries } from "../../cpuid.ts";

@@ -68,7 +68,7 @@ const MMFR2 = memoryModel(2, [
   kernel(12, "IESB", "implicit error synchronization"),
   minimum(16, "VARange", "virtual address range"),
   kernel(20, "CCIDX", "64-bit cache geometry registers"),
-  kernel(24, "NV", "nested virtualization", { ignoredSince: [6, 15] }),
+  kernel(24, "NV", "nested virtualization", { ignoredSince: "6.15" }),
   minimum(28, "ST", "small translation tables"),
   kernel(32, "AT", "unaligned single-copy atomicity"),
   kernel(36, "IDS", "syndrome of ID register traps"),

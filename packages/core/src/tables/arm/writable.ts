@@ -9,14 +9,9 @@ import { AA32_FIELDS } from "./aa32.ts";
 import type { ArmField } from "../field.ts";
 import { isFirmware } from "./lookup.ts";
 
-export type Release = readonly [major: number, minor: number];
-
-/** The newest release that these rows were read from. */
-export const NEWEST_READ: Release = [6, 18];
-
 interface Rule {
   readonly register: string;
-  readonly since: Release;
+  readonly since: string;
   /** The fields, or all but these. */
   readonly only?: readonly string[];
   readonly except?: readonly string[];
@@ -41,7 +36,7 @@ const AA32_REGISTERS = [...new Set(AA32_FIELDS.map(({ register }) => register))]
  * boot on Neoverse V1 with this kernel.
  * Source: Firecracker tests/framework/utils_cpu_templates.py and docs/cpu_templates/cpu-templates.md.
  */
-const AMAZON = { since: [6, 1], in: "amzn2023" } as const;
+const AMAZON = { since: "6.1", in: "amzn2023" } as const;
 
 const RULES: readonly Rule[] = [
   { ...AMAZON, register: "ID_AA64PFR0_EL1", only: ["DIT"] },
@@ -56,50 +51,50 @@ const RULES: readonly Rule[] = [
     only: ["DPB", "JSCVT", "FCMA", "LRCPC", "BF16", "DGH", "I8MM"],
   },
   { ...AMAZON, register: "ID_AA64MMFR2_EL1", only: ["AT"] },
-  { register: "ID_AA64PFR0_EL1", since: [5, 10], only: ["CSV2"] },
-  { register: "ID_AA64PFR0_EL1", since: [5, 11], only: ["CSV3"] },
-  { register: "ID_AA64DFR0_EL1", since: [6, 2], only: ["PMUVer"], most: 7n },
-  { register: "ID_DFR0_EL1", since: [6, 2], only: ["PerfMon"], most: 7n },
+  { register: "ID_AA64PFR0_EL1", since: "5.10", only: ["CSV2"] },
+  { register: "ID_AA64PFR0_EL1", since: "5.11", only: ["CSV3"] },
+  { register: "ID_AA64DFR0_EL1", since: "6.2", only: ["PMUVer"], most: 7n },
+  { register: "ID_DFR0_EL1", since: "6.2", only: ["PerfMon"], most: 7n },
   {
     register: "ID_AA64PFR0_EL1",
-    since: [6, 7],
+    since: "6.7",
     except: ["AMU", "MPAM", "SVE", "RAS", "GIC", "AdvSIMD", "FP"],
   },
-  { register: "ID_AA64DFR0_EL1", since: [6, 7], only: ["DebugVer"], least: DEBUG_V8 },
-  { register: "ID_DFR0_EL1", since: [6, 7], only: ["CopDbg"], least: DEBUG_V8 },
-  { register: "ID_AA64ZFR0_EL1", since: [6, 7] },
-  { register: "ID_AA64ISAR0_EL1", since: [6, 7] },
-  { register: "ID_AA64ISAR1_EL1", since: [6, 7], except: ["GPI", "GPA", "API", "APA"] },
+  { register: "ID_AA64DFR0_EL1", since: "6.7", only: ["DebugVer"], least: DEBUG_V8 },
+  { register: "ID_DFR0_EL1", since: "6.7", only: ["CopDbg"], least: DEBUG_V8 },
+  { register: "ID_AA64ZFR0_EL1", since: "6.7" },
+  { register: "ID_AA64ISAR0_EL1", since: "6.7" },
+  { register: "ID_AA64ISAR1_EL1", since: "6.7", except: ["GPI", "GPA", "API", "APA"] },
   // Linux merges BC upwards, and so takes no smaller value.
-  { register: "ID_AA64ISAR2_EL1", since: [6, 7], except: ["APA3", "GPA3", "BC"] },
+  { register: "ID_AA64ISAR2_EL1", since: "6.7", except: ["APA3", "GPA3", "BC"] },
   {
     register: "ID_AA64MMFR0_EL1",
-    since: [6, 7],
+    since: "6.7",
     except: ["TGran4_2", "TGran64_2", "TGran16_2", "ASIDBits"],
   },
   {
     register: "ID_AA64MMFR1_EL1",
-    since: [6, 7],
+    since: "6.7",
     except: ["HCX", "XNX", "TWED", "VH", "VMIDBits"],
   },
   {
     register: "ID_AA64MMFR2_EL1",
-    since: [6, 7],
+    since: "6.7",
     except: ["EVT", "FWB", "IDS", "NV", "CCIDX"],
   },
-  { register: "CTR_EL0", since: [6, 11], only: ["DIC", "IDC", "DminLine", "IminLine"] },
-  { register: "ID_AA64PFR1_EL1", since: [6, 12], only: ["BT", "SSBS", "CSV2_frac"] },
-  { register: "ID_AA64DFR0_EL1", since: [6, 12], only: ["DoubleLock", "WRPs"] },
-  { register: "CTR_EL0", since: [6, 13], only: ["L1Ip"] },
-  { register: "ID_AA64MMFR3_EL1", since: [6, 13], only: ["TCRX", "S1PIE", "S1POE"] },
-  { register: "ID_AA64MMFR0_EL1", since: [6, 16], only: ["TGran4_2", "TGran64_2", "TGran16_2"] },
-  { register: "ID_AA64PFR0_EL1", since: [6, 18], only: ["GIC"] },
+  { register: "CTR_EL0", since: "6.11", only: ["DIC", "IDC", "DminLine", "IminLine"] },
+  { register: "ID_AA64PFR1_EL1", since: "6.12", only: ["BT", "SSBS", "CSV2_frac"] },
+  { register: "ID_AA64DFR0_EL1", since: "6.12", only: ["DoubleLock", "WRPs"] },
+  { register: "CTR_EL0", since: "6.13", only: ["L1Ip"] },
+  { register: "ID_AA64MMFR3_EL1", since: "6.13", only: ["TCRX", "S1PIE", "S1POE"] },
+  { register: "ID_AA64MMFR0_EL1", since: "6.16", only: ["TGran4_2", "TGran64_2", "TGran16_2"] },
+  { register: "ID_AA64PFR0_EL1", since: "6.18", only: ["GIC"] },
   // And in stable lines of late 2025: "KVM: arm64: Make all 32bit ID registers fully writable".
-  ...AA32_REGISTERS.map((register): Rule => ({ register, since: [6, 18] })),
-  { register: "ID_AA64PFR2_EL1", since: [6, 18], only: ["FPMR"] },
-  { register: "ID_AA64FPFR0_EL1", since: [6, 18] },
-  { register: "ID_AA64ISAR3_EL1", since: [6, 18], only: ["FPRCVT", "FAMINMAX"] },
-  { register: "ID_AA64MMFR4_EL1", since: [6, 18], only: ["NV_frac"] },
+  ...AA32_REGISTERS.map((register): Rule => ({ register, since: "6.18" })),
+  { register: "ID_AA64PFR2_EL1", since: "6.18", only: ["FPMR"] },
+  { register: "ID_AA64FPFR0_EL1", since: "6.18" },
+  { register: "ID_AA64ISAR3_EL1", since: "6.18", only: ["FPRCVT", "FAMINMAX"] },
+  { register: "ID_AA64MMFR4_EL1", since: "6.18", only: ["NV_frac"] },
 ];
 
 const RULES_OF = new Map<string, Rule[]>();
@@ -112,12 +107,12 @@ function covers({ only, except }: Rule, field: ArmField): boolean {
   return except?.includes(field.name) !== true;
 }
 
-const FIRMWARE: Pick<Rule, "since"> = { since: [5, 0] };
+const FIRMWARE: Pick<Rule, "since"> = { since: "5.0" };
 
 type Writability = Pick<Rule, "since" | "least" | "most">;
 
 /**
- * From which release on, or undefined where no kernel up to {@link NEWEST_READ} allows it.
+ * From which release on, or undefined where no kernel up to {@link WRITABLE_READ} allows it.
  * `distribution`: the node's, for the patches that it is known to carry.
  */
 export function writability(field: ArmField, distribution = ""): Writability | undefined {
@@ -141,27 +136,4 @@ export function keepsItsOwn({ register }: ArmField): boolean {
 export function distributionOf(kernel = ""): string {
   const parts = kernel.split(".");
   return RULES.find((rule) => rule.in !== undefined && parts.includes(rule.in))?.in ?? "";
-}
-
-/** Cache geometry can be written since; KVM before refused another host's. */
-export const CACHES_SINCE: Release = [6, 3];
-
-/**
- * MIDR_EL1, REVIDR_EL1 and AIDR_EL1 can be written since, where the VMM enables
- * KVM_CAP_ARM_WRITABLE_IMP_ID_REGS; Firecracker up to 1.16 does not.
- */
-export const IDENTITY_SINCE: Release = [6, 15];
-
-/** `6.1` of `6.1.172-216.329.amzn2023.aarch64`. */
-export function releaseOf(kernel: string | undefined): Release | undefined {
-  const match = /^(\d{1,4})\.(\d{1,4})/.exec(kernel ?? "");
-  return match === null ? undefined : [Number(match[1]), Number(match[2])];
-}
-
-export function isOlder([major, minor]: Release, [thanMajor, thanMinor]: Release): boolean {
-  return major < thanMajor || (major === thanMajor && minor < thanMinor);
-}
-
-export function formatRelease(release: Release): string {
-  return release.join(".");
 }

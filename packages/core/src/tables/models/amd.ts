@@ -9,7 +9,7 @@
 import { words } from "../words.ts";
 import { PARAVIRTUAL } from "./model.ts";
 import { AVX512_STATE, COMMON } from "./model.ts";
-import type { CatalogueModel } from "./model.ts";
+import type { Model } from "./model.ts";
 
 /** AMD repeats these bits of leaf 1 in leaf 0x80000001. */
 const ALIASES = words(`FPU VME DE PSE TSC MSR PAE MCE CMPXCHG8B APIC MTRR PGE MCA CMOV PAT PSE36
@@ -61,7 +61,6 @@ const TURIN = [
 ];
 
 const common = {
-  vendor: "amd",
   maxBasicLeaf: 0x10,
   /** Source: AMD PPR, CPUID 0xD; PKRU does not stand where Intel has it. */
   stateOffsets: { XCR0_OPMASK: 832, XCR0_ZMM_HI256: 896, XCR0_HI16_ZMM: 1408, XCR0_PKRU: 2432 },
@@ -81,49 +80,110 @@ const zen4 = {
   linearBits: 57,
 } as const;
 
-export const AMD_MODELS = {
-  rome: {
-    id: "rome",
-    name: "Rome",
-    launched: 2019,
-    signature: { family: 0x17, model: 0x31, stepping: 0 },
-    features: [...ZEN_2, ...SEV, ...NO_TSA],
-    ...zen3,
-    // 0x80000020 on the CPU; KVM adds the next to say what it knows of LFENCE.
-    maxExtendedLeaf: 0x8000_0021,
+const amd = { vendor: "amd" } as const;
+
+export const AMD_MODELS: readonly Model[] = [
+  {
+    ...amd,
+    family: 0x15,
+    model: 0x02,
+    name: "Piledriver",
+    launched: 2012.75,
+    bugs: ["BTC"],
   },
-  milan: {
-    id: "milan",
-    fittedTo: "Firecracker's fingerprint of Milan, host kernel 6.1",
+  {
+    ...amd,
+    family: 0x17,
+    model: 0x01,
+    name: "Naples",
+    launched: 2017.25,
+    bugs: ["BTC", "SRSO_17H"],
+  },
+  {
+    ...amd,
+    family: 0x17,
+    model: 0x31,
+    name: "Rome",
+    launched: 2019.5,
+    bugs: ["BTC", "SRSO_17H"],
+    catalogue: {
+      stepping: 0,
+      features: [...ZEN_2, ...SEV, ...NO_TSA],
+      ...zen3,
+      // 0x80000020 on the CPU; KVM adds the next to say what it knows of LFENCE.
+      maxExtendedLeaf: 0x8000_0021,
+    },
+  },
+  {
+    ...amd,
+    family: 0x19,
+    model: 0x01,
+    steppings: [0, 1],
     name: "Milan",
     launched: 2021,
-    signature: { family: 0x19, model: 0x01, stepping: 1 },
-    features: [...ZEN_3, ...SEV_SNP, "VM_PAGE_FLUSH", "VERW_CLEAR"],
-    ...zen3,
+    bugs: ["SRSO_19H"],
+    catalogue: {
+      fittedTo: "Firecracker's fingerprint of Milan, host kernel 6.1",
+      stepping: 1,
+      features: [...ZEN_3, ...SEV_SNP, "VM_PAGE_FLUSH", "VERW_CLEAR"],
+      ...zen3,
+    },
   },
-  genoa: {
-    id: "genoa",
-    fittedTo: "Firecracker's fingerprint of Genoa, host kernel 6.1",
-    name: "Genoa",
+  {
+    ...amd,
+    family: 0x19,
+    model: 0x01,
+    steppings: [2, 2],
+    name: "Milan-X",
     launched: 2022,
-    signature: { family: 0x19, model: 0x11, stepping: 1 },
-    features: GENOA,
-    ...zen4,
+    bugs: ["SRSO_19H"],
   },
-  bergamo: {
-    id: "bergamo",
+  {
+    ...amd,
+    family: 0x19,
+    model: 0x11,
+    name: "Genoa",
+    launched: 2022.75,
+    bugs: ["SRSO_19H"],
+    catalogue: {
+      fittedTo: "Firecracker's fingerprint of Genoa, host kernel 6.1",
+      stepping: 1,
+      features: GENOA,
+      ...zen4,
+    },
+  },
+  {
+    ...amd,
+    family: 0x19,
+    model: 0xa0,
     name: "Bergamo",
-    launched: 2023,
-    signature: { family: 0x19, model: 0xa0, stepping: 2 },
-    features: GENOA,
-    ...zen4,
+    launched: 2023.25,
+    bugs: ["SRSO_19H"],
+    catalogue: {
+      stepping: 2,
+      features: GENOA,
+      ...zen4,
+    },
   },
-  turin: {
-    id: "turin",
+  {
+    ...amd,
+    family: 0x1a,
+    model: 0x02,
     name: "Turin",
-    launched: 2024,
-    signature: { family: 0x1a, model: 0x02, stepping: 1 },
-    features: [...TURIN, ...NO_TSA],
-    ...zen4,
+    launched: 2024.75,
+    bugs: ["SRSO_1AH"],
+    catalogue: {
+      stepping: 1,
+      features: [...TURIN, ...NO_TSA],
+      ...zen4,
+    },
   },
-} as const satisfies Record<string, CatalogueModel>;
+  {
+    ...amd,
+    family: 0x1a,
+    model: 0x11,
+    name: "Turin Dense",
+    launched: 2024.75,
+    bugs: ["SRSO_1AH"],
+  },
+];

@@ -11,7 +11,7 @@
 import { words } from "../words.ts";
 import { PARAVIRTUAL } from "./model.ts";
 import { AVX512_STATE, COMMON, without } from "./model.ts";
-import type { CatalogueModel } from "./model.ts";
+import type { Model } from "./model.ts";
 
 const SKYLAKE_SP = [
   ...COMMON,
@@ -72,7 +72,6 @@ const CLEARWATER_FOREST = [
 ];
 
 const common = {
-  vendor: "intel",
   maxExtendedLeaf: 0x8000_0008,
   physicalBits: 46,
   /** Source: Intel SDM vol. 1, 13.5. */
@@ -84,90 +83,149 @@ const sizes = {
   amx: { ...common, maxBasicLeaf: 0x20, maxLeaf7Subleaf: 2, linearBits: 57 },
 } as const;
 
-export const INTEL_MODELS = {
-  "skylake-sp": {
-    id: "skylake-sp",
+const intel = { vendor: "intel", family: 6 } as const;
+
+export const INTEL_MODELS: readonly Model[] = [
+  { ...intel, model: 0x1a, name: "Nehalem", launched: 2008.75, bugs: [] },
+  { ...intel, model: 0x2c, name: "Westmere", launched: 2010, bugs: [] },
+  { ...intel, model: 0x2a, name: "Sandy Bridge", launched: 2011, bugs: [] },
+  { ...intel, model: 0x3a, name: "Ivy Bridge", launched: 2012.25, bugs: [] },
+  { ...intel, model: 0x3e, name: "Ivy Bridge-EP", launched: 2013.5, bugs: [] },
+  { ...intel, model: 0x2d, name: "Sandy Bridge-EP", launched: 2012, bugs: [] },
+  { ...intel, model: 0x3f, name: "Haswell-EP", launched: 2014.5, bugs: ["MMIO_STALE_DATA"] },
+  { ...intel, model: 0x3c, name: "Haswell", launched: 2013.25, bugs: [] },
+  { ...intel, model: 0x3d, name: "Broadwell", launched: 2014.75, bugs: [] },
+  { ...intel, model: 0x4f, name: "Broadwell-EP", launched: 2016, bugs: ["MMIO_STALE_DATA"] },
+  { ...intel, model: 0x56, name: "Broadwell-DE", launched: 2015, bugs: ["MMIO_STALE_DATA"] },
+  {
+    ...intel,
+    model: 0x5e,
+    name: "Skylake",
+    launched: 2015.5,
+    bugs: ["MMIO_STALE_DATA", "RETBLEED"],
+  },
+  {
+    ...intel,
+    model: 0x55,
+    steppings: [0, 4],
     name: "Skylake-SP",
-    launched: 2017,
-    signature: { family: 6, model: 0x55, stepping: 4 },
-    // Linux lists only steppings from 6 on as affected by ITS.
-    features: [...SKYLAKE_SP, ...MPX, "RSBA", "HLE", "RTM", "ITS_NO"],
-    ...sizes.avx512,
+    launched: 2017.5,
+    bugs: ["MMIO_STALE_DATA", "RETBLEED"],
+    catalogue: {
+      stepping: 4,
+      // Linux lists only steppings from 6 on as affected by ITS.
+      features: [...SKYLAKE_SP, ...MPX, "RSBA", "HLE", "RTM", "ITS_NO"],
+      ...sizes.avx512,
+    },
   },
-  "cascade-lake": {
-    id: "cascade-lake",
-    fittedTo: "Firecracker's fingerprint of Cascade Lake, host kernel 6.1",
+  {
+    ...intel,
+    model: 0x55,
+    steppings: [5, 7],
     name: "Cascade Lake",
-    launched: 2019,
-    signature: { family: 6, model: 0x55, stepping: 7 },
-    features: [...CASCADE_LAKE, ...MPX, "FB_CLEAR", "RRSBA"],
-    ...sizes.avx512,
+    launched: 2019.25,
+    bugs: ["MMIO_STALE_DATA", "RETBLEED"],
+    catalogue: {
+      fittedTo: "Firecracker's fingerprint of Cascade Lake, host kernel 6.1",
+      stepping: 7,
+      features: [...CASCADE_LAKE, ...MPX, "FB_CLEAR", "RRSBA"],
+      ...sizes.avx512,
+    },
   },
-  "cooper-lake": {
-    id: "cooper-lake",
+  {
+    ...intel,
+    model: 0x55,
+    steppings: [8, 11],
     name: "Cooper Lake",
-    launched: 2020,
-    signature: { family: 6, model: 0x55, stepping: 11 },
-    features: [...CASCADE_LAKE, ...MPX, "AVX512_BF16", "FB_CLEAR", "RRSBA"],
-    ...sizes.avx512,
-    maxLeaf7Subleaf: 1,
+    launched: 2020.25,
+    bugs: ["MMIO_STALE_DATA", "RETBLEED"],
+    catalogue: {
+      stepping: 11,
+      features: [...CASCADE_LAKE, ...MPX, "AVX512_BF16", "FB_CLEAR", "RRSBA"],
+      ...sizes.avx512,
+      maxLeaf7Subleaf: 1,
+    },
   },
-  "ice-lake-sp": {
-    id: "ice-lake-sp",
-    fittedTo: "Firecracker's fingerprint of Ice Lake, host kernel 6.1",
+  {
+    ...intel,
+    model: 0x6a,
     name: "Ice Lake-SP",
-    launched: 2021,
-    signature: { family: 6, model: 0x6a, stepping: 6 },
-    features: [...ICE_LAKE, "FB_CLEAR"],
-    ...sizes.la57,
+    launched: 2021.25,
+    bugs: ["MMIO_STALE_DATA"],
+    catalogue: {
+      fittedTo: "Firecracker's fingerprint of Ice Lake, host kernel 6.1",
+      stepping: 6,
+      features: [...ICE_LAKE, "FB_CLEAR"],
+      ...sizes.la57,
+    },
   },
-  "sapphire-rapids": {
-    id: "sapphire-rapids",
-    fittedTo: "Firecracker's fingerprint of Sapphire Rapids, host kernel 6.1",
+  { ...intel, model: 0x6c, name: "Ice Lake-D", launched: 2022, bugs: ["MMIO_STALE_DATA"] },
+  {
+    ...intel,
+    model: 0x8f,
     name: "Sapphire Rapids",
     launched: 2023,
-    signature: { family: 6, model: 0x8f, stepping: 8 },
-    features: SAPPHIRE_RAPIDS,
-    ...sizes.amx,
+    bugs: [],
+    catalogue: {
+      fittedTo: "Firecracker's fingerprint of Sapphire Rapids, host kernel 6.1",
+      stepping: 8,
+      features: SAPPHIRE_RAPIDS,
+      ...sizes.amx,
+    },
   },
-  "emerald-rapids": {
-    id: "emerald-rapids",
+  {
+    ...intel,
+    model: 0xcf,
     name: "Emerald Rapids",
-    launched: 2023,
-    signature: { family: 6, model: 0xcf, stepping: 2 },
-    features: SAPPHIRE_RAPIDS,
-    ...sizes.amx,
+    launched: 2023.75,
+    bugs: [],
+    catalogue: {
+      stepping: 2,
+      features: SAPPHIRE_RAPIDS,
+      ...sizes.amx,
+    },
   },
-  "granite-rapids": {
-    id: "granite-rapids",
+  {
+    ...intel,
+    model: 0xad,
     name: "Granite Rapids",
-    launched: 2024,
-    signature: { family: 6, model: 0xad, stepping: 1 },
-    features: GRANITE_RAPIDS,
-    ...sizes.amx,
-    maxBasicLeaf: 0x24,
-    physicalBits: 52,
+    launched: 2024.5,
+    bugs: [],
+    catalogue: {
+      stepping: 1,
+      features: GRANITE_RAPIDS,
+      ...sizes.amx,
+      maxBasicLeaf: 0x24,
+      physicalBits: 52,
+    },
   },
-  "sierra-forest": {
-    id: "sierra-forest",
+  {
+    ...intel,
+    model: 0xaf,
     name: "Sierra Forest",
-    launched: 2024,
-    signature: { family: 6, model: 0xaf, stepping: 3 },
-    features: SIERRA_FOREST,
-    ...sizes.amx,
-    maxBasicLeaf: 0x23,
-    physicalBits: 52,
+    launched: 2024.25,
+    bugs: [],
+    catalogue: {
+      stepping: 3,
+      features: SIERRA_FOREST,
+      ...sizes.amx,
+      maxBasicLeaf: 0x23,
+      physicalBits: 52,
+    },
   },
-  "clearwater-forest": {
-    id: "clearwater-forest",
+  { ...intel, model: 0xae, name: "Granite Rapids-D", launched: 2025, bugs: [] },
+  {
+    ...intel,
+    model: 0xdd,
     name: "Clearwater Forest",
     launched: 2026,
-    signature: { family: 6, model: 0xdd, stepping: 1 },
-    features: CLEARWATER_FOREST,
-    ...sizes.amx,
-    maxBasicLeaf: 0x23,
-    physicalBits: 52,
+    bugs: [],
+    catalogue: {
+      stepping: 1,
+      features: CLEARWATER_FOREST,
+      ...sizes.amx,
+      maxBasicLeaf: 0x23,
+      physicalBits: 52,
+    },
   },
-} as const satisfies Record<string, CatalogueModel>;
-
-export type IntelModelId = keyof typeof INTEL_MODELS;
+];

@@ -1,15 +1,30 @@
-/** The shape of a catalogue model: a CPU as the vendors' documents describe it, by names. */
-import { words } from "../words.ts";
+/**
+ * The shape of a CPU model's row: what it is called, since when it is sold, what kernels mitigate on
+ * it, and what the catalogue knows of its guests' CPU, by names as the vendors' documents have them.
+ */
+import type { BugId } from "../bugs.ts";
 import type { Vendor } from "../field.ts";
-import type { FamilyModelStepping } from "../models.ts";
+import { words } from "../words.ts";
 
-export interface CatalogueModel {
-  readonly id: string;
-  readonly name: string;
+export interface Model {
   readonly vendor: Vendor;
-  /** The year it came to market. */
+  readonly family: number;
+  readonly model: number;
+  /** Lowest and highest stepping; all of them when absent. */
+  readonly steppings?: readonly [lowest: number, highest: number];
+  readonly name: string;
+  /** Year and quarter of launch, e.g. 2019.25 for the second quarter of 2019. */
   readonly launched: number;
-  readonly signature: FamilyModelStepping;
+  /** Bugs that a guest's kernel looks up by this model. */
+  readonly bugs: readonly BugId[];
+  /** Where the catalogue has it. */
+  readonly catalogue?: Catalogued;
+}
+
+/** A model's guest CPU, estimated from documents. */
+export interface Catalogued {
+  /** The stepping that guests are shown. */
+  readonly stepping: number;
   /** The published guest fingerprint that open bits were placed by; undefined: documents alone. */
   readonly fittedTo?: string;
   /** What the newest catalogued kernel shows a guest; older ones show less (kvm/passed.ts). */
@@ -22,12 +37,6 @@ export interface CatalogueModel {
   readonly linearBits: number;
   /** Size and offset of the AVX-512 and PKRU parts of the XSAVE area: vendors differ. */
   readonly stateOffsets: Readonly<Record<string, number>>;
-}
-
-export interface Caches {
-  /** Per cache: level, type (1 data, 2 instruction, 3 unified), ways, sets of 64-byte lines. */
-  readonly caches: readonly (readonly [level: number, type: number, ways: number, sets: number])[];
-  readonly brand: string;
 }
 
 export function without(features: readonly string[], gone: string): string[] {

@@ -97,7 +97,7 @@ export {
 } from "./firecracker/static-templates.ts";
 
 // Estimates of CPU models that are not there
-export { guestCpuOf, type Caches } from "./catalogue/guest.ts";
+export { guestCpuOf, type Caches } from "./catalogue/guest-of-model.ts";
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
 export { onKernel } from "./catalogue/kernels.ts";
 
@@ -122,7 +122,7 @@ export {
   type MatrixPair,
 } from "./verdict/matrix.ts";
 export { prepare } from "./verdict/prepare.ts";
-export { type WhyNot } from "./verdict/reasons.ts";
+export type { WhyNot } from "./verdict/reasons.ts";
 export { RULES } from "./verdict/rules.ts";
 
 // Lint: is a template right for a node?
@@ -139,7 +139,6 @@ export type { Reason } from "./plan/close.ts";
 export { compareSeen, type PlannedDifference } from "./plan/compare-seen.ts";
 export { compareStaticTemplates, type StaticComparison } from "./plan/compare-static.ts";
 export type { GivenUp } from "./plan/costs.ts";
-export {} from "./plan/file.ts";
 export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
 export type { GuestCpu } from "./plan/guest.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
@@ -207,7 +206,6 @@ export {
   templateOf,
   type Document,
 } from "./read/document.ts";
-export { isFingerprintHeader, readFingerprintHeader } from "./read/dump.ts";
+export { CPU_KEYS, readHeader, type ProfileHeader } from "./read/header.ts";
 export { readCertificate } from "./read/matrix.ts";
-export { readProfileHeader } from "./read/profile.ts";
 export { readText, type ReadOptions } from "./read/text.ts";

@@ -1,6 +1,6 @@
 /** Machine code among the entries of an archive, copied out to be scanned. */
 import { rm } from "node:fs/promises";
-import { isMachineCode, MAGIC_SIZE } from "../scan/scan-file.ts";
+import { isMachineCode, MAGIC_SIZE } from "../elf/machine-code.ts";
 import { found, unread, type Found } from "./candidate.ts";
 import { printable, type Entry } from "./entry.ts";
 import { ImageError } from "./limits.ts";

@@ -1,6 +1,6 @@
 /** Finds machine code under a path that a user names, whatever kind of thing is there. */
 import { rm, stat } from "node:fs/promises";
-import { isMachineCode } from "../scan/scan-file.ts";
+import { isMachineCode } from "../elf/machine-code.ts";
 import { found, unread, type Found } from "./candidate.ts";
 import { extractAll, type Extraction } from "./entries.ts";
 import { printable, type Entry } from "./entry.ts";

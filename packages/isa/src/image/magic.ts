@@ -1,5 +1,5 @@
 /** What a file is by its first bytes. */
-import { isMachineCode } from "../scan/scan-file.ts";
+import { isMachineCode } from "../elf/machine-code.ts";
 
 /** Enough for the magic numbers that stand farthest in: ISO 9660 at 32,769, btrfs at 65,600. */
 const LONG_HEAD = 68 * 1024;

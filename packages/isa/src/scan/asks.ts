@@ -6,7 +6,7 @@ import type { Relocation } from "../elf/dynamic.ts";
 import { R_X86_64_IRELATIVE } from "../elf/dynamic.ts";
 import type { ElfSymbol } from "../elf/symbols.ts";
 import { dispatcherOf, type Dispatcher } from "./dispatchers.ts";
-import { functionAt } from "./functions.ts";
+import type { FunctionIndex } from "../code/function-index.ts";
 import type { Layout } from "./regions.ts";
 import type { ReadFunction } from "./walk.ts";
 
@@ -39,7 +39,7 @@ class Addresses {
 }
 
 export interface AskingInput {
-  readonly functions: readonly ReadFunction[];
+  readonly index: FunctionIndex<ReadFunction>;
   readonly symbols: readonly ElfSymbol[];
   readonly relocations: readonly Relocation[];
   readonly layout: Layout;
@@ -60,7 +60,7 @@ const QUERY_INSTRUCTIONS = 250;
 
 /** Direct callers, through stubs of the PLT too. */
 function callersOf(
-  { functions, slots }: AskingInput,
+  { index: { all: functions }, slots }: AskingInput,
   callees: ReadonlySet<number>,
 ): ReadFunction[] {
   if (callees.size === 0) return [];
@@ -109,11 +109,11 @@ function knownAnswers({ symbols, relocations, layout }: AskingInput): {
   return { answers, dispatchers, starts };
 }
 
-function ifuncsOf({ functions, relocations }: AskingInput): ReadFunction[] {
+function ifuncsOf({ index, relocations }: AskingInput): ReadFunction[] {
   const byRelocation = relocations
     .filter(({ type }) => type === R_X86_64_IRELATIVE)
-    .flatMap(({ addend }) => functionAt(functions, addend) ?? []);
-  return [...new Set([...functions.filter(({ ifunc }) => ifunc), ...byRelocation])];
+    .flatMap(({ addend }) => index.at(addend) ?? []);
+  return [...new Set([...index.all.filter(({ ifunc }) => ifunc), ...byRelocation])];
 }
 
 /** Variables that functions write, or take the address of to have them written. */
@@ -138,7 +138,7 @@ function noteAnswers(
 const SETTER_INSTRUCTIONS = 150;
 
 export function findAsking(input: AskingInput): Asking {
-  const { functions } = input;
+  const { all: functions } = input.index;
   const { answers, dispatchers, starts } = knownAnswers(input);
   const readersOf = (known: Addresses) =>
     functions.filter(({ code }) => code.references.some((address) => known.has(address)));

@@ -1,7 +1,7 @@
 /** Functions by where they begin: from symbols, unwinding tables, and what is called. */
 import type { Range } from "../elf/frames.ts";
 import type { ElfSymbol } from "../elf/symbols.ts";
-import type { Grade } from "./decode.ts";
+import type { Grade } from "../code/function-code.ts";
 import { regionAt, type Layout, type Region } from "./regions.ts";
 
 /**
@@ -117,24 +117,4 @@ export interface Lead {
 export function foundFunction(start: number, end: number, lead: Lead): FunctionStart {
   const nothing = { name: undefined, bounded: false, ifunc: false, exported: false };
   return { start, end, ...lead, ...nothing };
-}
-
-/** The function that an address lies in, of functions sorted by address. */
-export function functionAt<T extends FunctionStart>(
-  sorted: readonly T[],
-  address: number,
-): T | undefined {
-  const f = sorted[lastAtOrBefore(sorted, address)];
-  return f !== undefined && address < f.end ? f : undefined;
-}
-
-/** The index of the last item that starts at or before an address; -1 if none does. */
-export function lastAtOrBefore(sorted: readonly { start: number }[], address: number): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle]?.start ?? Infinity) <= address) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }

@@ -1,9 +1,7 @@
 /** Sets up the following of answers through a program: what is an answer, and who is followed. */
 import { Inquiry } from "../flow/inquiry.ts";
 import { CallGraph } from "./call-graph.ts";
-import { BEHIND } from "./decode.ts";
 import { dispatcherOf } from "./dispatchers.ts";
-import { functionAt } from "./functions.ts";
 import { findReach, findRoots, Tables, type Entrances, type Reach, type Roots } from "./guard.ts";
 import { STUB_INSTRUCTIONS, type Asking } from "./asks.ts";
 import type { Program } from "./program.ts";
@@ -25,6 +23,9 @@ const MOST_ANCESTORS = 1500;
 
 /** What turns out to be guarded makes others known to be so. */
 const REFINEMENTS = 3;
+
+/** Bytes behind a function that its last instruction may seem to reach into. */
+const BEHIND = 14;
 
 /** Imported functions of which the answer is an argument away. */
 const AUXILIARY = new Set(["getauxval", "__getauxval", "__x86_get_cpuid_feature_leaf"]);
@@ -73,7 +74,7 @@ const NEVER_RETURNS =
 
 function makeInquiry(program: Program, questions: ReadonlySet<number>): Inquiry<ReadFunction> {
   const { code, layout, image } = program;
-  const { functions, table } = code;
+  const { functions, index, table } = code;
   const { regions } = layout;
   if (image === undefined) throw new Error("only a linked program can be followed");
   const imports = importsOf(program);
@@ -81,22 +82,32 @@ function makeInquiry(program: Program, questions: ReadonlySet<number>): Inquiry<
   const isCode = (address: number) => regionAt(regions, address) !== undefined;
   const stubSlot = ({ code: { instructions, slots } }: ReadFunction) =>
     instructions <= STUB_INSTRUCTIONS && slots.length === 1 ? slots[0] : undefined;
-  const functionFor = (address: number): ReadFunction | undefined => {
-    const f = functionAt(functions, address);
-    const slot = f === undefined ? undefined : stubSlot(f);
-    if (slot === undefined) return f;
+  const behindStub = (slot: number): ReadFunction | undefined => {
     const held = image.pointerAt(slot);
-    return held === undefined ? undefined : functionAt(functions, held);
+    return held === undefined ? undefined : index.at(held);
   };
+  const functionFor = (address: number): ReadFunction | undefined => {
+    const f = index.at(address);
+    const slot = f === undefined ? undefined : stubSlot(f);
+    return slot === undefined ? f : behindStub(slot);
+  };
+  const stubs = new Map(
+    functions.flatMap((stub) => {
+      const slot = stubSlot(stub);
+      const to = slot === undefined ? undefined : behindStub(slot);
+      return to === undefined ? [] : [[stub, to] as const];
+    }),
+  );
   const importFor = (address: number): string | undefined => {
     const known = imports.get(address);
     if (known !== undefined || !isCode(address)) return known;
-    const f = functionAt(functions, address);
+    const f = index.at(address);
     const slot = f === undefined ? undefined : stubSlot(f);
     return slot === undefined ? undefined : imports.get(slot);
   };
   return new Inquiry<ReadFunction>({
-    functions,
+    index,
+    stubs,
     image,
     functionFor,
     importFor,
@@ -118,7 +129,7 @@ function makeInquiry(program: Program, questions: ReadonlySet<number>): Inquiry<
       const endsAt = (next: number, target: number) => {
         // The end of a function behind a call means that the call does not come back.
         if (next >= size) return true;
-        const name = importFor(f.start + target) ?? functionAt(functions, f.start + target)?.name;
+        const name = importFor(f.start + target) ?? index.at(f.start + target)?.name;
         return name !== undefined && NEVER_RETURNS.test(name);
       };
       return { bytes, size, code: f.code, table, endsAt };
@@ -160,9 +171,9 @@ function seedsOf(
  */
 export function inquire(program: Program, asking: Asking, byName: boolean): Inquest {
   const { code, image, layout } = program;
-  const { functions } = code;
+  const { functions, index } = code;
   const entrances = entrancesOf(program);
-  const found = findRoots(functions, entrances);
+  const found = findRoots(index, entrances);
   // The loader calls what chooses for it.
   const roots = { ...found, started: [...found.started, ...asking.ifuncs] };
   const isCode = (address: number) => regionAt(layout.regions, address) !== undefined;
@@ -170,7 +181,7 @@ export function inquire(program: Program, asking: Asking, byName: boolean): Inqu
   const questions = new Set(needed ? addressesOfText(program.elf, "/proc/cpuinfo\0") : []);
   const inquiry = image === undefined || !needed ? undefined : makeInquiry(program, questions);
   const users = functions.filter(({ code: { uses } }) => uses.size > 0);
-  const graph = byName ? undefined : new CallGraph(functions, image);
+  const graph = byName ? undefined : new CallGraph(index, image);
   const relevant =
     graph === undefined || inquiry === undefined
       ? new Set<ReadFunction>(byName ? roots.main : [])
@@ -178,10 +189,10 @@ export function inquire(program: Program, asking: Asking, byName: boolean): Inqu
   const tables =
     image === undefined || byName
       ? undefined
-      : new Tables(image, functions, isCode, arrayEnds(program));
+      : new Tables(image, index, isCode, arrayEnds(program));
   const { library } = entrances;
   const input = {
-    functions,
+    index,
     roots,
     byName: library || byName,
     image,

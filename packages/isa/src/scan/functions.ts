@@ -72,9 +72,11 @@ function isCode({ kind, section, name }: ElfSymbol): boolean {
 }
 
 function finish(draft: Draft, next: number, region: Region): FunctionStart {
+  const { start, name, origin, ifunc, exported } = draft;
   const limit = Math.min(next, region.end);
-  const bounded = draft.end > draft.start;
-  return { ...draft, sure: "certain", bounded, end: bounded ? Math.min(draft.end, limit) : limit };
+  const bounded = draft.end > start;
+  const end = bounded ? Math.min(draft.end, limit) : limit;
+  return { start, end, name, origin, sure: "certain", bounded, ifunc, exported };
 }
 
 export interface Known {
@@ -99,12 +101,16 @@ export function knownFunctions(layout: Layout, known: Known): FunctionStart[] {
   }
   for (const { start, end } of known.frames) addBare(drafts, "frame", start, end);
   for (const start of known.starts) addBare(drafts, "start", start, start);
-  const sorted = [...drafts.values()].toSorted((a, b) => a.start - b.start);
-  return sorted.flatMap((draft, i) => {
-    const region = regionAt(layout.regions, draft.start);
-    if (region === undefined) return [];
-    return [finish(draft, sorted[i + 1]?.start ?? region.end, region)];
-  });
+  // Numbers are sorted many times faster than what they belong to.
+  const starts = Float64Array.from(drafts.keys()).toSorted();
+  const functions: FunctionStart[] = [];
+  for (const [i, start] of starts.entries()) {
+    const region = regionAt(layout.regions, start);
+    const draft = drafts.get(start);
+    if (region === undefined || draft === undefined) continue;
+    functions.push(finish(draft, starts[i + 1] ?? region.end, region));
+  }
+  return functions;
 }
 
 /** What leads to a function that no table names. */

@@ -30,14 +30,6 @@ const BEHIND = 14;
 /** Imported functions of which the answer is an argument away. */
 const AUXILIARY = new Set(["getauxval", "__getauxval", "__x86_get_cpuid_feature_leaf"]);
 
-function answerRanges({ symbols, layout }: Program): [number, number][] {
-  return symbols.flatMap(({ name, kind, section, value, size }): [number, number][] => {
-    if (kind !== "object" || section === 0 || dispatcherOf(name) === undefined) return [];
-    const start = layout.addressIn(section, value);
-    return [[start, start + Math.max(size, 8)]];
-  });
-}
-
 function entrancesOf({ elf, layout, ...program }: Program): Entrances {
   const { entry } = elf.header;
   const region = regionAt(layout.regions, entry);
@@ -72,13 +64,16 @@ function importsOf({ relocations }: Program): Map<number, string> {
 const NEVER_RETURNS =
   /^(?:_?_?exit|_Exit|abort|quick_exit|__assert_fail|__stack_chk_fail|__cxa_(?:throw|rethrow|bad_cast)|_Unwind_Resume|_ZSt\d+(?:terminate|__throw_)\w*|__fortify_fail|__chk_fail|longjmp|siglongjmp|pthread_exit|err|errx|verr|verrx)$/;
 
-function makeInquiry(program: Program, questions: ReadonlySet<number>): Inquiry<ReadFunction> {
+function makeInquiry(
+  program: Program,
+  { answers }: Asking,
+  questions: ReadonlySet<number>,
+): Inquiry<ReadFunction> {
   const { code, layout, image } = program;
   const { functions, index, table } = code;
   const { regions } = layout;
   if (image === undefined) throw new Error("only a linked program can be followed");
   const imports = importsOf(program);
-  const ranges = answerRanges(program);
   const isCode = (address: number) => regionAt(regions, address) !== undefined;
   const stubSlot = ({ code: { instructions, slots } }: ReadFunction) =>
     instructions <= STUB_INSTRUCTIONS && slots.length === 1 ? slots[0] : undefined;
@@ -112,7 +107,7 @@ function makeInquiry(program: Program, questions: ReadonlySet<number>): Inquiry<
     functionFor,
     importFor,
     isCode,
-    isKnownAnswer: (address) => ranges.some(([start, end]) => address >= start && address < end),
+    isKnownAnswer: (address) => answers.some(([start, end]) => address >= start && address < end),
     isAnswerName: (name) =>
       dispatcherOf(name) !== undefined || name === "__x86_get_cpuid_feature_leaf",
     questions,
@@ -141,9 +136,12 @@ function seedsOf(
   { code, relocations }: Program,
   asking: Asking,
   roots: Roots,
+  relevant: ReadonlySet<ReadFunction>,
   questions: ReadonlySet<number>,
 ): Set<ReadFunction> {
-  const seeds = new Set([...asking.choosers, ...roots.started, ...roots.main]);
+  // A constructor that neither asks nor leads to a use has nothing to say.
+  const started = roots.started.filter((f) => relevant.has(f));
+  const seeds = new Set([...asking.choosers, ...started, ...roots.main]);
   const slots = new Set(
     relocations.filter(({ symbol }) => AUXILIARY.has(symbol?.name ?? "")).map(({ place }) => place),
   );
@@ -179,7 +177,7 @@ export function inquire(program: Program, asking: Asking, byName: boolean): Inqu
   const isCode = (address: number) => regionAt(layout.regions, address) !== undefined;
   const needed = functions.some((f) => f.code.uses.size > 0);
   const questions = new Set(needed ? addressesOfText(program.elf, "/proc/cpuinfo\0") : []);
-  const inquiry = image === undefined || !needed ? undefined : makeInquiry(program, questions);
+  const inquiry = image === undefined || !needed ? undefined : makeInquiry(program, asking, questions);
   const users = functions.filter(({ code: { uses } }) => uses.size > 0);
   const graph = byName ? undefined : new CallGraph(index, image);
   const relevant =
@@ -203,7 +201,7 @@ export function inquire(program: Program, asking: Asking, byName: boolean): Inqu
       asking.choosers.has(f) && inquiry?.findings(f) === undefined && !roots.main.includes(f),
   };
   inquiry?.restrict(relevant);
-  inquiry?.follow(seedsOf(program, asking, roots, questions));
+  inquiry?.follow(seedsOf(program, asking, roots, relevant, questions));
   let reach = findReach(input);
   if (inquiry !== undefined && graph !== undefined && asking.choosers.size > 0) {
     const pointed = new Set(image?.pointers.values);

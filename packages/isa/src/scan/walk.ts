@@ -192,6 +192,19 @@ function instructionsIn(functions: readonly ReadFunction[]): number {
   return functions.reduce((n, { code }) => n + code.instructions, 0);
 }
 
+/** Two lists sorted by address, as one. */
+function merged(a: readonly ReadFunction[], b: readonly ReadFunction[]): ReadFunction[] {
+  const all: ReadFunction[] = [];
+  let i = 0;
+  for (const f of b) {
+    for (let next = a[i]; next !== undefined && next.start <= f.start; next = a[++i]) {
+      all.push(next);
+    }
+    all.push(f);
+  }
+  return all.concat(a.slice(i));
+}
+
 /** Reads the known functions, then whatever they and the file's data lead to. */
 function readReached(known: readonly FunctionStart[], reader: Reader): ReadFunction[] {
   const { regions, image, pointers } = reader;
@@ -207,7 +220,7 @@ function readReached(known: readonly FunctionStart[], reader: Reader): ReadFunct
     const fresh = readAll(discover(index, regions, found), reader);
     instructions += instructionsIn(fresh);
     if (fresh.length === 0 || instructions > bytes * INSTRUCTIONS_PER_BYTE) break;
-    functions = functions.concat(fresh).toSorted((a, b) => a.start - b.start);
+    functions = merged(functions, fresh);
     index = new FunctionIndex(functions);
     found = leadsIn(fresh, index, image);
   }
@@ -232,7 +245,7 @@ export function readCode(
     const functions = readReached(known, reader);
     const gaps = gapsBetween(regions, functions);
     const unread = unreadBytes(gaps, functions);
-    const all = functions.concat(unreached(gaps, reader)).toSorted((a, b) => a.start - b.start);
+    const all = merged(functions, unreached(gaps, reader));
     const bytes = regions.reduce((sum, region) => sum + region.bytes.length, 0);
     return { functions: all, index: new FunctionIndex(all), table, bytes, unread };
   } finally {

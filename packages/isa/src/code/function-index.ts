@@ -21,7 +21,8 @@ export class FunctionIndex<T extends Placed> {
 
   constructor(sorted: readonly T[]) {
     this.all = sorted;
-    this.#starts = Float64Array.from(sorted, ({ start }) => start);
+    this.#starts = new Float64Array(sorted.length);
+    for (const [at, { start }] of sorted.entries()) this.#starts[at] = start;
     const count = Math.max(1, Math.ceil(sorted.length / PER_STRETCH));
     this.#low = this.#starts[0] ?? 0;
     const span = (this.#starts.at(-1) ?? 0) - this.#low + 1;

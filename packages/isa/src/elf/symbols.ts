@@ -63,14 +63,28 @@ function symbolAt(
   };
 }
 
+interface SymbolTable {
+  readonly count: number;
+  symbolAt(index: number): ElfSymbol;
+}
+
 /** The symbols of one table by their indices. Throws `BAD_ELF`. */
-export function symbolsOf(elf: ElfFile, section: Section): ElfSymbol[] {
+export function symbolTable(elf: ElfFile, section: Section): SymbolTable {
   checkTable(section.size, section.name);
   const table = sectionBytes(elf, section);
   const strings = elf.sections[section.link];
   const nameAt = namesIn(strings === undefined ? Buffer.alloc(0) : sectionBytes(elf, strings));
-  const count = Math.floor(table.length / SYMBOL_SIZE);
-  return Array.from({ length: count }, (_, i) => symbolAt(table, i * SYMBOL_SIZE, nameAt, section));
+  return {
+    count: Math.floor(table.length / SYMBOL_SIZE),
+    symbolAt: (index) => symbolAt(table, index * SYMBOL_SIZE, nameAt, section),
+  };
+}
+
+function symbolsOf(elf: ElfFile, section: Section): ElfSymbol[] {
+  const table = symbolTable(elf, section);
+  const symbols: ElfSymbol[] = [];
+  for (let i = 0; i < table.count; i++) symbols.push(table.symbolAt(i));
+  return symbols;
 }
 
 /** All symbols of .symtab and .dynsym; a table that is damaged is noted and left out. */

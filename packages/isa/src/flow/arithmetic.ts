@@ -146,4 +146,3 @@ export function incrementForm(machine: Machine): void {
   machine.state.flags = { ...resultFlags(result, size), carry: machine.state.flags.carry };
   writeOperand(machine, result, size);
 }
-

@@ -101,8 +101,7 @@ function decodeAll(f: FunctionBytes, iced: IcedReader): { decoded: Decoded; lead
         lead(target);
         lead(next);
       } else if (flow === Flow.jump8 || flow === Flow.jump32) lead(target);
-      else if (flow === Flow.jump)
-        for (const offset of f.code.cases.get(next) ?? []) lead(offset);
+      else if (flow === Flow.jump) for (const offset of f.code.cases.get(next) ?? []) lead(offset);
       if (endsPath(flow) || (flow === Flow.call32 && f.endsAt(next, target))) break;
       at = next;
     }

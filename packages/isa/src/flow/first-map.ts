@@ -143,4 +143,3 @@ function stringForm(state: State): void {
   if (short.opcode === 0xac || short.opcode === 0xad) state.registers[RAX] = UNKNOWN;
   state.flags = unknownFlags(false);
 }
-

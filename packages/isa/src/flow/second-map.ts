@@ -80,4 +80,3 @@ function withAsked(value: Value, a: Value, b: Value): Value {
   if (a.kind === b.kind && a.n === b.n && a.kind !== "unknown") return value;
   return value.kind === "unknown" ? unknown(true) : { ...value, asked: true };
 }
-

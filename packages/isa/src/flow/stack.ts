@@ -16,4 +16,3 @@ export function pop(machine: Machine): Value {
   registers[RSP] = operate("add", top, number(8), 8);
   return top.kind === "stack" ? (stack.get(top.n) ?? UNKNOWN) : UNKNOWN;
 }
-

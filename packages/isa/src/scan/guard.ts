@@ -32,8 +32,13 @@ export function isVariantName(name: string | undefined): boolean {
   return name !== undefined && VARIANT.test(name);
 }
 
+const RUST_MAIN = /4main17h[\da-f]{16}E$/;
+
 /** Where programs begin once their runtime is set up: C, Go, Rust. */
-const MAIN = /^(?:main|main\.main|runtime\.main|_ZN.*4main17h[\da-f]{16}E)$/;
+function isMain(name: string): boolean {
+  if (name === "main" || name === "main.main" || name === "runtime.main") return true;
+  return name.startsWith("_ZN") && RUST_MAIN.test(name);
+}
 
 /** `mov $main, %rdi` in the start code of programs that are loaded at a fixed address. */
 const MOV_RDI = Buffer.from("48c7c7", "hex");
@@ -71,7 +76,7 @@ export function findRoots(
     addresses.flatMap((address) => index.at(address) ?? []);
   const entryFunction = index.at(entry);
   const handed = entryFunction === undefined ? [] : find(handedOver(entryFunction, entryBytes));
-  const named = functions.filter(({ name }) => name !== undefined && MAIN.test(name));
+  const named = functions.filter(({ name }) => name !== undefined && isMain(name));
   return {
     started: find([entry, ...constructors]),
     main: [...handed, ...named],

@@ -177,7 +177,8 @@ export function inquire(program: Program, asking: Asking, byName: boolean): Inqu
   const isCode = (address: number) => regionAt(layout.regions, address) !== undefined;
   const needed = functions.some((f) => f.code.uses.size > 0);
   const questions = new Set(needed ? addressesOfText(program.elf, "/proc/cpuinfo\0") : []);
-  const inquiry = image === undefined || !needed ? undefined : makeInquiry(program, asking, questions);
+  const inquiry =
+    image === undefined || !needed ? undefined : makeInquiry(program, asking, questions);
   const users = functions.filter(({ code: { uses } }) => uses.size > 0);
   const graph = byName ? undefined : new CallGraph(index, image);
   const relevant =

@@ -3,7 +3,6 @@ import { READ_LIMIT } from "../elf/bytes.ts";
 import { attempt, type ElfFile } from "../elf/file.ts";
 import { SHT_NOBITS } from "../elf/tables.ts";
 import { DISPATCHERS, type Dispatcher } from "./dispatchers.ts";
-import { textFinder } from "./find-texts.ts";
 
 /** Read this much at once; texts that lie across the border of two parts are found in the second. */
 const PART = 16 * 1024 * 1024;
@@ -30,47 +29,42 @@ function readOnlyData({ sections, source }: ElfFile): Span[] {
   );
 }
 
-/** Calls `found` with each address at which one of the texts stands in read-only data. */
-function searchTexts(
-  elf: ElfFile,
-  texts: readonly string[],
-  found: (number: number, address: number) => void,
-): void {
-  if (texts.length === 0) return;
-  const find = textFinder(texts);
-  for (const { offset, size, address } of readOnlyData(elf)) {
-    for (let at = 0; at < size; at += PART) {
-      const length = Math.min(PART + LONGEST, size - at);
-      const read = () => elf.source.read(offset + at, length, ".rodata");
-      const bytes = attempt(elf.problems, read, Buffer.alloc(0));
-      find(bytes, (number, i) => {
-        if (i < PART) found(number, address + at + i);
-      });
-    }
-  }
-}
-
 /** Dispatchers of `candidates` whose texts stand in the file. */
 export function dispatchersByText(
   elf: ElfFile,
   candidates: readonly Dispatcher[] = DISPATCHERS,
 ): Dispatcher[] {
-  const wanted = candidates.flatMap((d) => (d.texts ?? []).map((text) => [text, d] as const));
+  const wanted = candidates.filter(({ texts = [] }) => texts.length > 0);
   const found = new Set<Dispatcher>();
-  searchTexts(
-    elf,
-    wanted.map(([text]) => text),
-    (number) => {
-      const dispatcher = wanted[number]?.[1];
-      if (dispatcher !== undefined) found.add(dispatcher);
-    },
-  );
-  return candidates.filter((d) => found.has(d));
+  for (const { offset, size } of readOnlyData(elf)) {
+    for (let at = 0; at < size; at += PART) {
+      const length = Math.min(PART + LONGEST, size - at);
+      const read = () => elf.source.read(offset + at, length, ".rodata");
+      const bytes = attempt(elf.problems, read, Buffer.alloc(0));
+      for (const dispatcher of wanted) {
+        if (found.has(dispatcher)) continue;
+        if (dispatcher.texts?.some((text) => bytes.includes(text, 0, "latin1")) === true) {
+          found.add(dispatcher);
+        }
+      }
+    }
+  }
+  return [...found];
 }
 
 /** The addresses at which a text stands in read-only data. */
 export function addressesOfText(elf: ElfFile, text: string): number[] {
   const found: number[] = [];
-  searchTexts(elf, [text], (_, address) => found.push(address));
+  for (const { offset, size, address } of readOnlyData(elf)) {
+    for (let at = 0; at < size; at += PART) {
+      const length = Math.min(PART + LONGEST, size - at);
+      const read = () => elf.source.read(offset + at, length, ".rodata");
+      const bytes = attempt(elf.problems, read, Buffer.alloc(0));
+      for (let i = bytes.indexOf(text, 0, "latin1"); i !== -1 && i < PART;) {
+        found.push(address + at + i);
+        i = bytes.indexOf(text, i + 1, "latin1");
+      }
+    }
+  }
   return found;
 }

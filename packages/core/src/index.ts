@@ -99,7 +99,7 @@ export {
 } from "./firecracker/static-templates.ts";
 
 // Estimates of CPU models that are not there
-export { guestCpuOf, type Caches } from "./catalogue/guest.ts";
+export { guestCpuOf, type Caches } from "./catalogue/guest-of-model.ts";
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
 export { onKernel } from "./catalogue/kernels.ts";
 
@@ -124,7 +124,7 @@ export {
   type MatrixPair,
 } from "./verdict/matrix.ts";
 export { prepare } from "./verdict/prepare.ts";
-export { type WhyNot } from "./verdict/reasons.ts";
+export type { WhyNot } from "./verdict/reasons.ts";
 export { RULES } from "./verdict/rules.ts";
 
 // Lint: is a template right for a node?
@@ -190,7 +190,6 @@ export {
   templateOf,
   type Document,
 } from "./read/document.ts";
-export { isFingerprintHeader, readFingerprintHeader } from "./read/dump.ts";
+export { CPU_KEYS, readHeader, type ProfileHeader } from "./read/header.ts";
 export { readCertificate } from "./read/matrix.ts";
-export { readProfileHeader } from "./read/profile.ts";
 export { readText, type ReadOptions } from "./read/text.ts";

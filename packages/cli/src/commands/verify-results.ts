@@ -8,6 +8,7 @@ import {
   type Mismatch,
   type StaticTemplate,
 } from "@evenkeel/core";
+import { MODELS_CHECKED_SINCE } from "../input/contracts.ts";
 import type { Found } from "../render/verify.ts";
 
 export interface LineResult {
@@ -29,9 +30,6 @@ export function mergeLines(results: readonly LineResult[]): Found[] {
   }
   return [...merged.values()].map(({ mismatch, lines }) => ({ ...mismatch, firecracker: lines }));
 }
-
-/** The line from which on Firecracker refuses a built-in template on a model outside its list. */
-const MODELS_CHECKED_SINCE = "1.12";
 
 export function refusedModels(
   builtIn: StaticTemplate | undefined,

@@ -9,7 +9,8 @@ export function addInspectVerbs(program: Command, setExit: SetExit): void {
     .description(
       "Decodes a profile, a fingerprint, a raw CPU dump, a CPU template or a plan into names.",
     )
-    .argument("<file>", "the file; - for stdin")
+    .argument("<what>", "a file, - for stdin; a built-in template's name; a plan's directory")
+    .option("--node <profile>", "the CPU template that this node boots with")
     .option("--fields", "every field with its address, not only features")
     .option(...KERNEL)
     .option("--json", "print the fields as JSON")

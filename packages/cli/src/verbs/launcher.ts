@@ -21,7 +21,7 @@ export function addLauncherVerbs(program: Command, setExit: SetExit): void {
     .requiredOption("--firecracker <real>", "the real Firecracker, 1.5 or later, or its jailer")
     .requiredOption("--at <path>", "the path that the orchestrator starts")
     .option("--plan <path>", "use this plan's template for the node's class")
-    .option("--template <file>", "use this CPU template")
+    .option("--template <what>", "use this template: a built-in name, a file, or a plan")
     .option("--cpu-template <name>", "use this built-in one: T2CL, T2S, T2, C3, T2A, V1N1")
     .option("--node <profile>", "the node's profile (default: this machine, probed through KVM)")
     .option("--kvm <path>", "KVM's device", "/dev/kvm")

@@ -32,7 +32,7 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
         "this node. Keep it beside the snapshot; `evenkeel check` asks it.",
     )
     .argument("<profile>", "the node's profile; - for stdin")
-    .option("--template <file>", "boot with this CPU template")
+    .option("--template <what>", "boot with this template: a built-in name, a file, or a plan")
     .option(
       "--cpu-template <name>",
       "boot with this built-in template: T2CL, T2S, T2, C3, T2A, V1N1",
@@ -57,6 +57,8 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
         "Exit code 0 only if every node is compatible.",
     )
     .option("--snapshot <contract>", "the snapshot's contract; - for stdin")
+    .option("--from <profile>", "without a contract: the node that would take the snapshot")
+    .option("--template <what>", "with --from: a built-in name, a file, or a plan")
     .option("--node <profile...>", "the nodes' profiles")
     .option("--firecracker <version>", "the version that will resume it there")
     .option(...KERNEL)
@@ -74,7 +76,7 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
         "--cert writes a certificate; --verify judges its inputs again and compares.",
     )
     .argument("[profile...]", FILES)
-    .option("--template <file>", "guests boot with this CPU template")
+    .option("--template <what>", "guests boot with this template: a name, a file, or a plan")
     .option("--cpu-template <name>", "guests boot with this built-in template")
     .option("--plan <path>", "guests boot with this plan's templates")
     .option("--firecracker <version>", "the version on all nodes (default: each node's newest)")

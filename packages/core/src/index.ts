@@ -8,9 +8,15 @@ export { entryKey, indexEntries, REGISTERS, SIGNIFICANT_INDEX, type Register } f
 export {
   CORE_ERRORS,
   CoreError,
+  defineErrors,
+  FileError,
   formatProblem,
+  inFile,
+  KnownError,
   notComparable,
   type CoreErrorCode,
+  type ErrorKind,
+  type ErrorOf,
   type Problem,
 } from "./errors.ts";
 export { isDumpedMsr } from "./firecracker/dumped-msrs.ts";
@@ -24,6 +30,7 @@ export {
   knownLine,
 } from "./tables/releases.ts";
 export { fieldAddress, hexNumber, registerAddress } from "./format/address.ts";
+export { API_BODY_LIMIT, SOCKET_PATH_LIMIT } from "./limits.ts";
 export { prettyJson } from "./json/pretty.ts";
 export { compareText, listOf } from "./format/text.ts";
 export {
@@ -132,6 +139,8 @@ export {
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
 export { knownVersions, newestVersion, snapshotFormat } from "./tables/releases.ts";
+export { BUILT_IN_NAMES, builtInTemplate, type BuiltInTemplate } from "./firecracker/built-in.ts";
+export { readTemplateDocument, requireTemplate, type TemplateDocument } from "./read/template.ts";
 export { readCertificate } from "./read/matrix.ts";
 export { withSameClocks } from "./verdict/clocks.ts";
 export { matrixEntries } from "./verdict/entries.ts";
@@ -148,7 +157,7 @@ export {
   type MatrixPair,
 } from "./verdict/matrix.ts";
 export { whyNot, type WhyNot } from "./verdict/reasons.ts";
-export { RULES } from "./verdict/rules.ts";
+export { RULES, type RuleId } from "./verdict/rules.ts";
 export { LINT_RULES, type LintFinding, type LintRuleId } from "./lint/finding.ts";
 export { lintTemplate } from "./lint/lint.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./plan/assess-static.ts";

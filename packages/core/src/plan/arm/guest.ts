@@ -8,7 +8,8 @@ import {
   type CpuTemplate,
   type WideBitmap,
 } from "../../template/template.ts";
-import { API_BODY_LIMIT, type Proof, type Violation } from "../prove.ts";
+import { API_BODY_LIMIT } from "../../limits.ts";
+import type { Proof, Violation } from "../prove.ts";
 import type { ArmClass } from "../../profile/arm/class.ts";
 import {
   armFields,

@@ -49,9 +49,11 @@ try {
       `plan ${nodes} profiles of 40 classes, files to plan, median`,
       `${run.seconds.toFixed(2)} s (CPU ${run.cpuSeconds.toFixed(2)} s), ${run.megabytes.toFixed(0)} MiB`,
     );
+    // What starting and planning 40 classes cost is the same for any fleet, and most of a small one's.
+    const limit = nodes === 10_000 ? " (limit 1.6)" : "";
     row(
-      "  CPU time by that of JSON.parse on the same files (limit 1.6)",
-      (run.cpuSeconds / parse.cpuSeconds).toFixed(2),
+      `  CPU time by that of JSON.parse on the same files${limit}`,
+      `${(run.cpuSeconds / parse.cpuSeconds).toFixed(2)} (${parse.cpuSeconds.toFixed(2)} s)`,
     );
   }
 
@@ -68,9 +70,15 @@ try {
   }
 
   const verdicts = measureVerdicts(200);
-  row("verdict between two prepared classes, median", `${verdicts.pair.toFixed(1)} µs`);
+  row(
+    "verdict between two prepared classes, median (limit 12 µs)",
+    `${verdicts.pair.toFixed(1)} µs`,
+  );
   row("  findings per verdict, mean", verdicts.findings.toFixed(1));
-  row("all 40,000 ordered pairs of 200 classes", `${verdicts.allPairs.toFixed(2)} s`);
+  row(
+    "all 40,000 ordered pairs of 200 classes (limit 1 s)",
+    `${verdicts.allPairs.toFixed(2)} s (CPU ${verdicts.allPairsCpu.toFixed(2)} s)`,
+  );
 
   launcherRows("the double", await measureLauncher());
   const real = process.env["EVENKEEL_FIRECRACKER"];

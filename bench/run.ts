@@ -10,7 +10,6 @@ import { measureFlood } from "./flood.ts";
 import { measureLauncher, type LauncherFigures } from "./launcher.ts";
 import { machine, measure } from "./measure.ts";
 import { measureScans } from "./scan.ts";
-import { measureVerdicts } from "./verdicts.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const cli = join(root, "packages/cli/bin/evenkeel.js");
@@ -23,6 +22,21 @@ const PARSE =
 
 function row(what: string, figure: string): void {
   process.stdout.write(`${what.padEnd(58)} ${figure}\n`);
+}
+
+interface VerdictFigures {
+  /** Microseconds for one verdict between two prepared classes, median. */
+  readonly pair: number;
+  readonly findings: number;
+  /** Seconds for predicting, preparing and judging all ordered pairs of 200 classes. */
+  readonly allPairs: number;
+  readonly allPairsCpu: number;
+}
+
+function measureVerdicts(): VerdictFigures {
+  const files = writeFleet(join(directory, "classes"), 200, 200);
+  const { stdout } = spawnSync(process.execPath, [join(root, "bench/verdicts.mjs"), ...files]);
+  return JSON.parse(stdout.toString()) as VerdictFigures;
 }
 
 function launcherRows(of: string, { bare, launched }: LauncherFigures): void {
@@ -69,7 +83,7 @@ try {
     );
   }
 
-  const verdicts = measureVerdicts(200);
+  const verdicts = measureVerdicts();
   row(
     "verdict between two prepared classes, median (limit 12 µs)",
     `${verdicts.pair.toFixed(1)} µs`,

@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { CATALOGUE, catalogueProfile } from "../src/catalogue/index.ts";
-import { CATALOGUE_KERNELS } from "../src/catalogue/kernels.ts";
+import { CATALOGUE_KERNELS } from "../src/tables/kernels.ts";
 import { decode } from "../src/inspect/decode.ts";
 import { stateOfProfile } from "../src/inspect/state.ts";
-import { armRegisterName, describesCpu, isCacheGeometry } from "../src/arm/lookup.ts";
+import { armRegisterName, describesCpu, isCacheGeometry } from "../src/tables/arm/lookup.ts";
 import { planAny } from "../src/plan/plan-any.ts";
 import { planPool } from "../src/plan/pools.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { readDocument } from "../src/read/document.ts";
 import { parseJson } from "../src/json/parse.ts";
-import { formatProfile } from "../src/read/profile.ts";
+import { formatProfile } from "../src/profile/file.ts";
 import { judgePrepared } from "../src/verdict/judge.ts";
 import { prepare } from "../src/verdict/prepare.ts";
 import { naiveGuest } from "./naive.ts";

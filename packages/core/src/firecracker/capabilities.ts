@@ -4,7 +4,7 @@
  * Source: DEFAULT_CAPABILITIES and `combine_capabilities` in src/vmm/src/vstate/kvm.rs and
  * src/vmm/src/arch, v1.5.0 to v1.16.0; numbers from Linux include/uapi/linux/kvm.h.
  */
-import type { Arch } from "../profile/profile.ts";
+import type { Arch } from "../cpuid.ts";
 
 const NEEDED: Readonly<Record<Arch, readonly (readonly [number: number, name: string])[]>> = {
   x86_64: [

@@ -2,27 +2,22 @@
  * What a verdict looks at besides the CPU's words: kernel, formats, TSC, MSRs, identity. The judges
  * of a node's circumstances are {@link JUDGES}, each with the facts it reads.
  */
-import { compareArm } from "../arm/verdict-arm.ts";
+import { compareArm } from "./arm.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import type { MsrValue } from "../cpuid.ts";
 import { lackingCapabilities } from "../firecracker/capabilities.ts";
 import { isSavedMsr } from "../firecracker/saved-msrs.ts";
 import { isSameTsc } from "../firecracker/tsc.ts";
-import { isOpenFormat, snapshotFormat } from "../firecracker/versions.ts";
+import { isOpenFormat, snapshotFormat } from "../tables/releases.ts";
 import { msrAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
-import { kernelLine } from "../profile/kernel.ts";
-import { compareNamed, titlesOf, type HasBit, type NamedModel } from "../tables/bugs.ts";
+import { kernelMove } from "../tables/kernels.ts";
+import { compareNamed, type HasBit, type NamedModel } from "../tables/compare-models.ts";
+import { titlesOf } from "../tables/bugs.ts";
 import { msrFields } from "../tables/lookup.ts";
 import type { Vendor } from "../tables/field.ts";
 import { finding, type Finding, type Severity } from "./finding.ts";
 import type { FactName, NodeFacts } from "./facts.ts";
-
-/**
- * Host kernels that Firecracker is tested on, in order; snapshots move one step up.
- * Source: docs/kernel-policy.md and docs/snapshotting/snapshot-support.md.
- */
-const KERNEL_STEPS: readonly string[] = ["5.10", "6.1", "6.18"];
 
 /** One pair, with no more of the node than the facts that a judge named. */
 interface Question<K extends FactName> {
@@ -52,25 +47,19 @@ function judgeOf<K extends FactName>(
   return { arch, reads, judge };
 }
 
-function isTestedMove(promised: string | undefined, offered: string | undefined): boolean {
-  return judgeKernel(promised, offered).every(({ severity }) => severity === "note");
-}
-
 /** Releases of the host kernels that the snapshot was taken on, and is to resume on. */
-export function judgeKernel(
+function judgeKernel(
   promised: string | undefined,
   offered: string | undefined,
 ): readonly Finding[] {
-  const from = kernelLine(promised);
-  const to = kernelLine(offered);
-  if (from !== undefined && from === to) return NOTHING;
+  const move = kernelMove(promised, offered);
+  if (move === "same") return NOTHING;
   const values = { promised, offered };
-  if (from === undefined || to === undefined) {
+  if (move === "unknown") {
     const text = "The host kernel is not known on both sides.";
     return [finding("kernel", "unknown", "host kernel", values, text)];
   }
-  const step = KERNEL_STEPS.indexOf(to) - KERNEL_STEPS.indexOf(from);
-  if (KERNEL_STEPS.includes(from) && step === 1) {
+  if (move === "step") {
     const text = "One step to a newer host kernel, which Firecracker tests.";
     return [finding("kernel", "note", "host kernel", values, text)];
   }
@@ -237,7 +226,8 @@ export function judgeNesting(
   offers: HasBit,
 ): readonly Finding[] {
   if (promised.length === 0) return NOTHING;
-  const isAlike = isSameModel && isTestedMove(kernels.promised, kernels.offered);
+  const move = kernelMove(kernels.promised, kernels.offered);
+  const isAlike = isSameModel && (move === "same" || move === "step");
   return promised
     .filter(offers)
     .map((name) =>

@@ -5,10 +5,12 @@
 import { compareEntries, keyOf, REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { bitRange, fieldAddress, msrAddress, registerAddress } from "../format/address.ts";
 import type { CpuidField, MsrField, Vendor } from "../tables/field.ts";
+import { isOfCpuidAlone } from "../tables/limits.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
 import { isFeatureMsr } from "../tables/masks.ts";
 import { mask32 } from "../bits.ts";
-import { backingsOf, backingText, type Backing } from "../tables/backing.ts";
+import { backingText } from "../format/backing.ts";
+import { backingsOf, type Backing } from "../tables/backing.ts";
 import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { consequenceOf, numberConsequence, ruleOf, type Direction } from "./consequence.ts";
 import type { Finding, Severity } from "./finding.ts";
@@ -117,21 +119,8 @@ function excuseOf(field: CpuidField | MsrField, mask: number): Excuse[] {
   return [{ mask, backings: backingsOf(field), finding }];
 }
 
-/** Numbers that only CPUID itself is about: the snapshot brings its own CPUID along. */
-const CPUID_ONLY: ReadonlySet<string> = new Set([
-  "MAX_BASIC_LEAF",
-  "MAX_LEAF7_SUBLEAF",
-  "MAX_EXTENDED_LEAF",
-  "MAX_HYPERVISOR_LEAF",
-  "MAX_AVX10_SUBLEAF",
-  "MAX_TMUL_SUBLEAF",
-  "GUEST_MAXPHYADDR",
-  // Follows from the state components, which have findings of their own.
-  "XSAVE_SIZE_MAX",
-]);
-
-function isNumber({ kind, name }: CpuidField | MsrField): boolean {
-  return (kind === "minimum" || kind === "derived") && !CPUID_ONLY.has(name);
+function isNumber(field: CpuidField | MsrField): boolean {
+  return (field.kind === "minimum" || field.kind === "derived") && !isOfCpuidAlone(field);
 }
 
 function missedNumber(field: CpuidField | MsrField): Pick<NumberField, "missed" | "missedUnused"> {

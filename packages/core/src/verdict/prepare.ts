@@ -1,5 +1,5 @@
 /** Contracts and nodes made ready to be compared: whatever does not depend on the pair. */
-import { missingArmFacts } from "../arm/facts.ts";
+import { missingArmFacts } from "../profile/arm/facts.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { contractGaps } from "../contract/gaps.ts";
 import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";
@@ -7,10 +7,11 @@ import { neededCapabilities } from "../firecracker/capabilities.ts";
 import { simulate } from "../firecracker/simulate.ts";
 import { missingFacts } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { nameModel, type NamedModel } from "../tables/bugs.ts";
+import { nameModel, type NamedModel } from "../tables/compare-models.ts";
 import type { Vendor } from "../tables/field.ts";
 import { decodeSignature } from "../tables/models.ts";
 import { EMULATED_ALWAYS } from "../tables/msr/listed.ts";
+import { lastLineBefore } from "../tables/releases.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
 import { nestingOf, restoredMsrs } from "./circumstances.ts";
 import { factsOf, type NodeFacts } from "./facts.ts";
@@ -49,9 +50,9 @@ export interface PreparedNode extends NodeWords {
 
 /**
  * The release whose normalization hides the least: a node can honour all that KVM offers, even
- * what a newer Firecracker would not show a fresh guest (WAITPKG since 1.12).
+ * what a newer Firecracker would not show a fresh guest.
  */
-const LEAST_HIDING = "1.11";
+const LEAST_HIDING = lastLineBefore("clears-waitpkg");
 
 /** What a node can honour: the guest it would show without a template. */
 function offeredBy(profile: NodeProfile, vendor: Vendor): Content {

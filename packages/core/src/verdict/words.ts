@@ -2,7 +2,7 @@
 import { extract32 } from "../bits.ts";
 import { isBackedBy } from "../tables/backing.ts";
 import { hexNumber } from "../format/address.ts";
-import type { HasBit } from "../tables/bugs.ts";
+import type { HasBit } from "../tables/compare-models.ts";
 import type { Finding } from "./finding.ts";
 import { bitAddress, hasBit, type Layout, type NumberField, type Slot } from "./layout.ts";
 

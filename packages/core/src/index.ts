@@ -130,7 +130,7 @@ export {
 } from "./firecracker/static-templates.ts";
 export { knownVersions, newestVersion, snapshotFormat } from "./firecracker/versions.ts";
 export { BUILT_IN_NAMES, builtInTemplate, type BuiltInTemplate } from "./firecracker/built-in.ts";
-export { readTemplateDocument, requireTemplate, type TemplateDocument } from "./read/template.ts";
+export { readPlanText, readTemplateDocument, type TemplateDocument } from "./read/template.ts";
 export { readCertificate } from "./read/matrix.ts";
 export { withSameClocks } from "./verdict/clocks.ts";
 export { matrixEntries } from "./verdict/entries.ts";

@@ -1,14 +1,12 @@
 /** Mismatches of several release lines, each once with the lines that it concerns. */
 import {
-  compareLines,
   decodeSignature,
   formatFms,
-  isAcceptedOn,
+  isRefusedOn,
   type BootRequest,
   type Mismatch,
   type StaticTemplate,
 } from "@evenkeel/core";
-import { MODELS_CHECKED_SINCE } from "../input/contracts.ts";
 import type { Found } from "../render/verify.ts";
 
 export interface LineResult {
@@ -31,13 +29,14 @@ export function mergeLines(results: readonly LineResult[]): Found[] {
   return [...merged.values()].map(({ mismatch, lines }) => ({ ...mismatch, firecracker: lines }));
 }
 
+/** The models that a built-in template is refused outside of, by the line. */
 export function refusedModels(
   builtIn: StaticTemplate | undefined,
   { line, offered }: BootRequest,
 ): Mismatch[] {
-  if (builtIn === undefined || compareLines(line, MODELS_CHECKED_SINCE) < 0) return [];
+  if (builtIn === undefined) return [];
   const signature = decodeSignature(offered.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
-  if (isAcceptedOn(builtIn, signature)) return [];
+  if (!isRefusedOn(builtIn, signature, line)) return [];
   return [
     {
       owner: "firecracker",

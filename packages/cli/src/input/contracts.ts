@@ -1,11 +1,10 @@
 /** Contracts: read from files, and from profiles as the commands that predict them need it. */
 import {
-  compareLines,
   CoreError,
   FileError,
   decodeSignature,
   formatFms,
-  isAcceptedOn,
+  isRefusedOn,
   knownLine,
   newestVersion,
   predictContract,
@@ -26,9 +25,6 @@ export function loadContract(file: string): CpuContract {
   const error = new CoreError("NOT_A_CONTRACT", [{ path: "", message }]);
   throw new FileError(displayName(file), error);
 }
-
-/** The line from which on Firecracker refuses a built-in template on a model outside its list. */
-export const MODELS_CHECKED_SINCE = "1.12";
 
 export interface BootFlags {
   readonly firecracker?: string;
@@ -51,7 +47,7 @@ function vcpuCount(text: string | undefined): number {
   throw new CliError("USAGE", `--vcpus must be 1 to 32, but is "${text}"`);
 }
 
-/** Firecracker 1.12 and later refuse a built-in template on a model outside its list. */
+/** Where the version refuses a built-in template on a model outside its list. */
 function refusedModel(
   profile: NodeProfile,
   version: string,
@@ -59,8 +55,7 @@ function refusedModel(
 ): string | undefined {
   if (builtIn?.row === undefined) return undefined;
   const signature = decodeSignature(profile.cpu.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
-  const checked = compareLines(knownLine(version), MODELS_CHECKED_SINCE) >= 0;
-  if (!checked || isAcceptedOn(builtIn.row, signature)) return undefined;
+  if (!isRefusedOn(builtIn.row, signature, knownLine(version))) return undefined;
   return `${builtIn.name} on model ${formatFms(signature)}`;
 }
 

@@ -1,4 +1,5 @@
 /** Verbs about the launcher that stands in Firecracker's place. */
+import { ALL_LINES } from "@evenkeel/core/releases";
 import { given, KVM_OPTION, verb, WHAT, type Parent, type SetExit } from "./arguments.ts";
 
 function addInstall(launcher: Parent, setExit: SetExit): void {
@@ -7,7 +8,10 @@ function addInstall(launcher: Parent, setExit: SetExit): void {
     .description(
       "Tries the launcher once before installing it. A Firecracker that stands at PATH itself is moved to .evenkeel/ in PATH's directory; `launcher uninstall` moves it back.",
     )
-    .requiredOption("--firecracker <real>", "the real Firecracker, 1.5 or later, or its jailer")
+    .requiredOption(
+      "--firecracker <real>",
+      `the real Firecracker, ${ALL_LINES[0]} or later, or its jailer`,
+    )
     .requiredOption("--at <path>", "the path that the orchestrator starts")
     .option("--template <what>", `use this template: ${WHAT}`)
     .option("--cpu-template <name>", "use this built-in template, such as T2CL")

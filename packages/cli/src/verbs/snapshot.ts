@@ -1,4 +1,5 @@
 /** Verbs about snapshots and templates on nodes: contracts and verdicts. */
+import { KNOWN_LINES } from "@evenkeel/core/releases";
 import { FILES, given, KERNEL, verb, WHAT, type Parent, type SetExit } from "./arguments.ts";
 
 function addLint(program: Parent, setExit: SetExit): void {
@@ -9,7 +10,7 @@ function addLint(program: Parent, setExit: SetExit): void {
     )
     .argument("<template>", WHAT)
     .option("--node <profile...>", "the nodes' profiles")
-    .option("--firecracker <version...>", "for these versions only (default: 1.5 to 1.16)")
+    .option("--firecracker <version...>", `for these versions only (default: ${KNOWN_LINES})`)
     .option(...KERNEL)
     .option("--json", "print the findings as JSON")
     .action(async (template, flags) => {
@@ -26,10 +27,7 @@ function addContract(program: Parent, setExit: SetExit): void {
     )
     .argument("<profile>", "the node's profile; - for stdin")
     .option("--template <what>", `boot with this template: ${WHAT}`)
-    .option(
-      "--cpu-template <name>",
-      "boot with this built-in template, such as T2CL",
-    )
+    .option("--cpu-template <name>", "boot with this built-in template, such as T2CL")
     .option("--plan <path>", "boot with this plan's template for the node")
     .option("--firecracker <version>", "the version that boots it (default: the node's newest)")
     .option("--vcpus <n>", "number of vCPUs", "1")

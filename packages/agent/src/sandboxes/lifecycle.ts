@@ -123,8 +123,9 @@ async function cleanUp(context: Context, id: string, entry: Entry, vm: MicroVm):
     await hearConsole(context, id);
     const said = consoleEnd(vm.console);
     await vm.kill();
+    const why = context.outputs.ended(vm) ?? exitText(entry);
     context.outputs.forget(vm);
-    await failSandbox(context, id, exitText(entry), said);
+    await failSandbox(context, id, why, said);
     sandboxes.set(id, { vm: undefined, exit: undefined });
   });
 }

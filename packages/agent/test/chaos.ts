@@ -57,7 +57,7 @@ interface Chaos {
   over: boolean;
 }
 
-const PAUSE_MS = 30;
+const PAUSE_MS = 80;
 
 /** A list that tells of what is put into it: a run takes long. */
 function toldAtOnce({ progress }: ChaosOptions): string[] {

@@ -43,7 +43,7 @@ async function bringUp(
   context: Context,
   record: SandboxRecord,
   contract: CpuContract,
-  start: () => Promise<void>,
+  start: () => Promise<SandboxRecord["vm"]>,
 ): Promise<Sandbox> {
   const { sandboxes, events } = context;
   const { id, from } = record;
@@ -52,8 +52,8 @@ async function bringUp(
   return sandboxes.exclusive(id, "being created", async () => {
     sandboxes.set(id, { contract });
     try {
-      await start();
-      const running = sandboxes.save(id, { state: "running" });
+      const vm = await start();
+      const running = sandboxes.save(id, { state: "running", vm });
       events.emit("sandbox.created", id, { from: from ?? "cold boot" });
       return viewOf(running);
     } catch (error) {
@@ -91,7 +91,7 @@ async function fromBoot(
   const origin = { from: undefined, vcpus, memoryMib, vsock, network, disks, overrides: [] };
   const record = newRecord(context, id, request, origin);
   return bringUp(context, record, ready.contract, async () => {
-    attach(context, id, await bootMachine(context, id, ready), ready.release.version);
+    return attach(context, id, await bootMachine(context, id, ready), ready.release.version);
   });
 }
 

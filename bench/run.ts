@@ -90,7 +90,8 @@ try {
   );
   const memory = spawnSync(process.execPath, [join(root, "bench/agent-memory.mjs")]);
   row("agent with 500 sandboxes (limit 120 MiB)", `${memory.stdout.toString().trim()} MiB`);
-  if (real !== undefined) floodRows("a guest on a real Firecracker", await measureRealFlood(real, 10));
+  if (real !== undefined)
+    floodRows("a guest on a real Firecracker", await measureRealFlood(real, 10));
   floodRows("a console that grows as fast as is let pass", await measureFlood(10, 100));
   const runaway = await measureRunaway();
   row("a VMM that writes without end, ended after", `${runaway.endedAfter.toFixed(0)} ms`);

@@ -9,7 +9,7 @@ import { bootMachine, prepareMachine } from "./boot.ts";
 import { requireCapacity } from "./capacity.ts";
 import { requireEgress } from "./confine.ts";
 import { admit, attach, deadlineIn, detach, loadInto } from "./lifecycle.ts";
-import { SandboxRecord, viewOf } from "./record.ts";
+import { overridesWith, SandboxRecord, viewOf } from "./record.ts";
 
 function newId(): string {
   return `s${randomBytes(8).toString("hex")}`;
@@ -73,7 +73,7 @@ async function fromSnapshot(
   const { metadata, contract } = snapshot;
   const { name, vcpus, memoryMib, vsock, network, disks } = metadata;
   const admitted = admit(context, snapshot, id, request.override);
-  const overrides = [...metadata.overrides, ...admitted];
+  const overrides = overridesWith(metadata.overrides, admitted);
   const origin = { from: name, vcpus, memoryMib, vsock, network, disks, overrides };
   const record = newRecord(context, id, request, origin);
   return bringUp(context, record, contract, () => loadInto(context, id, snapshot));

@@ -7,7 +7,7 @@ import { AgentError, messageOf } from "../errors.ts";
 import { sync } from "../store/durable.ts";
 import { requireCapacity } from "./capacity.ts";
 import { admit, deadlineIn, detach, loadInto, requireState } from "./lifecycle.ts";
-import { viewOf, type SandboxRecord } from "./record.ts";
+import { overridesWith, viewOf, type SandboxRecord } from "./record.ts";
 import type { Entry } from "./registry.ts";
 import { namesOf, takeSnapshot } from "./take.ts";
 
@@ -120,7 +120,7 @@ export function resumeSandbox(
       const admitted = admit(context, snapshot, id, request.override);
       const { overrides } = entry.record;
       const digest = snapshots.digestOf(contract);
-      const resuming = { overrides: [...overrides, ...admitted], contract: digest };
+      const resuming = { overrides: overridesWith(overrides, admitted), contract: digest };
       requireCapacity(context, entry.record.memoryMib);
       // Not on disk: an agent that ends now leaves a paused sandbox, as before.
       sandboxes.mark(id, { state: "resuming", ...resuming });

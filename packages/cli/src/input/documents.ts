@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import {
   CoreError,
+  inFile,
   isFingerprintHeader,
   parseJson,
   PROFILE_SCHEMA,
@@ -14,7 +15,6 @@ import {
   type NodeProfile,
   type OfferedCpu,
 } from "@evenkeel/core";
-import { FileError } from "../errors.ts";
 import { displayName, readInput } from "./read.ts";
 
 /** How files are read; `--kernel` is for dumps that are estimates. */
@@ -27,18 +27,9 @@ function nodeName(file: string): string {
   return file === "-" ? "stdin" : basename(file).replace(/\.(?:json|txt|xml)$/, "");
 }
 
-/** Names the file in an error of what was read from it. */
-export function inFile<T>(file: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw error instanceof CoreError ? new FileError(displayName(file), error) : error;
-  }
-}
-
 export function loadDocument(file: string, { kernel }: ReadFlags = {}): Document {
   const text = readInput(file).toString("utf8");
-  return inFile(file, () => readText(text, { name: nodeName(file), kernel }));
+  return inFile(displayName(file), () => readText(text, { name: nodeName(file), kernel }));
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -148,7 +139,7 @@ export function profileLoader({ kernel }: ReadFlags = {}): (file: string) => Nod
     const bytes = readInput(file, undefined, scratch);
     const parts = split(bytes);
     const known = parts === undefined ? undefined : cpus.find(parts.rest);
-    return inFile(file, () => {
+    return inFile(displayName(file), () => {
       const name = nodeName(file);
       if (parts !== undefined && known !== undefined) {
         return { ...parts.format.read(parts.header, name), cpu: known };

@@ -11,12 +11,10 @@ import type { NodeClass } from "../profile/class.ts";
 import type { CpuidField, Vendor } from "../tables/field.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
 import { mask32, mask64 } from "../bits.ts";
+import { API_BODY_LIMIT } from "../limits.ts";
 import { formatTemplate } from "../template/format.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import type { GuestCpu } from "./guest.ts";
-
-/** Firecracker's default limit for an API request's body, in bytes. */
-export const API_BODY_LIMIT = 51_200;
 
 /** A place where a class's guest would not be the planned one, or where its template cannot be. */
 export interface Violation {

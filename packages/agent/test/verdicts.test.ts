@@ -1,7 +1,7 @@
 /** The mixed pool of the bug report: built on Ice Lake, resumed on Cascade Lake. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { SnapshotManifest } from "@evenkeel/api";
+import { SnapshotManifest, type OverrideRecord } from "@evenkeel/api";
 import { formatProfile, planAny, readDocument } from "@evenkeel/core";
 import { resolveTemplate, templateRequest } from "@evenkeel/host";
 import { expect, test } from "vitest";
@@ -212,9 +212,11 @@ test("the contract beside a snapshot is what evenkeel check reads", async () => 
 });
 
 test("a guest that went against verdicts again and again can still be snapshotted", () => {
-  const one = { time: "", node: "a", snapshot: "s", verdict: "unknown", rules: [], names: [] };
-  const before = Array.from({ length: 256 }, () => ({ ...one, reason: "earlier" }) as const);
-  const kept = overridesWith(before, [{ ...one, reason: "now" } as const]);
+  const record = (reason: string): OverrideRecord => {
+    return { time: "", node: "a", snapshot: "s", verdict: "unknown", rules: [], names: [], reason };
+  };
+  const before = Array.from({ length: 256 }, () => record("earlier"));
+  const kept = overridesWith(before, [record("now")]);
   expect(SnapshotManifest.shape.overrides.safeParse(kept).error).toBeUndefined();
   expect(kept.at(-1)?.reason).toBe("now");
   expect(SnapshotManifest.shape.overrides.safeParse([...kept, ...kept]).success).toBe(false);

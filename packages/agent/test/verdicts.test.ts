@@ -213,7 +213,15 @@ test("the contract beside a snapshot is what evenkeel check reads", async () => 
 
 test("a guest that went against verdicts again and again can still be snapshotted", () => {
   const record = (reason: string): OverrideRecord => {
-    return { time: "", node: "a", snapshot: "s", verdict: "unknown", rules: [], names: [], reason };
+    return {
+      time: "2026-11-26T00:00:00Z",
+      node: "a",
+      snapshot: "s",
+      verdict: "unknown",
+      rules: [],
+      names: [],
+      reason,
+    };
   };
   const before = Array.from({ length: 256 }, () => record("earlier"));
   const kept = overridesWith(before, [record("now")]);

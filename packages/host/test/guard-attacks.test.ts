@@ -166,8 +166,12 @@ describe.each(BACKENDS)("in front of $name", (backend) => {
   test("the private socket's inode, held from before its name went, leads nowhere", async () => {
     const { path, socket } = await caught();
     await appears(socket);
-    const answer = await call(path, "GET", "/version");
-    expect([answer.status, answer.body]).toEqual([503, expect.stringContaining("Too many")]);
+    // Firecracker answers as it accepts, and closes: what is written after that may fail.
+    const answer = await call(path, "GET", "/version").then(
+      ({ status, body }) => `${status} ${body.includes("Too many")}`,
+      ({ code }: NodeJS.ErrnoException) => code,
+    );
+    expect(["503 true", "EPIPE", "ECONNRESET"]).toContain(answer);
     expect((await call(socket, "GET", "/version")).status).toBe(200);
   });
 

@@ -1,4 +1,4 @@
-/** The public face of `@evenkeel/core`: pure functions over profiles, templates and plans. */
+/** Pure functions over profiles, templates and plans: the library `evenkeel`. */
 export type { ArmGivenUp } from "./arm/costs.ts";
 export type { ArmGuest } from "./arm/guest.ts";
 export { armModelText } from "./arm/models.ts";

@@ -1,7 +1,10 @@
 /** Makes what is released, into .build/: `npm run package -- [npm] [x64] [arm64]` */
 import { join } from "node:path";
 import { buildInfo } from "./build-info.ts";
+import { bundledFolders } from "./bundle.ts";
+import { buildDebianPackage } from "./debian/package.ts";
 import { buildExecutable } from "./executable/build.ts";
+import { componentsIn, licencesText } from "./licences.ts";
 import { pack, writeNpmPackage } from "./npm.ts";
 import { ROOT } from "./own-files.ts";
 
@@ -18,6 +21,9 @@ if (wants("npm")) {
 }
 for (const arch of ["x64", "arm64"] as const) {
   if (!wants(arch)) continue;
-  const { path, sha256 } = await buildExecutable(arch, build, downloads, info);
+  const { path, sha256, outputs } = await buildExecutable(arch, build, downloads, info);
   process.stdout.write(`${sha256}  ${path}\n`);
+  const folders = [...new Set(outputs.flatMap(bundledFolders))];
+  const licences = licencesText(componentsIn(folders));
+  process.stdout.write(`${buildDebianPackage(path, arch, build, info, licences)}\n`);
 }

@@ -34,20 +34,21 @@ function assetsOf(arch: Arch, work: string, downloads: string): Record<string, s
 
 /** Node.js writes what goes inside; the same for either architecture. */
 function writeBlob(assets: Record<string, string>, work: string, downloads: string): Buffer {
-  const output = join(work, "blob");
-  const configuration = join(work, "configuration.json");
+  const configuration = "configuration.json";
   const settings = {
-    main: join(work, MAIN),
-    output,
+    // Relative: the script's path goes inside, too.
+    main: MAIN,
+    output: "blob",
     assets,
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
     useCodeCache: false,
   };
-  writeFileSync(configuration, JSON.stringify(settings));
+  writeFileSync(join(work, configuration), JSON.stringify(settings));
   const node = nodeFor("x64", downloads);
-  execFileSync(node, ["--experimental-sea-config", configuration], { stdio: "pipe" });
-  return readFileSync(output);
+  const args = ["--experimental-sea-config", configuration];
+  execFileSync(node, args, { cwd: work, stdio: "pipe" });
+  return readFileSync(join(work, settings.output));
 }
 
 export interface Executable {

@@ -89,6 +89,8 @@ export async function agentRuns(command: Command): Promise<number | null> {
   const shell = spawnSync("bash", ["-euc", documented(socket)], {
     env: environment(directory),
     encoding: "utf8",
+    // bash takes a socket there for a remote shell.
+    stdio: ["ignore", "pipe", "pipe"],
   });
   expect(shell).toMatchObject({ status: 0, stderr: "" });
   expect(shell.stdout).toContain('"sandboxes":[{"id":"one","state":"running"');

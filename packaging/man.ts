@@ -68,6 +68,10 @@ export function manualPage(command: TreeCommand, version: string, date: string):
     ),
     ...section("OPTIONS", command.options.map(optionText)),
     ...section(
+      "EXAMPLES",
+      command.examples.map((line) => `.PP\n.nf\n${roff(line)}\n.fi`),
+    ),
+    ...section(
       "EXIT STATUS",
       EXIT_STATUS.map(([code, means]) => `.TP\n.B ${code}\n${roff(means)}`),
     ),

@@ -2,8 +2,19 @@
 import { CommanderError } from "commander";
 import { programOf } from "./program.ts";
 
+/** The parser has written its message already. */
+function reportUsage({ exitCode, message }: CommanderError): number {
+  if (exitCode === 0) return 0;
+  if (process.argv.includes("--json")) {
+    const text = message.replace(/^error: /, "");
+    const error = { code: "USAGE", message: text, hint: "See `evenkeel --help`." };
+    process.stdout.write(`${JSON.stringify({ error }, undefined, 2)}\n`);
+  }
+  return 2;
+}
+
 async function reportError(error: unknown): Promise<number> {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof CommanderError) return reportUsage(error);
   const { describeError } = await import("./errors.ts");
   const { exitCode, ...reported } = describeError(error);
   if (process.argv.includes("--json")) {

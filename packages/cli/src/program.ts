@@ -1,5 +1,6 @@
 /** The tree of commands: what each does is loaded when it is called, so that `--help` is quick. */
 import { Command } from "commander";
+import { EXAMPLES } from "./examples.ts";
 import type { SetExit } from "./verbs/arguments.ts";
 import { versionText } from "./version.ts";
 import { addCrashVerbs } from "./verbs/crash.ts";
@@ -13,6 +14,14 @@ import { addPoolVerbs } from "./verbs/pool.ts";
 import { addCompletionVerb } from "./verbs/completion.ts";
 import { addScanVerbs } from "./verbs/scan.ts";
 import { addSnapshotVerbs } from "./verbs/snapshot.ts";
+
+function addExamples(command: Command, path: readonly string[]): void {
+  const examples = EXAMPLES[path.join(" ")];
+  if (examples !== undefined) {
+    command.addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}\n`).join("")}`);
+  }
+  for (const child of command.commands) addExamples(child, [...path, child.name()]);
+}
 
 export function programOf(setExit: SetExit): Command {
   const program = new Command("evenkeel")
@@ -36,5 +45,6 @@ export function programOf(setExit: SetExit): Command {
     addCompletionVerb,
   ];
   for (const add of groups) add(program, setExit);
+  addExamples(program, []);
   return program;
 }

@@ -1,5 +1,6 @@
 /** The tree of commands as data, for completions and manual pages. */
 import type { Command } from "commander";
+import { EXAMPLES } from "../examples.ts";
 
 export interface TreeOption {
   /** As the help shows it: `-o, --out <dir>`. */
@@ -20,6 +21,7 @@ export interface TreeCommand {
   readonly usage: string;
   readonly arguments: readonly { readonly name: string; readonly help: string }[];
   readonly options: readonly TreeOption[];
+  readonly examples: readonly string[];
   readonly commands: readonly TreeCommand[];
 }
 
@@ -45,6 +47,7 @@ export function treeOf(command: Command, path: readonly string[] = []): TreeComm
           ? String(option.defaultValue)
           : undefined,
     })),
+    examples: EXAMPLES[path.join(" ")] ?? [],
     commands: help
       .visibleCommands(command)
       .filter((child) => child.name() !== "help")

@@ -1,8 +1,8 @@
 /** Pure functions over profiles, templates and plans: the library `evenkeel`. */
-export type { ArmGivenUp } from "./arm/costs.ts";
-export type { ArmGuest } from "./arm/guest.ts";
-export { armModelText } from "./arm/models.ts";
-export type { ArmPlannedClass } from "./arm/plan-arm.ts";
+export type { ArmGivenUp } from "./plan/arm/costs.ts";
+export type { ArmGuest } from "./plan/arm/guest.ts";
+export { armModelText } from "./tables/arm/models.ts";
+export type { ArmPlannedClass } from "./plan/arm/plan-arm.ts";
 export type { ArmRegister, CpuidEntry, MsrValue } from "./cpuid.ts";
 export { entryKey, indexEntries, REGISTERS, SIGNIFICANT_INDEX, type Register } from "./cpuid.ts";
 export {
@@ -14,7 +14,15 @@ export {
   type Problem,
 } from "./errors.ts";
 export { isDumpedMsr } from "./firecracker/dumped-msrs.ts";
-export { ALL_LINES, compareLines, formatLines, knownLine } from "./firecracker/versions.ts";
+export {
+  ALL_LINES,
+  compareLines,
+  does,
+  firstLineThat,
+  formatLines,
+  KNOWN_LINES,
+  knownLine,
+} from "./tables/releases.ts";
 export { fieldAddress, hexNumber, registerAddress } from "./format/address.ts";
 export { prettyJson } from "./json/pretty.ts";
 export { compareText, listOf } from "./format/text.ts";
@@ -26,7 +34,7 @@ export {
   type Answer,
 } from "./inspect/answers.ts";
 export type { CpuState, DecodedField } from "./inspect/decode.ts";
-export { changedFields } from "./inspect/enforcement.ts";
+export { changedFields } from "./verify/enforcement.ts";
 export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
 export { diffArm, diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";
 export {
@@ -69,12 +77,12 @@ export {
 } from "./profile/kvm-facts.ts";
 export {
   PROFILE_SCHEMA,
-  type Arch,
   type HostFacts,
   type NodeProfile,
   type OfferedCpu,
   type TscFacts,
 } from "./profile/profile.ts";
+export type { Arch } from "./cpuid.ts";
 export { changedMembers } from "./profile/changes.ts";
 export { withoutCpuNumber } from "./profile/which-cpu.ts";
 export { isFingerprintHeader, readFingerprintHeader } from "./read/dump.ts";
@@ -91,7 +99,7 @@ export { staleHost, staleProfile, type Staleness } from "./drift/stale.ts";
 export type { PlannedDrift, PlannedNode } from "./drift/planned.ts";
 export { parseJson } from "./json/parse.ts";
 export { compareSeen, type PlannedDifference } from "./plan/compare-seen.ts";
-export type { PlanFile, PlanFileClass } from "./read/plan.ts";
+export type { PlanFile, PlanFileClass } from "./plan/plan-file.ts";
 export { readProfileHeader } from "./read/profile.ts";
 export { GROUP_ORDER, UNCOUNTED_GROUPS } from "./tables/groups.ts";
 export type { CpuidField, MsrField } from "./tables/field.ts";
@@ -99,17 +107,18 @@ export { CPUID_FIELDS, cpuidFields, fieldByName, fieldInfo } from "./tables/look
 export { fieldByForeignName } from "./tables/names.ts";
 export { applyTemplate } from "./template/apply.ts";
 export { LEVELS, levelOf } from "./tables/levels.ts";
-export { decodeSignature, formatFms } from "./tables/models.ts";
+export { CATALOGUE_MODELS, decodeSignature, formatFms, requireModel } from "./tables/models.ts";
 export { applyBitmap32 } from "./template/bitmap.ts";
 export { formatTemplate } from "./template/format.ts";
 export { parseTemplate } from "./template/parse.ts";
 export { EMPTY_TEMPLATE, templateArch, type CpuTemplate } from "./template/template.ts";
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
 export { guestCpuOf } from "./catalogue/guest.ts";
-export { INTEL_MODELS, type IntelModelId } from "./catalogue/intel.ts";
-export { CATALOGUE_KERNELS, onKernel } from "./catalogue/kernels.ts";
-export type { Caches } from "./catalogue/model.ts";
-export { formatProfile, profileToJson } from "./read/profile.ts";
+
+export { CATALOGUE_KERNELS } from "./tables/kernels.ts";
+export { onKernel } from "./catalogue/kernels.ts";
+export type { Caches } from "./catalogue/guest.ts";
+export { formatProfile, profileToJson } from "./profile/file.ts";
 export { simulate } from "./firecracker/simulate.ts";
 export { checkTemplate, type TemplateFinding } from "./firecracker/check-template.ts";
 export type { CpuContract } from "./contract/contract.ts";
@@ -118,15 +127,17 @@ export { predictContract, type ContractResult } from "./contract/make.ts";
 export { buildStaticTemplate } from "./firecracker/static-build.ts";
 export {
   isAcceptedOn,
+  isRefusedOn,
   staticTemplateRow,
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
-export { knownVersions, newestVersion, snapshotFormat } from "./firecracker/versions.ts";
+export { knownVersions, newestVersion, snapshotFormat } from "./tables/releases.ts";
 export { readCertificate } from "./read/matrix.ts";
 export { withSameClocks } from "./verdict/clocks.ts";
 export { matrixEntries } from "./verdict/entries.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";
-export { judge, judgePrepared, prepare, type Judgement } from "./verdict/judge.ts";
+export { judge, judgePrepared, type Judgement } from "./verdict/judge.ts";
+export { prepare } from "./verdict/prepare.ts";
 export {
   certify,
   disagreements,
@@ -155,7 +166,7 @@ export {
   type ArmBootAnswer,
   type ArmBootRequest,
 } from "./verify/boot-arm.ts";
-export { armTrials } from "./arm/trial.ts";
+export { armTrials } from "./verify/trial-arm.ts";
 export { inheritContract } from "./contract/inherit.ts";
 export { contractDigest } from "./contract/file.ts";
 export { isAnnouncement, isPromise } from "./tables/masks.ts";

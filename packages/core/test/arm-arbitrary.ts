@@ -1,7 +1,7 @@
 /** Random aarch64 nodes: a consistent CPU of this project's making, fields varied. */
 import fc from "fast-check";
-import { ARM_FIELDS } from "../src/arm/lookup.ts";
-import { insertArm } from "../src/arm/value.ts";
+import { ARM_FIELDS } from "../src/tables/arm/lookup.ts";
+import { insertArm } from "../src/tables/arm/value.ts";
 import type { ArmRegister } from "../src/cpuid.ts";
 import type { TakenField } from "../src/profile/kvm-facts.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";

@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { armFields } from "../src/arm/lookup.ts";
-import { takes, writerOf } from "../src/arm/takes.ts";
-import { armTrials } from "../src/arm/trial.ts";
-import { armValue } from "../src/arm/value.ts";
+import { armFields } from "../src/tables/arm/lookup.ts";
+import { takes, writerOf } from "../src/profile/arm/takes.ts";
+import { armTrials } from "../src/verify/trial-arm.ts";
+import { armValue } from "../src/tables/arm/value.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { readProfile } from "../src/read/document.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { simulate } from "../src/firecracker/simulate.ts";
-import { knownLine, newestVersion, snapshotFormat } from "../src/firecracker/versions.ts";
+import { knownLine, newestVersion, snapshotFormat } from "../src/tables/releases.ts";
 import { compareSeen } from "../src/plan/compare-seen.ts";
 import { planAny } from "../src/plan/plan-any.ts";
 import { judge } from "../src/verdict/judge.ts";

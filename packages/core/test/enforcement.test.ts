@@ -1,7 +1,7 @@
 /** What a node whose KVM ignores templates means to plans, lint, contracts and verdicts. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import { lintTemplate } from "../src/lint/lint.ts";
 import { planAny } from "../src/plan/plan-any.ts";
 import { DEFAULT_OPTIONS } from "../src/plan/plan.ts";
@@ -9,7 +9,7 @@ import { planPools } from "../src/plan/pools.ts";
 import { ignoresTemplates, type Enforcement, type KvmFacts } from "../src/profile/kvm-facts.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { readDocument } from "../src/read/document.ts";
-import { formatProfile } from "../src/read/profile.ts";
+import { formatProfile } from "../src/profile/file.ts";
 import { EMPTY_TEMPLATE } from "../src/template/template.ts";
 import { judge } from "../src/verdict/judge.ts";
 import { matrixEntries } from "../src/verdict/entries.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { entryKey, REGISTERS } from "../src/cpuid.ts";
 import { simulate } from "../src/firecracker/simulate.ts";
-import { formatLines, knownLine, snapshotFormat } from "../src/firecracker/versions.ts";
+import { formatLines, knownLine, snapshotFormat } from "../src/tables/releases.ts";
 import { vendorOf } from "../src/tables/vendors.ts";
 import { hasSharedData, x86Fingerprints } from "./shared-data.ts";
 

@@ -14,7 +14,7 @@ import { planPool } from "../src/plan/pools.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import type { Document } from "../src/read/document.ts";
 import { readCertificate } from "../src/read/matrix.ts";
-import { formatProfile } from "../src/read/profile.ts";
+import { formatProfile } from "../src/profile/file.ts";
 import { readText } from "../src/read/text.ts";
 import { formatTemplate } from "../src/template/format.ts";
 import { EMPTY_TEMPLATE } from "../src/template/template.ts";

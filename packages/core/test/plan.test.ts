@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CoreError } from "../src/errors.ts";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import { parseIdentity } from "../src/plan/identity.ts";
 import type { Plan } from "../src/plan/plan.ts";
 import { planPool } from "../src/plan/pools.ts";

@@ -6,9 +6,9 @@ import { stateOfProfile } from "../src/inspect/state.ts";
 import { planPool } from "../src/plan/pools.ts";
 import { predictContract } from "../src/contract/make.ts";
 import { judge } from "../src/verdict/judge.ts";
-import { formatProfile } from "../src/read/profile.ts";
+import { formatProfile } from "../src/profile/file.ts";
 import { readAida } from "../src/read/raw/aida.ts";
-import type { RawDump } from "../src/read/raw/dump.ts";
+import type { RawDump } from "../src/kvm/dump.ts";
 import { readLibvirt } from "../src/read/raw/libvirt.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import {

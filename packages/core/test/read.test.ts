@@ -9,7 +9,7 @@ import { planToJson } from "../src/plan/file.ts";
 import { planPool } from "../src/plan/pools.ts";
 import { readDocument, readProfile } from "../src/read/document.ts";
 import { parseJson } from "../src/json/parse.ts";
-import { formatProfile } from "../src/read/profile.ts";
+import { formatProfile } from "../src/profile/file.ts";
 import { modelCpu, node, nodeCpu } from "./arbitrary.ts";
 import { fingerprint, hasSharedData, sharedFiles } from "./shared-data.ts";
 

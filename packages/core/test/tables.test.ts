@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { mask64 } from "../src/bits.ts";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import { NORMALIZED, alwaysOverwritten } from "../src/firecracker/normalization.ts";
 import { buildStaticTemplate } from "../src/firecracker/static-build.ts";
 import { STATIC_TEMPLATES } from "../src/firecracker/static-templates.ts";
@@ -116,7 +116,7 @@ test("a model's signature survives encoding, and its row is found again", () => 
 
 test("normalization rows are unique per vendor and release", () => {
   const keys = NORMALIZED.map((r) =>
-    [r.vendor, r.leaf, r.subleaf, r.register, r.hi, r.lo, r.since, r.until].join(),
+    [r.vendor, r.leaf, r.subleaf, r.register, r.hi, r.lo, r.by].join(),
   );
   expect(new Set(keys).size).toBe(keys.length);
   expect(alwaysOverwritten("intel", ALL_LINES, 7, 0, "ebx")).toBe((1 << 6) | (1 << 13));

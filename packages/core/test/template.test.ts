@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CoreError } from "../src/errors.ts";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import { checkTemplate } from "../src/firecracker/check-template.ts";
 import { applyTemplate } from "../src/template/apply.ts";
 import { formatBitmap, parseBitmap } from "../src/template/bitmap.ts";

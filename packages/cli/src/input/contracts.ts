@@ -3,7 +3,7 @@ import {
   CoreError,
   decodeSignature,
   formatFms,
-  isAcceptedOn,
+  isRefusedOn,
   knownLine,
   newestVersion,
   predictContract,
@@ -46,14 +46,12 @@ function vcpuCount(text: string | undefined): number {
   throw new CliError("USAGE", `--vcpus must be 1 to 32, but is "${text}"`);
 }
 
-/** Firecracker 1.12 and later refuse a built-in template on a model outside its list. */
+/** Where the version refuses a built-in template on a model outside its list. */
 function refusedModel(profile: NodeProfile, version: string, shape: Shape): string | undefined {
   const { builtIn } = shape;
   if (builtIn === undefined) return undefined;
   const signature = decodeSignature(profile.cpu.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
-  const [major = 0, minor = 0] = knownLine(version).split(".").map(Number);
-  const checked = major > 1 || minor >= 12;
-  if (!checked || isAcceptedOn(builtIn, signature)) return undefined;
+  if (!isRefusedOn(builtIn, signature, knownLine(version))) return undefined;
   return `${builtIn.name} on model ${formatFms(signature)}`;
 }
 

@@ -1,4 +1,5 @@
 /** Verbs about the launcher that stands in Firecracker's place. */
+import { ALL_LINES } from "@evenkeel/core/releases";
 import type { Command } from "commander";
 import type { SetExit } from "./arguments.ts";
 
@@ -18,7 +19,10 @@ export function addLauncherVerbs(program: Command, setExit: SetExit): void {
       "Tries the launcher once before it is put there. A Firecracker that stands at PATH itself is\n" +
         "moved to PATH's directory, .evenkeel/, and comes back with `launcher uninstall`.",
     )
-    .requiredOption("--firecracker <real>", "the real Firecracker, 1.5 or later, or its jailer")
+    .requiredOption(
+      "--firecracker <real>",
+      `the real Firecracker, ${ALL_LINES[0]} or later, or its jailer`,
+    )
     .requiredOption("--at <path>", "the path that the orchestrator starts")
     .option("--plan <path>", "use this plan's template for the node's class")
     .option("--template <file>", "use this CPU template")

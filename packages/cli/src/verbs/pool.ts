@@ -1,5 +1,6 @@
 /** Verbs about pools: what can these nodes share? */
 import { setFlagsFromString } from "node:v8";
+import { KNOWN_LINES } from "@evenkeel/core/releases";
 import type { Command } from "commander";
 import { collect, FILES, KERNEL, type SetExit } from "./arguments.ts";
 
@@ -19,7 +20,7 @@ export function addPoolVerbs(program: Command, setExit: SetExit): void {
     )
     .option("--example", "add the two nodes of the example pool that comes with evenkeel")
     .option("-o, --out <dir>", "write plan.json and templates/ there")
-    .option("--firecracker <version...>", "plan for these versions only (default: 1.5 to 1.16)")
+    .option("--firecracker <version...>", `plan for these versions only (default: ${KNOWN_LINES})`)
     .option(
       "--identity <which>",
       "family/model/stepping that guests see: oldest, keep, or F/M/S",

@@ -1,4 +1,5 @@
 /** Verbs about snapshots and templates on nodes: promises and verdicts. */
+import { KNOWN_LINES } from "@evenkeel/core/releases";
 import type { Command } from "commander";
 import { FILES, KERNEL, type SetExit } from "./arguments.ts";
 
@@ -16,7 +17,7 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
       "a template's file, a built-in one (T2CL, T2S, T2, C3, T2A, V1N1), or a plan",
     )
     .option("--node <profile...>", "the nodes' profiles")
-    .option("--firecracker <version...>", "for these versions only (default: 1.5 to 1.16)")
+    .option("--firecracker <version...>", `for these versions only (default: ${KNOWN_LINES})`)
     .option(...KERNEL)
     .option("--json", "print the findings as JSON")
     .action(async (template: string, flags: object) => {

@@ -1,12 +1,17 @@
 /** A model's guest CPU on one vCPU: its features, and the leaves and MSRs that come with them. */
 import type { OfferedCpu } from "../profile/profile.ts";
 import { encodeSignature } from "../tables/models.ts";
-import { CpuBuilder, SIGNATURES } from "./build.ts";
+import { CpuBuilder, SIGNATURES } from "../tables/cpu-builder.ts";
 import { guestMsrs } from "../kvm/msrs.ts";
-import { atLeast } from "../kvm/kernels.ts";
-import type { CatalogueKernel } from "./kernels.ts";
-import { addXsave } from "./xsave.ts";
-import type { Caches, CatalogueModel } from "./model.ts";
+import { kernelDoes } from "../tables/kernels.ts";
+import { addXsave } from "../tables/xsave-layout.ts";
+import type { CatalogueModel } from "../tables/models.ts";
+
+export interface Caches {
+  /** Per cache: level, type (1 data, 2 instruction, 3 unified), ways, sets of 64-byte lines. */
+  readonly caches: readonly (readonly [level: number, type: number, ways: number, sets: number])[];
+  readonly brand: string;
+}
 
 function addMsrs(builder: CpuBuilder, { vendor, features }: CatalogueModel, kernel: string): void {
   const msrs = guestMsrs(vendor, (name) => features.includes(name), kernel);
@@ -59,11 +64,7 @@ function addIdentity(builder: CpuBuilder, { vendor, signature }: CatalogueModel)
  * The guest's CPU for a model that catalogue/kernels.ts has fitted to `kernel`, as Firecracker
  * without a template shows it on one vCPU.
  */
-export function guestCpuOf(
-  model: CatalogueModel,
-  kernel: CatalogueKernel,
-  caches: Caches,
-): OfferedCpu {
+export function guestCpuOf(model: CatalogueModel, kernel: string, caches: Caches): OfferedCpu {
   const builder = new CpuBuilder();
   addLeaves(builder, model, caches);
   addIdentity(builder, model);
@@ -74,7 +75,8 @@ export function guestCpuOf(
     .set("MAXPHYADDR", model.physicalBits)
     .set("LINEAR_ADDRESS_BITS", model.linearBits);
   // Linux advertises the mappable part since 6.10; with 5-level paging that is all of it.
-  if (atLeast(kernel, "6.10")) builder.set("GUEST_MAXPHYADDR", model.physicalBits);
+  if (kernelDoes(kernel, "shows-mappable-width"))
+    builder.set("GUEST_MAXPHYADDR", model.physicalBits);
   addMsrs(builder, model, kernel);
   builder.setAll(model.features);
   addFacilities(builder, model.features);

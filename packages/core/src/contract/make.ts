@@ -1,11 +1,11 @@
 /** Predicting a contract: the guest CPU of a snapshot that a node would take. */
-import { armRegisterName } from "../arm/lookup.ts";
+import { armRegisterName } from "../tables/arm/lookup.ts";
 import { compareEntries, indexEntries } from "../cpuid.ts";
 import { bootMsrs } from "../firecracker/boot-msrs.ts";
 import { brandOf, guestBrand, withBrand } from "../firecracker/brand.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
-import { isEmulator, isPreRelease, knownLine, snapshotFormat } from "../firecracker/versions.ts";
+import { isEmulator, isPreRelease, knownLine, snapshotFormat } from "../tables/releases.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";

@@ -9,7 +9,7 @@ import type { GuestCpu, GuestEntry } from "../plan/guest.ts";
 import { prove } from "../plan/prove.ts";
 import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import type { X86PlanFile } from "../read/plan.ts";
+import type { X86PlanFile } from "../plan/plan-file.ts";
 import { fail } from "../errors.ts";
 import {
   isAnnouncement,

@@ -7,7 +7,7 @@ import { keyOf, REGISTERS, SIGNIFICANT_INDEX, type CpuidMap } from "../cpuid.ts"
 import { leafAddress, registerAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
 import { alwaysOverwritten, alwaysWritten, unlikeLines } from "./normalization.ts";
-import { formatLines } from "./versions.ts";
+import { formatLines } from "../tables/releases.ts";
 import type { Vendor } from "../tables/field.ts";
 import { mask32 } from "../bits.ts";
 import { cpuidFields } from "../tables/lookup.ts";

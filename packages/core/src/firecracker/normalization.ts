@@ -16,7 +16,8 @@ import {
 } from "../cpuid.ts";
 import type { Vendor } from "../tables/field.ts";
 import { ONE_VCPU, packageShift, writeTopology, type BootTopology } from "./topology.ts";
-import { compareLines, isEmulator } from "./versions.ts";
+import { compareLines, does, firstLineThat, isEmulator } from "../tables/releases.ts";
+import type { Behaviour } from "../tables/release-rows.ts";
 
 /**
  * Where the value comes from: a constant, the host's own CPUID, or the microVM's topology
@@ -33,9 +34,8 @@ export interface NormalizedField {
   readonly hi: number;
   readonly lo: number;
   readonly written: Written;
-  /** First and last release line that does so. */
-  readonly since?: string;
-  readonly until?: string;
+  /** Only by releases that do this. */
+  readonly by?: Behaviour;
 }
 
 type Place = readonly [leaf: number, subleaf: number | undefined];
@@ -46,18 +46,20 @@ function rows(
   register: Register,
   [hi, lo]: readonly [number, number],
   written: Written,
-  lines: { since?: string; until?: string } = {},
+  by?: Behaviour,
 ): NormalizedField[] {
-  return [{ vendor, leaf, subleaf, register, hi, lo, written, ...lines }];
+  return [
+    { vendor, leaf, subleaf, register, hi, lo, written, ...(by === undefined ? {} : { by }) },
+  ];
 }
 
 function whole(
   vendor: Vendor | undefined,
   place: Place,
   written: Written,
-  lines: { since?: string; until?: string } = {},
+  by?: Behaviour,
 ): NormalizedField[] {
-  return REGISTERS.flatMap((register) => rows(vendor, place, register, [31, 0], written, lines));
+  return REGISTERS.flatMap((register) => rows(vendor, place, register, [31, 0], written, by));
 }
 
 export const NORMALIZED: readonly NormalizedField[] = [
@@ -81,12 +83,12 @@ export const NORMALIZED: readonly NormalizedField[] = [
   ...rows("intel", [0x6, 0], "ecx", [3, 3], 0),
   ...rows("intel", [0x7, 0], "ebx", [6, 6], 1),
   ...rows("intel", [0x7, 0], "ebx", [13, 13], 1),
-  ...rows("intel", [0x7, 0], "ecx", [5, 5], 0, { since: "1.12" }),
+  ...rows("intel", [0x7, 0], "ecx", [5, 5], 0, "clears-waitpkg"),
   ...whole("intel", [0xa, 0], 0),
-  ...whole("intel", [0x1f, undefined], "topology", { since: "1.12" }),
+  ...whole("intel", [0x1f, undefined], "topology", "writes-leaf-1f"),
 
   ...rows("amd", [0x7, 0], "edx", [29, 29], 0),
-  ...rows("amd", [0x8000_0000, 0], "eax", [31, 0], 0x8000_001f, { until: "1.10" }),
+  ...rows("amd", [0x8000_0000, 0], "eax", [31, 0], 0x8000_001f, "lowers-amd-leaves"),
   ...rows("amd", [0x8000_0001, 0], "ecx", [22, 22], 1),
   ...rows("amd", [0x8000_0008, 0], "ecx", [7, 0], "topology"),
   ...rows("amd", [0x8000_0008, 0], "ecx", [15, 12], "topology"),
@@ -116,16 +118,15 @@ interface Build {
 }
 
 /** Clears what the line before it did not: a build before the release may leave it to guests. */
-function isUncertain({ since, written }: NormalizedField, { line, preRelease }: Build): boolean {
-  return preRelease && since === line && written === 0;
+function isUncertain({ by, written }: NormalizedField, { line, preRelease }: Build): boolean {
+  return preRelease && by !== undefined && firstLineThat(by) === line && written === 0;
 }
 
 function appliesTo(row: NormalizedField, vendor: Vendor, line: string): boolean {
   return (
     !isEmulator(line) &&
     (row.vendor === undefined || row.vendor === vendor) &&
-    (row.since === undefined || compareLines(line, row.since) >= 0) &&
-    (row.until === undefined || compareLines(line, row.until) <= 0)
+    (row.by === undefined || does(line, row.by))
   );
 }
 

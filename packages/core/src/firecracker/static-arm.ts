@@ -2,7 +2,7 @@
  * Firecracker's built-in template for aarch64, as fields and values: Neoverse V1 shown as N1.
  * Source: src/vmm/src/cpu_config/aarch64/static_cpu_templates/v1n1.rs, v1.5.0 to v1.16.0.
  */
-import { armFields, ARM_FIELDS } from "../arm/lookup.ts";
+import { armFields, ARM_FIELDS } from "../tables/arm/lookup.ts";
 import { fieldBits } from "../bits.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../template/template.ts";
 

@@ -1,5 +1,6 @@
 /** The one way an address is written: as the vendors' manuals write it. */
 import type { Register } from "../cpuid.ts";
+import type { ArmField } from "../tables/arm/field.ts";
 import type { CpuidField, MsrField } from "../tables/field.ts";
 import { LEAVES_WITH_SUBLEAVES } from "../tables/leaves.ts";
 
@@ -35,6 +36,11 @@ export function fieldAddress(field: CpuidField | MsrField): string {
   return "addr" in field
     ? `${msrAddress(field.addr)}${bits}`
     : `${registerAddress(field.leaf, field.subleaf ?? 0, field.register)}${bits}`;
+}
+
+/** `ID_AA64ISAR0_EL1[7:4]`. */
+export function armAddress({ register, hi, lo }: ArmField): string {
+  return `${register}${bitRange(hi, lo)}`;
 }
 
 export function hex32(value: number): string {

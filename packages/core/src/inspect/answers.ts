@@ -4,7 +4,7 @@ import type { CpuContract } from "../contract/contract.ts";
 import { entryKey, indexEntries } from "../cpuid.ts";
 import { missingFacts } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import type { PlanFile } from "../read/plan.ts";
+import type { PlanFile } from "../plan/plan-file.ts";
 import { UNCOUNTED_GROUPS } from "../tables/groups.ts";
 import { fieldByName } from "../tables/lookup.ts";
 import type { CpuState } from "./decode.ts";

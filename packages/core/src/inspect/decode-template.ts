@@ -1,6 +1,6 @@
 /** A CPU template in names. */
 import { REGISTERS } from "../cpuid.ts";
-import { armFields, armRegisterName, armReservedMask, describesCpu } from "../arm/lookup.ts";
+import { armFields, armRegisterName, armReservedMask, describesCpu } from "../tables/arm/lookup.ts";
 import { msrAddress, registerAddress } from "../format/address.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
 import { reservedMask, reservedMsrMask } from "../tables/masks.ts";

@@ -3,7 +3,7 @@ import { hexNumber } from "../format/address.ts";
 import { compareText } from "../format/text.ts";
 import type { Kind } from "../tables/field.ts";
 import type { CpuTemplate } from "../template/template.ts";
-import { decodeArm } from "../arm/decode-arm.ts";
+import { decodeArm } from "./decode-arm.ts";
 import type { ArmRegister } from "../cpuid.ts";
 import { decode, type CpuState, type DecodedField } from "./decode.ts";
 import { decodeTemplate } from "./decode-template.ts";

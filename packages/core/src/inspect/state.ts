@@ -1,13 +1,13 @@
 /** What can be decoded and compared as a CPU: a profile, or a plan's guest CPU. */
 import type { CpuContract } from "../contract/contract.ts";
-import { decodeArm } from "../arm/decode-arm.ts";
-import type { ArmGuest } from "../arm/guest.ts";
+import { decodeArm } from "./decode-arm.ts";
+import type { ArmGuest } from "../plan/arm/guest.ts";
 import { entryKey, indexEntries, type ArmRegister } from "../cpuid.ts";
 import type { GuestCpu } from "../plan/guest.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { vendorOf } from "../tables/vendors.ts";
-import type { PlanFile } from "../read/plan.ts";
+import type { PlanFile } from "../plan/plan-file.ts";
 import { decode, type CpuState, type DecodedField } from "./decode.ts";
 
 /** Undefined for aarch64 and for vendors nothing is known about. */

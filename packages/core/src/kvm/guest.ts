@@ -1,5 +1,5 @@
 /** The guest that KVM and then Firecracker without a template make of a host's CPU. */
-import { CpuBuilder } from "../catalogue/build.ts";
+import { CpuBuilder } from "../tables/cpu-builder.ts";
 import { extract32, insert32 } from "../bits.ts";
 import {
   entryKey,
@@ -10,9 +10,10 @@ import {
   type MsrValue,
 } from "../cpuid.ts";
 import { normalize } from "../firecracker/normalization.ts";
-import { ALL_LINES } from "../firecracker/versions.ts";
+import { ALL_LINES } from "../tables/releases.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
+import { listedSubleaves } from "../tables/leaves.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
 import { decodeSignature } from "../tables/models.ts";
 import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
@@ -64,18 +65,15 @@ function withFeatures(source: Source, entry: Omit<CpuidEntry, "flags">): Omit<Cp
   return changed;
 }
 
-function subleavesOf(source: Source, leaf: number, leaf7: number): number {
-  if (leaf === 0x4 || leaf === 0x8000_001d) return cacheSubleaves(source, leaf);
-  if (leaf === 0x7) return leaf7 + 1;
-  if (leaf === 0xd) return 2;
-  if (leaf === 0x1d && source.shows("AMX_TILE")) return 2;
-  // KVM has none beyond the first; Firecracker adds the next.
-  return leaf === 0xb || leaf === 0x1f ? 2 : 1;
+function subleavesOf(source: Source, leaf: number): number {
+  const listed = listedSubleaves(leaf, source.shows);
+  if (listed === "caches") return cacheSubleaves(source, leaf);
+  return listed === "limited" ? guestLevels(source).leaf7 + 1 : listed;
 }
 
-function addRange(builder: CpuBuilder, source: Source, from: number, to: number, leaf7: number) {
+function addRange(builder: CpuBuilder, source: Source, from: number, to: number): void {
   for (let leaf = from; leaf <= to; leaf++) {
-    const count = subleavesOf(source, leaf, leaf7);
+    const count = subleavesOf(source, leaf);
     for (let subleaf = 0; subleaf < count; subleaf++) {
       const passed = passedRegisters(source, leaf, subleaf);
       const { eax, ebx, ecx, edx } = withFeatures(source, { leaf, subleaf, ...passed });
@@ -126,12 +124,12 @@ export function guestOf(host: HostRegisters, kernel: string): OfferedCpu {
   const cpu: HostCpu = { vendor, signature, features: featuresOf(host) };
   const shown = shownFeatures(cpu, kernel);
   const source: Source = { vendor, host: cpuid, kernel, shows: (name) => shown.has(name) };
-  const { basic, leaf7, extended } = guestLevels(source);
+  const { basic, extended } = guestLevels(source);
   const builder = new CpuBuilder();
-  addRange(builder, source, 0x0, basic, leaf7);
+  addRange(builder, source, 0x0, basic);
   builder.entry(0x4000_0000, 0, KVM_SIGNATURE);
-  addRange(builder, source, 0x4000_0001, 0x4000_0001, leaf7);
-  addRange(builder, source, 0x8000_0000, extended, leaf7);
+  addRange(builder, source, 0x4000_0001, 0x4000_0001);
+  addRange(builder, source, 0x8000_0000, extended);
   addNumbers(builder, source, host);
   if (extended >= 0x8000_0004) builder.brand(guestBrand(vendor, brandOf(cpuid)));
   const entries = indexEntries(builder.build().cpuid);

@@ -1,18 +1,18 @@
 /** Linting a template on an aarch64 node: registers it lacks, fields it cannot back or write. */
-import { armAddress } from "../arm/address.ts";
-import { takesCaches } from "../arm/caches.ts";
-import type { ArmField } from "../arm/field.ts";
+import { armAddress } from "../format/address.ts";
+import { takesCaches } from "../profile/arm/caches.ts";
+import type { ArmField } from "../tables/arm/field.ts";
 import {
   armFields,
   armRegisterName,
   armReservedMask,
   describesCpu,
   isCacheGeometry,
-} from "../arm/lookup.ts";
-import { armModelText } from "../arm/models.ts";
-import { takes, whyNotTaken, type Answer } from "../arm/takes.ts";
-import { armValue, honours } from "../arm/value.ts";
-import { armNode, type ArmNode } from "../arm/verdict-arm.ts";
+} from "../tables/arm/lookup.ts";
+import { armModelText } from "../tables/arm/models.ts";
+import { takes, whyNotTaken, type Answer } from "../profile/arm/takes.ts";
+import { armValue, honours } from "../tables/arm/value.ts";
+import { armNode, type ArmNode } from "../verdict/arm.ts";
 import { armBuiltInModel } from "../firecracker/static-arm.ts";
 import { applyWideBitmap } from "../template/bitmap.ts";
 import type { ArmRegisterModifier, CpuTemplate } from "../template/template.ts";

@@ -3,12 +3,13 @@ import { entryKey, indexEntries, type CpuidMap } from "../cpuid.ts";
 import { checkTemplate } from "../firecracker/check-template.ts";
 import { unlikeLines } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
-import { isAcceptedOn, type StaticTemplate } from "../firecracker/static-templates.ts";
-import { compareLines, formatLines } from "../firecracker/versions.ts";
+import { isAcceptedOn, isRefusedOn, type StaticTemplate } from "../firecracker/static-templates.ts";
+import { firstLineThat, formatLines } from "../tables/releases.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
 import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
-import { compareModels, titlesOf } from "../tables/bugs.ts";
+import { compareModels } from "../tables/compare-models.ts";
+import { titlesOf } from "../tables/bugs.ts";
 import type { Vendor } from "../tables/field.ts";
 import { decodeSignature, formatFms } from "../tables/models.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
@@ -109,14 +110,14 @@ function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string
   );
   const signature = decodeSignature(node.get(entryKey(1, 0))?.eax ?? 0);
   if (isAcceptedOn(builtIn, signature)) return [gone];
-  const refusing = lines.filter((line) => compareLines(line, "1.12") >= 0);
+  const refusing = lines.filter((line) => isRefusedOn(builtIn, signature, line));
   const fix = "Use a custom template; the plan of the pool has one.";
   const model = formatFms(signature);
   const models = builtIn.models.map(formatFms).join(", ");
   const message =
     refusing.length > 0
       ? `Firecracker ${formatLines(refusing)} refuses ${name} on model ${model} (it takes ${models}).`
-      : `${name} is not meant for model ${model}; Firecracker refuses it from 1.12 on.`;
+      : `${name} is not meant for model ${model}; Firecracker refuses it from ${firstLineThat("checks-models")} on.`;
   const severity = refusing.length > 0 ? "error" : "warning";
   return [found("static-model", severity, { name }, message, fix), gone];
 }

@@ -2,6 +2,7 @@
  * Closing a merged CPU: features whose base is gone go too, state components nobody uses go,
  * leaves beyond the levelled maximum are hidden, and what belongs to an absent feature is zero.
  */
+import { hidingLimit } from "../tables/limits.ts";
 import { fieldByName } from "../tables/lookup.ts";
 import type { Merged, MergedField } from "./merge.ts";
 
@@ -17,32 +18,6 @@ export type Reason =
 
 export type Reasons = ReadonlyMap<string, Reason>;
 
-const LEVEL_OF_RANGE: readonly (readonly [from: number, level: string])[] = [
-  [0x8000_0000, "MAX_EXTENDED_LEAF"],
-  [0x4000_0000, "MAX_HYPERVISOR_LEAF"],
-  [0x0, "MAX_BASIC_LEAF"],
-];
-
-/** Leaves whose subleaf 0 gives the number of the highest subleaf. */
-const LEVEL_OF_LEAF: Readonly<Record<number, string>> = {
-  0x7: "MAX_LEAF7_SUBLEAF",
-  0x1e: "MAX_TMUL_SUBLEAF",
-  0x24: "MAX_AVX10_SUBLEAF",
-};
-
-/** The level that hides a place from guests, if one does. */
-function hidingLevel(
-  leaf: number,
-  subleaf: number,
-  levels: ReadonlyMap<string, number>,
-): string | undefined {
-  const range = LEVEL_OF_RANGE.find(([from]) => leaf >= from)?.[1] ?? "MAX_BASIC_LEAF";
-  if (leaf > (levels.get(range) ?? 0)) return range;
-  const own = LEVEL_OF_LEAF[leaf];
-  if (own !== undefined && subleaf > (levels.get(own) ?? 0)) return own;
-  return undefined;
-}
-
 function levelsOf(merged: Merged): Map<string, number> {
   return new Map(
     merged.fields.filter((f) => f.field.group === "levels").map((f) => [f.field.name, f.value]),
@@ -54,7 +29,7 @@ function hide(merged: Merged, reasons: Map<string, Reason>): void {
   for (const merging of merged.fields) {
     const { place, field } = merging;
     if (!("leaf" in place)) continue;
-    const level = hidingLevel(place.leaf, place.subleaf, levels);
+    const level = hidingLimit(place.leaf, place.subleaf, (name) => levels.get(name) ?? 0);
     if (level === undefined) continue;
     if (merging.value !== 0 && field.kind === "feature") {
       reasons.set(field.name, { kind: "hidden", level });

@@ -1,5 +1,5 @@
 /** `plan.json` of an aarch64 pool (docs/formats.md). */
-import { armRegisterName } from "../arm/lookup.ts";
+import { armRegisterName } from "../tables/arm/lookup.ts";
 import { hexNumber } from "../format/address.ts";
 import { formatBitmap } from "../template/bitmap.ts";
 import { PLAN_SCHEMA } from "./file.ts";

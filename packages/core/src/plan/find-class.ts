@@ -1,8 +1,8 @@
 /** Which class of a plan is a node's: by what it offers, and by its name only to explain. */
-import { armClassIdentity } from "../arm/class.ts";
+import { armClassIdentity } from "../profile/arm/class.ts";
 import { classIdentity, type ClassIdentity } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import type { PlanFile, PlanFileClass } from "../read/plan.ts";
+import type { PlanFile, PlanFileClass } from "./plan-file.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
 
 export type ClassMatch =

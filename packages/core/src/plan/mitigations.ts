@@ -3,7 +3,8 @@
  * announces a weakness makes it do so on any model, every guest is shown that bit.
  */
 import { modelName, type NodeClass } from "../profile/class.ts";
-import { BUGS, compareModels, type BugId } from "../tables/bugs.ts";
+import { BUGS, type BugId } from "../tables/bugs.ts";
+import { compareModels } from "../tables/compare-models.ts";
 import type { Identity } from "./identity.ts";
 import type { Merged, MergedField } from "./merge.ts";
 

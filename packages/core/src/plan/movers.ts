@@ -1,13 +1,7 @@
 /** The nodes of a class that no rule tells apart: what a plan judges moves between. */
-import {
-  ALL_LINES,
-  isEmulator,
-  isOpenFormat,
-  lineOf,
-  newestVersion,
-} from "../firecracker/versions.ts";
+import { ALL_LINES, isEmulator, isOpenFormat, lineOf, newestVersion } from "../tables/releases.ts";
 import { compareText } from "../format/text.ts";
-import { kernelLine } from "../profile/kernel.ts";
+import { kernelLine } from "../tables/kernels.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import { withSameClocks } from "../verdict/clocks.ts";

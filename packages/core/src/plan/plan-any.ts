@@ -1,5 +1,5 @@
 /** Planning a pool of either architecture. */
-import { planArm, type ArmPlan } from "../arm/plan-arm.ts";
+import { planArm, type ArmPlan } from "./arm/plan-arm.ts";
 import { fail } from "../errors.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { armPlanToJson } from "./file-arm.ts";

@@ -1,7 +1,7 @@
 /** From profiles to plans: one pool, or several. */
 import { indexEntries } from "../cpuid.ts";
 import { fail } from "../errors.ts";
-import { compareLines } from "../firecracker/versions.ts";
+import { compareLines } from "../tables/releases.ts";
 import { compareText } from "../format/text.ts";
 import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";

@@ -4,13 +4,8 @@ import { sha256 } from "../format/digest.ts";
 import { compareText } from "../format/text.ts";
 import type { Vendor } from "../tables/field.ts";
 import { isFeatureMsr, plannedMasks, plannedMsrMask } from "../tables/masks.ts";
-import {
-  decodeSignature,
-  formatFms,
-  modelOf,
-  type FamilyModelStepping,
-  type Model,
-} from "../tables/models.ts";
+import { decodeSignature, formatFms, modelOf, type FamilyModelStepping } from "../tables/models.ts";
+import type { Model } from "../tables/models/model.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
 import type { NodeProfile, OfferedCpu } from "./profile.ts";
 

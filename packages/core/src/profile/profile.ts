@@ -1,10 +1,8 @@
 /** A node profile: what one node can offer a guest. Facts only; it may be incomplete. */
-import type { ArmRegister, CpuidEntry, MsrValue } from "../cpuid.ts";
+import type { Arch, ArmRegister, CpuidEntry, MsrValue } from "../cpuid.ts";
 import type { KvmFacts } from "./kvm-facts.ts";
 
 export const PROFILE_SCHEMA = "evenkeel/node-profile@1";
-
-export type Arch = "x86_64" | "aarch64";
 
 /**
  * What the values are:

@@ -1,44 +1,12 @@
 /** Reading a plan back, as far as showing and comparing need it. */
-import type { ArmGuest, ArmGuestRegister } from "../arm/guest.ts";
+import type { ArmGuestRegister } from "../plan/arm/guest.ts";
 import { compareEntries, REGISTERS } from "../cpuid.ts";
-import type { Accepted } from "../plan/accepted.ts";
-import { PLAN_SCHEMA } from "../plan/file.ts";
-import type { GuestCpu, GuestEntry, GuestMsr } from "../plan/guest.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { ArmPlanFile, PlanFile, PlanFileHeader, X86PlanFile } from "../plan/plan-file.ts";
+import type { GuestEntry, GuestMsr } from "../plan/guest.ts";
 import { parseBitmap, parseBitmap32 } from "../template/bitmap.ts";
 import { readInteger, readU32 } from "../json/integer.ts";
 import { isObject, kindOf, listAt, Problems, type JsonObject } from "../json/problems.ts";
 import { readAccepted } from "./plan-moves.ts";
-
-export { PLAN_SCHEMA };
-
-export interface PlanFileClass {
-  readonly id: string;
-  readonly nodes: readonly string[];
-  readonly template: string;
-  /** Names of what the class offers and the pool does not have; undefined where it does not say. */
-  readonly givesUp: readonly string[] | undefined;
-}
-
-interface PlanFileHeader {
-  readonly firecracker: readonly string[];
-  readonly classes: readonly PlanFileClass[];
-  /** What the operator accepted with `--accept`; undefined: nothing. */
-  readonly accepted: Accepted | undefined;
-}
-
-export interface X86PlanFile extends PlanFileHeader {
-  readonly arch: "x86_64";
-  readonly vendor: Vendor;
-  readonly guest: GuestCpu;
-}
-
-interface ArmPlanFile extends PlanFileHeader {
-  readonly arch: "aarch64";
-  readonly guest: ArmGuest;
-}
-
-export type PlanFile = X86PlanFile | ArmPlanFile;
 
 function strings(object: JsonObject, key: string, path: string, problems: Problems): string[] {
   return listAt(object, key, path, problems).map((item, i) => {

@@ -2,12 +2,12 @@
 import { fail } from "../errors.ts";
 import { parseJson } from "../json/parse.ts";
 import { estimateProfile } from "../kvm/estimate.ts";
-import { DEFAULT_KERNEL, kernelRelease } from "../kvm/kernels.ts";
+import { DEFAULT_KERNEL, kernelRelease } from "../tables/kernels.ts";
 import { readDocument, type Document } from "./document.ts";
 import { isAida, readAida } from "./raw/aida.ts";
 import { isCpuidTool, readCpuidTool } from "./raw/cpuid-tool.ts";
 import { isCpuinfo, readCpuinfo } from "./raw/cpuinfo.ts";
-import type { RawDump } from "./raw/dump.ts";
+import type { RawDump } from "../kvm/dump.ts";
 import { isXml, readLibvirt } from "./raw/libvirt.ts";
 import { isQmpLines } from "./raw/qemu.ts";
 

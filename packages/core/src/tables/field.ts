@@ -66,6 +66,8 @@ interface Field {
   readonly backedBy: readonly (readonly string[])[];
   readonly readBy: Reader;
   readonly loss: RowLoss;
+  /** A number that follows from other rows, or that nothing but CPUID is about. */
+  readonly ofCpuidAlone?: true;
   /** What Linux's /proc/cpuinfo or QEMU call it, where that is not this name. */
   readonly aka?: readonly string[];
   /** The heading a person looks under. */
@@ -96,6 +98,7 @@ export interface Options {
   readonly usedBy?: readonly string[];
   readonly backedBy?: readonly (readonly string[])[];
   readonly aka?: readonly string[];
+  readonly ofCpuidAlone?: true;
   readonly vendors?: readonly Vendor[];
   readonly reference?: string;
 }

@@ -1,9 +1,9 @@
 /** Nodes that no rule of a verdict tells apart, so that a fleet is a few dozen rows. */
-import { groupArmClasses } from "../arm/class.ts";
+import { groupArmClasses } from "../profile/arm/class.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { compareText } from "../format/text.ts";
 import { groupIntoClasses } from "../profile/class.ts";
-import { kernelLine } from "../profile/kernel.ts";
+import { kernelLine } from "../tables/kernels.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
 import { JUDGES } from "./circumstances.ts";

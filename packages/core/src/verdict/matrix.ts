@@ -4,10 +4,11 @@ import type { CpuContract } from "../contract/contract.ts";
 import { sha256 } from "../format/digest.ts";
 import { prettyJson } from "../json/pretty.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { formatProfile } from "../read/profile.ts";
+import { formatProfile } from "../profile/file.ts";
 import type { Vendor } from "../tables/field.ts";
 import type { Verdict } from "./finding.ts";
-import { judgePrepared, prepare, type Judgement } from "./judge.ts";
+import { judgePrepared, type Judgement } from "./judge.ts";
+import { prepare } from "./prepare.ts";
 import { rulesVersion } from "./version.ts";
 
 export const MATRIX_SCHEMA = "evenkeel/matrix@1";

@@ -3,10 +3,10 @@
  * came of it. Source: `configure` in src/vmm/src/arch/aarch64/vcpu.rs, v1.5.0 to v1.16.0: the
  * template's registers, applied to what the vCPU has, each by KVM_SET_ONE_REG.
  */
-import type { ArmGuest } from "../arm/guest.ts";
-import { armFields, armRegisterName } from "../arm/lookup.ts";
-import { armValue } from "../arm/value.ts";
-import { armAddress } from "../arm/address.ts";
+import type { ArmGuest } from "../plan/arm/guest.ts";
+import { armFields, armRegisterName } from "../tables/arm/lookup.ts";
+import { armValue } from "../tables/arm/value.ts";
+import { armAddress } from "../format/address.ts";
 import type { ArmRegister } from "../cpuid.ts";
 import { missingCapabilities } from "../firecracker/capabilities.ts";
 import { hexNumber } from "../format/address.ts";

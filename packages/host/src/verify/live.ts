@@ -6,7 +6,7 @@
  */
 import {
   bootRequest,
-  compareLines,
+  does,
   vendorOfCpu,
   type BootAnswer,
   type BootRequest,
@@ -29,9 +29,6 @@ export interface LiveBoot {
   readonly request: BootRequest;
   readonly answer: BootAnswer;
 }
-
-/** The release line from which on Firecracker asks for guests' AMX state. */
-const DYNAMIC_STATE_SINCE = "1.12";
 
 function give(
   vcpu: KvmHandle,
@@ -57,7 +54,7 @@ export function bootLive(
   template: CpuTemplate,
   alsoRead: readonly number[] = [],
 ): LiveBoot | undefined {
-  if (compareLines(line, DYNAMIC_STATE_SINCE) >= 0) requestDynamicState(kvm);
+  if (does(line, "asks-for-amx")) requestDynamicState(kvm);
   const cpuid = supportedCpuid(kvm);
   const named = [...new Set([...template.msrModifiers.map(({ addr }) => addr), ...alsoRead])];
   return withX86Vcpu(kvm, (vcpu) => {

@@ -105,5 +105,7 @@ test.skipIf(skipped)("the agent's unit is one that systemd takes", () => {
   const unit = join(directory, "evenkeel-agent.service");
   copyFileSync(join(ROOT, "packaging/debian/evenkeel-agent.service"), unit);
   const { stderr } = spawnSync("systemd-analyze", ["verify", unit], { encoding: "utf8" });
-  expect(stderr.split("\n").filter((line) => !/not executable|Command 'man|^$/.test(line))).toEqual([]);
+  expect(stderr.split("\n").filter((line) => !/not executable|Command 'man|^$/.test(line))).toEqual(
+    [],
+  );
 });

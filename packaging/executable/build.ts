@@ -32,8 +32,16 @@ function assetsOf(arch: Arch, work: string, downloads: string): Record<string, s
   };
 }
 
-/** Node.js writes what goes inside; the same for either architecture. */
-function writeBlob(assets: Record<string, string>, work: string, downloads: string): Buffer {
+/** V8 draws the seed of its hashes, whose order is in the compiled code; this is no flag that it must be run with. */
+const REPRODUCIBLE = ["--random-seed=1"];
+
+/** Node.js writes what goes inside. */
+function writeBlob(
+  arch: Arch,
+  assets: Record<string, string>,
+  work: string,
+  downloads: string,
+): Buffer {
   const configuration = "configuration.json";
   const settings = {
     // Relative: the script's path goes inside, too.
@@ -42,11 +50,12 @@ function writeBlob(assets: Record<string, string>, work: string, downloads: stri
     assets,
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
-    useCodeCache: false,
+    // V8's compiled code is for the architecture it was compiled on.
+    useCodeCache: arch === "x64",
   };
   writeFileSync(join(work, configuration), JSON.stringify(settings));
   const node = nodeFor("x64", downloads);
-  const args = ["--experimental-sea-config", configuration];
+  const args = [...REPRODUCIBLE, "--experimental-sea-config", configuration];
   execFileSync(node, args, { cwd: work, stdio: "pipe" });
   return readFileSync(join(work, settings.output));
 }
@@ -68,7 +77,7 @@ export async function buildExecutable(
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
   const outputs = await bundleExecutable(work, info);
-  const blob = writeBlob(assetsOf(arch, work, downloads), work, downloads);
+  const blob = writeBlob(arch, assetsOf(arch, work, downloads), work, downloads);
   const path = join(directory, `evenkeel-linux-${arch}`);
   copyFileSync(nodeFor(arch, downloads), path);
   chmodSync(path, 0o755);

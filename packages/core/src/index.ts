@@ -1,6 +1,6 @@
 /**
  * The public face of `@evenkeel/core`: pure functions over profiles, templates, contracts and plans,
- * floor by floor (CONTRIBUTING.md). `planAny` plans a pool, `judge` gives a verdict, `readText` reads
+ * floor by floor (CONTRIBUTING.md). `planPool` plans a pool, `judge` gives a verdict, `readText` reads
  * whatever a file may be.
  */
 
@@ -27,7 +27,7 @@ export {
 
 // Facts as rows: fields, models, levels, releases of Firecracker and of the host kernel
 export { armModelText } from "./tables/arm/models.ts";
-export type { CpuidField, MsrField, Vendor } from "./tables/field.ts";
+export type { CpuidField, CpuType, MsrField, Vendor } from "./tables/field.ts";
 export { GROUP_ORDER, UNCOUNTED_GROUPS } from "./tables/groups.ts";
 export { CATALOGUE_KERNELS } from "./tables/kernels.ts";
 export { levelOf, LEVELS } from "./tables/levels.ts";
@@ -46,7 +46,7 @@ export {
   newestVersion,
   snapshotFormat,
 } from "./tables/releases.ts";
-export { vendorOfCpu } from "./tables/vendors.ts";
+export { archOf, cpuTypeOf, vendorOfCpu } from "./tables/vendors.ts";
 
 // Addresses as the manuals write them, order and lists of words
 export { fieldAddress, hexNumber, registerAddress } from "./format/address.ts";
@@ -65,7 +65,7 @@ export { EMPTY_TEMPLATE, templateArch, type CpuTemplate } from "./template/templ
 
 // Node profiles and classes
 export { changedMembers } from "./profile/changes.ts";
-export { classId, modelName } from "./profile/class.ts";
+export { classId } from "./profile/class.ts";
 export { formatProfile, profileToJson } from "./profile/file.ts";
 export {
   ignoresTemplates,
@@ -81,6 +81,8 @@ export {
   type OfferedCpu,
   type TscFacts,
 } from "./profile/profile.ts";
+export { cpuModel, modelName } from "./profile/model.ts";
+export { stateOfCpu, type CpuState } from "./profile/state.ts";
 export { withoutCpuNumber } from "./profile/which-cpu.ts";
 
 // What Firecracker does at boot, and its built-in templates
@@ -131,28 +133,19 @@ export { lintTemplate } from "./lint/lint.ts";
 
 // Plans: one guest CPU for a pool
 export { honourAccepted, isAccepted, type Accepted } from "./plan/accepted.ts";
-export type { ArmGivenUp } from "./plan/arm/costs.ts";
-export type { ArmGuest } from "./plan/arm/guest.ts";
-export type { ArmPlannedClass } from "./plan/arm/plan-arm.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./plan/assess-static.ts";
-export type { Reason } from "./plan/close.ts";
+export type { Reason } from "./plan/reason.ts";
 export { compareSeen, type PlannedDifference } from "./plan/compare-seen.ts";
 export { compareStaticTemplates, type StaticComparison } from "./plan/compare-static.ts";
 export type { GivenUp } from "./plan/costs.ts";
+export { planToJson } from "./plan/file.ts";
 export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
 export type { GuestCpu } from "./plan/guest.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
 export { isBeyondTemplates, type Accept, type PlanMoves } from "./plan/moves.ts";
-export {
-  anyPlanToJson,
-  planAny,
-  type AnyPlan,
-  type AnyPlanResult,
-  type JudgedArmPlan,
-} from "./plan/plan-any.ts";
 export type { PlanFile, PlanFileClass } from "./plan/plan-file.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
-export { planPools, type PlannedPools } from "./plan/pools.ts";
+export { planPool, planPools, type PlannedPools } from "./plan/pools.ts";
 export type { Refusal } from "./plan/refuse.ts";
 export { parseFeatures } from "./plan/shape.ts";
 export type { Join } from "./plan/split.ts";
@@ -166,26 +159,17 @@ export {
   type Answer,
 } from "./inspect/answers.ts";
 export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
-export type { CpuState, DecodedField } from "./inspect/decode.ts";
-export { diffArm, diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";
+export { decode, type DecodedField } from "./inspect/decode.ts";
+export { diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";
 export {
   contractFields,
   planFields,
   profileFields,
-  registersOfPlan,
   stateOfContract,
   stateOfPlan,
-  stateOfProfile,
 } from "./inspect/state.ts";
 
 // Verify: what a real vCPU must show
-export {
-  armBootRequest,
-  compareArmBoot,
-  compareArmPlanned,
-  type ArmBootAnswer,
-  type ArmBootRequest,
-} from "./verify/boot-arm.ts";
 export { bootRequest, type BootAnswer, type BootRequest } from "./verify/boot.ts";
 export { changedFields } from "./verify/enforcement.ts";
 export { compareBoot, type Mismatch, type MismatchOwner } from "./verify/mismatch.ts";

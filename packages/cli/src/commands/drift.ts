@@ -33,7 +33,7 @@ function plannedNode(path: string, { name }: NodeProfile): PlannedNode {
   const { plan, file } = loadPlan(path);
   const found = plan.classes.find(({ nodes }) => nodes.includes(name));
   if (found === undefined) throw new CliError("NODE_NOT_PLANNED", `${path} has no node "${name}"`);
-  if (plan.arch === "aarch64") throw new CliError("USAGE", "--plan is for x86 nodes");
+  if (plan.type === "aarch64") throw new CliError("USAGE", "--plan is for x86 nodes");
   return { plan, class: found.id, template: loadTemplate(join(dirname(file), found.template)) };
 }
 

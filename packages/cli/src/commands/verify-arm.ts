@@ -1,13 +1,13 @@
 /** `evenkeel verify` on aarch64: what KVM takes of a template, read back from a vCPU. */
 import { join } from "node:path";
 import {
-  compareArmBoot,
-  compareArmPlanned,
+  compareBoot,
+  comparePlanned,
   findPlannedClass,
   prettyJson,
   templateArch,
-  type ArmGuest,
   type CpuTemplate,
+  type GuestCpu,
 } from "@evenkeel/core";
 import { bootArmLive, probe, withKvm } from "@evenkeel/host";
 import { CliError } from "../errors.ts";
@@ -19,7 +19,7 @@ import { isPlan, linesOf, type VerifyFlags } from "./verify-subject.ts";
 interface Planned {
   readonly class: string;
   readonly file: string;
-  readonly guest: ArmGuest;
+  readonly guest: GuestCpu;
   readonly lines: readonly string[];
   readonly notes: readonly string[];
 }
@@ -32,7 +32,7 @@ interface Subject {
 /** The class that the plan names this node in, else the one of nodes like this. */
 async function ofPlan(path: string, node: string, kvm: string): Promise<Subject> {
   const { plan, file } = loadPlan(path);
-  if (plan.arch !== "aarch64") {
+  if (plan.type !== "aarch64") {
     throw new CliError("USAGE", `${path} is a plan of x86 nodes, and this machine is aarch64`);
   }
   const alike = findPlannedClass(plan, await probe({ kvm, name: node }));
@@ -73,11 +73,13 @@ export async function runVerifyArm(
 ): Promise<number> {
   const { template, planned } = await subjectOf(what, node, flags.kvm);
   const firecracker = await linesOf(flags, planned?.lines);
-  const { request, answer } = await withKvm(flags.kvm, (kvm) => bootArmLive(kvm, template));
+  const { request, answer } = await withKvm(flags.kvm, (kvm) =>
+    bootArmLive(kvm, firecracker.at(-1) ?? "", template),
+  );
   const mismatches =
     planned === undefined
-      ? compareArmBoot(request, answer)
-      : compareArmPlanned(planned.guest, request, answer);
+      ? compareBoot(request, answer)
+      : comparePlanned(planned.guest, request, answer);
   const verified: Verified = {
     subject: what,
     node,

@@ -1,15 +1,13 @@
 /** Which class of a plan this machine is of: by its name, else by its CPU. */
-import { classId, type PlanFile } from "@evenkeel/core";
+import { classId, type GuestCpu, type PlanFile } from "@evenkeel/core";
 import { probe } from "@evenkeel/host";
 import { CliError } from "../errors.ts";
-
-type X86Plan = Extract<PlanFile, { readonly arch: "x86_64" }>;
 
 export interface PlannedClass {
   readonly id: string;
   /** Relative to the plan. */
   readonly template: string;
-  readonly guest: X86Plan["guest"];
+  readonly guest: GuestCpu;
   readonly notes: readonly string[];
 }
 
@@ -28,7 +26,7 @@ export async function plannedClassOf(
   node: string,
   kvm: string,
 ): Promise<PlannedClass> {
-  if (plan.arch !== "x86_64") {
+  if (plan.type === "aarch64") {
     throw new CliError("USAGE", `${path}: verify is for plans of x86 nodes`);
   }
   const own = classId(await probe({ kvm, name: node }));

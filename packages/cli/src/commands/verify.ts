@@ -50,7 +50,7 @@ async function verifyLines(
   kvm: string,
 ): Promise<LineResult[]> {
   const guest = subject.planned?.guest;
-  const alsoRead = guest?.msrs.map(({ addr }) => addr) ?? [];
+  const alsoRead = guest?.registers.map(({ id }) => Number(id)) ?? [];
   return withKvm(kvm, (device) =>
     lines.map((line): LineResult => {
       const template = subject.templateFor(line);
@@ -64,7 +64,7 @@ async function verifyLines(
         guest === undefined
           ? [...refusedModels(subject.builtIn, request), ...compareBoot(request, answer)]
           : comparePlanned(guest, request, answer);
-      const registers = answer.cpuid.length * 4 + request.msrs.length;
+      const registers = answer.cpuid.length * 4 + request.registers.length;
       return { line, registers, mismatches };
     }),
   );

@@ -63,7 +63,7 @@ test("an adopted guest's snapshot is of the release it runs, whatever the agent 
   const { body } = await again.call("GET", `/v1/snapshots/${paused.body.snapshot}/contract`);
   expect(body).toMatchObject({ firecracker: "1.12.1", snapshotFormat: "6.0.0" });
   const resumed = await again.call("POST", "/v1/sandboxes/one/resume");
-  expect([resumed.status, resumed.body.error.code]).toEqual([409, "VERDICT_AGAINST"]);
+  expect([resumed.status, resumed.body.error.code]).toEqual([409, "RESUME_REFUSED"]);
 });
 
 test("a pause that was cut short before its snapshot was whole never was", async () => {

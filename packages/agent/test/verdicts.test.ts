@@ -68,7 +68,7 @@ test("without a template a resume on the older CPU is refused, and the features 
   await move(a, b, TEMPLATE);
   const { status, body } = await b.call("POST", "/v1/sandboxes", { id: "one", from: "base" });
   expect(status).toBe(409);
-  expect(body.error).toMatchObject({ code: "VERDICT_AGAINST", verdict: "incompatible" });
+  expect(body.error).toMatchObject({ code: "RESUME_REFUSED", verdict: "incompatible" });
   const missing = named(body.error.findings, "incompatible");
   expect(missing).toEqual(expect.arrayContaining(["AVX512_VBMI2", "GFNI", "VAES", "SHA"]));
   expect((await b.call("GET", "/v1/sandboxes")).body.sandboxes).toEqual([]);
@@ -140,7 +140,7 @@ test("what is unknown is refused, unless the operator allows it", async () => {
   const strict = await startNode({ profile: file, double: {} });
   await move(a, strict, TEMPLATE);
   const refused = await strict.call("POST", "/v1/sandboxes", { from: "base" });
-  expect(refused.body.error).toMatchObject({ code: "VERDICT_AGAINST", verdict: "unknown" });
+  expect(refused.body.error).toMatchObject({ code: "RESUME_REFUSED", verdict: "unknown" });
   expect(named(refused.body.error.findings, "unknown")).toEqual(["host kernel"]);
   const lax = await startNode({ profile: file, double: {}, allowUnknown: true });
   const { rawPayload } = await a.agent.app.inject("/v1/snapshots/base/export");
@@ -166,7 +166,7 @@ test.each([
     for (let times = 1; times <= 2; times++) {
       expect((await b.call("POST", "/v1/sandboxes/one/pause")).status).toBe(200);
       const refused = await b.call("POST", "/v1/sandboxes/one/resume");
-      expect(refused.body.error).toMatchObject({ code: "VERDICT_AGAINST", verdict });
+      expect(refused.body.error).toMatchObject({ code: "RESUME_REFUSED", verdict });
       const resumed = await b.call("POST", "/v1/sandboxes/one/resume", { override });
       expect(resumed.body.overrides).toHaveLength(times + 1);
     }

@@ -19,9 +19,15 @@ export {
 export {
   CORE_ERRORS,
   CoreError,
+  defineErrors,
+  FileError,
   formatProblem,
+  inFile,
+  KnownError,
   notComparable,
   type CoreErrorCode,
+  type ErrorKind,
+  type ErrorOf,
   type Problem,
 } from "./errors.ts";
 
@@ -50,6 +56,7 @@ export { archOf, cpuTypeOf, vendorOfCpu } from "./tables/vendors.ts";
 
 // Addresses as the manuals write them, order and lists of words
 export { fieldAddress, hexNumber, registerAddress } from "./format/address.ts";
+export { API_BODY_LIMIT, SOCKET_PATH_LIMIT } from "./limits.ts";
 export { listOf } from "./format/text.ts";
 
 // JSON that says where it is wrong
@@ -97,6 +104,8 @@ export {
   staticTemplateRow,
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
+export { BUILT_IN_NAMES, builtInTemplate, type BuiltInTemplate } from "./firecracker/built-in.ts";
+export { readTemplateDocument, requireTemplate, type TemplateDocument } from "./read/template.ts";
 
 // Estimates of CPU models that are not there
 export { guestCpuOf, type Caches } from "./catalogue/guest-of-model.ts";
@@ -124,8 +133,8 @@ export {
   type MatrixPair,
 } from "./verdict/matrix.ts";
 export { prepare } from "./verdict/prepare.ts";
-export type { WhyNot } from "./verdict/reasons.ts";
-export { RULES } from "./verdict/rules.ts";
+export { whyNot, type WhyNot } from "./verdict/reasons.ts";
+export { RULES, type RuleId } from "./verdict/rules.ts";
 
 // Lint: is a template right for a node?
 export { LINT_RULES, type LintFinding, type LintRuleId } from "./lint/finding.ts";

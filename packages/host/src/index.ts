@@ -23,19 +23,7 @@ export { writesInto } from "./isolation/processes.ts";
 export { killWithin } from "./process.ts";
 export { QEMU_BINARY, qemuDriver, type QemuNode } from "./qemu/driver.ts";
 export { executedCode, type ExecutedCode } from "./qemu/inspect.ts";
-export { loadTemplate, type LoadedTemplate, type ReadFile } from "./cpu-template/load.ts";
-export {
-  builtInRequest,
-  NO_TEMPLATE,
-  templateRequest,
-  type TemplateEnvironment,
-  type TemplateRequest,
-} from "./cpu-template/request.ts";
-export {
-  resolveTemplate,
-  type ResolveContext,
-  type ResolvedTemplate,
-} from "./cpu-template/resolve.ts";
+export * from "./cpu-template/index.ts";
 export {
   installLauncher,
   launcherStatus,

@@ -96,7 +96,7 @@ async function fromBoot(
 }
 
 /**
- * Throws NO_SUCH_SNAPSHOT, VERDICT_AGAINST, NAME_TAKEN, NODE_FULL, EGRESS_REFUSED, NETWORK_OFF, and
+ * Throws NO_SUCH_SNAPSHOT, RESUME_REFUSED, NAME_TAKEN, NODE_FULL, EGRESS_REFUSED, NETWORK_OFF, and
  * what the VMM says.
  */
 export async function createSandbox(context: Context, request: SandboxRequest): Promise<Sandbox> {

@@ -30,7 +30,7 @@ export function requireState({ record }: Entry, state: SandboxRecord["state"]): 
 
 /**
  * Lets a snapshot in, or not; what it returns is an override that was needed. Throws OTHER_VMM,
- * NETWORK_OFF, VERDICT_AGAINST.
+ * NETWORK_OFF, RESUME_REFUSED.
  */
 export function admit(
   context: Context,

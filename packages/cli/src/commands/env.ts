@@ -11,7 +11,7 @@ import {
 } from "@evenkeel/core";
 import { narrowingFor, scanAll, settingsFor, type Narrowing, type Setting } from "@evenkeel/isa";
 import { CliError } from "../errors.ts";
-import { loadPlan } from "../input/shape.ts";
+import { loadPlan } from "../input/template.ts";
 import { progressLine } from "../output/progress.ts";
 
 export interface EnvFlags {

@@ -1,8 +1,8 @@
 /** Files to documents and profiles. */
 import { basename } from "node:path";
 import {
-  CoreError,
   CPU_KEYS,
+  inFile,
   parseJson,
   profileOf,
   readDocument,
@@ -13,7 +13,6 @@ import {
   type OfferedCpu,
   type ProfileHeader,
 } from "@evenkeel/core";
-import { FileError } from "../errors.ts";
 import { displayName, readInput } from "./read.ts";
 
 /** How files are read; `--kernel` is for dumps that are estimates. */
@@ -26,18 +25,9 @@ function nodeName(file: string): string {
   return file === "-" ? "stdin" : basename(file).replace(/\.(?:json|txt|xml)$/, "");
 }
 
-/** Names the file in an error of what was read from it. */
-export function inFile<T>(file: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw error instanceof CoreError ? new FileError(displayName(file), error) : error;
-  }
-}
-
 export function loadDocument(file: string, { kernel }: ReadFlags = {}): Document {
   const text = readInput(file).toString("utf8");
-  return inFile(file, () => readText(text, { name: nodeName(file), kernel }));
+  return inFile(displayName(file), () => readText(text, { name: nodeName(file), kernel }));
 }
 
 interface Split {
@@ -100,7 +90,7 @@ export function profileLoader({ kernel }: ReadFlags = {}): (file: string) => Nod
     const bytes = readInput(file, undefined, scratch);
     const parts = split(bytes);
     const known = parts === undefined ? undefined : cpus.find(parts.rest);
-    return inFile(file, () => {
+    return inFile(displayName(file), () => {
       const name = nodeName(file);
       if (parts !== undefined && known !== undefined) {
         return { ...parts.header.facts(name), cpu: known };

@@ -12,7 +12,7 @@ import type { Member, Pool } from "@evenkeel/isa";
 import { CliError } from "../errors.ts";
 import { profileLoader } from "./documents.ts";
 import { refuseStdinTwice } from "./read.ts";
-import { loadPlan } from "./shape.ts";
+import { loadPlan } from "./template.ts";
 
 export interface PoolFlags {
   readonly plan?: string;

@@ -59,13 +59,16 @@ export function objectsAt<T>(
   });
 }
 
-/** Empty where the key is absent. */
+const NO_STRINGS: readonly string[] = [];
+
+/** Where the key is absent, one empty list for all: nearly all profiles leave some out. */
 export function stringsAt(
   object: JsonObject,
   key: string,
   path: string,
   problems: Problems,
-): string[] {
+): readonly string[] {
+  if (object[key] === undefined) return NO_STRINGS;
   return listAt(object, key, path, problems).map((item, i) => {
     if (typeof item === "string") return item;
     problems.add(`${join(path, key)}[${i}]`, `must be a string, but is ${kindOf(item)}`);

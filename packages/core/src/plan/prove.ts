@@ -16,12 +16,10 @@ import { isPlanned } from "../tables/masks.ts";
 import { honours, isPresent } from "../tables/merge-rules.ts";
 import { registerFields } from "../tables/registers.ts";
 import { missingAddress } from "../template/apply.ts";
+import { API_BODY_LIMIT } from "../limits.ts";
 import { formatTemplate } from "../template/format.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import type { GuestCpu, GuestRegister } from "./guest.ts";
-
-/** Firecracker's default limit for an API request's body, in bytes. */
-export const API_BODY_LIMIT = 51_200;
 
 /** A place where a class's guest would not be the planned one, or where its template cannot be. */
 export interface Violation {

@@ -121,8 +121,12 @@ export interface MsrField extends X86Field {
   readonly addr: number;
 }
 
+/** Rules that KVM has for a write too. */
+export type ArmMergeRule = Exclude<MergeRule, "or" | "least" | "chosen">;
+
 /** One named field of a register that KVM describes an aarch64 guest's CPU with. */
 export interface ArmField extends Field {
+  readonly merge: ArmMergeRule;
   readonly register: string;
   /** KVM's id of the register. */
   readonly id: bigint;

@@ -11,7 +11,8 @@ import type { Finding } from "./finding.ts";
 import { fieldAddress } from "../format/address.ts";
 import { takesCaches } from "../profile/arm/caches.ts";
 import { isDescribed, showsOwnRegisters } from "../profile/arm/facts.ts";
-import type { ArmField } from "../tables/field.ts";
+import type { RuleId } from "./rules.ts";
+import type { ArmField, ArmMergeRule } from "../tables/field.ts";
 import {
   armFields,
   armRegisterName,
@@ -91,9 +92,14 @@ const LOSS: Readonly<Record<ArmField["loss"], string>> = {
   none: "the guest would lose nothing",
 };
 
+/** What is free breaks nothing; where it did, it would be bits that must be the same. */
+function ruleOf(merge: ArmMergeRule): RuleId {
+  return merge === "free" ? "arm/equal" : (`arm/${merge}` as const);
+}
+
 /** KVM never takes more than it has; a trial may have shown that it does. */
 function broken(field: ArmField, isTaken: boolean): Found {
-  const rule = `arm/${field.merge}`;
+  const rule = ruleOf(field.merge);
   const loss = LOSS[field.loss];
   if (!isTaken) {
     const consequence = `KVM refuses the register and the snapshot does not load; where it did, ${loss}.`;

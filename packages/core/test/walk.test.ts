@@ -13,7 +13,7 @@ import { parseJson } from "../src/json/parse.ts";
 import { lintBits } from "../src/lint/lint-bits.ts";
 import { close } from "../src/plan/close.ts";
 import { givenUp } from "../src/plan/costs.ts";
-import { guestCpu } from "../src/plan/guest.ts";
+import { guestCpu } from "../src/plan/guest-cpu.ts";
 import { merge } from "../src/plan/merge.ts";
 import { prove } from "../src/plan/prove.ts";
 import { x86Templates } from "../src/plan/x86/emit.ts";

@@ -105,7 +105,7 @@ export {
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
 export { BUILT_IN_NAMES, builtInTemplate, type BuiltInTemplate } from "./firecracker/built-in.ts";
-export { readTemplateDocument, requireTemplate, type TemplateDocument } from "./read/template.ts";
+export { readPlanText, readTemplateDocument, type TemplateDocument } from "./read/template.ts";
 
 // Estimates of CPU models that are not there
 export { guestCpuOf, type Caches } from "./catalogue/guest-of-model.ts";

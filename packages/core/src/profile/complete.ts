@@ -123,7 +123,7 @@ function isEmulated({ firecracker }: { readonly firecracker: readonly string[] }
 }
 
 /** What a profile lacks to be planned or judged with; empty when nothing. */
-export function missingFacts(
+function missingFacts(
   profile: {
     readonly incomplete: readonly string[];
     readonly cpu: { readonly msrs: readonly MsrValue[] };

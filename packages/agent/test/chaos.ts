@@ -11,6 +11,7 @@ import { readSnapshot } from "../src/store/snapshot-files.ts";
 import { chaosAgent, type ChaosAgent } from "./chaos-agent.ts";
 import { TEMPLATE } from "./fixtures.ts";
 import { vmmsIn, type Reply } from "./supervised.ts";
+import { randomFrom } from "./random.ts";
 
 export interface ChaosOptions {
   /** Short, since sockets stand in it. */
@@ -32,17 +33,6 @@ export interface ChaosResult {
   readonly done: Readonly<Record<string, number>>;
   /** What must not happen, in words; empty if all is well. */
   readonly violations: readonly string[];
-}
-
-/** mulberry32: the same numbers for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 interface Chaos {

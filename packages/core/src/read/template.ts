@@ -23,7 +23,7 @@ const WHAT: Readonly<Record<Document["kind"], string>> = {
 };
 
 /** The template that a document is or can be read as; throws NOT_A_TEMPLATE. */
-export function requireTemplate(document: Document): CpuTemplate {
+function requireTemplate(document: Document): CpuTemplate {
   const template = templateOf(document);
   if (template !== undefined) return template;
   return fail("NOT_A_TEMPLATE", `this is ${WHAT[document.kind]}, not a CPU template`);
@@ -44,4 +44,11 @@ export function readTemplateDocument(text: string): TemplateDocument {
   const document = readDocument(json, "");
   if (document.kind === "plan") return document;
   return { kind: "template", template: requireTemplate(document) };
+}
+
+/** Reads a file that must hold a plan. Throws NOT_A_PLAN and what is wrong. */
+export function readPlanText(text: string): PlanFile {
+  const document = readText(text);
+  if (document.kind === "plan") return document.plan;
+  return fail("NOT_A_PLAN", `this is ${WHAT[document.kind]}, not a plan`);
 }

@@ -4,6 +4,7 @@ import {
   CoreError,
   FileError,
   inFile,
+  readPlanText,
   readTemplateDocument,
   type CpuTemplate,
   type PlanFile,
@@ -27,13 +28,16 @@ function misfit(file: string, code: "NOT_A_PLAN" | "NOT_A_TEMPLATE", message: st
   return new FileError(file, new CoreError(code, [{ path: "", message }]));
 }
 
+function textAt(path: string, read: ReadFile): string {
+  const text = read(path);
+  if (text !== undefined) return text;
+  const message = `${path}: there is no such file, and no plan.json in a directory of that name`;
+  throw new HostError("TEMPLATE_MISSING", message);
+}
+
 /** A file's document; throws TEMPLATE_MISSING where there is no such file nor plan. */
 export function readDocumentAt(path: string, read: ReadFile): TemplateDocument {
-  const text = read(path);
-  if (text === undefined) {
-    const message = `${path}: there is no such file, and no plan.json in a directory of that name`;
-    throw new HostError("TEMPLATE_MISSING", message);
-  }
+  const text = textAt(path, read);
   return inFile(path, () => readTemplateDocument(text));
 }
 
@@ -47,9 +51,7 @@ function planIn(directory: string, read: ReadFile): FoundPlan | undefined {
   const file = join(directory, "plan.json");
   const text = read(file);
   if (text === undefined) return undefined;
-  const document = inFile(file, () => readTemplateDocument(text));
-  if (document.kind === "plan") return { plan: document.plan, file };
-  throw misfit(file, "NOT_A_PLAN", "this is a CPU template, not a plan");
+  return { plan: inFile(file, () => readPlanText(text)), file };
 }
 
 /** A directory's plans: its own, and those of pools as `plan --split` numbers them. */
@@ -68,9 +70,8 @@ export function plansIn(directory: string, read: ReadFile): FoundPlan[] {
 export function readPlansAt(path: string, read: ReadFile): readonly FoundPlan[] {
   const plans = plansIn(path, read);
   if (plans.length > 0) return plans;
-  const document = readDocumentAt(path, read);
-  if (document.kind === "plan") return [{ plan: document.plan, file: path }];
-  throw misfit(path, "NOT_A_PLAN", "this is a CPU template, not a plan");
+  const text = textAt(path, read);
+  return [{ plan: inFile(path, () => readPlanText(text)), file: path }];
 }
 
 /** Plans name their templates relative to themselves, and nothing outside of their directory. */

@@ -38,7 +38,7 @@ const ours = (name: string) => readFileSync(join(ROOT, "packaging/debian", name)
 const gzip = (text: string) => gzipSync(text, { level: 9 });
 
 /** Every option of the agent as a comment, with its default. */
-export function agentEnvironment(): string {
+function agentEnvironment(): string {
   const head =
     "# The evenkeel agent's configuration, read by evenkeel-agent.service; evenkeel agent --check\n" +
     "# prints what it comes to. A line without # sets an option; those here are the defaults.\n";

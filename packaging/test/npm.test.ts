@@ -95,8 +95,8 @@ test("the library plans, has types, and asks nothing of its engine", () => {
   expect([used.stderr, used.stdout]).toEqual(["", "2 classes\n"]);
 });
 
-const USE = `import { planAny, requireCatalogueProfile } from "evenkeel";
+const USE = `import { planPool, requireCatalogueProfile } from "evenkeel";
 const nodes = ["cascade-lake", "ice-lake-sp"].map(requireCatalogueProfile);
-const result = planAny(nodes);
+const result = planPool(nodes);
 if (result.ok) console.log(\`\${result.plan.classes.length} classes\`);
 `;

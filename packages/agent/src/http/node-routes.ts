@@ -44,7 +44,7 @@ export function addNodeRoutes(app: App, context: Context, { streams, isStopping 
       vmm: driver.vmm,
       version: driver.version,
       releases: [...releases.versions],
-      cpu: cpu.name ?? "as the node's",
+      cpu: cpu.name ?? null,
       sandboxes: sandboxes.list().length,
       unreadable: [...sandboxes.unreadable],
       freeBytes: await freeBytes(paths.data),

@@ -29,7 +29,7 @@ export function mergeLines(results: readonly LineResult[]): Found[] {
   return [...merged.values()].map(({ mismatch, lines }) => ({ ...mismatch, firecracker: lines }));
 }
 
-/** What Firecracker of the line says to a built-in template on a model outside its list. */
+/** The models that a built-in template is refused outside of, by the line. */
 export function refusedModels(
   builtIn: StaticTemplate | undefined,
   { line, offered }: BootRequest,

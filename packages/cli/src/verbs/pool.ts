@@ -1,16 +1,13 @@
 /** Verbs about pools: what can these nodes share? */
 import { setFlagsFromString } from "node:v8";
 import { KNOWN_LINES } from "@evenkeel/core/releases";
-import type { Command } from "commander";
-import { collect, FILES, KERNEL, type SetExit } from "./arguments.ts";
+import { collect, FILES, given, KERNEL, verb, type Parent, type SetExit } from "./arguments.ts";
 
-export function addPoolVerbs(program: Command, setExit: SetExit): void {
-  program
-    .command("plan")
+export function addPoolVerbs(program: Parent, setExit: SetExit): void {
+  verb(program, "plan")
     .summary("one guest CPU for these nodes, a CPU template per class, and what it costs")
     .description(
-      "Plans a pool: the guest CPU that every node can give, a Firecracker CPU template per\n" +
-        "class of nodes that yields it, what each class gives up, and the proof.",
+      "Plans a pool: the guest CPU that every node can give, a Firecracker CPU template per class of nodes that yields it, what each class gives up, and the proof.",
     )
     .argument("[file...]", FILES)
     .option(
@@ -38,22 +35,21 @@ export function addPoolVerbs(program: Command, setExit: SetExit): void {
     .option("--max-loss <n>", "pools in which no class gives up more features than this")
     .option(...KERNEL)
     .option("--json", "print the plan as JSON")
-    .action(async (files: string[], flags: object) => {
+    .action(async (files, flags) => {
       // A plan is over before V8's optimizer has paid for itself, but for what is truly hot: of a
       // fleet of 10,000 it would take a fifth of the CPU time, on other threads. V8 has no such
       // flag from Node.js 22 on.
       if (process.versions.node.startsWith("20.")) setFlagsFromString("--interrupt-budget=4000000");
       const { runPlan } = await import("../commands/plan.ts");
-      setExit(runPlan(files, flags as Parameters<typeof runPlan>[1]));
+      setExit(runPlan(files, given(flags)));
     });
 
-  program
-    .command("models")
+  verb(program, "models")
     .summary("which CPU models can be planned with before there is a node")
     .description("Lists the catalogue for `plan --with`: estimates from public documents.")
     .option("--json", "print the list as JSON")
-    .action(async (flags: object) => {
+    .action(async (flags) => {
       const { runModels } = await import("../commands/models.ts");
-      setExit(runModels(flags));
+      setExit(runModels(given(flags)));
     });
 }

@@ -28,6 +28,8 @@ const V1N1: readonly FieldValue[] = [
   ["ID_AA64MMFR2_EL1", "AT", 0],
 ];
 
+export const ARM_BUILT_IN_NAMES: readonly string[] = ["V1N1"];
+
 /** The CPU model that a built-in template is made for. Source: docs/cpu_templates/cpu-templates.md. */
 export function armBuiltInModel(name: string): string | undefined {
   return name === "V1N1" ? "Neoverse V1" : undefined;

@@ -82,8 +82,8 @@ export function firstKernelThat(behaviour: KernelBehaviour): string {
 /** Throws UNKNOWN_KERNEL for a line before the first row. */
 export function limitsOf(kernel: string): Limits {
   known(kernel);
-  let limits: Limits = { basic: 0, leaf7: 0, extended: 0x8000_0000 };
-  for (const row of rowsUpTo(kernel)) limits = { ...limits, ...row.limits };
+  const limits: Limits = { basic: 0, leaf7: 0, extended: 0x8000_0000 };
+  for (const row of rowsUpTo(kernel)) Object.assign(limits, row.limits);
   return limits;
 }
 

@@ -11,7 +11,7 @@ export type Severity = "incompatible" | "insecure" | "unknown" | "note";
 
 export interface Finding {
   /** The rule's id; docs/rules.md has them all. */
-  readonly rule: string;
+  readonly rule: RuleId;
   readonly severity: Severity;
   /** As in the manuals, e.g. `CPUID.(EAX=07H,ECX=0):EBX[16]`; empty where there is none. */
   readonly address: string;

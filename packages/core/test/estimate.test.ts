@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { CATALOGUE } from "../src/catalogue/index.ts";
 import { CATALOGUE_MODELS } from "../src/tables/models.ts";
 import { diffCpus } from "../src/inspect/diff.ts";
-import { stateOfProfile } from "../src/inspect/state.ts";
+import { stateOfCpu } from "../src/profile/state.ts";
 import { fieldByName } from "../src/tables/lookup.ts";
 import { PASSED } from "../src/kvm/passed.ts";
 import { isPassable, shownFeatures } from "../src/kvm/shown.ts";
@@ -45,7 +45,7 @@ describe.skipIf(!hasSharedData)("estimates from raw dumps against real fingerpri
   test.each(MEASURED)("%s on Linux %s", (dump, kernel, real, errors) => {
     const [estimate, measured] = [profileFrom(dumpNamed(dump), kernel), fingerprint(real)];
     expect(estimate.incomplete).toEqual([]);
-    const [a, b] = [stateOfProfile(estimate.cpu), stateOfProfile(measured.cpu)];
+    const [a, b] = [stateOfCpu(estimate.cpu), stateOfCpu(measured.cpu)];
     if (a === undefined || b === undefined) throw new Error("must be x86");
     const wrong = diffCpus(a, b).filter(({ kind }) => !FREE.has(kind));
     expect(wrong.map((d) => `${d.name} ${d.a ?? "absent"} ${d.b ?? "absent"}`)).toEqual(errors);

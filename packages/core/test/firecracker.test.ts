@@ -25,7 +25,7 @@ describe.skipIf(!hasSharedData)("the boot of a real node without a template", ()
           if (guest?.[register] !== entry[register]) wrong.push(`${name} ${place}`);
         }
       }
-      expect([...view.msrs]).toEqual(cpu.msrs.map(({ addr, value }) => [addr, value]));
+      expect([...view.registers]).toEqual(cpu.msrs.map(({ addr, value }) => [addr, value]));
     }
     expect(wrong).toEqual([]);
   });

@@ -46,6 +46,7 @@ const FLOORS: Readonly<Record<string, readonly Floor[]>> = {
     "drift",
     "read",
   ],
+  isa: ["features", "elf", "code", "image", "flow", "scan", "switches", "crash"],
   host: [
     "kvm",
     "network",

@@ -8,7 +8,7 @@ import { predictContract } from "../src/contract/make.ts";
 import { buildStaticTemplate } from "../src/firecracker/static-build.ts";
 import { staticTemplateRow } from "../src/firecracker/static-templates.ts";
 import { lintTemplate } from "../src/lint/lint.ts";
-import { planAny } from "../src/plan/plan-any.ts";
+import { planPool } from "../src/plan/pools.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { CATALOGUE_KERNELS, kernelMove } from "../src/tables/kernels.ts";
 import type { Kernel } from "../src/tables/kernel-rows.ts";
@@ -54,7 +54,7 @@ describe("a release that comes out", () => {
   });
 
   test("is planned for", () => {
-    const result = planAny([ICE_LAKE, node("sapphire-rapids@6.18")]);
+    const result = planPool([ICE_LAKE, node("sapphire-rapids@6.18")]);
     if (!result.ok) throw new Error(result.refusals.map(({ message }) => message).join("; "));
     expect(result.plan.firecracker).toEqual(ALL_LINES);
     expect(result.plan.proof.violations).toEqual([]);

@@ -9,13 +9,13 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import {
   ALL_LINES,
-  anyPlanToJson,
+  planToJson,
   findPlannedClass,
   formatTemplate,
   ignoresTemplates,
   judge,
   lintTemplate,
-  planAny,
+  planPool,
   predictContract,
   prettyJson,
   profileOf,
@@ -85,10 +85,10 @@ interface Planned {
 
 const planned: Planned[] = pairs.flatMap((pair) => {
   const members = [...new Set(pair)].map((node, i) => ({ ...node, name: `${i} ${node.name}` }));
-  const result = planAny(members);
+  const result = planPool(members);
   if (!result.ok) return [];
   // As a command reads it back: by its file, and a node's class by what the node offers.
-  const file = readText(prettyJson(anyPlanToJson(result.plan)));
+  const file = readText(prettyJson(planToJson(result.plan)));
   if (file.kind !== "plan") throw new Error("a plan is a plan");
   const classes: readonly { file: string; template: CpuTemplate }[] = result.plan.classes;
   const templates = members.map((node) => {

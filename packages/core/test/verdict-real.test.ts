@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { CpuContract } from "../src/contract/contract.ts";
 import { contractToJson } from "../src/contract/file.ts";
 import { armBuiltInTemplate } from "../src/firecracker/static-arm.ts";
-import { decode } from "../src/inspect/decode.ts";
+import { contractFields } from "../src/inspect/state.ts";
 import { prettyJson } from "../src/json/pretty.ts";
 import { lintTemplate } from "../src/lint/lint.ts";
 import { planPool } from "../src/plan/pools.ts";
@@ -177,14 +177,8 @@ function mutants(contract: CpuContract, to: NodeProfile): Mutant[] {
   return result;
 }
 
-function featuresOf({ vendor, cpuid, msrs }: CpuContract) {
-  if (vendor === undefined) return [];
-  const state = {
-    vendor,
-    cpuid: new Map(cpuid.map((e) => [`${e.leaf.toString(16)}.${e.subleaf.toString(16)}`, e])),
-    msrs: new Map(msrs.map(({ addr, value }) => [addr, value])),
-  };
-  return decode(state).filter(({ kind }) => kind === "feature");
+function featuresOf(contract: CpuContract) {
+  return (contractFields(contract) ?? []).filter(({ kind }) => kind === "feature");
 }
 
 describe.skipIf(!hasSharedData)("aarch64", () => {

@@ -10,7 +10,7 @@ export { initramfs, programEntries, type ArchiveEntry } from "./guest/initramfs.
 export { findKernel, type KernelImage, type KernelSearch } from "./guest/kernel-image.ts";
 export { KVM_PATH, withKvm } from "./kvm/device.ts";
 export { bootLive, type LiveBoot } from "./verify/live.ts";
-export { bootArmLive, type LiveArmBoot } from "./verify/live-arm.ts";
+export { bootArmLive } from "./verify/live-arm.ts";
 export type { CpuFinding } from "./qemu/cpu.ts";
 export { GUEST_BOOT_ARGUMENT, GUEST_NETWORK } from "./network/addresses.ts";
 export type { EgressPolicy } from "./network/egress.ts";

@@ -36,7 +36,7 @@ function plannedNode(path: string, before: NodeProfile): PlannedNode {
     template,
   } = openTemplate({ kind: "plan", path }, readIfThere).classOf(before);
   const { plan } = found;
-  if (plan.arch === "aarch64") throw new CliError("USAGE", "--plan is for x86 nodes");
+  if (plan.type === "aarch64") throw new CliError("USAGE", "--plan is for x86 nodes");
   return { plan, class: planned.id, template: template() };
 }
 

@@ -1,5 +1,6 @@
 /** `evenkeel show`: what is in this file, in names? */
 import {
+  archOf,
   ALL_LINES,
   builtInTemplate,
   checkTemplate,
@@ -54,10 +55,11 @@ function asJson(document: Document): unknown {
   if (document.kind === "plan") {
     const { plan } = document;
     const { firecracker, classes, guest } = plan;
-    const vendor = plan.arch === "x86_64" ? plan.vendor : undefined;
+    const arch = archOf(plan.type);
+    const vendor = arch === "x86_64" ? plan.type : undefined;
     const fields = numbers(planFields(plan));
     const { features } = guest;
-    return { kind: "plan", arch: plan.arch, vendor, firecracker, classes, features, fields };
+    return { kind: "plan", arch, vendor, firecracker, classes, features, fields };
   }
   const { schema: _, cpuid: __, msrs: ___, ...rest } = profileToJson(document.profile);
   const fields = numbers(profileFields(document.profile.cpu) ?? []);

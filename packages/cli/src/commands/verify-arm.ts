@@ -1,11 +1,11 @@
 /** `evenkeel verify` on aarch64: what KVM takes of a template, read back from a vCPU. */
 import {
-  compareArmBoot,
-  compareArmPlanned,
+  compareBoot,
+  comparePlanned,
   EMPTY_TEMPLATE,
   prettyJson,
   templateArch,
-  type ArmGuest,
+  type GuestCpu,
 } from "@evenkeel/core";
 import { bootArmLive, withKvm } from "@evenkeel/host";
 import type { LoadedTemplate } from "@evenkeel/host/cpu-template";
@@ -13,8 +13,8 @@ import { CliError } from "../errors.ts";
 import { verifyReport, type Verified } from "../render/verify.ts";
 import { linesOf, subjectIn, templateHere, type VerifyFlags } from "./verify-subject.ts";
 
-function guestOf({ planned }: LoadedTemplate): ArmGuest | undefined {
-  return planned?.plan.arch === "aarch64" ? planned.plan.guest : undefined;
+function guestOf({ planned }: LoadedTemplate): GuestCpu | undefined {
+  return planned?.plan.type === "aarch64" ? planned.plan.guest : undefined;
 }
 
 /** Exit code 0 where the vCPU is what the template or plan says, else 1. */
@@ -29,12 +29,12 @@ export async function runVerifyArm(
   if (templateArch(template) === "x86_64") {
     throw new CliError("USAGE", `${what} is for x86, and this machine is aarch64`);
   }
-  const { request, answer } = await withKvm(flags.kvm, (kvm) => bootArmLive(kvm, template));
+  const { request, answer } = await withKvm(flags.kvm, (kvm) =>
+    bootArmLive(kvm, firecracker.at(-1) ?? "", template),
+  );
   const guest = guestOf(loaded);
   const mismatches =
-    guest === undefined
-      ? compareArmBoot(request, answer)
-      : compareArmPlanned(guest, request, answer);
+    guest === undefined ? compareBoot(request, answer) : comparePlanned(guest, request, answer);
   const verified: Verified = {
     ...subjectIn(what, node, loaded),
     // Every release writes the template's registers in the same way.

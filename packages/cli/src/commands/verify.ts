@@ -6,7 +6,7 @@ import {
   EMPTY_TEMPLATE,
   prettyJson,
   templateArch,
-  type PlanFile,
+  type GuestCpu,
 } from "@evenkeel/core";
 import { bootLive, withKvm } from "@evenkeel/host";
 import type { LoadedTemplate } from "@evenkeel/host/cpu-template";
@@ -16,10 +16,8 @@ import { runVerifyArm } from "./verify-arm.ts";
 import { linesOf, subjectIn, templateHere, type VerifyFlags } from "./verify-subject.ts";
 import { mergeLines, refusedModels, type LineResult } from "./verify-results.ts";
 
-type X86Guest = Extract<PlanFile, { readonly arch: "x86_64" }>["guest"];
-
-function guestOf({ planned }: LoadedTemplate): X86Guest | undefined {
-  return planned?.plan.arch === "x86_64" ? planned.plan.guest : undefined;
+function guestOf({ planned }: LoadedTemplate): GuestCpu | undefined {
+  return planned?.plan.type === "aarch64" ? undefined : planned?.plan.guest;
 }
 
 /** Boots a vCPU per release line and compares. Throws what {@link withKvm} throws. */
@@ -30,7 +28,7 @@ async function verifyLines(
   kvm: string,
 ): Promise<LineResult[]> {
   const guest = guestOf(loaded);
-  const alsoRead = guest?.msrs.map(({ addr }) => addr) ?? [];
+  const alsoRead = guest?.registers.map(({ id }) => Number(id)) ?? [];
   return withKvm(kvm, (device) =>
     lines.map((line): LineResult => {
       const template = loaded.templateFor(line) ?? EMPTY_TEMPLATE;
@@ -46,7 +44,7 @@ async function verifyLines(
         guest === undefined
           ? [...refusedModels(loaded.builtIn?.row, request), ...compareBoot(request, answer)]
           : comparePlanned(guest, request, answer);
-      const registers = answer.cpuid.length * 4 + request.msrs.length;
+      const registers = answer.cpuid.length * 4 + request.registers.length;
       return { line, registers, mismatches };
     }),
   );

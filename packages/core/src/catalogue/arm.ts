@@ -11,7 +11,7 @@
  */
 import { ARM_FIELDS } from "../tables/arm/lookup.ts";
 import { systemRegister } from "../tables/arm/field.ts";
-import { insertArm } from "../tables/arm/value.ts";
+import { writeField } from "../tables/merge-rules.ts";
 import type { ArmRegister } from "../cpuid.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
 import { isWithin, kernelDoes } from "../tables/kernels.ts";
@@ -228,7 +228,7 @@ function write(all: Map<bigint, bigint>, register: string, text: string): void {
     const [name, value = "0"] = assignment.split("=");
     const field = ARM_FIELDS.find((f) => f.register === register && f.name === name);
     if (field === undefined) throw new Error(`no row is named ${register}.${name}`);
-    all.set(field.id, insertArm(all.get(field.id) ?? 0n, field, BigInt(value)));
+    all.set(field.id, writeField(all.get(field.id) ?? 0n, field, BigInt(value)));
   }
 }
 

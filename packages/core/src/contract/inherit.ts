@@ -5,7 +5,7 @@ import type { ArmRegister, MsrValue } from "../cpuid.ts";
 import { isSameTsc } from "../firecracker/tsc.ts";
 import { snapshotFormat } from "../tables/releases.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { weaknessMsrMask } from "../tables/masks.ts";
+import { weaknessMask } from "../tables/registers.ts";
 import { kernelMove } from "../tables/kernels.ts";
 import type { CpuContract } from "./contract.ts";
 import { doubtsAbout } from "./doubts.ts";
@@ -27,7 +27,7 @@ function withMsrsOf({ msrs, vendor }: CpuContract, { cpu }: NodeProfile): MsrVal
   const added = cpu.msrs
     .filter(({ addr }) => !known.has(addr))
     .map(({ addr, value }) => {
-      const told = vendor === undefined ? 0n : weaknessMsrMask(vendor, addr);
+      const told = vendor === undefined ? 0n : weaknessMask(vendor, addr);
       return { addr, value: value & ~told };
     });
   return [...msrs, ...added].toSorted((a, b) => a.addr - b.addr);

@@ -2,6 +2,7 @@
  * MSRs that Firecracker sets for the Linux boot protocol, after and over the template's.
  * Source: `create_boot_msr_entries` in src/vmm/src/arch/x86_64/msr.rs, v1.5.0 to v1.16.1.
  */
+import type { CpuType } from "../tables/field.ts";
 import type { MsrValue } from "../cpuid.ts";
 import type { Behaviour } from "../tables/release-rows.ts";
 import { does } from "../tables/releases.ts";
@@ -26,13 +27,14 @@ const ROWS: readonly (MsrValue & { readonly by?: Behaviour })[] = [
 ];
 
 /** In the order of their addresses. */
-export function bootMsrs(line: string): MsrValue[] {
+export function bootMsrs(line: string, type: CpuType): MsrValue[] {
+  if (type === "aarch64") return [];
   return ROWS.filter(({ by }) => by === undefined || does(line, by))
     .map(({ addr, value }) => ({ addr, value }))
     .toSorted((a, b) => a.addr - b.addr);
 }
 
 /** Whether an MSR has moved on by the time it is read back. */
-export function runsOn(addr: number): boolean {
+export function runsOn(addr: number | bigint): boolean {
   return addr === TSC;
 }

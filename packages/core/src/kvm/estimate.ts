@@ -16,7 +16,7 @@ import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
 import { vendorOf, vendorString } from "../tables/vendors.ts";
 import { refuseUnlikeCores } from "./alike.ts";
 import { brandOf } from "../firecracker/brand.ts";
-import { guestOf } from "./guest.ts";
+import { guestOf } from "./guest-of-host.ts";
 
 function vendorOfDump({ entries, line }: RawCpu): Vendor {
   const leaf0 = entries.get(entryKey(0, 0));

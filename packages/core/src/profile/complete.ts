@@ -1,9 +1,10 @@
 /** Whether a profile says enough to be built on: what is missing is never taken for absent. */
-import { entryKey, type CpuidMap, type MsrValue } from "../cpuid.ts";
+import { entryKey, indexEntries, type CpuidEntry, type CpuidMap, type MsrValue } from "../cpuid.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
+import { missingArmFacts } from "./arm/facts.ts";
 import { isEmulator } from "../tables/releases.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { CpuType, Vendor } from "../tables/field.ts";
 import { COUNTED_LEAVES, MISSING_ON_OLD_KERNELS, REQUIRED_LEAVES } from "../tables/leaves.ts";
 import { rangeOf } from "../tables/limits.ts";
 import { CPUID_FIELDS, fieldByName } from "../tables/lookup.ts";
@@ -142,4 +143,24 @@ export function missingFacts(
     ...listedMsrs(entries, profile.cpu.msrs, isEmulated(profile)),
   ].filter((reason) => !absent.some((known) => reason.startsWith(known)));
   return [...new Set([...profile.incomplete, ...absent, ...others])];
+}
+
+type Facts = Parameters<typeof missingFacts>[0] &
+  Parameters<typeof missingArmFacts>[0] & {
+    readonly cpu: { readonly cpuid: readonly CpuidEntry[] };
+  };
+
+const MISSING: Readonly<Record<CpuType, (facts: Facts, cpuid: CpuidMap) => string[]>> = {
+  intel: (facts, cpuid) => missingFacts(facts, cpuid, "intel"),
+  amd: (facts, cpuid) => missingFacts(facts, cpuid, "amd"),
+  aarch64: missingArmFacts,
+};
+
+/** What a profile or a contract lacks to be planned or judged with; empty when nothing. */
+export function missingOf(
+  facts: Facts,
+  type: CpuType,
+  cpuid: CpuidMap = indexEntries(facts.cpu.cpuid),
+): string[] {
+  return MISSING[type](facts, cpuid);
 }

@@ -73,7 +73,11 @@ function readFlag(object: JsonObject, key: string, problems: Problems): boolean 
   return value === true;
 }
 
-function readStrings(object: JsonObject, key: string, problems: Problems): string[] {
+const NO_STRINGS: readonly string[] = [];
+
+function readStrings(object: JsonObject, key: string, problems: Problems): readonly string[] {
+  // One list for all profiles that leave it out, which nearly all do.
+  if (object[key] === undefined) return NO_STRINGS;
   return listAt(object, key, "", problems).map((item, i) => {
     if (typeof item === "string") return item;
     problems.add(`${key}[${i}]`, `must be a string, but is ${kindOf(item)}`);

@@ -1,6 +1,6 @@
 /** What a guest that is shown another model than its node's leaves unmitigated. */
 import { BUGS, type Bug, type BugId } from "./bugs.ts";
-import type { Vendor } from "./field.ts";
+import type { CpuType } from "./field.ts";
 import { fieldByName } from "./lookup.ts";
 import { formatFms, modelOf, type FamilyModelStepping } from "./models.ts";
 import type { Model } from "./models/model.ts";
@@ -28,19 +28,19 @@ export interface NamedModel {
   readonly model: Model | undefined;
 }
 
-export function nameModel(vendor: Vendor, fms: FamilyModelStepping): NamedModel {
-  return { fms: formatFms(fms), model: modelOf(vendor, fms) };
+export function nameModel(type: CpuType, fms: FamilyModelStepping): NamedModel {
+  return { fms: formatFms(fms), model: modelOf(type, fms) };
 }
 
 /** What a guest that is shown one model leaves unmitigated on a node of another. */
 export function compareModels(
-  vendor: Vendor,
+  type: CpuType,
   shown: FamilyModelStepping,
   own: FamilyModelStepping,
   guestHas: HasBit,
   nodeHas: HasBit,
 ): ModelMatch {
-  return compareNamed(nameModel(vendor, shown), nameModel(vendor, own), guestHas, nodeHas);
+  return compareNamed(nameModel(type, shown), nameModel(type, own), guestHas, nodeHas);
 }
 
 /** {@link compareModels} for models that were looked up before. */

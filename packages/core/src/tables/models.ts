@@ -9,7 +9,7 @@
  * (models it emulates), Intel ARK and AMD's product pages (launch dates).
  */
 import { fail } from "../errors.ts";
-import type { Vendor } from "./field.ts";
+import type { CpuType, Vendor } from "./field.ts";
 import { AMD_MODELS } from "./models/amd.ts";
 import { INTEL_MODELS } from "./models/intel.ts";
 import type { Catalogued, Model } from "./models/model.ts";
@@ -41,10 +41,10 @@ export function encodeSignature({ family, model, stepping }: FamilyModelStepping
   );
 }
 
-export function modelOf(vendor: Vendor, fms: FamilyModelStepping): Model | undefined {
+export function modelOf(type: CpuType, fms: FamilyModelStepping): Model | undefined {
   return MODELS.find(
     (m) =>
-      m.vendor === vendor &&
+      m.vendor === type &&
       m.family === fms.family &&
       m.model === fms.model &&
       (m.steppings === undefined ||

@@ -2,17 +2,17 @@
  * Can a guest that was promised these registers run where those are offered? A resume is
  * KVM_SET_ONE_REG for every register of the snapshot: each must exist, and KVM must take its value.
  */
-import { mask64 } from "../bits.ts";
+import { mask64, readField } from "../bits.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import type { ArmRegister } from "../cpuid.ts";
 import { hexNumber } from "../format/address.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { Finding } from "./finding.ts";
-import type { RuleId } from "./rules.ts";
-import { armAddress } from "../format/address.ts";
+import { fieldAddress } from "../format/address.ts";
 import { takesCaches } from "../profile/arm/caches.ts";
 import { isDescribed, showsOwnRegisters } from "../profile/arm/facts.ts";
-import type { ArmField, MergeRule } from "../tables/arm/field.ts";
+import type { RuleId } from "./rules.ts";
+import type { ArmField, ArmMergeRule } from "../tables/field.ts";
 import {
   armFields,
   armRegisterName,
@@ -23,7 +23,7 @@ import {
 } from "../tables/arm/lookup.ts";
 import { MIDR_EL1, MPIDR_EL1 } from "../tables/arm/others.ts";
 import { takes, triedField, whyNotTaken, writerOf, type ArmWriter } from "../profile/arm/takes.ts";
-import { armValue, honours } from "../tables/arm/value.ts";
+import { honours } from "../tables/merge-rules.ts";
 import { firstKernelThat, isWithin, kernelDoes } from "../tables/kernels.ts";
 
 /** An aarch64 node made ready to be compared with many contracts. */
@@ -93,7 +93,7 @@ const LOSS: Readonly<Record<ArmField["loss"], string>> = {
 };
 
 /** What is free breaks nothing; where it did, it would be bits that must be the same. */
-function ruleOf(merge: MergeRule): RuleId {
+function ruleOf(merge: ArmMergeRule): RuleId {
   return merge === "free" ? "arm/equal" : (`arm/${merge}` as const);
 }
 
@@ -168,10 +168,10 @@ function judgeField(field: ArmField, promised: bigint, offered: bigint, move: Mo
 
 function judgeFields({ id, value }: ArmRegister, offered: bigint, move: Move): Finding[] {
   return armFields(id).flatMap((field) => {
-    const [promised, own] = [armValue(value, field), armValue(offered, field)];
+    const [promised, own] = [readField(value, field), readField(offered, field)];
     if (promised === own) return [];
     return judgeField(field, promised, own, move).map((found) => ({
-      address: armAddress(field),
+      address: fieldAddress(field),
       name: field.name,
       promised: hexNumber(promised),
       offered: hexNumber(own),

@@ -15,7 +15,7 @@ import { kernelMove } from "../tables/kernels.ts";
 import { compareNamed, type HasBit, type NamedModel } from "../tables/compare-models.ts";
 import { titlesOf } from "../tables/bugs.ts";
 import { msrFields } from "../tables/lookup.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { CpuType } from "../tables/field.ts";
 import { finding, type Finding, type Severity } from "./finding.ts";
 import type { FactName, NodeFacts } from "./facts.ts";
 
@@ -184,10 +184,11 @@ function judgeCapabilities(question: Question<"capabilities">): readonly Finding
  */
 export function restoredMsrs(
   { msrs, templateMsrs }: CpuContract,
-  vendor: Vendor,
+  type: CpuType | undefined,
   promises: HasBit,
 ): MsrValue[] {
-  const isImplied = (addr: number) => msrFields(vendor, addr)[0]?.of === "MPX" && promises("MPX");
+  if (type === undefined) return [];
+  const isImplied = (addr: number) => msrFields(type, addr)[0]?.of === "MPX" && promises("MPX");
   return msrs.filter(
     ({ addr }) =>
       templateMsrs === undefined ||
@@ -198,11 +199,15 @@ export function restoredMsrs(
 }
 
 /** An MSR that the snapshot restores and the node's KVM does not list. */
-export function unlistedMsr(vendor: Vendor, { addr, value }: MsrValue): Finding {
+export function unlistedMsr(
+  { type }: { readonly type: CpuType | undefined },
+  { addr, value }: MsrValue,
+): Finding {
+  const fields = type === undefined ? [] : msrFields(type, addr);
   return finding(
     "msr",
     "unknown",
-    msrFields(vendor, addr)[0]?.name ?? "MSR",
+    fields[0]?.name ?? "MSR",
     { promised: `0x${value.toString(16)}`, address: msrAddress(addr) },
     "The snapshot restores this MSR, which the node's KVM does not list: the load may fail.",
   );

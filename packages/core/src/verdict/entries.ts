@@ -1,11 +1,11 @@
 /** Nodes that no rule of a verdict tells apart, so that a fleet is a few dozen rows. */
-import { groupArmClasses } from "../profile/arm/class.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { compareText } from "../format/text.ts";
 import { groupIntoClasses } from "../profile/class.ts";
 import { kernelLine } from "../tables/kernels.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { vendorOfCpu } from "../tables/vendors.ts";
+import { CPU_TYPES } from "../tables/field.ts";
+import { cpuTypeOf } from "../tables/vendors.ts";
 import { JUDGES } from "./circumstances.ts";
 import { factsKeys } from "./facts.ts";
 import type { MatrixEntry } from "./matrix.ts";
@@ -63,15 +63,12 @@ export function matrixEntries(
       for (const members of groups.values()) add(id, members);
     }
   };
-  for (const vendor of ["intel", "amd"] as const) {
-    const own = sorted.filter((profile) => vendorOfCpu(profile.cpu.cpuid) === vendor);
-    addClasses(own, groupIntoClasses(own, vendor));
+  for (const type of CPU_TYPES) {
+    const own = sorted.filter(({ cpu }) => cpuTypeOf(cpu) === type);
+    addClasses(own, groupIntoClasses(own, type));
   }
-  const arm = sorted.filter(({ cpu }) => cpu.arch === "aarch64");
-  addClasses(arm, groupArmClasses(arm));
   for (const profile of sorted) {
-    const { arch, cpuid } = profile.cpu;
-    if (arch !== "aarch64" && vendorOfCpu(cpuid) === undefined) add(profile.name, [profile]);
+    if (cpuTypeOf(profile.cpu) === undefined) add(profile.name, [profile]);
   }
   return entries;
 }

@@ -1,5 +1,5 @@
 /** The verdict: may a snapshot with this contract resume on this node? */
-import type { CpuContract } from "../contract/contract.ts";
+import { contractType, type CpuContract } from "../contract/contract.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import {
   judgeComplete,
@@ -24,12 +24,11 @@ function strangers(contract: CpuContract, node: PreparedNode): Finding | undefin
     const text = "No snapshot moves between architectures.";
     return finding("architecture", "incompatible", "architecture", arches, text);
   }
-  if (contract.arch === "aarch64") return undefined;
-  const vendors = { promised: contract.vendor, offered: node.vendor };
-  if (contract.vendor === undefined || node.vendor === undefined) {
+  const vendors = { promised: contractType(contract), offered: node.type };
+  if (vendors.promised === undefined || vendors.offered === undefined) {
     return finding("vendor", "unknown", "vendor", vendors, "Nothing is known about this vendor.");
   }
-  if (contract.vendor === node.vendor) return undefined;
+  if (vendors.promised === vendors.offered) return undefined;
   const text =
     "XSAVE areas are laid out differently (PKRU at 0xa80 on Intel, 0x980 on AMD), SYSCALL and " +
     "SYSENTER differ, and the guest uses MSRs that do not exist there.";
@@ -53,7 +52,6 @@ export function judgePrepared(
     if (arch !== "any" && arch !== contract.arch) continue;
     for (const found of judgeOne(question)) findings.push(found);
   }
-  if (contract.arch === "aarch64") return { verdict: verdictOf(findings), findings };
   const isSameModel = guest.signature === node.signature;
   if (!isSameModel) {
     const { promises } = guest;
@@ -61,7 +59,7 @@ export function judgePrepared(
   }
   compareWords(layout, guest, node, findings);
   for (const msr of guest.restored) {
-    if (!node.msrs.has(msr.addr)) findings.push(unlistedMsr(layout.vendor, msr));
+    if (!node.msrs.has(msr.addr)) findings.push(unlistedMsr(layout, msr));
   }
   const kernels = { promised: contract.kernel, offered: facts.kernel };
   findings.push(...judgeNesting(guest.nesting, kernels, isSameModel, node.offers));

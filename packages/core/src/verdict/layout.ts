@@ -4,10 +4,10 @@
  */
 import { compareEntries, keyOf, REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { bitRange, fieldAddress, msrAddress, registerAddress } from "../format/address.ts";
-import type { CpuidField, MsrField, Vendor } from "../tables/field.ts";
+import type { CpuidField, CpuType, MsrField } from "../tables/field.ts";
 import { isOfCpuidAlone } from "../tables/limits.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
-import { isFeatureMsr } from "../tables/masks.ts";
+import { isPlannedRegister } from "../tables/registers.ts";
 import { mask32 } from "../bits.ts";
 import { backingText } from "../format/backing.ts";
 import { backingsOf, type Backing } from "../tables/backing.ts";
@@ -81,7 +81,8 @@ export interface Slot {
 }
 
 export interface Layout {
-  readonly vendor: Vendor;
+  /** Undefined for vendors nothing is known about: then there is no word to compare. */
+  readonly type: CpuType | undefined;
   readonly slots: readonly Slot[];
   /** Where the words of an entry, or of an MSR, begin. */
   readonly cpuid: ReadonlyMap<string, number>;
@@ -179,11 +180,14 @@ interface Content {
   readonly msrs: readonly MsrValue[];
 }
 
-/** The layout that holds all of these, for one vendor. */
-export function layoutOf(vendor: Vendor, contents: readonly Content[]): Layout {
-  const slots: Slot[] = [];
-  const cpuid = new Map<string, number>();
-  const msrs = new Map<number, number>();
+/** Words as they are placed. */
+interface Placed {
+  readonly slots: Slot[];
+  readonly cpuid: Map<string, number>;
+  readonly msrs: Map<number, number>;
+}
+
+function placeCpuid(type: CpuType, contents: readonly Content[], { slots, cpuid }: Placed): void {
   const entries = new Map<string, CpuidEntry>();
   for (const content of contents)
     for (const entry of content.cpuid) entries.set(keyOf(entry), entry);
@@ -192,19 +196,32 @@ export function layoutOf(vendor: Vendor, contents: readonly Content[]): Layout {
     cpuid.set(keyOf(entry), slots.length);
     for (const register of REGISTERS) {
       const address = registerAddress(leaf, subleaf, register);
-      slots.push(slotOf(address, cpuidFields(vendor, leaf, subleaf, register), 0));
+      slots.push(slotOf(address, cpuidFields(type, leaf, subleaf, register), 0));
     }
   }
+}
+
+function placeMsrs(type: CpuType, contents: readonly Content[], { slots, msrs }: Placed): void {
   const addresses = new Set<number>();
   for (const content of contents) for (const { addr } of content.msrs) addresses.add(addr);
   for (const addr of [...addresses].toSorted((a, b) => a - b)) {
-    if (!isFeatureMsr(vendor, addr)) continue;
+    if (!isPlannedRegister(type, addr)) continue;
     msrs.set(addr, slots.length);
-    const fields = msrFields(vendor, addr);
+    const fields = msrFields(type, addr);
     slots.push(slotOf(msrAddress(addr), fields, 0), slotOf(msrAddress(addr), fields, 32));
   }
+}
+
+/** The layout that holds all of these, for CPUs of one type. */
+export function layoutOf(type: CpuType | undefined, contents: readonly Content[]): Layout {
+  const placed: Placed = { slots: [], cpuid: new Map(), msrs: new Map() };
+  if (type !== undefined) {
+    placeCpuid(type, contents, placed);
+    placeMsrs(type, contents, placed);
+  }
+  const { slots } = placed;
   const counted = Uint32Array.from(slots, ({ numbersMask }) => numbersMask);
-  return { vendor, slots, cpuid, msrs, counted, gated: gatedOf(slots), bits: bitPlaces(slots) };
+  return { type, ...placed, counted, gated: gatedOf(slots), bits: bitPlaces(slots) };
 }
 
 function gatedOf(slots: readonly Slot[]): Map<string, Gated[]> {

@@ -1,18 +1,17 @@
 /** Contracts and nodes made ready to be compared: whatever does not depend on the pair. */
-import { missingArmFacts } from "../profile/arm/facts.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { contractGaps } from "../contract/gaps.ts";
 import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { neededCapabilities } from "../firecracker/capabilities.ts";
 import { simulate } from "../firecracker/simulate.ts";
-import { missingFacts } from "../profile/complete.ts";
+import { missingOf } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { nameModel, type NamedModel } from "../tables/compare-models.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { CpuType } from "../tables/field.ts";
 import { decodeSignature } from "../tables/models.ts";
 import { EMULATED_ALWAYS } from "../tables/msr/listed.ts";
 import { lastLineBefore } from "../tables/releases.ts";
-import { vendorOfCpu } from "../tables/vendors.ts";
+import { cpuTypeOf } from "../tables/vendors.ts";
 import { nestingOf, restoredMsrs } from "./circumstances.ts";
 import { factsOf, type NodeFacts } from "./facts.ts";
 import { hasBit, layOut, layoutOf, type Layout } from "./layout.ts";
@@ -40,7 +39,8 @@ export interface PreparedContract extends GuestWords {
 /** A node made ready to be compared with many contracts. */
 export interface PreparedNode extends NodeWords {
   readonly profile: NodeProfile;
-  readonly vendor: Vendor | undefined;
+  /** Undefined for vendors nothing is known about. */
+  readonly type: CpuType | undefined;
   readonly signature: number | undefined;
   readonly model: NamedModel | undefined;
   readonly msrs: ReadonlySet<number>;
@@ -55,12 +55,12 @@ export interface PreparedNode extends NodeWords {
 const LEAST_HIDING = lastLineBefore("clears-waitpkg");
 
 /** What a node can honour: the guest it would show without a template. */
-function offeredBy(profile: NodeProfile, vendor: Vendor): Content {
+function offeredBy(profile: NodeProfile, type: CpuType): Content {
   if (profile.cpu.view === "guest") return profile.cpu;
-  const view = simulate(profile.cpu, vendor, LEAST_HIDING);
+  const view = simulate(profile.cpu, type, LEAST_HIDING);
   return {
     cpuid: [...view.cpuid.values()],
-    msrs: [...view.msrs].map(([addr, value]) => ({ addr, value })),
+    msrs: [...view.registers].map(([id, value]) => ({ addr: Number(id), value })),
   };
 }
 
@@ -74,23 +74,19 @@ function signatureOf(cpuid: readonly CpuidEntry[]): number | undefined {
   return cpuid.find(({ leaf }) => leaf === 1)?.eax;
 }
 
-function missingOf(profile: NodeProfile): readonly string[] {
-  return profile.cpu.arch === "aarch64" ? missingArmFacts(profile) : profile.incomplete;
-}
-
-/** Everything that is to be compared, laid out once. All of one vendor. */
+/** Everything that is to be compared, laid out once. All of one type. */
 export interface Bench {
   readonly contracts: readonly PreparedContract[];
   readonly nodes: readonly PreparedNode[];
   readonly layout: Layout;
 }
 
-function modelOf(vendor: Vendor, signature: number | undefined): NamedModel | undefined {
-  return signature === undefined ? undefined : nameModel(vendor, decodeSignature(signature));
+function modelOf({ type }: Layout, signature: number | undefined): NamedModel | undefined {
+  if (type === undefined || signature === undefined) return undefined;
+  return nameModel(type, decodeSignature(signature));
 }
 
 function prepareContract(layout: Layout, contract: CpuContract): PreparedContract {
-  const { vendor } = layout;
   const words = guestWords(layout, layOut(layout, contract));
   const signature = signatureOf(contract.cpuid);
   return {
@@ -98,49 +94,49 @@ function prepareContract(layout: Layout, contract: CpuContract): PreparedContrac
     contract,
     gaps: contractGaps(contract),
     signature,
-    model: modelOf(vendor, signature),
+    model: modelOf(layout, signature),
     needed: neededCapabilities(contract.arch, contract.kvmCapabilities),
-    restored: restoredMsrs(contract, vendor, words.promises),
+    restored: restoredMsrs(contract, layout.type, words.promises),
     nesting: nestingOf(words.promises),
   };
 }
 
 interface Offer {
   readonly profile: NodeProfile;
-  readonly vendor: Vendor | undefined;
+  readonly type: CpuType | undefined;
   readonly content: Content;
 }
 
-function prepareNode(layout: Layout, { profile, vendor, content }: Offer): PreparedNode {
+function prepareNode(layout: Layout, { profile, type, content }: Offer): PreparedNode {
   const words = layOut(layout, content);
   const signature = signatureOf(content.cpuid);
   return {
     profile,
-    vendor,
+    type,
     words,
     offers: (name) => hasBit(layout, words, name),
     signature,
-    model: modelOf(layout.vendor, signature),
+    model: modelOf(layout, signature),
     msrs: new Set(content.msrs.map(({ addr }) => addr)),
     facts: factsOf(profile),
     missing:
-      vendor === undefined
-        ? missingOf(profile)
-        : missingFacts(profile, indexEntries(content.cpuid), vendor),
+      type === undefined
+        ? profile.incomplete
+        : missingOf(profile, type, indexEntries(content.cpuid)),
   };
 }
 
 export function prepare(
-  vendor: Vendor,
+  type: CpuType | undefined,
   contracts: readonly CpuContract[],
   profiles: readonly NodeProfile[],
 ): Bench {
   const offers = profiles.map((profile): Offer => {
-    const own = vendorOfCpu(profile.cpu.cpuid);
+    const own = cpuTypeOf(profile.cpu);
     const content = own === undefined ? profile.cpu : withEmulated(offeredBy(profile, own));
-    return { profile, vendor: own, content };
+    return { profile, type: own, content };
   });
-  const layout = layoutOf(vendor, [...contracts, ...offers.map(({ content }) => content)]);
+  const layout = layoutOf(type, [...contracts, ...offers.map(({ content }) => content)]);
   return {
     layout,
     contracts: contracts.map((contract) => prepareContract(layout, contract)),

@@ -1,10 +1,10 @@
 /** What to try on a vCPU to learn which values its KVM takes for the registers of a CPU. */
 import type { ArmRegister } from "../cpuid.ts";
-import { mask64 } from "../bits.ts";
-import type { ArmField } from "../tables/arm/field.ts";
+import { mask64, readField } from "../bits.ts";
+import type { ArmField } from "../tables/field.ts";
 import { armFields, isCacheGeometry } from "../tables/arm/lookup.ts";
 import { MPIDR_EL1 } from "../tables/arm/others.ts";
-import { armValue, honours } from "../tables/arm/value.ts";
+import { honours } from "../tables/merge-rules.ts";
 
 /** A field, and other values than its own, each to be tried alone. */
 export interface ArmTrial {
@@ -57,7 +57,7 @@ function trialsOf({ id, value }: ArmRegister): ArmTrial[] {
     return [{ id, hi: 63, lo: 0, values: [whole ^ bit] }];
   }
   return armFields(id).map((field) => {
-    const own = armValue(whole, field);
+    const own = readField(whole, field);
     const values = valuesOf(field, own).filter((v) => v !== own);
     return { id, hi: field.hi, lo: field.lo, values };
   });

@@ -6,7 +6,7 @@ import type { Image } from "./image.ts";
 import { checkTable } from "./bytes.ts";
 import { attempt, bytesAtAddress, sectionBytes, type ElfFile } from "./file.ts";
 import { addressAt, addressOf } from "./numbers.ts";
-import { symbolsOf, type ElfSymbol } from "./symbols.ts";
+import { symbolTable, type ElfSymbol } from "./symbols.ts";
 import { PT_DYNAMIC, PT_INTERP, SHT_DYNSYM, SHT_RELA, type Section } from "./tables.ts";
 
 export interface Relocation {
@@ -57,8 +57,10 @@ function collect(
 function collectSection(elf: ElfFile, section: Section, into: Collected): void {
   checkTable(section.size, section.name);
   const table = elf.sections[section.link];
-  const symbols = table?.type === SHT_DYNSYM ? symbolsOf(elf, table) : [];
-  collect(sectionBytes(elf, section), (i) => (i === 0 ? undefined : symbols[i]), into);
+  const symbols = table?.type === SHT_DYNSYM ? symbolTable(elf, table) : undefined;
+  const symbolAt = (i: number) =>
+    symbols === undefined || i === 0 || i >= symbols.count ? undefined : symbols.symbolAt(i);
+  collect(sectionBytes(elf, section), symbolAt, into);
 }
 
 /** A file without sections: those that need no symbols. */

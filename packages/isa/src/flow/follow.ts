@@ -2,8 +2,7 @@
  * Follows one function for a CPU that has nothing: which of its instructions run there, what it
  * calls, keeps and returns. What only runs where an answer was yes is guarded; the rest is open.
  */
-import { Decoder, DecoderOptions } from "iced-x86";
-import { Flow } from "../scan/codes.ts";
+import { Flow } from "../code/codes.ts";
 import {
   findingsOf,
   type Findings,
@@ -11,11 +10,13 @@ import {
   type Summary,
   type Surroundings,
 } from "./findings.ts";
-import { blocksOf, type Block, type Blocks, type FunctionBytes } from "./blocks.ts";
+import type { IcedReader } from "../code/iced-reader.ts";
+import { shortFlow } from "../code/short-flow.ts";
+import type { Block, FunctionBytes } from "./blocks.ts";
 import { holds } from "./flags.ts";
 import { afterCall, computedTarget, executeIced, executeShort } from "./machine.ts";
 import type { Machine, Place } from "./operands.ts";
-import { decodeShort, NO_REGISTER, RIP, short } from "./short.ts";
+import { decodeShort, NO_REGISTER, RIP, short } from "../code/short.ts";
 import {
   copyState,
   entryState,
@@ -44,13 +45,17 @@ const MORE_RESULTS = [RBX, RCX, RDI];
 /** So often all blocks are gone through before their function is given up. */
 const MOST_SWEEPS = 64;
 
+/** What is followed, and what decodes the rarer of its instructions. */
+export interface Followable extends FunctionBytes {
+  readonly blocks: readonly Block[];
+  readonly iced: IcedReader;
+}
+
 class Follower {
-  readonly #f: FunctionBytes;
+  readonly #f: Followable;
   readonly #start: number;
   readonly #around: Surroundings;
   readonly #blocks: readonly Block[];
-  readonly #decoded: Blocks["decoded"];
-  readonly #decoder: Decoder;
   readonly #open: (State | undefined)[] = [];
   readonly #guarded: (State | undefined)[] = [];
   readonly #done = new Map<number, State>();
@@ -77,15 +82,12 @@ class Follower {
   #isOpen = true;
   #state: State = entryState(new Map());
 
-  constructor(f: FunctionBytes, start: number, around: Surroundings, decoder: Decoder) {
+  constructor(f: Followable, start: number, around: Surroundings) {
     this.#f = f;
     this.#start = start;
     this.#around = around;
-    this.#decoder = decoder;
-    const { blocks, decoded } = f.blocks ?? blocksOf(f);
-    this.#blocks = blocks;
-    this.#decoded = decoded;
-    this.#queued = new Uint8Array(blocks.length * 2);
+    this.#blocks = f.blocks;
+    this.#queued = new Uint8Array(this.#blocks.length * 2);
   }
 
   /** Whether it came to an end. */
@@ -155,15 +157,19 @@ class Follower {
     this.#state = entering;
     this.#isOpen = open;
     const machine: Machine = { state: entering, memory: this, next: 0 };
-    for (const at of block.instructions) {
-      const one = this.#decoded.get(at);
-      if (one === undefined) return;
-      machine.next = this.#start + at + one.length;
-      if (decodeShort(this.#f.bytes, at) > 0) this.#short(machine, one.flow);
-      else {
-        executeIced(machine, this.#decoder, at);
-        if (this.#recorded && open) this.recording.open.add(one.code);
+    const { bytes, iced } = this.#f;
+    for (let at = block.start; at < block.end;) {
+      const length = decodeShort(bytes, at);
+      if (length > 0) {
+        at += length;
+        machine.next = this.#start + at;
+        this.#short(machine, shortFlow());
+        continue;
       }
+      const { code, length: size } = executeIced(machine, iced, at);
+      if (this.#recorded && open) this.recording.open.add(code);
+      at += size;
+      machine.next = this.#start + at;
     }
     this.#leave(block, machine);
   }
@@ -418,17 +424,11 @@ function fixedPlace({ next }: Machine): number | undefined {
 
 /** Undefined where it does not come to an end. */
 export function followFunction(
-  f: FunctionBytes,
+  f: Followable,
   start: number,
   around: Surroundings,
   parameters: ReadonlyMap<number, Value>,
 ): Findings | undefined {
-  const decoder = new Decoder(64, f.bytes, DecoderOptions.None);
-  try {
-    const follower = new Follower(f, start, around, decoder);
-    if (!follower.run(parameters)) return undefined;
-    return findingsOf(follower.recording, around);
-  } finally {
-    decoder.free();
-  }
+  const follower = new Follower(f, start, around);
+  return follower.run(parameters) ? findingsOf(follower.recording, around) : undefined;
 }

@@ -4,9 +4,12 @@
  * depends on the CPU.
  */
 import type { Image } from "../elf/image.ts";
-import { blocksOf, type Blocks, type FunctionBytes } from "./blocks.ts";
+import type { FunctionIndex } from "../code/function-index.ts";
+import { IcedReader } from "../code/iced-reader.ts";
+import { blocksOf, type Block, type FunctionBytes } from "./blocks.ts";
 import type { Findings, Store, Summary, Surroundings } from "./findings.ts";
 import { followFunction } from "./follow.ts";
+import { grain, Touches } from "./touches.ts";
 import {
   ASKED,
   join,
@@ -21,13 +24,15 @@ import {
 
 export interface Followed {
   readonly start: number;
+  readonly end: number;
   readonly name: string | undefined;
   readonly code: FunctionBytes["code"];
 }
 
 export interface InquiryInput<F extends Followed> {
-  /** Sorted by address. */
-  readonly functions: readonly F[];
+  readonly index: FunctionIndex<F>;
+  /** Functions that only jump to another one. */
+  readonly stubs: ReadonlyMap<F, F>;
   readonly image: Image;
   readonly bytesOf: (f: F) => FunctionBytes;
   /** The function that begins at an address, or that a stub there leads to. */
@@ -80,7 +85,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
   readonly #parameters = new Map<F, Map<number, Value>>();
   readonly #fields = new Map<number, number>();
   readonly #pending = new Set<F>();
-  readonly #blocks = new Map<F, Blocks>();
+  readonly #blocks = new Map<F, readonly Block[]>();
   #spent = 0;
   #relevant: ReadonlySet<F> = new Set();
   #open: ReadonlySet<F> | undefined;
@@ -136,10 +141,15 @@ export class Inquiry<F extends Followed> implements Surroundings {
     this.#current = f;
     const parameters = this.#parameters.get(f) ?? new Map<number, Value>();
     const bytes = this.#input.bytesOf(f);
-    const blocks = this.#blocks.get(f) ?? blocksOf(bytes);
-    this.#blocks.set(f, blocks);
-    this.#followed.set(f, followFunction({ ...bytes, blocks }, f.start, this, parameters));
-
+    const iced = new IcedReader(bytes.table, bytes.bytes);
+    try {
+      const blocks = this.#blocks.get(f) ?? blocksOf(bytes, iced);
+      this.#blocks.set(f, blocks);
+      const findings = followFunction({ ...bytes, blocks, iced }, f.start, this, parameters);
+      this.#followed.set(f, findings);
+    } finally {
+      iced.free();
+    }
     return true;
   }
 
@@ -147,48 +157,25 @@ export class Inquiry<F extends Followed> implements Surroundings {
     if (this.#spent > MOST_INSTRUCTIONS) return;
     const changed = this.#spreadVariables();
     const returning = this.#returning;
-    const callees = new Set<number>();
+    const callees = new Set<F>();
     for (const f of touched) {
       const summary = this.#ownSummary(f);
       const before = returning.get(f);
       if (isSameSummary(before, summary)) continue;
       returning.set(f, summary);
-      callees.add(f.start);
+      callees.add(f);
     }
     const parameters = this.#spreadParameters();
     this.#spreadFields(touched);
     for (const f of parameters) this.#pending.add(f);
     if (changed.size === 0 && callees.size === 0) return;
-    for (const f of this.#input.functions) {
-      if (this.#isWorth(f) && this.#touches(f, changed, callees)) this.#pending.add(f);
-    }
+    const { index, stubs, image } = this.#input;
+    const news = { variables: changed, callees };
+    const touches = new Touches(index, stubs, (place) => image.pointerAt(place), news);
+    for (const f of index.all) if (this.#isWorth(f) && touches.by(f)) this.#pending.add(f);
   }
 
   readonly #returning = new Map<F, Summary>();
-
-  #touches(f: F, variables: ReadonlySet<number>, callees: ReadonlySet<number>): boolean {
-    const { references, targets, slots, written, taken } = f.code;
-    if (variables.size > 0) {
-      // A word may be read by its bytes.
-      for (const address of references) if (variables.has(grain(address))) return true;
-      for (const address of written) if (variables.has(grain(address))) return true;
-      // What is read through an address that was taken lies not far behind it.
-      for (const address of taken) {
-        const first = grain(address);
-        for (let i = 1; i < TAKEN_GRAINS; i++) if (variables.has(first + i)) return true;
-      }
-    }
-    if (callees.size === 0) return false;
-    for (const target of targets) {
-      const callee = this.#input.functionFor(target);
-      if (callee !== undefined && callees.has(callee.start)) return true;
-    }
-    for (const slot of slots) {
-      const held = this.#input.image.pointerAt(slot);
-      if (held !== undefined && callees.has(held)) return true;
-    }
-    return false;
-  }
 
   /** Variables that hold answers; returns where something changed. */
   #spreadVariables(): Set<number> {
@@ -370,17 +357,11 @@ export class Inquiry<F extends Followed> implements Surroundings {
   }
 }
 
-const TAKEN_GRAINS = 8;
 /** What an ELF file begins with. */
 const HEADERS = 0x200;
 
 function isNumber({ kind, n }: Value, wanted: number): boolean {
   return kind === "number" && n === wanted;
-}
-
-/** Variables are looked for by eights. */
-function grain(address: number): number {
-  return Math.floor(address / 8);
 }
 
 interface CallSite {

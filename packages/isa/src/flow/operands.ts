@@ -1,5 +1,5 @@
 /** Reads and writes what instructions name: registers and places in memory. */
-import { NO_REGISTER, RIP, short } from "./short.ts";
+import { NO_REGISTER, RIP, short } from "../code/short.ts";
 import { setSlot, type State } from "./state.ts";
 import { number, operate, truncate, unknown, UNKNOWN, type Value } from "./values.ts";
 

@@ -1,12 +1,14 @@
 /** What a plan's templates write that a node's KVM refuses, or may refuse. */
+import { readField } from "../../bits.ts";
+import { writersOf } from "../../profile/arm/writers.ts";
 import { applyWideBitmap } from "../../template/bitmap.ts";
 import { listOf } from "../../format/text.ts";
 import { someOf, type Refusal } from "../refuse.ts";
-import type { ArmField } from "../../tables/arm/field.ts";
-import type { ArmEmitted } from "./guest.ts";
+import type { ArmField } from "../../tables/field.ts";
+import type { Emitted } from "../prove.ts";
 import { armFields } from "../../tables/arm/lookup.ts";
+import { wordsOf } from "./residuals.ts";
 import { takes, whyNotTaken, type Answer, type ArmWriter } from "../../profile/arm/takes.ts";
-import { armValue } from "../../tables/arm/value.ts";
 
 /** Fields of one class's template that the KVM of some of its nodes does not take for certain. */
 interface Doubtful {
@@ -17,20 +19,23 @@ interface Doubtful {
   readonly fields: readonly ArmField[];
 }
 
-function answersOf({ armClass, template }: ArmEmitted, writer: ArmWriter) {
+function answersOf({ nodeClass, template }: Emitted, writer: ArmWriter) {
+  const words = wordsOf(nodeClass.cpu);
   return template.regModifiers.flatMap((modifier) => {
-    const own = armClass.registers.get(modifier.addr) ?? 0n;
+    const own = words.get(modifier.addr) ?? 0n;
     const shown = applyWideBitmap(own, modifier);
     return armFields(modifier.addr).map((field) => {
-      const answer = takes(field, armValue(own, field), armValue(shown, field), writer, "template");
+      const [from, to] = [readField(own, field), readField(shown, field)];
+      const answer = takes(field, from, to, writer, "template");
       return { field, answer };
     });
   });
 }
 
-function doubtfulOf(emitted: ArmEmitted): Doubtful[] {
-  const { id, writers } = emitted.armClass;
-  return writers.flatMap(({ writer, nodes }) => {
+function doubtfulOf(emitted: Emitted): Doubtful[] {
+  const { id, profiles } = emitted.nodeClass;
+  if (emitted.template.regModifiers.length === 0) return [];
+  return writersOf(profiles).flatMap(({ writer, nodes }) => {
     const groups = new Map<string, Doubtful & { fields: ArmField[] }>();
     for (const { field, answer } of answersOf(emitted, writer)) {
       if (answer === "yes") continue;
@@ -65,7 +70,7 @@ const HINT =
   "does not let a template write, every guest there sees.";
 
 /** Nodes that cannot show the planned guest: InstanceStart would fail there. */
-export function refuseUnwritable(emitted: readonly ArmEmitted[]): Refusal[] {
+export function refuseUnwritable(emitted: readonly Emitted[]): Refusal[] {
   return emitted
     .flatMap(doubtfulOf)
     .filter(({ answer }) => answer === "no")
@@ -78,7 +83,7 @@ export function refuseUnwritable(emitted: readonly ArmEmitted[]): Refusal[] {
 }
 
 /** Where neither a trial nor the kernel's release decides. */
-export function unwritableWarnings(emitted: readonly ArmEmitted[]): string[] {
+export function unwritableWarnings(emitted: readonly Emitted[]): string[] {
   return emitted
     .flatMap(doubtfulOf)
     .filter(({ answer }) => answer === "unknown")

@@ -1,9 +1,7 @@
 /** What stands between an aarch64 plan and its use, and no template can change. */
 import { listOf } from "../../format/text.ts";
-import { estimateWarnings, kernelWarnings } from "../warnings.ts";
-import type { ArmClass } from "../../profile/arm/class.ts";
-import { partialRegisters, someRegisters } from "./costs.ts";
-import type { ArmEmitted } from "./guest.ts";
+import { writersOf } from "../../profile/arm/writers.ts";
+import type { NodeClass } from "../../profile/class.ts";
 import {
   armRegisterBytes,
   armRegisterName,
@@ -11,27 +9,32 @@ import {
   isCacheGeometry,
 } from "../../tables/arm/lookup.ts";
 import { MIDR_EL1 } from "../../tables/arm/others.ts";
-import { unwritableWarnings } from "./unwritable.ts";
 import { firstKernelThat, kernelDoes } from "../../tables/kernels.ts";
+import type { Emitted } from "../prove.ts";
+import { estimateWarnings, kernelWarnings } from "../warnings.ts";
+import { allRegisters, partialRegisters, someRegisters, wordsOf } from "./residuals.ts";
+import { unwritableWarnings } from "./unwritable.ts";
 
 /** Bits without a row: nothing says that KVM lets a template clear them. */
-function reservedWrites({ armClass, template }: ArmEmitted): string[] {
+function reservedWrites({ nodeClass, template }: Emitted): string[] {
   const names = template.regModifiers
     .filter(({ addr, mask }) => (mask & armReservedMask(addr)) !== 0n)
     .map(({ addr }) => armRegisterName(addr));
   if (names.length === 0) return [];
   return [
-    `${armClass.id}: its template clears bits without a known meaning in ${listOf(names)}; KVM may ` +
+    `${nodeClass.id}: its template clears bits without a known meaning in ${listOf(names)}; KVM may ` +
       "refuse that, and then InstanceStart fails.",
   ];
 }
 
-function differ(classes: readonly ArmClass[], id: bigint): boolean {
-  return new Set(classes.map(({ registers }) => registers.get(id))).size > 1;
+type Words = ReturnType<typeof wordsOf>;
+
+function differ(words: readonly Words[], id: bigint): boolean {
+  return new Set(words.map((own) => own.get(id))).size > 1;
 }
 
-function identityWarnings(classes: readonly ArmClass[]): string[] {
-  if (!differ(classes, MIDR_EL1)) return [];
+function identityWarnings(words: readonly Words[]): string[] {
+  if (!differ(words, MIDR_EL1)) return [];
   return [
     "MIDR_EL1 differs between classes, and no template changes it: programs that choose code by " +
       "CPU model (JITs, OpenSSL, BLAS) and a kernel's errata keep to the CPU they started on. KVM " +
@@ -42,11 +45,10 @@ function identityWarnings(classes: readonly ArmClass[]): string[] {
 }
 
 /** Before 6.3 KVM shows the caches of the host and refuses to restore those of another. */
-function cacheWarnings(classes: readonly ArmClass[]): string[] {
-  const ids = new Set(classes.flatMap(({ registers }) => [...registers.keys()]));
-  const different = [...ids].filter((id) => isCacheGeometry(id) && differ(classes, id));
-  const takesOthers = classes.every(({ writers }) =>
-    writers.every(({ writer: { trial, release } }) =>
+function cacheWarnings(words: readonly Words[], classes: readonly NodeClass[]): string[] {
+  const different = allRegisters(words).filter((id) => isCacheGeometry(id) && differ(words, id));
+  const takesOthers = classes.every(({ profiles }) =>
+    writersOf(profiles).every(({ writer: { trial, release } }) =>
       trial === undefined
         ? release !== undefined && kernelDoes(release, "makes-up-caches")
         : different.every((id) => trial.has(`${id.toString(16)}:63:0`)),
@@ -60,8 +62,8 @@ function cacheWarnings(classes: readonly ArmClass[]): string[] {
   ];
 }
 
-function presenceWarnings(classes: readonly ArmClass[]): string[] {
-  return partialRegisters(classes).map(({ ids, present }) => {
+function presenceWarnings(words: readonly Words[], classes: readonly NodeClass[]): string[] {
+  return partialRegisters(words).map(({ ids, present }) => {
     const having = classes.filter((_, i) => present[i]).map(({ id }) => id);
     return (
       `Only ${listOf(having)} ${having.length === 1 ? "has" : "have"} ${someRegisters(ids)}. A ` +
@@ -74,22 +76,22 @@ function presenceWarnings(classes: readonly ArmClass[]): string[] {
 const WIDEST = 16;
 
 /** A template reaches 128 bits, and Firecracker's fingerprint leaves wider registers out. */
-function widthWarnings(classes: readonly ArmClass[]): string[] {
-  const ids = new Set(classes.flatMap(({ registers }) => [...registers.keys()]));
-  const wide = [...ids].filter((id) => armRegisterBytes(id) > WIDEST);
+function widthWarnings(words: readonly Words[]): string[] {
+  const wide = allRegisters(words).filter((id) => armRegisterBytes(id) > WIDEST);
   if (wide.length === 0) return [];
   return [`Out of a template's reach, because wider than 128 bits: ${someRegisters(wide)}.`];
 }
 
-export function armWarnings(emitted: readonly ArmEmitted[]): string[] {
-  const classes = emitted.map(({ armClass }) => armClass);
+export function armWarnings(emitted: readonly Emitted[]): string[] {
+  const classes = emitted.map(({ nodeClass }) => nodeClass);
+  const words = classes.map(({ cpu }) => wordsOf(cpu));
   return [
     ...unwritableWarnings(emitted),
     ...emitted.flatMap(reservedWrites),
-    ...identityWarnings(classes),
-    ...cacheWarnings(classes),
-    ...presenceWarnings(classes),
-    ...widthWarnings(classes),
+    ...identityWarnings(words),
+    ...cacheWarnings(words, classes),
+    ...presenceWarnings(words, classes),
+    ...widthWarnings(words),
     ...kernelWarnings(classes),
     ...estimateWarnings(classes),
   ];

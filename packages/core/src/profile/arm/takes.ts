@@ -1,8 +1,8 @@
 /** Whether a node's KVM takes a value for a register: by its own trial, else by its release. */
 import type { KvmFacts, TakenField } from "../kvm-facts.ts";
-import type { ArmField } from "../../tables/arm/field.ts";
+import type { ArmField } from "../../tables/field.ts";
 import { isOlder, kernelLine, WRITABLE_READ } from "../../tables/kernels.ts";
-import { honours } from "../../tables/arm/value.ts";
+import { honours } from "../../tables/merge-rules.ts";
 import { distributionOf, keepsItsOwn, writability } from "../../tables/arm/writable.ts";
 
 /** What is known of how a node's KVM takes writes. */

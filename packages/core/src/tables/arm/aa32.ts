@@ -6,9 +6,9 @@ import {
   kernel,
   systemRegister,
   weakness,
-  type ArmField,
   type ArmRow,
 } from "./field.ts";
+import type { ArmField } from "../field.ts";
 
 /** Fields where 0xf says "absent". Source: `S_ARM64_FTR_BITS` in cpufeature.c, 32-bit registers. */
 const SIGNED: ReadonlySet<string> = new Set(["InnerShr", "OuterShr", "PerfMon", "MTPMU"]);

@@ -8,9 +8,9 @@ import {
   kernel,
   minimum,
   systemRegister,
-  type ArmField,
   type ArmRow,
 } from "./field.ts";
+import type { ArmField } from "../field.ts";
 
 function idRegister(
   name: string,
@@ -18,9 +18,10 @@ function idRegister(
   op2: number,
   group: string,
   rows: readonly ArmRow[],
+  usedBy: readonly string[] = [],
 ): ArmField[] {
   const register = `ID_AA64${name}_EL1`;
-  return inArmRegister({ register, id: systemRegister(3, 0, 0, crm, op2), group }, rows);
+  return inArmRegister({ register, id: systemRegister(3, 0, 0, crm, op2), group, usedBy }, rows);
 }
 
 /** 0 is the feature, larger is more of it, 15 (-1) is its absence. */
@@ -84,46 +85,67 @@ const PFR2 = idRegister("PFR2", 4, 2, "processor", [
   instruction(32, "FPMR", "floating point mode register", { group: "SIMD" }),
 ]);
 
-const ZFR0 = idRegister("ZFR0", 4, 4, "SVE", [
-  instruction(0, "SVEver", "SVE version"),
-  instruction(4, "AES", "SVE AES"),
-  instruction(12, "EltPerm", "SVE element permutes"),
-  instruction(16, "BitPerm", "SVE bit permutes"),
-  instruction(20, "BF16", "SVE BFloat16"),
-  instruction(24, "B16B16", "SVE non-widening BFloat16"),
-  instruction(32, "SHA3", "SVE SHA3"),
-  instruction(40, "SM4", "SVE SM4"),
-  instruction(44, "I8MM", "SVE Int8 matrix multiplication"),
-  instruction(48, "F16MM", "SVE FP16 matrix multiplication"),
-  instruction(52, "F32MM", "SVE FP32 matrix multiplication"),
-  instruction(56, "F64MM", "SVE FP64 matrix multiplication"),
-]);
+const ZFR0 = idRegister(
+  "ZFR0",
+  4,
+  4,
+  "SVE",
+  [
+    instruction(0, "SVEver", "SVE version"),
+    instruction(4, "AES", "SVE AES"),
+    instruction(12, "EltPerm", "SVE element permutes"),
+    instruction(16, "BitPerm", "SVE bit permutes"),
+    instruction(20, "BF16", "SVE BFloat16"),
+    instruction(24, "B16B16", "SVE non-widening BFloat16"),
+    instruction(32, "SHA3", "SVE SHA3"),
+    instruction(40, "SM4", "SVE SM4"),
+    instruction(44, "I8MM", "SVE Int8 matrix multiplication"),
+    instruction(48, "F16MM", "SVE FP16 matrix multiplication"),
+    instruction(52, "F32MM", "SVE FP32 matrix multiplication"),
+    instruction(56, "F64MM", "SVE FP64 matrix multiplication"),
+  ],
+  ["SVE", "SME"],
+);
 
-const SMFR0 = idRegister("SMFR0", 4, 5, "SME", [
-  variant([32, 32], "F32F32", "SME FP32 outer products"),
-  variant([33, 33], "BI32I32", "SME binary outer products"),
-  variant([34, 34], "B16F32", "SME BFloat16 outer products"),
-  variant([35, 35], "F16F32", "SME FP16 outer products"),
-  variant(36, "I8I32", "SME Int8 outer products"),
-  variant([42, 42], "F16F16", "SME non-widening FP16"),
-  variant([43, 43], "B16B16", "SME non-widening BFloat16"),
-  variant(44, "I16I32", "SME Int16 to Int32 outer products"),
-  variant([48, 48], "F64F64", "SME FP64 outer products"),
-  variant(52, "I16I64", "SME Int16 to Int64 outer products"),
-  variant(56, "SMEver", "SME version"),
-  variant([63, 63], "FA64", "all of A64 in streaming mode"),
-]);
+const SMFR0 = idRegister(
+  "SMFR0",
+  4,
+  5,
+  "SME",
+  [
+    variant([32, 32], "F32F32", "SME FP32 outer products"),
+    variant([33, 33], "BI32I32", "SME binary outer products"),
+    variant([34, 34], "B16F32", "SME BFloat16 outer products"),
+    variant([35, 35], "F16F32", "SME FP16 outer products"),
+    variant(36, "I8I32", "SME Int8 outer products"),
+    variant([42, 42], "F16F16", "SME non-widening FP16"),
+    variant([43, 43], "B16B16", "SME non-widening BFloat16"),
+    variant(44, "I16I32", "SME Int16 to Int32 outer products"),
+    variant([48, 48], "F64F64", "SME FP64 outer products"),
+    variant(52, "I16I64", "SME Int16 to Int64 outer products"),
+    variant(56, "SMEver", "SME version"),
+    variant([63, 63], "FA64", "all of A64 in streaming mode"),
+  ],
+  ["SME"],
+);
 
-const FPFR0 = idRegister("FPFR0", 4, 7, "SIMD", [
-  instruction([0, 0], "F8E5M2", "FP8 format E5M2"),
-  instruction([1, 1], "F8E4M3", "FP8 format E4M3"),
-  instruction([26, 26], "F8MM4", "FP8 matrix multiplication to FP16"),
-  instruction([27, 27], "F8MM8", "FP8 matrix multiplication to FP32"),
-  instruction([28, 28], "F8DP2", "FP8 two-way dot product"),
-  instruction([29, 29], "F8DP4", "FP8 four-way dot product"),
-  instruction([30, 30], "F8FMA", "FP8 multiply-accumulate"),
-  instruction([31, 31], "F8CVT", "FP8 conversion"),
-]);
+const FPFR0 = idRegister(
+  "FPFR0",
+  4,
+  7,
+  "SIMD",
+  [
+    instruction([0, 0], "F8E5M2", "FP8 format E5M2"),
+    instruction([1, 1], "F8E4M3", "FP8 format E4M3"),
+    instruction([26, 26], "F8MM4", "FP8 matrix multiplication to FP16"),
+    instruction([27, 27], "F8MM8", "FP8 matrix multiplication to FP32"),
+    instruction([28, 28], "F8DP2", "FP8 two-way dot product"),
+    instruction([29, 29], "F8DP4", "FP8 four-way dot product"),
+    instruction([30, 30], "F8FMA", "FP8 multiply-accumulate"),
+    instruction([31, 31], "F8CVT", "FP8 conversion"),
+  ],
+  ["FPMR"],
+);
 
 const DFR0 = idRegister("DFR0", 5, 0, "debug", [
   kernel(0, "DebugVer", "debug architecture"),

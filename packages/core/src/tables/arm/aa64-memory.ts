@@ -7,9 +7,9 @@ import {
   minimum,
   systemRegister,
   weakness,
-  type ArmField,
   type ArmRow,
 } from "./field.ts";
+import type { ArmField } from "../field.ts";
 
 function memoryModel(number: number, rows: readonly ArmRow[]): ArmField[] {
   const register = `ID_AA64MMFR${number}_EL1`;

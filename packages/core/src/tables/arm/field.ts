@@ -5,51 +5,7 @@
  * Sources: names and places from the Arm ARM (DDI 0487, chapter D) and Linux
  * arch/arm64/tools/sysreg; merge rules from Linux arch/arm64/kernel/cpufeature.c.
  */
-import type { Kind, Reader, RowLoss } from "../field.ts";
-
-/**
- * How a field merges over a pool (Linux's `enum ftr_type` in parentheses):
- * - `lower`: the smallest, under its sign (FTR_LOWER_SAFE)
- * - `higher`: the largest (FTR_HIGHER_SAFE)
- * - `higher-or-zero`: zero where one is zero, which means "the most there can be"
- * - `exact`: the same everywhere, else the safe value (FTR_EXACT)
- * - `equal`: the same everywhere, or there is no pool
- * - `and`: bits that every class has
- * - `free`: left as each node has it
- */
-export type MergeRule = "lower" | "higher" | "higher-or-zero" | "exact" | "equal" | "and" | "free";
-
-export interface ArmField {
-  /** The architecture's name; unique within its register. */
-  readonly name: string;
-  readonly title: string;
-  readonly register: string;
-  /** KVM's id of the register. */
-  readonly id: bigint;
-  /** Highest and lowest bit, both included. */
-  readonly hi: number;
-  readonly lo: number;
-  /** Two's complement: 0xf is -1 and means absent. */
-  readonly signed: boolean;
-  /** Zero already says that the feature is there. */
-  readonly presentAtZero: boolean;
-  readonly kind: Kind;
-  readonly merge: MergeRule;
-  /** What `exact` falls back to. */
-  readonly safe: bigint;
-  readonly readBy: Reader;
-  readonly loss: RowLoss;
-  /**
-   * KVM once showed guests the field by mistake, and shows 0 since this Linux release. From there
-   * on it takes the old value of a snapshot where the hardware has it, and ignores it: no guest
-   * could ever use the feature, and a plan leaves the field as each node has it.
-   * Source: `set_id_aa64pfr0_el1`, `set_id_aa64pfr1_el1`, `set_id_aa64mmfr2_el1` in Linux
-   * arch/arm64/kvm/sys_regs.c.
-   */
-  readonly ignoredSince?: string;
-  readonly group: string;
-  readonly reference: string;
-}
+import type { ArmField } from "../field.ts";
 
 /**
  * KVM's id of a system register: KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM64_SYSREG | encoding.
@@ -90,6 +46,10 @@ function builder(character: Character): Builder {
       signed: false,
       presentAtZero: false,
       safe: 0n,
+      requires: [],
+      of: undefined,
+      usedBy: [],
+      backedBy: [],
       ...character,
       ...options,
     };
@@ -143,15 +103,18 @@ export const topology = builder({
   loss: "none",
 });
 
-export interface ArmPlace {
+interface ArmPlace {
   readonly register: string;
   readonly id: bigint;
   readonly group: string;
+  /** Features without all of which the whole register says nothing. */
+  readonly usedBy?: readonly string[];
 }
 
 const ARM_ARM = "Arm ARM (DDI 0487), chapter D; Linux arch/arm64/kernel/cpufeature.c";
 
 /** Places rows in one register. A row's own group wins over the place's. */
 export function inArmRegister(place: ArmPlace, rows: readonly ArmRow[]): ArmField[] {
-  return rows.map((row) => ({ reference: ARM_ARM, ...place, ...row }));
+  const { usedBy = [], ...at } = place;
+  return rows.map((row) => ({ reference: ARM_ARM, ...at, ...row, usedBy }));
 }

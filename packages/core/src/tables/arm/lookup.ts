@@ -3,7 +3,8 @@ import { mask64 } from "../../bits.ts";
 import { AA32_FIELDS } from "./aa32.ts";
 import { AA64_FEATURE_FIELDS } from "./aa64-features.ts";
 import { AA64_MEMORY_FIELDS } from "./aa64-memory.ts";
-import { systemRegister, type ArmField } from "./field.ts";
+import type { ArmField } from "../field.ts";
+import { systemRegister } from "./field.ts";
 import { OTHER_FIELDS } from "./others.ts";
 
 export const ARM_FIELDS: readonly ArmField[] = [
@@ -80,18 +81,6 @@ function reservedOf(id: bigint): bigint {
 export function armReservedMask(id: bigint): bigint {
   if (!describesCpu(id)) return 0n;
   return reserved.get(id) ?? reservedOf(id);
-}
-
-/** Whether a plan decides over a field; the others stay as each node has them. */
-export function isPlanned({ merge, ignoredSince }: ArmField): boolean {
-  return merge !== "free" && ignoredSince === undefined;
-}
-
-/** Bits that a plan decides: its fields, and the reserved ones, which it clears. */
-export function armPlannedMask(id: bigint): bigint {
-  return armFields(id)
-    .filter(isPlanned)
-    .reduce((mask, { hi, lo }) => mask | mask64(hi, lo), armReservedMask(id));
 }
 
 /** KVM's services and versions: a node without the register has no such limit, rather than none. */

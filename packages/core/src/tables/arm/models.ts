@@ -23,8 +23,12 @@ export function armModel(midr: bigint): string {
   return name ?? `implementer 0x${implementer.toString(16)} part 0x${part.toString(16)}`;
 }
 
+export function midrOf(registers: readonly ArmRegister[]): bigint | undefined {
+  return registers.find(({ id }) => id === MIDR_EL1)?.value;
+}
+
 /** `Neoverse V1 (MIDR 0x411fd401)`; undefined where MIDR_EL1 is not among the registers. */
 export function armModelText(registers: readonly ArmRegister[]): string | undefined {
-  const midr = registers.find(({ id }) => id === MIDR_EL1)?.value;
+  const midr = midrOf(registers);
   return midr === undefined ? undefined : `${armModel(midr)} (MIDR 0x${midr.toString(16)})`;
 }

@@ -10,9 +10,9 @@ import {
   services,
   systemRegister,
   topology,
-  type ArmField,
   type ArmRow,
 } from "./field.ts";
+import type { ArmField } from "../field.ts";
 
 function whole(
   register: string,

@@ -6,7 +6,7 @@
  * KVM/arm64 pull requests for them.
  */
 import { AA32_FIELDS } from "./aa32.ts";
-import type { ArmField } from "./field.ts";
+import type { ArmField } from "../field.ts";
 import { isFirmware } from "./lookup.ts";
 
 interface Rule {

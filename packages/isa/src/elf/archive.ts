@@ -2,7 +2,7 @@
  * Static archives: object files one after another.
  * Source: ar(5), System V variant with GNU's table of long names.
  */
-import { windowOf, type ByteSource } from "../elf/bytes.ts";
+import { windowOf, type ByteSource } from "./bytes.ts";
 
 const MAGIC = Buffer.from("!<arch>\n", "latin1");
 const HEADER_SIZE = 60;

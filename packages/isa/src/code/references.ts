@@ -1,18 +1,9 @@
 /** The addresses that instructions name: where they read, write, call, and what they only take. */
 import { Mnemonic, OpKind, Register, type Instruction } from "iced-x86";
 import type { Image } from "../elf/image.ts";
-import { NO_REGISTER, RIP, short } from "../flow/short.ts";
-import { shortWrites } from "../flow/short-flow.ts";
-
-export interface Noted {
-  /** The address of the function's first byte. */
-  readonly start: number;
-  readonly image: Image | undefined;
-  readonly references: number[];
-  readonly taken: number[];
-  readonly written: number[];
-  readonly slots: number[];
-}
+import type { Reading } from "./reading.ts";
+import { NO_REGISTER, RIP, short } from "./short.ts";
+import { shortWrites } from "./short-flow.ts";
 
 const [LEA, MOV_IMMEDIATE, STORE_IMMEDIATE, PUSH_IMMEDIATE, GROUP] = [0x8d, 0xb8, 0xc7, 0x68, 0xff];
 
@@ -21,7 +12,7 @@ function isAddress(image: Image | undefined, value: number): boolean {
   return image?.fixed === true && value >= image.low && value < image.high;
 }
 
-function noteImmediate({ image, references, taken }: Noted): void {
+function noteImmediate({ image, references, taken }: Reading): void {
   const { opcode, immediate } = short;
   const moves = (opcode & 0xf8) === MOV_IMMEDIATE;
   if (!moves && opcode !== STORE_IMMEDIATE && opcode !== PUSH_IMMEDIATE) return;
@@ -31,13 +22,13 @@ function noteImmediate({ image, references, taken }: Noted): void {
 }
 
 /** Notes what the last instruction of the short decoder names; it starts at the offset `at`. */
-export function noteShort(noted: Noted, at: number): void {
-  if (noted.image?.fixed === true) noteImmediate(noted);
+export function noteShort(noted: Reading, at: number): void {
+  if (noted.fixed) noteImmediate(noted);
   if (!short.memory || short.segment) return;
   const { base, index, displacement, opcode, modrm } = short;
   const relative = base === RIP;
-  if (!relative && !isAddress(noted.image, displacement)) return;
-  const address = relative ? noted.start + at + short.length + displacement : displacement;
+  if (!relative && (!noted.fixed || !isAddress(noted.image, displacement))) return;
+  const address = relative ? noted.base + at + short.length + displacement : displacement;
   noted.references.push(address);
   const group = (modrm >> 3) & 7;
   if (opcode === GROUP && (group === 2 || group === 4)) {
@@ -63,19 +54,19 @@ const READS_ITS_FIRST: ReadonlySet<Mnemonic> = new Set([
   Mnemonic.Test,
 ]);
 
-function memoryAddress(noted: Noted, instruction: Instruction, at: number): number | undefined {
+function memoryAddress(noted: Reading, instruction: Instruction, at: number): number | undefined {
   // The decoder's own position only counts on; the difference is what the instruction holds.
   const named = Number(instruction.memoryDisplacement & 0xffff_ffffn);
   if (instruction.isIpRelMemoryOperand) {
     const displacement = (named - instruction.nextIP32) | 0;
-    return noted.start + at + instruction.length + displacement;
+    return noted.base + at + instruction.length + displacement;
   }
   const absolute = named | 0;
   return isAddress(noted.image, absolute) ? absolute : undefined;
 }
 
 /** The same for an instruction of iced's. */
-export function noteIced(noted: Noted, instruction: Instruction, at: number): void {
+export function noteIced(noted: Reading, instruction: Instruction, at: number): void {
   if (instruction.memoryBase === Register.None && instruction.memoryDisplSize === 0) return;
   const address = memoryAddress(noted, instruction, at);
   if (address === undefined) return;

@@ -2,25 +2,17 @@
  * Reads what no path leads to: functions that are only called through a computed address, and data.
  * It cannot tell them apart, so that all it finds is doubtful.
  */
-import { Decoder, DecoderOptions, Instruction } from "iced-x86";
-import { Flow, learn, type CodeTable } from "./codes.ts";
+import { Flow } from "./codes.ts";
+import type { Reading } from "./reading.ts";
+import { shortFlow } from "./short-flow.ts";
+import { decodeShort } from "./short.ts";
 
 const INT3 = 0xcc;
 const PADDING_RUN = 4;
 
-const instruction = new Instruction();
-
 /** Four zero bytes decode as two additions that no program contains: they are data or padding. */
 export function isZeros(bytes: Buffer, at: number): boolean {
   return bytes[at] === 0 && bytes[at + 1] === 0 && bytes[at + 2] === 0 && bytes[at + 3] === 0;
-}
-
-export interface Reader {
-  readonly table: CodeTable;
-  /** Over `bytes`, or over more that starts where they do. */
-  readonly decoder: Decoder;
-  readonly bytes: Buffer;
-  readonly kernel: boolean;
 }
 
 /** The offset behind the next run of zeros or INT3, where code may start; `to` where none is. */
@@ -49,20 +41,25 @@ export function isOdd(flow: Flow): boolean {
  * that only begin like code are none. Returns where it stopped.
  */
 function readStretch(
-  { table, decoder, bytes, kernel }: Reader,
+  reading: Reading,
   from: number,
   to: number,
   found: (code: number) => void,
 ): number {
+  const { bytes, kernel, table } = reading;
   let pending: number[] = [];
   let at = from;
-  decoder.position = from;
   while (at < to && !isZeros(bytes, at)) {
-    decoder.decodeOut(instruction);
-    const { code, length } = instruction;
-    const flow = (table.flows[code] || learn(table, code, instruction)) as Flow;
-    if (flow === Flow.invalid || (isOdd(flow) && !kernel) || at + length > to) return at;
-    if (table.needs[code] !== 0) pending.push(code);
+    let length = decodeShort(bytes, at);
+    let flow = shortFlow();
+    if (length === 0) {
+      flow = reading.decodeIced(at);
+      const { code } = reading.iced.instruction;
+      ({ length } = reading.iced.instruction);
+      if (flow === Flow.invalid || (isOdd(flow) && !kernel)) return at;
+      if (table.needs[code] !== 0 && at + length <= to) pending.push(code);
+    }
+    if (at + length > to) return at;
     at += length;
     if (LEAVES.has(flow) || at === to) {
       for (const needing of pending) found(needing);
@@ -74,28 +71,25 @@ function readStretch(
 
 /** {@link readStretch} from `from`, and again behind each run of padding. */
 export function readStretches(
-  reader: Reader,
+  reading: Reading,
   from: number,
   to: number,
   found: (code: number) => void,
 ): void {
   for (let at = from; at < to;) {
-    at = afterPadding(reader.bytes, readStretch(reader, at, to, found), to);
+    at = afterPadding(reading.bytes, readStretch(reading, at, to, found), to);
   }
 }
 
 /** Offset of the first instruction that is not one of the NOPs that assemblers align with. */
-function afterNops({ table, decoder, bytes }: Reader): number {
-  let at = 0;
-  decoder.position = 0;
-  while (at < bytes.length) {
-    decoder.decodeOut(instruction);
-    const { code, length } = instruction;
-    const flow = table.flows[code] || learn(table, code, instruction);
+function afterNops(reading: Reading, from: number, to: number): number {
+  for (let at = from; at < to;) {
+    const length = decodeShort(reading.bytes, at);
+    const flow = length === 0 ? reading.decodeIced(at) : shortFlow();
     if (flow !== Flow.nop) return at;
-    at += length;
+    at += length === 0 ? reading.iced.instruction.length : length;
   }
-  return bytes.length;
+  return to;
 }
 
 /**
@@ -103,21 +97,13 @@ function afterNops({ table, decoder, bytes }: Reader): number {
  * directly behind a function is as likely a table that belongs to it.
  */
 export function readBetween(
-  table: CodeTable,
-  bytes: Buffer,
-  kernel: boolean,
+  reading: Reading,
+  from: number,
+  to: number,
 ): ReadonlyMap<number, number> {
   const counts = new Map<number, number>();
-  if (afterPadding(bytes, 0, bytes.length) === bytes.length) return counts;
-  const decoder = new Decoder(64, bytes, DecoderOptions.None);
-  const reader = { table, decoder, bytes, kernel };
-  try {
-    const from = afterPadding(bytes, afterNops(reader), bytes.length);
-    readStretches(reader, from, bytes.length, (code) => {
-      counts.set(code, (counts.get(code) ?? 0) + 1);
-    });
-    return counts;
-  } finally {
-    decoder.free();
-  }
+  if (afterPadding(reading.bytes, from, to) === to) return counts;
+  const start = afterPadding(reading.bytes, afterNops(reading, from, to), to);
+  readStretches(reading, start, to, (code) => counts.set(code, (counts.get(code) ?? 0) + 1));
+  return counts;
 }

@@ -1,5 +1,5 @@
 /** What comes after an instruction of the short decoder, and whether it writes its operand. */
-import { Flow } from "../scan/codes.ts";
+import { Flow } from "./codes.ts";
 import { SECOND_MAP } from "./short-forms.ts";
 import { short } from "./short.ts";
 

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { measureLoop, measureResume } from "./agent.ts";
 import { writeFleet } from "./fleet.ts";
-import { measureFlood } from "./flood.ts";
+import { measureFlood, measureRealFlood, measureRunaway, type FloodFigures } from "./flood.ts";
 import { measureLauncher, type LauncherFigures } from "./launcher.ts";
 import { machine, measure } from "./measure.ts";
 import { measureScans } from "./scan.ts";
@@ -42,6 +42,14 @@ function measureVerdicts(): VerdictFigures {
 function launcherRows(of: string, { bare, launched }: LauncherFigures): void {
   row(`API socket of ${of}, median`, `${bare.toFixed(1)} ms`);
   row("  through the launcher (limit: 15 ms more)", `${(launched - bare).toFixed(1)} ms more`);
+}
+
+function floodRows(of: string, flood: FloodFigures): void {
+  row(`agent, for ${of} (limit 5%)`, `${flood.cpuPercent.toFixed(1)}%`);
+  row("  what it wrote per second", `${flood.mibPerSecond.toFixed(2)} MiB`);
+  row("  the longest of 200 calls meanwhile (limit 50 ms)", `${flood.longest.toFixed(0)} ms`);
+  row("  the same while nothing is written", `${flood.quiet.toFixed(0)} ms`);
+  row("  the largest that its console was", `${flood.largestMib.toFixed(0)} MiB`);
 }
 
 try {
@@ -104,12 +112,12 @@ try {
   );
   const memory = spawnSync(process.execPath, [join(root, "bench/agent-memory.mjs")]);
   row("agent with 500 sandboxes (limit 120 MiB)", `${memory.stdout.toString().trim()} MiB`);
-  const flood = await measureFlood(10);
-  row("agent, for a guest that prints without end (limit 5%)", `${flood.cpuPercent.toFixed(1)}%`);
-  row("  what it printed per second", `${flood.mibPerSecond.toFixed(0)} MiB`);
-  row("  the longest of 200 calls meanwhile (limit 50 ms)", `${flood.longest.toFixed(0)} ms`);
-  row("  the same while it prints nothing", `${flood.quiet.toFixed(0)} ms`);
-  row("  the largest that its console was", `${flood.largestMib.toFixed(0)} MiB`);
+  if (real !== undefined)
+    floodRows("a guest on a real Firecracker", await measureRealFlood(real, 10));
+  floodRows("a console that grows as fast as is let pass", await measureFlood(10, 100));
+  const runaway = await measureRunaway();
+  row("a VMM that writes without end, ended after", `${runaway.endedAfter.toFixed(0)} ms`);
+  row("  what it had written", `${runaway.writtenMib.toFixed(0)} MiB`);
   const loop = await measureLoop(1024);
   row("event loop's longest delay, 1 GiB out and in (limit 50 ms)", `${loop.delay.toFixed(0)} ms`);
   row("  the same while it has nothing to do", `${loop.idle.toFixed(0)} ms`);

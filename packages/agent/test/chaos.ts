@@ -42,10 +42,12 @@ interface Chaos {
   readonly violations: string[];
   readonly done: Record<string, number>;
   readonly killed: Set<string>;
+  /** What can only go on in the other namespace. */
+  readonly outOfReach: Set<string>;
   over: boolean;
 }
 
-const PAUSE_MS = 30;
+const PAUSE_MS = 80;
 
 /** A list that tells of what is put into it: a run takes long. */
 function toldAtOnce({ progress }: ChaosOptions): string[] {
@@ -78,6 +80,10 @@ const MOMENTARY = new Set([
 
 type Judge = (reply: Reply) => "done" | "again" | undefined;
 
+/** How often an answer is taken that is not about the moment, and how long anything may take. */
+const TRIES = 50;
+const PATIENCE_MS = 600_000;
+
 /** Brings something about, however often it is cut short; what was acknowledged is counted. */
 async function bring(
   chaos: Chaos,
@@ -86,20 +92,28 @@ async function bring(
   is: Judge,
   look: string,
 ) {
-  for (let tries = 0; tries < 600; tries++) {
+  const { done, outOfReach, random, violations } = chaos;
+  const until = performance.now() + PATIENCE_MS;
+  let last: Reply | undefined;
+  for (let tries = 0; tries < TRIES && performance.now() < until;) {
     const reply = await act();
+    last = reply ?? last;
     if (reply !== undefined && reply.status < 300) {
-      chaos.done[what] = (chaos.done[what] ?? 0) + 1;
+      outOfReach.delete(look);
+      done[what] = (done[what] ?? 0) + 1;
       return true;
     }
+    const code = reply?.body?.error?.code as string | undefined;
     const judged = is(await insist(chaos, "GET", look));
+    if (judged === "again" && code === "OUT_OF_REACH") outOfReach.add(look);
+    else outOfReach.delete(look);
     if (judged === "done") return true;
     if (judged === undefined) return false;
-    const code = reply?.body?.error?.code as string | undefined;
-    if (code !== undefined && !MOMENTARY.has(code) && tries > 50) break;
-    await sleep(PAUSE_MS * (1 + 4 * chaos.random()));
+    if (code !== undefined && !MOMENTARY.has(code)) tries += 1;
+    await sleep(PAUSE_MS * (1 + 4 * random()));
   }
-  chaos.violations.push(`${what} of ${look} was never done`);
+  const why = `${last?.body?.error?.code} ${last?.body?.error?.message}`;
+  violations.push(`${what} of ${look} was never done: ${why}`);
   return false;
 }
 
@@ -225,10 +239,13 @@ async function inspect({ options, violations }: Chaos): Promise<void> {
 }
 
 /** Lets some be acknowledged before the next kill, so that there is what can be undone. */
-async function underWay({ done, random }: Chaos): Promise<void> {
+async function underWay({ done, random, outOfReach, options }: Chaos): Promise<void> {
   const count = () => Object.values(done).reduce((sum, n) => sum + n, 0);
   const enough = count() + Math.floor(4 * random());
-  for (let waited = 0; waited < 8000 && count() < enough; waited += 50) await sleep(50);
+  for (let waited = 0; waited < 8000 && count() < enough; waited += 50) {
+    await sleep(50);
+    if (outOfReach.size >= options.atOnce) return;
+  }
 }
 
 async function killAgain(chaos: Chaos): Promise<{ kills: number; fills: number }> {
@@ -245,6 +262,7 @@ async function killAgain(chaos: Chaos): Promise<{ kills: number; fills: number }
     if (random() < 0.5) agent.drain();
     await agent.kill();
     await inspect(chaos);
+    chaos.outOfReach.clear();
     await agent.start(random() < 0.4);
     agent.drain();
     if (kills % 10 === 9)
@@ -283,6 +301,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     violations: toldAtOnce(options),
     done: {},
     killed: new Set(),
+    outOfReach: new Set(),
     over: false,
   };
   try {

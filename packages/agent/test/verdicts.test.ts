@@ -1,10 +1,12 @@
 /** The mixed pool of the bug report: built on Ice Lake, resumed on Cascade Lake. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { SnapshotManifest, type OverrideRecord } from "@evenkeel/api";
 import { formatProfile, planPool, readDocument } from "@evenkeel/core";
 import { resolveTemplate, templateRequest } from "@evenkeel/host";
 import { expect, test } from "vitest";
 import type { CpuShape } from "../src/index.ts";
+import { overridesWith } from "../src/sandboxes/record.ts";
 import {
   CASCADE_LAKE,
   ICE_LAKE,
@@ -207,4 +209,23 @@ test("the contract beside a snapshot is what evenkeel check reads", async () => 
   const document = readDocument(body, "contract");
   expect(document.kind).toBe("contract");
   expect(body).toMatchObject({ firecracker: VERSION, snapshotFormat: "8.0.0", made: "predicted" });
+});
+
+test("a guest that went against verdicts again and again can still be snapshotted", () => {
+  const record = (reason: string): OverrideRecord => {
+    return {
+      time: "2026-11-26T00:00:00Z",
+      node: "a",
+      snapshot: "s",
+      verdict: "unknown",
+      rules: [],
+      names: [],
+      reason,
+    };
+  };
+  const before = Array.from({ length: 256 }, () => record("earlier"));
+  const kept = overridesWith(before, [record("now")]);
+  expect(SnapshotManifest.shape.overrides.safeParse(kept).error).toBeUndefined();
+  expect(kept.at(-1)?.reason).toBe("now");
+  expect(SnapshotManifest.shape.overrides.safeParse([...kept, ...kept]).success).toBe(false);
 });

@@ -14,7 +14,7 @@ import {
   type Reader,
 } from "../json/reader.ts";
 import { PLAN_SCHEMA } from "../plan/file.ts";
-import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest.ts";
+import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest-cpu.ts";
 import type { PlanFile } from "../plan/plan-file.ts";
 import { compareIds } from "../tables/registers.ts";
 import { parseBitmap, parseBitmap32 } from "../template/bitmap.ts";

@@ -23,7 +23,8 @@ export function readCases(reading: Reading, next: number): void {
   const fixed = image.fixed && memory && register === NO_REGISTER && index !== NO_REGISTER;
   const tables = fixed ? [displacement] : reading.taken.latest(LATEST);
   for (const table of tables) {
-    const found = fixed ? addressesAt(image, table, bounds) : distancesAt(image, table, bounds);
+    const distances = fixed ? [] : distancesAt(image, table, bounds);
+    const found = distances.length < 2 ? addressesAt(image, table, bounds) : distances;
     if (found.length < 2) continue;
     const cases = [...new Set(found.map((address) => address - base))];
     reading.switched.push({ next, cases, counted: bounds.cases !== undefined });

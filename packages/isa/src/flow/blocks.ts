@@ -4,6 +4,7 @@ import type { FunctionCode } from "../code/function-code.ts";
 import type { IcedReader } from "../code/iced-reader.ts";
 import { shortFlow } from "../code/short-flow.ts";
 import { decodeShort, short } from "../code/short.ts";
+import { isOdd, isZeros } from "../code/stretches.ts";
 import { findMeetings } from "./meetings.ts";
 
 export interface Block {
@@ -18,6 +19,10 @@ export interface Block {
   leaves: boolean;
   /** Index of the block that every way from here to the function's end passes next. */
   meets: number | undefined;
+  /** Whether a way from here leads to the function's end. */
+  returns: boolean;
+  /** Whether nothing is known to lead here that is code all the same: exceptions, `goto *p`. */
+  readonly root: boolean;
 }
 
 export interface FunctionBytes {
@@ -25,6 +30,8 @@ export interface FunctionBytes {
   readonly size: number;
   readonly code: FunctionCode;
   readonly table: CodeTable;
+  /** Whether all of its bytes are known to be its own: then those that no path leads to count. */
+  readonly gaps: boolean;
   /** Whether the call that ends there never comes back. */
   readonly endsAt: (next: number, target: number) => boolean;
 }
@@ -77,7 +84,7 @@ function isBranch(flow: Flow): boolean {
 }
 
 /** Decodes all that branches lead to; `leaders` are where blocks begin. */
-function decodeAll(f: FunctionBytes, iced: IcedReader): { decoded: Decoded; leaders: Set<number> } {
+function decodeAll(f: FunctionBytes, iced: IcedReader): Layout {
   const { size } = f;
   const decoded = {
     lengths: new Uint8Array(size),
@@ -85,14 +92,17 @@ function decodeAll(f: FunctionBytes, iced: IcedReader): { decoded: Decoded; lead
     targets: new Int32Array(size),
   };
   const { lengths, targets } = decoded;
-  const leaders = new Set([0]);
-  const work = [0];
+  const leaders = new Set<number>();
+  const work: number[] = [];
   const lead = (offset: number) => {
     if (offset < 0 || offset >= size) return;
     leaders.add(offset);
     work.push(offset);
   };
-  for (let from = work.pop(); from !== undefined; from = work.pop()) {
+  const drain = () => {
+    for (let from = work.pop(); from !== undefined; from = work.pop()) descend(from);
+  };
+  const descend = (from: number) => {
     for (let at = from; at < size && lengths[at] === 0;) {
       const flow = decodeAt(f, iced, at, decoded);
       const next = at + (lengths[at] ?? 0);
@@ -102,11 +112,71 @@ function decodeAll(f: FunctionBytes, iced: IcedReader): { decoded: Decoded; lead
         lead(next);
       } else if (flow === Flow.jump8 || flow === Flow.jump32) lead(target);
       else if (flow === Flow.jump) for (const offset of f.code.cases.get(next) ?? []) lead(offset);
-      if (endsPath(flow) || (flow === Flow.call32 && f.endsAt(next, target))) break;
+      if (endsPath(flow) || (flow === Flow.call32 && f.endsAt(next, target))) return;
       at = next;
     }
+  };
+  lead(0);
+  drain();
+  const roots = new Set([0]);
+  for (let gap = gapFrom(f, iced, decoded, 0); gap !== undefined;) {
+    roots.add(gap);
+    lead(gap);
+    drain();
+    gap = gapFrom(f, iced, decoded, gap);
   }
-  return { decoded, leaders };
+  return { decoded, leaders, roots };
+}
+
+/** The next bytes from an offset on that no path led to and that read as code: not padding. */
+function gapFrom(
+  f: FunctionBytes,
+  iced: IcedReader,
+  { lengths }: Decoded,
+  from: number,
+): number | undefined {
+  if (!f.gaps) return undefined;
+  for (let at = from; at < f.size;) {
+    const known = lengths[at] ?? 0;
+    if (known > 0) {
+      at += known;
+      continue;
+    }
+    let end = at;
+    while (end < f.size && lengths[end] === 0) end += 1;
+    const start = codeBetween(f, iced, at, end);
+    if (start !== undefined) return start;
+    at = end;
+  }
+  return undefined;
+}
+
+/** Where the first instruction is that is no NOP, if all are known to its end. */
+function codeBetween(
+  { bytes }: FunctionBytes,
+  iced: IcedReader,
+  from: number,
+  to: number,
+): number | undefined {
+  let first: number | undefined;
+  let at = from;
+  while (at < to) {
+    if (isZeros(bytes, at)) return undefined;
+    const length = decodeShort(bytes, at);
+    const flow = length > 0 ? shortFlow() : iced.decode(at);
+    if (flow === Flow.invalid || isOdd(flow)) return undefined;
+    if (first === undefined && flow !== Flow.nop && bytes[at] !== INT3) first = at;
+    at += length > 0 ? length : iced.instruction.length;
+  }
+  return at === to ? first : undefined;
+}
+
+const INT3 = 0xcc;
+
+interface Layout {
+  readonly decoded: Decoded;
+  readonly leaders: ReadonlySet<number>;
+  readonly roots: ReadonlySet<number>;
 }
 
 /** What is behind the block's last instruction, which is at `at` and ends at `block.end`. */
@@ -134,8 +204,7 @@ function endOf(f: FunctionBytes, block: Block, at: number, target: number): numb
 function blockFrom(
   f: FunctionBytes,
   start: number,
-  { lengths, flows, targets }: Decoded,
-  leaders: ReadonlySet<number>,
+  { decoded: { lengths, flows, targets }, leaders, roots }: Layout,
 ): { block: Block; leads: number[] } {
   const block: Block = {
     start,
@@ -144,6 +213,8 @@ function blockFrom(
     flow: Flow.next,
     leaves: false,
     meets: undefined,
+    returns: false,
+    root: roots.has(start),
   };
   for (let at = start; ;) {
     const length = lengths[at] ?? 0;
@@ -167,10 +238,11 @@ function decodesAsReturn(bytes: Buffer, at: number): boolean {
 }
 
 export function blocksOf(f: FunctionBytes, iced: IcedReader): readonly Block[] {
-  const { decoded, leaders } = decodeAll(f, iced);
+  const layout = decodeAll(f, iced);
+  const { decoded, leaders } = layout;
   const starts = [...leaders].filter((at) => decoded.lengths[at] !== 0).toSorted((a, b) => a - b);
   const indices = new Map(starts.map((start, i) => [start, i]));
-  const built = starts.map((start) => blockFrom(f, start, decoded, leaders));
+  const built = starts.map((start) => blockFrom(f, start, layout));
   const blocks = built.map(({ block, leads }) => {
     block.next = leads.flatMap((offset) => indices.get(offset) ?? []);
     return block;

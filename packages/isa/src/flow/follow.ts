@@ -23,7 +23,10 @@ import {
   joinParted,
   joinStates,
   preferState,
+  FIRST_POINTEE,
   FIRST_STACK_ARGUMENT,
+  isOwnSlot,
+  POINTEE_SIZE,
   RAX,
   RBX,
   RCX,
@@ -41,9 +44,11 @@ const ARGUMENTS = [RDI, RSI, RDX, RCX, 8, 9];
 /** Assembly jumps from one function into another with answers in these too. */
 const CARRIED = [...ARGUMENTS, RAX, 10, 11];
 const STACK_ARGUMENTS = 8;
-const MORE_RESULTS = [RBX, RCX, RDI];
+const MORE_RESULTS = [RDX, RBX, RCX, RDI];
 /** So often all blocks are gone through before their function is given up. */
 const MOST_SWEEPS = 64;
+
+const NO_PARAMETERS: ReadonlyMap<number, Value> = new Map();
 
 /** What is followed, and what decodes the rarer of its instructions. */
 export interface Followable extends FunctionBytes {
@@ -77,6 +82,7 @@ class Follower {
     more: new Map(),
     open: new Set(),
     chooses: false,
+    lost: false,
   };
   #recorded = false;
   #isOpen = true;
@@ -92,7 +98,9 @@ class Follower {
 
   /** Whether it came to an end. */
   run(parameters: ReadonlyMap<number, Value>): boolean {
-    this.#deliver(0, entryState(parameters), true);
+    for (const [i, { root }] of this.#blocks.entries()) {
+      if (root) this.#deliver(i, entryState(i === 0 ? parameters : NO_PARAMETERS), true);
+    }
     // In the order of addresses, which is nearly that of execution: few blocks are met twice.
     for (let sweep = 0; this.#waiting > 0; sweep++) {
       if (sweep > MOST_SWEEPS) return false;
@@ -167,7 +175,7 @@ class Follower {
         continue;
       }
       const { code, length: size } = executeIced(machine, iced, at);
-      if (this.#recorded && open) this.recording.open.add(code);
+      if (this.#recorded && this.#isOpen) this.recording.open.add(code);
       at += size;
       machine.next = this.#start + at;
     }
@@ -216,7 +224,7 @@ class Follower {
     } else if (place.kind === "field") {
       const { displacement } = place;
       if (value.asked) this.recording.fields.set(displacement, size);
-    } else if (place.slot >= 8 && depends) {
+    } else if (place.slot >= 8 && isOwnSlot(place.slot) && depends) {
       const { results } = this.recording;
       const known = results.get(place.slot);
       const kept = markAsked(value);
@@ -236,7 +244,9 @@ class Follower {
     const { registers, stack } = this.#state;
     const values = new Map<number, Value>();
     for (const register of jump ? CARRIED : ARGUMENTS) {
-      values.set(register, registers[register] ?? UNKNOWN);
+      const value = registers[register] ?? UNKNOWN;
+      values.set(register, value);
+      if (value.kind === "stack") notePointee(values, register, value.n, stack);
     }
     const top = registers[RSP];
     if (top?.kind !== "stack") return values;
@@ -281,6 +291,8 @@ class Follower {
 
   /** What a call leaves behind. */
   #return(summary: Summary | undefined): void {
+    // It comes back only where the answer was yes.
+    if (summary?.refuses === true) this.#isOpen = false;
     const { registers } = this.#state;
     const top = registers[RSP];
     for (const register of ARGUMENTS) {
@@ -366,11 +378,16 @@ class Follower {
   }
 
   /** Ways part by an answer: `chosen` is taken where it is no; undefined where that is not known. */
-  #part({ next, meets }: Block, chosen: number | undefined): void {
-    const conditions =
-      meets === undefined
-        ? [...new Set([...this.#state.conditions, -1])]
-        : [...new Set([...this.#state.conditions, meets])].toSorted((a, b) => a - b);
+  #part(block: Block, chosen: number | undefined): void {
+    const { next } = block;
+    // Where one of two ways never returns, who comes back was told yes.
+    const refuses = next.length > 1 && this.#returning(next) === 1;
+    const meets = refuses ? undefined : block.meets;
+    const before = this.#state.conditions;
+    const conditions = [...new Set([...before, block.meets ?? -1])].toSorted((x, y) => x - y);
+    if (chosen === undefined && this.#isOpen && meets === undefined && !refuses) {
+      this.recording.lost = true;
+    }
     const { registers, stack, flags } = this.#state;
     const parted = { registers, stack, ownsStack: false, flags, conditions };
     for (const to of new Set(next)) {
@@ -382,6 +399,11 @@ class Follower {
     this.#resumes.add(meets);
     const waiting = this.#guarded[meets];
     if (waiting !== undefined) this.#deliver(meets, waiting, true, true);
+  }
+
+  /** How many of these blocks lead to the function's end. */
+  #returning(blocks: readonly number[]): number {
+    return blocks.filter((i) => this.#blocks[i]?.returns === true).length;
   }
 
   #jump(block: Block, machine: Machine): void {
@@ -406,6 +428,22 @@ class Follower {
     else if (this.#recorded) for (const given of this.#arguments(false).values()) this.#hand(given);
     const summary = place === undefined ? undefined : this.#around.summaryAt(place, argument);
     this.#note(summary?.value ?? UNKNOWN);
+  }
+}
+
+/** Answers in a structure of the caller's whose address is handed on. */
+function notePointee(
+  values: Map<number, Value>,
+  register: number,
+  start: number,
+  stack: State["stack"],
+): void {
+  if (!isOwnSlot(start)) return;
+  for (const [slot, value] of stack) {
+    const offset = slot - start;
+    if (value.asked && offset >= 0 && offset < POINTEE_SIZE) {
+      values.set(FIRST_POINTEE + register * POINTEE_SIZE + offset, value);
+    }
   }
 }
 

@@ -75,6 +75,7 @@ const NOTHING: Summary = {
   fills: false,
   more: new Map(),
   fields: new Map(),
+  refuses: false,
 };
 
 export class Inquiry<F extends Followed> implements Surroundings {
@@ -209,6 +210,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
     if (findings === undefined) return NOTHING;
     const { returned, results } = findings;
     const short = f.code.instructions <= GETTER_INSTRUCTIONS || f.code.cpuid;
+    const survey = f.code.cpuid && f.code.instructions > SETTER_INSTRUCTIONS;
     // A long function's result has many reasons, most of them not the CPU's.
     const known = returned.kind === "number" && f.code.instructions <= SETTER_INSTRUCTIONS;
     const value = short || known ? returned : UNKNOWN;
@@ -220,6 +222,8 @@ export class Inquiry<F extends Followed> implements Surroundings {
       fills,
       more,
       fields: findings.fields,
+      // Who looks at all that a CPU has asserts what every CPU has.
+      refuses: findings.returnsIfAny && !survey,
     };
   }
 
@@ -230,7 +234,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
       if (this.#open?.has(caller) === false) continue;
       for (const { target, values, open } of findings?.calls ?? []) {
         const callee = this.#input.functionFor(target);
-        if (callee === undefined || !open || !this.#relevant.has(callee)) continue;
+        if (callee === undefined || !open || !this.#takes(callee, values)) continue;
         const list = given.get(callee);
         if (list === undefined) given.set(callee, [{ caller: caller.start, values }]);
         else list.push({ caller: caller.start, values });
@@ -246,6 +250,13 @@ export class Inquiry<F extends Followed> implements Surroundings {
       changed.add(callee);
     }
     return changed;
+  }
+
+  /** Whether what a function is given may matter: it leads to a use, or may refuse to come back. */
+  #takes(callee: F, values: ReadonlyMap<number, Value>): boolean {
+    if (this.#relevant.has(callee)) return true;
+    if (callee.code.instructions > GETTER_INSTRUCTIONS) return false;
+    return [...values.values()].some(({ asked }) => asked);
   }
 
   /** Whether these are all the calls of a function that run openly. */
@@ -307,14 +318,17 @@ export class Inquiry<F extends Followed> implements Surroundings {
       return { ...NOTHING, value: NO };
     }
     const known = callee === undefined ? undefined : this.#returning.get(callee);
-    if (known !== undefined && (known.value.asked || known.fills || known.fields.size > 0)) {
+    if (
+      known !== undefined &&
+      (known.value.asked || known.fills || known.refuses || known.fields.size > 0)
+    ) {
       return known;
     }
     // A static C library's getauxval has no name; 26 is AT_HWCAP2.
     if (callee !== undefined && this.#input.usesFsgsbase && isNumber(argument, 26)) {
       return { ...NOTHING, value: NO };
     }
-    if (callee !== undefined) return known ?? this.#answered();
+    if (callee !== undefined) return this.#answered() ?? known;
     return this.#ofImport(this.#input.importFor(target), argument);
   }
 
@@ -401,8 +415,13 @@ function isSameMap(
 }
 
 function isSameSummary(a: Summary | undefined, b: Summary): boolean {
-  const { value, results, fills, more } = a ?? NOTHING;
-  if (fills !== b.fills || value.kind !== b.value.kind || value.asked !== b.value.asked)
+  const { value, results, fills, more, refuses } = a ?? NOTHING;
+  if (
+    fills !== b.fills ||
+    refuses !== b.refuses ||
+    value.kind !== b.value.kind ||
+    value.asked !== b.value.asked
+  )
     return false;
   return (
     value.n === b.value.n &&

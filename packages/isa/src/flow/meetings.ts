@@ -61,5 +61,6 @@ export function findMeetings(blocks: readonly Block[]): void {
   for (const [i, block] of blocks.entries()) {
     const met = nearest[i] ?? -1;
     block.meets = met === exit || met === -1 ? undefined : met;
+    block.returns = met !== -1;
   }
 }

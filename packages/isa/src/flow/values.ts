@@ -92,9 +92,10 @@ function quickly(operation: Operation, a: number, b: number, size: number): numb
       if (size === 4) return (a >>> 0) >>> (b & 31);
       return size === 8 && a >= 0 ? Math.floor(a / 2 ** (b & 63)) : undefined;
     case "sar":
-      if (size === 4) return (a >> (b & 31)) >>> 0;
-      return size === 8 ? Math.floor(a / 2 ** (b & 63)) : undefined;
+      break;
   }
+  if (size === 4) return (a >> (b & 31)) >>> 0;
+  return size === 8 ? Math.floor(a / 2 ** (b & 63)) : undefined;
 }
 
 /** By the rules of the CPU for any number: BigInts are exact, and slow. */

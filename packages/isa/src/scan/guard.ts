@@ -40,6 +40,14 @@ function isMain(name: string): boolean {
   return name.startsWith("_ZN") && RUST_MAIN.test(name);
 }
 
+const SHIM_INSTRUCTIONS = 24;
+
+/** A function that does nothing but call another one with the address of a third. */
+function isShim({ code }: ReadFunction): boolean {
+  const calls = code.targets.length + code.slots.length;
+  return calls === 1 && code.instructions <= SHIM_INSTRUCTIONS;
+}
+
 /** `mov $main, %rdi` in the start code of programs that are loaded at a fixed address. */
 const MOV_RDI = Buffer.from("48c7c7", "hex");
 
@@ -64,6 +72,8 @@ export interface Roots {
   /** The entry point and constructors. */
   readonly started: readonly ReadFunction[];
   readonly main: readonly ReadFunction[];
+  /** Those of {@link main} whose result says nothing: Rust's. */
+  readonly silent: readonly ReadFunction[];
   readonly exported: readonly ReadFunction[];
 }
 
@@ -77,9 +87,12 @@ export function findRoots(
   const entryFunction = index.at(entry);
   const handed = entryFunction === undefined ? [] : find(handedOver(entryFunction, entryBytes));
   const named = functions.filter(({ name }) => name !== undefined && isMain(name));
+  // Rust's `main` for C only hands the program's own on to the runtime.
+  const silent = handed.filter(isShim).flatMap(({ code }) => find(code.taken));
   return {
     started: find([entry, ...constructors]),
-    main: [...handed, ...named],
+    main: [...handed, ...silent, ...named],
+    silent,
     exported: library
       ? functions.filter(({ exported, name }) => exported && !isVariantName(name))
       : [],

@@ -127,7 +127,7 @@ function makeInquiry(
         const name = importFor(f.start + target) ?? index.at(f.start + target)?.name;
         return name !== undefined && NEVER_RETURNS.test(name);
       };
-      return { bytes, size, code: f.code, table, endsAt };
+      return { bytes, size, code: f.code, table, gaps: f.bounded, endsAt };
     },
   });
 }
@@ -217,7 +217,11 @@ export function inquire(program: Program, asking: Asking, byName: boolean): Inqu
       if (reach.open.size === before) break;
     }
   }
+  const gaveUp = (f: ReadFunction) => {
+    const found = inquiry?.findings(f);
+    return roots.silent.includes(f) ? found?.returnsIfAny === true : found?.refuses === true;
+  };
   const readsKernel = functions.some((f) => f.code.references.some((a) => questions.has(a)));
-  const refuses = !library && roots.main.some((f) => inquiry?.findings(f)?.refuses === true);
+  const refuses = !library && roots.main.some((f) => gaveUp(f));
   return { reach, inquiry, readsKernel, refuses };
 }

@@ -12,6 +12,7 @@ export type Tier = (typeof TIERS)[number];
 /** Long property tests, and those over all real fingerprints. */
 const THOROUGH = new Set([
   "packages/agent/test/one-answer.test.ts",
+  "packages/api/test/schemas.test.ts",
   "packages/cli/test/comparison.test.ts",
   "packages/core/test/arm.test.ts",
   "packages/core/test/catalogue.test.ts",

@@ -15,7 +15,7 @@ export function optionalString(
 }
 
 /** A string that must be there; empty where it is not. */
-export function stringAt(
+function stringAt(
   object: JsonObject,
   key: string,
   path: string,

@@ -25,6 +25,9 @@ const THOROUGH = new Set([
   "packages/isa/test/crash-hostile.test.ts",
 ]);
 
+/** Names other packages, and starts nothing. */
+const READS_ONLY = "packages/core/test/floors.test.ts";
+
 const EMULATED = /qemuDriver|runNested|runArmMachine|runLab\b|qemu-system|"lab"/;
 const PROCESS =
   /node:child_process|firecracker-double|\.\/run\.ts"|kvm-support|withKvm|createServer|\bfetch\(/;
@@ -43,6 +46,7 @@ function textOf(file: string, seen: Set<string>): string {
 }
 
 function tierOf(root: string, file: string): Tier {
+  if (file === READS_ONLY) return "unit";
   const text = textOf(join(root, file), new Set());
   if (EMULATED.test(text)) return "emulated";
   if (THOROUGH.has(file)) return "thorough";

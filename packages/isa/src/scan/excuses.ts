@@ -12,10 +12,6 @@ interface Excuse {
   readonly reference: string;
 }
 
-/** Functions of Go's runtime in assembly, which compare flags of internal/cpu in memory. */
-const GO_RUNTIME =
-  /^(?:(?:memeq|indexbyte|index|count|cmp)body|runtime\.(?:memmove|memclrNoHeapPointers|cputicks)(?:\.abi0)?)$/;
-
 const EXCUSES: readonly Excuse[] = [
   {
     feature: "RTM",
@@ -32,18 +28,6 @@ const EXCUSES: readonly Excuse[] = [
     reason: "a program has a key to give only after pkey_alloc(2), which fails without PKU",
     reference: "https://man7.org/linux/man-pages/man7/pkeys.7.html",
   },
-  {
-    feature: "XSAVE",
-    through: /^internal\/cpu\.xgetbv/,
-    reason: "Go reads XCR0 only where CPUID says that XGETBV may be used",
-    reference: "https://github.com/golang/go/blob/master/src/internal/cpu/cpu_x86.go",
-  },
-  ...["AVX", "AVX2", "RDTSCP"].map((feature) => ({
-    feature,
-    through: GO_RUNTIME,
-    reason: "Go's runtime looks at what internal/cpu found before each use",
-    reference: "https://github.com/golang/go/blob/master/src/runtime/memclr_amd64.s",
-  })),
   {
     feature: "CET_SS",
     reason:

@@ -127,7 +127,8 @@ export class Inquiry<F extends Followed> implements Surroundings {
   #followOne(f: F): boolean {
     if (this.#followed.size >= MOST_FOLLOWED && !this.#followed.has(f)) return false;
     // What is too long is taken as it stands; shorter ones may still fit.
-    if (this.#spent + f.code.instructions > MOST_INSTRUCTIONS) return false;
+    const most = isFirst(f) ? MOST_INSTRUCTIONS * 2 : MOST_INSTRUCTIONS;
+    if (this.#spent + f.code.instructions > most) return false;
     this.#spent += f.code.instructions;
     if (f.code.instructions > LONGEST || f.code.instructions === 0) {
       this.#followed.set(f, undefined);
@@ -371,7 +372,13 @@ function isNumber({ kind, n }: Value, wanted: number): boolean {
   return kind === "number" && n === wanted;
 }
 
-/** Who asks and what needs an answer comes first, then what is soon done. */
-function costOf({ code: { cpuid, uses, instructions } }: Followed): number {
-  return cpuid || uses.size > 0 ? instructions - LONGEST : instructions;
+/** Who asks, and what needs an answer. */
+function isFirst({ code: { cpuid, uses } }: Followed): boolean {
+  return cpuid || uses.size > 0;
+}
+
+/** What comes first, then what is soon done. */
+function costOf(f: Followed): number {
+  const { instructions } = f.code;
+  return isFirst(f) ? instructions - LONGEST : instructions;
 }

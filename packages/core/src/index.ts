@@ -121,10 +121,12 @@ export {
   staticTemplateRow,
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
-export { knownVersions, newestVersion, snapshotFormat } from "./firecracker/versions.ts";
+export { knownVersions, loadingVersion, newestVersion, snapshotFormat } from "./firecracker/versions.ts";
 export { readCertificate } from "./read/matrix.ts";
 export { withSameClocks } from "./verdict/clocks.ts";
-export { matrixEntries } from "./verdict/entries.ts";
+export { matrixEntries, verdictKey } from "./verdict/entries.ts";
+export { guestKey } from "./verdict/guest-key.ts";
+export { rulesVersion } from "./verdict/version.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";
 export { judge, judgePrepared, prepare, type Judgement } from "./verdict/judge.ts";
 export {

@@ -11,7 +11,7 @@ export type Vendor = "intel" | "amd";
  * - `feature`: 1 only where every class has 1
  * - `union`: 1 where any class has 1, because the bit announces a weakness or a needed action
  * - `remedy`: announces that an action cures a weakness: a duty for guests, and a promise that it
- *   works (docs/adr/0005-remedies.md); 1 where any class has 1, if every class backs the promise
+ *   works (docs/adr/0006-remedies.md); 1 where any class has 1, if every class backs the promise
  * - `minimum`: the smallest number
  * - `derived`: follows from another field ({@link Field.of}) or is recomputed
  * - `identity`: one choice for the pool

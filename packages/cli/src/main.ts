@@ -10,6 +10,8 @@ import { addLauncherVerbs } from "./verbs/launcher.ts";
 import { addNodeVerbs } from "./verbs/node.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
 import { addScanVerbs } from "./verbs/scan.ts";
+import { addFleetVerbs } from "./verbs/fleet.ts";
+import { addServeVerbs } from "./verbs/serve.ts";
 import { addSnapshotVerbs } from "./verbs/snapshot.ts";
 
 function programOf(setExit: SetExit): Command {
@@ -25,6 +27,8 @@ function programOf(setExit: SetExit): Command {
     addNodeVerbs,
     addChangeVerbs,
     addAgentVerbs,
+    addServeVerbs,
+    addFleetVerbs,
     addLauncherVerbs,
     addLabVerbs,
     addCrashVerbs,

@@ -121,7 +121,12 @@ export {
   staticTemplateRow,
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
-export { knownVersions, loadingVersion, newestVersion, snapshotFormat } from "./firecracker/versions.ts";
+export {
+  knownVersions,
+  loadingVersion,
+  newestVersion,
+  snapshotFormat,
+} from "./firecracker/versions.ts";
 export { readCertificate } from "./read/matrix.ts";
 export { withSameClocks } from "./verdict/clocks.ts";
 export { matrixEntries, verdictKey } from "./verdict/entries.ts";

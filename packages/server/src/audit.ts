@@ -19,6 +19,11 @@ export async function record(tx: Queryable, actor: Actor | "server", deed: Deed)
 /** Newest first, those before an entry where one is named. */
 export async function listAudit({ store }: Context, limit: number, before: number | undefined) {
   const older = before === undefined ? undefined : lt(audit.id, before);
-  const rows = await store.db.select().from(audit).where(older).orderBy(desc(audit.id)).limit(limit);
+  const rows = await store.db
+    .select()
+    .from(audit)
+    .where(older)
+    .orderBy(desc(audit.id))
+    .limit(limit);
   return rows.map((row) => ({ ...row, time: row.time.toISOString() }));
 }

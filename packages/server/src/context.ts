@@ -29,7 +29,11 @@ export interface Context {
 
 /** Who asks. */
 export type Actor =
-  | { readonly kind: "token"; readonly name: string; readonly role: "view" | "operate" | "override" }
+  | {
+      readonly kind: "token";
+      readonly name: string;
+      readonly role: "view" | "operate" | "override";
+    }
   | { readonly kind: "node"; readonly id: string; readonly name: string };
 
 export function actorText(actor: Actor): string {

@@ -27,6 +27,8 @@ export interface Server {
   /** Listens nowhere yet. */
   readonly app: App;
   readonly store: Store["kind"];
+  /** SHA-256 of the CA's certificate, by which operators know it. */
+  readonly caDigest: string;
   /** Where the first operator's token is, if this server has just made it. */
   readonly firstToken: string | undefined;
   close(): Promise<void>;
@@ -63,7 +65,8 @@ async function open(store: Store, options: ServerOptions, report: Context["repor
   const names = namesOf(options.names);
   const tls = await authority.issueForServer(names);
   const app = await makeServer(context, { tls, logger: options.logger });
-  return { app, firstToken: made ? file : undefined, stop: keepCertificate(app, context, names) };
+  const stop = keepCertificate(app, context, names);
+  return { app, caDigest: authority.digest, firstToken: made ? file : undefined, stop };
 }
 
 /** Throws BAD_CONFIG, DATA_IN_USE, STORE_DOWN, STORE_TOO_NEW, STORE_CHANGED. */
@@ -77,10 +80,11 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   try {
     const opened = await openStore({ directory, databaseUrl, report });
     store = opened;
-    const { app, firstToken, stop } = await open(opened, options, report);
+    const { app, caDigest, firstToken, stop } = await open(opened, options, report);
     return {
       app,
       store: opened.kind,
+      caDigest,
       firstToken,
       close: async () => {
         stop();

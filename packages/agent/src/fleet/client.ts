@@ -53,7 +53,7 @@ function send(url: URL, options: RequestOptions, body: string | undefined): Prom
 function refusal(what: string, { status, text }: Answer): AgentError {
   let [code, message] = ["", `HTTP ${status}`];
   try {
-    const { error } = JSON.parse(text) as { error: { code: string; message: string } };
+    const { error } = JSON.parse(text) as { error: { code: unknown; message: unknown } };
     [code, message] = [String(error.code), String(error.message).slice(0, 2000)];
   } catch {
     // Whoever answered is not a fleet server, or not alone.

@@ -78,8 +78,7 @@ export function readIdentity({ identity: path }: FleetPaths): Identity | undefin
 export async function nodeKey(paths: FleetPaths): Promise<string> {
   const known = readIfThere(paths.key);
   if (known !== undefined) return known;
-  const made = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
-  const { privateKey } = made as webcrypto.CryptoKeyPair;
+  const { privateKey } = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const der = await webcrypto.subtle.exportKey("pkcs8", privateKey);
   const pem = x509.PemConverter.encode(der, "PRIVATE KEY");
   await keepFile(paths, paths.key, pem);

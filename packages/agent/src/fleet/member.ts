@@ -8,6 +8,7 @@ import type { Heartbeat, PlanReference } from "@evenkeel/api";
 import { contractToJson, formatProfile } from "@evenkeel/core";
 import { z } from "zod";
 import type { Context } from "../context.ts";
+import type { CurrentShape } from "../cpu/current.ts";
 import type { CpuShape } from "../cpu/shape.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { openClient, type FleetClient } from "./client.ts";
@@ -30,26 +31,10 @@ export interface FleetOptions {
   readonly join?: string | undefined;
 }
 
-/** Where the shape of cold boots is kept; the agent's own one where no plan is applied. */
-export interface ShapeHolder {
-  now(): CpuShape;
-  set(shape: CpuShape | undefined): void;
-}
-
-export function holdShape(own: CpuShape): ShapeHolder {
-  let current = own;
-  return {
-    now: () => current,
-    set: (shape) => {
-      current = shape ?? own;
-    },
-  };
-}
-
 interface Member {
   readonly context: Context;
   readonly paths: FleetPaths;
-  readonly shapes: ShapeHolder;
+  readonly shapes: CurrentShape;
   readonly key: string;
   identity: Identity;
   client: FleetClient;
@@ -220,7 +205,7 @@ function applyAgain(member: Member): void {
 export async function openFleet(
   context: Context,
   options: FleetOptions,
-  shapes: ShapeHolder,
+  shapes: CurrentShape,
 ): Promise<{ readonly node: string; readonly done: Promise<void> }> {
   const paths = fleetPaths(context.paths.data);
   const identity = await identityFor(options, paths, context);

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { Timestamp } from "../names.ts";
 
-export const AuditEntry = z
+const AuditEntry = z
   .object({
     id: z.int(),
     time: Timestamp,

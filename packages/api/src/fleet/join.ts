@@ -42,7 +42,7 @@ export const Certificate = z
 export type Certificate = z.infer<typeof Certificate>;
 
 export const TokenRequest = z.strictObject({ name: Name, role: Role });
-export const TokenInfo = z
+const TokenInfo = z
   .object({ name: Name, role: Role, created: Timestamp, createdBy: z.string() })
   .meta({ id: "OperatorToken" });
 export const NewToken = TokenInfo.extend({

@@ -7,8 +7,14 @@ import { Digest, Document, NodeId } from "./names.ts";
 export const Capacity = z.strictObject({
   sandboxes: z.int().min(0).max(1_000_000),
   maxSandboxes: z.int().min(0).max(1_000_000),
-  memoryMib: z.int().min(0).max(2 ** 31),
-  maxMemoryMib: z.int().min(0).max(2 ** 31),
+  memoryMib: z
+    .int()
+    .min(0)
+    .max(2 ** 31),
+  maxMemoryMib: z
+    .int()
+    .min(0)
+    .max(2 ** 31),
 });
 export type Capacity = z.infer<typeof Capacity>;
 
@@ -47,7 +53,10 @@ export const HeldSnapshot = z.strictObject({
   digest: Digest.meta({ description: "Of the manifest: the snapshot's identity on any node." }),
   kind: z.enum(["template", "sandbox"]),
   contract: Digest,
-  memoryMib: z.int().min(1).max(2 ** 31),
+  memoryMib: z
+    .int()
+    .min(1)
+    .max(2 ** 31),
   bytes: z.number().min(0),
   created: Timestamp,
   parent: Digest.optional(),
@@ -79,7 +88,7 @@ export const PlanFiles = z
   .meta({ id: "PlanFiles" });
 export type PlanFiles = z.infer<typeof PlanFiles>;
 
-export const NODE_STATES = ["ready", "suspect", "lost"] as const;
+const NODE_STATES = ["ready", "suspect", "lost"] as const;
 
 export const NodeView = z
   .object({
@@ -109,7 +118,7 @@ export const NodeView = z
   .meta({ id: "FleetNode" });
 export type NodeView = z.infer<typeof NodeView>;
 
-export const NodeChange = z
+const NodeChange = z
   .object({
     time: Timestamp,
     profile: Digest,
@@ -130,7 +139,7 @@ export const NodeUpdate = z.strictObject({
   cordoned: z.boolean().optional(),
 });
 
-export const ClassView = z
+const ClassView = z
   .object({
     class: z.string(),
     arch: z.string(),

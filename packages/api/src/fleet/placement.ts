@@ -23,7 +23,7 @@ export const ContractList = z.object({ contracts: z.array(ContractView) });
 export const ContractBody = Document.meta({ description: "evenkeel/cpu-contract@1" });
 export const ContractStored = z.object({ digest: Digest, known: z.boolean() });
 
-export const SnapshotView = z
+const SnapshotView = z
   .object({
     name: Name,
     digest: Digest,
@@ -32,7 +32,9 @@ export const SnapshotView = z
     memoryMib: z.int(),
     bytes: z.number(),
     nodes: z.array(Name).meta({ description: "Where its files are." }),
-    resumable: z.int().meta({ description: "Nodes that the verdict allows, whatever their state." }),
+    resumable: z
+      .int()
+      .meta({ description: "Nodes that the verdict allows, whatever their state." }),
     created: Timestamp,
   })
   .meta({ id: "FleetSnapshot" });
@@ -42,9 +44,14 @@ export const PlacementRequest = z
   .strictObject({
     contract: Digest.optional(),
     snapshot: Digest.optional().meta({ description: "A snapshot, by its manifest's digest." }),
-    memoryMib: z.int().min(1).max(2 ** 31).optional().meta({
-      description: "What the guest takes; the snapshot's own where left out.",
-    }),
+    memoryMib: z
+      .int()
+      .min(1)
+      .max(2 ** 31)
+      .optional()
+      .meta({
+        description: "What the guest takes; the snapshot's own where left out.",
+      }),
     labels: Selector.default({}),
     pool: Name.optional(),
     limit: z.int().min(1).max(100).default(5),
@@ -67,12 +74,12 @@ const FILTERS = [
 export const FilterName = z.enum(FILTERS);
 export type FilterName = z.infer<typeof FilterName>;
 
-export const FilterCount = z.object({
+const FilterCount = z.object({
   filter: FilterName,
   nodes: z.int().meta({ description: "Nodes that this filter took; each is counted once." }),
 });
 
-export const Obstacle = z.object({
+const Obstacle = z.object({
   verdict: Verdict,
   rule: z.string(),
   name: z.string(),
@@ -80,7 +87,7 @@ export const Obstacle = z.object({
   nodes: z.int(),
 });
 
-export const Placed = z.object({
+const Placed = z.object({
   id: NodeId,
   name: Name,
   class: z.string().nullable(),

@@ -76,7 +76,13 @@ function route<
     method,
     url: path,
     config: { allow },
-    schema: { summary, tags: [tag], querystring: NoQuery, ...schema, response: { ...ERRORS, ...response } },
+    schema: {
+      summary,
+      tags: [tag],
+      querystring: NoQuery,
+      ...schema,
+      response: { ...ERRORS, ...response },
+    },
   };
 }
 
@@ -175,7 +181,14 @@ export const FLEET_ROUTES = {
   ),
 
   listNodes: route("GET", "/v1/nodes", "view", "All nodes.", {}, { 200: NodeList }),
-  getNode: route("GET", "/v1/nodes/:name", "view", "A node.", { params: ByName }, { 200: NodeView }),
+  getNode: route(
+    "GET",
+    "/v1/nodes/:name",
+    "view",
+    "A node.",
+    { params: ByName },
+    { 200: NodeView },
+  ),
   nodeHistory: route(
     "GET",
     "/v1/nodes/:name/history",
@@ -218,7 +231,14 @@ export const FLEET_ROUTES = {
   ),
 
   listPools: route("GET", "/v1/pools", "view", "All pools.", {}, { 200: PoolList }),
-  getPool: route("GET", "/v1/pools/:name", "view", "A pool.", { params: ByName }, { 200: PoolView }),
+  getPool: route(
+    "GET",
+    "/v1/pools/:name",
+    "view",
+    "A pool.",
+    { params: ByName },
+    { 200: PoolView },
+  ),
   createPool: route(
     "POST",
     "/v1/pools",

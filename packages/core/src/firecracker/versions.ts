@@ -145,7 +145,10 @@ export function newestVersion(versions: readonly string[]): string | undefined {
  * is there, else the newest that reads its format. Undefined where none does.
  */
 export function loadingVersion(
-  { firecracker, snapshotFormat: format }: { firecracker: string; snapshotFormat?: string | undefined },
+  {
+    firecracker,
+    snapshotFormat: format,
+  }: { firecracker: string; snapshotFormat?: string | undefined },
   versions: readonly string[],
 ): string | undefined {
   if (format === undefined) return undefined;

@@ -31,7 +31,8 @@ const FASTIFY_CODES: Readonly<Record<string, ServerErrorCode>> = {
 
 /** The connection, not the statement: class 08, 53, 57 of PostgreSQL's codes, and Node's own. */
 const DOWN_CODE = /^(?:08|53|57)...$|^E(?:CONN\w+|PIPE|HOSTUNREACH|NOTFOUND|AI_AGAIN)$/;
-const DOWN_TEXT = /Connection terminated|connection timeout|timeout exceeded when trying to connect/;
+const DOWN_TEXT =
+  /Connection terminated|connection timeout|timeout exceeded when trying to connect/;
 
 function isStoreDown(error: unknown): boolean {
   for (let at = error; at instanceof Error; at = at.cause) {
@@ -61,7 +62,7 @@ function known(error: unknown): ServerError {
 }
 
 /** The error as data. */
-export function answerOf(error: unknown): { readonly status: number; readonly body: ErrorBody } {
+function answerOf(error: unknown): { readonly status: number; readonly body: ErrorBody } {
   const { code, message, problems } = known(error);
   const { status, hint } = SERVER_ERRORS[code];
   const more = problems === undefined ? {} : { problems: [...problems] };

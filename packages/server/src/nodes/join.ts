@@ -102,11 +102,15 @@ export async function join(context: Context, request: JoinRequest): Promise<Cert
       await addNode(tx, { id, read, token, expires });
       await tx.update(joinTokens).set({ node: id, key }).where(eq(joinTokens.id, token.id));
       const { name } = read.profile;
-      await record(tx, { kind: "node", id, name }, {
-        action: "node.joined",
-        subject: name,
-        data: { id, token: token.id },
-      });
+      await record(
+        tx,
+        { kind: "node", id, name },
+        {
+          action: "node.joined",
+          subject: name,
+          data: { id, token: token.id },
+        },
+      );
     } else {
       await tx.update(nodes).set({ certificateExpires: expires }).where(eq(nodes.id, id));
     }

@@ -52,9 +52,9 @@ function best(limit: number) {
     add: (rank: Rank) => {
       const last = kept[limit - 1];
       if (last !== undefined && compare(rank, last) >= 0) return;
-      let place = kept.length;
-      while (place > 0 && compare(rank, kept[place - 1] as Rank) < 0) place -= 1;
-      kept.splice(place, 0, rank);
+      let at = kept.length;
+      while (at > 0 && compare(rank, kept[at - 1] as Rank) < 0) at -= 1;
+      kept.splice(at, 0, rank);
       if (kept.length > limit) kept.pop();
     },
   };
@@ -69,15 +69,20 @@ function byVariant(fleet: Fleet, contract: string) {
 }
 
 /** The first filter that takes a node; undefined where none does. */
-function filterOf(fleet: Fleet, node: number, question: Question, fits: boolean, labelled: boolean) {
+function filterOf(
+  fleet: Fleet,
+  node: number,
+  question: Question,
+  fits: boolean,
+  labelled: boolean,
+) {
   const closed = fleet.closed[node] ?? 0;
   if (closed >= 0) return CLOSED[closed];
   if (question.pool !== undefined && fleet.nodes[node]?.pool !== question.pool) return "pool";
   if (!labelled) return "labels";
   if (!fits) return "verdict";
   const room =
-    (fleet.freeSandboxes[node] ?? 0) >= 1 &&
-    (fleet.freeMemoryMib[node] ?? 0) >= question.memoryMib;
+    (fleet.freeSandboxes[node] ?? 0) >= 1 && (fleet.freeMemoryMib[node] ?? 0) >= question.memoryMib;
   return room ? undefined : "capacity";
 }
 

@@ -6,7 +6,7 @@ import type { VerdictIndex } from "./fleet.ts";
 const CODES: readonly Verdict[] = ["unknown", "incompatible", "insecure", "compatible"];
 const COMPATIBLE = CODES.indexOf("compatible");
 
-export interface IndexedVerdict {
+interface IndexedVerdict {
   readonly contract: string;
   readonly variant: string;
   readonly verdict: Verdict;

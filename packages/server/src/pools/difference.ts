@@ -52,10 +52,7 @@ interface PlanJson {
 }
 
 /** The parts of a plan that the core made, as JSON, and its templates by file. */
-export function partsOf(
-  plan: PlanJson,
-  templates: Readonly<Record<string, string>>,
-): PlanParts {
+export function partsOf(plan: PlanJson, templates: Readonly<Record<string, string>>): PlanParts {
   const classes = plan.classes as readonly { readonly id: string; readonly template: string }[];
   return {
     firecracker: plan.firecracker as readonly string[],

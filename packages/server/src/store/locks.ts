@@ -16,6 +16,9 @@ const LOCKS = {
 /** The first half of the key: other programs on the database have locks of their own. */
 const SPACE = 0x65_76_6b_6c;
 
-export async function takeLock(tx: Pick<Database, "execute">, name: keyof typeof LOCKS): Promise<void> {
+export async function takeLock(
+  tx: Pick<Database, "execute">,
+  name: keyof typeof LOCKS,
+): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(${SPACE}, ${LOCKS[name]})`);
 }

@@ -23,7 +23,7 @@ const EARLIER_MS = 5 * 60_000;
 /** What a node's certificate says its subject is a member of. */
 const NODE_UNIT = "evenkeel node";
 
-export interface Issued {
+interface Issued {
   /** PEM. */
   readonly certificate: string;
   readonly expires: Date;
@@ -53,7 +53,7 @@ function span(milliseconds: number) {
 }
 
 async function makeKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return (await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
+  return await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
 }
 
 async function keyPem(key: webcrypto.CryptoKey): Promise<string> {
@@ -63,8 +63,7 @@ async function keyPem(key: webcrypto.CryptoKey): Promise<string> {
 async function readKey(pem: string): Promise<webcrypto.CryptoKey> {
   const [der] = x509.PemConverter.decode(pem);
   if (der === undefined) throw new ServerError("SERVER_DEFECT", "the CA's key is no PEM");
-  const read = webcrypto.subtle.importKey("pkcs8", der, ALGORITHM, false, ["sign"]);
-  return (await read) as webcrypto.CryptoKey;
+  return await webcrypto.subtle.importKey("pkcs8", der, ALGORITHM, false, ["sign"]);
 }
 
 async function makeAuthority(): Promise<{ certificate: string; key: string }> {

@@ -197,8 +197,9 @@ describe.each(STORES)("on %s", (store) => {
       "changed",
       null,
     ]);
-    // Another kernel of the same line, with the same CPU, is nothing.
-    const patched = { ...now, host: { ...now.host, microcode: "0xd0003f5" } };
+    // Another microcode that changes nothing a guest sees is nothing.
+    const { kernel = "", cpuModel = "" } = now.host;
+    const patched = { ...now, host: { kernel, microcode: "0xd0003f5", cpuModel } };
     const update = { digest: profileDigest(patched), profile: profileToJson(patched) };
     const { body: harmless } = await node.call("PUT", "/v1/node/profile", update);
     expect([harmless.held, harmless.microcode]).toEqual([null, "0xd0003f5"]);

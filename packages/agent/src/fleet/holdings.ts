@@ -1,7 +1,7 @@
 /** What a node tells its server about itself. */
 import { createHash } from "node:crypto";
 import type { Capacity, HeldSnapshot } from "@evenkeel/api";
-import { profileDigest, type NodeProfile } from "@evenkeel/core";
+import { formatProfile, profileDigest, readProfile, type NodeProfile } from "@evenkeel/core";
 import type { Context } from "../context.ts";
 import { isLive } from "../sandboxes/record.ts";
 
@@ -36,9 +36,14 @@ export function digestOfList(list: readonly HeldSnapshot[]): string {
 
 const digests = new WeakMap<NodeProfile, string>();
 
-/** Asked every few seconds, of a profile that hardly ever changes. */
+/**
+ * As the server computes it, of the profile that it reads: a file has its members in one order,
+ * and what was probed may have them in another. Asked every few seconds, of a profile that hardly
+ * ever changes.
+ */
 export function digestOfProfile(profile: NodeProfile): string {
-  const digest = digests.get(profile) ?? profileDigest(profile);
+  const read = () => readProfile(JSON.parse(formatProfile(profile)), profile.name);
+  const digest = digests.get(profile) ?? profileDigest(read());
   digests.set(profile, digest);
   return digest;
 }

@@ -12,8 +12,8 @@ import { ROOT } from "./run.ts";
 
 const BIN = join(ROOT, "packages/cli/bin/evenkeel.js");
 
-/** How long a process of a loaded machine may take to come up. */
-const PATIENCE_MS = 120_000;
+/** PGlite makes a database in ten seconds of CPU, which a loaded machine takes minutes to give. */
+const PATIENCE_MS = 400_000;
 
 export async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
   const end = Date.now() + PATIENCE_MS;
@@ -52,10 +52,11 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
 }
 
 async function listening({ child, log }: Running): Promise<void> {
-  await until("it listens", async () => {
-    if (child.exitCode !== null) throw new Error(log());
-    return log().includes("listens at") ? true : undefined;
-  });
+  const ended = () => child.exitCode !== null || child.signalCode !== null;
+  await until("it listens", async () =>
+    ended() || log().includes("listens at") ? true : undefined,
+  );
+  if (ended()) throw new Error(`it ended: ${log()}`);
 }
 
 export interface TestServer {

@@ -21,7 +21,7 @@ import {
 } from "./fleet-support.ts";
 import { CLX, evenkeel, ICX, temporaryDirectory } from "./run.ts";
 
-const LIMIT = 600_000;
+const LIMIT = 1_200_000;
 
 async function freePort(): Promise<number> {
   const server = createServer();

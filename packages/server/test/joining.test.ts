@@ -24,6 +24,12 @@ describe.each(STORES)("on %s", (store) => {
     body?.error?.code,
   ];
 
+  test("the OpenAPI document describes every call", async () => {
+    const { body } = await fleet().anyone("GET", "/openapi.json");
+    const text = `${JSON.stringify(body, undefined, 2)}\n`;
+    await expect(text).toMatchFileSnapshot("../../api/openapi/fleet.json");
+  });
+
   test("a token lets one node join; the same key asks again and gets the same node", async () => {
     const { anyone, joinSecret, operator } = fleet();
     const { csr } = await makeKeys();

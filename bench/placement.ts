@@ -61,15 +61,20 @@ const contracts = contractsOf(profiles);
 row("kinds of nodes, contracts", `${variants.length}, ${contracts.length}`);
 
 const index = openVerdictIndex();
-let began = performance.now();
+/** Milliseconds of this process's own time: the machine may be busy with others. */
+function cpu(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+let began = cpu();
 index.set(judgeAll(contracts, variants));
-const all = performance.now() - began;
-row("every contract on every kind", `${all.toFixed(0)} ms`);
+row("every contract on every kind, CPU", `${(cpu() - began).toFixed(0)} ms`);
 
 const [changed] = variants;
-began = performance.now();
+began = cpu();
 if (changed !== undefined) index.set(judgeAll(contracts, [changed]));
-row("all contracts on one kind that changed", `${(performance.now() - began).toFixed(0)} ms`);
+row("all contracts on one kind that changed, CPU", `${(cpu() - began).toFixed(0)} ms`);
 
 function fleetOf(count: number) {
   const nodes = Array.from({ length: count }, (_, i): FleetNode => {
@@ -93,12 +98,12 @@ function fleetOf(count: number) {
 }
 
 for (const count of [NODES / 4, NODES / 2, NODES]) {
-  began = performance.now();
+  began = cpu();
   const fleet = fleetOf(count);
-  const laidOut = performance.now() - began;
+  const laidOut = cpu() - began;
   const times = new Float64Array(QUESTIONS);
   let found = 0;
-  const start = performance.now();
+  const start = cpu();
   for (let i = 0; i < QUESTIONS; i++) {
     const { digest = "" } = contracts[(i * 31) % contracts.length] ?? {};
     const at = performance.now();
@@ -112,16 +117,16 @@ for (const count of [NODES / 4, NODES / 2, NODES]) {
     times[i] = performance.now() - at;
     found += Number(answer.eligible > 0);
   }
-  const second = (QUESTIONS / (performance.now() - start)) * 1000;
+  const second = (QUESTIONS / (cpu() - start)) * 1000;
   times.sort();
-  row(`${count} nodes, laid out`, `${laidOut.toFixed(0)} ms`);
+  row(`${count} nodes, laid out, CPU`, `${laidOut.toFixed(0)} ms`);
   row(
-    "  a placement, p50, p99",
+    "  a placement, p50, p99, by the clock",
     `${quantile(times, 0.5).toFixed(3)} ms, ${quantile(times, 0.99).toFixed(3)} ms`,
   );
   row(
-    "  on one core",
-    `${second.toFixed(0)}/s, ${((found / QUESTIONS) * 100).toFixed(0)} % placed`,
+    "  per second of CPU",
+    `${second.toFixed(0)}, ${((found / QUESTIONS) * 100).toFixed(0)} % placed`,
   );
 }
 row("memory, resident", `${(process.memoryUsage.rss() / 2 ** 20).toFixed(0)} MiB`);

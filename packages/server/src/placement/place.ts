@@ -44,14 +44,20 @@ function compare(a: Rank, b: Rank): number {
   );
 }
 
-/** Keeps the best few, sorted. */
+/** Keeps the best few, sorted. What is no better than the last of them costs nothing. */
 function best(limit: number) {
   const kept: Rank[] = [];
   return {
     kept,
-    add: (rank: Rank) => {
+    add: (node: number, holds: boolean, serves: number, load: number) => {
       const last = kept[limit - 1];
-      if (last !== undefined && compare(rank, last) >= 0) return;
+      if (last !== undefined) {
+        // Nodes come in order, so that of two alike the one that is kept is the better one.
+        const worse =
+          Number(last.holds) - Number(holds) || serves - last.serves || load - last.load;
+        if (worse >= 0) return;
+      }
+      const rank: Rank = { node, holds, serves, load };
       let at = kept.length;
       while (at > 0 && compare(rank, kept[at - 1] as Rank) < 0) at -= 1;
       kept.splice(at, 0, rank);
@@ -68,7 +74,12 @@ function byVariant(fleet: Fleet, contract: string) {
   }));
 }
 
-/** The first filter that takes a node; undefined where none does. */
+/** In the order in which a node is asked: it is counted at the first that takes it. */
+const FILTERS: readonly FilterName[] = [...CLOSED, "pool", "labels", "verdict", "capacity"];
+const [POOL, LABELS, VERDICT, CAPACITY] = [4, 5, 6, 7] as const;
+const NONE = -1;
+
+/** The first filter that takes a node, as an index into `FILTERS`. */
 function filterOf(
   fleet: Fleet,
   node: number,
@@ -77,18 +88,18 @@ function filterOf(
   labelled: boolean,
 ) {
   const closed = fleet.closed[node] ?? 0;
-  if (closed >= 0) return CLOSED[closed];
-  if (question.pool !== undefined && fleet.nodes[node]?.pool !== question.pool) return "pool";
-  if (!labelled) return "labels";
-  if (!fits) return "verdict";
+  if (closed >= 0) return closed;
+  if (question.pool !== undefined && fleet.nodes[node]?.pool !== question.pool) return POOL;
+  if (!labelled) return LABELS;
+  if (!fits) return VERDICT;
   const room =
     (fleet.freeSandboxes[node] ?? 0) >= 1 && (fleet.freeMemoryMib[node] ?? 0) >= question.memoryMib;
-  return room ? undefined : "capacity";
+  return room ? NONE : CAPACITY;
 }
 
-function counter<K>() {
-  const counts = new Map<K, number>();
-  return { counts, add: (key: K) => counts.set(key, (counts.get(key) ?? 0) + 1) };
+function named<K>(keys: readonly K[], counts: Int32Array): Map<K, number> {
+  const found = keys.map((key, i) => [key, counts[i] ?? 0] as const);
+  return new Map(found.filter(([, count]) => count > 0));
 }
 
 export function place(fleet: Fleet, question: Question): Answer {
@@ -97,11 +108,12 @@ export function place(fleet: Fleet, question: Question): Answer {
   const labelled = fleet.labelSets.map((set) => matches(labels, set));
   const holders = new Set(snapshot === undefined ? [] : fleet.holders.get(snapshot));
   const packs = pool !== undefined && fleet.strategies.get(pool) === "pack";
-  const [filters, able, refused] = [
-    counter<FilterName>(),
-    counter<FilterName>(),
-    counter<string>(),
-  ];
+  const filters = new Int32Array(FILTERS.length);
+  const able = new Int32Array(FILTERS.length);
+  const refused = new Int32Array(fleet.variants.length);
+  const count = (counts: Int32Array, i: number) => {
+    counts[i] = (counts[i] ?? 0) + 1;
+  };
   const ranked = best(limit);
   let eligible = 0;
   for (let node = 0; node < fleet.nodes.length; node++) {
@@ -109,22 +121,22 @@ export function place(fleet: Fleet, question: Question): Answer {
     const { fits = false, serves = 0 } = variants[variant] ?? {};
     const isLabelled = labelled[fleet.labelsOf[node] ?? 0] === true;
     const filter = filterOf(fleet, node, question, fits, isLabelled);
-    if (filter === undefined) {
+    if (filter === NONE) {
       eligible += 1;
       const free = fleet.freeMemoryMib[node] ?? 0;
-      ranked.add({ node, holds: holders.has(node), serves, load: packs ? free : -free });
+      ranked.add(node, holders.has(node), serves, packs ? free : -free);
       continue;
     }
-    filters.add(filter);
-    if (fits) able.add(filter);
-    if (filter === "verdict") refused.add(fleet.variants[variant] ?? "");
+    count(filters, filter);
+    if (fits) count(able, filter);
+    if (filter === VERDICT) count(refused, variant);
   }
   return {
     nodes: ranked.kept.map(({ node }) => node),
     holders,
     eligible,
-    filters: filters.counts,
-    able: able.counts,
-    refused: refused.counts,
+    filters: named(FILTERS, filters),
+    able: named(FILTERS, able),
+    refused: named(fleet.variants, refused),
   };
 }

@@ -1,12 +1,22 @@
 import { defineConfig } from "vitest/config";
+import { testTiers, TIERS } from "./scripts/test-tiers.ts";
+
+const files = testTiers(import.meta.dirname);
 
 export default defineConfig({
   resolve: { conditions: ["@evenkeel/source"] },
   ssr: { resolve: { conditions: ["@evenkeel/source"] } },
   test: {
-    include: ["packages/*/test/**/*.test.ts"],
     // Property tests plan whole pools many times; a shared two-core machine needs room.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    projects: TIERS.map((name) => ({
+      extends: true,
+      test: {
+        name,
+        include: [...files[name]],
+        ...(name === "unit" ? { setupFiles: ["./scripts/unit-setup.ts"] } : {}),
+      },
+    })),
   },
 });

@@ -19,7 +19,7 @@ import {
 } from "../packages/agent/test/fixtures.ts";
 import { median } from "./measure.ts";
 
-interface Bench {
+export interface Bench {
   readonly call: (method: string, path: string, body?: object) => Promise<unknown>;
   readonly socket: string;
   /** The agent's data directory. */

@@ -16,7 +16,7 @@ try {
     directory,
     kills: Number(kills),
     atOnce: 5,
-    diskMib: 320,
+    diskMib: 240,
     seed: Number(seed),
     progress: (text) => void process.stderr.write(`${text}\n`),
   });

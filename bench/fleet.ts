@@ -4,10 +4,9 @@ import { join } from "node:path";
 import {
   formatProfile,
   guestCpuOf,
-  INTEL_MODELS,
+  CATALOGUE_MODELS,
   onKernel,
   type Caches,
-  type IntelModelId,
   type NodeProfile,
 } from "@evenkeel/core";
 
@@ -35,11 +34,11 @@ const VARIATIONS = [
 
 /** `count` distinct classes: every model with one or two features missing. */
 function classes(count: number) {
-  const models = Object.keys(INTEL_MODELS) as IntelModelId[];
+  const models = CATALOGUE_MODELS.filter(({ vendor }) => vendor === "intel");
   const pairs = VARIATIONS.flatMap((a, i) => VARIATIONS.slice(i).map((b) => new Set([a, b])));
   const all = pairs.flatMap((missing) =>
-    models.map((id) => {
-      const model = onKernel(INTEL_MODELS[id], "6.8");
+    models.map((known) => {
+      const model = onKernel(known, "6.8");
       const features = model.features.filter((name) => !missing.has(name));
       return guestCpuOf({ ...model, features }, "6.8", CACHES);
     }),

@@ -2,6 +2,7 @@
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { printedSeed, randomFrom } from "../packages/agent/test/random.ts";
 import { runSoak } from "../packages/agent/test/soak.ts";
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), "eks-")));
@@ -13,7 +14,7 @@ try {
     atOnce: 20,
     answersPerKill: 60,
     killVm: 0.1,
-    random: Math.random,
+    random: randomFrom(printedSeed("soak")),
   });
   const seconds = ((performance.now() - start) / 1000).toFixed(0);
   process.stdout.write(`${JSON.stringify({ ...result, seconds })}\n`);

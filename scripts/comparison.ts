@@ -13,7 +13,7 @@ import {
   indexEntries,
   isAcceptedOn,
   judgePrepared,
-  planAny,
+  planPool,
   parseIdentity,
   predictContract,
   prepare,
@@ -198,9 +198,9 @@ const WHY: Readonly<Record<string, string>> = {
 
 function planned(nodes: readonly NodeProfile[]): Outcome {
   const options = { identity: parseIdentity("oldest"), firecracker: [LINE] };
-  const result = planAny(nodes, options);
-  if (!result.ok || result.plan.arch !== "x86_64") {
-    const codes = result.ok ? [] : result.refusals.map(({ code }) => code);
+  const result = planPool(nodes, options);
+  if (!result.ok) {
+    const codes = result.refusals.map(({ code }) => code);
     return refusal("plan", [...new Set(codes.map((code) => WHY[code] ?? code))].join(", "));
   }
   const { classes } = result.plan;

@@ -3,7 +3,7 @@
  * located error, in under a second of CPU time; the process must stay under 512 MiB.
  *
  * The inputs are read in a child process, so that one which never returns is found as well:
- * `npm run fuzz -- --reader NAME --from N --count 1` has it again.
+ * `npm run fuzz -- --reader NAME --seed N --count 1` has it again.
  */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -70,7 +70,7 @@ function fuzz(reader: string, from: number, count: number): Report {
 /** Runs one reader in a child; kills it where an input does not come to an end. */
 function inChild(reader: string, from: number, count: number): Promise<Report> {
   return new Promise((resolve) => {
-    const args = ["--child", "--reader", reader, "--from", String(from), "--count", String(count)];
+    const args = ["--child", "--reader", reader, "--seed", String(from), "--count", String(count)];
     // A heap of this size: garbage that nobody needs is collected before it counts.
     const execArgv = [...process.execArgv, "--max-old-space-size=256"];
     const child = fork(fileURLToPath(import.meta.url), args, { execArgv });
@@ -107,7 +107,7 @@ const { values } = parseArgs({
   options: {
     child: { type: "boolean", default: false },
     reader: { type: "string" },
-    from: { type: "string", default: "0" },
+    seed: { type: "string", default: String(Date.now() % 2 ** 31) },
     count: { type: "string" },
   },
 });
@@ -121,10 +121,11 @@ async function main(): Promise<void> {
   const readers = values.reader === undefined ? [...seeds().keys()] : [values.reader];
   const count = Number(values.count ?? Math.ceil(TOTAL / readers.length));
   row(["reader", "inputs", "read", "refused", "slowest", "peak"]);
+  process.stdout.write(`--seed ${values.seed}\n`);
   const failures: string[] = [];
   let inputs = 0;
   for (const reader of readers) {
-    const report = await inChild(reader, Number(values.from), count);
+    const report = await inChild(reader, Number(values.seed), count);
     const { counts, slowest, megabytes } = report;
     inputs += counts.document + counts.error;
     failures.push(...report.failures);
@@ -143,6 +144,6 @@ async function main(): Promise<void> {
 }
 
 if (values.child) {
-  const report = fuzz(values.reader ?? "", Number(values.from), Number(values.count));
+  const report = fuzz(values.reader ?? "", Number(values.seed), Number(values.count));
   process.send?.({ report }, () => process.disconnect());
 } else await main();

@@ -1,8 +1,12 @@
 /** Writes the pages that derive from code: `npm run docs`. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorPage } from "./error-docs.ts";
+import { withReleases } from "./release-docs.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 writeFileSync(join(root, "docs/errors.md"), errorPage());
+
+const firecracker = join(root, "docs/firecracker.md");
+writeFileSync(firecracker, withReleases(readFileSync(firecracker, "utf8")));

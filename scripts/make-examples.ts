@@ -1,24 +1,17 @@
 /**
  * Writes the example pools: `npm run examples`, or `npm run examples -- DIR` for another place.
- * The nodes are composed from public facts (see packages/core/src/catalogue/intel.ts and Intel
+ * The nodes are composed from public facts (see packages/core/src/tables/models/intel.ts and Intel
  * ARK for caches and clocks); none was read from a machine.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  formatProfile,
-  guestCpuOf,
-  INTEL_MODELS,
-  onKernel,
-  type Caches,
-  type IntelModelId,
-} from "@evenkeel/core";
+import { formatProfile, guestCpuOf, onKernel, requireModel, type Caches } from "@evenkeel/core";
 
 interface ExampleNode {
   readonly pool: string;
   readonly name: string;
-  readonly model: IntelModelId;
+  readonly model: string;
   readonly sku: string;
   readonly caches: Caches;
   readonly kernel: string;
@@ -114,7 +107,7 @@ for (const { pool, name, model, sku, caches, kernel } of NODES) {
     firecracker: ["1.14.1"],
     incomplete: [],
     estimate: false,
-    cpu: guestCpuOf(onKernel(INTEL_MODELS[model], "6.8"), "6.8", caches),
+    cpu: guestCpuOf(onKernel(requireModel(model), "6.8"), "6.8", caches),
   });
   writeFileSync(join(directory, `${name}.json`), text);
 }

@@ -141,7 +141,7 @@ async function makeContext(
     events,
     metrics,
     stopping,
-    outputs: openOutputs((path, error) => report(`${path} could not be cut`, messageOf(error))),
+    outputs: openOutputs((what, why) => report(what, messageOf(why))),
     explainCrash,
     cells: await openCells?.(),
     report,

@@ -2,13 +2,17 @@
  * Every error of the agent: HTTP status, exit code and hint in one place.
  * docs/errors.md lists the same codes; a test keeps the two equal.
  */
-import type { Finding, Problem, Verdict } from "@evenkeel/core";
+import {
+  defineErrors,
+  type ErrorKind,
+  type Finding,
+  type Problem,
+  type Verdict,
+} from "@evenkeel/core";
 
-interface ErrorKind {
+/** The exit code is that of `evenkeel agent`, where it ends with this error. */
+interface HttpErrorKind extends ErrorKind {
   readonly status: number;
-  /** Of `evenkeel agent`, where it ends with this error. */
-  readonly exitCode: 1 | 2 | 3;
-  readonly hint: string;
 }
 
 export const AGENT_ERRORS = {
@@ -61,7 +65,7 @@ export const AGENT_ERRORS = {
     exitCode: 3,
     hint: "Its VMM lives in another PID namespace, or does not end; run the agent where it can see it.",
   },
-  VERDICT_AGAINST: {
+  RESUME_REFUSED: {
     status: 409,
     exitCode: 1,
     hint: "Resume it on a node that can honour it, or boot it anew with a plan of the pool.",
@@ -152,7 +156,7 @@ export const AGENT_ERRORS = {
     exitCode: 3,
     hint: "One agent has a data directory; stop the other or give another directory.",
   },
-} as const satisfies Record<string, ErrorKind>;
+} as const satisfies Record<string, HttpErrorKind>;
 
 export type AgentErrorCode = keyof typeof AGENT_ERRORS;
 
@@ -162,31 +166,20 @@ interface Details extends ErrorOptions {
   readonly problems?: readonly Problem[];
 }
 
-export class AgentError extends Error {
-  readonly code: AgentErrorCode;
+export class AgentError extends defineErrors("AgentError", AGENT_ERRORS) {
   readonly verdict: Verdict | undefined;
   readonly findings: readonly Finding[] | undefined;
   readonly problems: readonly Problem[] | undefined;
 
   constructor(code: AgentErrorCode, message: string, details: Details = {}) {
-    super(message, details);
-    this.name = "AgentError";
-    this.code = code;
+    super(code, message, details);
     this.verdict = details.verdict;
     this.findings = details.findings;
     this.problems = details.problems;
   }
 
-  get exitCode(): 1 | 2 | 3 {
-    return AGENT_ERRORS[this.code].exitCode;
-  }
-
-  get hint(): string {
-    return AGENT_ERRORS[this.code].hint;
-  }
-
   get status(): number {
-    return AGENT_ERRORS[this.code].status;
+    return this.kind.status;
   }
 }
 

@@ -19,11 +19,7 @@ test("a microcode reload makes verdicts unknown until the profile holds again", 
   machine = NEW;
   await sleep(1100);
   const { status, body } = await call("POST", "/v1/sandboxes", { from: "base" });
-  expect([status, body.error.code, body.error.verdict]).toEqual([
-    409,
-    "VERDICT_AGAINST",
-    "unknown",
-  ]);
+  expect([status, body.error.code, body.error.verdict]).toEqual([409, "RESUME_REFUSED", "unknown"]);
   expect(JSON.stringify((await call("GET", "/v1/profile")).body.incomplete)).toContain(NEW);
   probed([]);
   await until(

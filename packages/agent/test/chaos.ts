@@ -11,6 +11,7 @@ import { readSnapshot } from "../src/store/snapshot-files.ts";
 import { chaosAgent, type ChaosAgent } from "./chaos-agent.ts";
 import { TEMPLATE } from "./fixtures.ts";
 import { vmmsIn, type Reply } from "./supervised.ts";
+import { randomFrom } from "./random.ts";
 
 export interface ChaosOptions {
   /** Short, since sockets stand in it. */
@@ -34,17 +35,6 @@ export interface ChaosResult {
   readonly violations: readonly string[];
 }
 
-/** mulberry32: the same numbers for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 interface Chaos {
   readonly options: ChaosOptions;
   readonly agent: ChaosAgent;
@@ -52,10 +42,12 @@ interface Chaos {
   readonly violations: string[];
   readonly done: Record<string, number>;
   readonly killed: Set<string>;
+  /** What can only go on in the other namespace. */
+  readonly outOfReach: Set<string>;
   over: boolean;
 }
 
-const PAUSE_MS = 30;
+const PAUSE_MS = 80;
 
 /** A list that tells of what is put into it: a run takes long. */
 function toldAtOnce({ progress }: ChaosOptions): string[] {
@@ -88,6 +80,10 @@ const MOMENTARY = new Set([
 
 type Judge = (reply: Reply) => "done" | "again" | undefined;
 
+/** How often an answer is taken that is not about the moment, and how long anything may take. */
+const TRIES = 50;
+const PATIENCE_MS = 600_000;
+
 /** Brings something about, however often it is cut short; what was acknowledged is counted. */
 async function bring(
   chaos: Chaos,
@@ -96,20 +92,28 @@ async function bring(
   is: Judge,
   look: string,
 ) {
-  for (let tries = 0; tries < 600; tries++) {
+  const { done, outOfReach, random, violations } = chaos;
+  const until = performance.now() + PATIENCE_MS;
+  let last: Reply | undefined;
+  for (let tries = 0; tries < TRIES && performance.now() < until;) {
     const reply = await act();
+    last = reply ?? last;
     if (reply !== undefined && reply.status < 300) {
-      chaos.done[what] = (chaos.done[what] ?? 0) + 1;
+      outOfReach.delete(look);
+      done[what] = (done[what] ?? 0) + 1;
       return true;
     }
+    const code = reply?.body?.error?.code as string | undefined;
     const judged = is(await insist(chaos, "GET", look));
+    if (judged === "again" && code === "OUT_OF_REACH") outOfReach.add(look);
+    else outOfReach.delete(look);
     if (judged === "done") return true;
     if (judged === undefined) return false;
-    const code = reply?.body?.error?.code as string | undefined;
-    if (code !== undefined && !MOMENTARY.has(code) && tries > 50) break;
-    await sleep(PAUSE_MS * (1 + 4 * chaos.random()));
+    if (code !== undefined && !MOMENTARY.has(code)) tries += 1;
+    await sleep(PAUSE_MS * (1 + 4 * random()));
   }
-  chaos.violations.push(`${what} of ${look} was never done`);
+  const why = `${last?.body?.error?.code} ${last?.body?.error?.message}`;
+  violations.push(`${what} of ${look} was never done: ${why}`);
   return false;
 }
 
@@ -235,10 +239,13 @@ async function inspect({ options, violations }: Chaos): Promise<void> {
 }
 
 /** Lets some be acknowledged before the next kill, so that there is what can be undone. */
-async function underWay({ done, random }: Chaos): Promise<void> {
+async function underWay({ done, random, outOfReach, options }: Chaos): Promise<void> {
   const count = () => Object.values(done).reduce((sum, n) => sum + n, 0);
   const enough = count() + Math.floor(4 * random());
-  for (let waited = 0; waited < 8000 && count() < enough; waited += 50) await sleep(50);
+  for (let waited = 0; waited < 8000 && count() < enough; waited += 50) {
+    await sleep(50);
+    if (outOfReach.size >= options.atOnce) return;
+  }
 }
 
 async function killAgain(chaos: Chaos): Promise<{ kills: number; fills: number }> {
@@ -255,6 +262,7 @@ async function killAgain(chaos: Chaos): Promise<{ kills: number; fills: number }
     if (random() < 0.5) agent.drain();
     await agent.kill();
     await inspect(chaos);
+    chaos.outOfReach.clear();
     await agent.start(random() < 0.4);
     agent.drain();
     if (kills % 10 === 9)
@@ -293,6 +301,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     violations: toldAtOnce(options),
     done: {},
     killed: new Set(),
+    outOfReach: new Set(),
     over: false,
   };
   try {

@@ -1,11 +1,12 @@
 /** What a guest can make the agent do by printing: bounded, whatever it prints and how fast. */
+import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { allowance } from "../src/sandboxes/allowance.ts";
 import { crashOf, readConsole } from "../src/sandboxes/console.ts";
-import { MACHINE, startNode, temporaryDirectory, until } from "./support.ts";
+import { MACHINE, runs, startNode, temporaryDirectory, until } from "./support.ts";
 
 const MIB = 1024 * 1024;
 
@@ -92,4 +93,16 @@ test("a guest that prints without end while its template is built does not fill 
   await until("it was cut", () => statSync(path).size < 5 * MIB);
   appendFileSync(path, "ready at last\n");
   expect((await built).status).toBe(201);
+}, 30_000);
+
+test("a VMM that writes more than any guest can print is ended, and the sandbox says why", async () => {
+  const node = await startNode();
+  const { body } = await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
+  const path = join(node.directory, "d/vms/one/console.log");
+  const flood = spawn("sh", ["-c", 'exec yes "$0" >> "$1"', "x".repeat(4000), path]);
+  onTestFinished(() => void flood.kill("SIGKILL"));
+  const state = async () => (await node.call("GET", "/v1/sandboxes/one")).body;
+  await until("it failed", async () => (await state()).state === "failed");
+  expect((await state()).failure.message).toMatch(/MiB per second to .*console\.log/);
+  await until("its VMM is gone", () => !runs(body.pid));
 }, 30_000);

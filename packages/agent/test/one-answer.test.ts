@@ -7,7 +7,6 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
-  anyPlanToJson,
   CATALOGUE,
   formatTemplate,
   judge,
@@ -16,13 +15,14 @@ import {
   matrixEntries,
   parseIdentity,
   parseJson,
-  planAny,
+  planPool,
+  planToJson,
   predictContract,
   prettyJson,
   profileOf,
   readDocument,
   requireCatalogueProfile,
-  type AnyPlan,
+  type Plan,
   type CpuContract,
   type NodeProfile,
   type WhyNot,
@@ -93,11 +93,10 @@ function pools(profiles: readonly NodeProfile[]) {
 }
 
 /** What the launcher and the agent make of the plan's files on a node. */
-function resolved(plan: AnyPlan, profile: NodeProfile): ResolvedTemplate {
-  const classes: readonly { file: string; template: Parameters<typeof formatTemplate>[0] }[] =
-    plan.classes;
+function resolved(plan: Plan, profile: NodeProfile): ResolvedTemplate {
+  const { classes } = plan;
   const files = new Map([
-    [join("plan", "plan.json"), prettyJson(anyPlanToJson(plan))],
+    [join("plan", "plan.json"), prettyJson(planToJson(plan))],
     ...classes.map(({ file, template }) => [join("plan", file), formatTemplate(template)] as const),
   ]);
   return resolveTemplate(
@@ -149,7 +148,7 @@ function stands(reasons: readonly WhyNot[], from: string, to: string): boolean {
   return reasons.some(({ moves }) => moves.some((m) => is(m.from, from) && is(m.to, to)));
 }
 
-function holds(plan: AnyPlan, profiles: readonly NodeProfile[]): void {
+function holds(plan: Plan, profiles: readonly NodeProfile[]): void {
   const cpus = profiles.map((profile) => resolved(plan, profile));
   const contracts = profiles.map((profile, i) =>
     contractOf(profile, cpus[i] ?? resolved(plan, profile)),
@@ -191,7 +190,7 @@ function oneAnswer(profiles: readonly NodeProfile[], runs: number): number {
   let planned = 0;
   fc.assert(
     fc.property(pools(profiles), (pool) => {
-      const result = planAny(pool, OPTIONS);
+      const result = planPool(pool, OPTIONS);
       if (!result.ok) return;
       planned += 1;
       holds(result.plan, pool);
@@ -212,7 +211,7 @@ describe("every command accepts what plan calls one guest CPU", () => {
 
   test.skipIf(!hasSharedData)("every real node is a pool of its own", () => {
     for (const profile of fingerprints()) {
-      const result = planAny([{ ...profile, firecracker: [VERSION] }], OPTIONS);
+      const result = planPool([{ ...profile, firecracker: [VERSION] }], OPTIONS);
       const refusals = result.ok ? [] : result.refusals.map(({ message }) => message);
       expect([profile.name, refusals]).toEqual([profile.name, []]);
     }
@@ -226,9 +225,9 @@ test("what was accepted is recorded, and the launcher and the gate honour it, an
     estimate: false,
     firecracker: [VERSION],
   }));
-  expect(planAny(pool, OPTIONS)).toMatchObject({ ok: false, refusals: [{ code: "verdict" }] });
-  expect(planAny(pool, { ...OPTIONS, accept: "unknown" }).ok).toBe(false);
-  const result = planAny(pool, { ...OPTIONS, accept: "insecure" });
+  expect(planPool(pool, OPTIONS)).toMatchObject({ ok: false, refusals: [{ code: "verdict" }] });
+  expect(planPool(pool, { ...OPTIONS, accept: "unknown" }).ok).toBe(false);
+  const result = planPool(pool, { ...OPTIONS, accept: "insecure" });
   if (!result.ok) throw new Error("an operator accepted it");
   const { plan } = result;
   expect(plan.moves.accepted).toMatchObject({

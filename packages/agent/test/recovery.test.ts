@@ -63,7 +63,7 @@ test("an adopted guest's snapshot is of the release it runs, whatever the agent 
   const { body } = await again.call("GET", `/v1/snapshots/${paused.body.snapshot}/contract`);
   expect(body).toMatchObject({ firecracker: "1.12.1", snapshotFormat: "6.0.0" });
   const resumed = await again.call("POST", "/v1/sandboxes/one/resume");
-  expect([resumed.status, resumed.body.error.code]).toEqual([409, "VERDICT_AGAINST"]);
+  expect([resumed.status, resumed.body.error.code]).toEqual([409, "RESUME_REFUSED"]);
 });
 
 test("a pause that was cut short before its snapshot was whole never was", async () => {
@@ -95,13 +95,16 @@ test("a pause that was cut short after its snapshot was whole is finished", asyn
   expect((await again.call("POST", "/v1/sandboxes/one/resume")).status).toBe(200);
 });
 
-test("a resume that was cut short is paused again", async () => {
+test.each([
+  ["before it was written down", { state: "paused", vm: undefined }],
+  ["by an agent that wrote down that it began", { state: "resuming" }],
+])("a resume that was cut short %s is paused again", async (_, change) => {
   const node = await startNode();
   await node.call("POST", "/v1/sandboxes", { id: "one", machine: MACHINE });
   await node.call("POST", "/v1/sandboxes/one/pause");
   const { body } = await node.call("POST", "/v1/sandboxes/one/resume");
   await node.agent.close();
-  rewrite(node, "one", { state: "resuming" });
+  rewrite(node, "one", change);
   const again = await node.restart();
   expect(await state(again, "one")).toBe("paused");
   expect(runs(body.pid)).toBe(false);

@@ -87,7 +87,7 @@ test("a snapshot whose release went is refused, whatever a profile says is insta
   const without = await node.restart({ releases: [NEW] });
   const refused = await without.call("POST", "/v1/sandboxes", { id: "one", from: "base" });
   expect(refused.status).toBe(409);
-  expect(refused.body.error).toMatchObject({ code: "VERDICT_AGAINST", verdict: "incompatible" });
+  expect(refused.body.error).toMatchObject({ code: "RESUME_REFUSED", verdict: "incompatible" });
   expect(refused.body.error.findings).toMatchObject([
     { rule: "snapshot-format", promised: "6.0.0", offered: "1.14.1, 1.16.1" },
   ]);

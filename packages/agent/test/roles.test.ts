@@ -1,4 +1,5 @@
 /** What a token of each role may do. */
+import { AGENT_ROUTES } from "@evenkeel/api";
 import { expect, test } from "vitest";
 import { CASCADE_LAKE, MACHINE, startNode, TEMPLATE } from "./support.ts";
 
@@ -55,6 +56,24 @@ test("read looks, run does, override goes against verdicts", async () => {
   expect(await as(run, "POST", "/v1/sandboxes/one/resume", { override: OVERRIDE })).toBe(403);
   expect(await as(run, "POST", "/v1/sandboxes/one/resume", { override: null })).toBe(400);
   expect(await as(run, "POST", "/v1/sandboxes/one/resume", {})).toBe(200);
+});
+
+test("each GET is for who may only look, but for those that reach into a guest", async () => {
+  const { as } = await asked();
+  const gets = Object.values(AGENT_ROUTES).filter(({ method }) => method === "GET");
+  // A new one has to be decided on: add it here only if it gives nothing of a guest away.
+  const refused: string[] = [];
+  for (const { url } of gets) {
+    if (url === "/v1/events") continue;
+    const place = url.replace(":port", "22").replaceAll(/:\w+/g, "none");
+    if ((await as(TOKENS.read, "GET", place)) === 403) refused.push(url);
+    expect(await as(TOKENS.run, "GET", place)).not.toBe(403);
+  }
+  expect(refused.toSorted()).toEqual([
+    "/v1/sandboxes/:id/ports/:port",
+    "/v1/snapshots/:name/export",
+  ]);
+  expect(gets.length).toBe(13);
 });
 
 test("where there is no token to override with, nobody does", async () => {

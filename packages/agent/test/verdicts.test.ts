@@ -1,10 +1,12 @@
 /** The mixed pool of the bug report: built on Ice Lake, resumed on Cascade Lake. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { formatProfile, planAny, readDocument } from "@evenkeel/core";
+import { SnapshotManifest, type OverrideRecord } from "@evenkeel/api";
+import { formatProfile, planPool, readDocument } from "@evenkeel/core";
 import { resolveTemplate, templateRequest } from "@evenkeel/host";
 import { expect, test } from "vitest";
 import type { CpuShape } from "../src/index.ts";
+import { overridesWith } from "../src/sandboxes/record.ts";
 import {
   CASCADE_LAKE,
   ICE_LAKE,
@@ -42,8 +44,8 @@ function planned(file: string): CpuShape {
     ...loadProfile(path),
     name: `node-${i}`,
   }));
-  const result = planAny(nodes);
-  if (!result.ok || result.plan.arch !== "x86_64") throw new Error("the pool can be planned");
+  const result = planPool(nodes);
+  if (!result.ok) throw new Error("the pool can be planned");
   const node = file === ICE_LAKE ? "node-0" : "node-1";
   const found = result.plan.classes.find(({ nodeClass }) => nodeClass.nodes.includes(node));
   if (found === undefined) throw new Error("the node has a class");
@@ -68,7 +70,7 @@ test("without a template a resume on the older CPU is refused, and the features 
   await move(a, b, TEMPLATE);
   const { status, body } = await b.call("POST", "/v1/sandboxes", { id: "one", from: "base" });
   expect(status).toBe(409);
-  expect(body.error).toMatchObject({ code: "VERDICT_AGAINST", verdict: "incompatible" });
+  expect(body.error).toMatchObject({ code: "RESUME_REFUSED", verdict: "incompatible" });
   const missing = named(body.error.findings, "incompatible");
   expect(missing).toEqual(expect.arrayContaining(["AVX512_VBMI2", "GFNI", "VAES", "SHA"]));
   expect((await b.call("GET", "/v1/sandboxes")).body.sandboxes).toEqual([]);
@@ -140,7 +142,7 @@ test("what is unknown is refused, unless the operator allows it", async () => {
   const strict = await startNode({ profile: file, double: {} });
   await move(a, strict, TEMPLATE);
   const refused = await strict.call("POST", "/v1/sandboxes", { from: "base" });
-  expect(refused.body.error).toMatchObject({ code: "VERDICT_AGAINST", verdict: "unknown" });
+  expect(refused.body.error).toMatchObject({ code: "RESUME_REFUSED", verdict: "unknown" });
   expect(named(refused.body.error.findings, "unknown")).toEqual(["host kernel"]);
   const lax = await startNode({ profile: file, double: {}, allowUnknown: true });
   const { rawPayload } = await a.agent.app.inject("/v1/snapshots/base/export");
@@ -166,7 +168,7 @@ test.each([
     for (let times = 1; times <= 2; times++) {
       expect((await b.call("POST", "/v1/sandboxes/one/pause")).status).toBe(200);
       const refused = await b.call("POST", "/v1/sandboxes/one/resume");
-      expect(refused.body.error).toMatchObject({ code: "VERDICT_AGAINST", verdict });
+      expect(refused.body.error).toMatchObject({ code: "RESUME_REFUSED", verdict });
       const resumed = await b.call("POST", "/v1/sandboxes/one/resume", { override });
       expect(resumed.body.overrides).toHaveLength(times + 1);
     }
@@ -207,4 +209,23 @@ test("the contract beside a snapshot is what evenkeel check reads", async () => 
   const document = readDocument(body, "contract");
   expect(document.kind).toBe("contract");
   expect(body).toMatchObject({ firecracker: VERSION, snapshotFormat: "8.0.0", made: "predicted" });
+});
+
+test("a guest that went against verdicts again and again can still be snapshotted", () => {
+  const record = (reason: string): OverrideRecord => {
+    return {
+      time: "2026-11-26T00:00:00Z",
+      node: "a",
+      snapshot: "s",
+      verdict: "unknown",
+      rules: [],
+      names: [],
+      reason,
+    };
+  };
+  const before = Array.from({ length: 256 }, () => record("earlier"));
+  const kept = overridesWith(before, [record("now")]);
+  expect(SnapshotManifest.shape.overrides.safeParse(kept).error).toBeUndefined();
+  expect(kept.at(-1)?.reason).toBe("now");
+  expect(SnapshotManifest.shape.overrides.safeParse([...kept, ...kept]).success).toBe(false);
 });

@@ -2,13 +2,15 @@
  * Every error of the command line: code, exit code and hint in one place.
  * docs/errors.md lists the same codes; a test keeps the two equal.
  */
-import { CoreError, formatProblem, type Problem } from "@evenkeel/core";
-
-interface ErrorKind {
-  /** 1: the answer is no; 2: usage or bad input; 3: the environment failed. */
-  readonly exitCode: 1 | 2 | 3;
-  readonly hint: string;
-}
+import {
+  CoreError,
+  defineErrors,
+  FileError,
+  formatProblem,
+  KnownError,
+  type ErrorKind,
+  type Problem,
+} from "@evenkeel/core";
 
 export const CLI_ERRORS = {
   USAGE: { exitCode: 2, hint: "See `evenkeel --help`." },
@@ -23,11 +25,14 @@ export const CLI_ERRORS = {
     exitCode: 3,
     hint: "Nothing was left half-written; check space and permissions.",
   },
+  CANNOT_BOOT: {
+    exitCode: 1,
+    hint: "Firecracker refuses the template on this node; `evenkeel lint` says why.",
+  },
   NO_VERSION: {
     exitCode: 2,
     hint: "Name the Firecracker version with --firecracker, for example 1.14.1.",
   },
-  NODE_NOT_PLANNED: { exitCode: 2, hint: "Plan the pool again with this node." },
   NO_FLEET: {
     exitCode: 2,
     hint: "`evenkeel fleet login NAME --server URL --token-file FILE` adds a fleet.",
@@ -41,20 +46,10 @@ export const CLI_ERRORS = {
   INTERNAL: { exitCode: 3, hint: "This is a defect of evenkeel; please report it with the input." },
 } as const satisfies Record<string, ErrorKind>;
 
-export type CliErrorCode = keyof typeof CLI_ERRORS;
-
-export class CliError extends Error {
-  readonly code: CliErrorCode;
-
-  constructor(code: CliErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "CliError";
-    this.code = code;
-  }
-}
+export class CliError extends defineErrors("CliError", CLI_ERRORS) {}
 
 /** What the fleet's server answered: its own code, message and hint. */
-export class FleetError extends Error {
+export class FleetError extends KnownError {
   readonly code: string;
   readonly exitCode: 1 | 2 | 3;
   readonly hint: string;
@@ -89,35 +84,11 @@ export class FleetError extends Error {
   }
 }
 
-/** An error of the core, with the file it was found in. */
-export class FileError extends Error {
-  readonly file: string;
-  override readonly cause: CoreError;
-
-  constructor(file: string, cause: CoreError) {
-    super(`${file}: ${cause.message}`);
-    this.name = "FileError";
-    this.file = file;
-    this.cause = cause;
-  }
-}
-
-export interface Reported {
+export interface Reported extends ErrorKind {
   readonly code: string;
   readonly message: string;
-  readonly hint: string;
-  readonly exitCode: 1 | 2 | 3;
   readonly file?: string;
   readonly problems?: readonly Problem[];
-}
-
-/** The errors of other packages: each has a registry that gives code, exit code and hint. */
-interface KnownError extends Error, ErrorKind {
-  readonly code: string;
-}
-
-function isKnown(error: unknown): error is KnownError {
-  return error instanceof Error && "code" in error && "exitCode" in error && "hint" in error;
 }
 
 /** Any error as data: what is printed and what `--json` shows. */
@@ -126,10 +97,7 @@ export function describeError(error: unknown): Reported {
     return { ...describeCore(error.cause, `${error.file}: `), file: error.file };
   }
   if (error instanceof CoreError) return describeCore(error, "");
-  if (error instanceof CliError) {
-    return { code: error.code, message: error.message, ...CLI_ERRORS[error.code] };
-  }
-  if (isKnown(error)) {
+  if (error instanceof KnownError) {
     const { code, message, exitCode, hint } = error;
     return { code, message, exitCode, hint };
   }

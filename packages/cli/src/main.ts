@@ -54,10 +54,12 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
-try {
-  await programOf((code) => {
-    process.exitCode = code;
-  }).parseAsync();
-} catch (error) {
-  process.exitCode = await reportError(error);
+export async function main(): Promise<void> {
+  try {
+    await programOf((code) => {
+      process.exitCode = code;
+    }).parseAsync();
+  } catch (error) {
+    process.exitCode = await reportError(error);
+  }
 }

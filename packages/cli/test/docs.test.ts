@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { LINT_RULES, RULES } from "@evenkeel/core";
 import { expect, test } from "vitest";
 import { errorPage } from "../../../scripts/error-docs.ts";
+import { withReleases } from "../../../scripts/release-docs.ts";
 import { evenkeel, ROOT, temporaryDirectory } from "./run.ts";
 
 function read(path: string): string {
@@ -26,6 +27,11 @@ test("the README shows what the command prints", () => {
 
 test("docs/errors.md is what the registries say", () => {
   expect(read("docs/errors.md")).toBe(errorPage());
+});
+
+test("docs/firecracker.md has the releases that the tables have", () => {
+  const page = read("docs/firecracker.md");
+  expect(withReleases(page)).toBe(page);
 });
 
 test.each([

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { CLX, evenkeel, ICX, ROOT, temporaryDirectory } from "./run.ts";
+import { CLX, ICX, ROOT, run, temporaryDirectory } from "./run.ts";
 
 interface Entry {
   readonly leaf: string;
@@ -20,9 +20,9 @@ function nodeWith(directory: string, registers: object): string {
   return file;
 }
 
-function planned(): string {
+async function planned(): Promise<string> {
   const directory = temporaryDirectory();
-  expect(evenkeel(["plan", CLX, ICX, "-o", directory]).status).toBe(0);
+  expect((await run(["plan", CLX, ICX, "-o", directory])).status).toBe(0);
   return directory;
 }
 
@@ -40,25 +40,25 @@ function flipped(register: string, bit: number): object {
 }
 
 describe("evenkeel drift", () => {
-  test("exit code 0 where nothing changed", () => {
-    const { status, stdout } = evenkeel(["drift", "--baseline", ICX, "--now", ICX]);
+  test("exit code 0 where nothing changed", async () => {
+    const { status, stdout } = await run(["drift", "--baseline", ICX, "--now", ICX]);
     expect([status, stdout.split("\n")[0]]).toEqual([
       0,
       "xeon-silver-4314: nothing that guests see has changed",
     ]);
   });
 
-  test("exit code 1, what is lost and what to do where the plan breaks", () => {
-    const plan = planned();
+  test("exit code 1, what is lost and what to do where the plan breaks", async () => {
+    const plan = await planned();
     const now = nodeWith(plan, flipped("ebx", 5));
     const args = ["drift", "--baseline", ICX, "--now", now, "--plan", plan];
-    const { status, stdout } = evenkeel(args);
+    const { status, stdout } = await run(args);
     expect(status).toBe(1);
     expect(stdout).toContain("the plan does not hold any more");
     expect(stdout).toMatch(/^CPUID\.\(EAX=07H,ECX=0\):EBX\[5\] +AVX2 +1 +0 /m);
     expect(stdout).toContain("Snapshots of this plan: incompatible");
     expect(stdout).toContain("Take the node out of the pool");
-    const json = JSON.parse(evenkeel([...args, "--json"]).stdout) as { outcome: string };
+    const json = JSON.parse((await run([...args, "--json"])).stdout) as { outcome: string };
     expect(json).toMatchObject({
       outcome: "plan-broken",
       matters: true,
@@ -66,32 +66,32 @@ describe("evenkeel drift", () => {
     });
   });
 
-  test("--out writes the new template, a valid one", () => {
-    const plan = planned();
+  test("--out writes the new template, a valid one", async () => {
+    const plan = await planned();
     const now = nodeWith(plan, flipped("edx", 14));
     const out = join(plan, "new.json");
     const args = ["drift", "--baseline", ICX, "--now", now, "--plan", plan, "--out", out];
-    const { status, stdout } = evenkeel(args);
+    const { status, stdout } = await run(args);
     expect(status).toBe(0);
     expect(stdout).toContain("its template still yields the planned guest CPU");
-    expect(evenkeel(["show", out]).stdout).toMatch(/SERIALIZE +hidden/);
-    expect(evenkeel(["lint", out, "--node", now]).status).toBe(0);
+    expect((await run(["show", out])).stdout).toMatch(/SERIALIZE +hidden/);
+    expect((await run(["lint", out, "--node", now])).status).toBe(0);
   });
 
   test.each([
     [["--now", ICX], "name the earlier profile with --baseline"],
     [["--baseline", "-", "--now", "-"], "standard input (-) is named more than once"],
-    [["--baseline", ICX, "--now", CLX, "--plan", CLX], "this is a profile, not a plan"],
-  ])("%j is exit code 2", (args, message) => {
-    const { status, stderr } = evenkeel(["drift", ...args]);
+    [["--baseline", ICX, "--now", CLX, "--plan", CLX], "this is a node's profile, not a plan"],
+  ])("%j is exit code 2", async (args, message) => {
+    const { status, stderr } = await run(["drift", ...args]);
     expect(status).toBe(2);
     expect(stderr).toContain(message);
   });
 
-  test("a node that the plan does not have", () => {
+  test("a node that the plan does not have", async () => {
     const directory = temporaryDirectory();
-    evenkeel(["plan", CLX, "-o", directory]);
-    const { status, stderr } = evenkeel([
+    await run(["plan", CLX, "-o", directory]);
+    const { status, stderr } = await run([
       "drift",
       "--baseline",
       ICX,
@@ -100,7 +100,7 @@ describe("evenkeel drift", () => {
       "--plan",
       directory,
     ]);
-    expect(status).toBe(2);
-    expect(stderr).toContain('has no node "xeon-silver-4314"');
+    expect(status).toBe(1);
+    expect(stderr).toContain("has no class of nodes like xeon-silver-4314");
   });
 });

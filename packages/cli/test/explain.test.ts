@@ -2,34 +2,49 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { CLX, evenkeel, ICX, ROOT, temporaryDirectory } from "./run.ts";
+import { CLX, evenkeel, ICX, ROOT, run, temporaryDirectory } from "./run.ts";
 
 const VBMI = ["--bytes", "62 f2 7d 48 75 c1"];
 const NODE_LINE =
   "[ 12.3] traps: node[2562] trap invalid opcode ip:257c2dd sp:7fffbf87f9c0 error:0 in node[e33000+2489000]\n";
 
-function contract(directory: string): string {
+async function contract(directory: string): Promise<string> {
   const file = join(directory, "contract.json");
   const args = ["contract", ICX, "--firecracker", "1.14.1", "--out", file];
-  expect(evenkeel(args).status).toBe(0);
+  expect((await run(args)).status).toBe(0);
   return file;
 }
 
-test("built on one node, resumed on another: the answer is the one that docs/explain.md shows", () => {
+test("built on one node, resumed on another: the answer is the one that docs/explain.md shows", async () => {
   const shown = /```text\n\$ evenkeel explain --bytes.*\n.*\n([\s\S]*?)```/.exec(
     readFileSync(join(ROOT, "docs/explain.md"), "utf8"),
   )?.[1];
-  const file = contract(temporaryDirectory());
-  const { status, stdout } = evenkeel(["explain", ...VBMI, "--snapshot", file, "--node", CLX, ICX]);
+  const file = await contract(temporaryDirectory());
+  const { status, stdout } = await run([
+    "explain",
+    ...VBMI,
+    "--snapshot",
+    file,
+    "--node",
+    CLX,
+    ICX,
+  ]);
   expect([status, stdout]).toEqual([0, shown]);
   expect(stdout.split("\n").every((line) => line.length <= 80)).toBe(true);
 });
 
-test("the plan of the pool says that the snapshot is not its own", () => {
+test("the plan of the pool says that the snapshot is not its own", async () => {
   const directory = temporaryDirectory();
   const plan = join(directory, "plan");
-  expect(evenkeel(["plan", CLX, ICX, "--out", plan]).status).toBe(0);
-  const outcome = evenkeel(["explain", ...VBMI, "--snapshot", contract(directory), "--plan", plan]);
+  expect((await run(["plan", CLX, ICX, "--out", plan])).status).toBe(0);
+  const outcome = await run([
+    "explain",
+    ...VBMI,
+    "--snapshot",
+    await contract(directory),
+    "--plan",
+    plan,
+  ]);
   expect(outcome.status).toBe(0);
   expect(outcome.stdout).toContain("lack it       1 class: cascade-lake-");
   expect(outcome.stdout).toContain("The plan hides AVX512_VBMI from guests");
@@ -101,8 +116,8 @@ test("several crashes have an overview first, other faults come last", () => {
   `);
 });
 
-test("--json prints the same as an object", () => {
-  const { status, stdout } = evenkeel(["explain", ...VBMI, "--node", CLX, ICX, "--json"]);
+test("--json prints the same as an object", async () => {
+  const { status, stdout } = await run(["explain", ...VBMI, "--node", CLX, ICX, "--json"]);
   expect(status).toBe(0);
   const { crashes } = JSON.parse(stdout) as { crashes: Record<string, unknown>[] };
   expect(crashes).toHaveLength(1);
@@ -136,10 +151,10 @@ test.each([
   expect(stderr).toMatch(message);
 });
 
-test("a compressed core is named as what it is", () => {
+test("a compressed core is named as what it is", async () => {
   const file = join(temporaryDirectory(), "core.zst");
   writeFileSync(file, Buffer.from("28b52ffd00000000", "hex"));
-  const { status, stderr } = evenkeel(["explain", file]);
+  const { status, stderr } = await run(["explain", file]);
   expect(status).toBe(2);
   expect(stderr).toContain("core.zst: it is compressed with zstd");
 });

@@ -3,56 +3,56 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { installDouble } from "@evenkeel/firecracker-double";
 import { expect, test } from "vitest";
-import { CLX, evenkeel, ICX, temporaryDirectory } from "./run.ts";
+import { CLX, ICX, run, temporaryDirectory } from "./run.ts";
 
 function firecrackerIn(directory: string, version = "1.14.1"): string {
   return installDouble(join(directory, "versions"), { version }).path;
 }
 
-test("install with a plan, status, uninstall", () => {
+test("install with a plan, status, uninstall", async () => {
   const directory = temporaryDirectory();
   const firecracker = firecrackerIn(directory);
   const before = readFileSync(firecracker, "utf8");
   const plan = join(directory, "plan");
-  expect(evenkeel(["plan", CLX, ICX, "--out", plan]).status).toBe(0);
+  expect((await run(["plan", CLX, ICX, "--out", plan])).status).toBe(0);
   const place = ["--firecracker", firecracker, "--at", firecracker];
 
-  const done = evenkeel(["launcher", "install", ...place, "--plan", plan, "--node", ICX]);
+  const done = await run(["launcher", "install", ...place, "--plan", plan, "--node", ICX]);
   expect([done.status, done.stderr]).toEqual([0, ""]);
   expect(done.stdout).toContain("Firecracker   1.14.1 at");
   expect(done.stdout).toMatch(/class ice-lake-sp-[0-9a-f]{6}/);
 
-  const { status, stdout } = evenkeel(["launcher", "status", "--at", firecracker, "--json"]);
+  const { status, stdout } = await run(["launcher", "status", "--at", firecracker, "--json"]);
   expect(status).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ moved: true, node: "xeon-silver-4314", problems: [] });
 
-  expect(evenkeel(["launcher", "uninstall", "--at", firecracker]).status).toBe(0);
+  expect((await run(["launcher", "uninstall", "--at", firecracker])).status).toBe(0);
   expect(readFileSync(firecracker, "utf8")).toBe(before);
-  expect(evenkeel(["launcher", "status", "--at", firecracker]).stderr).toContain("is none");
+  expect((await run(["launcher", "status", "--at", firecracker])).stderr).toContain("is none");
 });
 
-test("a built-in template is installed as a custom one, and a missing profile is said", () => {
+test("a built-in template is installed as a custom one, and a missing profile is said", async () => {
   const directory = temporaryDirectory();
   const at = join(directory, "launcher");
   const place = ["--firecracker", firecrackerIn(directory), "--at", at];
   const noKvm = ["--kvm", join(directory, "no-kvm")];
   const install = ["launcher", "install", ...place, ...noKvm, "--cpu-template", "T2CL"];
-  const { status, stderr } = evenkeel(install);
+  const { status, stderr } = await run(install);
   expect(status).toBe(0);
   expect(stderr).toContain("this machine has no KVM, and --node names no profile");
   expect(readFileSync(at, "utf8")).toContain('"cpuid_modifiers"');
 });
 
-test("a guard needs the node's profile, and status names its program", () => {
+test("a guard needs the node's profile, and status names its program", async () => {
   const directory = temporaryDirectory();
   const at = join(directory, "launcher");
   const place = ["--firecracker", firecrackerIn(directory), "--at", at];
   const install = ["launcher", "install", ...place, "--cpu-template", "T2CL", "--guard"];
-  const refused = evenkeel([...install, "--kvm", join(directory, "no-kvm")]);
+  const refused = await run([...install, "--kvm", join(directory, "no-kvm")]);
   expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining("--guard judges")]);
   expect(existsSync(at)).toBe(false);
-  expect(evenkeel([...install, "--node", ICX]).status).toBe(0);
-  const { stdout } = evenkeel(["launcher", "status", "--at", at, "--json"]);
+  expect((await run([...install, "--node", ICX])).status).toBe(0);
+  const { stdout } = await run(["launcher", "status", "--at", at, "--json"]);
   const { program } = (JSON.parse(stdout) as { guard: { program: string } }).guard;
   expect(existsSync(program)).toBe(true);
 });
@@ -60,15 +60,15 @@ test("a guard needs the node's profile, and status names its program", () => {
 test.each([
   [["--cpu-template", "T2S", "--node", ICX], 1, "refuses T2S on model 6/106/6"],
   [["--cpu-template", "T9"], 2, 'no template built into Firecracker is called "T9"'],
-  [["--cpu-template", "None"], 2, "give one of --plan, --template and --cpu-template"],
-  [["--cpu-template", "T2", "--template", CLX], 2, "give one of --plan"],
-  [["--plan", "examples", "--kvm", "/nowhere"], 3, "/nowhere: there is no such device"],
+  [["--cpu-template", "None"], 2, "give one of --template, --cpu-template and --plan"],
+  [["--cpu-template", "T2", "--template", CLX], 2, "give one of --template"],
+  [["--plan", "examples", "--node", ICX], 2, "examples: "],
   [["--template", "README.md"], 2, "README.md: "],
-])("%j is refused, and nothing is installed", (flags, status, message) => {
+])("%j is refused, and nothing is installed", async (flags, status, message) => {
   const directory = temporaryDirectory();
   const at = join(directory, "launcher");
   const place = ["--firecracker", firecrackerIn(directory), "--at", at];
-  const outcome = evenkeel(["launcher", "install", ...place, ...flags]);
+  const outcome = await run(["launcher", "install", ...place, ...flags]);
   expect(outcome.stderr).toContain(message);
   expect(outcome.status).toBe(status);
   expect(existsSync(at)).toBe(false);

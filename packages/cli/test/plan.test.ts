@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { CLX, evenkeel, evenkeelUnprivileged, ICX, ROOT, temporaryDirectory } from "./run.ts";
+import { CLX, evenkeel, evenkeelUnprivileged, ICX, ROOT, run, temporaryDirectory } from "./run.ts";
 
 interface PlanJson {
   schema: string;
@@ -23,9 +23,9 @@ function readPlan(directory: string): PlanJson {
 }
 
 describe("evenkeel plan", () => {
-  test("writes a plan and a template per class", () => {
+  test("writes a plan and a template per class", async () => {
     const out = join(temporaryDirectory(), "out");
-    const { status, stdout, stderr } = evenkeel(["plan", CLX, ICX, "--out", out]);
+    const { status, stdout, stderr } = await run(["plan", CLX, ICX, "--out", out]);
     expect([status, stderr]).toEqual([0, ""]);
     expect(stdout).toContain("2 nodes in 2 classes: one guest CPU from 2 templates.");
     const plan = readPlan(out);
@@ -42,14 +42,14 @@ describe("evenkeel plan", () => {
     expect(readdirSync(out).toSorted()).toEqual(["plan.json", "templates"]);
   });
 
-  test("gives the same bytes for the same nodes in any order", () => {
+  test("gives the same bytes for the same nodes in any order", async () => {
     const directory = temporaryDirectory();
     const pool = readdirSync(join(ROOT, "examples/intel-pool")).map(
       (f) => `examples/intel-pool/${f}`,
     );
     const [a, b] = [join(directory, "a"), join(directory, "b")];
-    expect(evenkeel(["plan", ...pool, "-o", a]).status).toBe(0);
-    expect(evenkeel(["plan", ...pool.toReversed(), "-o", b]).status).toBe(0);
+    expect((await run(["plan", ...pool, "-o", a])).status).toBe(0);
+    expect((await run(["plan", ...pool.toReversed(), "-o", b])).status).toBe(0);
     const files = readdirSync(a, { recursive: true }) as string[];
     expect(readdirSync(b, { recursive: true })).toEqual(files);
     for (const file of files.filter((f) => f.endsWith(".json"))) {
@@ -57,9 +57,9 @@ describe("evenkeel plan", () => {
     }
   });
 
-  test("--json prints what plan.json holds", () => {
+  test("--json prints what plan.json holds", async () => {
     const out = join(temporaryDirectory(), "out");
-    const { stdout } = evenkeel(["plan", CLX, ICX, "--json", "-o", out]);
+    const { stdout } = await run(["plan", CLX, ICX, "--json", "-o", out]);
     expect(stdout).toBe(readFileSync(join(out, "plan.json"), "utf8"));
   });
 
@@ -69,7 +69,7 @@ describe("evenkeel plan", () => {
     expect(stdout).toContain("xeon-silver-4216");
   });
 
-  test("names a node after its file where the profile has no name", () => {
+  test("names a node after its file where the profile has no name", async () => {
     const directory = temporaryDirectory();
     const json = JSON.parse(readFileSync(join(ROOT, CLX), "utf8")) as { name?: string };
     delete json.name;
@@ -77,19 +77,19 @@ describe("evenkeel plan", () => {
       writeFileSync(join(directory, `${name}.json`), JSON.stringify(json));
     }
     const files = ["rack-1", "rack-2"].map((name) => join(directory, `${name}.json`));
-    const { stdout } = evenkeel(["plan", ...files, "--json"]);
+    const { stdout } = await run(["plan", ...files, "--json"]);
     expect((JSON.parse(stdout) as PlanJson).classes[0]?.nodes).toEqual(["rack-1", "rack-2"]);
   });
 
-  test("profiles that share their CPU keep their own names and hosts", () => {
+  test("profiles that share their CPU keep their own names and hosts", async () => {
     const pool = ["a", "b", "c"].map((x) => `examples/intel-pool/xeon-gold-6330-${x}.json`);
-    const { stdout } = evenkeel(["plan", ...pool, "--json"]);
+    const { stdout } = await run(["plan", ...pool, "--json"]);
     const [only, ...others] = (JSON.parse(stdout) as PlanJson).classes;
     expect(others).toEqual([]);
     expect(only?.nodes).toEqual(["xeon-gold-6330-a", "xeon-gold-6330-b", "xeon-gold-6330-c"]);
   });
 
-  test("a member that follows the CPU's is not lost on profiles that share it", () => {
+  test("a member that follows the CPU's is not lost on profiles that share it", async () => {
     const directory = temporaryDirectory();
     const { name: _, ...json } = JSON.parse(readFileSync(join(ROOT, CLX), "utf8")) as {
       name: string;
@@ -99,40 +99,40 @@ describe("evenkeel plan", () => {
       writeFileSync(file, JSON.stringify({ ...json, name: "last" }));
       return file;
     });
-    const { status, stderr } = evenkeel(["plan", ...files]);
+    const { status, stderr } = await run(["plan", ...files]);
     expect(status).toBe(2);
     expect(stderr).toContain('more than one node is named "last"');
   });
 
-  test("an earlier plan's templates go when they are not needed any more", () => {
+  test("an earlier plan's templates go when they are not needed any more", async () => {
     const out = join(temporaryDirectory(), "out");
-    evenkeel(["plan", CLX, ICX, "-o", out]);
+    await run(["plan", CLX, ICX, "-o", out]);
     writeFileSync(join(out, "templates", "mine.json"), "{}");
-    evenkeel(["plan", CLX, "-o", out]);
+    await run(["plan", CLX, "-o", out]);
     const [only] = readPlan(out).classes;
     expect(readdirSync(join(out, "templates")).toSorted()).toEqual(
       [`${only?.id}.json`, "mine.json"].toSorted(),
     );
   });
 
-  test("refuses with exit code 1 and reasons, and writes nothing", () => {
+  test("refuses with exit code 1 and reasons, and writes nothing", async () => {
     const directory = temporaryDirectory();
     const out = join(directory, "out");
     const json = JSON.parse(readFileSync(join(ROOT, CLX), "utf8")) as Record<string, unknown>;
     const broken = join(directory, "broken.json");
     writeFileSync(broken, JSON.stringify({ ...json, name: "b", msrs: [] }));
-    const { status, stdout, stderr } = evenkeel(["plan", ICX, broken, "-o", out, "--json"]);
+    const { status, stdout, stderr } = await run(["plan", ICX, broken, "-o", out, "--json"]);
     expect(status).toBe(1);
     expect(stderr).toContain("too incomplete to be safe");
     expect(JSON.parse(stdout)).toMatchObject({ refused: [{ code: "incomplete", nodes: ["b"] }] });
     expect(existsSync(out)).toBe(false);
   });
 
-  test("--identity and --firecracker are checked", () => {
-    expect(evenkeel(["plan", CLX, "--identity", "keep"]).status).toBe(0);
-    expect(evenkeel(["plan", CLX, "--identity", "old"])).toMatchObject({ status: 2 });
-    expect(evenkeel(["plan", CLX, "--firecracker", "1.12.1", "v1.14.1_431f1fc"]).status).toBe(0);
-    const unknown = evenkeel(["plan", CLX, "--firecracker", "0.25"]);
+  test("--identity and --firecracker are checked", async () => {
+    expect((await run(["plan", CLX, "--identity", "keep"])).status).toBe(0);
+    expect(await run(["plan", CLX, "--identity", "old"])).toMatchObject({ status: 2 });
+    expect((await run(["plan", CLX, "--firecracker", "1.12.1", "v1.14.1_431f1fc"])).status).toBe(0);
+    const unknown = await run(["plan", CLX, "--firecracker", "0.25"]);
     expect(unknown.status).toBe(2);
     expect(unknown.stderr).toContain('nothing is known about Firecracker "0.25"');
   });
@@ -143,16 +143,16 @@ describe("shaping a pool", () => {
     (sku) => `examples/intel-pool/xeon-gold-${sku}.json`,
   );
 
-  test("--require: exit code 1 and the classes in the way", () => {
-    const { status, stderr } = evenkeel(["plan", ...pool, "--require", "x86-64-v3", "GFNI"]);
+  test("--require: exit code 1 and the classes in the way", async () => {
+    const { status, stderr } = await run(["plan", ...pool, "--require", "x86-64-v3", "GFNI"]);
     expect(status).toBe(1);
     expect(stderr.replaceAll(/\s+/g, " ")).toMatch(
       /GFNI .* is required: skylake-sp-\w+ and cascade/,
     );
   });
 
-  test("--forbid and --without", () => {
-    const { stdout } = evenkeel([
+  test("--forbid and --without", async () => {
+    const { stdout } = await run([
       "plan",
       ...pool,
       "--forbid",
@@ -164,21 +164,21 @@ describe("shaping a pool", () => {
     expect(stdout).toContain("AVX512F (on purpose)");
   });
 
-  test("--compare says whether a built-in template is applicable, sound, and its price", () => {
-    const { stdout } = evenkeel(["plan", CLX, ICX, "--compare", "T2CL", "T2S"]);
+  test("--compare says whether a built-in template is applicable, sound, and its price", async () => {
+    const { stdout } = await run(["plan", CLX, ICX, "--compare", "T2CL", "T2S"]);
     expect(stdout).toMatch(/sound +no: ice-lake-sp-\w+ →/);
     expect(stdout).toContain("refused by Firecracker 1.12 and later");
   });
 
-  test("--split writes a plan per pool and shows what joining costs", () => {
+  test("--split writes a plan per pool and shows what joining costs", async () => {
     const out = join(temporaryDirectory(), "out");
-    const { status, stdout } = evenkeel(["plan", ...pool, "--split", "2", "-o", out]);
+    const { status, stdout } = await run(["plan", ...pool, "--split", "2", "-o", out]);
     expect(status).toBe(0);
     expect(stdout).toContain("2 pools; the cheapest joins, in order:");
     expect(readdirSync(out)).toEqual(["pool-1", "pool-2"]);
     expect(readPlan(join(out, "pool-1")).schema).toBe("evenkeel/pool-plan@1");
     const { pools, tree } = JSON.parse(
-      evenkeel(["plan", ...pool, "--max-loss", "12", "--json"]).stdout,
+      (await run(["plan", ...pool, "--max-loss", "12", "--json"])).stdout,
     ) as { pools: PlanJson[]; tree: unknown[] };
     expect(pools.length).toBeGreaterThan(1);
     expect(tree).toHaveLength(3);
@@ -191,8 +191,8 @@ describe("shaping a pool", () => {
     [["--max-loss", "x"]],
     [["--compare", "T9"]],
     [["--split", "2", "--compare", "T2CL"]],
-  ])("bad input is exit code 2: %j", (flags) => {
-    expect(evenkeel(["plan", ...pool, ...flags])).toMatchObject({ status: 2 });
+  ])("bad input is exit code 2: %j", async (flags) => {
+    expect(await run(["plan", ...pool, ...flags])).toMatchObject({ status: 2 });
   });
 });
 
@@ -225,22 +225,22 @@ describe("bad input: exit code 2, file and place named, nothing written", () => 
     ],
   ];
 
-  test.each(cases)("%s", (_, content, message) => {
+  test.each(cases)("%s", async (_, content, message) => {
     const directory = temporaryDirectory();
     const file = join(directory, "bad.json");
     writeFileSync(file, content);
-    const { status, stdout, stderr } = evenkeel(["plan", ICX, file, "-o", join(directory, "out")]);
+    const { status, stdout, stderr } = await run(["plan", ICX, file, "-o", join(directory, "out")]);
     expect([status, stdout]).toEqual([2, ""]);
     expect(stderr).toContain(message);
     expect(stderr).not.toMatch(/\n\s+at /);
     expect(readdirSync(directory)).toEqual(["bad.json"]);
   });
 
-  test("a huge file is refused before it is read", () => {
+  test("a huge file is refused before it is read", async () => {
     const file = join(temporaryDirectory(), "huge.json");
     writeFileSync(file, "");
     truncateSync(file, 200 * 1024 * 1024);
-    const { status, stderr } = evenkeel(["plan", file]);
+    const { status, stderr } = await run(["plan", file]);
     expect(status).toBe(2);
     expect(stderr).toContain("huge.json: is 200 MiB, the limit is 16 MiB");
     const piped = evenkeel(["plan", "-"], Buffer.alloc(17 * 1024 * 1024, " "));
@@ -248,24 +248,24 @@ describe("bad input: exit code 2, file and place named, nothing written", () => 
     expect(piped.stderr).toContain("standard input: is larger than 16 MiB");
   });
 
-  test("a directory, a missing file, standard input twice, nothing at all", () => {
-    expect(evenkeel(["plan", "examples"]).stderr).toContain("examples: is a directory");
-    expect(evenkeel(["plan", "nowhere.json"]).stderr).toContain("there is no such file");
-    expect(evenkeel(["plan", "-", "-"]).stderr).toContain("more than once");
+  test("a directory, a missing file, standard input twice, nothing at all", async () => {
+    expect((await run(["plan", "examples"])).stderr).toContain("examples: is a directory");
+    expect((await run(["plan", "nowhere.json"])).stderr).toContain("there is no such file");
+    expect((await run(["plan", "-", "-"])).stderr).toContain("more than once");
     for (const args of [
       ["plan", "examples"],
       ["plan", "nowhere.json"],
       ["plan"],
       ["plan", "-", "-"],
     ]) {
-      expect(evenkeel(args).status).toBe(2);
+      expect((await run(args)).status).toBe(2);
     }
-    expect(evenkeel(["plan", CLX, "--nope"]).status).toBe(2);
-    expect(evenkeel(["nope"]).status).toBe(2);
+    expect((await run(["plan", CLX, "--nope"])).status).toBe(2);
+    expect((await run(["nope"])).status).toBe(2);
   });
 
-  test("the same node twice", () => {
-    const { status, stderr } = evenkeel(["plan", CLX, CLX]);
+  test("the same node twice", async () => {
+    const { status, stderr } = await run(["plan", CLX, CLX]);
     expect(status).toBe(2);
     expect(stderr).toContain('more than one node is named "xeon-silver-4216"');
   });
@@ -280,19 +280,19 @@ describe("bad input: exit code 2, file and place named, nothing written", () => 
     expect(stderr).toContain("no permission to read it");
   });
 
-  test("with --json the error is JSON too", () => {
-    const { status, stdout } = evenkeel(["plan", "nowhere.json", "--json"]);
+  test("with --json the error is JSON too", async () => {
+    const { status, stdout } = await run(["plan", "nowhere.json", "--json"]);
     expect(status).toBe(2);
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: "UNREADABLE" } });
   });
 });
 
-test("where the output cannot be written: exit code 3, and nothing half-written", () => {
+test("where the output cannot be written: exit code 3, and nothing half-written", async () => {
   const directory = temporaryDirectory();
   const out = join(directory, "out");
   mkdirSync(out);
   writeFileSync(join(out, "templates"), "a file in the way");
-  const { status, stderr } = evenkeel(["plan", CLX, ICX, "-o", out]);
+  const { status, stderr } = await run(["plan", CLX, ICX, "-o", out]);
   expect(status).toBe(3);
   expect(stderr).toContain(out);
   expect(readdirSync(out)).toEqual(["templates"]);
@@ -301,26 +301,26 @@ test("where the output cannot be written: exit code 3, and nothing half-written"
 describe("a pool in which moves fail", () => {
   const pool = ["--with", "rome@6.1", "--with", "milan@6.1"];
 
-  test("is refused with the pair, the field and the ways out; nothing is written", () => {
+  test("is refused with the pair, the field and the ways out; nothing is written", async () => {
     const out = join(temporaryDirectory(), "out");
-    const { status, stdout, stderr } = evenkeel(["plan", ...pool, "--out", out]);
+    const { status, stdout, stderr } = await run(["plan", ...pool, "--out", out]);
     expect([status, stdout]).toEqual([1, ""]);
     const text = stderr.replaceAll(/\s+/g, " ");
     expect(text).toMatch(/on milan-\w+ is insecure: family\/model\/stepping \(CPUID\.01H:EAX\)/);
     expect(text).toMatch(/--split 2.*--without CLASS.*--accept insecure/);
     expect(existsSync(out)).toBe(false);
-    const { refused } = JSON.parse(evenkeel(["plan", ...pool, "--json"]).stdout) as {
+    const { refused } = JSON.parse((await run(["plan", ...pool, "--json"])).stdout) as {
       refused: { code: string; nodes: string[] }[];
     };
     expect(refused).toMatchObject([{ code: "verdict", nodes: ["estimate:milan@6.1"] }]);
-    expect(evenkeel(["plan", ...pool, "--split", "2"]).status).toBe(0);
+    expect((await run(["plan", ...pool, "--split", "2"])).status).toBe(0);
   });
 
-  test("is planned where that is accepted, and the plan says so", () => {
+  test("is planned where that is accepted, and the plan says so", async () => {
     const out = join(temporaryDirectory(), "out");
-    expect(evenkeel(["plan", ...pool, "--accept", "unknown"]).status).toBe(1);
-    expect(evenkeel(["plan", ...pool, "--accept", "anything"]).status).toBe(2);
-    const { status, stdout } = evenkeel(["plan", ...pool, "--accept", "insecure", "--out", out]);
+    expect((await run(["plan", ...pool, "--accept", "unknown"])).status).toBe(1);
+    expect((await run(["plan", ...pool, "--accept", "anything"])).status).toBe(2);
+    const { status, stdout } = await run(["plan", ...pool, "--accept", "insecure", "--out", out]);
     expect(status).toBe(0);
     expect(stdout).toContain("Accepted with --accept insecure");
     const plan = JSON.parse(readFileSync(join(out, "plan.json"), "utf8")) as {
@@ -330,10 +330,10 @@ describe("a pool in which moves fail", () => {
       verdict: "insecure",
       reasons: [{ rule: "identity", severity: "insecure" }],
     });
-    expect(evenkeel(["show", join(out, "plan.json")]).status).toBe(0);
+    expect((await run(["show", join(out, "plan.json")])).status).toBe(0);
   });
 
-  test("lists the moves that no template allows, and matrix refuses the same", () => {
+  test("lists the moves that no template allows, and matrix refuses the same", async () => {
     const directory = temporaryDirectory();
     const nodes = [CLX, ICX].map((file, i) => {
       const copy = join(directory, `${i}.json`);
@@ -345,11 +345,11 @@ describe("a pool in which moves fail", () => {
       return copy;
     });
     const out = join(directory, "plan");
-    const { status, stdout } = evenkeel(["plan", ...nodes, "--out", out]);
+    const { status, stdout } = await run(["plan", ...nodes, "--out", out]);
     expect(status).toBe(0);
     expect(stdout).toContain("Moves that the pool does not allow");
     expect(stdout).toMatch(/ice-lake-sp-\w+ → cascade-lake-\w+/);
-    const matrix = evenkeel(["matrix", ...nodes, "--plan", out]);
+    const matrix = await run(["matrix", ...nodes, "--plan", out]);
     expect([matrix.status, matrix.stdout]).toEqual([1, expect.stringContaining("3 of 4 ordered")]);
   });
 });

@@ -214,19 +214,22 @@ describe.runIf(hasKvm)("verify", () => {
   test("a node whose CPU is not the planned one any more is told so", () => {
     const out = temporaryDirectory();
     evenkeel(["plan", CLX, "--out", out]);
-    const { status, stdout } = evenkeel(["verify", out, "--name", "xeon-silver-4216"]);
     const moved = join(out, "moved.json");
     writeFileSync(moved, readFileSync(join(out, "plan.json")));
-    expect(evenkeel(["verify", moved, "--name", "xeon-silver-4216"]).status).toBe(1);
-    expect(status).toBe(1);
-    expect(stdout.replaceAll(/\s+/g, " ")).toMatch(/but its CPU is now .+: plan the pool again/);
+    for (const plan of [out, moved]) {
+      const { status, stderr } = evenkeel(["verify", plan, "--name", "xeon-silver-4216"]);
+      expect([status, stderr]).toEqual([1, expect.stringContaining("has changed since")]);
+    }
   });
 
   test("a plan without this machine is refused", () => {
     const out = temporaryDirectory();
     evenkeel(["plan", CLX, "--out", out]);
     const { status, stderr } = evenkeel(["verify", out, "--name", "stranger"]);
-    expect([status, stderr]).toEqual([2, expect.stringContaining('neither a node "stranger"')]);
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining("no class of nodes like stranger"),
+    ]);
   });
 });
 

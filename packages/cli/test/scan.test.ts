@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { tarOf } from "../../isa/test/make-archive.ts";
 import { AVX512_CODE, makeElf, PLAIN_CODE } from "../../isa/test/make-elf.ts";
-import { CLX, evenkeel, ICX, ROOT, temporaryDirectory } from "./run.ts";
+import { CLX, ICX, ROOT, run, temporaryDirectory } from "./run.ts";
 
 const NEEDY = makeElf(AVX512_CODE).bytes;
 /** vpshldvd %zmm1, %zmm2, %zmm3; ret: AVX512_VBMI2 */
@@ -26,30 +26,30 @@ function tree(files: Readonly<Record<string, Buffer>>): string {
   return join(directory, "tree");
 }
 
-test("a directory: what each file can use, and nothing to judge without a pool", () => {
+test("a directory: what each file can use, and nothing to judge without a pool", async () => {
   const path = tree({ needy: NEEDY, plain: PLAIN, text: Buffer.from("text") });
-  const { status, stdout, stderr } = evenkeel(["scan", path]);
+  const { status, stdout, stderr } = await run(["scan", path]);
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   expect(stdout).toContain("2 files with 1 KiB of machine code");
   expect(stdout).toMatch(/AVX512F +always +certain +1 +1 +f/);
   expect(stdout.split("\n").every((line) => line.length <= 80)).toBe(true);
 });
 
-test("nodes: exit code 1 where a file would die, with the nodes that lack the feature", () => {
+test("nodes: exit code 1 where a file would die, with the nodes that lack the feature", async () => {
   const path = tree({ "in-both": NEEDY, "in-one": VBMI2 });
-  const { status, stdout } = evenkeel(["scan", path, "--node", CLX, ICX]);
+  const { status, stdout } = await run(["scan", path, "--node", CLX, ICX]);
   expect(status).toBe(1);
   expect(stdout).toMatch(/in-one +will die +AVX512_VBMI2/);
   expect(stdout).toMatch(/in-both +fine$/m);
   expect(stdout.replaceAll(/\s+/g, " ")).toContain("(not on xeon-silver-4216)");
-  expect(evenkeel(["scan", path, "--node", ICX]).status).toBe(0);
+  expect((await run(["scan", path, "--node", ICX])).status).toBe(0);
 });
 
-test("a plan: judged by its guest CPU, as JSON too", () => {
+test("a plan: judged by its guest CPU, as JSON too", async () => {
   const out = join(temporaryDirectory(), "plan");
-  expect(evenkeel(["plan", CLX, ICX, "--out", out]).status).toBe(0);
+  expect((await run(["plan", CLX, ICX, "--out", out])).status).toBe(0);
   const path = tree({ "in-both": NEEDY, "in-one": VBMI2 });
-  const { status, stdout } = evenkeel(["scan", path, "--plan", out, "--json"]);
+  const { status, stdout } = await run(["scan", path, "--plan", out, "--json"]);
   expect(status).toBe(1);
   const { files, judgements, members } = JSON.parse(stdout);
   expect(members).toEqual(["plan"]);
@@ -63,7 +63,7 @@ test("a plan: judged by its guest CPU, as JSON too", () => {
   ]);
 });
 
-test("code that only a computed call leads to is never called fine", () => {
+test("code that only a computed call leads to is never called fine", async () => {
   const popcnt = Buffer.from("62f27d4854c8", "hex");
   const code = Buffer.concat([
     Buffer.from("ffd0", "hex"),
@@ -72,7 +72,7 @@ test("code that only a computed call leads to is never called fine", () => {
     ...Array.from({ length: 200 }, () => popcnt),
   ]);
   const path = tree({ hidden: makeElf(code, 2).bytes });
-  const { status, stdout } = evenkeel(["scan", path, "--node", CLX]);
+  const { status, stdout } = await run(["scan", path, "--node", CLX]);
   const text = stdout.replaceAll(/\s+/g, " ");
   expect(status).toBe(1);
   expect(text).toMatch(/2 KiB of machine code, \d+\.\d% of it read/);
@@ -83,7 +83,7 @@ test("code that only a computed call leads to is never called fine", () => {
   expect(text).toMatch(/unknown \d+% of the code was not read/);
 });
 
-test("an image that is cut short is exit code 2, and what was read is shown", () => {
+test("an image that is cut short is exit code 2, and what was read is shown", async () => {
   const directory = temporaryDirectory();
   const path = join(directory, "it.tar");
   const bytes = tarOf([
@@ -91,15 +91,15 @@ test("an image that is cut short is exit code 2, and what was read is shown", ()
     { path: "b", bytes: NEEDY },
   ]);
   writeFileSync(path, bytes.subarray(0, NEEDY.length + 2048));
-  const { status, stdout } = evenkeel(["scan", path]);
+  const { status, stdout } = await run(["scan", path]);
   expect(status).toBe(2);
   expect(stdout).toContain("it.tar!/a");
   expect(stdout.replaceAll(/\s+/g, " ")).toContain("cut short");
 });
 
-test("what was not read is unknown: counted first, exit code 1 in a pool, and may be allowed", () => {
+test("what was not read is unknown: counted first, exit code 1 in a pool, and may be allowed", async () => {
   const path = tree({ plain: PLAIN, old: OLD });
-  const inPool = evenkeel(["scan", path, "--node", CLX]);
+  const inPool = await run(["scan", path, "--node", CLX]);
   expect(inPool.status).toBe(1);
   expect(inPool.stdout.split("\n").slice(0, 2)).toEqual([
     "Unknown: 1 thing was not read, or not to the end.",
@@ -108,19 +108,19 @@ test("what was not read is unknown: counted first, exit code 1 in a pool, and ma
   expect(inPool.stdout.replaceAll(/\s+/g, " ")).toContain(
     "old: made for x86 (32 bits), which is not read",
   );
-  expect(evenkeel(["scan", path]).status).toBe(2);
-  expect(evenkeel(["scan", path, "--node", CLX, "--allow-unread"]).status).toBe(0);
-  const { unread } = JSON.parse(evenkeel(["scan", path, "--json"]).stdout);
+  expect((await run(["scan", path])).status).toBe(2);
+  expect((await run(["scan", path, "--node", CLX, "--allow-unread"])).status).toBe(0);
+  const { unread } = JSON.parse((await run(["scan", path, "--json"])).stdout);
   expect(unread).toEqual([
     { name: join(path, "old"), reason: "made for x86 (32 bits), which is not read" },
   ]);
 });
 
-test("where nothing at all was read, exit code 2", () => {
+test("where nothing at all was read, exit code 2", async () => {
   const path = join(temporaryDirectory(), "it");
   for (const bytes of ["vhdxfile", "what is this?", "hsqs"]) {
     writeFileSync(path, Buffer.concat([Buffer.from(bytes), Buffer.alloc(4096)]));
-    expect(evenkeel(["scan", path, "--node", CLX]).status).toBe(2);
+    expect((await run(["scan", path, "--node", CLX])).status).toBe(2);
   }
 });
 
@@ -136,19 +136,19 @@ test("a tool that is missing is named, with its package", () => {
   );
 });
 
-test("symbols and names of files steer no terminal", () => {
+test("symbols and names of files steer no terminal", async () => {
   const named = makeElf(AVX512_CODE, AVX512_CODE.length, "f\u001b[2J").bytes;
-  const { stdout } = evenkeel(["scan", tree({ "a\u001b[31mb": named, plain: PLAIN })]);
+  const { stdout } = await run(["scan", tree({ "a\u001b[31mb": named, plain: PLAIN })]);
   expect(stdout).toContain("f\\x1b[2J");
   expect(stdout).toContain("a\\x1b[31mb");
   expect(stdout).not.toContain("\u001b");
 });
 
-test("a path that is not there is an error", () => {
-  const { status, stderr } = evenkeel(["scan", "/no/such/file"]);
+test("a path that is not there is an error", async () => {
+  const { status, stderr } = await run(["scan", "/no/such/file"]);
   expect(status).toBe(2);
   expect(stderr).toContain("there is no such file");
-  const both = evenkeel(["scan", ".", "--plan", "x", "--node", "y"]);
+  const both = await run(["scan", ".", "--plan", "x", "--node", "y"]);
   expect(both.status).toBe(2);
 });
 

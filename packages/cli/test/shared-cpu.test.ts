@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { CLX, evenkeel, ROOT, temporaryDirectory } from "./run.ts";
+import { CLX, ROOT, run, temporaryDirectory } from "./run.ts";
 
 const PROFILE = readFileSync(join(ROOT, CLX), "utf8");
 const AT = PROFILE.indexOf('"arch"');
@@ -23,8 +23,8 @@ function write(...texts: readonly string[]): string[] {
   });
 }
 
-function refusal(files: readonly string[]) {
-  const { status, stderr } = evenkeel(["plan", ...files]);
+async function refusal(files: readonly string[]) {
+  const { status, stderr } = await run(["plan", ...files]);
   return { status, stderr };
 }
 
@@ -44,17 +44,17 @@ test.each<[string, string, string]>([
     HEADER.replace(SCHEMA, `${SCHEMA}, "cpuid": []`) + CPU,
     'the key "cpuid" stands twice',
   ],
-])("%s", (_, text, why) => {
+])("%s", async (_, text, why) => {
   const [good = "", bad = ""] = write(PROFILE, text);
-  const alone = refusal([bad]);
+  const alone = await refusal([bad]);
   expect(alone).toEqual({ status: 2, stderr: expect.stringContaining(why) });
-  expect(refusal([good, bad])).toEqual(alone);
+  expect(await refusal([good, bad])).toEqual(alone);
 });
 
-test("what a header says of itself is kept where its CPU was read before", () => {
+test("what a header says of itself is kept where its CPU was read before", async () => {
   const named = HEADER.replace(/"name": "[^"]*"/, '"name": "guessed"');
   const estimate = named.replace(SCHEMA, `${SCHEMA}, "estimate": true`);
-  const { status, stdout } = evenkeel(["plan", ...write(PROFILE, estimate + CPU)]);
+  const { status, stdout } = await run(["plan", ...write(PROFILE, estimate + CPU)]);
   expect(status).toBe(0);
   expect(stdout).toContain("has a node that is an estimate");
 });

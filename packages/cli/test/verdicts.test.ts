@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { CLX, evenkeel, ICX, ROOT, temporaryDirectory } from "./run.ts";
+import { CLX, ICX, ROOT, run, temporaryDirectory } from "./run.ts";
 
 /** A profile without its name, its own clock, and its schema at the front again. */
 function without(profile: object): object {
@@ -13,22 +13,22 @@ interface CheckJson {
   results: { node: string; verdict: string; findings: { name: string; rule: string }[] }[];
 }
 
-function contractFile(args: readonly string[]): string {
+async function contractFile(args: readonly string[]): Promise<string> {
   const file = join(temporaryDirectory(), "snapshot.contract.json");
-  const { status, stderr } = evenkeel(["contract", ...args, "-o", file]);
+  const { status, stderr } = await run(["contract", ...args, "-o", file]);
   expect([status, stderr]).toEqual([0, ""]);
   return file;
 }
 
-function planned(...files: string[]): string {
+async function planned(...files: string[]): Promise<string> {
   const out = join(temporaryDirectory(), "plan");
-  expect(evenkeel(["plan", ...files, "-o", out]).status).toBe(0);
+  expect((await run(["plan", ...files, "-o", out])).status).toBe(0);
   return out;
 }
 
 describe("evenkeel contract", () => {
-  test("prints a contract with its digest, or writes it", () => {
-    const { status, stdout } = evenkeel(["contract", ICX, "--vcpus", "4", "--smt"]);
+  test("prints a contract with its digest, or writes it", async () => {
+    const { status, stdout } = await run(["contract", ICX, "--vcpus", "4", "--smt"]);
     expect(status).toBe(0);
     const contract = JSON.parse(stdout) as Record<string, unknown>;
     expect(contract).toMatchObject({
@@ -41,32 +41,34 @@ describe("evenkeel contract", () => {
       xcr0: "0x2e7",
     });
     expect(contract["digest"]).toMatch(/^[0-9a-f]{64}$/);
-    const file = contractFile([ICX]);
-    expect(evenkeel(["show", file]).stdout).toContain("Contract of a snapshot of xeon-silver-4314");
+    const file = await contractFile([ICX]);
+    expect((await run(["show", file])).stdout).toContain(
+      "Contract of a snapshot of xeon-silver-4314",
+    );
   });
 
-  test("takes a plan's template for the node, and its class", () => {
+  test("takes a plan's template for the node, and its class", async () => {
     const contract = JSON.parse(
-      evenkeel(["contract", ICX, "--plan", planned(CLX, ICX)]).stdout,
+      (await run(["contract", ICX, "--plan", await planned(CLX, ICX)])).stdout,
     ) as { class: string; template: string };
     expect(contract.template).toBe(`templates/${contract.class}.json`);
   });
 
-  test("a template that the node cannot boot: exit code 1 and the reason", () => {
-    const out = planned(CLX, ICX);
+  test("a template that the node cannot boot: exit code 1 and the reason", async () => {
+    const out = await planned(CLX, ICX);
     const { classes } = JSON.parse(readFileSync(join(out, "plan.json"), "utf8")) as {
       classes: { nodes: string[]; template: string }[];
     };
     const other = classes.find(({ nodes }) => nodes.includes("xeon-silver-4216"))?.template ?? "";
-    const { status, stderr } = evenkeel(["contract", ICX, "--template", join(out, other)]);
+    const { status, stderr } = await run(["contract", ICX, "--template", join(out, other)]);
     expect(status).toBe(1);
     expect(stderr).toContain("lacks CPUID.(EAX=0DH,ECX=3)");
   });
 
-  test("a built-in template on a model outside its list is refused from 1.12 on", () => {
+  test("a built-in template on a model outside its list is refused from 1.12 on", async () => {
     const args = ["contract", "examples/intel-pool/xeon-gold-6430.json", "--cpu-template", "T2CL"];
-    expect(evenkeel([...args, "--firecracker", "1.11.0"]).status).toBe(0);
-    const { status, stderr } = evenkeel([...args, "--firecracker", "1.12.0"]);
+    expect((await run([...args, "--firecracker", "1.11.0"])).status).toBe(0);
+    const { status, stderr } = await run([...args, "--firecracker", "1.12.0"]);
     expect([status, stderr]).toEqual([1, expect.stringContaining("T2CL on model 6/143/8")]);
   });
 
@@ -77,27 +79,27 @@ describe("evenkeel contract", () => {
     [["contract", ICX, "--plan", CLX]],
     [["contract", ICX, "--template", "x", "--cpu-template", "T2"]],
     [["contract", ICX, "--firecracker", "0.1"]],
-  ])("bad input is exit code 2: %j", (args) => {
-    const { status, stderr } = evenkeel(args);
+  ])("bad input is exit code 2: %j", async (args) => {
+    const { status, stderr } = await run(args);
     expect(status).toBe(2);
     expect(stderr).toMatch(/^evenkeel: .*\nhint: /);
   });
 
-  test("a node that the plan does not have", () => {
-    const { status, stderr } = evenkeel(["contract", CLX, "--plan", planned(ICX)]);
+  test("a node that the plan does not have", async () => {
+    const { status, stderr } = await run(["contract", CLX, "--plan", await planned(ICX)]);
     expect([status, stderr]).toEqual([
-      2,
-      expect.stringContaining('has no node "xeon-silver-4216"'),
+      1,
+      expect.stringContaining("no class of nodes like xeon-silver-4216"),
     ]);
   });
 });
 
 describe("evenkeel check", () => {
-  test("names what is missing and who can resume it; exit code 1", () => {
-    const { status, stdout } = evenkeel([
+  test("names what is missing and who can resume it; exit code 1", async () => {
+    const { status, stdout } = await run([
       "check",
       "--snapshot",
-      contractFile([ICX]),
+      await contractFile([ICX]),
       "--node",
       CLX,
       ICX,
@@ -110,23 +112,23 @@ describe("evenkeel check", () => {
     expect(stdout).toContain("Now: resume on xeon-silver-4314");
   });
 
-  test("with the plan's templates every direction is compatible; exit code 0", () => {
-    const plan = planned(CLX, ICX);
+  test("with the plan's templates every direction is compatible; exit code 0", async () => {
+    const plan = await planned(CLX, ICX);
     for (const from of [CLX, ICX]) {
-      const file = contractFile([from, "--plan", plan]);
-      expect(evenkeel(["check", "--snapshot", file, "--node", CLX, ICX]).status).toBe(0);
+      const file = await contractFile([from, "--plan", plan]);
+      expect((await run(["check", "--snapshot", file, "--node", CLX, ICX])).status).toBe(0);
     }
   });
 
-  test("--json has a verdict and the findings per node", () => {
-    const file = contractFile([ICX]);
-    const { stdout } = evenkeel(["check", "--snapshot", file, "--node", CLX, "--json"]);
+  test("--json has a verdict and the findings per node", async () => {
+    const file = await contractFile([ICX]);
+    const { stdout } = await run(["check", "--snapshot", file, "--node", CLX, "--json"]);
     const [result] = (JSON.parse(stdout) as CheckJson).results;
     expect(result).toMatchObject({ node: "xeon-silver-4216", verdict: "incompatible" });
     expect(result?.findings).toContainEqual(expect.objectContaining({ name: "RRSBA" }));
   });
 
-  test("many nodes of a class are one row, and advice fits", () => {
+  test("many nodes of a class are one row, and advice fits", async () => {
     const directory = temporaryDirectory();
     const profile = JSON.parse(readFileSync(join(ROOT, CLX), "utf8")) as object;
     const nodes = Array.from({ length: 300 }, (_, i) => {
@@ -138,56 +140,56 @@ describe("evenkeel check", () => {
       );
       return file;
     });
-    const check = ["check", "--snapshot", contractFile([ICX]), "--node"];
-    const { status, stdout } = evenkeel([...check, ...nodes]);
+    const check = ["check", "--snapshot", await contractFile([ICX]), "--node"];
+    const { status, stdout } = await run([...check, ...nodes]);
     expect(status).toBe(1);
     expect(stdout.split("\n").length).toBeLessThan(60);
     expect(stdout).toMatch(/^n0, n1, .* and \d+ more +incompatible/m);
     expect(stdout).toContain("resume on xeon-silver-4314 or a node of its class");
-    const { results } = JSON.parse(evenkeel([...check, ...nodes, "--json"]).stdout) as CheckJson;
+    const { results } = JSON.parse((await run([...check, ...nodes, "--json"])).stdout) as CheckJson;
     expect(results.map(({ node }) => node)).toEqual(nodes.map((_, i) => `n${i}`));
-    const matrix = evenkeel(["matrix", ...nodes, ICX]).stdout;
+    const matrix = (await run(["matrix", ...nodes, ICX])).stdout;
     expect(matrix).toMatch(/^1 +cascade-lake-\w+ +300 +/m);
     expect(matrix.split("\n").length).toBeLessThan(60);
   });
 
-  test("a node that refuses its own snapshot is not sent to a node like itself", () => {
-    const file = contractFile([ICX]);
+  test("a node that refuses its own snapshot is not sent to a node like itself", async () => {
+    const file = await contractFile([ICX]);
     const args = ["check", "--snapshot", file, "--node", ICX, "--firecracker", "1.15.0"];
-    const { stdout } = evenkeel(args);
+    const { stdout } = await run(args);
     expect(stdout).toContain("Now: boot the guest anew.");
     expect(stdout).toContain("install a Firecracker that loads");
     expect(stdout).not.toContain("plan the pool");
   });
 
-  test("nobody whose pool is planned is told to plan it", () => {
-    const file = contractFile([ICX, "--plan", planned(ICX)]);
-    const { stdout } = evenkeel(["check", "--snapshot", file, "--node", CLX]);
+  test("nobody whose pool is planned is told to plan it", async () => {
+    const file = await contractFile([ICX, "--plan", await planned(ICX)]);
+    const { stdout } = await run(["check", "--snapshot", file, "--node", CLX]);
     expect(stdout).toContain("plan the pool again with these nodes in it");
     expect(stdout).not.toContain("plan the pool (evenkeel plan)");
   });
 
-  test("--firecracker is the version that will resume it", () => {
-    const file = contractFile([ICX]);
+  test("--firecracker is the version that will resume it", async () => {
+    const file = await contractFile([ICX]);
     const check = ["check", "--snapshot", file, "--node", ICX, "--firecracker"];
-    expect(evenkeel([...check, "1.13.0"]).status).toBe(0);
-    expect(evenkeel([...check, "1.15.0"]).status).toBe(1);
-    expect(evenkeel([...check, "9.9"]).status).toBe(2);
+    expect((await run([...check, "1.13.0"])).status).toBe(0);
+    expect((await run([...check, "1.15.0"])).status).toBe(1);
+    expect((await run([...check, "9.9"])).status).toBe(2);
   });
 
-  test("a contract that was changed by hand is refused", () => {
-    const file = contractFile([ICX]);
+  test("a contract that was changed by hand is refused", async () => {
+    const file = await contractFile([ICX]);
     writeFileSync(file, readFileSync(file, "utf8").replace('"0x000606a6"', '"0x00050657"'));
-    const { status, stderr } = evenkeel(["check", "--snapshot", file, "--node", ICX]);
+    const { status, stderr } = await run(["check", "--snapshot", file, "--node", ICX]);
     expect([status, stderr]).toEqual([2, expect.stringContaining("changed after it was made")]);
   });
 
-  test("bad input is exit code 2", () => {
-    expect(evenkeel(["check", "--node", ICX]).status).toBe(2);
-    expect(evenkeel(["check", "--snapshot", ICX, "--node", ICX]).stderr).toContain(
+  test("bad input is exit code 2", async () => {
+    expect((await run(["check", "--node", ICX])).status).toBe(2);
+    expect((await run(["check", "--snapshot", ICX, "--node", ICX])).stderr).toContain(
       "not a snapshot's",
     );
-    expect(evenkeel(["check", "--snapshot", contractFile([ICX])]).status).toBe(2);
+    expect((await run(["check", "--snapshot", await contractFile([ICX])])).status).toBe(2);
   });
 });
 
@@ -196,14 +198,14 @@ describe("evenkeel matrix", () => {
     (sku) => `examples/intel-pool/xeon-gold-${sku}.json`,
   );
 
-  test("a grid of all ordered pairs; exit code 1 where one is not compatible", () => {
-    const { status, stdout } = evenkeel(["matrix", ...pool]);
+  test("a grid of all ordered pairs; exit code 1 where one is not compatible", async () => {
+    const { status, stdout } = await run(["matrix", ...pool]);
     expect(status).toBe(1);
     expect(stdout).toContain("of 16 ordered pairs are compatible");
-    expect(evenkeel(["matrix", ...pool, "--plan", planned(...pool)]).status).toBe(0);
+    expect((await run(["matrix", ...pool, "--plan", await planned(...pool)])).status).toBe(0);
   });
 
-  test("a certificate holds when re-checked, until something changes", () => {
+  test("a certificate holds when re-checked, until something changes", async () => {
     const directory = temporaryDirectory();
     const cert = join(directory, "cert.json");
     const copies = [CLX, ICX].map((file, i) => {
@@ -211,8 +213,8 @@ describe("evenkeel matrix", () => {
       writeFileSync(copy, readFileSync(join(ROOT, file)));
       return copy;
     });
-    evenkeel(["matrix", ...copies, "--cpu-template", "T2CL", "--cert", cert]);
-    const proven = evenkeel(["matrix", "--verify", cert]);
+    await run(["matrix", ...copies, "--cpu-template", "T2CL", "--cert", cert]);
+    const proven = await run(["matrix", "--verify", cert]);
     expect([proven.status, proven.stdout]).toEqual([
       0,
       "Re-checked: 4 verdicts from 2 profiles are the same.\n",
@@ -220,7 +222,7 @@ describe("evenkeel matrix", () => {
 
     const text = readFileSync(cert, "utf8");
     writeFileSync(cert, text.replace('"verdict": "insecure"', '"verdict": "compatible"'));
-    expect(evenkeel(["matrix", "--verify", cert])).toMatchObject({ status: 1 });
+    expect(await run(["matrix", "--verify", cert])).toMatchObject({ status: 1 });
 
     writeFileSync(cert, text);
     const [first = ""] = copies;
@@ -228,19 +230,19 @@ describe("evenkeel matrix", () => {
       first,
       readFileSync(first, "utf8").replace("0x0000b1f7", "0x0000b1f7").replace('"6.8.', '"6.9.'),
     );
-    const { status, stdout } = evenkeel(["matrix", "--verify", cert, "--json"]);
+    const { status, stdout } = await run(["matrix", "--verify", cert, "--json"]);
     expect(status).toBe(1);
     expect((JSON.parse(stdout) as { disagreements: string[] }).disagreements[0]).toContain(
       "0.json",
     );
   });
 
-  test("bad input is exit code 2 and writes nothing", () => {
+  test("bad input is exit code 2 and writes nothing", async () => {
     const cert = join(temporaryDirectory(), "cert.json");
-    expect(evenkeel(["matrix", "nowhere.json", "--cert", cert]).status).toBe(2);
+    expect((await run(["matrix", "nowhere.json", "--cert", cert])).status).toBe(2);
     expect(existsSync(cert)).toBe(false);
-    expect(evenkeel(["matrix"]).status).toBe(2);
-    expect(evenkeel(["matrix", "--verify", CLX]).stderr).toContain("not a matrix certificate");
+    expect((await run(["matrix"])).status).toBe(2);
+    expect((await run(["matrix", "--verify", CLX])).stderr).toContain("not a matrix certificate");
   });
 });
 
@@ -248,8 +250,8 @@ describe("evenkeel lint", () => {
   interface LintJson {
     results: { node: string; findings: { rule: string; severity: string; fix: string }[] }[];
   }
-  const lint = (args: readonly string[]) => {
-    const { status, stdout } = evenkeel(["lint", ...args, "--json"]);
+  const lint = async (args: readonly string[]) => {
+    const { status, stdout } = await run(["lint", ...args, "--json"]);
     const { results } = JSON.parse(stdout) as LintJson;
     return {
       status,
@@ -257,29 +259,31 @@ describe("evenkeel lint", () => {
     };
   };
 
-  test("a plan's template is fine on its class and fatal on another", () => {
-    const out = planned(CLX, ICX);
+  test("a plan's template is fine on its class and fatal on another", async () => {
+    const out = await planned(CLX, ICX);
     const { classes } = JSON.parse(readFileSync(join(out, "plan.json"), "utf8")) as {
       classes: { template: string }[];
     };
     const template = join(out, classes[0]?.template ?? "");
-    expect(lint([template, "--node", CLX])).toEqual({ status: 0, rules: [[]] });
-    const { status, rules } = lint([template, "--node", ICX]);
+    expect(await lint([template, "--node", CLX])).toEqual({ status: 0, rules: [[]] });
+    const { status, rules } = await lint([template, "--node", ICX]);
     expect(status).toBe(1);
     expect(rules[0]).toContain("error missing-entry");
   });
 
-  test("a built-in template by name: models, versions, deprecation", () => {
+  test("a built-in template by name: models, versions, deprecation", async () => {
     const spr = "examples/intel-pool/xeon-gold-6430.json";
-    expect(lint(["T2CL", "--node", spr, "--firecracker", "1.11"])).toMatchObject({ status: 0 });
-    const { status, rules } = lint(["T2S", "--node", ICX, "--firecracker", "1.12"]);
+    expect(await lint(["T2CL", "--node", spr, "--firecracker", "1.11"])).toMatchObject({
+      status: 0,
+    });
+    const { status, rules } = await lint(["T2S", "--node", ICX, "--firecracker", "1.12"]);
     expect(status).toBe(1);
     expect(rules[0]).toEqual(
       expect.arrayContaining(["error static-model", "note deprecated", "note identity"]),
     );
   });
 
-  test("what it sets, hides and breaks", () => {
+  test("what it sets, hides and breaks", async () => {
     const file = join(temporaryDirectory(), "template.json");
     const modifier = (leaf: string, subleaf: string, register: string, bitmap: string) => ({
       leaf,
@@ -298,7 +302,7 @@ describe("evenkeel lint", () => {
         msr_modifiers: [{ addr: "0x10a", bitmap: "0b0xxxxxxxxxxxxxxxxx" }], // hides FB_CLEAR
       }),
     );
-    const { status, rules } = lint([file, "--node", ICX]);
+    const { status, rules } = await lint([file, "--node", ICX]);
     expect(status).toBe(1);
     expect(rules[0]).toEqual(
       expect.arrayContaining([
@@ -310,23 +314,29 @@ describe("evenkeel lint", () => {
     );
   });
 
-  test("a plan: each node by its own template", () => {
-    const out = planned(CLX, ICX);
-    expect(lint([out, "--node", CLX, ICX])).toEqual({
+  test("a plan: each node by its own template", async () => {
+    const out = await planned(CLX, ICX);
+    expect(await lint([out, "--node", CLX, ICX])).toEqual({
       status: 0,
       rules: [[], ["note identity"]],
     });
-    const other = evenkeel(["lint", planned(ICX), "--node", CLX]);
-    expect([other.status, other.stderr]).toEqual([2, expect.stringContaining("no class like it")]);
+    const other = await run(["lint", await planned(ICX), "--node", CLX]);
+    expect([other.status, other.stderr]).toEqual([
+      1,
+      expect.stringContaining("no class of nodes like"),
+    ]);
   });
 
-  test("what no row names has a number, and a template for aarch64 is none for x86", () => {
-    expect(lint(["V1N1", "--node", ICX])).toEqual({ status: 1, rules: [["error architecture"]] });
+  test("what no row names has a number, and a template for aarch64 is none for x86", async () => {
+    expect(await lint(["V1N1", "--node", ICX])).toEqual({
+      status: 1,
+      rules: [["error architecture"]],
+    });
   });
 
-  test("bad input is exit code 2", () => {
-    expect(evenkeel(["lint", "T2CL"]).status).toBe(2);
-    expect(evenkeel(["lint", "T9", "--node", ICX]).status).toBe(2);
-    expect(evenkeel(["lint", CLX, "--node", ICX]).stderr).toContain("not a CPU template");
+  test("bad input is exit code 2", async () => {
+    expect((await run(["lint", "T2CL"])).status).toBe(2);
+    expect((await run(["lint", "T9", "--node", ICX])).status).toBe(2);
+    expect((await run(["lint", CLX, "--node", ICX])).stderr).toContain("not a CPU template");
   });
 });

@@ -25,6 +25,14 @@ export function extract64(word: bigint, hi: number, lo: number): bigint {
   return (word & mask64(hi, lo)) >> BigInt(lo);
 }
 
+/** A field's bits, unsigned: as registers hold them and as people read them. */
+export function readField(
+  word: bigint,
+  { hi, lo }: { readonly hi: number; readonly lo: number },
+): bigint {
+  return extract64(word, hi, lo);
+}
+
 /** {@link mask64} of a field. */
 export function fieldBits({ hi, lo }: { readonly hi: number; readonly lo: number }): bigint {
   return mask64(hi, lo);

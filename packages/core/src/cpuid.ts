@@ -6,6 +6,8 @@
  * (https://docs.kernel.org/virt/kvm/api.html#kvm-get-supported-cpuid).
  */
 
+export type Arch = "x86_64" | "aarch64";
+
 export const REGISTERS = ["eax", "ebx", "ecx", "edx"] as const;
 export type Register = (typeof REGISTERS)[number];
 

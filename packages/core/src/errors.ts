@@ -1,11 +1,64 @@
 /**
- * Every error of this package: code, exit code and hint in one place.
- * docs/errors.md lists the same codes; a test keeps the two equal.
+ * How every package defines its errors, and those of this one. docs/errors.md is made from the
+ * registries with `npm run docs`; a test keeps it equal.
  */
-interface ErrorKind {
-  /** 1: the answer is no; 2: bad input. */
-  readonly exitCode: 1 | 2;
+
+/** What a registry says about a code. */
+export interface ErrorKind {
+  /** 1: the answer is no; 2: usage or bad input; 3: the environment failed. */
+  readonly exitCode: 1 | 2 | 3;
+  /** What to do about it: one or two sentences for the person who reads the message. */
   readonly hint: string;
+}
+
+/** An error that a registry knows: with a code, an exit code and a hint. */
+export abstract class KnownError extends Error implements ErrorKind {
+  abstract readonly code: string;
+  abstract get exitCode(): ErrorKind["exitCode"];
+  abstract get hint(): string;
+}
+
+type Kinds = Readonly<Record<string, ErrorKind>>;
+
+/** An error with a code of this registry. */
+export interface ErrorOf<K extends Kinds> extends KnownError {
+  readonly code: keyof K & string;
+  /** The registry's row, for what a package keeps there besides. */
+  readonly kind: K[keyof K & string];
+  readonly exitCode: K[keyof K & string]["exitCode"];
+  readonly hint: string;
+}
+
+/**
+ * The error class of a package, made from its registry: `class HostError extends
+ * defineErrors("HostError", HOST_ERRORS) {}`. Exit code and hint come from the registry.
+ */
+export function defineErrors<K extends Kinds>(
+  name: string,
+  kinds: K,
+): new (code: keyof K & string, message: string, options?: ErrorOptions) => ErrorOf<K> {
+  type Code = keyof K & string;
+  return class extends KnownError {
+    readonly code: Code;
+
+    constructor(code: Code, message: string, options?: ErrorOptions) {
+      super(message, options);
+      this.name = name;
+      this.code = code;
+    }
+
+    get kind(): K[Code] {
+      return kinds[this.code];
+    }
+
+    get exitCode(): K[Code]["exitCode"] {
+      return this.kind.exitCode;
+    }
+
+    get hint(): string {
+      return this.kind.hint;
+    }
+  };
 }
 
 export const CORE_ERRORS = {
@@ -46,13 +99,17 @@ export const CORE_ERRORS = {
     exitCode: 2,
     hint: "Give MODEL or MODEL@KERNEL as `evenkeel models` lists them.",
   },
+  UNKNOWN_VENDOR: {
+    exitCode: 2,
+    hint: "Intel, AMD and aarch64 CPUs are known; docs/formats.md says what a profile must have.",
+  },
   UNKNOWN_VERSION: {
     exitCode: 2,
     hint: "Give a Firecracker release such as 1.12 or 1.14.1; docs/firecracker.md lists them.",
   },
   NOT_A_TEMPLATE: {
     exitCode: 2,
-    hint: "Give a CPU template's JSON file, or a built-in one: T2CL, T2S, T2, C3, T2A, V1N1.",
+    hint: "Give a CPU template's JSON file, a plan, or the name of a built-in template such as T2CL.",
   },
   NOT_A_CONTRACT: {
     exitCode: 2,
@@ -85,23 +142,46 @@ export interface Problem {
   readonly message: string;
 }
 
-export class CoreError extends Error {
-  readonly code: CoreErrorCode;
+export class CoreError extends defineErrors("CoreError", CORE_ERRORS) {
   readonly problems: readonly Problem[];
 
   constructor(code: CoreErrorCode, problems: readonly Problem[]) {
-    super(problems.map(formatProblem).join("; "));
-    this.name = "CoreError";
-    this.code = code;
+    super(code, problems.map(formatProblem).join("; "));
     this.problems = problems;
   }
+}
 
-  get exitCode(): 1 | 2 {
-    return CORE_ERRORS[this.code].exitCode;
+/** A {@link CoreError} with the file it was found in; code, exit code and hint are its cause's. */
+export class FileError extends KnownError {
+  readonly file: string;
+  override readonly cause: CoreError;
+
+  constructor(file: string, cause: CoreError) {
+    super(`${file}: ${cause.message}`);
+    this.name = "FileError";
+    this.file = file;
+    this.cause = cause;
+  }
+
+  get code(): CoreErrorCode {
+    return this.cause.code;
+  }
+
+  get exitCode(): 1 | 2 | 3 {
+    return this.cause.exitCode;
   }
 
   get hint(): string {
-    return CORE_ERRORS[this.code].hint;
+    return this.cause.hint;
+  }
+}
+
+/** Names the file in an error of what was read from it. Throws {@link FileError}. */
+export function inFile<T>(file: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof CoreError ? new FileError(file, error) : error;
   }
 }
 

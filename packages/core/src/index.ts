@@ -1,65 +1,80 @@
-/** The public face of `@evenkeel/core`: pure functions over profiles, templates and plans. */
-export type { ArmGivenUp } from "./arm/costs.ts";
-export type { ArmGuest } from "./arm/guest.ts";
-export { armModelText } from "./arm/models.ts";
-export type { ArmPlannedClass } from "./arm/plan-arm.ts";
-export type { ArmRegister, CpuidEntry, MsrValue } from "./cpuid.ts";
-export { entryKey, indexEntries, REGISTERS, SIGNIFICANT_INDEX, type Register } from "./cpuid.ts";
+/**
+ * The public face of `@evenkeel/core`: pure functions over profiles, templates, contracts and plans,
+ * floor by floor (CONTRIBUTING.md). `planPool` plans a pool, `judge` gives a verdict, `readText` reads
+ * whatever a file may be.
+ */
+
+// The ground: CPU state and errors
+export {
+  entryKey,
+  indexEntries,
+  REGISTERS,
+  SIGNIFICANT_INDEX,
+  type Arch,
+  type ArmRegister,
+  type CpuidEntry,
+  type MsrValue,
+  type Register,
+} from "./cpuid.ts";
 export {
   CORE_ERRORS,
   CoreError,
+  defineErrors,
+  FileError,
   formatProblem,
+  inFile,
+  KnownError,
   notComparable,
   type CoreErrorCode,
+  type ErrorKind,
+  type ErrorOf,
   type Problem,
 } from "./errors.ts";
-export { isDumpedMsr } from "./firecracker/dumped-msrs.ts";
-export { ALL_LINES, compareLines, formatLines, knownLine } from "./firecracker/versions.ts";
+
+// Facts as rows: fields, models, levels, releases of Firecracker and of the host kernel
+export { armModelText } from "./tables/arm/models.ts";
+export type { CpuidField, CpuType, MsrField, Vendor } from "./tables/field.ts";
+export { GROUP_ORDER, UNCOUNTED_GROUPS } from "./tables/groups.ts";
+export { CATALOGUE_KERNELS } from "./tables/kernels.ts";
+export { levelOf, LEVELS } from "./tables/levels.ts";
+export { CPUID_FIELDS, cpuidFields, fieldByName, fieldInfo } from "./tables/lookup.ts";
+export { isAnnouncement, isPromise } from "./tables/masks.ts";
+export { CATALOGUE_MODELS, decodeSignature, formatFms, requireModel } from "./tables/models.ts";
+export { fieldByForeignName } from "./tables/names.ts";
+export {
+  ALL_LINES,
+  compareLines,
+  does,
+  firstLineThat,
+  formatLines,
+  knownLine,
+  knownVersions,
+  loadingVersion,
+  newestVersion,
+  snapshotFormat,
+} from "./tables/releases.ts";
+export { archOf, cpuTypeOf, vendorOfCpu } from "./tables/vendors.ts";
+
+// Addresses as the manuals write them, order and lists of words
 export { fieldAddress, hexNumber, registerAddress } from "./format/address.ts";
+export { API_BODY_LIMIT, SOCKET_PATH_LIMIT } from "./limits.ts";
+export { listOf } from "./format/text.ts";
+
+// JSON that says where it is wrong
+export { parseJson } from "./json/parse.ts";
 export { prettyJson } from "./json/pretty.ts";
-export { compareText, listOf } from "./format/text.ts";
-export {
-  classOffersFeature,
-  offersFeature,
-  planHasFeature,
-  promisesFeature,
-  type Answer,
-} from "./inspect/answers.ts";
-export type { CpuState, DecodedField } from "./inspect/decode.ts";
-export { changedFields } from "./inspect/enforcement.ts";
-export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
-export { diffArm, diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";
-export {
-  contractFields,
-  planFields,
-  profileFields,
-  registersOfPlan,
-  stateOfContract,
-  stateOfPlan,
-  stateOfProfile,
-} from "./inspect/state.ts";
-export type { Reason } from "./plan/close.ts";
-export { compareStaticTemplates, type StaticComparison } from "./plan/compare-static.ts";
-export type { GivenUp } from "./plan/costs.ts";
-export { planToJson } from "./plan/file.ts";
-export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
-export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
-export type { GuestCpu } from "./plan/guest.ts";
-export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
-export {
-  anyPlanToJson,
-  planAny,
-  type AnyPlan,
-  type AnyPlanResult,
-  type JudgedArmPlan,
-} from "./plan/plan-any.ts";
-export { honourAccepted, isAccepted, type Accepted } from "./plan/accepted.ts";
-export { isBeyondTemplates, type Accept, type PlanMoves } from "./plan/moves.ts";
-export { planPools, type PlannedPools } from "./plan/pools.ts";
-export { parseFeatures } from "./plan/shape.ts";
-export type { Join } from "./plan/split.ts";
-export type { Refusal } from "./plan/refuse.ts";
-export { classId, modelName } from "./profile/class.ts";
+
+// CPU templates
+export { applyTemplate } from "./template/apply.ts";
+export { applyBitmap32 } from "./template/bitmap.ts";
+export { formatTemplate } from "./template/format.ts";
+export { parseTemplate } from "./template/parse.ts";
+export { EMPTY_TEMPLATE, templateArch, type CpuTemplate } from "./template/template.ts";
+
+// Node profiles and classes
+export { changedMembers } from "./profile/changes.ts";
+export { classId } from "./profile/class.ts";
+export { formatProfile, profileToJson } from "./profile/file.ts";
 export {
   ignoresTemplates,
   type ChangedWord,
@@ -69,71 +84,48 @@ export {
 } from "./profile/kvm-facts.ts";
 export {
   PROFILE_SCHEMA,
-  type Arch,
   type HostFacts,
   type NodeProfile,
   type OfferedCpu,
   type TscFacts,
 } from "./profile/profile.ts";
-export { changedMembers } from "./profile/changes.ts";
+export { cpuModel, modelName } from "./profile/model.ts";
+export { stateOfCpu, type CpuState } from "./profile/state.ts";
 export { withoutCpuNumber } from "./profile/which-cpu.ts";
-export { isFingerprintHeader, readFingerprintHeader } from "./read/dump.ts";
-export {
-  profileOf,
-  readDocument,
-  readProfile,
-  templateOf,
-  type Document,
-} from "./read/document.ts";
-export { readText, type ReadOptions } from "./read/text.ts";
-export { driftOf, type Drift, type DriftOutcome } from "./drift/drift.ts";
-export { staleHost, staleProfile, type Staleness } from "./drift/stale.ts";
-export type { PlannedDrift, PlannedNode } from "./drift/planned.ts";
-export { parseJson } from "./json/parse.ts";
-export { compareSeen, type PlannedDifference } from "./plan/compare-seen.ts";
-export type { PlanFile, PlanFileClass } from "./read/plan.ts";
-export { readProfileHeader } from "./read/profile.ts";
-export { GROUP_ORDER, UNCOUNTED_GROUPS } from "./tables/groups.ts";
-export type { CpuidField, MsrField } from "./tables/field.ts";
-export { CPUID_FIELDS, cpuidFields, fieldByName, fieldInfo } from "./tables/lookup.ts";
-export { fieldByForeignName } from "./tables/names.ts";
-export { applyTemplate } from "./template/apply.ts";
-export { LEVELS, levelOf } from "./tables/levels.ts";
-export { decodeSignature, formatFms } from "./tables/models.ts";
-export { applyBitmap32 } from "./template/bitmap.ts";
-export { formatTemplate } from "./template/format.ts";
-export { parseTemplate } from "./template/parse.ts";
-export { EMPTY_TEMPLATE, templateArch, type CpuTemplate } from "./template/template.ts";
-export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
-export { guestCpuOf } from "./catalogue/guest.ts";
-export { INTEL_MODELS, type IntelModelId } from "./catalogue/intel.ts";
-export { CATALOGUE_KERNELS, onKernel } from "./catalogue/kernels.ts";
-export type { Caches } from "./catalogue/model.ts";
-export { formatProfile, profileToJson } from "./read/profile.ts";
-export { simulate } from "./firecracker/simulate.ts";
+
+// What Firecracker does at boot, and its built-in templates
 export { checkTemplate, type TemplateFinding } from "./firecracker/check-template.ts";
-export type { CpuContract } from "./contract/contract.ts";
-export { contractToJson } from "./contract/file.ts";
-export { predictContract, type ContractResult } from "./contract/make.ts";
+export { isDumpedMsr } from "./firecracker/dumped-msrs.ts";
+export { simulate } from "./firecracker/simulate.ts";
+export { armBuiltInTemplate } from "./firecracker/static-arm.ts";
 export { buildStaticTemplate } from "./firecracker/static-build.ts";
 export {
   isAcceptedOn,
+  isRefusedOn,
   staticTemplateRow,
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
-export {
-  knownVersions,
-  loadingVersion,
-  newestVersion,
-  snapshotFormat,
-} from "./firecracker/versions.ts";
-export { readCertificate } from "./read/matrix.ts";
+export { BUILT_IN_NAMES, builtInTemplate, type BuiltInTemplate } from "./firecracker/built-in.ts";
+export { readPlanText, readTemplateDocument, type TemplateDocument } from "./read/template.ts";
+
+// Estimates of CPU models that are not there
+export { guestCpuOf, type Caches } from "./catalogue/guest-of-model.ts";
+export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
+export { onKernel } from "./catalogue/kernels.ts";
+
+// CPU contracts of snapshots
+export type { CpuContract } from "./contract/contract.ts";
+export { contractDigest, contractToJson } from "./contract/file.ts";
+export { inheritContract } from "./contract/inherit.ts";
+export { predictContract, type ContractResult } from "./contract/make.ts";
+
+// Verdicts: can a snapshot resume there?
 export { withSameClocks } from "./verdict/clocks.ts";
 export { matrixEntries, verdictKey } from "./verdict/entries.ts";
 export { guestKey } from "./verdict/guest-key.ts";
 export { rulesVersion } from "./verdict/version.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";
-export { judge, judgePrepared, prepare, type Judgement } from "./verdict/judge.ts";
+export { judge, judgePrepared, type Judgement } from "./verdict/judge.ts";
 export {
   certify,
   disagreements,
@@ -143,26 +135,73 @@ export {
   type MatrixEntry,
   type MatrixPair,
 } from "./verdict/matrix.ts";
+export { prepare } from "./verdict/prepare.ts";
 export { whyNot, type WhyNot } from "./verdict/reasons.ts";
-export { RULES } from "./verdict/rules.ts";
+export { RULES, type RuleId } from "./verdict/rules.ts";
+
+// Lint: is a template right for a node?
 export { LINT_RULES, type LintFinding, type LintRuleId } from "./lint/finding.ts";
 export { lintTemplate } from "./lint/lint.ts";
+
+// Plans: one guest CPU for a pool
+export { honourAccepted, isAccepted, type Accepted } from "./plan/accepted.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./plan/assess-static.ts";
-export { armBuiltInTemplate } from "./firecracker/static-arm.ts";
-export type { Vendor } from "./tables/field.ts";
-export { vendorOfCpu } from "./tables/vendors.ts";
+export type { Reason } from "./plan/reason.ts";
+export { compareSeen, type PlannedDifference } from "./plan/compare-seen.ts";
+export { compareStaticTemplates, type StaticComparison } from "./plan/compare-static.ts";
+export type { GivenUp } from "./plan/costs.ts";
+export { planToJson } from "./plan/file.ts";
+export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
+export type { GuestCpu } from "./plan/guest.ts";
+export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
+export { isBeyondTemplates, type Accept, type PlanMoves } from "./plan/moves.ts";
+export type { PlanFile, PlanFileClass } from "./plan/plan-file.ts";
+export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
+export { planPool, planPools, type PlannedPools } from "./plan/pools.ts";
+export type { Refusal } from "./plan/refuse.ts";
+export { parseFeatures } from "./plan/shape.ts";
+export type { Join } from "./plan/split.ts";
+
+// Decoding and comparing for people
+export {
+  classOffersFeature,
+  offersFeature,
+  planHasFeature,
+  promisesFeature,
+  type Answer,
+} from "./inspect/answers.ts";
+export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
+export { decode, type DecodedField } from "./inspect/decode.ts";
+export { diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";
+export {
+  contractFields,
+  planFields,
+  profileFields,
+  stateOfContract,
+  stateOfPlan,
+} from "./inspect/state.ts";
+
+// Verify: what a real vCPU must show
 export { bootRequest, type BootAnswer, type BootRequest } from "./verify/boot.ts";
+export { changedFields } from "./verify/enforcement.ts";
 export { compareBoot, type Mismatch, type MismatchOwner } from "./verify/mismatch.ts";
 export { comparePlanned } from "./verify/planned.ts";
 export { changedWords, trialCpuid } from "./verify/read-back.ts";
+export { armTrials } from "./verify/trial-arm.ts";
+
+// Drift: what changed on a node
+export { driftOf, type Drift, type DriftOutcome } from "./drift/drift.ts";
+export type { PlannedDrift, PlannedNode } from "./drift/planned.ts";
+export { staleHost, staleProfile, type Staleness } from "./drift/stale.ts";
+
+// Reading any file
 export {
-  armBootRequest,
-  compareArmBoot,
-  compareArmPlanned,
-  type ArmBootAnswer,
-  type ArmBootRequest,
-} from "./verify/boot-arm.ts";
-export { armTrials } from "./arm/trial.ts";
-export { inheritContract } from "./contract/inherit.ts";
-export { contractDigest } from "./contract/file.ts";
-export { isAnnouncement, isPromise } from "./tables/masks.ts";
+  profileOf,
+  readDocument,
+  readProfile,
+  templateOf,
+  type Document,
+} from "./read/document.ts";
+export { CPU_KEYS, readHeader, type ProfileHeader } from "./read/header.ts";
+export { readCertificate } from "./read/matrix.ts";
+export { readText, type ReadOptions } from "./read/text.ts";

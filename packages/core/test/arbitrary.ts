@@ -1,12 +1,12 @@
 /** Random pools for property tests: real models with features missing, kernels varied. */
 import fc from "fast-check";
-import { guestCpuOf } from "../src/catalogue/guest.ts";
-import { INTEL_MODELS, type IntelModelId } from "../src/catalogue/intel.ts";
+import { guestCpuOf } from "../src/catalogue/guest-of-model.ts";
+import { CATALOGUE_MODELS, requireModel } from "../src/tables/models.ts";
 import { onKernel } from "../src/catalogue/kernels.ts";
-import type { Caches } from "../src/catalogue/model.ts";
+import type { Caches } from "../src/catalogue/guest-of-model.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 
-const IDS = Object.keys(INTEL_MODELS) as IntelModelId[];
+const IDS = CATALOGUE_MODELS.filter(({ vendor }) => vendor === "intel").map(({ id }) => id);
 const CACHES = { caches: [[1, 1, 8, 64]] as const, brand: "Intel(R) Xeon(R) Processor" };
 
 /**
@@ -32,7 +32,7 @@ export const nodeCpu = fc
     bits: fc.constantFrom(46, 48, 52),
   })
   .map(({ id, off, subleaf, bits }) => {
-    const model = onKernel(INTEL_MODELS[id], "6.8");
+    const model = onKernel(requireModel(id), "6.8");
     const removable = model.features.filter((name) => !FORCED.has(name));
     const gone = new Set<string>(off.flatMap((n) => removable[n % removable.length] ?? []));
     const features = model.features.filter((name) => !gone.has(name));
@@ -42,11 +42,11 @@ export const nodeCpu = fc
 
 /** A model on Linux 6.8, some of its features switched off. */
 export function modelCpu(
-  id: IntelModelId,
+  id: string,
   off: readonly string[] = [],
   caches: Caches = CACHES,
 ): NodeProfile["cpu"] {
-  const known = onKernel(INTEL_MODELS[id], "6.8");
+  const known = onKernel(requireModel(id), "6.8");
   const features = known.features.filter((name) => !off.includes(name));
   return guestCpuOf({ ...known, features }, "6.8", caches);
 }

@@ -1,7 +1,10 @@
 /** Random aarch64 nodes: a consistent CPU of this project's making, fields varied. */
 import fc from "fast-check";
-import { ARM_FIELDS } from "../src/arm/lookup.ts";
-import { insertArm } from "../src/arm/value.ts";
+import { ARM_FIELDS } from "../src/tables/arm/lookup.ts";
+import { groupIntoClasses } from "../src/profile/class.ts";
+import { designPool } from "../src/plan/design.ts";
+import { describePlan, type PlanResult } from "../src/plan/plan.ts";
+import { writeField } from "../src/tables/merge-rules.ts";
 import type { ArmRegister } from "../src/cpuid.ts";
 import type { TakenField } from "../src/profile/kvm-facts.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
@@ -57,7 +60,7 @@ export function armRegisters(values: Readonly<Record<string, bigint>>): ArmRegis
   for (const field of ARM_FIELDS) {
     const value = values[`${field.register}.${field.name}`];
     if (value !== undefined) {
-      words.set(field.id, insertArm(words.get(field.id) ?? 0n, field, value));
+      words.set(field.id, writeField(words.get(field.id) ?? 0n, field, value));
     }
   }
   return [...words].map(([id, value]) => ({ id, value }));
@@ -87,3 +90,12 @@ export const armCpu = fc
 export const armPool = fc
   .array(armCpu, { minLength: 1, maxLength: 4 })
   .map((cpus) => cpus.map((cpu, i) => triedNode(`node-${i}`, cpu, TAKES_ALL)));
+
+/** The plan as it would be, its moves not judged. */
+export function planUnjudged(profiles: readonly NodeProfile[]): PlanResult {
+  const classes = groupIntoClasses(profiles, "aarch64");
+  const designed = designPool(classes, { identity: "oldest", firecracker: ["1.16"] });
+  if (!designed.ok) return designed;
+  const moves = { judged: 0, barred: [], accepted: undefined };
+  return { ok: true, plan: describePlan(designed.pool, moves) };
+}

@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { armFields } from "../src/arm/lookup.ts";
-import { takes, writerOf } from "../src/arm/takes.ts";
-import { armTrials } from "../src/arm/trial.ts";
-import { armValue } from "../src/arm/value.ts";
+import { armFields } from "../src/tables/arm/lookup.ts";
+import { takes, writerOf } from "../src/profile/arm/takes.ts";
+import { armTrials } from "../src/verify/trial-arm.ts";
+import { readField } from "../src/bits.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { readProfile } from "../src/read/document.ts";
 
@@ -27,7 +27,7 @@ describe.each([
   const attempts = armTrials(cpu.registers).flatMap(({ id, hi, lo, values }) => {
     const field = armFields(id).find((f) => f.hi === hi && f.lo === lo && f.merge !== "free");
     if (field === undefined) return [];
-    const own = armValue(words.get(id) ?? 0n, field);
+    const own = readField(words.get(id) ?? 0n, field);
     return values.map((value) => ({ field, own, value }));
   });
 

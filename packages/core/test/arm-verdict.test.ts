@@ -3,21 +3,28 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { systemRegister } from "../src/arm/field.ts";
-import { ARM_FIELDS } from "../src/arm/lookup.ts";
-import { planArm } from "../src/arm/plan-arm.ts";
-import { compareArm } from "../src/arm/verdict-arm.ts";
+import { systemRegister } from "../src/tables/arm/field.ts";
+import { ARM_FIELDS } from "../src/tables/arm/lookup.ts";
+import { planPool } from "../src/plan/pools.ts";
+import { compareArm } from "../src/verdict/arm.ts";
 import { predictContract } from "../src/contract/make.ts";
 import type { ArmRegister } from "../src/cpuid.ts";
 import { armBuiltInTemplate } from "../src/firecracker/static-arm.ts";
 import { lintTemplate } from "../src/lint/lint.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { readDocument } from "../src/read/document.ts";
-import { formatProfile } from "../src/read/profile.ts";
+import { formatProfile } from "../src/profile/file.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../src/template/template.ts";
 import { matrixEntries } from "../src/verdict/entries.ts";
 import { judge } from "../src/verdict/judge.ts";
-import { armCpu, armNode, armRegisters, TAKES_ALL, triedNode } from "./arm-arbitrary.ts";
+import {
+  armCpu,
+  armNode,
+  armRegisters,
+  planUnjudged,
+  TAKES_ALL,
+  triedNode,
+} from "./arm-arbitrary.ts";
 import { fingerprint, hasSharedData, sharedFiles } from "./shared-data.ts";
 
 const MIDR = { "MIDR_EL1.MIDR": 0x411f_d401n };
@@ -231,7 +238,7 @@ describe("other registers", () => {
     const tried = triedNode("b", level(2n), [{ ...field, values: [], ignored: [0n, 1n] }]);
     for (const node of [armNode("b", level(2n)), tried]) {
       expect(found(level(1n), node)).toEqual([]);
-      expect(planArm([armNode("a", level(1n)), node], ["1.16"])).toMatchObject({
+      expect(planUnjudged([armNode("a", level(1n)), node])).toMatchObject({
         ok: false,
         refusals: [{ code: "unwritable", nodes: ["b"] }],
       });
@@ -251,7 +258,7 @@ test("a host kernel that shows guests the CPU itself: the same CPU, or nothing i
   const other = registers.map(({ id }) => ({ id, value: 3n }));
   expect(judge(contract.contract, armNode("n", other, "4.14.1")).verdict).toBe("incompatible");
   expect(judge(contract.contract, armNode("n", registers, "6.1.0")).verdict).toBe("unknown");
-  expect(planArm([node], ["1.16"])).toMatchObject({ ok: false });
+  expect(planPool([node])).toMatchObject({ ok: false });
 });
 
 test("a trial survives being written and read", () => {
@@ -294,7 +301,7 @@ describe("a plan of nodes that cannot write what it asks for", () => {
   const more = cpu({ "ID_AA64ISAR0_EL1.RDM": 1n, "ID_AA64ISAR0_EL1.SHA3": 1n });
 
   test("is refused by the trial, and names the nodes and the field", () => {
-    const result = planArm([triedNode("a", less, []), triedNode("b", more, [])], ["1.16"]);
+    const result = planUnjudged([triedNode("a", less, []), triedNode("b", more, [])]);
     if (result.ok) throw new Error("must be refused");
     expect(result.refusals).toMatchObject([{ code: "unwritable", nodes: ["b"] }]);
     expect(result.refusals[0]?.message).toMatch(
@@ -303,7 +310,7 @@ describe("a plan of nodes that cannot write what it asks for", () => {
   });
 
   test("warns where only the kernel's release is known and may carry patches", () => {
-    const result = planArm([armNode("a", less, "6.1.0"), armNode("b", more, "6.1.0")], ["1.16"]);
+    const result = planUnjudged([armNode("a", less, "6.1.0"), armNode("b", more, "6.1.0")]);
     if (!result.ok) throw new Error("must plan");
     expect(result.plan.warnings).toEqual([
       expect.stringMatching(
@@ -316,7 +323,7 @@ describe("a plan of nodes that cannot write what it asks for", () => {
     const old = cpu({ "ID_AA64PFR0_EL1.MPAM": 1n, "ID_AA64DFR0_EL1.DebugVer": 6n });
     const now = cpu({ "ID_AA64DFR0_EL1.DebugVer": 9n });
     const nodes = [armNode("old", old, "6.1.0"), armNode("now", now, "6.18.0")] as const;
-    const result = planArm(nodes, ["1.16"]);
+    const result = planUnjudged(nodes);
     if (!result.ok) throw new Error("must plan");
     const templates = result.plan.classes.map(({ template }) => template.regModifiers.length);
     expect(new Set(templates)).toEqual(new Set([0, 1]));

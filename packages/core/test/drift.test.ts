@@ -31,7 +31,7 @@ function planOf(...profiles: NodeProfile[]): Plan {
 function plannedIn(plan: Plan, name: string): PlannedNode {
   const document = readDocument(JSON.parse(prettyJson(planToJson(plan))), "plan");
   const own = plan.classes.find(({ nodeClass }) => nodeClass.nodes.includes(name));
-  if (document.kind !== "plan" || document.plan.arch !== "x86_64" || own === undefined) {
+  if (document.kind !== "plan" || document.plan.type === "aarch64" || own === undefined) {
     throw new Error("must be an x86 plan with the node");
   }
   return { plan: document.plan, class: own.nodeClass.id, template: own.template };

@@ -1,15 +1,14 @@
 /** What a node whose KVM ignores templates means to plans, lint, contracts and verdicts. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import { lintTemplate } from "../src/lint/lint.ts";
-import { planAny } from "../src/plan/plan-any.ts";
 import { DEFAULT_OPTIONS } from "../src/plan/plan.ts";
-import { planPools } from "../src/plan/pools.ts";
+import { planPool, planPools } from "../src/plan/pools.ts";
 import { ignoresTemplates, type Enforcement, type KvmFacts } from "../src/profile/kvm-facts.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { readDocument } from "../src/read/document.ts";
-import { formatProfile } from "../src/read/profile.ts";
+import { formatProfile } from "../src/profile/file.ts";
 import { EMPTY_TEMPLATE } from "../src/template/template.ts";
 import { judge } from "../src/verdict/judge.ts";
 import { matrixEntries } from "../src/verdict/entries.ts";
@@ -81,11 +80,11 @@ test.each([
 
 describe("a node that ignores templates", () => {
   test("is in no plan, and the others are not planned around it silently", () => {
-    const result = planAny([other, ignoring]);
+    const result = planPool([other, ignoring]);
     expect(result).toMatchObject({ ok: false, refusals: [{ code: "unenforced", nodes: ["pvm"] }] });
     const pools = planPools([other, ignoring], DEFAULT_OPTIONS, { pools: 2 });
     expect(pools).toMatchObject({ ok: false, refusals: [{ code: "unenforced" }] });
-    expect(planAny([other, honest]).ok).toBe(true);
+    expect(planPool([other, honest]).ok).toBe(true);
   });
 
   test("is an error to lint, whatever the template", () => {

@@ -5,7 +5,8 @@ import { predictContract } from "../src/contract/make.ts";
 import type { KvmFacts } from "../src/profile/kvm-facts.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { matrixEntries } from "../src/verdict/entries.ts";
-import { judgePrepared, prepare } from "../src/verdict/judge.ts";
+import { judgePrepared } from "../src/verdict/judge.ts";
+import { prepare } from "../src/verdict/prepare.ts";
 import { modelCpu, node } from "./arbitrary.ts";
 
 const CPUS = [

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CATALOGUE } from "../src/catalogue/index.ts";
-import { MODELS } from "../src/catalogue/find.ts";
+import { CATALOGUE_MODELS } from "../src/tables/models.ts";
 import { diffCpus } from "../src/inspect/diff.ts";
-import { stateOfProfile } from "../src/inspect/state.ts";
+import { stateOfCpu } from "../src/profile/state.ts";
 import { fieldByName } from "../src/tables/lookup.ts";
 import { PASSED } from "../src/kvm/passed.ts";
 import { isPassable, shownFeatures } from "../src/kvm/shown.ts";
@@ -45,7 +45,7 @@ describe.skipIf(!hasSharedData)("estimates from raw dumps against real fingerpri
   test.each(MEASURED)("%s on Linux %s", (dump, kernel, real, errors) => {
     const [estimate, measured] = [profileFrom(dumpNamed(dump), kernel), fingerprint(real)];
     expect(estimate.incomplete).toEqual([]);
-    const [a, b] = [stateOfProfile(estimate.cpu), stateOfProfile(measured.cpu)];
+    const [a, b] = [stateOfCpu(estimate.cpu), stateOfCpu(measured.cpu)];
     if (a === undefined || b === undefined) throw new Error("must be x86");
     const wrong = diffCpus(a, b).filter(({ kind }) => !FREE.has(kind));
     expect(wrong.map((d) => `${d.name} ${d.a ?? "absent"} ${d.b ?? "absent"}`)).toEqual(errors);
@@ -76,7 +76,7 @@ test("what only the CPU can give is never shown where it does not have it", () =
       fc.subarray(hardware),
       fc.constantFrom("intel" as const, "amd" as const),
       fc.constantFrom("5.10", "6.1", "6.8", "6.18"),
-      fc.constantFrom(...MODELS.map(({ signature }) => signature)),
+      fc.constantFrom(...CATALOGUE_MODELS.map(({ signature }) => signature)),
       (features, vendor, kernel, signature) => {
         const has = new Set(features);
         const shown = shownFeatures({ vendor, signature, features: has }, kernel);
@@ -97,10 +97,10 @@ test("rows name features of the tables, with a source", () => {
 });
 
 test("every feature of the catalogue is one that KVM passes on", () => {
-  expect(CATALOGUE.filter(({ vendor }) => vendor !== "arm")).toHaveLength(MODELS.length);
-  expect(MODELS.flatMap(({ features }) => features).filter((name) => !isPassable(name))).toEqual(
-    [],
-  );
+  expect(CATALOGUE.filter(({ vendor }) => vendor !== "arm")).toHaveLength(CATALOGUE_MODELS.length);
+  expect(
+    CATALOGUE_MODELS.flatMap(({ features }) => features).filter((name) => !isPassable(name)),
+  ).toEqual([]);
 });
 
 test("supervisor state reaches guests only with CET", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { entryKey, REGISTERS } from "../src/cpuid.ts";
 import { simulate } from "../src/firecracker/simulate.ts";
-import { formatLines, knownLine, snapshotFormat } from "../src/firecracker/versions.ts";
+import { formatLines, knownLine, snapshotFormat } from "../src/tables/releases.ts";
 import { vendorOf } from "../src/tables/vendors.ts";
 import { hasSharedData, x86Fingerprints } from "./shared-data.ts";
 
@@ -25,7 +25,7 @@ describe.skipIf(!hasSharedData)("the boot of a real node without a template", ()
           if (guest?.[register] !== entry[register]) wrong.push(`${name} ${place}`);
         }
       }
-      expect([...view.msrs]).toEqual(cpu.msrs.map(({ addr, value }) => [addr, value]));
+      expect([...view.registers]).toEqual(cpu.msrs.map(({ addr, value }) => [addr, value]));
     }
     expect(wrong).toEqual([]);
   });

@@ -9,12 +9,12 @@ import { CoreError } from "../src/errors.ts";
 import { profileFields } from "../src/inspect/state.ts";
 import { parseJson } from "../src/json/parse.ts";
 import { prettyJson } from "../src/json/pretty.ts";
-import { anyPlanToJson, planAny } from "../src/plan/plan-any.ts";
+import { planToJson } from "../src/plan/file.ts";
 import { planPool } from "../src/plan/pools.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import type { Document } from "../src/read/document.ts";
 import { readCertificate } from "../src/read/matrix.ts";
-import { formatProfile } from "../src/read/profile.ts";
+import { formatProfile } from "../src/profile/file.ts";
 import { readText } from "../src/read/text.ts";
 import { formatTemplate } from "../src/template/format.ts";
 import { EMPTY_TEMPLATE } from "../src/template/template.ts";
@@ -206,7 +206,7 @@ export function seeds(): ReadonlyMap<string, string> {
     judgeMatrix(entries, "1.14.1"),
   );
   const arm = armNode("arm", armRegisters({}));
-  const armPlan = planAny([arm]);
+  const armPlan = planPool([arm]);
   if (!armPlan.ok) throw new Error("must plan");
   return new Map([
     ["profile", formatProfile(icx)],
@@ -221,8 +221,8 @@ export function seeds(): ReadonlyMap<string, string> {
       "VM configuration",
       `{"boot-source":{},"machine-config":{"vcpu_count":1},"cpu-config":${template}}`,
     ],
-    ["plan", prettyJson(anyPlanToJson(plan))],
-    ["plan of aarch64", prettyJson(anyPlanToJson(armPlan.plan))],
+    ["plan", prettyJson(planToJson(plan))],
+    ["plan of aarch64", prettyJson(planToJson(armPlan.plan))],
     ["contract", prettyJson(contractToJson(contractOf(icx)))],
     ["certificate", prettyJson(certificate)],
     ["cpuid -r", CPUID_TOOL],
@@ -256,7 +256,7 @@ function read(reader: string, text: string): Document | undefined {
 /** What was read is used as well: shown, and planned with. */
 function use({ profile }: Extract<Document, { kind: "profile" }>): void {
   profileFields(profile.cpu);
-  planAny([profile]);
+  planPool([profile]);
 }
 
 export type FuzzResult = "document" | "error";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { requireCatalogueProfile } from "../src/catalogue/index.ts";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import { buildStaticTemplate } from "../src/firecracker/static-build.ts";
 import { staticTemplateRow } from "../src/firecracker/static-templates.ts";
 import { lintTemplate } from "../src/lint/lint.ts";

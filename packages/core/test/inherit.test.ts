@@ -1,8 +1,12 @@
 /** Contracts of snapshots that are taken where a guest was brought to. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { inheritContract, judge, parseJson, predictContract, readProfile } from "../src/index.ts";
-import type { NodeProfile } from "../src/index.ts";
+import { inheritContract } from "../src/contract/inherit.ts";
+import { judge } from "../src/verdict/judge.ts";
+import { parseJson } from "../src/json/parse.ts";
+import { predictContract } from "../src/contract/make.ts";
+import { readProfile } from "../src/read/document.ts";
+import type { NodeProfile } from "../src/profile/profile.ts";
 
 function example(name: string): NodeProfile {
   const file = new URL(`../../../examples/bug-report-pool/${name}.json`, import.meta.url);

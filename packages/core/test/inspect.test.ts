@@ -2,13 +2,13 @@ import { expect, test } from "vitest";
 import { decode } from "../src/inspect/decode.ts";
 import { decodeTemplate } from "../src/inspect/decode-template.ts";
 import { diffCpus, diffTemplates } from "../src/inspect/diff.ts";
-import { stateOfProfile } from "../src/inspect/state.ts";
+import { stateOfCpu } from "../src/profile/state.ts";
 import { compareText } from "../src/format/text.ts";
 import { parseTemplate } from "../src/template/parse.ts";
 import { modelCpu } from "./arbitrary.ts";
 
-const clx = stateOfProfile(modelCpu("cascade-lake"));
-const icx = stateOfProfile(modelCpu("ice-lake-sp"));
+const clx = stateOfCpu(modelCpu("cascade-lake"));
+const icx = stateOfCpu(modelCpu("ice-lake-sp"));
 if (clx === undefined || icx === undefined) throw new Error("both are x86");
 
 test("decoding names every field, in the order of addresses", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { armBuiltInTemplate } from "../src/firecracker/static-arm.ts";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import { lintTemplate } from "../src/lint/lint.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { readDocument, templateOf } from "../src/read/document.ts";

@@ -69,11 +69,11 @@ test("adding a node never adds a feature", () => {
 /** The guest of a class, as a node of its own. */
 function outputOf({ cpu }: NodeProfile, plan: Plan, name: string): NodeProfile {
   const own = plan.classes.find(({ nodeClass }) => nodeClass.nodes.includes(name));
-  const view = simulate(cpu, plan.vendor, "1.16", own?.template);
+  const view = simulate(cpu, plan.type, "1.16", own?.template);
   const guest: OfferedCpu = {
     ...cpu,
     cpuid: [...view.cpuid.values()],
-    msrs: [...view.msrs].map(([addr, value]) => ({ addr, value })),
+    msrs: [...view.registers].map(([id, value]) => ({ addr: Number(id), value })),
   };
   return node(name, guest);
 }

@@ -87,7 +87,7 @@ describe.skipIf(!hasSharedData)("pools of real fingerprints", () => {
     const plan = planned(profiles);
     checkGuests(profiles, plan);
     expect(plan.united.map(({ name }) => name)).toEqual(["FB_CLEAR", "RRSBA"]);
-    const capabilities = plan.guest.msrs.find(({ addr }) => addr === 0x10a);
+    const capabilities = plan.guest.registers.find(({ id }) => id === 0x10a);
     expect(capabilities?.value).toBe(0xc0aa0ebn);
     expect(lost(plan, SPR)).toEqual(expect.arrayContaining(["AMX_TILE", "FBSDP_NO", "ITS_NO"]));
     expect(lost(plan, SPR)).not.toContain("AVX512F");

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { CoreError } from "../src/errors.ts";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import { parseIdentity } from "../src/plan/identity.ts";
 import type { Plan } from "../src/plan/plan.ts";
 import { planPool } from "../src/plan/pools.ts";
-import { API_BODY_LIMIT, prove } from "../src/plan/prove.ts";
+import { API_BODY_LIMIT } from "../src/limits.ts";
+import { prove } from "../src/plan/prove.ts";
 import type { NodeProfile, OfferedCpu } from "../src/profile/profile.ts";
 import { formatTemplate } from "../src/template/format.ts";
 import { modelCpu as model, node } from "./arbitrary.ts";

@@ -2,13 +2,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { keyOf } from "../src/cpuid.ts";
 import { decode } from "../src/inspect/decode.ts";
-import { stateOfProfile } from "../src/inspect/state.ts";
+import { stateOfCpu } from "../src/profile/state.ts";
 import { planPool } from "../src/plan/pools.ts";
 import { predictContract } from "../src/contract/make.ts";
 import { judge } from "../src/verdict/judge.ts";
-import { formatProfile } from "../src/read/profile.ts";
+import { formatProfile } from "../src/profile/file.ts";
 import { readAida } from "../src/read/raw/aida.ts";
-import type { RawDump } from "../src/read/raw/dump.ts";
+import type { RawDump } from "../src/kvm/dump.ts";
 import { readLibvirt } from "../src/read/raw/libvirt.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import {
@@ -25,7 +25,7 @@ import {
 
 /** What is set and is no number. */
 function features({ cpu }: NodeProfile): Set<string> {
-  const state = stateOfProfile(cpu);
+  const state = stateOfCpu(cpu);
   const fields = state === undefined ? [] : decode(state);
   const kinds = new Set(["feature", "union", "remedy", "reserved"]);
   return new Set(fields.filter(({ kind }) => kinds.has(kind)).map(({ name }) => name));

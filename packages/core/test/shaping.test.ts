@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { IntelModelId } from "../src/catalogue/intel.ts";
 import { compareText } from "../src/format/text.ts";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import type { Plan, PlanOptions } from "../src/plan/plan.ts";
 import { planPool, planPools } from "../src/plan/pools.ts";
 import { parseFeatures } from "../src/plan/shape.ts";
@@ -13,7 +12,7 @@ import { fingerprint, hasSharedData, x86Fingerprints } from "./shared-data.ts";
 
 const CACHES = { caches: [], brand: "" };
 
-function model(id: IntelModelId, off: readonly string[] = [], host = {}): NodeProfile {
+function model(id: string, off: readonly string[] = [], host = {}): NodeProfile {
   return { ...node(id, modelCpu(id, off, CACHES)), host };
 }
 

@@ -8,7 +8,7 @@ import type { CpuidEntry } from "../src/cpuid.ts";
 import { lintTemplate } from "../src/lint/lint.ts";
 import { planPool } from "../src/plan/pools.ts";
 import { parseFeatures } from "../src/plan/shape.ts";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { readContract } from "../src/read/contract.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../src/template/template.ts";

@@ -1,7 +1,10 @@
 /** A profile that does not describe its machine any more must not be gone by. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { parseJson, readProfile, staleProfile, type NodeProfile } from "../src/index.ts";
+import { parseJson } from "../src/json/parse.ts";
+import { readProfile } from "../src/read/document.ts";
+import { staleProfile } from "../src/drift/stale.ts";
+import type { NodeProfile } from "../src/profile/profile.ts";
 
 function example(name: string): NodeProfile {
   const file = new URL(`../../../examples/bug-report-pool/${name}.json`, import.meta.url);

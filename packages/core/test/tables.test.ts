@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { stateOfCpu } from "../src/profile/state.ts";
 import { mask64 } from "../src/bits.ts";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import { NORMALIZED, alwaysOverwritten } from "../src/firecracker/normalization.ts";
 import { buildStaticTemplate } from "../src/firecracker/static-build.ts";
 import { STATIC_TEMPLATES } from "../src/firecracker/static-templates.ts";
@@ -12,7 +13,6 @@ import { decodeSignature, encodeSignature, MODELS, modelOf } from "../src/tables
 import { hasSharedData, sharedTemplate, x86Fingerprints } from "./shared-data.ts";
 import { normalizeTemplate } from "../src/template/format.ts";
 import { decode } from "../src/inspect/decode.ts";
-import { stateOfProfile } from "../src/inspect/state.ts";
 
 const ALL: readonly (CpuidField | MsrField)[] = [...CPUID_FIELDS, ...MSR_FIELDS];
 
@@ -116,7 +116,7 @@ test("a model's signature survives encoding, and its row is found again", () => 
 
 test("normalization rows are unique per vendor and release", () => {
   const keys = NORMALIZED.map((r) =>
-    [r.vendor, r.leaf, r.subleaf, r.register, r.hi, r.lo, r.since, r.until].join(),
+    [r.vendors, r.leaf, r.subleaf, r.register, r.hi, r.lo, r.by].join(),
   );
   expect(new Set(keys).size).toBe(keys.length);
   expect(alwaysOverwritten("intel", ALL_LINES, 7, 0, "ebx")).toBe((1 << 6) | (1 << 13));
@@ -126,7 +126,7 @@ test("normalization rows are unique per vendor and release", () => {
 
 test.skipIf(!hasSharedData)("every set bit of every real x86 guest has a row", () => {
   const unnamed = x86Fingerprints().flatMap(({ name, cpu }) => {
-    const state = stateOfProfile(cpu);
+    const state = stateOfCpu(cpu);
     if (state === undefined) throw new Error(`${name} is not x86`);
     return decode(state)
       .filter(({ kind }) => kind === "reserved")

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CoreError } from "../src/errors.ts";
-import { ALL_LINES } from "../src/firecracker/versions.ts";
+import { ALL_LINES } from "../src/tables/releases.ts";
 import { checkTemplate } from "../src/firecracker/check-template.ts";
 import { applyTemplate } from "../src/template/apply.ts";
 import { formatBitmap, parseBitmap } from "../src/template/bitmap.ts";
@@ -69,9 +69,9 @@ test("applying a template twice is applying it once", () => {
       );
       const msrs = new Map(t.msrModifiers.map(({ addr }) => [addr, BigInt(seed)]));
       const once = applyTemplate(entries, msrs, t);
-      const twice = applyTemplate(once.cpuid, once.msrs, t);
+      const twice = applyTemplate(once.cpuid, once.registers, t);
       expect(twice.cpuid).toEqual(once.cpuid);
-      expect(twice.msrs).toEqual(once.msrs);
+      expect(twice.registers).toEqual(once.registers);
       expect(once.missing).toEqual([]);
     }),
   );
@@ -84,7 +84,7 @@ test("a template that names an entry which is not there says so", () => {
   });
   expect(applyTemplate(new Map(), new Map(), t).missing).toEqual([
     { kind: "cpuid", leaf: 7, subleaf: 1 },
-    { kind: "msr", addr: 0x10a },
+    { kind: "register", id: 0x10a },
   ]);
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { CpuContract } from "../src/contract/contract.ts";
 import { contractToJson } from "../src/contract/file.ts";
 import { armBuiltInTemplate } from "../src/firecracker/static-arm.ts";
-import { decode } from "../src/inspect/decode.ts";
+import { contractFields } from "../src/inspect/state.ts";
 import { prettyJson } from "../src/json/pretty.ts";
 import { lintTemplate } from "../src/lint/lint.ts";
 import { planPool } from "../src/plan/pools.ts";
@@ -12,7 +12,8 @@ import { fieldByName } from "../src/tables/lookup.ts";
 import { normalizeTemplate } from "../src/template/format.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../src/template/template.ts";
 import { matrixEntries } from "../src/verdict/entries.ts";
-import { judge, judgePrepared, prepare } from "../src/verdict/judge.ts";
+import { judge, judgePrepared } from "../src/verdict/judge.ts";
+import { prepare } from "../src/verdict/prepare.ts";
 import { certify, disagreements, judgeMatrix, profileDigest } from "../src/verdict/matrix.ts";
 import { RULES } from "../src/verdict/rules.ts";
 import { naiveGuest } from "./naive.ts";
@@ -176,14 +177,8 @@ function mutants(contract: CpuContract, to: NodeProfile): Mutant[] {
   return result;
 }
 
-function featuresOf({ vendor, cpuid, msrs }: CpuContract) {
-  if (vendor === undefined) return [];
-  const state = {
-    vendor,
-    cpuid: new Map(cpuid.map((e) => [`${e.leaf.toString(16)}.${e.subleaf.toString(16)}`, e])),
-    msrs: new Map(msrs.map(({ addr, value }) => [addr, value])),
-  };
-  return decode(state).filter(({ kind }) => kind === "feature");
+function featuresOf(contract: CpuContract) {
+  return (contractFields(contract) ?? []).filter(({ kind }) => kind === "feature");
 }
 
 describe.skipIf(!hasSharedData)("aarch64", () => {

@@ -1,5 +1,4 @@
 /** Contracts and nodes for the tests of verdicts. */
-import type { IntelModelId } from "../src/catalogue/intel.ts";
 import type { CpuContract } from "../src/contract/contract.ts";
 import { predictContract } from "../src/contract/make.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
@@ -9,7 +8,7 @@ import { modelCpu, node } from "./arbitrary.ts";
 
 const CACHES = { caches: [], brand: "" };
 
-export function profile(id: IntelModelId, changes: Partial<NodeProfile> = {}): NodeProfile {
+export function profile(id: string, changes: Partial<NodeProfile> = {}): NodeProfile {
   return {
     ...node(id, modelCpu(id, [], CACHES)),
     host: { kernel: "6.1.100" },

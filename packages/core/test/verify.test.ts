@@ -6,6 +6,7 @@ import { readDocument } from "../src/read/document.ts";
 import { planToJson } from "../src/plan/file.ts";
 import { parseTemplate } from "../src/template/parse.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../src/template/template.ts";
+import { registersOf } from "../src/profile/profile.ts";
 import { bootRequest, type BootAnswer, type BootRequest } from "../src/verify/boot.ts";
 import { compareBoot } from "../src/verify/mismatch.ts";
 import { comparePlanned } from "../src/verify/planned.ts";
@@ -19,11 +20,14 @@ const CAPABILITIES = new Map(
 );
 
 /** What an honest KVM answers. */
-function honest({ cpuid, msrs }: BootRequest): BootAnswer {
+function honest({ cpuid, registers }: BootRequest): BootAnswer {
   return {
     cpuid,
-    msrs: new Map([...cpu.msrs, ...msrs].map(({ addr, value }) => [addr, value])),
-    refused: [],
+    registers: new Map([
+      ...registersOf(cpu),
+      ...registers.map(({ id, value }) => [id, value] as const),
+    ]),
+    refused: new Map(),
     capabilities: CAPABILITIES,
     error: undefined,
   };
@@ -136,11 +140,11 @@ describe("a template on a vCPU", () => {
   test("an MSR that KVM refuses, and one that it changes", () => {
     const template = parseTemplate({ msr_modifiers: [{ addr: "0x10a", bitmap: "0b0" }] });
     const asked = request(template);
-    const refusing = { ...honest(asked), refused: [0x10a] };
+    const refusing = { ...honest(asked), refused: new Map([[0x10a, ""]]) };
     expect(compareBoot(asked, refusing)).toMatchObject([{ owner: "refused", address: "MSR 10AH" }]);
     const changing = honest(asked);
-    const msrs = new Map([...changing.msrs, [0x10a, 7n]]);
-    expect(compareBoot(asked, { ...changing, msrs })).toMatchObject([
+    const registers = new Map([...changing.registers, [0x10a, 7n] as const]);
+    expect(compareBoot(asked, { ...changing, registers })).toMatchObject([
       { owner: "kvm", address: "MSR 10AH", actual: "0x7" },
     ]);
   });
@@ -148,7 +152,7 @@ describe("a template on a vCPU", () => {
   test("a CPUID that KVM does not take at all", () => {
     const asked = request(hideAvx2);
     const error = "KVM_SET_CPUID2: invalid argument (EINVAL)";
-    const answer = { ...honest(asked), cpuid: [], msrs: new Map(), error };
+    const answer = { ...honest(asked), cpuid: [], registers: new Map(), error };
     expect(compareBoot(asked, answer)).toMatchObject([{ owner: "refused", address: "CPUID" }]);
   });
 });
@@ -158,7 +162,7 @@ describe("a plan on a vCPU", () => {
   const result = planPool(pool);
   if (!result.ok) throw new Error("the pool must have a plan");
   const document = readDocument(JSON.parse(JSON.stringify(planToJson(result.plan))), "");
-  if (document.kind !== "plan" || document.plan.arch !== "x86_64") throw new Error("no plan");
+  if (document.kind !== "plan" || document.plan.type === "aarch64") throw new Error("no plan");
   const { guest } = document.plan;
   const template = result.plan.classes.find(({ nodeClass }) =>
     nodeClass.nodes.includes("icx"),

@@ -13,16 +13,22 @@ const PROGRAM_HEADER_SIZE = 56;
 /** The double's guests say the same. */
 export const GREETING = "guest booted";
 
+/** hlt; jmp to it */
+const HALT = "f4ebfd";
+/** jmp to the lea; nop */
+const REPEAT = "ebef90";
+
 /** x86-64, run in long mode with memory mapped one to one. */
-const CODE = Buffer.concat([
-  // mov dx, 0x3f8; lea rsi, [rip + 11]: the greeting behind the code
-  Buffer.from("66baf803488d350b000000", "hex"),
-  // 1: lodsb; test al, al; jz 2f; out dx, al; jmp 1b
-  Buffer.from("ac84c07403eeebf8", "hex"),
-  // 2: hlt; jmp 2b
-  Buffer.from("f4ebfd", "hex"),
-  Buffer.from(`${GREETING}\n\0`, "latin1"),
-]);
+function codeOf(then: string, text: string): Buffer {
+  return Buffer.concat([
+    // mov dx, 0x3f8; lea rsi, [rip + 11]: the text behind the code
+    Buffer.from("66baf803488d350b000000", "hex"),
+    // 1: lodsb; test al, al; jz 2f; out dx, al; jmp 1b; 2:
+    Buffer.from("ac84c07403eeebf8", "hex"),
+    Buffer.from(then, "hex"),
+    Buffer.from(`${text}\n\0`, "latin1"),
+  ]);
+}
 
 function elfHeader(): Buffer {
   const header = Buffer.alloc(ELF_HEADER_SIZE);
@@ -38,20 +44,29 @@ function elfHeader(): Buffer {
   return header;
 }
 
-function programHeader(): Buffer {
+function programHeader(codeLength: number): Buffer {
   const header = Buffer.alloc(PROGRAM_HEADER_SIZE);
   header.writeUInt32LE(1, 0);
   header.writeUInt32LE(5, 4);
   header.writeBigUInt64LE(BigInt(CODE_OFFSET), 8);
   header.writeBigUInt64LE(LOAD_ADDRESS, 16);
   header.writeBigUInt64LE(LOAD_ADDRESS, 24);
-  header.writeBigUInt64LE(BigInt(CODE.length), 32);
-  header.writeBigUInt64LE(BigInt(CODE.length), 40);
+  header.writeBigUInt64LE(BigInt(codeLength), 32);
+  header.writeBigUInt64LE(BigInt(codeLength), 40);
   header.writeBigUInt64LE(PAGE, 48);
   return header;
 }
 
+function writeKernel(path: string, code: Buffer): void {
+  const headers = Buffer.concat([elfHeader(), programHeader(code.length)]);
+  writeFileSync(path, Buffer.concat([headers, Buffer.alloc(CODE_OFFSET - headers.length), code]));
+}
+
 export function writeTinyKernel(path: string): void {
-  const headers = Buffer.concat([elfHeader(), programHeader()]);
-  writeFileSync(path, Buffer.concat([headers, Buffer.alloc(CODE_OFFSET - headers.length), CODE]));
+  writeKernel(path, codeOf(HALT, GREETING));
+}
+
+/** One that prints a line again and again, as fast as its vCPU can. */
+export function writeFloodingKernel(path: string, line: string): void {
+  writeKernel(path, codeOf(REPEAT, line));
 }

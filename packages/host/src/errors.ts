@@ -2,11 +2,7 @@
  * Every error of this package: code, exit code and hint in one place.
  * docs/errors.md lists the same codes; a test keeps the two equal.
  */
-interface ErrorKind {
-  /** 1: the answer is no; 2: bad input; 3: the environment failed. */
-  readonly exitCode: 1 | 2 | 3;
-  readonly hint: string;
-}
+import { API_BODY_LIMIT, defineErrors, SOCKET_PATH_LIMIT, type ErrorKind } from "@evenkeel/core";
 
 export const HOST_ERRORS = {
   NO_KVM: {
@@ -70,11 +66,11 @@ export const HOST_ERRORS = {
   },
   VMM_BODY_TOO_LARGE: {
     exitCode: 2,
-    hint: "Firecracker takes 51,200 bytes; leave registers that change nothing out of the template.",
+    hint: `Firecracker takes ${API_BODY_LIMIT.toLocaleString("en-US")} bytes; leave registers that change nothing out of the template.`,
   },
   SOCKET_PATH_TOO_LONG: {
     exitCode: 2,
-    hint: "A Unix socket's path has at most 107 bytes; use a shorter directory.",
+    hint: `A Unix socket's path has at most ${SOCKET_PATH_LIMIT} bytes; use a shorter directory.`,
   },
   UNREADABLE_FILE: { exitCode: 2, hint: "Give a file that this user may read." },
   TEMPLATE_CONFLICT: {
@@ -85,9 +81,9 @@ export const HOST_ERRORS = {
     exitCode: 2,
     hint: "Custom templates go into FC_CUSTOM_CPU_TEMPLATE_PATH, plans into EVENKEEL_PLAN.",
   },
-  TEMPLATE_INVALID: {
+  TEMPLATE_MISSING: {
     exitCode: 2,
-    hint: "`evenkeel plan` writes plans and templates; docs/formats.md describes both.",
+    hint: "Give a built-in template's name, a template's file, a plan.json or its directory; `evenkeel plan --out DIR` writes plans.",
   },
   NODE_NOT_IN_PLAN: {
     exitCode: 1,
@@ -156,20 +152,4 @@ export const HOST_ERRORS = {
 
 export type HostErrorCode = keyof typeof HOST_ERRORS;
 
-export class HostError extends Error {
-  readonly code: HostErrorCode;
-
-  constructor(code: HostErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "HostError";
-    this.code = code;
-  }
-
-  get exitCode(): 1 | 2 | 3 {
-    return HOST_ERRORS[this.code].exitCode;
-  }
-
-  get hint(): string {
-    return HOST_ERRORS[this.code].hint;
-  }
-}
+export class HostError extends defineErrors("HostError", HOST_ERRORS) {}

@@ -2,13 +2,16 @@
 import { readFileSync } from "node:fs";
 import { HostError } from "./errors.ts";
 
-/** A file's text; undefined where there is none. Throws UNREADABLE_FILE. */
+/** What a path may be instead of a file's. */
+const NO_FILE = new Set(["ENOENT", "ENOTDIR", "EISDIR"]);
+
+/** A file's text; undefined where there is none, or a directory. Throws UNREADABLE_FILE. */
 export function readTextFile(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (NO_FILE.has(code)) return undefined;
     throw new HostError("UNREADABLE_FILE", `${path}: ${code}`, { cause: error });
   }
 }

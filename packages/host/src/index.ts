@@ -10,7 +10,7 @@ export { initramfs, programEntries, type ArchiveEntry } from "./guest/initramfs.
 export { findKernel, type KernelImage, type KernelSearch } from "./guest/kernel-image.ts";
 export { KVM_PATH, withKvm } from "./kvm/device.ts";
 export { bootLive, type LiveBoot } from "./verify/live.ts";
-export { bootArmLive, type LiveArmBoot } from "./verify/live-arm.ts";
+export { bootArmLive } from "./verify/live-arm.ts";
 export type { CpuFinding } from "./qemu/cpu.ts";
 export { GUEST_BOOT_ARGUMENT, GUEST_NETWORK } from "./network/addresses.ts";
 export type { EgressPolicy } from "./network/egress.ts";
@@ -23,19 +23,7 @@ export { writesInto } from "./isolation/processes.ts";
 export { killWithin } from "./process.ts";
 export { QEMU_BINARY, qemuDriver, type QemuNode } from "./qemu/driver.ts";
 export { executedCode, type ExecutedCode } from "./qemu/inspect.ts";
-export { loadTemplate, type LoadedTemplate, type ReadFile } from "./cpu-template/load.ts";
-export {
-  builtInRequest,
-  NO_TEMPLATE,
-  templateRequest,
-  type TemplateEnvironment,
-  type TemplateRequest,
-} from "./cpu-template/request.ts";
-export {
-  resolveTemplate,
-  type ResolveContext,
-  type ResolvedTemplate,
-} from "./cpu-template/resolve.ts";
+export * from "./cpu-template/index.ts";
 export {
   installLauncher,
   launcherStatus,

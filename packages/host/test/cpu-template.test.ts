@@ -61,7 +61,9 @@ describe("what the environment asks for", () => {
   });
 
   test("an unknown name is refused with those that are known", () => {
-    expect(() => templateRequest({ FC_CPU_TEMPLATE: "T2cl" })).toThrow("T2CL, T2A, C3, V1N1");
+    expect(() => templateRequest({ FC_CPU_TEMPLATE: "T2cl" })).toThrow(
+      "T2CL, T2S, T2, C3, T2A, V1N1",
+    );
   });
 });
 
@@ -92,9 +94,9 @@ describe("a custom template", () => {
   test.each([
     ["a leaf that the node lacks", template("eax", "0b0", "0x1f"), "TEMPLATE_FATAL"],
     ["a feature that the node lacks", template("ecx", "0b1xxxxxx"), "TEMPLATE_FATAL"],
-    ["a typo", '{"cpuid_modifier": []}', "TEMPLATE_INVALID"],
-    ["another document", [...planFiles().values()][0] ?? "", "TEMPLATE_INVALID"],
-    ["no JSON", "{", "TEMPLATE_INVALID"],
+    ["a typo", '{"cpuid_modifier": []}', "BAD_FIELD"],
+    ["another document", [...planFiles().values()][0] ?? "", "NOT_A_TEMPLATE"],
+    ["no JSON", "{", "NOT_JSON"],
   ])("with %s stops the start", (_, text, code) => {
     expect(() => resolve(FILE, { files: { "t.json": text } })).toThrow(
       expect.objectContaining({ code }) as Error,

@@ -9,12 +9,13 @@ export interface Backend {
   readonly binary: (directory: string, settings?: Partial<DoubleSettings>) => string;
 }
 
-const DOUBLE: Backend = {
-  name: "the double",
-  version: "1.14.1",
-  binary: (directory, settings) =>
-    installDouble(directory, { version: "1.14.1", ...settings }).path,
-};
+export function doubleOf(version: string): Backend {
+  return {
+    name: `the double of ${version}`,
+    version,
+    binary: (directory, settings) => installDouble(directory, { version, ...settings }).path,
+  };
+}
 
 function realBackend(binary: string): Backend {
   const said = execFileSync(binary, ["--version"], { encoding: "utf8" });
@@ -28,6 +29,6 @@ if (real === undefined) {
 }
 
 export const BACKENDS: readonly Backend[] = [
-  DOUBLE,
+  doubleOf("1.14.1"),
   ...(real === undefined ? [] : [realBackend(real)]),
 ];

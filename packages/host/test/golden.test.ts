@@ -8,7 +8,7 @@ import {
   ignoresTemplates,
   judge,
   lintTemplate,
-  planAny,
+  planPool,
   predictContract,
   readProfile,
   type NodeProfile,
@@ -41,8 +41,8 @@ describe("a machine that enforces templates", () => {
   const honest = golden("qemu-7.2-epyc-rome.json");
 
   test("is planned, linted and judged as any other", () => {
-    const result = planAny([honest]);
-    if (!result.ok || result.plan.arch !== "x86_64") throw new Error("it must have a plan");
+    const result = planPool([honest]);
+    if (!result.ok) throw new Error("it must have a plan");
     expect(result.plan.proof.violations).toEqual([]);
     const template = result.plan.classes[0]?.template;
     if (template === undefined) throw new Error("a class has a template");
@@ -60,7 +60,7 @@ describe("a machine whose KVM ignores templates", () => {
 
   test("is refused by plans, and no verdict on it is compatible", () => {
     expect(ignoresTemplates(pvm)).toBe(true);
-    expect(planAny([pvm])).toMatchObject({ ok: false, refusals: [{ code: "unenforced" }] });
+    expect(planPool([pvm])).toMatchObject({ ok: false, refusals: [{ code: "unenforced" }] });
     const predicted = predictContract(pvm, { firecracker: "1.14.1", vcpus: 1, smt: false });
     if (!predicted.ok) throw new Error("it must boot");
     expect(judge(predicted.contract, pvm, "1.14.1").verdict).toBe("unknown");

@@ -13,8 +13,9 @@ import {
 } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { compareLines, knownLine } from "@evenkeel/core";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { BACKENDS } from "./firecrackers.ts";
+import { BACKENDS, doubleOf } from "./firecrackers.ts";
 import { contractIn, CREATE, faultOf, guardedNodes, load } from "./guarded.ts";
 import { appears, call, leftovers, run } from "./launched.ts";
 import { temporaryDirectory } from "./pool.ts";
@@ -165,8 +166,12 @@ describe.each(BACKENDS)("in front of $name", (backend) => {
   test("the private socket's inode, held from before its name went, leads nowhere", async () => {
     const { path, socket } = await caught();
     await appears(socket);
-    const answer = await call(path, "GET", "/version");
-    expect([answer.status, answer.body]).toEqual([503, expect.stringContaining("Too many")]);
+    // Firecracker answers as it accepts, and closes: what is written after that may fail.
+    const answer = await call(path, "GET", "/version").then(
+      ({ status, body }) => `${status} ${body.includes("Too many")}`,
+      ({ code }: NodeJS.ErrnoException) => code,
+    );
+    expect(["503 true", "EPIPE", "ECONNRESET"]).toContain(answer);
     expect((await call(socket, "GET", "/version")).status).toBe(200);
   });
 
@@ -226,5 +231,28 @@ describe.each(BACKENDS)("in front of $name", (backend) => {
     expect((await vm.ask("PUT", "/snapshot/create", CREATE)).status).toBe(204);
     expect(readFileSync(victim, "utf8")).toBe("precious");
     expect(contractIn(cwd)).toMatchObject({ vcpus: 2 });
+  });
+});
+
+describe.each([...BACKENDS, doubleOf("1.16.1")])("in front of $name", (backend) => {
+  const { iceLaunch, start, boot } = guardedNodes(backend);
+
+  test("a device is unplugged where the release can do that, and nothing else is deleted", async () => {
+    const cwd = temporaryDirectory();
+    const vm = await start(iceLaunch, cwd);
+    await boot(vm, cwd);
+    const guarded = (body: string) => body.includes("evenkeel guard");
+    const unplugs = compareLines(knownLine(backend.version), "1.16") >= 0;
+    const { body } = await vm.ask("DELETE", "/drives/none");
+    expect(guarded(body)).toBe(!unplugs);
+    for (const path of ["//snapshot/load", "/snapshot/load/", "/drives/../snapshot/load"]) {
+      const { status, body: words } = await vm.ask("DELETE", path);
+      expect([path, status, guarded(words)]).toEqual([path, 400, true]);
+    }
+    expect((await vm.ask("DELETE", "/snapshot/load")).status).toBe(400);
+    // Its place in the stream is where it was.
+    expect((await vm.ask("GET", "/machine-config")).status).toBe(200);
+    expect((await vm.ask("PUT", "/snapshot/create", CREATE)).status).toBe(204);
+    expect(contractIn(cwd).template).toBe("no change");
   });
 });

@@ -2,11 +2,7 @@
  * Every error of this package: code, exit code and hint in one place.
  * docs/errors.md lists the same codes; a test keeps the two equal.
  */
-interface ErrorKind {
-  /** 2: bad input; 3: the environment failed. */
-  readonly exitCode: 2 | 3;
-  readonly hint: string;
-}
+import { defineErrors, type ErrorKind } from "@evenkeel/core";
 
 export const ISA_ERRORS = {
   BAD_BYTES: {
@@ -42,20 +38,4 @@ export const ISA_ERRORS = {
 export type IsaErrorCode = keyof typeof ISA_ERRORS;
 
 /** Bad input, with the place in it: an offset in a file, a line of a log. */
-export class IsaError extends Error {
-  readonly code: IsaErrorCode;
-
-  constructor(code: IsaErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "IsaError";
-    this.code = code;
-  }
-
-  get exitCode(): 2 | 3 {
-    return ISA_ERRORS[this.code].exitCode;
-  }
-
-  get hint(): string {
-    return ISA_ERRORS[this.code].hint;
-  }
-}
+export class IsaError extends defineErrors("IsaError", ISA_ERRORS) {}

@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import {
-  anyPlanToJson,
   parseIdentity,
   parseJson,
-  planAny,
+  planPool,
+  planToJson,
   predictContract,
   prettyJson,
   readDocument,
@@ -47,9 +47,9 @@ function contractOf(node: NodeProfile): CpuContract {
 }
 
 function planOf(nodes: readonly NodeProfile[]): PlanFile {
-  const result = planAny(nodes, { identity: parseIdentity("oldest"), firecracker: ["1.14"] });
+  const result = planPool(nodes, { identity: parseIdentity("oldest"), firecracker: ["1.14"] });
   if (!result.ok) throw new Error("the example pool has a plan");
-  const document = readDocument(parseJson(prettyJson(anyPlanToJson(result.plan))), "plan");
+  const document = readDocument(parseJson(prettyJson(planToJson(result.plan))), "plan");
   if (document.kind !== "plan") throw new Error("not a plan");
   return document.plan;
 }

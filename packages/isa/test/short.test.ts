@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { openBytes } from "../src/elf/bytes.ts";
 import { readElf } from "../src/elf/file.ts";
-import { decodeShort, NO_REGISTER, RIP, short } from "../src/flow/short.ts";
-import { needsOf } from "../src/scan/needs.ts";
+import { decodeShort, NO_REGISTER, RIP, short } from "../src/code/short.ts";
+import { needsOf } from "../src/code/needs.ts";
 import { layoutOf } from "../src/scan/regions.ts";
 
 const needing = new Map<number, boolean>();

@@ -150,7 +150,7 @@ export interface Resumed extends Said {
 export async function resume(member: Member, id: string, from: string): Promise<Resumed> {
   const plain = await call(member, "POST", "/v1/sandboxes", { id, from });
   const { code, verdict, findings } = errorOf(plain) ?? {};
-  if (code !== "VERDICT_AGAINST" || verdict === undefined) {
+  if (code !== "RESUME_REFUSED" || verdict === undefined) {
     return { verdict: "compatible", against: [], answer: plain };
   }
   const override = { accept: verdict, reason: "the lab looks what becomes of it" };

@@ -2,11 +2,7 @@
  * Every error of this package: code, exit code and hint in one place.
  * docs/errors.md lists the same codes; a test keeps the two equal.
  */
-interface ErrorKind {
-  /** 1: the answer is no; 2: bad input; 3: the environment failed. */
-  readonly exitCode: 1 | 2 | 3;
-  readonly hint: string;
-}
+import { defineErrors, type ErrorKind } from "@evenkeel/core";
 
 export const LAB_ERRORS = {
   AGENT_FAILED: { exitCode: 3, hint: "The message is the agent's own." },
@@ -32,20 +28,4 @@ export const LAB_ERRORS = {
 
 export type LabErrorCode = keyof typeof LAB_ERRORS;
 
-export class LabError extends Error {
-  readonly code: LabErrorCode;
-
-  constructor(code: LabErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "LabError";
-    this.code = code;
-  }
-
-  get exitCode(): 1 | 2 | 3 {
-    return LAB_ERRORS[this.code].exitCode;
-  }
-
-  get hint(): string {
-    return LAB_ERRORS[this.code].hint;
-  }
-}
+export class LabError extends defineErrors("LabError", LAB_ERRORS) {}

@@ -1,6 +1,6 @@
 /** The lab: a mixed pool emulated here, guests moved across it, predictions held against reality. */
 import {
-  planAny,
+  planPool as planNodes,
   vendorOfCpu,
   type CpuTemplate,
   type NodeProfile,
@@ -93,9 +93,9 @@ function planPool(members: readonly Member[], report: (line: string) => void): P
   const refusals: Refusal[] = [];
   for (const group of byVendor(members)) {
     const profiles = group.map(({ probed }) => probed.profile);
-    const result = planAny(profiles, { identity: "oldest", firecracker: linesOf(profiles) });
+    const result = planNodes(profiles, { identity: "oldest", firecracker: linesOf(profiles) });
     if (!result.ok) refusals.push(...result.refusals);
-    else if (result.plan.arch === "x86_64") {
+    else {
       const { guest, classes, proof } = result.plan;
       report(
         `Planned ${classes.length} classes: ${guest.features.length} features for every guest, ${proof.registers} registers proven`,

@@ -88,8 +88,11 @@ test("models and their switches are told apart", () => {
 
 function judgement(verdict: Verdict, ...names: string[]): Judgement {
   const severity: Finding["severity"] = verdict === "compatible" ? "note" : verdict;
-  const blank = { rule: "feature", address: "", promised: "1", offered: "0", consequence: "" };
-  return { verdict, findings: names.map((name) => ({ ...blank, severity, name })) };
+  const blank = { address: "", promised: "1", offered: "0", consequence: "" };
+  return {
+    verdict,
+    findings: names.map((name) => ({ ...blank, rule: "feature", severity, name })),
+  };
 }
 
 function death(...features: string[]): Died {

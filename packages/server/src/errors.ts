@@ -2,13 +2,11 @@
  * Every error of the fleet service: HTTP status, exit code and hint in one place.
  * docs/errors.md lists the same codes; a test keeps the two equal.
  */
-import type { Problem } from "@evenkeel/core";
+import { defineErrors, type ErrorKind, type Problem } from "@evenkeel/core";
 
-interface ErrorKind {
+/** Exit codes are those of `evenkeel serve`, where it ends with the error. */
+interface ServerErrorKind extends ErrorKind {
   readonly status: number;
-  /** Of `evenkeel serve` and of `evenkeel fleet`, where it ends with this error. */
-  readonly exitCode: 1 | 2 | 3;
-  readonly hint: string;
 }
 
 export const SERVER_ERRORS = {
@@ -105,7 +103,7 @@ export const SERVER_ERRORS = {
     hint: "One server has a data directory; several servers share a PostgreSQL.",
   },
   BAD_CONFIG: { status: 500, exitCode: 2, hint: "docs/fleet.md lists every option." },
-} as const satisfies Record<string, ErrorKind>;
+} as const satisfies Record<string, ServerErrorKind>;
 
 export type ServerErrorCode = keyof typeof SERVER_ERRORS;
 
@@ -113,23 +111,12 @@ interface Details extends ErrorOptions {
   readonly problems?: readonly Problem[];
 }
 
-export class ServerError extends Error {
-  readonly code: ServerErrorCode;
+export class ServerError extends defineErrors("ServerError", SERVER_ERRORS) {
   readonly problems: readonly Problem[] | undefined;
 
   constructor(code: ServerErrorCode, message: string, details: Details = {}) {
-    super(message, details);
-    this.name = "ServerError";
-    this.code = code;
+    super(code, message, details);
     this.problems = details.problems;
-  }
-
-  get exitCode(): 1 | 2 | 3 {
-    return SERVER_ERRORS[this.code].exitCode;
-  }
-
-  get hint(): string {
-    return SERVER_ERRORS[this.code].hint;
   }
 }
 

@@ -26,7 +26,7 @@ interface Guest {
 }
 
 export interface Gate {
-  /** Throws VERDICT_AGAINST. What it returns is an override that was needed, for the records. */
+  /** Throws RESUME_REFUSED. What it returns is an override that was needed, for the records. */
   admit(guest: Guest, override: Override | undefined): OverrideRecord | undefined;
 }
 
@@ -111,7 +111,7 @@ export function openGate(options: GateOptions): Gate {
       const { snapshot } = guest;
       events.emit("verdict.refused", guest.sandbox, { snapshot, verdict, names });
       const message = `${snapshot} on ${profile.name}: ${verdict}: ${summary(names)}`;
-      throw new AgentError("VERDICT_AGAINST", message, { verdict, findings });
+      throw new AgentError("RESUME_REFUSED", message, { verdict, findings });
     },
   };
 }

@@ -1,9 +1,14 @@
 /** What shapes a guest's CPU, and the contract that comes of it. */
 import type { CpuSelection } from "@evenkeel/api";
-import { CoreError, predictContract, type CpuContract, type NodeProfile } from "@evenkeel/core";
+import {
+  FileError,
+  KnownError,
+  predictContract,
+  type CpuContract,
+  type NodeProfile,
+} from "@evenkeel/core";
 import {
   builtInRequest,
-  HostError,
   NO_TEMPLATE,
   resolveTemplate,
   type ResolvedTemplate,
@@ -40,7 +45,7 @@ function requestOf(selection: CpuSelection): TemplateRequest {
 }
 
 /** What is wrong with the request itself; the rest is this node's answer to it. */
-const BAD_INPUT = new Set(["TEMPLATE_INVALID", "TEMPLATE_UNKNOWN", "VMM_BODY_TOO_LARGE"]);
+const BAD_INPUT = new Set(["TEMPLATE_UNKNOWN", "VMM_BODY_TOO_LARGE"]);
 
 /** What a request asks for; throws BAD_REQUEST, CPU_REFUSED. */
 export function shapeOf(selection: CpuSelection, boot: Boot): CpuShape {
@@ -51,8 +56,9 @@ export function shapeOf(selection: CpuSelection, boot: Boot): CpuShape {
     const context = { profile, versions: [firecracker], allowInsecure, read };
     return resolveTemplate(requestOf(selection), context);
   } catch (cause) {
-    if (!(cause instanceof HostError || cause instanceof CoreError)) throw cause;
-    const code = BAD_INPUT.has(cause.code) ? "BAD_REQUEST" : "CPU_REFUSED";
+    if (!(cause instanceof KnownError)) throw cause;
+    const isInput = cause instanceof FileError || BAD_INPUT.has(cause.code);
+    const code = isInput ? "BAD_REQUEST" : "CPU_REFUSED";
     throw new AgentError(code, cause.message, { cause });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Who may do what. A token has a role: `read` looks at everything but guests' memory, `run` does
+ * Who may do what. A token has a role: `read` looks at everything but guests' memory and ports, `run` does
  * everything but going against verdicts, and `override` that, too. Without any token, a Unix
  * socket has the permissions of its file, and who may open it may do everything.
  */
@@ -13,8 +13,11 @@ export type Tokens = { readonly [R in Role]?: string | undefined };
 
 /** Answered without a token: load balancers ask. */
 const OPEN: ReadonlySet<string> = new Set(["/v1/health"]);
-/** Reading that gives away a guest's memory. */
-const SECRET: ReadonlySet<string> = new Set(["/v1/snapshots/:name/export"]);
+/** A GET that gives away a guest's memory, or lets the caller in to it. */
+const MORE_THAN_LOOKING: ReadonlySet<string> = new Set([
+  "/v1/snapshots/:name/export",
+  "/v1/sandboxes/:id/ports/:port",
+]);
 
 function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
@@ -36,7 +39,7 @@ function requireRole(role: Role | undefined, needed: Role): void {
 }
 
 function neededFor({ method, routeOptions }: FastifyRequest): Role {
-  return method === "GET" && !SECRET.has(routeOptions.url ?? "") ? "read" : "run";
+  return method === "GET" && !MORE_THAN_LOOKING.has(routeOptions.url ?? "") ? "read" : "run";
 }
 
 /** Throws BAD_CONFIG where two roles have one token. */

@@ -44,7 +44,7 @@ export function addNodeRoutes(app: App, context: Context, { streams, isStopping 
       vmm: driver.vmm,
       version: driver.version,
       releases: [...releases.versions],
-      cpu: context.cpu.name ?? "as the node's",
+      cpu: context.cpu.name ?? null,
       sandboxes: sandboxes.list().length,
       unreadable: [...sandboxes.unreadable],
       freeBytes: await freeBytes(paths.data),

@@ -9,7 +9,7 @@ import { bootMachine, prepareMachine } from "./boot.ts";
 import { requireCapacity } from "./capacity.ts";
 import { requireEgress } from "./confine.ts";
 import { admit, attach, deadlineIn, detach, loadInto } from "./lifecycle.ts";
-import { SandboxRecord, viewOf } from "./record.ts";
+import { overridesWith, SandboxRecord, viewOf } from "./record.ts";
 
 function newId(): string {
   return `s${randomBytes(8).toString("hex")}`;
@@ -43,7 +43,7 @@ async function bringUp(
   context: Context,
   record: SandboxRecord,
   contract: CpuContract,
-  start: () => Promise<void>,
+  start: () => Promise<SandboxRecord["vm"]>,
 ): Promise<Sandbox> {
   const { sandboxes, events } = context;
   const { id, from } = record;
@@ -52,8 +52,8 @@ async function bringUp(
   return sandboxes.exclusive(id, "being created", async () => {
     sandboxes.set(id, { contract });
     try {
-      await start();
-      const running = sandboxes.save(id, { state: "running" });
+      const vm = await start();
+      const running = sandboxes.save(id, { state: "running", vm });
       events.emit("sandbox.created", id, { from: from ?? "cold boot" });
       return viewOf(running);
     } catch (error) {
@@ -73,7 +73,7 @@ async function fromSnapshot(
   const { metadata, contract } = snapshot;
   const { name, vcpus, memoryMib, vsock, network, disks } = metadata;
   const admitted = admit(context, snapshot, id, request.override);
-  const overrides = [...metadata.overrides, ...admitted];
+  const overrides = overridesWith(metadata.overrides, admitted);
   const origin = { from: name, vcpus, memoryMib, vsock, network, disks, overrides };
   const record = newRecord(context, id, request, origin);
   return bringUp(context, record, contract, () => loadInto(context, id, snapshot));
@@ -91,12 +91,12 @@ async function fromBoot(
   const origin = { from: undefined, vcpus, memoryMib, vsock, network, disks, overrides: [] };
   const record = newRecord(context, id, request, origin);
   return bringUp(context, record, ready.contract, async () => {
-    attach(context, id, await bootMachine(context, id, ready), ready.release.version);
+    return attach(context, id, await bootMachine(context, id, ready), ready.release.version);
   });
 }
 
 /**
- * Throws NO_SUCH_SNAPSHOT, VERDICT_AGAINST, NAME_TAKEN, NODE_FULL, EGRESS_REFUSED, NETWORK_OFF, and
+ * Throws NO_SUCH_SNAPSHOT, RESUME_REFUSED, NAME_TAKEN, NODE_FULL, EGRESS_REFUSED, NETWORK_OFF, and
  * what the VMM says.
  */
 export async function createSandbox(context: Context, request: SandboxRequest): Promise<Sandbox> {

@@ -30,7 +30,7 @@ export function requireState({ record }: Entry, state: SandboxRecord["state"]): 
 
 /**
  * Lets a snapshot in, or not; what it returns is an override that was needed. Throws OTHER_VMM,
- * NETWORK_OFF, VERDICT_AGAINST.
+ * NETWORK_OFF, RESUME_REFUSED.
  */
 export function admit(
   context: Context,
@@ -62,13 +62,18 @@ function follow(context: Context, id: string, vm: MicroVm): void {
   });
 }
 
-/** Notes a sandbox's microVM and the release that it runs, on disk first, and watches it. */
-export function attach(context: Context, id: string, vm: MicroVm, release: string): void {
-  context.sandboxes.save(id, { vm: { ...vm.record, release } });
+type VmNote = NonNullable<SandboxRecord["vm"]>;
+
+/**
+ * Watches a sandbox's new microVM. What it returns is for the record of the sandbox that runs: until
+ * that is written, a microVM is found by its directory alone, and ended.
+ */
+export function attach(context: Context, id: string, vm: MicroVm, release: string): VmNote {
   follow(context, id, vm);
+  return { ...vm.record, release };
 }
 
-/** The same for one that is there already, whether it can be noted or not. */
+/** The same for one that was noted before, and is noted anew whether that can be written or not. */
 export function attachAdopted(context: Context, id: string, vm: MicroVm, release: string): void {
   context.sandboxes.note(id, { vm: { ...vm.record, release } });
   follow(context, id, vm);
@@ -83,8 +88,8 @@ export async function detach(context: Context, id: string, vm: MicroVm | undefin
   await removeVmDirectory(context, id);
 }
 
-/** Loads a snapshot into a sandbox's new microVM and lets it run. */
-export async function loadInto(context: Context, id: string, snapshot: Snapshot): Promise<void> {
+/** Loads a snapshot into a sandbox's new microVM and lets it run; returns what to note of it. */
+export async function loadInto(context: Context, id: string, snapshot: Snapshot): Promise<VmNote> {
   const { releases, settings, snapshots } = context;
   const { driver, version } = releases.loading(snapshot.contract) ?? releases.usual;
   if (settings.verifyOnResume) await snapshots.verify(snapshot.metadata.name);
@@ -103,8 +108,9 @@ export async function loadInto(context: Context, id: string, snapshot: Snapshot)
       memory: { kind: "file" },
       ...cell,
     });
-    attach(context, id, vm, version);
+    const note = attach(context, id, vm, version);
     await vm.resume();
+    return note;
   } catch (error) {
     await detach(context, id, vm);
     throw asVmmError(error, `snapshot ${snapshot.metadata.name} was not resumed`);
@@ -123,8 +129,9 @@ async function cleanUp(context: Context, id: string, entry: Entry, vm: MicroVm):
     await hearConsole(context, id);
     const said = consoleEnd(vm.console);
     await vm.kill();
+    const why = context.outputs.ended(vm) ?? exitText(entry);
     context.outputs.forget(vm);
-    await failSandbox(context, id, exitText(entry), said);
+    await failSandbox(context, id, why, said);
     sandboxes.set(id, { vm: undefined, exit: undefined });
   });
 }

@@ -7,7 +7,7 @@ import { AgentError, messageOf } from "../errors.ts";
 import { sync } from "../store/durable.ts";
 import { requireCapacity } from "./capacity.ts";
 import { admit, deadlineIn, detach, loadInto, requireState } from "./lifecycle.ts";
-import { viewOf, type SandboxRecord } from "./record.ts";
+import { overridesWith, viewOf, type SandboxRecord } from "./record.ts";
 import type { Entry } from "./registry.ts";
 import { namesOf, takeSnapshot } from "./take.ts";
 
@@ -120,16 +120,18 @@ export function resumeSandbox(
       const admitted = admit(context, snapshot, id, request.override);
       const { overrides } = entry.record;
       const digest = snapshots.digestOf(contract);
-      const resuming = { overrides: [...overrides, ...admitted], contract: digest };
+      const resuming = { overrides: overridesWith(overrides, admitted), contract: digest };
       requireCapacity(context, entry.record.memoryMib);
-      sandboxes.save(id, { state: "resuming", ...resuming });
+      // Not on disk: an agent that ends now leaves a paused sandbox, as before.
+      sandboxes.mark(id, { state: "resuming", ...resuming });
       sandboxes.set(id, { contract });
       const timeoutSeconds =
         request.timeoutSeconds ?? entry.record.timeoutSeconds ?? settings.defaultTimeoutSeconds;
       try {
-        await loadInto(context, id, snapshot);
+        const vm = await loadInto(context, id, snapshot);
+        const deadline = deadlineIn(timeoutSeconds);
         // Written down before anybody hears of it, or undone: a later agent goes by the record.
-        sandboxes.save(id, { state: "running", timeoutSeconds, ...deadlineIn(timeoutSeconds) });
+        sandboxes.save(id, { state: "running", vm, timeoutSeconds, ...deadline });
       } catch (error) {
         await detach(context, id, sandboxes.find(id)?.vm);
         sandboxes.note(id, { state: "paused", vm: undefined, overrides });

@@ -1,5 +1,5 @@
 /** A sandbox as its record keeps it on disk, and as the API shows it. */
-import { Sandbox, SnapshotMetadata, type SandboxState } from "@evenkeel/api";
+import { Sandbox, SnapshotMetadata, type OverrideRecord, type SandboxState } from "@evenkeel/api";
 import { z } from "zod";
 
 const SANDBOX_SCHEMA = "evenkeel/sandbox@1";
@@ -42,6 +42,17 @@ export function viewOf(record: SandboxRecord): Sandbox {
     ...view
   } = rest;
   return vm === undefined ? view : { ...view, pid: vm.pid };
+}
+
+/** As many as a manifest holds: with one more, no snapshot could be taken any more. */
+const MOST_OVERRIDES = 256;
+
+/** The overrides on a guest's way, the newest where there are too many. */
+export function overridesWith(
+  before: readonly OverrideRecord[],
+  more: readonly OverrideRecord[],
+): OverrideRecord[] {
+  return [...before, ...more].slice(-MOST_OVERRIDES);
 }
 
 /** States in which a sandbox has a microVM, or is about to have one. */

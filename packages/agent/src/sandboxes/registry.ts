@@ -48,6 +48,8 @@ export interface Registry {
   save(id: string, change: Partial<SandboxRecord>): SandboxRecord;
   /** Changes a record to what is so in any case, on disk now or, where that fails, later. */
   note(id: string, change: Partial<SandboxRecord>): SandboxRecord;
+  /** Changes a record in memory alone: what need not outlive this process. */
+  mark(id: string, change: Partial<SandboxRecord>): void;
   /** Changes what is not on disk. */
   set(id: string, change: Partial<Omit<Entry, "record">>): void;
   remove(id: string): void;
@@ -115,6 +117,10 @@ export function openRegistry(paths: Paths, settled: (id: string) => void): Regis
     restore: (record) => void entries.set(record.id, { record, ...FRESH, due: dueOf(record) }),
     save: (id, changes) => change(id, changes, true),
     note: (id, changes) => change(id, changes, false),
+    mark: (id, changes) => {
+      const entry = get(id);
+      entries.set(id, { ...entry, record: { ...entry.record, ...changes } });
+    },
     set,
     remove: (id) => {
       rmSync(paths.sandbox(id), { force: true });

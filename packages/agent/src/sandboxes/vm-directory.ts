@@ -1,5 +1,6 @@
 /** The directory of one microVM: its disks, and what the VMM keeps there. */
-import { copyFile, link, mkdir, rm, writeFile } from "node:fs/promises";
+import { copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { link, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { SnapshotMetadata } from "@evenkeel/api";
 import { contractToJson, prettyJson, type CpuContract } from "@evenkeel/core";
@@ -70,8 +71,9 @@ export async function makeVmDirectory(
   const directory = context.paths.vm(id);
   // What an earlier one left, unless somebody still uses it.
   await removeVmDirectory(context, id);
-  await mkdir(directory, { mode: 0o700 });
-  await mkdir(join(directory, "disks"), { mode: 0o700 });
+  // A resume waits for these: each takes less time than a thread takes to hear of it.
+  mkdirSync(directory, { mode: 0o700 });
+  mkdirSync(join(directory, "disks"), { mode: 0o700 });
   await placeDisks(context, disks, directory);
   return directory;
 }
@@ -82,7 +84,7 @@ export async function makeVmDirectory(
  */
 export async function keepContract(directory: string, of: Snapshot | CpuContract): Promise<void> {
   const place = join(directory, CONTRACT_FILE);
-  if ("metadata" in of) await copyFile(join(of.directory, CONTRACT_FILE), place);
+  if ("metadata" in of) copyFileSync(join(of.directory, CONTRACT_FILE), place);
   else await writeFile(place, prettyJson(contractToJson(of)));
 }
 
@@ -93,5 +95,6 @@ export async function keepContract(directory: string, of: Snapshot | CpuContract
 export async function removeVmDirectory(context: Context, id: string): Promise<void> {
   await context.cells?.release(id);
   await requireUnused(context, id);
-  await rm(context.paths.vm(id), { recursive: true, force: true });
+  const directory = context.paths.vm(id);
+  if (existsSync(directory)) await rm(directory, { recursive: true, force: true });
 }

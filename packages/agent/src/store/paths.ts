@@ -1,4 +1,5 @@
 /** Where everything stands in an agent's data directory. docs/agent.md shows the same. */
+import { SOCKET_PATH_LIMIT } from "@evenkeel/core";
 import { mkdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import type { VmmDriver } from "@evenkeel/host";
@@ -16,8 +17,6 @@ export interface Paths {
   vm(id: string): string;
 }
 
-/** sockaddr_un.sun_path has 108 bytes, the last a NUL: unix(7). */
-const SOCKET_PATH_LIMIT = 107;
 /** `vms/`, an id, and the longest socket name that a VMM makes there. */
 const LONGEST_SOCKET = "/vms/".length + 32 + "/vsock.sock_4294967295".length;
 

@@ -11,7 +11,9 @@ export const Health = z
     releases: z
       .array(z.string())
       .meta({ description: "Every release that is driven here, oldest first." }),
-    cpu: z.string().meta({ description: "What shapes the guest CPU of a cold boot." }),
+    cpu: z.string().nullable().meta({
+      description: "The CPU template of a cold boot; null: none, guests see the node's own CPU.",
+    }),
     sandboxes: z.int(),
     unreadable: z.array(z.string()).meta({
       description:

@@ -9,15 +9,18 @@ import {
   type NodeProfile,
 } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
-import { loadContract } from "../input/contracts.ts";
+import { loadContract, requireContract, type BootFlags } from "../input/contracts.ts";
 import { profileLoader, type ReadFlags } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
+import { openFlags, type TemplateFlags } from "../input/template.ts";
 import { checkReport, type CheckedGroup } from "../render/check.ts";
 
-export interface CheckFlags extends ReadFlags {
+export interface CheckFlags extends BootFlags, ReadFlags, TemplateFlags {
+  /** The snapshot's contract. */
   readonly snapshot?: string;
+  /** Instead of a contract: the profile of the node that would take the snapshot. */
+  readonly from?: string;
   readonly node?: readonly string[];
-  readonly firecracker?: string;
   readonly json?: boolean;
 }
 
@@ -54,14 +57,32 @@ function refuseDuplicates(profiles: readonly NodeProfile[]): void {
   }
 }
 
+const TEMPLATE_FLAGS = ["template", "cpuTemplate", "plan"] as const;
+
+/** The contract that is there, else the one of a snapshot that a node would take. */
+function contractOf(flags: CheckFlags, load: (file: string) => NodeProfile): CpuContract {
+  const { snapshot, from } = flags;
+  if ((snapshot === undefined) === (from === undefined)) {
+    throw new CliError(
+      "USAGE",
+      "name the contract with --snapshot, or the node it is from, --from",
+    );
+  }
+  if (from !== undefined) return requireContract(load(from), openFlags(flags), flags);
+  if (TEMPLATE_FLAGS.some((flag) => flags[flag] !== undefined)) {
+    throw new CliError("USAGE", "a contract says which template shaped it: give --from instead");
+  }
+  return loadContract(snapshot ?? "");
+}
+
 export function runCheck(flags: CheckFlags): number {
-  const { snapshot, node: files = [], firecracker } = flags;
-  if (snapshot === undefined) throw new CliError("USAGE", "name the contract with --snapshot");
+  const { snapshot, from, node: files = [], firecracker } = flags;
   if (files.length === 0) throw new CliError("USAGE", "name at least one profile with --node");
-  refuseStdinTwice([snapshot, ...files]);
+  refuseStdinTwice([snapshot ?? from ?? "", ...files]);
   if (firecracker !== undefined) knownLine(firecracker);
-  const contract = loadContract(snapshot);
-  const profiles = files.map(profileLoader(flags));
+  const load = profileLoader(flags);
+  const contract = contractOf(flags, load);
+  const profiles = files.map(load);
   refuseDuplicates(profiles);
   const groups = judgeGroups(contract, profiles, firecracker);
   const text =

@@ -1,15 +1,13 @@
 /** `evenkeel diff`: what differs between these two, in names? Exit 1 where something does. */
 import {
-  diffArm,
+  archOf,
   diffCpus,
   diffTemplates,
   notComparable,
   prettyJson,
-  registersOfPlan,
   stateOfContract,
+  stateOfCpu,
   stateOfPlan,
-  stateOfProfile,
-  type ArmRegister,
   type CpuState,
   type Difference,
   type Document,
@@ -23,43 +21,28 @@ export interface DiffFlags extends ReadFlags {
 }
 
 function stateOf(document: Document): CpuState | undefined {
-  if (document.kind === "plan") {
-    const { plan } = document;
-    return plan.arch === "x86_64" ? stateOfPlan(plan.vendor, plan.guest) : undefined;
-  }
+  if (document.kind === "plan") return stateOfPlan(document.plan);
   if (document.kind === "contract") return stateOfContract(document.contract);
-  return document.kind === "profile" ? stateOfProfile(document.profile.cpu) : undefined;
-}
-
-/** Undefined for anything but aarch64. */
-function registersOf(document: Document): readonly ArmRegister[] | undefined {
-  if (document.kind === "plan") {
-    return document.plan.arch === "aarch64" ? registersOfPlan(document.plan.guest) : undefined;
-  }
-  if (document.kind === "contract") {
-    return document.contract.arch === "aarch64" ? document.contract.registers : undefined;
-  }
-  if (document.kind !== "profile" || document.profile.cpu.arch !== "aarch64") return undefined;
-  return document.profile.cpu.registers;
+  return document.kind === "profile" ? stateOfCpu(document.profile.cpu) : undefined;
 }
 
 function differences(a: Document, b: Document): Difference[] {
   if (a.kind === "template" && b.kind === "template") return diffTemplates(a.template, b.template);
   const [left, right] = [stateOf(a), stateOf(b)];
-  if (left !== undefined && right !== undefined) return diffCpus(left, right);
-  const [mine, other] = [registersOf(a), registersOf(b)];
-  if (mine !== undefined && other !== undefined) return diffArm(mine, other);
+  if (left !== undefined && right !== undefined && archOf(left.type) === archOf(right.type)) {
+    return diffCpus(left, right);
+  }
   return notComparable(kindOf(a), kindOf(b));
 }
 
-function archOf(document: Exclude<Document, { kind: "template" }>): string {
-  if (document.kind === "plan") return document.plan.arch;
+function documentArch(document: Exclude<Document, { kind: "template" }>): string {
+  if (document.kind === "plan") return archOf(document.plan.type);
   return document.kind === "contract" ? document.contract.arch : document.profile.cpu.arch;
 }
 
 function kindOf(document: Document): string {
   if (document.kind === "template") return document.kind;
-  return `${archOf(document)} ${document.kind}`;
+  return `${documentArch(document)} ${document.kind}`;
 }
 
 export function runDiff(a: string, b: string, flags: DiffFlags): number {

@@ -1,5 +1,4 @@
 /** `evenkeel drift`: what does a change of this node mean for its guests and its plan? */
-import { dirname, join } from "node:path";
 import {
   driftOf,
   formatTemplate,
@@ -12,7 +11,8 @@ import {
 import { CliError } from "../errors.ts";
 import { profileLoader, type ReadFlags } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
-import { loadPlan, loadTemplate } from "../input/shape.ts";
+import { openTemplate } from "@evenkeel/host/cpu-template";
+import { readIfThere } from "../input/template.ts";
 import { probeThisNode } from "../input/this-node.ts";
 import { writeFileWhole } from "../output/write-files.ts";
 import { driftReport } from "../render/drift.ts";
@@ -28,13 +28,16 @@ export interface DriftFlags extends ReadFlags {
   readonly json?: boolean;
 }
 
-/** The node's class in a plan, found by its name, and the template in use. */
-function plannedNode(path: string, { name }: NodeProfile): PlannedNode {
-  const { plan, file } = loadPlan(path);
-  const found = plan.classes.find(({ nodes }) => nodes.includes(name));
-  if (found === undefined) throw new CliError("NODE_NOT_PLANNED", `${path} has no node "${name}"`);
-  if (plan.arch === "aarch64") throw new CliError("USAGE", "--plan is for x86 nodes");
-  return { plan, class: found.id, template: loadTemplate(join(dirname(file), found.template)) };
+/** The node's class in a plan, even where it has changed since it was planned, and its template. */
+function plannedNode(path: string, before: NodeProfile): PlannedNode {
+  const {
+    plan: found,
+    planned,
+    template,
+  } = openTemplate({ kind: "plan", path }, readIfThere).classOf(before);
+  const { plan } = found;
+  if (plan.type === "aarch64") throw new CliError("USAGE", "--plan is for x86 nodes");
+  return { plan, class: planned.id, template: template() };
 }
 
 function newTemplate({ plan, outcome }: Drift): string | undefined {

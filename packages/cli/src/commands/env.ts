@@ -1,6 +1,7 @@
 /** `evenkeel env`: variables that narrow libraries to a pool's CPU, where no template does. */
 import { existsSync } from "node:fs";
 import {
+  archOf,
   classOffersFeature,
   CPUID_FIELDS,
   planHasFeature,
@@ -10,7 +11,7 @@ import {
 } from "@evenkeel/core";
 import { narrowingFor, scanAll, settingsFor, type Narrowing, type Setting } from "@evenkeel/isa";
 import { CliError } from "../errors.ts";
-import { loadPlan } from "../input/shape.ts";
+import { loadPlan } from "../input/template.ts";
 import { progressLine } from "../output/progress.ts";
 
 export interface EnvFlags {
@@ -73,10 +74,10 @@ function envFile(plan: string, hidden: ReadonlySet<string>, { settings, left }: 
 
 export async function runEnv(flags: EnvFlags): Promise<number> {
   const { plan } = loadPlan(flags.plan);
-  if (plan.arch !== "x86_64") {
+  if (archOf(plan.type) !== "x86_64") {
     throw new CliError(
       "USAGE",
-      `${flags.plan} is ${plan.arch}; variables are known for x86-64 only`,
+      `${flags.plan} is ${archOf(plan.type)}; variables are known for x86-64 only`,
     );
   }
   const hidden = hiddenBy(plan);

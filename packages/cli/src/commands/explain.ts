@@ -6,7 +6,7 @@ import { loadContract } from "../input/contracts.ts";
 import { explainFile, loadBinary } from "../input/crashes.ts";
 import { profileLoader } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
-import { loadPlan } from "../input/shape.ts";
+import { loadPlan } from "../input/template.ts";
 import { explainReport } from "../render/explain.ts";
 
 export interface ExplainFlags {

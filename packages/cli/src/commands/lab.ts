@@ -1,12 +1,5 @@
 /** `evenkeel lab`: a mixed pool emulated here, predictions held against what happens. */
-import { existsSync } from "node:fs";
-import {
-  ALL_LINES,
-  buildStaticTemplate,
-  formatProfile,
-  prettyJson,
-  staticTemplateRow,
-} from "@evenkeel/core";
+import { ALL_LINES, formatProfile, prettyJson } from "@evenkeel/core";
 import {
   figuresOf,
   isAsPredicted,
@@ -17,7 +10,7 @@ import {
   type LabResult,
 } from "@evenkeel/lab";
 import { CliError } from "../errors.ts";
-import { loadTemplate } from "../input/shape.ts";
+import { openNamed } from "../input/template.ts";
 import { labReport } from "../render/lab.ts";
 
 export interface LabFlags {
@@ -38,9 +31,10 @@ const MOST_ROUNDS = 1000;
 
 function poolOf(name: string): LabPool {
   if (name === "plan" || name === "none") return { kind: name };
-  const row = existsSync(name) ? undefined : staticTemplateRow(name);
-  const template =
-    row === undefined ? loadTemplate(name) : buildStaticTemplate(row, ALL_LINES.at(-1) ?? "");
+  const template = openNamed(name)
+    .forNode(undefined)
+    .templateFor(ALL_LINES.at(-1) ?? "");
+  if (template === undefined) throw new CliError("USAGE", `${name} is no template`);
   return { kind: "template", name, template };
 }
 

@@ -2,33 +2,31 @@
 import { resolve } from "node:path";
 import { prettyJson, type NodeProfile } from "@evenkeel/core";
 import {
-  builtInRequest,
   HostError,
   installLauncher,
   launcherStatus,
-  loadTemplate,
-  readTextFile,
-  resolveTemplate,
   uninstallLauncher,
   type LauncherRecord,
+} from "@evenkeel/host";
+import {
+  openTemplate,
+  resolveTemplate,
   type LoadedTemplate,
   type TemplateRequest,
-} from "@evenkeel/host";
+} from "@evenkeel/host/cpu-template";
 import { CliError } from "../errors.ts";
 import { profileLoader } from "../input/documents.ts";
+import { readIfThere, requestOf, type TemplateFlags } from "../input/template.ts";
 import { probeThisNode } from "../input/this-node.ts";
 import { launcherReport } from "../render/launcher.ts";
 
-interface TemplateFlags {
-  readonly plan?: string;
-  readonly template?: string;
-  readonly cpuTemplate?: string;
+interface NodeFlags extends TemplateFlags {
   readonly node?: string;
   readonly kvm?: string;
   readonly allowInsecure?: boolean;
 }
 
-export interface InstallFlags extends TemplateFlags {
+export interface InstallFlags extends NodeFlags {
   readonly firecracker: string;
   readonly at: string;
   readonly guard?: boolean;
@@ -40,17 +38,13 @@ export interface AtFlags {
   readonly json?: boolean;
 }
 
-function requestOf({ plan, template, cpuTemplate }: TemplateFlags): TemplateRequest {
-  const requests: TemplateRequest[] = [
-    ...(plan === undefined ? [] : [{ kind: "plan", path: resolve(plan) } as const]),
-    ...(template === undefined ? [] : [{ kind: "file", path: resolve(template) } as const]),
-    ...(cpuTemplate === undefined ? [] : [builtInRequest(cpuTemplate)]),
-  ];
-  const [request] = requests;
-  if (request === undefined || requests.length > 1 || request.kind === "none") {
-    throw new CliError("USAGE", "give one of --plan, --template and --cpu-template (not None)");
+/** With absolute paths: what is installed stays when the operator's shell has moved on. */
+function requestToInstall(flags: TemplateFlags): TemplateRequest {
+  const request = requestOf(flags);
+  if (request.kind === "none") {
+    throw new CliError("USAGE", "give one of --template, --cpu-template and --plan (not None)");
   }
-  return request;
+  return "path" in request ? { ...request, path: resolve(request.path) } : request;
 }
 
 function warn(text: string): void {
@@ -64,11 +58,11 @@ function load(
   allowInsecure: boolean,
 ): LoadedTemplate {
   if (profile === undefined) {
-    const loaded = loadTemplate(request, profile, readTextFile);
+    const loaded = openTemplate(request, readIfThere).forNode(profile);
     warn("the template was not linted: this machine has no KVM, and --node names no profile");
     return loaded;
   }
-  const context = { profile, versions: [version], allowInsecure, read: readTextFile };
+  const context = { profile, versions: [version], allowInsecure, read: readIfThere };
   const { findings, ...loaded } = resolveTemplate(request, context);
   for (const { severity, address, message } of findings) {
     if (severity !== "note") warn(`${severity}: ${address === "" ? "" : `${address}: `}${message}`);
@@ -103,19 +97,19 @@ function print(record: LauncherRecord, at: string, json: boolean | undefined, di
  */
 async function thisNode(
   request: TemplateRequest,
-  { kvm }: TemplateFlags,
+  { kvm }: NodeFlags,
 ): Promise<NodeProfile | undefined> {
   try {
     return await probeThisNode(kvm === undefined ? {} : { kvm });
   } catch (error) {
     const absent = error instanceof HostError && error.code === "NO_KVM";
-    if (absent && request.kind !== "plan") return undefined;
+    if (absent && openTemplate(request, readIfThere).kind !== "plans") return undefined;
     throw error;
   }
 }
 
 export async function runInstall(flags: InstallFlags): Promise<number> {
-  const request = requestOf(flags);
+  const request = requestToInstall(flags);
   const { firecracker, at, node, allowInsecure = false, guard = false, json } = flags;
   const profile = node === undefined ? await thisNode(request, flags) : profileLoader()(node);
   if (guard && profile === undefined) {

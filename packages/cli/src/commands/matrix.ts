@@ -2,6 +2,7 @@
 import {
   certify,
   disagreements,
+  inFile,
   judgeMatrix,
   knownLine,
   matrixEntries,
@@ -15,14 +16,14 @@ import {
   type MatrixPair,
 } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
-import { predictFor, type BootFlags } from "../input/contracts.ts";
-import { inFile, profileLoader, type ReadFlags } from "../input/documents.ts";
-import { readInput, refuseStdinTwice } from "../input/read.ts";
-import { shapeOf, type ShapeFlags } from "../input/shape.ts";
+import { requireContract, type BootFlags } from "../input/contracts.ts";
+import { profileLoader, type ReadFlags } from "../input/documents.ts";
+import { displayName, readInput, refuseStdinTwice } from "../input/read.ts";
+import { openFlags, type TemplateFlags } from "../input/template.ts";
 import { writeFileWhole } from "../output/write-files.ts";
 import { matrixReport } from "../render/matrix.ts";
 
-export interface MatrixFlags extends BootFlags, ReadFlags, ShapeFlags {
+export interface MatrixFlags extends BootFlags, ReadFlags, TemplateFlags {
   readonly cert?: string;
   readonly verify?: string;
   readonly json?: boolean;
@@ -34,32 +35,37 @@ interface Judged {
   readonly certificate: Certificate;
 }
 
+/** How the guests are shaped, as a certificate records it: the flags that say so. */
+function shapeRecord({ template, cpuTemplate, plan, kernel }: MatrixFlags) {
+  return {
+    ...(template === undefined ? {} : { template }),
+    ...(cpuTemplate === undefined || cpuTemplate === "None" ? {} : { cpuTemplate }),
+    ...(plan === undefined ? {} : { plan }),
+    ...(kernel === undefined ? {} : { kernel }),
+  };
+}
+
 function judgeFiles(files: readonly string[], flags: MatrixFlags): Judged {
   refuseStdinTwice(files);
-  const shape = shapeOf(flags);
+  const source = openFlags(flags);
   if (flags.firecracker !== undefined) knownLine(flags.firecracker);
   const load = profileLoader(flags);
   const loaded = files.map((file) => ({ file, profile: load(file) }));
-  const entries = matrixEntries(withSameClocks(loaded.map(({ profile }) => profile)), (profile) => {
-    const result = predictFor(profile, shape, flags);
-    if (result.ok) return result.contract;
-    const what = result.missing.join(", ");
-    throw new CliError("USAGE", `${profile.name} cannot boot this guest: it lacks ${what}`);
-  });
+  const entries = matrixEntries(withSameClocks(loaded.map(({ profile }) => profile)), (profile) =>
+    requireContract(profile, source, flags),
+  );
   const pairs = judgeMatrix(entries, flags.firecracker);
   const inputs = loaded.map(({ file, profile }) => ({
     file,
     name: profile.name,
     digest: profileDigest(profile),
   }));
-  const { kernel } = flags;
-  const record = kernel === undefined ? shape.record : { ...shape.record, kernel };
-  const certificate = certify(inputs, record, flags.firecracker, entries, pairs);
+  const certificate = certify(inputs, shapeRecord(flags), flags.firecracker, entries, pairs);
   return { entries, pairs, certificate };
 }
 
 function verify(file: string, json: boolean): number {
-  const certificate = inFile(file, () =>
+  const certificate = inFile(displayName(file), () =>
     readCertificate(parseJson(readInput(file).toString("utf8"))),
   );
   const { shape, firecracker, inputs } = certificate;

@@ -2,19 +2,17 @@
 import { join } from "node:path";
 import {
   ALL_LINES,
-  anyPlanToJson,
   assessStaticTemplate,
   formatTemplate,
   knownLine,
   parseFeatures,
   parseIdentity,
-  planAny,
+  planPool,
   planPools,
+  planToJson,
   prettyJson,
   requireCatalogueProfile,
   type Accept,
-  type AnyPlan,
-  type CpuTemplate,
   type NodeProfile,
   type Plan,
   type PlanOptions,
@@ -26,7 +24,6 @@ import { CliError } from "../errors.ts";
 import { profileLoader, type ReadFlags } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { writePlanFiles, type OutputFile } from "../output/write-files.ts";
-import { armReport } from "../render/arm-report.ts";
 import { assessmentReport } from "../render/assessment.ts";
 import { planReport } from "../render/plan-report.ts";
 import { treeReport } from "../render/pools.ts";
@@ -48,12 +45,11 @@ export interface PlanFlags extends ReadFlags {
 }
 
 /** `plan.json` comes last: it names the others. */
-function outputFiles(plan: AnyPlan): OutputFile[] {
-  const classes: readonly { file: string; template: CpuTemplate }[] = plan.classes;
-  const templates = new Map(classes.map(({ file, template }) => [file, template]));
+function outputFiles(plan: Plan): OutputFile[] {
+  const templates = new Map(plan.classes.map(({ file, template }) => [file, template]));
   return [
     ...[...templates].map(([path, template]) => ({ path, text: formatTemplate(template) })),
-    { path: "plan.json", text: prettyJson(anyPlanToJson(plan)) },
+    { path: "plan.json", text: prettyJson(planToJson(plan)) },
   ];
 }
 
@@ -87,14 +83,10 @@ function countOf(text: string | undefined, option: string, least: number): numbe
   throw new CliError("USAGE", `${option} must be a whole number from ${least}, but is "${text}"`);
 }
 
-function report(plan: AnyPlan, out: string | undefined): string {
-  return plan.arch === "aarch64" ? armReport(plan, out) : planReport(plan, out);
-}
-
-function assess(plan: AnyPlan, names: readonly string[]): StaticAssessment[] {
+function assess(plan: Plan, names: readonly string[]): StaticAssessment[] {
   if (names.length === 0) return [];
-  if (plan.arch === "x86_64") return names.map((name) => assessStaticTemplate(plan, name));
-  throw new CliError("USAGE", "--compare is for x86 pools");
+  if (plan.type === "aarch64") throw new CliError("USAGE", "--compare is for x86 pools");
+  return names.map((name) => assessStaticTemplate(plan, name));
 }
 
 /** Options that shape an x86 pool and have no meaning for ID registers. */
@@ -107,16 +99,16 @@ function refuseX86Options(profiles: readonly NodeProfile[], flags: PlanFlags): v
 }
 
 function planOne(profiles: readonly NodeProfile[], flags: PlanFlags): number {
-  const result = planAny(profiles, optionsOf(flags));
+  const result = planPool(profiles, optionsOf(flags));
   if (!result.ok) return refuse(result.refusals, profiles.length, flags.json === true);
   const { plan } = result;
   const assessments = assess(plan, flags.compare ?? []);
   if (flags.out !== undefined) writePlanFiles(flags.out, outputFiles(plan));
   if (flags.json === true) {
     const compared = assessments.length > 0 ? { builtIn: assessments } : {};
-    process.stdout.write(prettyJson({ ...anyPlanToJson(plan), ...compared }));
+    process.stdout.write(prettyJson({ ...planToJson(plan), ...compared }));
   } else {
-    process.stdout.write(report(plan, flags.out));
+    process.stdout.write(planReport(plan, flags.out));
     for (const assessment of assessments) process.stdout.write(assessmentReport(assessment));
   }
   return 0;
@@ -147,7 +139,7 @@ function planSeveral(profiles: readonly NodeProfile[], flags: PlanFlags): number
     if (directory !== undefined) writePlanFiles(directory, outputFiles(plan));
   }
   if (flags.json === true) {
-    process.stdout.write(prettyJson({ pools: plans.map(anyPlanToJson), tree: planned.tree }));
+    process.stdout.write(prettyJson({ pools: plans.map(planToJson), tree: planned.tree }));
     return 0;
   }
   process.stdout.write(treeReport(plans.length, planned.tree));

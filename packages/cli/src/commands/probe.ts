@@ -1,9 +1,8 @@
 /** `evenkeel probe`: what can this machine offer a guest? */
 import { hostname } from "node:os";
-import { formatProfile, profileOf, readText, type NodeProfile } from "@evenkeel/core";
+import { formatProfile, inFile, profileOf, readText, type NodeProfile } from "@evenkeel/core";
 import { readHostFacts, readRawCpu } from "@evenkeel/host";
 import { CliError } from "../errors.ts";
-import { inFile } from "../input/documents.ts";
 import { installedFirecrackers } from "../input/firecrackers.ts";
 import { probeThisNode } from "../input/this-node.ts";
 import { writeFileWhole } from "../output/write-files.ts";

@@ -1,9 +1,8 @@
 /** Mismatches of several release lines, each once with the lines that it concerns. */
 import {
-  compareLines,
   decodeSignature,
   formatFms,
-  isAcceptedOn,
+  isRefusedOn,
   type BootRequest,
   type Mismatch,
   type StaticTemplate,
@@ -30,16 +29,14 @@ export function mergeLines(results: readonly LineResult[]): Found[] {
   return [...merged.values()].map(({ mismatch, lines }) => ({ ...mismatch, firecracker: lines }));
 }
 
-/** The line from which on Firecracker refuses a built-in template on a model outside its list. */
-const MODELS_CHECKED_SINCE = "1.12";
-
+/** The models that a built-in template is refused outside of, by the line. */
 export function refusedModels(
   builtIn: StaticTemplate | undefined,
   { line, offered }: BootRequest,
 ): Mismatch[] {
-  if (builtIn === undefined || compareLines(line, MODELS_CHECKED_SINCE) < 0) return [];
+  if (builtIn === undefined) return [];
   const signature = decodeSignature(offered.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
-  if (isAcceptedOn(builtIn, signature)) return [];
+  if (!isRefusedOn(builtIn, signature, line)) return [];
   return [
     {
       owner: "firecracker",

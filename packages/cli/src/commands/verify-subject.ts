@@ -1,8 +1,10 @@
-/** What `evenkeel verify` is asked: a template or a plan, for which releases. */
-import { existsSync, statSync } from "node:fs";
+/** What `evenkeel verify` is asked: a template or a plan, on this node, for which releases. */
 import { compareLines, knownLine, knownVersions } from "@evenkeel/core";
-import { loadDocument } from "../input/documents.ts";
+import { probe } from "@evenkeel/host";
+import type { LoadedTemplate } from "@evenkeel/host/cpu-template";
 import { installedFirecrackers } from "../input/firecrackers.ts";
+import { openNamed } from "../input/template.ts";
+import type { Verified } from "../render/verify.ts";
 
 export interface VerifyFlags {
   readonly firecracker?: readonly string[];
@@ -12,21 +14,33 @@ export interface VerifyFlags {
   readonly json?: boolean;
 }
 
-/** A directory is a plan's; a file says itself what it is. */
-export function isPlan(path: string): boolean {
-  if (!existsSync(path)) return false;
-  return statSync(path).isDirectory() || loadDocument(path).kind === "plan";
+/** The template of this node. Plans want to know what it offers: it is probed. */
+export async function templateHere(
+  what: string,
+  node: string,
+  kvm: string,
+): Promise<LoadedTemplate> {
+  const source = openNamed(what);
+  if (source.kind !== "plans") return source.forNode(undefined);
+  return source.forNode(await probe({ kvm, name: node }));
 }
 
 /** The release lines asked for, else the plan's, else those of what is installed; oldest first. */
-export async function linesOf(
-  flags: VerifyFlags,
-  planned: readonly string[] | undefined,
-): Promise<string[]> {
+export async function linesOf(flags: VerifyFlags, { planned }: LoadedTemplate): Promise<string[]> {
   const asked = flags.firecracker?.flatMap((list) => list.split(","));
   const versions =
     asked ??
-    planned ??
+    planned?.plan.firecracker ??
     knownVersions((await installedFirecrackers(flags.firecrackerDir)).versions).lines;
   return [...new Set(versions.map(knownLine))].toSorted(compareLines);
+}
+
+/** What both architectures report alike. */
+export function subjectIn(
+  what: string,
+  node: string,
+  loaded: LoadedTemplate,
+): Pick<Verified, "subject" | "node" | "class" | "template"> {
+  const template = loaded.planned === undefined ? undefined : loaded.name;
+  return { subject: what, node, class: loaded.class, template };
 }

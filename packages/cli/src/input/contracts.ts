@@ -1,9 +1,10 @@
 /** Contracts: read from files, and from profiles as the commands that predict them need it. */
 import {
   CoreError,
+  FileError,
   decodeSignature,
   formatFms,
-  isAcceptedOn,
+  isRefusedOn,
   knownLine,
   newestVersion,
   predictContract,
@@ -11,10 +12,10 @@ import {
   type CpuContract,
   type NodeProfile,
 } from "@evenkeel/core";
-import { CliError, FileError } from "../errors.ts";
+import type { LoadedTemplate, TemplateSource } from "@evenkeel/host/cpu-template";
+import { CliError } from "../errors.ts";
 import { loadDocument } from "./documents.ts";
 import { displayName } from "./read.ts";
-import type { Shape } from "./shape.ts";
 
 /** Reads a snapshot's contract; throws NOT_A_CONTRACT for another document. */
 export function loadContract(file: string): CpuContract {
@@ -46,36 +47,46 @@ function vcpuCount(text: string | undefined): number {
   throw new CliError("USAGE", `--vcpus must be 1 to 32, but is "${text}"`);
 }
 
-/** Firecracker 1.12 and later refuse a built-in template on a model outside its list. */
-function refusedModel(profile: NodeProfile, version: string, shape: Shape): string | undefined {
-  const { builtIn } = shape;
-  if (builtIn === undefined) return undefined;
+/** Where the version refuses a built-in template on a model outside its list. */
+function refusedModel(
+  profile: NodeProfile,
+  version: string,
+  { builtIn }: LoadedTemplate,
+): string | undefined {
+  if (builtIn?.row === undefined) return undefined;
   const signature = decodeSignature(profile.cpu.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
-  const [major = 0, minor = 0] = knownLine(version).split(".").map(Number);
-  const checked = major > 1 || minor >= 12;
-  if (!checked || isAcceptedOn(builtIn, signature)) return undefined;
+  if (!isRefusedOn(builtIn.row, signature, knownLine(version))) return undefined;
   return `${builtIn.name} on model ${formatFms(signature)}`;
 }
 
+/** The contract of a snapshot taken on this node, of a guest that boots with its template. */
 export function predictFor(
   profile: NodeProfile,
-  shape: Shape,
+  source: TemplateSource,
   flags: BootFlags,
   time?: string,
 ): ContractResult {
   const version = versionFor(profile, flags);
-  const refused = refusedModel(profile, version, shape);
+  const loaded = source.forNode(profile);
+  const refused = refusedModel(profile, version, loaded);
   if (refused !== undefined) return { ok: false, missing: [refused] };
-  const template = shape.templateFor(profile, version);
-  const templateName = shape.name(profile);
-  const nodeClass = shape.classOf(profile);
+  const template = loaded.templateFor(version);
   return predictContract(profile, {
     firecracker: version,
     vcpus: vcpuCount(flags.vcpus),
     smt: flags.smt === true,
     ...(template === undefined ? {} : { template }),
-    ...(templateName === undefined ? {} : { templateName }),
-    ...(nodeClass === undefined ? {} : { class: nodeClass }),
+    ...(loaded.name === undefined ? {} : { templateName: loaded.name }),
+    ...(loaded.class === undefined ? {} : { class: loaded.class }),
     ...(time === undefined ? {} : { time }),
   });
+}
+
+/** As {@link predictFor}; throws CANNOT_BOOT where Firecracker would not boot the guest there. */
+export function requireContract(...asked: Parameters<typeof predictFor>): CpuContract {
+  const result = predictFor(...asked);
+  if (result.ok) return result.contract;
+  const [profile] = asked;
+  const what = result.missing.join(", ");
+  throw new CliError("CANNOT_BOOT", `${profile.name} cannot boot this guest: it lacks ${what}`);
 }

@@ -1,20 +1,18 @@
 /** Files to documents and profiles. */
 import { basename } from "node:path";
 import {
-  CoreError,
-  isFingerprintHeader,
+  CPU_KEYS,
+  inFile,
   parseJson,
-  PROFILE_SCHEMA,
   profileOf,
   readDocument,
-  readFingerprintHeader,
-  readProfileHeader,
+  readHeader,
   readText,
   type Document,
   type NodeProfile,
   type OfferedCpu,
+  type ProfileHeader,
 } from "@evenkeel/core";
-import { FileError } from "../errors.ts";
 import { displayName, readInput } from "./read.ts";
 
 /** How files are read; `--kernel` is for dumps that are estimates. */
@@ -27,86 +25,30 @@ function nodeName(file: string): string {
   return file === "-" ? "stdin" : basename(file).replace(/\.(?:json|txt|xml)$/, "");
 }
 
-/** Names the file in an error of what was read from it. */
-export function inFile<T>(file: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw error instanceof CoreError ? new FileError(displayName(file), error) : error;
-  }
-}
-
 export function loadDocument(file: string, { kernel }: ReadFlags = {}): Document {
   const text = readInput(file).toString("utf8");
-  return inFile(file, () => readText(text, { name: nodeName(file), kernel }));
+  return inFile(displayName(file), () => readText(text, { name: nodeName(file), kernel }));
 }
-
-type JsonObject = Readonly<Record<string, unknown>>;
-
-interface Format {
-  /** The first key of the part of the file that describes the CPU. */
-  readonly cpuKey: string;
-  /** Whether the members before that part are those of this format, and of no other. */
-  readonly hasHeader: (header: JsonObject) => boolean;
-  readonly read: (header: JsonObject, name: string) => Omit<NodeProfile, "cpu">;
-}
-
-const FORMATS: readonly Format[] = [
-  {
-    cpuKey: "arch",
-    hasHeader: ({ schema }) => schema === PROFILE_SCHEMA,
-    read: readProfileHeader,
-  },
-  {
-    cpuKey: "guest_cpu_config",
-    hasHeader: isFingerprintHeader,
-    read: (header, name) => {
-      const facts = { provenance: undefined, incomplete: [], estimate: false };
-      return { name, ...facts, ...readFingerprintHeader(header) };
-    },
-  },
-];
-
-const CPU_MEMBERS = new Set(["guest_cpu_config", "arch", "view", "cpuid", "msrs", "registers"]);
 
 interface Split {
-  readonly format: Format;
-  /** The members before the CPU's. */
-  readonly header: JsonObject;
+  /** What stands before the CPU's part. */
+  readonly header: ProfileHeader;
   /** Everything from the CPU's first key to the end; not to be kept. */
   readonly rest: Buffer;
 }
 
-/** The JSON object that ends before an offset, if what stands there is an object's beginning. */
-function headerBefore(bytes: Buffer, offset: number): JsonObject | undefined {
-  const text = bytes.toString("utf8", 0, offset).trimEnd();
-  const isFirst = text.endsWith("{");
-  if (!isFirst && !text.endsWith(",")) return undefined;
-  try {
-    return parseJson(`${isFirst ? text : text.slice(0, -1)}}`) as JsonObject;
-  } catch (error) {
-    if (error instanceof CoreError) return undefined;
-    throw error;
-  }
-}
-
-/**
- * Splits a file before its CPU. Undefined for all that is not plainly of a known format: that is
- * to be read as a whole, and refused with all its errors.
- */
+/** Splits a file before its CPU; undefined where it has to be read as a whole. */
 function split(bytes: Buffer): Split | undefined {
-  let first: { readonly format: Format; readonly at: number } | undefined;
-  for (const format of FORMATS) {
+  let first: { readonly key: string; readonly at: number } | undefined;
+  for (const key of CPU_KEYS) {
     // Only what stands before the one that was found can come first.
-    const at = bytes.subarray(0, first?.at).indexOf(`"${format.cpuKey}"`);
-    if (at > 0) first = { format, at };
+    const at = bytes.subarray(0, first?.at).indexOf(`"${key}"`);
+    if (at > 0) first = { key, at };
   }
   if (first === undefined) return undefined;
-  const { format, at } = first;
-  const header = headerBefore(bytes, at);
-  if (header === undefined || !format.hasHeader(header)) return undefined;
-  if (Object.keys(header).some((key) => CPU_MEMBERS.has(key))) return undefined;
-  return { format, header, rest: bytes.subarray(at) };
+  const { key, at } = first;
+  const header = readHeader(bytes.toString("utf8", 0, at), key);
+  return header === undefined ? undefined : { header, rest: bytes.subarray(at) };
 }
 
 /** How many CPUs of one sample are remembered: a fleet has few, and a hostile one any number. */
@@ -148,24 +90,17 @@ export function profileLoader({ kernel }: ReadFlags = {}): (file: string) => Nod
     const bytes = readInput(file, undefined, scratch);
     const parts = split(bytes);
     const known = parts === undefined ? undefined : cpus.find(parts.rest);
-    return inFile(file, () => {
+    return inFile(displayName(file), () => {
       const name = nodeName(file);
       if (parts !== undefined && known !== undefined) {
-        return { ...parts.format.read(parts.header, name), cpu: known };
+        return { ...parts.header.facts(name), cpu: known };
       }
       const text = bytes.toString("utf8");
       if (parts === undefined) return profileOf(readText(text, { name, kernel }));
       const json = parseJson(text);
       const profile = profileOf(readDocument(json, name, kernel));
-      if (isAllHeader(json as JsonObject, parts.header)) {
-        cpus.add(parts.rest, profile.cpu);
-      }
+      if (parts.header.isAllOf(json)) cpus.add(parts.rest, profile.cpu);
       return profile;
     });
   };
-}
-
-/** Whether nothing but the CPU stands from the CPU's first key on. */
-function isAllHeader(json: JsonObject, header: JsonObject): boolean {
-  return Object.keys(json).every((key) => CPU_MEMBERS.has(key) || Object.hasOwn(header, key));
 }

@@ -1,5 +1,6 @@
 /** Profiles and plans as members of a pool: names, and the features that a guest has there. */
 import {
+  archOf,
   offersFeature,
   planFields,
   planHasFeature,
@@ -11,7 +12,7 @@ import type { Member, Pool } from "@evenkeel/isa";
 import { CliError } from "../errors.ts";
 import { profileLoader } from "./documents.ts";
 import { refuseStdinTwice } from "./read.ts";
-import { loadPlan } from "./shape.ts";
+import { loadPlan } from "./template.ts";
 
 export interface PoolFlags {
   readonly plan?: string;
@@ -39,7 +40,7 @@ function refuseArm(name: string, arch: string): void {
 
 function planMember(path: string): Member {
   const { plan } = loadPlan(path);
-  refuseArm(path, plan.arch);
+  refuseArm(path, archOf(plan.type));
   const answer = remembered((feature) => planHasFeature(plan, feature));
   return { name: "plan", features: namesOf(planFields(plan)), answer };
 }

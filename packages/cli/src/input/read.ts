@@ -1,5 +1,5 @@
 /** Reading files and standard input, with limits and with errors that name the file. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { CliError } from "../errors.ts";
 
 /** Far above any document this project reads: a plan of 10,000 nodes has about one megabyte. */
@@ -99,6 +99,10 @@ function readStdin(limit: number): Buffer {
   } catch (error) {
     throw error instanceof CliError ? error : unreadable("standard input", error);
   }
+}
+
+export function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** What a message calls a file. */

@@ -1,5 +1,5 @@
 /** Built-in templates against the plan. */
-import type { StaticAssessment } from "@evenkeel/core";
+import { firstLineThat, type StaticAssessment } from "@evenkeel/core";
 import { heading, labelled, plural } from "./layout.ts";
 
 const COLUMN = 24;
@@ -17,7 +17,7 @@ export function assessmentReport({
   const accepted =
     refusedOn.length === 0
       ? "accepted on every class"
-      : `refused by Firecracker 1.12 and later on ${refusedOn.join(", ")}`;
+      : `refused by Firecracker ${firstLineThat("checks-models")} and later on ${refusedOn.join(", ")}`;
   const pairs = unsound.map(
     ({ from, to, verdict, because }) =>
       `${from} → ${to} is ${verdict} (${because.slice(0, 6).join(", ")}` +

@@ -1,5 +1,5 @@
-/** Pieces of a report that plans of both architectures have. */
-import { hexNumber, listOf, type AnyPlan, type WhyNot } from "@evenkeel/core";
+/** Pieces of a plan's report. */
+import { hexNumber, listOf, type Plan, type WhyNot } from "@evenkeel/core";
 import { heading, paragraph, plural } from "./layout.ts";
 
 /** As many names as fit, then how many more there are. */
@@ -24,7 +24,7 @@ function levelText(value: number): string {
   return value > 0xff ? hexNumber(value) : String(value);
 }
 
-type Costs = Pick<AnyPlan, "united" | "levelled" | "masked">;
+type Costs = Pick<Plan, "united" | "levelled" | "masked">;
 
 export function safetySection(plan: Costs): string[] {
   const unitedLines = plan.united.flatMap(({ name, address, title, addedTo }) =>
@@ -68,7 +68,7 @@ const NAMES_ROOM = 240;
 const MOVES_ROOM = 160;
 
 /** How many moves between classes were judged, and what came of it. */
-export function movesLine({ judged, barred, accepted }: AnyPlan["moves"]): string[] {
+export function movesLine({ judged, barred, accepted }: Plan["moves"]): string[] {
   const except = [
     ...(barred.length > 0 ? ["those that no template can allow (below)"] : []),
     ...(accepted === undefined ? [] : ["what was accepted (below)"]),
@@ -79,7 +79,7 @@ export function movesLine({ judged, barred, accepted }: AnyPlan["moves"]): strin
 }
 
 /** What a plan's snapshots may not do all the same, and what was accepted. */
-export function movesSection({ moves }: Pick<AnyPlan, "moves">): string[] {
+export function movesSection({ moves }: Pick<Plan, "moves">): string[] {
   const { barred, accepted } = moves;
   const section = (title: string, reasons: readonly WhyNot[]) =>
     reasons.length === 0

@@ -6,7 +6,7 @@ import {
   formatFms,
   formatLines,
   listOf,
-  modelName,
+  type CpuType,
   type GivenUp,
   type Plan,
   type PlannedClass,
@@ -23,63 +23,108 @@ import {
   safetySection,
 } from "./plan-parts.ts";
 
-function summary(plan: Plan): string[] {
-  const nodes = plan.classes.reduce((sum, { nodeClass }) => sum + nodeClass.nodes.length, 0);
-  const templates = new Set(plan.classes.map(({ file }) => file)).size;
-  const text =
-    `${plural(nodes, "node")} in ${plural(plan.classes.length, "class")}: one guest CPU from ` +
-    `${plural(templates, "template")}.`;
-  const proof =
-    `Verified by simulation for Firecracker ${formatLines(plan.firecracker)}: ` +
-    `${plan.proof.registers} registers compared, none differs.`;
-  return [heading(text), ...paragraph(proof, 0), ...movesLine(plan.moves)];
+/** What a report says of a plan for CPUs of one type. */
+interface Parts {
+  /** How the templates were verified, after the number of registers. */
+  readonly proof: (plan: Plan) => string;
+  /** Columns of the table of classes between the id and the kernel. */
+  readonly columns: readonly (readonly [head: string, text: (c: PlannedClass) => string])[];
+  readonly guest: (plan: Plan) => string[];
+  readonly givenUp: (given: GivenUp) => string;
+  readonly residuals: (plan: Plan) => string[];
 }
 
-function classTable(plan: Plan): string[] {
-  const rows = plan.classes.map(({ nodeClass: c }) => [
-    c.id,
-    modelName(c.vendor, c.signature),
-    formatFms(c.signature),
-    kernelLines(c.kernels),
-    String(c.nodes.length),
-    "",
-  ]);
-  const head = ["CLASS", "MODEL", "F/M/S", "KERNEL", "COUNT", "NODES"];
-  const used =
-    Math.max(
-      ...table(head, rows)
-        .slice(1)
-        .map((line) => line.length),
-    ) + 2;
-  const room = Math.max(24, terminalWidth() - used - 14);
-  return table(
-    head,
-    plan.classes.map(({ nodeClass }, i) => [
-      ...(rows[i] ?? []).slice(0, -1),
-      fewOf(nodeClass.nodes, room),
-    ]),
-  );
+function modelOf({ nodeClass }: PlannedClass): string {
+  return nodeClass.model.name;
 }
 
-function guestSection(plan: Plan): string[] {
-  const fields = plan.guest.features.map((name) => fieldInfo(name));
+function fmsOf({ nodeClass: { model } }: PlannedClass): string {
+  return model.signature === undefined ? "" : formatFms(model.signature);
+}
+
+function x86Guest({ guest, identity, level }: Plan): string[] {
+  const fields = guest.features.map((name) => fieldInfo(name));
   const listed = fields.filter(({ readBy }) => readBy === "user");
-  const { identity } = plan;
   const model =
     identity === undefined
       ? "each class keeps its own model"
       : `${identity.name} (${formatFms(identity)}): ${identity.reason}`;
+  const more = `${fields.length - listed.length} more (evenkeel show plan.json)`;
   return [
-    heading(`Guest CPU: ${plan.level}, ${plural(fields.length, "feature")}`),
+    heading(`Guest CPU: ${level}, ${plural(fields.length, "feature")}`),
     ...labelled("model", model.split(" "), 2, 24),
     ...featureLines(listed, 2),
-    ...labelled(
-      "for kernels",
-      [`${fields.length - listed.length} more (evenkeel show plan.json)`],
-      2,
-      24,
-    ),
+    ...labelled("for kernels", [more], 2, 24),
   ];
+}
+
+const X86: Parts = {
+  proof: ({ firecracker }) => `Verified by simulation for Firecracker ${formatLines(firecracker)}`,
+  columns: [
+    ["MODEL", modelOf],
+    ["F/M/S", fmsOf],
+  ],
+  guest: x86Guest,
+  givenUp: (given) => {
+    const reason = reasonText(given);
+    return reason === undefined ? given.name : `${given.name} (${reason})`;
+  },
+  residuals: ({ residuals }) => {
+    const titles = residuals.map(({ address, what }) => `${what} (${address})`);
+    return paragraph(`${titles.join("; ")}.`, 2);
+  },
+};
+
+const AARCH64: Parts = {
+  proof: ({ firecracker }) =>
+    `Verified by applying each template (Firecracker ${formatLines(firecracker)})`,
+  columns: [["MODEL", modelOf]],
+  guest: ({ guest: { features } }) => [
+    heading(`Guest CPU: ${plural(features.length, "feature")} (AArch64)`),
+    ...paragraph(features.join(" "), 2),
+  ],
+  /** `SHA3`, `SHA2 2→1` where something is left, and what it went along with. */
+  givenUp: ({ name, from, to, reason }) => {
+    const text = to === 0 ? name : `${name} ${from}→${to}`;
+    return reason.kind === "unused" ? `${text} (needs ${reason.by.join(" or ")})` : text;
+  },
+  residuals: ({ residuals }) =>
+    residuals.flatMap(({ address, what, groups }) =>
+      paragraph(`${what} (${address}): ${groups.map(listOf).join(" / ")}`, 2),
+    ),
+};
+
+const PARTS: Readonly<Record<CpuType, Parts>> = { intel: X86, amd: X86, aarch64: AARCH64 };
+
+function summary(plan: Plan): string[] {
+  const { classes, proof, moves, type } = plan;
+  const nodes = classes.reduce((sum, { nodeClass }) => sum + nodeClass.nodes.length, 0);
+  const templates = new Set(classes.map(({ file }) => file)).size;
+  const text =
+    `${plural(nodes, "node")} in ${plural(classes.length, "class")}: one guest CPU from ` +
+    `${plural(templates, "template")}.`;
+  const compared = `${proof.registers} registers compared, none differs.`;
+  const proven = `${PARTS[type].proof(plan)}: ${compared}`;
+  const rest = type === "aarch64" ? " What KVM lets a template write is in the warnings." : "";
+  return [heading(text), ...paragraph(`${proven}${rest}`, 0), ...movesLine(moves)];
+}
+
+function classTable({ classes, type }: Plan): string[] {
+  const { columns } = PARTS[type];
+  const head = ["CLASS", ...columns.map(([title]) => title), "KERNEL", "COUNT", "NODES"];
+  const rows = classes.map((planned) => [
+    planned.nodeClass.id,
+    ...columns.map(([, text]) => text(planned)),
+    kernelLines(planned.nodeClass.kernels),
+    String(planned.nodeClass.nodes.length),
+  ]);
+  const [, ...lines] = table(head, rows);
+  const used = Math.max(...lines.map((line) => line.length)) + 2;
+  const room = Math.max(24, terminalWidth() - used - 14);
+  return table(
+    head,
+    rows.map((row, i) => [...row, fewOf(classes[i]?.nodeClass.nodes ?? [], room)]),
+  );
 }
 
 function reasonText({ reason }: GivenUp): string | undefined {
@@ -97,10 +142,10 @@ function reasonText({ reason }: GivenUp): string | undefined {
 }
 
 /** Classes that give up the same stand together. */
-function costSections(plan: Plan): string[] {
+function costSections({ classes, type }: Plan): string[] {
   const groups = new Map<string, PlannedClass[]>();
-  for (const planned of plan.classes) {
-    const key = planned.givesUp.map(({ name }) => name).join(" ");
+  for (const planned of classes) {
+    const key = planned.givesUp.map(({ name, from, to }) => `${name} ${from} ${to}`).join();
     groups.set(key, [...(groups.get(key) ?? []), planned]);
   }
   return [...groups.values()].flatMap((members) => {
@@ -108,13 +153,10 @@ function costSections(plan: Plan): string[] {
     const ids = members.map(({ nodeClass }) => nodeClass.id);
     if (first === undefined) return [];
     if (first.givesUp.length === 0) return [`  ${listOf(ids)}: nothing`];
-    const items = first.givesUp.map((item) => {
-      const reason = reasonText(item);
-      return {
-        group: item.group,
-        name: reason === undefined ? item.name : `${item.name} (${reason})`,
-      };
-    });
+    const items = first.givesUp.map((item) => ({
+      group: item.group,
+      name: PARTS[type].givenUp(item),
+    }));
     const count = plural(first.givesUp.length, "feature");
     return [...paragraph(`${listOf(ids)}: ${count}`, 2), ...featureLines(items, 4)];
   });
@@ -122,8 +164,7 @@ function costSections(plan: Plan): string[] {
 
 function residualSection(plan: Plan): string[] {
   if (plan.residuals.length === 0) return [];
-  const titles = plan.residuals.map(({ address, what }) => `${what} (${address})`);
-  return ["", heading("Still differs between nodes"), ...paragraph(`${titles.join("; ")}.`, 2)];
+  return ["", heading("Still differs between nodes"), ...PARTS[plan.type].residuals(plan)];
 }
 
 function comparisonLine(plan: Plan): string[] {
@@ -146,7 +187,7 @@ export function planReport(plan: Plan, out: string | undefined): string {
     "",
     ...classTable(plan),
     "",
-    ...guestSection(plan),
+    ...PARTS[plan.type].guest(plan),
     "",
     heading("Given up, by class"),
     ...costSections(plan),

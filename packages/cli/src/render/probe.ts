@@ -1,15 +1,14 @@
 /** A probed node as a person reads it: the machine, whether it keeps its word, what guests see. */
 import {
-  decodeSignature,
+  cpuModel,
+  cpuTypeOf,
+  decode,
   formatFms,
   formatLines,
   ignoresTemplates,
   knownVersions,
   levelOf,
-  modelName,
-  profileFields,
   simulate,
-  stateOfProfile,
   type NodeProfile,
 } from "@evenkeel/core";
 import { enforcementLines } from "./enforcement.ts";
@@ -18,11 +17,11 @@ import { heading, paragraph } from "./layout.ts";
 import { fact, isFeature } from "./show.ts";
 
 function modelLine(profile: NodeProfile): string | undefined {
-  const state = stateOfProfile(profile.cpu);
-  if (state === undefined) return profile.host.cpuModel;
-  const fms = decodeSignature(state.cpuid.get("1.0")?.eax ?? 0);
-  const known = `${modelName(state.vendor, fms)} (${formatFms(fms)})`;
   const own = profile.host.cpuModel;
+  const type = cpuTypeOf(profile.cpu);
+  const model = type === undefined ? undefined : cpuModel(profile.cpu, type);
+  if (model?.signature === undefined) return own;
+  const known = `${model.name} (${formatFms(model.signature)})`;
   return own === undefined ? known : `${known}, calls itself ${own}`;
 }
 
@@ -57,17 +56,12 @@ interface Guest {
 
 /** What guests see without a template; release lines that show the same stand together. */
 function guestsOf(profile: NodeProfile, lines: readonly string[]): Guest[] {
-  const state = stateOfProfile(profile.cpu);
-  if (state === undefined) return [];
+  const type = cpuTypeOf(profile.cpu);
+  if (type === undefined || type === "aarch64") return [];
   const guests = new Map<string, Guest>();
   for (const line of lines) {
-    const { cpuid, msrs } = simulate(profile.cpu, state.vendor, line);
-    const cpu = {
-      ...profile.cpu,
-      cpuid: [...cpuid.values()],
-      msrs: [...msrs].map(([addr, value]) => ({ addr, value })),
-    };
-    const features = (profileFields(cpu) ?? []).filter(isFeature);
+    const view = simulate(profile.cpu, type, line);
+    const features = decode({ type, ...view }).filter(isFeature);
     const key = features.map(({ name }) => name).join();
     const known = guests.get(key);
     if (known === undefined) guests.set(key, { lines: [line], features });

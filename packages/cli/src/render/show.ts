@@ -1,10 +1,12 @@
 /** Profiles, plans and templates in names. */
 import {
   ALL_LINES,
+  archOf,
+  cpuModel,
+  cpuTypeOf,
   armModelText,
   checkTemplate,
   contractFields,
-  decodeSignature,
   decodeTemplate,
   formatFms,
   formatLines,
@@ -12,10 +14,8 @@ import {
   isAnnouncement,
   ignoresTemplates,
   levelOf,
-  modelName,
   planFields,
   profileFields,
-  stateOfProfile,
   UNCOUNTED_GROUPS,
   type Arch,
   type CpuContract,
@@ -71,12 +71,12 @@ function joined(lines: readonly string[]): string {
 
 /** The CPU's name, with the numbers that it is known by. */
 function modelText({ cpu, host }: NodeProfile): string | undefined {
-  if (cpu.arch === "aarch64") return armModelText(cpu.registers);
-  const state = stateOfProfile(cpu);
-  const fms = decodeSignature(cpu.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
-  return state === undefined
-    ? host.cpuModel
-    : `${modelName(state.vendor, fms)} (${formatFms(fms)})`;
+  const type = cpuTypeOf(cpu);
+  if (type === undefined) return host.cpuModel;
+  const { name, signature } = cpuModel(cpu, type);
+  return signature === undefined
+    ? armModelText(cpu.registers)
+    : `${name} (${formatFms(signature)})`;
 }
 
 export function showProfile(profile: NodeProfile, all: boolean): string {
@@ -105,7 +105,7 @@ export function showPlan(plan: PlanFile, all: boolean): string {
     heading(`Plan for Firecracker ${formatLines(plan.firecracker)}`),
     ...table(["CLASS", "NODES", "TEMPLATE"], rows),
     "",
-    ...cpuLines(planFields(plan), all, plan.arch),
+    ...cpuLines(planFields(plan), all, archOf(plan.type)),
   ]);
 }
 

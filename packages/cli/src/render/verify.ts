@@ -12,8 +12,6 @@ export interface Verified {
   readonly node: string;
   readonly class: string | undefined;
   readonly template: string | undefined;
-  /** What an operator should know besides. */
-  readonly notes: readonly string[];
   readonly firecracker: readonly string[];
   /** CPUID registers and MSRs that were read back. */
   readonly registers: number;
@@ -52,7 +50,7 @@ function ownerLines(owner: MismatchOwner, all: readonly Found[]): string[] {
 }
 
 export function verifyReport(verified: Verified): string {
-  const { subject, node, mismatches, firecracker, registers, notes } = verified;
+  const { subject, node, mismatches, firecracker, registers } = verified;
   const planned =
     verified.class === undefined
       ? []
@@ -64,7 +62,6 @@ export function verifyReport(verified: Verified): string {
   return [
     heading(`${subject} on ${node}, as Firecracker ${formatLines(firecracker)} boots it`),
     ...planned,
-    ...notes.flatMap((note) => paragraph(note, 2)),
     ...paragraph(result, 2),
     ...(Object.keys(TITLES) as MismatchOwner[]).flatMap((owner) => ownerLines(owner, mismatches)),
     "",

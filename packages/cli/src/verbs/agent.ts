@@ -1,23 +1,18 @@
 /** The daemon of one node. */
 import { setFlagsFromString } from "node:v8";
 import { AGENT_OPTIONS, flagOf } from "@evenkeel/agent/options";
-import type { Command } from "commander";
-import type { SetExit } from "./arguments.ts";
+import { verb, type Parent, type SetExit } from "./arguments.ts";
 
 function helpOf({ help, env, default: value }: (typeof AGENT_OPTIONS)[keyof typeof AGENT_OPTIONS]) {
   const by = value === undefined || value === false ? "" : `, default ${value}`;
   return `${help} (${env}${by})`;
 }
 
-export function addAgentVerbs(program: Command, setExit: SetExit): void {
-  const agent = program
-    .command("agent")
+export function addAgentVerbs(program: Parent, setExit: SetExit): void {
+  const agent = verb(program, "agent")
     .summary("the daemon of one node: templates, sandboxes, snapshots")
     .description(
-      "Runs the node's agent: an HTTP API for building templates and for running,\n" +
-        "pausing and moving sandboxes, where every resume passes the verdict. microVMs\n" +
-        "outlive it: started again, it finds them and goes on. Flags win over the\n" +
-        "environment, which wins over the file.",
+      "Runs the node's agent: an HTTP API for building templates and for running, pausing and moving sandboxes, where every resume needs a verdict. microVMs outlive it: started again, it finds them and goes on. Flags win over the environment, which wins over the file.",
     )
     .option("--config <file>", "a JSON file with these options, in camelCase");
   for (const [key, row] of Object.entries(AGENT_OPTIONS)) {
@@ -25,7 +20,7 @@ export function addAgentVerbs(program: Command, setExit: SetExit): void {
     agent.option(`${flagOf(key)}${argument === undefined ? "" : ` <${argument}>`}`, helpOf(row));
   }
   agent
-    .option("--check", "read the configuration, say what it comes to, and end")
+    .option("--check", "print the effective configuration and exit")
     .option("--json", "with --check: print it as JSON")
     .action(async (flags: object) => {
       // A daemon that mostly waits has no use for a young generation of 48 MiB.

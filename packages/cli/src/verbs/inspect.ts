@@ -1,50 +1,54 @@
 /** Verbs that decode files into names. */
-import type { Command } from "commander";
-import { KERNEL, type SetExit } from "./arguments.ts";
+import { given, KERNEL, verb, WHAT, type Parent, type SetExit } from "./arguments.ts";
 
-export function addInspectVerbs(program: Command, setExit: SetExit): void {
-  program
-    .command("show")
-    .summary("what is in this profile, dump, template or plan, in names")
+function addShow(program: Parent, setExit: SetExit): void {
+  verb(program, "show")
+    .summary("what is in this profile, dump, template, plan or contract, in names")
     .description(
-      "Decodes a profile, a fingerprint, a raw CPU dump, a CPU template or a plan into names.",
+      "Decodes a profile, a fingerprint, a raw CPU dump, a CPU template, a plan or a contract into names.",
     )
-    .argument("<file>", "the file; - for stdin")
+    .argument("<what>", `a file, - for stdin; or ${WHAT}`)
+    .option("--node <profile>", "show the CPU template that this node boots with")
     .option("--fields", "every field with its address, not only features")
     .option(...KERNEL)
     .option("--json", "print the fields as JSON")
-    .action(async (file: string, flags: object) => {
+    .action(async (what, flags) => {
       const { runShow } = await import("../commands/show.ts");
-      setExit(runShow(file, flags));
+      setExit(runShow(what, given(flags)));
     });
+}
 
-  program
-    .command("convert")
+function addConvert(program: Parent, setExit: SetExit): void {
+  verb(program, "convert")
     .summary("a fingerprint or a raw CPU dump as an evenkeel profile")
     .description(
-      "Writes any file that describes a node as an evenkeel profile. A raw dump\n" +
-        "becomes an estimate for the host kernel that is named.",
+      "Writes any file that describes a node as an evenkeel profile. A raw dump becomes an estimate for the host kernel given with --kernel.",
     )
     .argument("<file>", "the file; - for stdin")
     .option("--name <node>", "the node's name (default: the file's)")
     .option(...KERNEL)
     .option("-o, --out <file>", "write it there")
-    .option("--json", "the result is JSON already; errors are printed as JSON too")
-    .action(async (file: string, flags: object) => {
+    .option("--json", "the result is JSON already; print errors as JSON too")
+    .action(async (file, flags) => {
       const { runConvert } = await import("../commands/convert.ts");
-      setExit(runConvert(file, flags));
+      setExit(runConvert(file, given(flags)));
     });
+}
 
-  program
-    .command("diff")
+function addDiff(program: Parent, setExit: SetExit): void {
+  verb(program, "diff")
     .summary("what differs between two profiles, templates or plans, in names")
     .description("Prints named differences with both values. Exit code 1 where there are any.")
     .argument("<a>", "a file; - for stdin")
     .argument("<b>", "a file; - for stdin")
     .option(...KERNEL)
     .option("--json", "print the differences as JSON")
-    .action(async (a: string, b: string, flags: object) => {
+    .action(async (a, b, flags) => {
       const { runDiff } = await import("../commands/diff.ts");
-      setExit(runDiff(a, b, flags));
+      setExit(runDiff(a, b, given(flags)));
     });
+}
+
+export function addInspectVerbs(program: Parent, setExit: SetExit): void {
+  for (const add of [addShow, addConvert, addDiff]) add(program, setExit);
 }

@@ -1,16 +1,11 @@
 /** The lab: a mixed pool on this machine. */
-import type { Command } from "commander";
-import type { SetExit } from "./arguments.ts";
+import { given, verb, type Parent, type SetExit } from "./arguments.ts";
 
-export function addLabVerbs(program: Command, setExit: SetExit): void {
-  program
-    .command("lab")
+export function addLabVerbs(program: Parent, setExit: SetExit): void {
+  verb(program, "lab")
     .summary("emulate a mixed pool here: watch guests crash, apply the plan, watch them not")
     .description(
-      "Emulates nodes of unlike CPUs with QEMU, takes a guest's snapshot on each, and resumes it\n" +
-        "on every other: first without a plan, then with the plan made from what the guests saw.\n" +
-        "Verdicts and plans are held against what happens. Exit code 0 only if nothing said to be\n" +
-        "compatible died and no prediction was wrong. Needs no KVM.",
+      "Emulates nodes with different CPUs in QEMU, takes a guest's snapshot on each, and resumes it on every other: first without a plan, then with the plan made from what the guests saw. Compares verdicts and plans with what happens. Exit code 0 only if nothing that was said to be compatible died and no prediction was wrong. Needs no KVM.",
     )
     .option(
       "--nodes <models>",
@@ -23,8 +18,8 @@ export function addLabVerbs(program: Command, setExit: SetExit): void {
     .option("--image <path>", "the same as --initrd")
     .option("--rounds <n>", "how often every move is made", "1")
     .option("--json", "print everything as JSON")
-    .action(async (flags: object) => {
+    .action(async (flags) => {
       const { runLabCommand } = await import("../commands/lab.ts");
-      setExit(await runLabCommand(flags as Parameters<typeof runLabCommand>[0]));
+      setExit(await runLabCommand(given(flags)));
     });
 }

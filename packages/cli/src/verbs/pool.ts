@@ -1,15 +1,13 @@
 /** Verbs about pools: what can these nodes share? */
 import { setFlagsFromString } from "node:v8";
-import type { Command } from "commander";
-import { collect, FILES, KERNEL, type SetExit } from "./arguments.ts";
+import { KNOWN_LINES } from "@evenkeel/core/releases";
+import { collect, FILES, given, KERNEL, verb, type Parent, type SetExit } from "./arguments.ts";
 
-export function addPoolVerbs(program: Command, setExit: SetExit): void {
-  program
-    .command("plan")
+export function addPoolVerbs(program: Parent, setExit: SetExit): void {
+  verb(program, "plan")
     .summary("one guest CPU for these nodes, a CPU template per class, and what it costs")
     .description(
-      "Plans a pool: the guest CPU that every node can give, a Firecracker CPU template per\n" +
-        "class of nodes that yields it, what each class gives up, and the proof.",
+      "Plans a pool: the guest CPU that every node can give, a Firecracker CPU template per class of nodes that yields it, what each class gives up, and the proof.",
     )
     .argument("[file...]", FILES)
     .option(
@@ -18,7 +16,7 @@ export function addPoolVerbs(program: Command, setExit: SetExit): void {
       collect,
     )
     .option("-o, --out <dir>", "write plan.json and templates/ there")
-    .option("--firecracker <version...>", "plan for these versions only (default: 1.5 to 1.16)")
+    .option("--firecracker <version...>", `plan for these versions only (default: ${KNOWN_LINES})`)
     .option(
       "--identity <which>",
       "family/model/stepping that guests see: oldest, keep, or F/M/S",
@@ -36,21 +34,20 @@ export function addPoolVerbs(program: Command, setExit: SetExit): void {
     .option("--max-loss <n>", "pools in which no class gives up more features than this")
     .option(...KERNEL)
     .option("--json", "print the plan as JSON")
-    .action(async (files: string[], flags: object) => {
+    .action(async (files, flags) => {
       // A plan is over before V8's optimizer has paid for itself, but for what is truly hot: of a
       // fleet of 10,000 it would take a fifth of the CPU time, on other threads.
       setFlagsFromString("--interrupt-budget=4000000");
       const { runPlan } = await import("../commands/plan.ts");
-      setExit(runPlan(files, flags as Parameters<typeof runPlan>[1]));
+      setExit(runPlan(files, given(flags)));
     });
 
-  program
-    .command("models")
+  verb(program, "models")
     .summary("which CPU models can be planned with before there is a node")
     .description("Lists the catalogue for `plan --with`: estimates from public documents.")
     .option("--json", "print the list as JSON")
-    .action(async (flags: object) => {
+    .action(async (flags) => {
       const { runModels } = await import("../commands/models.ts");
-      setExit(runModels(flags));
+      setExit(runModels(given(flags)));
     });
 }

@@ -1,16 +1,11 @@
 /** Verbs about binaries and images: what do they need, and what narrows them? */
-import type { Command } from "commander";
-import type { SetExit } from "./arguments.ts";
+import { given, verb, type Parent, type SetExit } from "./arguments.ts";
 
-export function addScanVerbs(program: Command, setExit: SetExit): void {
-  program
-    .command("scan")
+export function addScanVerbs(program: Parent, setExit: SetExit): void {
+  verb(program, "scan")
     .summary("which CPU features does this binary, directory or image need?")
     .description(
-      "Reads machine code: executables, libraries, static archives, directories, container\n" +
-        "images, packages (deb, rpm, wheels, JARs), archives, file systems, disks, initramfs.\n" +
-        "With a pool, says what each file does there; exit code 0 only if all are fine or lose\n" +
-        "nothing but speed, and everything was read; 2 where nothing could be read.",
+      "Reads machine code: executables, libraries, static archives, directories, container images, packages (deb, rpm, wheels, JARs), archives, file systems, disks, initramfs. With a pool, says what each file does there; exit code 0 only if all are fine or lose nothing but speed, and everything was read; 2 where nothing could be read.",
     )
     .argument("<path...>", "files, directories and images")
     .option("--plan <path>", "judge in guests of this plan")
@@ -18,24 +13,20 @@ export function addScanVerbs(program: Command, setExit: SetExit): void {
     .option("--allow-unread", "do not fail where something could not be read")
     .option("--details", "every feature of every file")
     .option("--json", "print files, features and judgements as JSON")
-    .action(async (paths: string[], flags: object) => {
+    .action(async (paths, flags) => {
       const { runScan } = await import("../commands/scan.ts");
-      setExit(await runScan(paths, flags));
+      setExit(await runScan(paths, given(flags)));
     });
-  program
-    .command("env")
+  verb(program, "env")
     .summary("environment variables that narrow libraries to a pool's CPU")
     .description(
-      "For those whose orchestrator sets no CPU template: prints an environment file (systemd,\n" +
-        "docker --env-file) that keeps glibc, OpenSSL, OpenBLAS, NumPy, Go, Java and others from\n" +
-        "what not every node of the plan has. With --for, only what the programs there need; exit\n" +
-        "code 1 where something in them has no such variable.",
+      "For those whose orchestrator sets no CPU template: prints an environment file (systemd, docker --env-file) that keeps glibc, OpenSSL, OpenBLAS, NumPy, Go, Java and others from what not every node of the plan has. With --for, only what the programs there need; exit code 1 where something in them has no such variable.",
     )
     .requiredOption("--plan <path>", "the pool's plan, or its directory")
     .option("--for <path>", "a program, directory or image to print them for")
     .option("--json", "print the settings as JSON")
-    .action(async (flags: { plan: string }) => {
+    .action(async (flags) => {
       const { runEnv } = await import("../commands/env.ts");
-      setExit(await runEnv(flags));
+      setExit(await runEnv(given(flags)));
     });
 }

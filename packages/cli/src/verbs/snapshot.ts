@@ -1,80 +1,73 @@
-/** Verbs about snapshots and templates on nodes: promises and verdicts. */
-import type { Command } from "commander";
-import { FILES, KERNEL, type SetExit } from "./arguments.ts";
+/** Verbs about snapshots and templates on nodes: contracts and verdicts. */
+import { KNOWN_LINES } from "@evenkeel/core/releases";
+import { FILES, given, KERNEL, verb, WHAT, type Parent, type SetExit } from "./arguments.ts";
 
-export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
-  program
-    .command("lint")
+function addLint(program: Parent, setExit: SetExit): void {
+  verb(program, "lint")
     .summary("is this template right for these nodes and versions?")
     .description(
-      "Checks a CPU template against nodes: entries that would be fatal, bits that Firecracker\n" +
-        "overwrites, features the node cannot back, weaknesses hidden; each with its fix.\n" +
-        "Exit code 1 where there is an error.",
+      "Checks a CPU template against nodes: entries that keep microVMs from booting, bits that Firecracker overwrites, features that the node does not have, vulnerabilities hidden from guests; each with its fix. Exit code 1 where there is an error.",
     )
-    .argument(
-      "<template>",
-      "a template's file, a built-in one (T2CL, T2S, T2, C3, T2A, V1N1), or a plan",
-    )
+    .argument("<template>", WHAT)
     .option("--node <profile...>", "the nodes' profiles")
-    .option("--firecracker <version...>", "for these versions only (default: 1.5 to 1.16)")
+    .option("--firecracker <version...>", `for these versions only (default: ${KNOWN_LINES})`)
     .option(...KERNEL)
     .option("--json", "print the findings as JSON")
-    .action(async (template: string, flags: object) => {
+    .action(async (template, flags) => {
       const { runLint } = await import("../commands/lint.ts");
-      setExit(runLint(template, flags));
+      setExit(runLint(template, given(flags)));
     });
+}
 
-  program
-    .command("contract")
-    .summary("what a snapshot taken on this node would promise its programs")
+function addContract(program: Parent, setExit: SetExit): void {
+  verb(program, "contract")
+    .summary("the CPU contract of a snapshot taken on this node")
     .description(
-      "Predicts the CPU contract of a snapshot: the guest CPU with which it would be taken on\n" +
-        "this node. Keep it beside the snapshot; `evenkeel check` asks it.",
+      "Predicts the CPU contract of a snapshot: the guest CPU with which it would be taken on this node. Keep it beside the snapshot; `evenkeel check` asks for it.",
     )
     .argument("<profile>", "the node's profile; - for stdin")
-    .option("--template <file>", "boot with this CPU template")
-    .option(
-      "--cpu-template <name>",
-      "boot with this built-in template: T2CL, T2S, T2, C3, T2A, V1N1",
-    )
+    .option("--template <what>", `boot with this template: ${WHAT}`)
+    .option("--cpu-template <name>", "boot with this built-in template, such as T2CL")
     .option("--plan <path>", "boot with this plan's template for the node")
     .option("--firecracker <version>", "the version that boots it (default: the node's newest)")
     .option("--vcpus <n>", "number of vCPUs", "1")
     .option("--smt", "two threads per core")
     .option(...KERNEL)
     .option("-o, --out <file>", "write it there")
-    .option("--json", "the result is JSON already; errors are printed as JSON too")
-    .action(async (file: string, flags: object) => {
+    .option("--json", "the result is JSON already; print errors as JSON too")
+    .action(async (file, flags) => {
       const { runContract } = await import("../commands/contract.ts");
-      setExit(runContract(file, flags));
+      setExit(runContract(file, given(flags)));
     });
+}
 
-  program
-    .command("check")
+function addCheck(program: Parent, setExit: SetExit): void {
+  verb(program, "check")
     .summary("can this snapshot resume on these nodes?")
     .description(
-      "A verdict per node: compatible, insecure, incompatible or unknown, with all reasons.\n" +
-        "Exit code 0 only if every node is compatible.",
+      "A verdict per node: compatible, insecure, incompatible or unknown, with all reasons. Exit code 0 only if every node is compatible.",
     )
     .option("--snapshot <contract>", "the snapshot's contract; - for stdin")
+    .option("--from <profile>", "without a contract: the node that would take the snapshot")
+    .option("--template <what>", `with --from, boot with this template: ${WHAT}`)
     .option("--node <profile...>", "the nodes' profiles")
-    .option("--firecracker <version>", "the version that will resume it there")
+    .option("--firecracker <version>", "the version that takes it, with --from, and resumes it")
     .option(...KERNEL)
     .option("--json", "print verdicts and findings as JSON")
-    .action(async (flags: object) => {
+    .action(async (flags) => {
       const { runCheck } = await import("../commands/check.ts");
-      setExit(runCheck(flags));
+      setExit(runCheck(given(flags)));
     });
+}
 
-  program
-    .command("matrix")
+function addMatrix(program: Parent, setExit: SetExit): void {
+  verb(program, "matrix")
     .summary("every ordered pair of classes: can a snapshot from A resume on B?")
     .description(
-      "Judges all ordered pairs and prints a grid. Exit code 0 only if all are compatible.\n" +
-        "--cert writes a certificate; --verify judges its inputs again and compares.",
+      "Judges all ordered pairs and prints a grid. Exit code 0 only if all are compatible. --cert writes a certificate; --verify judges its inputs again and compares.",
     )
     .argument("[profile...]", FILES)
-    .option("--template <file>", "guests boot with this CPU template")
+    .option("--template <what>", `guests boot with this template: ${WHAT}`)
     .option("--cpu-template <name>", "guests boot with this built-in template")
     .option("--plan <path>", "guests boot with this plan's templates")
     .option("--firecracker <version>", "the version on all nodes (default: each node's newest)")
@@ -82,8 +75,12 @@ export function addSnapshotVerbs(program: Command, setExit: SetExit): void {
     .option("--cert <file>", "write a certificate there")
     .option("--verify <cert>", "re-check a certificate")
     .option("--json", "print verdicts and findings as JSON")
-    .action(async (files: string[], flags: object) => {
+    .action(async (files, flags) => {
       const { runMatrix } = await import("../commands/matrix.ts");
-      setExit(runMatrix(files, flags));
+      setExit(runMatrix(files, given(flags)));
     });
+}
+
+export function addSnapshotVerbs(program: Parent, setExit: SetExit): void {
+  for (const add of [addLint, addContract, addCheck, addMatrix]) add(program, setExit);
 }

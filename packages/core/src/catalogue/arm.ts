@@ -9,14 +9,13 @@
  * on host kernels 5.10, 6.1 and 6.18): REVIDR_EL1, cache geometry, CTR_EL0.DIC and IDC; of N1 IESB
  * and EVT; of V2 SEL2, PARange, granules at stage 2, PAN and ECBHB.
  */
-import { ARM_FIELDS } from "../arm/lookup.ts";
-import { systemRegister } from "../arm/field.ts";
-import { insertArm } from "../arm/value.ts";
+import { ARM_FIELDS } from "../tables/arm/lookup.ts";
+import { systemRegister } from "../tables/arm/field.ts";
+import { writeField } from "../tables/merge-rules.ts";
 import type { ArmRegister } from "../cpuid.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
-import { atLeast } from "../kvm/kernels.ts";
-import type { CatalogueKernel } from "./kernels.ts";
-import { words } from "../format/text.ts";
+import { isWithin, kernelDoes } from "../tables/kernels.ts";
+import { words } from "../tables/words.ts";
 
 export interface ArmCatalogueModel {
   readonly id: string;
@@ -37,7 +36,7 @@ export interface ArmCatalogueModel {
 
 interface Shown {
   readonly since?: string;
-  readonly before?: string;
+  readonly until?: string;
   readonly register: string;
   readonly fields: string;
 }
@@ -114,17 +113,17 @@ const V2 = {
 function debug(version: number): Shown[] {
   const [register, fields] = ["ID_AA64DFR0_EL1", `DebugVer=${version}`];
   return [
-    { before: "5.11", register, fields },
+    { until: "5.11", register, fields },
     { since: "6.7", register, fields },
   ];
 }
 
 /** A PMU and statistical profiling that no guest had, shown all the same. */
 function profiling(spe: number): Shown {
-  return { before: "5.11", register: "ID_AA64DFR0_EL1", fields: `PMUVer=4 PMSVer=${spe}` };
+  return { until: "5.11", register: "ID_AA64DFR0_EL1", fields: `PMUVer=4 PMSVer=${spe}` };
 }
 
-const PERFMON: Shown = { before: "5.11", register: "ID_DFR0_EL1", fields: "PerfMon=4" };
+const PERFMON: Shown = { until: "5.11", register: "ID_DFR0_EL1", fields: "PerfMon=4" };
 
 /** Shown by mistake: the feature was never a guest's. */
 const NO_GUEST_FEATURES: readonly Shown[] = [
@@ -132,8 +131,8 @@ const NO_GUEST_FEATURES: readonly Shown[] = [
   { since: "6.15", register: "ID_AA64MMFR2_EL1", fields: "NV=0" },
 ];
 
-const GICV41: Shown = { before: "5.11", register: "ID_AA64PFR0_EL1", fields: "GIC=3" };
-const CCIDX: Shown = { before: "5.11", register: "ID_AA64MMFR2_EL1", fields: "CCIDX=1" };
+const GICV41: Shown = { until: "5.11", register: "ID_AA64PFR0_EL1", fields: "GIC=3" };
+const CCIDX: Shown = { until: "5.11", register: "ID_AA64MMFR2_EL1", fields: "CCIDX=1" };
 
 const arm = { vendor: "arm" } as const;
 
@@ -165,7 +164,7 @@ export const ARM_MODELS: readonly ArmCatalogueModel[] = [
       PERFMON,
       GICV41,
       CCIDX,
-      { before: "5.11", register: "ID_MMFR4_EL1", fields: "CCIDX=1" },
+      { until: "5.11", register: "ID_MMFR4_EL1", fields: "CCIDX=1" },
       ...NO_GUEST_FEATURES,
     ],
     ccsidr: [0x1an, 0x1an, 0x3an],
@@ -209,8 +208,7 @@ const FIRMWARE: readonly (readonly [since: string, register: string, fields: str
   ["6.15", "KVM_REG_ARM_VENDOR_HYP_BMAP_2", "VENDOR_HYP_BMAP_2=0"],
 ];
 
-/** KVM makes up caches since, and shows all that there can be. */
-const CACHES_MADE_UP = "6.3";
+/** Made-up caches are all that there can be. */
 const CSSELR_COUNT = 14;
 /** Lines of 64 bytes, and nothing else. */
 const MADE_UP_CCSIDR = 0x2n;
@@ -230,34 +228,31 @@ function write(all: Map<bigint, bigint>, register: string, text: string): void {
     const [name, value = "0"] = assignment.split("=");
     const field = ARM_FIELDS.find((f) => f.register === register && f.name === name);
     if (field === undefined) throw new Error(`no row is named ${register}.${name}`);
-    all.set(field.id, insertArm(all.get(field.id) ?? 0n, field, BigInt(value)));
+    all.set(field.id, writeField(all.get(field.id) ?? 0n, field, BigInt(value)));
   }
 }
 
-function ccsidrs(model: ArmCatalogueModel, kernel: CatalogueKernel): readonly bigint[] {
-  if (!atLeast(kernel, CACHES_MADE_UP)) return model.ccsidr;
+function ccsidrs(model: ArmCatalogueModel, kernel: string): readonly bigint[] {
+  if (!kernelDoes(kernel, "makes-up-caches")) return model.ccsidr;
   return Array.from({ length: CSSELR_COUNT }, () => MADE_UP_CCSIDR);
 }
 
-export function armGuestCpuOf(model: ArmCatalogueModel, kernel: CatalogueKernel): OfferedCpu {
+export function armGuestCpuOf(model: ArmCatalogueModel, kernel: string): OfferedCpu {
   const all = new Map<bigint, bigint>(FEATURE_ID_REGISTERS.map((id) => [id, 0n]));
   write(all, "MIDR_EL1", `MIDR=${model.midr}`);
   write(all, "REVIDR_EL1", `REVIDR=${model.revidr}`);
   write(all, "AIDR_EL1", "AIDR=0");
   write(all, "MPIDR_EL1", "MPIDR=0x80000000");
   for (const [register, text] of Object.entries(model.fields)) write(all, register, text);
-  for (const { since, before, register, fields } of model.shown) {
-    const isShown =
-      (since === undefined || atLeast(kernel, since)) &&
-      (before === undefined || !atLeast(kernel, before));
-    if (isShown) write(all, register, fields);
+  for (const row of model.shown) {
+    if (isWithin(row, kernel)) write(all, row.register, row.fields);
   }
-  if (atLeast(kernel, CACHES_MADE_UP)) write(all, "CLIDR_EL1", MADE_UP_CLIDR);
+  if (kernelDoes(kernel, "makes-up-caches")) write(all, "CLIDR_EL1", MADE_UP_CLIDR);
   for (const [csselr, value] of ccsidrs(model, kernel).entries()) {
     all.set(CCSIDR | BigInt(csselr), value);
   }
   for (const [since, register, text] of FIRMWARE) {
-    if (atLeast(kernel, since)) write(all, register, text);
+    if (isWithin({ since }, kernel)) write(all, register, text);
   }
   const registers: ArmRegister[] = [...all]
     .map(([id, value]) => ({ id, value }))

@@ -2,14 +2,18 @@
 import { fail } from "../errors.ts";
 import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
-import { DEFAULT_KERNEL } from "../kvm/kernels.ts";
+import { CATALOGUE_KERNELS, DEFAULT_KERNEL } from "../tables/kernels.ts";
 import { ARM_MODELS, armGuestCpuOf, type ArmCatalogueModel } from "./arm.ts";
-import { MODELS as X86_MODELS } from "./find.ts";
-import { guestCpuOf } from "./guest.ts";
-import { CATALOGUE_KERNELS, onKernel, type CatalogueKernel } from "./kernels.ts";
-import type { Caches, CatalogueModel } from "./model.ts";
+import { CATALOGUE_MODELS } from "../tables/models.ts";
+import { guestCpuOf } from "./guest-of-model.ts";
+import { onKernel } from "./kernels.ts";
+import type { Caches } from "./guest-of-model.ts";
+import type { CatalogueModel } from "../tables/models.ts";
 
-const MODELS: readonly (CatalogueModel | ArmCatalogueModel)[] = [...X86_MODELS, ...ARM_MODELS];
+const MODELS: readonly (CatalogueModel | ArmCatalogueModel)[] = [
+  ...CATALOGUE_MODELS,
+  ...ARM_MODELS,
+];
 
 export interface CatalogueEntry {
   readonly id: string;
@@ -46,7 +50,7 @@ const CACHES: Readonly<Record<Vendor, Caches>> = {
   },
 };
 
-function cpuOf(model: CatalogueModel | ArmCatalogueModel, kernel: CatalogueKernel): OfferedCpu {
+function cpuOf(model: CatalogueModel | ArmCatalogueModel, kernel: string): OfferedCpu {
   if (model.vendor === "arm") return armGuestCpuOf(model, kernel);
   return guestCpuOf(onKernel(model, kernel), kernel, CACHES[model.vendor]);
 }

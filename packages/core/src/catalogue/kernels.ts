@@ -2,16 +2,12 @@
  * A model under one host kernel: KVM passes on only what it knows, so the same CPU shows a guest
  * more on a newer kernel, and sometimes less. The rows are kvm/passed.ts's.
  */
-import { limitsOf } from "../kvm/kernels.ts";
+import { limitsOf } from "../tables/kernels.ts";
 import { shownFeatures } from "../kvm/shown.ts";
-import type { CatalogueModel } from "./model.ts";
-
-export const CATALOGUE_KERNELS = ["5.10", "6.1", "6.8", "6.18"] as const;
-
-export type CatalogueKernel = (typeof CATALOGUE_KERNELS)[number];
+import type { CatalogueModel } from "../tables/models.ts";
 
 /** The model as KVM of one kernel passes it on. */
-export function onKernel(model: CatalogueModel, kernel: CatalogueKernel): CatalogueModel {
+export function onKernel(model: CatalogueModel, kernel: string): CatalogueModel {
   const { vendor, signature, features } = model;
   const shown = shownFeatures({ vendor, signature, features: new Set(features) }, kernel);
   const { basic, leaf7, extended } = limitsOf(kernel);

@@ -1,7 +1,7 @@
 /** The CPU contract: the record kept beside a snapshot of the guest CPU it was taken with. */
 import type { ArmRegister, CpuidEntry, MsrValue } from "../cpuid.ts";
-import type { Arch } from "../profile/profile.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { Arch } from "../cpuid.ts";
+import type { CpuType, Vendor } from "../tables/field.ts";
 
 export const CONTRACT_SCHEMA = "evenkeel/cpu-contract@1";
 
@@ -39,4 +39,12 @@ export interface CpuContract {
   readonly incomplete: readonly string[];
   /** ISO 8601. */
   readonly time: string | undefined;
+}
+
+/** Whose rows describe the guest; undefined where nothing is known about its vendor. */
+export function contractType({
+  arch,
+  vendor,
+}: Pick<CpuContract, "arch" | "vendor">): CpuType | undefined {
+  return arch === "aarch64" ? arch : vendor;
 }

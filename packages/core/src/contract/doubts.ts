@@ -1,5 +1,5 @@
 /** Why nothing may be built on a contract that a node's profile went into. */
-import { missingArmFacts } from "../arm/facts.ts";
+import { missingArmFacts } from "../profile/arm/facts.ts";
 import { indexEntries } from "../cpuid.ts";
 import { missingFacts } from "../profile/complete.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";

@@ -1,5 +1,5 @@
 /** What a contract does not say of its guest, by its own content: files can be made by anybody. */
-import { missingArmFacts } from "../arm/facts.ts";
+import { missingArmFacts } from "../profile/arm/facts.ts";
 import { indexEntries, isZero, SIGNIFICANT_INDEX } from "../cpuid.ts";
 import { leafAddress } from "../format/address.ts";
 import { missingFacts } from "../profile/complete.ts";

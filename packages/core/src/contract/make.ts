@@ -1,15 +1,14 @@
 /** Predicting a contract: the guest CPU of a snapshot that a node would take. */
-import { armRegisterName } from "../arm/lookup.ts";
+import { armRegisterName } from "../tables/arm/lookup.ts";
 import { compareEntries, indexEntries } from "../cpuid.ts";
 import { bootMsrs } from "../firecracker/boot-msrs.ts";
 import { brandOf, guestBrand, withBrand } from "../firecracker/brand.ts";
-import { leafAddress, msrAddress } from "../format/address.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
-import { isEmulator, isPreRelease, knownLine, snapshotFormat } from "../firecracker/versions.ts";
+import { isEmulator, isPreRelease, knownLine, snapshotFormat } from "../tables/releases.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
-import type { MissingEntry } from "../template/apply.ts";
+import { missingAddress } from "../template/apply.ts";
 import { applyWideBitmap } from "../template/bitmap.ts";
 import { EMPTY_TEMPLATE, templateArch, type CpuTemplate } from "../template/template.ts";
 import type { CpuContract } from "./contract.ts";
@@ -33,12 +32,6 @@ export type ContractResult =
   /** Firecracker would refuse to boot: the template names what this node does not have. */
   | { readonly ok: false; readonly missing: readonly string[] };
 
-function addressOf(missing: MissingEntry): string {
-  return missing.kind === "msr"
-    ? msrAddress(missing.addr)
-    : leafAddress(missing.leaf, missing.subleaf);
-}
-
 function cpuOf({ cpu }: NodeProfile): Pick<CpuContract, "cpuid" | "msrs" | "registers"> {
   const { cpuid, msrs, registers } = cpu;
   return { cpuid, msrs, registers };
@@ -46,10 +39,10 @@ function cpuOf({ cpu }: NodeProfile): Pick<CpuContract, "cpuid" | "msrs" | "regi
 
 type Content = Pick<CpuContract, "cpuid" | "msrs">;
 
-function contentOf({ cpuid, msrs }: GuestView): Content {
+function contentOf({ cpuid, registers }: GuestView): Content {
   return {
     cpuid: [...cpuid.values()].toSorted(compareEntries),
-    msrs: [...msrs].map(([addr, value]) => ({ addr, value })),
+    msrs: [...registers].map(([addr, value]) => ({ addr: Number(addr), value })),
   };
 }
 
@@ -61,7 +54,7 @@ function booted(
   line: string,
 ): Content {
   if (isEmulator(line)) return { cpuid, msrs };
-  const written = new Map(bootMsrs(line).map(({ addr, value }) => [addr, value]));
+  const written = new Map(bootMsrs(line, vendor).map(({ addr, value }) => [addr, value]));
   const brand = guestBrand(vendor, host.cpuModel ?? brandOf(indexEntries(cpu.cpuid)));
   return {
     cpuid: cpu.view === "kvm" ? withBrand(cpuid, brand) : cpuid,
@@ -130,7 +123,7 @@ export function predictContract(profile: NodeProfile, options: ContractOptions):
   const guestWith = (shape: CpuTemplate) =>
     simulate(cpu, vendor, line, shape, { vcpus, smt, index: 0 }, isPreRelease(firecracker));
   const view = guestWith(template);
-  if (view.missing.length > 0) return { ok: false, missing: view.missing.map(addressOf) };
+  if (view.missing.length > 0) return { ok: false, missing: view.missing.map(missingAddress) };
   const guest = booted(contentOf(view), profile, vendor, line);
   const isShaped = template !== EMPTY_TEMPLATE;
   const contract: CpuContract = {

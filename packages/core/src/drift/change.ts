@@ -1,9 +1,9 @@
 /** What changed on a node: as its guests see it without a template, and around it. */
 import { simulate } from "../firecracker/simulate.ts";
 import { compareText } from "../format/text.ts";
-import { diffArm, diffCpus, type Difference } from "../inspect/diff.ts";
-import { stateOfProfile } from "../inspect/state.ts";
+import { diffCpus, type Difference } from "../inspect/diff.ts";
 import type { NodeProfile } from "../profile/profile.ts";
+import { cpuTypeOf } from "../tables/vendors.ts";
 import { whyVolatile, whyVolatileFact } from "./volatile.ts";
 
 /** A difference that means nothing to guests, and why. */
@@ -35,14 +35,10 @@ function differences(
   now: NodeProfile,
   line: string,
 ): readonly Difference[] | undefined {
-  if (baseline.cpu.arch !== now.cpu.arch) return undefined;
-  if (now.cpu.arch === "aarch64") return diffArm(baseline.cpu.registers, now.cpu.registers);
-  const [a, b] = [stateOfProfile(baseline.cpu), stateOfProfile(now.cpu)];
-  if (a === undefined || b === undefined || a.vendor !== b.vendor) return undefined;
-  return diffCpus(
-    { ...simulate(baseline.cpu, a.vendor, line), vendor: a.vendor },
-    { ...simulate(now.cpu, b.vendor, line), vendor: b.vendor },
-  );
+  const type = cpuTypeOf(now.cpu);
+  if (type === undefined || type !== cpuTypeOf(baseline.cpu)) return undefined;
+  const seen = ({ cpu }: NodeProfile) => ({ type, ...simulate(cpu, type, line) });
+  return diffCpus(seen(baseline), seen(now));
 }
 
 /** Facts of the host and versions installed there that are not what they were. */

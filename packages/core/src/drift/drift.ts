@@ -1,6 +1,6 @@
 /** Drift: what a change of kernel, microcode or firmware means for a node's guests and its plan. */
 import { predictContract } from "../contract/make.ts";
-import { ALL_LINES, newestVersion } from "../firecracker/versions.ts";
+import { ALL_LINES, newestVersion } from "../tables/releases.ts";
 import { listOf } from "../format/text.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";

@@ -1,29 +1,24 @@
 /** A planned node after a change: does its template still yield the pool's guest CPU? */
 import { entryKey, indexEntries, keyOf, REGISTERS, type CpuidMap } from "../cpuid.ts";
-import { leafAddress, msrAddress } from "../format/address.ts";
 import { mayBeInserted } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import { diffCpus, type Difference } from "../inspect/diff.ts";
-import { emitTemplate, writtenFor } from "../plan/emit.ts";
-import type { GuestCpu, GuestEntry } from "../plan/guest.ts";
+import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest.ts";
 import { prove } from "../plan/prove.ts";
+import { STEPS } from "../plan/steps.ts";
 import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
-import type { NodeProfile } from "../profile/profile.ts";
-import type { X86PlanFile } from "../read/plan.ts";
+import { registersOf, type NodeProfile } from "../profile/profile.ts";
+import type { PlanFile } from "../plan/plan-file.ts";
 import { fail } from "../errors.ts";
-import {
-  isAnnouncement,
-  isFeatureMsr,
-  isPromise,
-  plannedMasks,
-  plannedMsrMask,
-} from "../tables/masks.ts";
+import { isAnnouncement, isPromise, plannedMasks } from "../tables/masks.ts";
+import { isPlannedRegister, plannedRegisterMask } from "../tables/registers.ts";
+import { missingAddress } from "../template/apply.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import { whyVolatile } from "./volatile.ts";
 
 /** A plan, and what it has for the node. */
 export interface PlannedNode {
-  readonly plan: X86PlanFile;
+  readonly plan: PlanFile;
   readonly class: string;
   /** As it is in use. */
   readonly template: CpuTemplate;
@@ -51,25 +46,29 @@ export interface PlannedDrift {
 const NOTHING = { mask: 0, value: 0 };
 
 /**
- * The plan's guest CPU, with every entry and feature MSR that the node has and the plan does not
- * know as zero: a plan hides what not all of its nodes have.
+ * The plan's guest CPU, with every entry and register that the node has and the plan does not know
+ * as zero: a plan hides what not all of its nodes have.
  */
-function extended({ guest, vendor }: X86PlanFile, { cpuid, msrs }: NodeClass): GuestCpu {
+function extended({ guest, type }: PlanFile, { cpu }: NodeClass): GuestCpu {
   const known = new Set(guest.cpuid.map(keyOf));
-  const added = [...cpuid.values()].flatMap((entry): GuestEntry[] => {
+  const added = cpu.cpuid.flatMap((entry): GuestEntry[] => {
     const { leaf, subleaf } = entry;
-    if (known.has(keyOf(entry)) || mayBeInserted(vendor, leaf, subleaf)) return [];
-    const masks = plannedMasks(vendor, leaf, subleaf);
+    if (known.has(keyOf(entry)) || mayBeInserted(type, leaf, subleaf)) return [];
+    const masks = plannedMasks(type, leaf, subleaf);
     const [eax = NOTHING, ebx = NOTHING, ecx = NOTHING, edx = NOTHING] = REGISTERS.map(
       (register) => ({ mask: masks[register], value: 0 }),
     );
     return [{ leaf, subleaf, registers: { eax, ebx, ecx, edx } }];
   });
-  const knownMsrs = new Set(guest.msrs.map(({ addr }) => addr));
-  const addedMsrs = [...msrs.keys()]
-    .filter((addr) => !knownMsrs.has(addr) && isFeatureMsr(vendor, addr))
-    .map((addr) => ({ addr, mask: plannedMsrMask(vendor, addr), value: 0n }));
-  return { ...guest, cpuid: [...guest.cpuid, ...added], msrs: [...guest.msrs, ...addedMsrs] };
+  const listed = new Set(guest.registers.map(({ id }) => id));
+  const registers = [...registersOf(cpu).keys()]
+    .filter((id) => !listed.has(id) && isPlannedRegister(type, id))
+    .map((id) => ({ id, mask: plannedRegisterMask(type, id), value: 0n }));
+  return {
+    ...guest,
+    cpuid: [...guest.cpuid, ...added],
+    registers: [...guest.registers, ...registers],
+  };
 }
 
 function planned({ cpuid }: GuestCpu, view: GuestView): CpuidMap {
@@ -94,18 +93,19 @@ function deviations(
   template: CpuTemplate,
   line: string,
 ): { readonly found: readonly Difference[]; readonly view: GuestView } {
-  const { vendor, cpu } = nodeClass;
-  const view = simulate(cpu, vendor, line, template);
+  const { type, cpu } = nodeClass;
+  const view = simulate(cpu, type, line, template);
   const places = new Set(guest.cpuid.map(keyOf));
-  const msrs = new Map(guest.msrs.map(({ addr, value }) => [addr, value]));
+  const shown = ({ id, mask }: GuestRegister) => (view.registers.get(id) ?? 0n) & mask;
   const actual = {
-    vendor,
+    type,
     cpuid: indexEntries([...view.cpuid.values()].filter((entry) => places.has(keyOf(entry)))),
-    msrs: new Map(guest.msrs.map(({ addr, mask }) => [addr, (view.msrs.get(addr) ?? 0n) & mask])),
+    registers: new Map(guest.registers.map((register) => [register.id, shown(register)])),
   };
   // Firecracker overwrites some bits of either, so that the plan's are taken after it.
-  const expected = simulate({ ...cpu, cpuid: [...planned(guest, view).values()] }, vendor, line);
-  const found = diffCpus({ vendor, cpuid: expected.cpuid, msrs }, actual);
+  const expected = simulate({ ...cpu, cpuid: [...planned(guest, view).values()] }, type, line);
+  const registers = new Map(guest.registers.map(({ id, value }) => [id, value]));
+  const found = diffCpus({ type, cpuid: expected.cpuid, registers }, actual);
   return { found: found.filter((one) => whyVolatile(one) === undefined), view };
 }
 
@@ -131,16 +131,15 @@ export function plannedDrift(
   now: NodeProfile,
   { plan, template, ...node }: PlannedNode,
 ): PlannedDrift {
-  const [nodeClass] = groupIntoClasses([now], plan.vendor);
+  const [nodeClass] = groupIntoClasses([now], plan.type);
   if (nodeClass === undefined) return fail("EMPTY_POOL", "there is no profile to compare");
   const guest = extended(plan, nodeClass);
   const perLine = plan.firecracker.map((line) => deviations(guest, nodeClass, template, line));
   const found = byAddress(perLine.flatMap((one) => one.found));
   const missing = perLine.flatMap(({ view }) => view.missing);
-  const fatal = missing.map((m) =>
-    m.kind === "msr" ? msrAddress(m.addr) : leafAddress(m.leaf, m.subleaf),
-  );
-  const emitted = emitTemplate(nodeClass, writtenFor(plan.vendor, guest, plan.firecracker));
+  const fatal = missing.map(missingAddress);
+  const [emitted] = STEPS[plan.type].templates([nodeClass], guest, plan.firecracker);
+  if (emitted === undefined) return fail("EMPTY_POOL", "there is no profile to compare");
   const { violations } = prove([{ nodeClass, template: emitted }], guest, plan.firecracker);
   const unreachable = violations.map(({ address, problem }) => `${address}: ${problem}`);
   return {

@@ -1,7 +1,7 @@
 /** Whether a node's profile still describes the machine that it is used on. */
-import { armWriterKey } from "../arm/class.ts";
+import { armWriterKey } from "../profile/arm/writers.ts";
 import { isSameTsc } from "../firecracker/tsc.ts";
-import { kernelLine } from "../profile/kernel.ts";
+import { kernelLine } from "../tables/kernels.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";

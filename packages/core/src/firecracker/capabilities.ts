@@ -4,7 +4,7 @@
  * Source: DEFAULT_CAPABILITIES and `combine_capabilities` in src/vmm/src/vstate/kvm.rs and
  * src/vmm/src/arch, v1.5.0 to v1.16.0; numbers from Linux include/uapi/linux/kvm.h.
  */
-import type { Arch } from "../profile/profile.ts";
+import type { Arch } from "../cpuid.ts";
 
 const NEEDED: Readonly<Record<Arch, readonly (readonly [number: number, name: string])[]>> = {
   x86_64: [
@@ -40,20 +40,36 @@ export interface MissingCapability {
   readonly name: string;
 }
 
-/** `modifiers`: a template's `kvm_capabilities`; `offered`: what KVM answers, by number. */
-export function missingCapabilities(
+/** Names by number, in the order of the numbers; `modifiers`: a template's `kvm_capabilities`. */
+export function neededCapabilities(
   arch: Arch,
   modifiers: readonly string[],
-  offered: ReadonlyMap<number, number>,
-): MissingCapability[] {
+): ReadonlyMap<number, string> {
   const needed = new Map(NEEDED[arch]);
   for (const modifier of modifiers) {
     const number = Number(modifier.replace("!", ""));
     if (modifier.startsWith("!")) needed.delete(number);
     else if (!needed.has(number)) needed.set(number, `KVM capability ${number}`);
   }
-  return [...needed]
-    .filter(([number]) => (offered.get(number) ?? 0) <= 0)
-    .map(([number, name]) => ({ number, name }))
-    .toSorted((a, b) => a.number - b.number);
+  return new Map([...needed].toSorted(([a], [b]) => a - b));
+}
+
+/** What of that a node's KVM does not offer; `offered`: what KVM answers, by number. */
+export function lackingCapabilities(
+  needed: ReadonlyMap<number, string>,
+  offered: ReadonlyMap<number, number>,
+): MissingCapability[] {
+  const lacking: MissingCapability[] = [];
+  for (const [number, name] of needed) {
+    if ((offered.get(number) ?? 0) <= 0) lacking.push({ number, name });
+  }
+  return lacking;
+}
+
+export function missingCapabilities(
+  arch: Arch,
+  modifiers: readonly string[],
+  offered: ReadonlyMap<number, number>,
+): MissingCapability[] {
+  return lackingCapabilities(neededCapabilities(arch, modifiers), offered);
 }

@@ -7,8 +7,8 @@ import { keyOf, REGISTERS, SIGNIFICANT_INDEX, type CpuidMap } from "../cpuid.ts"
 import { leafAddress, registerAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
 import { alwaysOverwritten, alwaysWritten, unlikeLines } from "./normalization.ts";
-import { formatLines } from "./versions.ts";
-import type { Vendor } from "../tables/field.ts";
+import { formatLines } from "../tables/releases.ts";
+import type { CpuType, Vendor } from "../tables/field.ts";
 import { mask32 } from "../bits.ts";
 import { cpuidFields } from "../tables/lookup.ts";
 import { INDEXED_LEAVES } from "../tables/leaves.ts";
@@ -53,8 +53,8 @@ function checkFlags(
   ];
 }
 
-function lostNames(vendor: Vendor, entry: CpuidModifier, m: RegisterModifier, lost: number) {
-  const fields = cpuidFields(vendor, entry.leaf, entry.subleaf, m.register).filter(
+function lostNames(type: CpuType, entry: CpuidModifier, m: RegisterModifier, lost: number) {
+  const fields = cpuidFields(type, entry.leaf, entry.subleaf, m.register).filter(
     ({ hi, lo }) => (mask32(hi, lo) & lost) !== 0,
   );
   const unnamed = fields.reduce((rest, { hi, lo }) => rest & ~mask32(hi, lo), lost) >>> 0;
@@ -68,19 +68,19 @@ function lostNames(vendor: Vendor, entry: CpuidModifier, m: RegisterModifier, lo
 function checkOverwritten(
   entry: CpuidModifier,
   path: string,
-  vendor: Vendor,
+  type: CpuType,
   { lines, unlike }: { readonly lines: readonly string[]; readonly unlike: readonly string[] },
 ): TemplateFinding[] {
   const { leaf, subleaf } = entry;
   return entry.modifiers.flatMap((m, i) => {
-    const overwritten = m.mask & alwaysOverwritten(vendor, unlike, leaf, subleaf, m.register);
+    const overwritten = m.mask & alwaysOverwritten(type, unlike, leaf, subleaf, m.register);
     if (overwritten === 0) return [];
-    const written = alwaysWritten(vendor, unlike, leaf, subleaf, m.register);
+    const written = alwaysWritten(type, unlike, leaf, subleaf, m.register);
     // Writing what Firecracker writes there as well loses nothing.
     const same = written.mask & ~(written.value ^ m.value);
     const lost = (overwritten & ~same) >>> 0;
     if (lost === 0) return [];
-    const names = lostNames(vendor, entry, m, lost).join(", ");
+    const names = lostNames(type, entry, m, lost).join(", ");
     return [
       {
         path: `${path}.modifiers[${i}]`,
@@ -99,16 +99,16 @@ function checkOverwritten(
 export function checkTemplate(
   template: CpuTemplate,
   lines: readonly string[],
-  vendor: Vendor = templateVendor(template),
+  type: CpuType = templateVendor(template),
   node: CpuidMap = new Map(),
 ): TemplateFinding[] {
-  const unlike = unlikeLines(vendor, lines);
+  const unlike = unlikeLines(type, lines);
   return template.cpuidModifiers.flatMap((entry, i) => {
     const path = `cpuid_modifiers[${i}]`;
     const own = node.get(keyOf(entry))?.flags;
     return [
       ...checkFlags(entry, path, own),
-      ...checkOverwritten(entry, path, vendor, { lines, unlike }),
+      ...checkOverwritten(entry, path, type, { lines, unlike }),
     ];
   });
 }

@@ -14,9 +14,10 @@ import {
   type CpuidMap,
   type Register,
 } from "../cpuid.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { CpuType, Vendor } from "../tables/field.ts";
 import { ONE_VCPU, packageShift, writeTopology, type BootTopology } from "./topology.ts";
-import { compareLines, isEmulator } from "./versions.ts";
+import { compareLines, does, firstLineThat, isEmulator } from "../tables/releases.ts";
+import type { Behaviour } from "../tables/release-rows.ts";
 
 /**
  * Where the value comes from: a constant, the host's own CPUID, or the microVM's topology
@@ -25,7 +26,8 @@ import { compareLines, isEmulator } from "./versions.ts";
 type Written = number | "host" | "topology";
 
 export interface NormalizedField {
-  readonly vendor: Vendor | undefined;
+  /** On whose CPUs. */
+  readonly vendors: readonly CpuType[];
   readonly leaf: number;
   /** `undefined`: in every subleaf. */
   readonly subleaf: number | undefined;
@@ -33,9 +35,8 @@ export interface NormalizedField {
   readonly hi: number;
   readonly lo: number;
   readonly written: Written;
-  /** First and last release line that does so. */
-  readonly since?: string;
-  readonly until?: string;
+  /** Only by releases that do this. */
+  readonly by?: Behaviour;
 }
 
 type Place = readonly [leaf: number, subleaf: number | undefined];
@@ -46,18 +47,21 @@ function rows(
   register: Register,
   [hi, lo]: readonly [number, number],
   written: Written,
-  lines: { since?: string; until?: string } = {},
+  by?: Behaviour,
 ): NormalizedField[] {
-  return [{ vendor, leaf, subleaf, register, hi, lo, written, ...lines }];
+  const vendors: Vendor[] = vendor === undefined ? ["intel", "amd"] : [vendor];
+  return [
+    { vendors, leaf, subleaf, register, hi, lo, written, ...(by === undefined ? {} : { by }) },
+  ];
 }
 
 function whole(
   vendor: Vendor | undefined,
   place: Place,
   written: Written,
-  lines: { since?: string; until?: string } = {},
+  by?: Behaviour,
 ): NormalizedField[] {
-  return REGISTERS.flatMap((register) => rows(vendor, place, register, [31, 0], written, lines));
+  return REGISTERS.flatMap((register) => rows(vendor, place, register, [31, 0], written, by));
 }
 
 export const NORMALIZED: readonly NormalizedField[] = [
@@ -81,12 +85,12 @@ export const NORMALIZED: readonly NormalizedField[] = [
   ...rows("intel", [0x6, 0], "ecx", [3, 3], 0),
   ...rows("intel", [0x7, 0], "ebx", [6, 6], 1),
   ...rows("intel", [0x7, 0], "ebx", [13, 13], 1),
-  ...rows("intel", [0x7, 0], "ecx", [5, 5], 0, { since: "1.12" }),
+  ...rows("intel", [0x7, 0], "ecx", [5, 5], 0, "clears-waitpkg"),
   ...whole("intel", [0xa, 0], 0),
-  ...whole("intel", [0x1f, undefined], "topology", { since: "1.12" }),
+  ...whole("intel", [0x1f, undefined], "topology", "writes-leaf-1f"),
 
   ...rows("amd", [0x7, 0], "edx", [29, 29], 0),
-  ...rows("amd", [0x8000_0000, 0], "eax", [31, 0], 0x8000_001f, { until: "1.10" }),
+  ...rows("amd", [0x8000_0000, 0], "eax", [31, 0], 0x8000_001f, "lowers-amd-leaves"),
   ...rows("amd", [0x8000_0001, 0], "ecx", [22, 22], 1),
   ...rows("amd", [0x8000_0008, 0], "ecx", [7, 0], "topology"),
   ...rows("amd", [0x8000_0008, 0], "ecx", [15, 12], "topology"),
@@ -104,9 +108,9 @@ export const NORMALIZED: readonly NormalizedField[] = [
  * Entries that Firecracker adds when KVM does not report them. A fingerprint shows them, a
  * template must not name them: they do not exist yet when the template is applied.
  */
-export function mayBeInserted(vendor: Vendor, leaf: number, subleaf: number): boolean {
+export function mayBeInserted(type: CpuType, leaf: number, subleaf: number): boolean {
   if (leaf === 0xb || leaf === 0x1f) return subleaf > 0;
-  return vendor === "amd" && (leaf === 0x8000_001d || leaf === 0x8000_001e);
+  return type === "amd" && (leaf === 0x8000_001d || leaf === 0x8000_001e);
 }
 
 /** A release line, or a build between two releases that may not do yet what its line does. */
@@ -116,16 +120,13 @@ interface Build {
 }
 
 /** Clears what the line before it did not: a build before the release may leave it to guests. */
-function isUncertain({ since, written }: NormalizedField, { line, preRelease }: Build): boolean {
-  return preRelease && since === line && written === 0;
+function isUncertain({ by, written }: NormalizedField, { line, preRelease }: Build): boolean {
+  return preRelease && by !== undefined && firstLineThat(by) === line && written === 0;
 }
 
-function appliesTo(row: NormalizedField, vendor: Vendor, line: string): boolean {
+function appliesTo(row: NormalizedField, type: CpuType, line: string): boolean {
   return (
-    !isEmulator(line) &&
-    (row.vendor === undefined || row.vendor === vendor) &&
-    (row.since === undefined || compareLines(line, row.since) >= 0) &&
-    (row.until === undefined || compareLines(line, row.until) <= 0)
+    !isEmulator(line) && row.vendors.includes(type) && (row.by === undefined || does(line, row.by))
   );
 }
 
@@ -163,20 +164,20 @@ function overwrittenBy(rowsThere: readonly NormalizedField[]): Overwritten {
 
 /** The bits of a register that Firecracker overwrites, whatever the template says. */
 function overwritten(
-  vendor: Vendor,
+  type: CpuType,
   line: string,
   leaf: number,
   subleaf: number,
   register: Register,
 ): Overwritten {
   if (!LEAVES.has(leaf)) return NOTHING;
-  const key = `${vendor}:${line}:${entryKey(leaf, subleaf)}:${register}`;
+  const key = `${type}:${line}:${entryKey(leaf, subleaf)}:${register}`;
   let known = cache.get(key);
   if (known === undefined) {
     const there = NORMALIZED.filter(
       (row) => row.register === register && standsIn(row, leaf, subleaf),
     );
-    known = overwrittenBy(there.filter((row) => appliesTo(row, vendor, line)));
+    known = overwrittenBy(there.filter((row) => appliesTo(row, type, line)));
     cache.set(key, known);
   }
   return known;
@@ -184,7 +185,7 @@ function overwritten(
 
 /** The bits that every one of these releases overwrites. */
 export function alwaysOverwritten(
-  vendor: Vendor,
+  type: CpuType,
   lines: readonly string[],
   leaf: number,
   subleaf: number,
@@ -192,20 +193,20 @@ export function alwaysOverwritten(
 ): number {
   if (!LEAVES.has(leaf)) return lines.length === 0 ? 0xffff_ffff : 0;
   return lines.reduce(
-    (mask, line) => (mask & overwritten(vendor, line, leaf, subleaf, register).mask) >>> 0,
+    (mask, line) => (mask & overwritten(type, line, leaf, subleaf, register).mask) >>> 0,
     0xffff_ffff,
   );
 }
 
 /** The bits that every one of these releases writes with the same constant, and the constant. */
 export function alwaysWritten(
-  vendor: Vendor,
+  type: CpuType,
   lines: readonly string[],
   leaf: number,
   subleaf: number,
   register: Register,
 ): { readonly mask: number; readonly value: number } {
-  const all = lines.map((line) => overwritten(vendor, line, leaf, subleaf, register).constant);
+  const all = lines.map((line) => overwritten(type, line, leaf, subleaf, register).constant);
   const [first] = all;
   if (first === undefined) return NOTHING.constant;
   const mask = all.reduce((bits, c) => bits & c.mask & ~(c.value ^ first.value), 0xffff_ffff) >>> 0;
@@ -216,21 +217,21 @@ export function alwaysWritten(
  * One release for all that write the same, the newest, oldest first: what is simulated under it
  * holds for them.
  */
-export function unlikeLines(vendor: Vendor, lines: readonly string[]): string[] {
+export function unlikeLines(type: CpuType, lines: readonly string[]): string[] {
   const byWriting = new Map<string, string>();
-  for (const line of lines.toSorted(compareLines)) byWriting.set(writingOf(vendor, line), line);
+  for (const line of lines.toSorted(compareLines)) byWriting.set(writingOf(type, line), line);
   return [...byWriting.values()].toSorted(compareLines);
 }
 
 const writings = new Map<string, string>();
 
 /** What a release writes, as a key: which rows, and how wide the topology's ids are. */
-export function writingOf(vendor: Vendor, line: string): string {
-  const key = `${vendor} ${line}`;
+export function writingOf(type: CpuType, line: string): string {
+  const key = `${type} ${line}`;
   let writing = writings.get(key);
   if (writing === undefined) {
-    const applying = NORMALIZED.flatMap((row, i) => (appliesTo(row, vendor, line) ? [i] : []));
-    writing = JSON.stringify([isEmulator(line), applying, packageShift(line)]);
+    const applying = NORMALIZED.flatMap((row, i) => (appliesTo(row, type, line) ? [i] : []));
+    writing = JSON.stringify(applying.length === 0 ? [] : [applying, packageShift(line)]);
     writings.set(key, writing);
   }
   return writing;
@@ -278,13 +279,13 @@ function normalizeEntry(
 const rowsByLine = new Map<string, ReadonlyMap<number, readonly NormalizedField[]>>();
 
 /** The rows of a release by leaf. */
-function rowsOf(vendor: Vendor, line: string): ReadonlyMap<number, readonly NormalizedField[]> {
-  const key = `${vendor} ${line}`;
+function rowsOf(type: CpuType, line: string): ReadonlyMap<number, readonly NormalizedField[]> {
+  const key = `${type} ${line}`;
   let found = rowsByLine.get(key);
   if (found === undefined) {
     const byLeaf = new Map<number, NormalizedField[]>();
     for (const row of NORMALIZED) {
-      if (!appliesTo(row, vendor, line)) continue;
+      if (!appliesTo(row, type, line)) continue;
       byLeaf.set(row.leaf, [...(byLeaf.get(row.leaf) ?? []), row]);
     }
     found = byLeaf;
@@ -300,12 +301,12 @@ function rowsOf(vendor: Vendor, line: string): ReadonlyMap<number, readonly Norm
 export function normalize(
   entries: CpuidMap,
   host: CpuidMap,
-  vendor: Vendor,
+  type: CpuType,
   line: string,
   boot: BootTopology = ONE_VCPU,
   preRelease = false,
 ): Map<string, CpuidEntry> {
-  const byLeaf = rowsOf(vendor, line);
+  const byLeaf = rowsOf(type, line);
   const result = new Map(entries);
   for (const [key, entry] of entries) {
     const rowsThere = byLeaf.get(entry.leaf);

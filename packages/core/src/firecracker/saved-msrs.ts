@@ -49,6 +49,8 @@ const RANGES: readonly (readonly [first: number, last: number])[] = [
   [0xc001_0015, 0xc001_0015],
 ];
 
+/** Sorted: the first range that ends behind an address is the only one that may have it. */
 export function isSavedMsr(addr: number): boolean {
-  return RANGES.some(([first, last]) => addr >= first && addr <= last);
+  for (const [first, last] of RANGES) if (addr <= last) return addr >= first;
+  return false;
 }

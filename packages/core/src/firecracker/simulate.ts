@@ -2,20 +2,16 @@
  * What a guest sees when Firecracker boots it on a node: template, then normalization.
  * Source: Firecracker's `create_vcpus_and_configure` path; see docs/firecracker.md.
  */
-import { indexEntries, type CpuidMap } from "../cpuid.ts";
-import type { OfferedCpu } from "../profile/profile.ts";
-import type { Vendor } from "../tables/field.ts";
-import { applyTemplate, type MissingEntry } from "../template/apply.ts";
+import { indexEntries } from "../cpuid.ts";
+import { registersOf, type OfferedCpu } from "../profile/profile.ts";
+import type { CpuType } from "../tables/field.ts";
+import { applyTemplate, type Applied } from "../template/apply.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../template/template.ts";
 import { normalize, writingOf } from "./normalization.ts";
 import { ONE_VCPU, type BootTopology } from "./topology.ts";
 
-export interface GuestView {
-  readonly cpuid: CpuidMap;
-  readonly msrs: ReadonlyMap<number, bigint>;
-  /** Not empty: this Firecracker refuses to start the microVM with this template here. */
-  readonly missing: readonly MissingEntry[];
-}
+/** A guest; where something is missing, this Firecracker refuses to start the microVM here. */
+export type GuestView = Applied;
 
 /** Views by template, CPU, release and topology, for as long as the first two are in use. */
 const views = new WeakMap<CpuTemplate, WeakMap<OfferedCpu, Map<string, GuestView>>>();
@@ -34,7 +30,7 @@ function viewsOf(template: CpuTemplate, cpu: OfferedCpu): Map<string, GuestView>
  */
 export function simulate(
   cpu: OfferedCpu,
-  vendor: Vendor,
+  type: CpuType,
   line: string,
   template: CpuTemplate = EMPTY_TEMPLATE,
   boot: BootTopology = ONE_VCPU,
@@ -43,23 +39,22 @@ export function simulate(
 ): GuestView {
   const known = viewsOf(template, cpu);
   // Releases that write the same show the same guest; what a build before one writes is its own.
-  const build = preRelease ? `before ${line}` : writingOf(vendor, line);
-  const key = `${vendor} ${build} ${boot.vcpus} ${boot.smt} ${boot.index}`;
-  const view = known.get(key) ?? boots(cpu, vendor, line, template, boot, preRelease);
+  const build = preRelease ? `before ${line}` : writingOf(type, line);
+  const key = `${type} ${build} ${boot.vcpus} ${boot.smt} ${boot.index}`;
+  const view = known.get(key) ?? boots(cpu, type, line, template, boot, preRelease);
   known.set(key, view);
   return view;
 }
 
 function boots(
   cpu: OfferedCpu,
-  vendor: Vendor,
+  type: CpuType,
   line: string,
   template: CpuTemplate,
   boot: BootTopology,
   preRelease: boolean,
 ): GuestView {
   const offered = indexEntries(cpu.cpuid);
-  const msrs = new Map(cpu.msrs.map(({ addr, value }) => [addr, value]));
-  const applied = applyTemplate(offered, msrs, template);
-  return { ...applied, cpuid: normalize(applied.cpuid, offered, vendor, line, boot, preRelease) };
+  const applied = applyTemplate(offered, registersOf(cpu), template);
+  return { ...applied, cpuid: normalize(applied.cpuid, offered, type, line, boot, preRelease) };
 }

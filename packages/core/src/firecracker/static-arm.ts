@@ -2,7 +2,7 @@
  * Firecracker's built-in template for aarch64, as fields and values: Neoverse V1 shown as N1.
  * Source: src/vmm/src/cpu_config/aarch64/static_cpu_templates/v1n1.rs, v1.5.0 to v1.16.0.
  */
-import { armFields, ARM_FIELDS } from "../arm/lookup.ts";
+import { armFields, ARM_FIELDS } from "../tables/arm/lookup.ts";
 import { fieldBits } from "../bits.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../template/template.ts";
 
@@ -27,6 +27,8 @@ const V1N1: readonly FieldValue[] = [
   ["ID_AA64ISAR1_EL1", "I8MM", 0],
   ["ID_AA64MMFR2_EL1", "AT", 0],
 ];
+
+export const ARM_BUILT_IN_NAMES: readonly string[] = ["V1N1"];
 
 /** The CPU model that a built-in template is made for. Source: docs/cpu_templates/cpu-templates.md. */
 export function armBuiltInModel(name: string): string | undefined {

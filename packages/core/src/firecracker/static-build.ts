@@ -13,7 +13,7 @@ import {
   type MsrModifier,
 } from "../template/template.ts";
 import type { StaticMsr, StaticTemplate } from "./static-templates.ts";
-import { compareLines } from "./versions.ts";
+import { does } from "../tables/releases.ts";
 
 type Words = Map<string, { leaf: number; subleaf: number; words: Map<Register, Bitmap32> }>;
 
@@ -80,7 +80,7 @@ function msrModifier({ sets, keeps }: StaticMsr): MsrModifier {
 
 /** The template as a release line has it. */
 export function buildStaticTemplate(row: StaticTemplate, line: string): CpuTemplate {
-  const msr = row.archCapabilities.findLast(({ since }) => compareLines(line, since) >= 0);
+  const msr = row.archCapabilities.findLast(({ by }) => by === undefined || does(line, by));
   return normalizeTemplate({
     ...EMPTY_TEMPLATE,
     cpuidModifiers: cpuidModifiers(row),

@@ -6,6 +6,8 @@
  * docs/cpu_templates/cpu-templates.md, v1.5.0 to v1.16.0.
  */
 import type { Vendor } from "../tables/field.ts";
+import { does } from "../tables/releases.ts";
+import type { Behaviour } from "../tables/release-rows.ts";
 import type { FamilyModelStepping } from "../tables/models.ts";
 import type { Register } from "../cpuid.ts";
 
@@ -13,8 +15,8 @@ import type { Register } from "../cpuid.ts";
 type ReservedBits = readonly [leaf: number, register: Register, ...bits: number[]];
 
 export interface StaticMsr {
-  /** The first release line with this value. */
-  readonly since: string;
+  /** Only by releases that do this. */
+  readonly by?: Behaviour;
   /** Names of the bits that become 1. */
   readonly sets: readonly string[];
   /** Names of the bits that are left as they are; all others become 0. */
@@ -24,7 +26,7 @@ export interface StaticMsr {
 export interface StaticTemplate {
   readonly name: string;
   readonly vendor: Vendor;
-  /** Models that Firecracker 1.12 and later accept it on; before, only the vendor was checked. */
+  /** Models it is accepted on by releases that check them; others check the vendor only. */
   readonly models: readonly FamilyModelStepping[];
   /** The model it shows guests. */
   readonly identity: FamilyModelStepping;
@@ -33,7 +35,7 @@ export interface StaticTemplate {
   /** Fields that become 1, whether the CPU has them or not. */
   readonly sets: readonly string[];
   readonly reserved: readonly ReservedBits[];
-  /** IA32_ARCH_CAPABILITIES by release, oldest first. */
+  /** IA32_ARCH_CAPABILITIES: the last row that holds for a release. */
   readonly archCapabilities: readonly StaticMsr[];
 }
 
@@ -88,8 +90,8 @@ export const STATIC_TEMPLATES: readonly StaticTemplate[] = [
       ...names("SSE4A MISALIGNSSE MMXEXT EXTENDED_MMX EXTENDED_FXSR FFXSR"),
     ],
     archCapabilities: [
-      { since: "1.5", sets: [], keeps: names(T2CL_KEEPS) },
-      { since: "1.8", sets: [], keeps: names(`${T2CL_KEEPS} RFDS_NO RFDS_CLEAR`) },
+      { sets: [], keeps: names(T2CL_KEEPS) },
+      { by: "templates-know-rfds", sets: [], keeps: names(`${T2CL_KEEPS} RFDS_NO RFDS_CLEAR`) },
     ],
   },
   {
@@ -97,8 +99,8 @@ export const STATIC_TEMPLATES: readonly StaticTemplate[] = [
     name: "T2S",
     models: [SKYLAKE, CASCADE_LAKE],
     archCapabilities: [
-      { since: "1.5", sets: names(T2S_SETS), keeps: [] },
-      { since: "1.8", sets: names(`${T2S_SETS} RFDS_NO`), keeps: [] },
+      { sets: names(T2S_SETS), keeps: [] },
+      { by: "templates-know-rfds", sets: names(`${T2S_SETS} RFDS_NO`), keeps: [] },
     ],
   },
   { ...T2_BASE, name: "T2", models: [SKYLAKE, CASCADE_LAKE, ICE_LAKE] },
@@ -126,7 +128,7 @@ export function staticTemplateRow(name: string): StaticTemplate | undefined {
   return STATIC_TEMPLATES.find((template) => template.name === name);
 }
 
-/** Whether Firecracker 1.12 and later accept a template on a model. */
+/** Whether a template's list has a model. */
 export function isAcceptedOn(template: StaticTemplate, signature: FamilyModelStepping): boolean {
   return template.models.some(
     (m) =>
@@ -134,4 +136,13 @@ export function isAcceptedOn(template: StaticTemplate, signature: FamilyModelSte
       m.model === signature.model &&
       m.stepping === signature.stepping,
   );
+}
+
+/** Whether Firecracker of a line refuses a built-in template on a model. */
+export function isRefusedOn(
+  template: StaticTemplate,
+  signature: FamilyModelStepping,
+  line: string,
+): boolean {
+  return does(line, "checks-models") && !isAcceptedOn(template, signature);
 }

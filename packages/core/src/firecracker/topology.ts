@@ -5,7 +5,7 @@
  */
 import { extract32, insert32 } from "../bits.ts";
 import type { CpuidEntry, Registers } from "../cpuid.ts";
-import { compareLines } from "./versions.ts";
+import { does } from "../tables/releases.ts";
 
 /** The microVM as far as CPUID shows it. */
 export interface BootTopology {
@@ -29,9 +29,9 @@ function nextPowerOfTwo(n: number): number {
   return 2 ** Math.ceil(Math.log2(n));
 }
 
-/** Bits to shift an APIC id by to get past all vCPUs: 7 until 1.11, then the log of 32. */
+/** Bits to shift an APIC id by to get past all vCPUs: the log of 32, or 7. */
 export function packageShift(line: string): number {
-  return compareLines(line, "1.12") < 0 ? 7 : 5;
+  return does(line, "short-apic-ids") ? 5 : 7;
 }
 
 function leaf1(entry: CpuidEntry, boot: BootTopology): Partial<Registers> {

@@ -1,7 +1,9 @@
 /** The one way an address is written: as the vendors' manuals write it. */
 import type { Register } from "../cpuid.ts";
-import type { CpuidField, MsrField } from "../tables/field.ts";
+import { armRegisterName } from "../tables/arm/lookup.ts";
+import type { AnyField } from "../tables/field.ts";
 import { LEAVES_WITH_SUBLEAVES } from "../tables/leaves.ts";
+import type { RegisterId } from "../tables/registers.ts";
 
 function hex(value: number | bigint, digits = 0): string {
   return `${value.toString(16).toUpperCase().padStart(digits, "0")}H`;
@@ -29,12 +31,20 @@ export function msrAddress(addr: number): string {
   return `MSR ${hex(addr)}`;
 }
 
-/** `CPUID.(EAX=07H,ECX=0):EBX[16]` or `MSR 10AH[19]`. */
-export function fieldAddress(field: CpuidField | MsrField): string {
-  const bits = bitRange(field.hi, field.lo);
-  return "addr" in field
-    ? `${msrAddress(field.addr)}${bits}`
-    : `${registerAddress(field.leaf, field.subleaf ?? 0, field.register)}${bits}`;
+/** `MSR 10AH` or `ID_AA64ISAR0_EL1`. */
+export function registerName(id: RegisterId): string {
+  return typeof id === "number" ? msrAddress(id) : armRegisterName(id);
+}
+
+/** `CPUID.(EAX=07H,ECX=0):EBX[16]`, `MSR 10AH[19]` or `ID_AA64ISAR0_EL1[7:4]`. */
+export function fieldAddress(field: AnyField): string {
+  return `${registerOf(field)}${bitRange(field.hi, field.lo)}`;
+}
+
+function registerOf(field: AnyField): string {
+  if ("id" in field) return field.register;
+  if ("addr" in field) return msrAddress(field.addr);
+  return registerAddress(field.leaf, field.subleaf ?? 0, field.register);
 }
 
 export function hex32(value: number): string {

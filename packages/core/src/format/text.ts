@@ -9,8 +9,3 @@ export function listOf(items: readonly string[]): string {
   if (items.length < 2) return items.join("");
   return `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`;
 }
-
-/** Splits a list of names written as words. */
-export function words(text: string): string[] {
-  return text.split(/\s+/).filter((word) => word !== "");
-}

@@ -1,12 +1,14 @@
 /** A CPU template in names. */
 import { REGISTERS } from "../cpuid.ts";
-import { armFields, armRegisterName, armReservedMask, describesCpu } from "../arm/lookup.ts";
-import { msrAddress, registerAddress } from "../format/address.ts";
-import { cpuidFields, msrFields } from "../tables/lookup.ts";
-import { reservedMask, reservedMsrMask } from "../tables/masks.ts";
+import { describesCpu } from "../tables/arm/lookup.ts";
+import type { CpuType } from "../tables/field.ts";
+import { registerAddress } from "../format/address.ts";
+import { cpuidFields } from "../tables/lookup.ts";
+import { reservedMask } from "../tables/masks.ts";
+import { registerFields, reservedRegisterMask, type RegisterId } from "../tables/registers.ts";
 import type { CpuTemplate, WideBitmap } from "../template/template.ts";
 import { templateVendor } from "../firecracker/check-template.ts";
-import { armPlace, cpuidPlace, fieldPlace, msrPlace, type Place } from "./order.ts";
+import { cpuidPlace, fieldPlace, registerPlace, type Place } from "./order.ts";
 
 /** One field of a template: `0`, `1`, `x` per bit, highest first. */
 export interface TemplateField extends Place {
@@ -55,13 +57,13 @@ function fieldsOf(
 
 /** Every field that a template touches, in names. */
 export function decodeTemplate(template: CpuTemplate): TemplateField[] {
-  const vendor = templateVendor(template);
+  const type = templateVendor(template);
   const cpuid = template.cpuidModifiers.flatMap(({ leaf, subleaf, modifiers }) =>
     modifiers.flatMap(({ register, mask, value }) =>
       fieldsOf(
         { mask: BigInt(mask), value: BigInt(value) },
-        cpuidFields(vendor, leaf, subleaf, register),
-        BigInt(reservedMask(vendor, leaf, subleaf, register)),
+        cpuidFields(type, leaf, subleaf, register),
+        BigInt(reservedMask(type, leaf, subleaf, register)),
         cpuidPlace(
           registerAddress(leaf, subleaf, register),
           leaf,
@@ -71,21 +73,15 @@ export function decodeTemplate(template: CpuTemplate): TemplateField[] {
       ),
     ),
   );
-  const msrs = template.msrModifiers.flatMap(({ addr, ...bitmap }) =>
-    fieldsOf(
-      bitmap,
-      msrFields(vendor, addr),
-      reservedMsrMask(vendor, addr),
-      msrPlace(msrAddress(addr), addr),
-    ),
+  const wide = [...template.msrModifiers, ...template.regModifiers].flatMap(
+    ({ addr: id, ...bitmap }) =>
+      fieldsOf(bitmap, registerFields(type, id), unnamedBits(type, id), registerPlace(id)),
   );
-  const arm = template.regModifiers.flatMap(({ addr, ...bitmap }) =>
-    fieldsOf(
-      bitmap,
-      armFields(addr),
-      describesCpu(addr) ? armReservedMask(addr) : 2n ** 64n - 1n,
-      armPlace(armRegisterName(addr), addr),
-    ),
-  );
-  return [...cpuid, ...msrs, ...arm];
+  return [...cpuid, ...wide];
+}
+
+/** A register of a vCPU's state has no fields, and bits all the same. */
+function unnamedBits(type: CpuType, id: RegisterId): bigint {
+  const isState = typeof id === "bigint" && !describesCpu(id);
+  return isState ? 2n ** 64n - 1n : reservedRegisterMask(type, id);
 }

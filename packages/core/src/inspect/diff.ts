@@ -3,9 +3,8 @@ import { hexNumber } from "../format/address.ts";
 import { compareText } from "../format/text.ts";
 import type { Kind } from "../tables/field.ts";
 import type { CpuTemplate } from "../template/template.ts";
-import { decodeArm } from "../arm/decode-arm.ts";
-import type { ArmRegister } from "../cpuid.ts";
-import { decode, type CpuState, type DecodedField } from "./decode.ts";
+import type { CpuState } from "../profile/state.ts";
+import { decode, type DecodedField } from "./decode.ts";
 import { decodeTemplate } from "./decode-template.ts";
 
 export interface Difference {
@@ -21,11 +20,6 @@ export interface Difference {
 /** Every field that differs; a field of an entry that is absent counts as absent, not as 0. */
 export function diffCpus(a: CpuState, b: CpuState): Difference[] {
   return diffFields(decode(a, true), decode(b, true));
-}
-
-/** {@link diffCpus} for aarch64. */
-export function diffArm(a: readonly ArmRegister[], b: readonly ArmRegister[]): Difference[] {
-  return diffFields(decodeArm(a, true), decodeArm(b, true));
 }
 
 function diffFields(a: readonly DecodedField[], b: readonly DecodedField[]): Difference[] {

@@ -1,5 +1,6 @@
-/** Keys that sort as addresses do: CPUID before MSRs, by leaf, subleaf, register, lowest bit. */
-import { bitRange } from "../format/address.ts";
+/** Keys that sort as addresses do: CPUID before registers, by leaf, subleaf, register, lowest bit. */
+import { bitRange, registerName } from "../format/address.ts";
+import type { RegisterId } from "../tables/registers.ts";
 
 export interface Place {
   readonly address: string;
@@ -15,13 +16,10 @@ export function cpuidPlace(
   return { address, order: orderOf("0", leaf, subleaf, register) };
 }
 
-export function msrPlace(address: string, addr: number): Place {
-  return { address, order: orderOf("1", addr) };
-}
-
-/** The place of an aarch64 register; `address` is its name. */
-export function armPlace(address: string, id: bigint): Place {
-  return { address, order: `2:${id.toString(16).padStart(16, "0")}` };
+export function registerPlace(id: RegisterId): Place {
+  const order =
+    typeof id === "number" ? orderOf("1", id) : `2:${id.toString(16).padStart(16, "0")}`;
+  return { address: registerName(id), order };
 }
 
 function orderOf(space: string, ...numbers: readonly number[]): string {

@@ -3,7 +3,7 @@ import { extract32 } from "../bits.ts";
 import { REGISTERS } from "../cpuid.ts";
 import { CoreError } from "../errors.ts";
 import { fieldAddress } from "../format/address.ts";
-import { at, badDump, type RawCpu, type RawDump } from "../read/raw/dump.ts";
+import { at, badDump, type RawCpu, type RawDump } from "./dump.ts";
 import type { CpuidField, Vendor } from "../tables/field.ts";
 import { cpuidFields } from "../tables/lookup.ts";
 import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";

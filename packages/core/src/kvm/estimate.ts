@@ -1,13 +1,13 @@
 /** A raw dump to a node profile: what a guest would see there, as an estimate. */
 import { entryKey, type CpuidMap } from "../cpuid.ts";
-import { modelFor } from "../catalogue/find.ts";
-import type { CatalogueModel } from "../catalogue/model.ts";
-import { stateLayout } from "../catalogue/xsave.ts";
+import { modelFor } from "../tables/models.ts";
+import type { CatalogueModel } from "../tables/models.ts";
+import { stateLayout } from "../tables/xsave-layout.ts";
 import { leafAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
-import { REQUIRED_LEAVES } from "../profile/complete.ts";
+import { REQUIRED_LEAVES } from "../tables/leaves.ts";
 import type { HostFacts, NodeProfile } from "../profile/profile.ts";
-import { badDump, type RawCpu, type RawDump } from "../read/raw/dump.ts";
+import { badDump, type RawCpu, type RawDump } from "./dump.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { Vendor } from "../tables/field.ts";
 import { msrFields } from "../tables/lookup.ts";
@@ -16,7 +16,7 @@ import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
 import { vendorOf, vendorString } from "../tables/vendors.ts";
 import { refuseUnlikeCores } from "./alike.ts";
 import { brandOf } from "../firecracker/brand.ts";
-import { guestOf } from "./guest.ts";
+import { guestOf } from "./guest-of-host.ts";
 
 function vendorOfDump({ entries, line }: RawCpu): Vendor {
   const leaf0 = entries.get(entryKey(0, 0));

@@ -1,5 +1,5 @@
 /** Bits that KVM passes on as the CPU has them; the rows' sources name the release where it began. */
-import { words } from "../format/text.ts";
+import { words } from "../tables/words.ts";
 import { CPUID_C, SVM_C, VMX_C, type PassedRow } from "./row.ts";
 
 export const HARDWARE: readonly PassedRow[] = [

@@ -6,7 +6,7 @@ import { extract32, mask32 } from "../bits.ts";
 import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap, type Registers } from "../cpuid.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { Vendor } from "../tables/field.ts";
-import { atLeast, limitsOf } from "./kernels.ts";
+import { isWithin, kernelDoes, limitsOf } from "../tables/kernels.ts";
 
 /** What an entry is made of. */
 export interface Source {
@@ -26,7 +26,7 @@ interface PassedLeaf extends Partial<Registers> {
   readonly leaf: number;
   /** Only with this feature. */
   readonly with?: string;
-  /** Up to this release. */
+  /** Up to the line before. */
   readonly until?: string;
 }
 
@@ -54,7 +54,7 @@ function passedBits(source: Source, leaf: number): Partial<Registers> {
   const row = PASSED_BY_LEAF.get(leaf);
   if (row === undefined) return NONE;
   if (row.with !== undefined && !source.shows(row.with)) return NONE;
-  return row.until !== undefined && atLeast(source.kernel, row.until) ? NONE : row;
+  return isWithin(row, source.kernel) ? row : NONE;
 }
 
 function hostRegisters({ host }: Source, leaf: number, subleaf: number): Registers {
@@ -91,7 +91,11 @@ export function addressSizes(source: Source): number {
   const physical = extract32(eax, 7, 0);
   const linear = Math.max(extract32(eax, 15, 8), 48);
   const mappable = source.shows("LA57") ? physical : Math.min(physical, 48);
-  return physical | (linear << 8) | (atLeast(source.kernel, "6.10") ? mappable << 16 : 0);
+  return (
+    physical |
+    (linear << 8) |
+    (kernelDoes(source.kernel, "shows-mappable-width") ? mappable << 16 : 0)
+  );
 }
 
 const XFD_FLAG = 1 << 2;

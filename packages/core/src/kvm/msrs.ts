@@ -4,8 +4,8 @@
  * of a fresh vCPU.
  */
 import type { Vendor } from "../tables/field.ts";
-import { LEGACY_BRANCH_MSRS, LISTED_SINCE_6_18, LISTED_WITH } from "../tables/msr/listed.ts";
-import { atLeast } from "./kernels.ts";
+import { LEGACY_BRANCH_MSRS, BRANCH_MSRS, LISTED_WITH } from "../tables/msr/listed.ts";
+import { kernelDoes } from "../tables/kernels.ts";
 
 const EVERYWHERE = [
   0x11, 0x12, 0x34, 0x3b, 0x48, 0x9e, 0x140, 0x174, 0x175, 0x176, 0x1fc, 0x4b56_4d00, 0x4b56_4d01,
@@ -28,13 +28,13 @@ export function guestMsrs(
   const isModern = vendor === "intel" && has("MOVDIRI");
   // Since Sapphire Rapids CPUs have WAITPKG, whose MSR KVM lists although Firecracker hides the bit.
   if (isModern) addresses.push(0xe1);
-  if (atLeast(kernel, "6.18")) {
-    addresses.push(...LISTED_SINCE_6_18);
+  if (kernelDoes(kernel, "lists-branch-msrs")) {
+    addresses.push(...BRANCH_MSRS);
     if (!isModern) addresses.push(...LEGACY_BRANCH_MSRS);
     if (vendor === "intel") addresses.push(0x122);
   }
   const msrs = new Map(addresses.map((addr) => [addr, 0n]));
-  if (vendor === "amd" && atLeast(kernel, "6.1")) msrs.set(0xc000_0104, 1n << 32n);
+  if (vendor === "amd" && kernelDoes(kernel, "lists-tsc-ratio")) msrs.set(0xc000_0104, 1n << 32n);
   return msrs
     .set(0x8b, vendor === "intel" ? 1n << 32n : 0x0100_0065n)
     .set(0x1a0, 1n)

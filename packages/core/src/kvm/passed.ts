@@ -10,15 +10,10 @@
  * `kvm_get_arch_capabilities` of a late 6.x. Rows with other sources, and the releases between,
  * follow what is publicly known, and count only as far as docs/estimates.md measures them.
  */
-import { words } from "../format/text.ts";
+import { words } from "../tables/words.ts";
+import { PARAVIRTUAL } from "../tables/models/model.ts";
 import { HARDWARE } from "./hardware.ts";
 import { COMMON_C, CPUID_C, SVM_C, VMX_C, X86_C, type PassedRow } from "./row.ts";
-
-/** What KVM itself offers every guest. Source: KVM_CPUID_FEATURES in {@link CPUID_C}. */
-export const PARAVIRTUAL = words(`
-  KVM_CLOCKSOURCE KVM_NOP_IO_DELAY KVM_CLOCKSOURCE2 KVM_ASYNC_PF KVM_STEAL_TIME KVM_PV_EOI
-  KVM_PV_UNHALT KVM_PV_TLB_FLUSH KVM_ASYNC_PF_VMEXIT KVM_PV_SEND_IPI KVM_POLL_CONTROL
-  KVM_PV_SCHED_YIELD KVM_ASYNC_PF_INT KVM_CLOCKSOURCE_STABLE CPUID_FAULTING`);
 
 /** TSX is off by default (`tsx=off`) where the CPU lets the kernel switch it off. */
 const TSX: readonly PassedRow[] = [

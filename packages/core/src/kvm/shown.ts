@@ -1,7 +1,7 @@
 /** Which features KVM of a host kernel shows a guest. */
 import type { Vendor } from "../tables/field.ts";
 import type { FamilyModelStepping } from "../tables/models.ts";
-import { atLeast } from "./kernels.ts";
+import { isWithin } from "../tables/kernels.ts";
 import { PASSED } from "./passed.ts";
 import type { PassedRow } from "./row.ts";
 
@@ -26,18 +26,11 @@ function holdsFor(row: PassedRow, { vendor, signature, features }: HostCpu): boo
   );
 }
 
-function holdsOn({ since, until }: PassedRow, kernel: string): boolean {
-  return (
-    (since === undefined || atLeast(kernel, since)) &&
-    (until === undefined || !atLeast(kernel, until))
-  );
-}
-
 /** Names of what a guest sees of this CPU under a kernel release such as `6.1`. */
 export function shownFeatures(cpu: HostCpu, kernel: string): Set<string> {
   const shown = new Set<string>();
   for (const row of PASSED) {
-    if (!holdsOn(row, kernel) || !holdsFor(row, cpu)) continue;
+    if (!isWithin(row, kernel) || !holdsFor(row, cpu)) continue;
     const { from, features } = row;
     if (from !== "kvm" && from !== "hardware" && !from.every((name) => cpu.features.has(name))) {
       continue;

@@ -4,7 +4,7 @@
 export type LintSeverity = "error" | "warning" | "note";
 
 export interface LintFinding {
-  readonly rule: string;
+  readonly rule: LintRuleId;
   readonly severity: LintSeverity;
   /** Where in the template, e.g. `cpuid_modifiers[3]`; empty for the template as a whole. */
   readonly path: string;

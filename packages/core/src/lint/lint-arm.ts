@@ -1,18 +1,19 @@
 /** Linting a template on an aarch64 node: registers it lacks, fields it cannot back or write. */
-import { armAddress } from "../arm/address.ts";
-import { takesCaches } from "../arm/caches.ts";
-import type { ArmField } from "../arm/field.ts";
+import { readField } from "../bits.ts";
+import { fieldAddress } from "../format/address.ts";
+import { takesCaches } from "../profile/arm/caches.ts";
+import type { ArmField } from "../tables/field.ts";
 import {
   armFields,
   armRegisterName,
   armReservedMask,
   describesCpu,
   isCacheGeometry,
-} from "../arm/lookup.ts";
-import { armModelText } from "../arm/models.ts";
-import { takes, whyNotTaken, type Answer } from "../arm/takes.ts";
-import { armValue, honours } from "../arm/value.ts";
-import { armNode, type ArmNode } from "../arm/verdict-arm.ts";
+} from "../tables/arm/lookup.ts";
+import { armModelText } from "../tables/arm/models.ts";
+import { takes, whyNotTaken, type Answer } from "../profile/arm/takes.ts";
+import { honours } from "../tables/merge-rules.ts";
+import { armNode, type ArmNode } from "../verdict/arm.ts";
 import { armBuiltInModel } from "../firecracker/static-arm.ts";
 import { applyWideBitmap } from "../template/bitmap.ts";
 import type { ArmRegisterModifier, CpuTemplate } from "../template/template.ts";
@@ -72,7 +73,7 @@ function lintWrites(place: Place, changed: readonly Changed[], { writer }: ArmNo
 }
 
 function lintUnbacked({ field, own, shown }: Changed, path: string): LintFinding {
-  const place = { path, address: armAddress(field), name: field.name };
+  const place = { path, address: fieldAddress(field), name: field.name };
   const isIdentity = field.kind === "identity";
   const values = `${hexNumber(shown)} where the node has ${hexNumber(own)}`;
   return found(
@@ -118,7 +119,11 @@ function lintRegister(modifier: ArmRegisterModifier, path: string, node: ArmNode
     return [found("overwritten", "warning", place, message, fix)];
   }
   const changed = armFields(addr)
-    .map((field): Changed => ({ field, own: armValue(own, field), shown: armValue(shown, field) }))
+    .map((field): Changed => ({
+      field,
+      own: readField(own, field),
+      shown: readField(shown, field),
+    }))
     .filter((c) => c.own !== c.shown);
   const isBacked = (c: Changed) => honours(c.own, c.shown, c.field);
   return [

@@ -8,7 +8,7 @@ import type { CpuidField, MsrField } from "../tables/field.ts";
 import { cpuidFields, fieldByName, msrFields } from "../tables/lookup.ts";
 import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { found, type LintFinding } from "./finding.ts";
-import { fieldValue, hasField, isSet, type Shown } from "./shown.ts";
+import { fieldValue, hasField, isSet, type CpuState } from "../profile/state.ts";
 
 type Field = CpuidField | MsrField;
 
@@ -18,13 +18,13 @@ function isGated(fields: readonly Field[]): boolean {
 }
 
 /** The rows in which the guest and the node differ, and those that depend on another. */
-function changedFields(guest: Shown, node: Shown): Field[] {
-  const { vendor } = guest;
+function changedFields(guest: CpuState, node: CpuState): Field[] {
+  const { type } = guest;
   const changed: Field[] = [];
   for (const [key, entry] of guest.cpuid) {
     const own = node.cpuid.get(key);
     for (const register of REGISTERS) {
-      const fields = cpuidFields(vendor, entry.leaf, entry.subleaf, register);
+      const fields = cpuidFields(type, entry.leaf, entry.subleaf, register);
       const differs = entry[register] ^ (own?.[register] ?? 0);
       if (differs === 0 && !isGated(fields)) continue;
       for (const field of fields) {
@@ -34,11 +34,11 @@ function changedFields(guest: Shown, node: Shown): Field[] {
       }
     }
   }
-  for (const addr of guest.msrs.keys()) changed.push(...msrFields(vendor, addr));
+  for (const id of guest.registers.keys()) changed.push(...msrFields(type, Number(id)));
   return changed;
 }
 
-function lintField(field: Field, guest: Shown, node: Shown): LintFinding[] {
+function lintField(field: Field, guest: CpuState, node: CpuState): LintFinding[] {
   const { kind, name, title, of, backedBy, loss } = field;
   if (loss === "none" || !(isPromise(kind) || isAnnouncement(kind))) return [];
   const set = isSet(guest, field);
@@ -66,25 +66,25 @@ function unbackedEffect({ kind, loss }: Field): string {
 }
 
 /** Features of the guest without one that they need, where it was the template that hid it. */
-function lintDependencies(guest: Shown, hidden: ReadonlySet<string>): LintFinding[] {
+function lintDependencies(guest: CpuState, hidden: ReadonlySet<string>): LintFinding[] {
   if (hidden.size === 0) return [];
   const findings: LintFinding[] = [];
   for (const { leaf, subleaf } of guest.cpuid.values()) {
     for (const register of REGISTERS) {
-      for (const field of cpuidFields(guest.vendor, leaf, subleaf, register)) {
+      for (const field of cpuidFields(guest.type, leaf, subleaf, register)) {
         if (field.requires.length > 0) findings.push(...lintDependency(field, guest, hidden));
       }
     }
   }
-  for (const addr of guest.msrs.keys()) {
-    for (const field of msrFields(guest.vendor, addr)) {
+  for (const id of guest.registers.keys()) {
+    for (const field of msrFields(guest.type, Number(id))) {
       findings.push(...lintDependency(field, guest, hidden));
     }
   }
   return findings;
 }
 
-function lintDependency(field: Field, guest: Shown, hidden: ReadonlySet<string>): LintFinding[] {
+function lintDependency(field: Field, guest: CpuState, hidden: ReadonlySet<string>): LintFinding[] {
   const { kind, name, requires } = field;
   if (kind !== "feature" || !requires.some((needed) => hidden.has(needed))) return [];
   if (!isSet(guest, field)) return [];
@@ -95,7 +95,7 @@ function lintDependency(field: Field, guest: Shown, hidden: ReadonlySet<string>)
 }
 
 /** Bits that the node does not back, weaknesses that are hidden, features without their base. */
-export function lintBits(guest: Shown, node: Shown): LintFinding[] {
+export function lintBits(guest: CpuState, node: CpuState): LintFinding[] {
   const changed = changedFields(guest, node);
   const hidden = changed.filter(
     (field) => field.kind === "feature" && isSet(node, field) && !isSet(guest, field),
@@ -106,20 +106,20 @@ export function lintBits(guest: Shown, node: Shown): LintFinding[] {
   ];
 }
 
-function numberOf(guest: Shown, name: string): bigint {
+function numberOf(guest: CpuState, name: string): bigint {
   const field = fieldByName(name);
   return field === undefined ? 0n : fieldValue(guest, field);
 }
 
 /** Bytes of the standard-format area that the guest's user components need. */
-function neededSize(guest: Shown): bigint {
+function neededSize(guest: CpuState): bigint {
   const ends = STATE_COMPONENTS.filter((c) => c.in === "xcr0" && hasField(guest, c.name)).map(
     ({ name }) => numberOf(guest, `${name}_OFFSET`) + numberOf(guest, `${name}_SIZE`),
   );
   return ends.reduce((max, end) => (end > max ? end : max), 576n);
 }
 
-export function lintXsaveSize(guest: Shown): LintFinding[] {
+export function lintXsaveSize(guest: CpuState): LintFinding[] {
   const field = fieldByName("XSAVE_SIZE_MAX");
   const size = numberOf(guest, "XSAVE_SIZE_MAX");
   const needed = neededSize(guest);

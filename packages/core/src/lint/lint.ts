@@ -3,21 +3,22 @@ import { entryKey, indexEntries, type CpuidMap } from "../cpuid.ts";
 import { checkTemplate } from "../firecracker/check-template.ts";
 import { unlikeLines } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
-import { isAcceptedOn, type StaticTemplate } from "../firecracker/static-templates.ts";
-import { compareLines, formatLines } from "../firecracker/versions.ts";
-import { leafAddress, msrAddress } from "../format/address.ts";
+import { isAcceptedOn, isRefusedOn, type StaticTemplate } from "../firecracker/static-templates.ts";
+import { firstLineThat, formatLines } from "../tables/releases.ts";
 import { listOf } from "../format/text.ts";
 import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
-import { compareModels, titlesOf } from "../tables/bugs.ts";
-import type { Vendor } from "../tables/field.ts";
+import { compareModels } from "../tables/compare-models.ts";
+import { titlesOf } from "../tables/bugs.ts";
+import type { CpuType } from "../tables/field.ts";
 import { decodeSignature, formatFms } from "../tables/models.ts";
-import { vendorOfCpu } from "../tables/vendors.ts";
-import type { CpuTemplate } from "../template/template.ts";
+import { cpuTypeOf } from "../tables/vendors.ts";
+import { missingAddress } from "../template/apply.ts";
+import type { CpuidModifier, CpuTemplate } from "../template/template.ts";
 import { found, type LintFinding } from "./finding.ts";
 import { lintArmTemplate } from "./lint-arm.ts";
 import { lintBits, lintXsaveSize } from "./lint-bits.ts";
 import { lintKvm } from "./lint-kvm.ts";
-import { hasField, type Shown } from "./shown.ts";
+import { hasField, type CpuState } from "../profile/state.ts";
 
 export interface Linted {
   readonly template: CpuTemplate;
@@ -35,31 +36,33 @@ function lintForeign({ regModifiers, vcpuFeatures }: CpuTemplate): LintFinding[]
   return [found("architecture", "error", { path }, message, "Use a template for x86.")];
 }
 
-function lintMissing(view: GuestView, template: CpuTemplate): LintFinding[] {
-  return view.missing.map((missing) => {
-    const isMsr = missing.kind === "msr";
-    const index = isMsr
-      ? template.msrModifiers.findIndex(({ addr }) => addr === missing.addr)
-      : template.cpuidModifiers.findIndex(
-          ({ leaf, subleaf }) => leaf === missing.leaf && subleaf === missing.subleaf,
-        );
-    const path = `${isMsr ? "msr" : "cpuid"}_modifiers[${index}]`;
-    const address = isMsr ? msrAddress(missing.addr) : leafAddress(missing.leaf, missing.subleaf);
-    const what = isMsr
-      ? `Template changes an MSR entry not supported by KVM: ${address}`
-      : `Template changes a CPUID entry not supported by KVM: ${address}`;
-    const fix = "Leave this entry out of the template for this class of nodes.";
-    return found("missing-entry", "error", { path, address }, `${what}: no microVM starts.`, fix);
+function lintMissing({ missing }: GuestView, template: CpuTemplate): LintFinding[] {
+  const fix = "Leave this entry out of the template for this class of nodes.";
+  const say = (list: string, index: number, what: string, address: string) => {
+    const path = `${list}[${index}]`;
+    const message = `Template changes ${what} not supported by KVM: ${address}: no microVM starts.`;
+    return found("missing-entry", "error", { path, address }, message, fix);
+  };
+  return missing.flatMap((entry): LintFinding[] => {
+    const address = missingAddress(entry);
+    if (entry.kind === "cpuid") {
+      const isMeant = (m: CpuidModifier) => m.leaf === entry.leaf && m.subleaf === entry.subleaf;
+      const index = template.cpuidModifiers.findIndex(isMeant);
+      return [say("cpuid_modifiers", index, "a CPUID entry", address)];
+    }
+    // Registers of aarch64 are another finding's.
+    const index = template.msrModifiers.findIndex(({ addr }) => addr === entry.id);
+    return index === -1 ? [] : [say("msr_modifiers", index, "an MSR entry", address)];
   });
 }
 
 function lintLanguage(
   template: CpuTemplate,
-  vendor: Vendor,
+  type: CpuType,
   lines: readonly string[],
   node: CpuidMap,
 ): LintFinding[] {
-  return checkTemplate(template, lines, vendor, node).map(({ path, address, message, harmful }) => {
+  return checkTemplate(template, lines, type, node).map(({ path, address, message, harmful }) => {
     const isFlags = path.endsWith(".flags");
     const fix = isFlags ? "Use KVM's own flags for this leaf." : "Leave these bits as x.";
     const rule = isFlags ? "flags" : "overwritten";
@@ -67,11 +70,11 @@ function lintLanguage(
   });
 }
 
-function lintIdentity(guest: Shown, node: Shown): LintFinding[] {
-  const signature = ({ cpuid }: Shown) => decodeSignature(cpuid.get(entryKey(1, 0))?.eax ?? 0);
+function lintIdentity(guest: CpuState, node: CpuState): LintFinding[] {
+  const signature = ({ cpuid }: CpuState) => decodeSignature(cpuid.get(entryKey(1, 0))?.eax ?? 0);
   const [shown, own] = [signature(guest), signature(node)];
-  const hasIn = (cpu: Shown) => (name: string) => hasField(cpu, name);
-  const { kind, lacking } = compareModels(guest.vendor, shown, own, hasIn(guest), hasIn(node));
+  const hasIn = (cpu: CpuState) => (name: string) => hasField(cpu, name);
+  const { kind, lacking } = compareModels(guest.type, shown, own, hasIn(guest), hasIn(node));
   if (kind === "same") return [];
   const place = { address: "CPUID.01H:EAX", name: "family/model/stepping" };
   const older = `Guests see model ${formatFms(shown)}, older than the node's ${formatFms(own)}`;
@@ -109,14 +112,14 @@ function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string
   );
   const signature = decodeSignature(node.get(entryKey(1, 0))?.eax ?? 0);
   if (isAcceptedOn(builtIn, signature)) return [gone];
-  const refusing = lines.filter((line) => compareLines(line, "1.12") >= 0);
+  const refusing = lines.filter((line) => isRefusedOn(builtIn, signature, line));
   const fix = "Use a custom template; the plan of the pool has one.";
   const model = formatFms(signature);
   const models = builtIn.models.map(formatFms).join(", ");
   const message =
     refusing.length > 0
       ? `Firecracker ${formatLines(refusing)} refuses ${name} on model ${model} (it takes ${models}).`
-      : `${name} is not meant for model ${model}; Firecracker refuses it from 1.12 on.`;
+      : `${name} is not meant for model ${model}; Firecracker refuses it from ${firstLineThat("checks-models")} on.`;
   const severity = refusing.length > 0 ? "error" : "warning";
   return [found("static-model", severity, { name }, message, fix), gone];
 }
@@ -129,9 +132,9 @@ function lintFacts({ estimate, incomplete }: NodeProfile): LintFinding[] {
   return [found("unmeasured", "warning", {}, message, fix)];
 }
 
-function lintView(template: CpuTemplate, cpu: OfferedCpu, vendor: Vendor, line: string) {
-  const node = { vendor, ...simulate(cpu, vendor, line) };
-  const guest = { vendor, ...simulate(cpu, vendor, line, template) };
+function lintView(template: CpuTemplate, cpu: OfferedCpu, type: CpuType, line: string) {
+  const node = { type, ...simulate(cpu, type, line) };
+  const guest = { type, ...simulate(cpu, type, line, template) };
   return [
     ...lintMissing(guest, template),
     ...lintBits(guest, node),
@@ -146,6 +149,31 @@ function onlyOnce(findings: readonly LintFinding[]): LintFinding[] {
   return [...new Map(findings.map((finding) => [key(finding), finding])).values()];
 }
 
+/** What is wrong with a template on CPUs of one type. */
+type Lint = (
+  linted: Linted,
+  profile: NodeProfile,
+  lines: readonly string[],
+  type: CpuType,
+) => LintFinding[];
+
+const lintX86: Lint = (linted, { cpu }, lines, type) => {
+  const { template } = linted;
+  const offered = indexEntries(cpu.cpuid);
+  return [
+    ...lintForeign(template),
+    ...lintBuiltIn(linted, offered, lines),
+    ...lintLanguage(template, type, lines, offered),
+    ...onlyOnce(unlikeLines(type, lines).flatMap((line) => lintView(template, cpu, type, line))),
+  ];
+};
+
+const LINTS: Readonly<Record<CpuType, Lint>> = {
+  intel: lintX86,
+  amd: lintX86,
+  aarch64: ({ template, armBuiltIn }, profile) => lintArmTemplate(template, profile, armBuiltIn),
+};
+
 /**
  * Lints a template on one node, for these release lines; what several of them find is told once.
  * Undefined: nothing is known of the node's vendor.
@@ -155,26 +183,11 @@ export function lintTemplate(
   profile: NodeProfile,
   lines: readonly string[],
 ): LintFinding[] | undefined {
-  const { cpu } = profile;
-  const { template } = linted;
-  if (cpu.arch === "aarch64") {
-    return [
-      ...lintKvm(template, profile),
-      ...lintArmTemplate(template, profile, linted.armBuiltIn),
-      ...lintFacts(profile),
-    ];
-  }
-  const vendor = vendorOfCpu(cpu.cpuid);
-  if (vendor === undefined || lines.length === 0) return undefined;
-  const offered = indexEntries(cpu.cpuid);
+  const type = cpuTypeOf(profile.cpu);
+  if (type === undefined || lines.length === 0) return undefined;
   return [
-    ...lintKvm(template, profile),
-    ...lintForeign(template),
-    ...lintBuiltIn(linted, offered, lines),
-    ...lintLanguage(template, vendor, lines, offered),
-    ...onlyOnce(
-      unlikeLines(vendor, lines).flatMap((line) => lintView(template, cpu, vendor, line)),
-    ),
+    ...lintKvm(linted.template, profile),
+    ...LINTS[type](linted, profile, lines, type),
     ...lintFacts(profile),
   ];
 }

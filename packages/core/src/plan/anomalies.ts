@@ -23,12 +23,13 @@ function likelyCause(classes: readonly NodeClass[]): Anomaly["cause"] {
 
 export function findAnomalies(merged: Merged, classes: readonly NodeClass[]): Anomaly[] {
   const byModel = new Map<string, number[]>();
-  for (const [i, { signature }] of classes.entries()) {
-    const key = formatFms(signature);
+  for (const [i, { model }] of classes.entries()) {
+    if (model.signature === undefined) continue;
+    const key = formatFms(model.signature);
     byModel.set(key, [...(byModel.get(key) ?? []), i]);
   }
   return [...byModel].flatMap(([model, indexes]): Anomaly[] => {
-    const differs = (values: readonly number[]) => new Set(indexes.map((i) => values[i])).size > 1;
+    const differs = (values: readonly bigint[]) => new Set(indexes.map((i) => values[i])).size > 1;
     const fields = merged.fields.filter(({ values }) => differs(values));
     if (indexes.length < 2 || fields.length === 0) return [];
     const own = indexes.flatMap((i) => classes[i] ?? []);

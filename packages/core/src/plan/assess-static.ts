@@ -2,12 +2,8 @@
 import { predictContract } from "../contract/make.ts";
 import { fail } from "../errors.ts";
 import { buildStaticTemplate } from "../firecracker/static-build.ts";
-import {
-  isAcceptedOn,
-  staticTemplateRow,
-  type StaticTemplate,
-} from "../firecracker/static-templates.ts";
-import { hiddenFeatures } from "./compare-static.ts";
+import { staticTemplateRow, type StaticTemplate } from "../firecracker/static-templates.ts";
+import { hiddenFeatures, isMeantFor } from "./compare-static.ts";
 import type { Plan } from "./plan.ts";
 import type { NodeClass } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
@@ -71,11 +67,11 @@ export function assessStaticTemplate(plan: Plan, name: string): StaticAssessment
   if (row === undefined) {
     return fail("NOT_A_TEMPLATE", `no built-in template is called "${name}"`, "--compare");
   }
-  const foreign = row.vendor !== plan.vendor;
+  const foreign = row.vendor !== plan.type;
   return {
     name,
     refusedOn: plan.classes
-      .filter(({ nodeClass }) => foreign || !isAcceptedOn(row, nodeClass.signature))
+      .filter(({ nodeClass }) => foreign || !isMeantFor(row, nodeClass))
       .map(({ nodeClass }) => nodeClass.id),
     unsound: foreign ? [] : unsoundPairs(row, plan, plan.firecracker.at(-1) ?? ""),
     losesMore: hiddenFeatures(plan, row.hides),

@@ -2,74 +2,37 @@
  * Closing a merged CPU: features whose base is gone go too, state components nobody uses go,
  * leaves beyond the levelled maximum are hidden, and what belongs to an absent feature is zero.
  */
+import { hidingLimit } from "../tables/limits.ts";
 import { fieldByName } from "../tables/lookup.ts";
-import type { Merged, MergedField } from "./merge.ts";
-
-/** Why the pool does not have a feature that some class has. */
-export type Reason =
-  | { readonly kind: "absent" }
-  | { readonly kind: "forbidden" }
-  | { readonly kind: "requires"; readonly feature: string }
-  | { readonly kind: "unused"; readonly by: readonly string[] }
-  | { readonly kind: "layout"; readonly field: string }
-  | { readonly kind: "hidden"; readonly level: string }
-  | { readonly kind: "unverifiable" };
-
-export type Reasons = ReadonlyMap<string, Reason>;
-
-const LEVEL_OF_RANGE: readonly (readonly [from: number, level: string])[] = [
-  [0x8000_0000, "MAX_EXTENDED_LEAF"],
-  [0x4000_0000, "MAX_HYPERVISOR_LEAF"],
-  [0x0, "MAX_BASIC_LEAF"],
-];
-
-/** Leaves whose subleaf 0 gives the number of the highest subleaf. */
-const LEVEL_OF_LEAF: Readonly<Record<number, string>> = {
-  0x7: "MAX_LEAF7_SUBLEAF",
-  0x1e: "MAX_TMUL_SUBLEAF",
-  0x24: "MAX_AVX10_SUBLEAF",
-};
-
-/** The level that hides a place from guests, if one does. */
-function hidingLevel(
-  leaf: number,
-  subleaf: number,
-  levels: ReadonlyMap<string, number>,
-): string | undefined {
-  const range = LEVEL_OF_RANGE.find(([from]) => leaf >= from)?.[1] ?? "MAX_BASIC_LEAF";
-  if (leaf > (levels.get(range) ?? 0)) return range;
-  const own = LEVEL_OF_LEAF[leaf];
-  if (own !== undefined && subleaf > (levels.get(own) ?? 0)) return own;
-  return undefined;
-}
+import { isPresent } from "../tables/merge-rules.ts";
+import { has, type Merged, type MergedField } from "./merge.ts";
+import type { Reason } from "./reason.ts";
 
 function levelsOf(merged: Merged): Map<string, number> {
-  return new Map(
-    merged.fields.filter((f) => f.field.group === "levels").map((f) => [f.field.name, f.value]),
-  );
+  const levels = merged.fields.filter(({ field }) => field.group === "levels");
+  return new Map(levels.map(({ field, value }) => [field.name, Number(value)]));
 }
 
-function hide(merged: Merged, reasons: Map<string, Reason>): void {
+function hide(merged: Merged): void {
   const levels = levelsOf(merged);
   for (const merging of merged.fields) {
     const { place, field } = merging;
     if (!("leaf" in place)) continue;
-    const level = hidingLevel(place.leaf, place.subleaf, levels);
+    const level = hidingLimit(place.leaf, place.subleaf, (name) => levels.get(name) ?? 0);
     if (level === undefined) continue;
-    if (merging.value !== 0 && field.kind === "feature") {
-      reasons.set(field.name, { kind: "hidden", level });
+    if (merging.value !== 0n && field.kind === "feature") {
+      merging.reason = { kind: "hidden", level };
     }
-    merging.value = 0;
+    merging.value = 0n;
   }
 }
 
 /** The first reason why a feature that every class has must go all the same. */
 function inconsistency(merged: Merged, { field }: MergedField): Reason | undefined {
-  const has = (name: string) => (merged.features.get(name)?.value ?? 0) !== 0;
   const needed = field.of === undefined ? field.requires : [...field.requires, field.of];
-  const missing = needed.find((name) => !has(name));
+  const missing = needed.find((name) => !has(merged, name));
   if (missing !== undefined) return { kind: "requires", feature: missing };
-  if (field.usedBy.length > 0 && !field.usedBy.some(has)) {
+  if (field.usedBy.length > 0 && !field.usedBy.some((name) => has(merged, name))) {
     return { kind: "unused", by: field.usedBy };
   }
   const conflict = merged.fields.find(
@@ -78,16 +41,17 @@ function inconsistency(merged: Merged, { field }: MergedField): Reason | undefin
   return conflict === undefined ? undefined : { kind: "layout", field: conflict.field.name };
 }
 
-function dropInconsistent(merged: Merged, reasons: Map<string, Reason>): void {
+function dropInconsistent(merged: Merged): void {
+  const features = merged.fields.filter(({ field }) => field.kind === "feature");
   let changed = true;
   while (changed) {
     changed = false;
-    for (const [name, feature] of merged.features) {
-      if (feature.value === 0) continue;
+    for (const feature of features) {
+      if (feature.value === 0n || !isPresent(feature.value, feature.field)) continue;
       const reason = inconsistency(merged, feature);
       if (reason === undefined) continue;
-      feature.value = 0;
-      reasons.set(name, reason);
+      feature.value = 0n;
+      feature.reason = reason;
       changed = true;
     }
   }
@@ -98,22 +62,13 @@ function zeroOrphans(merged: Merged): void {
   for (const merging of merged.fields) {
     const { of, kind } = merging.field;
     if (of === undefined || kind === "feature" || fieldByName(of) === undefined) continue;
-    if ((merged.features.get(of)?.value ?? 0) === 0) merging.value = 0;
+    if (!has(merged, of)) merging.value = 0n;
   }
 }
 
-/**
- * Closes `merged` in place and says why each feature went that some class has; `gone` has the
- * reasons for those that went before.
- */
-export function close(merged: Merged, gone: Reasons = new Map()): Reasons {
-  const reasons = new Map(gone);
-  for (const [name, { value, values }] of merged.features) {
-    if (value !== 0 || reasons.has(name)) continue;
-    if (values.some((v) => v !== 0)) reasons.set(name, { kind: "absent" });
-  }
-  hide(merged, reasons);
-  dropInconsistent(merged, reasons);
+/** Closes `merged` in place; each feature that goes and that every class has is told why. */
+export function close(merged: Merged): void {
+  hide(merged);
+  dropInconsistent(merged);
   zeroOrphans(merged);
-  return reasons;
 }

@@ -1,5 +1,10 @@
 /** The plan against Firecracker's built-in templates: what a pool would lose by using one. */
-import { isAcceptedOn, STATIC_TEMPLATES } from "../firecracker/static-templates.ts";
+import {
+  isAcceptedOn,
+  STATIC_TEMPLATES,
+  type StaticTemplate,
+} from "../firecracker/static-templates.ts";
+import type { NodeClass } from "../profile/class.ts";
 import { fieldByName } from "../tables/lookup.ts";
 import type { Plan } from "./plan.ts";
 
@@ -27,11 +32,16 @@ export function hiddenFeatures(plan: Plan, hides: readonly string[]): string[] {
   return withDependents(plan.guest.features, new Set(hides));
 }
 
+/** Whether Firecracker 1.12 and later take a built-in template on a class's model. */
+export function isMeantFor(row: StaticTemplate, { model }: NodeClass): boolean {
+  return model.signature !== undefined && isAcceptedOn(row, model.signature);
+}
+
 /** The applicable built-in templates, the least costly first. */
 export function compareStaticTemplates(plan: Plan): StaticComparison[] {
-  const signatures = plan.classes.map(({ nodeClass }) => nodeClass.signature);
   return STATIC_TEMPLATES.filter(
-    (t) => t.vendor === plan.vendor && signatures.every((s) => isAcceptedOn(t, s)),
+    (row) =>
+      row.vendor === plan.type && plan.classes.every(({ nodeClass }) => isMeantFor(row, nodeClass)),
   )
     .map(({ name, hides }) => ({
       name,

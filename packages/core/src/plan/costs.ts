@@ -1,22 +1,18 @@
 /** What the plan costs and changes, as data: a report or a program renders it. */
-import {
-  bitRange,
-  fieldAddress,
-  leafAddress,
-  msrAddress,
-  registerAddress,
-} from "../format/address.ts";
+import { bitRange, registerAddress, registerName } from "../format/address.ts";
 import { entryKey, REGISTERS, type Register } from "../cpuid.ts";
 import type { GuestView } from "../firecracker/simulate.ts";
 import type { NodeClass } from "../profile/class.ts";
-import type { CpuidField, MsrField } from "../tables/field.ts";
-import { cpuidFields, msrFields } from "../tables/lookup.ts";
-import { isAnnouncement, isFree, reservedMask, reservedMsrMask } from "../tables/masks.ts";
-import type { Reason, Reasons } from "./close.ts";
+import type { RowLoss } from "../tables/field.ts";
+import { AARCH32_GROUP } from "../tables/groups.ts";
+import { isAnnouncement, reservedMask } from "../tables/masks.ts";
+import { isPresent } from "../tables/merge-rules.ts";
+import { reservedRegisterMask } from "../tables/registers.ts";
 import { isCountedFeature } from "./guest.ts";
 import type { Merged, MergedField } from "./merge.ts";
+import type { Reason } from "./reason.ts";
 
-export interface NamedField {
+interface NamedField {
   readonly name: string;
   readonly address: string;
   readonly title: string;
@@ -24,8 +20,11 @@ export interface NamedField {
 }
 
 export interface GivenUp extends NamedField {
-  readonly loss: CpuidField["loss"];
+  readonly loss: RowLoss;
   readonly reason: Reason;
+  /** The field's value in the class and in the pool: `1` and `0`, or `2` and `1` on aarch64. */
+  readonly from: number;
+  readonly to: number;
 }
 
 /** A weakness or needed action that guests see everywhere because some class has it. */
@@ -55,22 +54,28 @@ export interface Residual {
   readonly groups: readonly (readonly string[])[];
 }
 
-function named(field: CpuidField | MsrField): NamedField {
+function named({ field, address }: MergedField): NamedField {
   const { name, title, group } = field;
-  return { name, address: fieldAddress(field), title, group };
+  return { name, address, title, group };
+}
+
+/** Without AArch32 its own ID registers say nothing; `EL0` says that it went. */
+function isSaidByEl0({ field }: MergedField, { features }: Merged): boolean {
+  if (field.group !== AARCH32_GROUP || !("id" in field)) return false;
+  return !field.register.startsWith("ID_AA64") && (features.get("EL0")?.value ?? 0n) < 2n;
 }
 
 /** What each class offers and the pool does not, in the order of the classes. */
-export function givenUp(merged: Merged, reasons: Reasons, classes: number): GivenUp[][] {
-  const lost = merged.fields.filter((f) => isCountedFeature(f) && f.value === 0);
+export function givenUp(merged: Merged, classes: number): GivenUp[][] {
+  const features = merged.fields.filter((f) => isCountedFeature(f) && !isSaidByEl0(f, merged));
   return Array.from({ length: classes }, (_, i) =>
-    lost
-      .filter(({ values }) => (values[i] ?? 0) !== 0)
-      .map(({ field }) => ({
-        ...named(field),
-        loss: field.loss,
-        reason: reasons.get(field.name) ?? { kind: "absent" },
-      })),
+    features.flatMap((merging) => {
+      const { field, values, value, reason = { kind: "absent" } } = merging;
+      const own = values[i] ?? 0n;
+      if (own === value || !isPresent(own, field)) return [];
+      const lost = { loss: field.loss, reason, from: Number(own), to: Number(value) };
+      return [{ ...named(merging), ...lost }];
+    }),
   );
 }
 
@@ -80,10 +85,10 @@ function idsWhere(classes: readonly NodeClass[], test: (index: number) => boolea
 
 export function united(merged: Merged, classes: readonly NodeClass[]): United[] {
   return merged.fields
-    .filter(({ field, value }) => isAnnouncement(field.kind) && value !== 0)
-    .map(({ field, values, value }) => ({
-      ...named(field),
-      addedTo: idsWhere(classes, (i) => values[i] !== value),
+    .filter(({ field, value }) => isAnnouncement(field.kind) && value !== 0n)
+    .map((merging) => ({
+      ...named(merging),
+      addedTo: idsWhere(classes, (i) => merging.values[i] !== merging.value),
     }))
     .filter(({ addedTo }) => addedTo.length > 0);
 }
@@ -97,14 +102,14 @@ function isFreeStanding({ field }: MergedField): boolean {
 export function levelled(merged: Merged, classes: readonly NodeClass[]): Levelled[] {
   return merged.fields
     .filter((f) => isFreeStanding(f) && f.values.some((v) => v !== f.value))
-    .map(({ field, value, values }) => ({
-      ...named(field),
-      value,
-      classes: classes.map(({ id }, i) => ({ class: id, value: values[i] ?? 0 })),
+    .map((merging) => ({
+      ...named(merging),
+      value: Number(merging.value),
+      classes: classes.map(({ id }, i) => ({ class: id, value: Number(merging.values[i] ?? 0n) })),
     }));
 }
 
-export function bitsOf(mask: bigint): string {
+function bitsOf(mask: bigint): string {
   const ranges: string[] = [];
   for (let lo = 0; lo < 64; lo++) {
     if (((mask >> BigInt(lo)) & 1n) === 0n) continue;
@@ -117,11 +122,10 @@ export function bitsOf(mask: bigint): string {
 }
 
 export function masked(
-  merged: Merged,
+  { type, places, registers }: Merged,
   views: readonly GuestView[],
   classes: readonly NodeClass[],
 ): Masked[] {
-  const { vendor } = merged;
   const result: Masked[] = [];
   const add = (address: string, words: readonly bigint[]) => {
     const all = words.reduce((a, b) => a | b, 0n);
@@ -131,24 +135,25 @@ export function masked(
       classes: idsWhere(classes, (i) => (words[i] ?? 0n) !== 0n),
     });
   };
-  for (const { leaf, subleaf } of merged.places) {
+  for (const { leaf, subleaf } of places) {
     for (const register of REGISTERS) {
-      const mask = reservedMask(vendor, leaf, subleaf, register);
+      const mask = reservedMask(type, leaf, subleaf, register);
       const words = wordsAt(views, leaf, subleaf, register).map((w) => BigInt((w & mask) >>> 0));
       add(registerAddress(leaf, subleaf, register), words);
     }
   }
-  for (const addr of merged.msrs) {
-    const mask = reservedMsrMask(vendor, addr);
+  for (const id of registers) {
+    const mask = reservedRegisterMask(type, id);
     add(
-      msrAddress(addr),
-      views.map(({ msrs }) => (msrs.get(addr) ?? 0n) & mask),
+      registerName(id),
+      views.map((view) => (view.registers.get(id) ?? 0n) & mask),
     );
   }
   return result;
 }
 
-function wordsAt(
+/** A register of CPUID in each view; zero where the entry is absent. */
+export function wordsAt(
   views: readonly GuestView[],
   leaf: number,
   subleaf: number,
@@ -158,6 +163,7 @@ function wordsAt(
   return views.map(({ cpuid }) => cpuid.get(key)?.[register] ?? 0);
 }
 
+/** Classes that have the same value together. */
 export function groupClasses(
   classes: readonly Pick<NodeClass, "id">[],
   values: readonly string[],
@@ -168,80 +174,4 @@ export function groupClasses(
     groups.set(value, [...(groups.get(value) ?? []), id]);
   }
   return [...groups.values()];
-}
-
-/** Free fields that differ, one residual per leaf. */
-function freeLeaves(
-  merged: Merged,
-  views: readonly GuestView[],
-  classes: readonly NodeClass[],
-): Residual[] {
-  const leaves = new Map<number, { fields: CpuidField[]; values: string[] }>();
-  for (const { leaf, subleaf } of merged.places) {
-    for (const register of REGISTERS) {
-      const free = cpuidFields(merged.vendor, leaf, subleaf, register).filter((f) =>
-        isFree(f.kind),
-      );
-      if (free.length === 0) continue;
-      const words = wordsAt(views, leaf, subleaf, register);
-      for (const field of free) {
-        const values = words.map((w) => (w >>> field.lo) % 2 ** (field.hi - field.lo + 1));
-        if (new Set(values).size < 2) continue;
-        const known = leaves.get(leaf) ?? { fields: [], values: classes.map(() => "") };
-        known.fields.push(field);
-        known.values = known.values.map((text, i) => `${text},${values[i]}`);
-        leaves.set(leaf, known);
-      }
-    }
-  }
-  return [...leaves].map(([leaf, { fields, values }]) => ({
-    address: leafAddress(leaf, 0)
-      .replace(/,ECX=0\)/, ")")
-      .replace(/\(EAX=([0-9A-F]+H)\)/, "$1"),
-    what: [...new Set(fields.map(({ title }) => title))].join(", "),
-    kind: fields.some(({ kind }) => kind === "topology") ? "topology" : "owned",
-    groups: groupClasses(classes, values),
-  }));
-}
-
-/** MSRs of a vCPU's state that only some classes have, unless their feature is gone anyway. */
-function stateMsrs(
-  merged: Merged,
-  views: readonly GuestView[],
-  classes: readonly NodeClass[],
-): Residual[] {
-  const addresses = new Set(views.flatMap(({ msrs }) => [...msrs.keys()]));
-  return [...addresses]
-    .toSorted((a, b) => a - b)
-    .flatMap((addr): Residual[] => {
-      const has = views.map(({ msrs }) => msrs.has(addr));
-      if (has.every(Boolean) || merged.msrs.includes(addr)) return [];
-      const field = msrFields(merged.vendor, addr)[0];
-      if (field?.of !== undefined && (merged.features.get(field.of)?.value ?? 0) === 0) return [];
-      return [
-        {
-          address: msrAddress(addr),
-          what: `${field?.title ?? "an MSR without a row"}, only on some`,
-          kind: "state",
-          groups: groupClasses(classes, has.map(String)),
-        },
-      ];
-    });
-}
-
-export function residuals(
-  merged: Merged,
-  views: readonly GuestView[],
-  classes: readonly NodeClass[],
-  keepIdentity: boolean,
-): Residual[] {
-  const identity = merged.fields
-    .filter((f) => keepIdentity && f.field.kind === "identity" && new Set(f.values).size > 1)
-    .map(({ field, values }): Residual => ({
-      address: fieldAddress(field),
-      what: field.title,
-      kind: "identity",
-      groups: groupClasses(classes, values.map(String)),
-    }));
-  return [...identity, ...freeLeaves(merged, views, classes), ...stateMsrs(merged, views, classes)];
 }

@@ -17,11 +17,11 @@ function xsaveSize(value: (name: string) => number): number {
 
 export function derive(merged: Merged): void {
   const byName = new Map(merged.fields.map((f) => [f.field.name, f]));
-  const value = (name: string) => byName.get(name)?.value ?? 0;
+  const value = (name: string) => Number(byName.get(name)?.value ?? 0n);
   const size = byName.get("XSAVE_SIZE_MAX");
-  if (size !== undefined) size.value = xsaveSize(value);
+  if (size !== undefined) size.value = BigInt(xsaveSize(value));
   const linear = byName.get("LINEAR_ADDRESS_BITS");
   if (linear !== undefined && value("LA57") === 0) {
-    linear.value = Math.min(linear.value, LINEAR_BITS_4_LEVELS);
+    linear.value = BigInt(Math.min(Number(linear.value), LINEAR_BITS_4_LEVELS));
   }
 }

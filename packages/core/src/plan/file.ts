@@ -1,55 +1,106 @@
 /** `plan.json`: the plan as the file people keep (docs/formats.md). */
-import { hexNumber } from "../format/address.ts";
+import { hexNumber, registerName } from "../format/address.ts";
 import { formatBitmap } from "../template/bitmap.ts";
 import { formatFms } from "../tables/models.ts";
-import { modelName } from "../profile/class.ts";
+import type { CpuType } from "../tables/field.ts";
+import type { GivenUp } from "./costs.ts";
 import type { GuestCpu } from "./guest.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, PlannedClass } from "./plan.ts";
 
 export const PLAN_SCHEMA = "evenkeel/pool-plan@1";
 
-/** Words of the guest CPU; an entry of zeros only reads the same as one that is absent. */
-function guestJson({ cpuid, msrs, features }: GuestCpu) {
-  return {
-    features,
-    cpuid: cpuid
-      .filter(({ registers: r }) => (r.eax.value | r.ebx.value | r.ecx.value | r.edx.value) !== 0)
-      .map(({ leaf, subleaf, registers: r }) => ({
-        leaf: hexNumber(leaf),
-        subleaf: hexNumber(subleaf),
-        eax: formatBitmap(r.eax, 32),
-        ebx: formatBitmap(r.ebx, 32),
-        ecx: formatBitmap(r.ecx, 32),
-        edx: formatBitmap(r.edx, 32),
-      })),
-    msrs: msrs.map((m) => ({ addr: hexNumber(m.addr), bitmap: formatBitmap(m, 64) })),
-  };
+/** An entry of zeros only reads the same as one that is absent. */
+function entriesJson({ cpuid }: GuestCpu) {
+  return cpuid
+    .filter(({ registers: r }) => (r.eax.value | r.ebx.value | r.ecx.value | r.edx.value) !== 0)
+    .map(({ leaf, subleaf, registers: r }) => ({
+      leaf: hexNumber(leaf),
+      subleaf: hexNumber(subleaf),
+      eax: formatBitmap(r.eax, 32),
+      ebx: formatBitmap(r.ebx, 32),
+      ecx: formatBitmap(r.ecx, 32),
+      edx: formatBitmap(r.edx, 32),
+    }));
 }
+
+/** What is written of a plan for CPUs of one type. */
+interface Format {
+  readonly head: (plan: Plan) => object;
+  readonly class: (planned: PlannedClass) => object;
+  readonly givenUp: (given: GivenUp) => object;
+  readonly guest: (guest: GuestCpu) => object;
+  readonly tail: (plan: Plan) => object;
+}
+
+const X86: Format = {
+  head: ({ type, firecracker, level, identity }) => ({
+    arch: "x86_64",
+    vendor: type,
+    firecracker,
+    level,
+    identity: identity ?? null,
+  }),
+  class: ({ nodeClass: { model } }) => ({
+    model: model.name,
+    signature: model.signature && formatFms(model.signature),
+  }),
+  givenUp: ({ name, address, title, group, loss, reason }) => ({
+    name,
+    address,
+    title,
+    group,
+    loss,
+    reason,
+  }),
+  guest: (guest) => ({
+    cpuid: entriesJson(guest),
+    msrs: guest.registers.map((msr) => ({
+      addr: hexNumber(msr.id),
+      bitmap: formatBitmap(msr, 64),
+    })),
+  }),
+  tail: ({ anomalies }) => ({ anomalies }),
+};
+
+const AARCH64: Format = {
+  head: ({ firecracker }) => ({ arch: "aarch64", firecracker }),
+  class: ({ nodeClass: { model } }) => ({ model: model.name }),
+  givenUp: ({ reason, ...given }) => ({
+    ...given,
+    requires: reason.kind === "unused" ? reason.by.join(" or ") : undefined,
+  }),
+  guest: ({ registers }) => ({
+    registers: registers.map((register) => ({
+      id: hexNumber(register.id),
+      name: registerName(register.id),
+      bitmap: formatBitmap(register, 64),
+    })),
+  }),
+  tail: () => ({}),
+};
+
+const FORMATS: Readonly<Record<CpuType, Format>> = { intel: X86, amd: X86, aarch64: AARCH64 };
 
 /** The plan as plain data: what `plan.json` holds and what `--json` prints. */
 export function planToJson(plan: Plan) {
+  const format = FORMATS[plan.type];
   return {
     schema: PLAN_SCHEMA,
-    arch: "x86_64",
-    vendor: plan.vendor,
-    firecracker: plan.firecracker,
-    level: plan.level,
-    identity: plan.identity ?? null,
-    classes: plan.classes.map(({ nodeClass: c, file, givesUp }) => ({
-      id: c.id,
-      nodes: c.nodes,
-      template: file,
-      model: modelName(c.vendor, c.signature),
-      signature: formatFms(c.signature),
-      kernels: c.kernels,
-      givesUp,
+    ...format.head(plan),
+    classes: plan.classes.map((planned) => ({
+      id: planned.nodeClass.id,
+      nodes: planned.nodeClass.nodes,
+      template: planned.file,
+      ...format.class(planned),
+      kernels: planned.nodeClass.kernels,
+      givesUp: planned.givesUp.map(format.givenUp),
     })),
-    guestCpu: guestJson(plan.guest),
+    guestCpu: { features: plan.guest.features, ...format.guest(plan.guest) },
     united: plan.united,
     levelled: plan.levelled,
     masked: plan.masked,
     residuals: plan.residuals,
-    anomalies: plan.anomalies,
+    ...format.tail(plan),
     warnings: plan.warnings,
     moves: plan.moves,
     proof: plan.proof,

@@ -1,9 +1,8 @@
 /** Which class of a plan is a node's: by what it offers, and by its name only to explain. */
-import { armClassIdentity } from "../arm/class.ts";
 import { classIdentity, type ClassIdentity } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import type { PlanFile, PlanFileClass } from "../read/plan.ts";
-import { vendorOfCpu } from "../tables/vendors.ts";
+import type { PlanFile, PlanFileClass } from "./plan-file.ts";
+import { cpuTypeOf } from "../tables/vendors.ts";
 
 export type ClassMatch =
   /** The node offers what this class offers, whether the plan names it or not. */
@@ -11,12 +10,6 @@ export type ClassMatch =
   /** The plan names the node, but it offers something else now: a new kernel, microcode, BIOS. */
   | { readonly kind: "changed"; readonly planned: PlanFileClass }
   | { readonly kind: "unknown" };
-
-function identityOf(profile: NodeProfile): ClassIdentity | undefined {
-  if (profile.cpu.arch === "aarch64") return armClassIdentity(profile);
-  const vendor = vendorOfCpu(profile.cpu.cpuid);
-  return vendor === undefined ? undefined : classIdentity(profile, vendor);
-}
 
 /** A class's id ends with the first digits, six at least, of its digest. */
 function isCalled(id: string, { model, digest }: ClassIdentity): boolean {
@@ -26,11 +19,8 @@ function isCalled(id: string, { model, digest }: ClassIdentity): boolean {
 }
 
 export function findPlannedClass(plan: PlanFile, profile: NodeProfile): ClassMatch {
-  const identity = identityOf(profile);
-  const sameArch = plan.arch === profile.cpu.arch;
-  const found = plan.classes.find(
-    ({ id }) => identity !== undefined && sameArch && isCalled(id, identity),
-  );
+  const identity = cpuTypeOf(profile.cpu) === plan.type ? classIdentity(profile) : undefined;
+  const found = plan.classes.find(({ id }) => identity !== undefined && isCalled(id, identity));
   if (found !== undefined) return { kind: "found", planned: found };
   const named = plan.classes.find(({ nodes }) => nodes.includes(profile.name));
   return named === undefined ? { kind: "unknown" } : { kind: "changed", planned: named };

@@ -1,9 +1,11 @@
 /** The pool's guest CPU: the bits a plan decides, and their values. */
+import { insert32, mask32 } from "../bits.ts";
 import { entryKey, REGISTERS, type Register } from "../cpuid.ts";
-import { insert32, mask32, mask64 } from "../bits.ts";
+import { AARCH32_GROUP, UNCOUNTED_GROUPS } from "../tables/groups.ts";
+import { plannedMasks } from "../tables/masks.ts";
+import { isPresent, writeField } from "../tables/merge-rules.ts";
+import { plannedRegisterMask, type RegisterId } from "../tables/registers.ts";
 import type { Bitmap32, WideBitmap } from "../template/template.ts";
-import { UNCOUNTED_GROUPS } from "../tables/groups.ts";
-import { plannedMasks, plannedMsrMask } from "../tables/masks.ts";
 import type { EntryPlace, Merged, MergedField } from "./merge.ts";
 
 export interface GuestEntry extends EntryPlace {
@@ -11,14 +13,16 @@ export interface GuestEntry extends EntryPlace {
   readonly registers: Readonly<Record<Register, Bitmap32>>;
 }
 
-export interface GuestMsr extends WideBitmap {
-  readonly addr: number;
+/** An MSR or an aarch64 register; bits outside `mask` are left as each node has them. */
+export interface GuestRegister extends WideBitmap {
+  readonly id: RegisterId;
 }
 
 export interface GuestCpu {
   /** Every entry that some class has; an entry that is not here reads as zero. */
   readonly cpuid: readonly GuestEntry[];
-  readonly msrs: readonly GuestMsr[];
+  /** Every register that some class has and a plan decides over, sorted. */
+  readonly registers: readonly GuestRegister[];
   /** Names of the features a guest may use, in the order of their addresses. */
   readonly features: readonly string[];
 }
@@ -28,6 +32,11 @@ export function isCountedFeature({ field }: MergedField): boolean {
   return field.kind === "feature" && !UNCOUNTED_GROUPS.has(field.group);
 }
 
+function isListed(merging: MergedField): boolean {
+  const { field, value } = merging;
+  return isCountedFeature(merging) && field.group !== AARCH32_GROUP && isPresent(value, field);
+}
+
 function wordKey(leaf: number, subleaf: number, register: Register): string {
   return `${entryKey(leaf, subleaf)}:${register}`;
 }
@@ -35,19 +44,23 @@ function wordKey(leaf: number, subleaf: number, register: Register): string {
 /** Collects the merged fields into words. With `keepIdentity` the identity stays undecided. */
 export function guestCpu(merged: Merged, keepIdentity: boolean): GuestCpu {
   const words = new Map<string, Bitmap32>();
-  const msrs = new Map<number, WideBitmap>();
   for (const { leaf, subleaf } of merged.places) {
-    const masks = plannedMasks(merged.vendor, leaf, subleaf);
+    const masks = plannedMasks(merged.type, leaf, subleaf);
     for (const register of REGISTERS) {
       words.set(wordKey(leaf, subleaf, register), { mask: masks[register], value: 0 });
     }
   }
-  for (const addr of merged.msrs) {
-    msrs.set(addr, { mask: plannedMsrMask(merged.vendor, addr), value: 0n });
+  const registers = new Map<RegisterId, bigint>(merged.registers.map((id) => [id, 0n]));
+  for (const { field, place, value } of merged.fields) {
+    if ("id" in place)
+      registers.set(place.id, writeField(registers.get(place.id) ?? 0n, field, value));
+    else {
+      const key = wordKey(place.leaf, place.subleaf, place.register);
+      words.set(key, writeWord(words.get(key), field, value, keepIdentity));
+    }
   }
-  for (const merging of merged.fields) place(merging, words, msrs, keepIdentity);
   const word = (leaf: number, subleaf: number, register: Register) =>
-    words.get(wordKey(leaf, subleaf, register)) ?? { mask: 0, value: 0 };
+    words.get(wordKey(leaf, subleaf, register)) ?? NOTHING;
   return {
     cpuid: merged.places.map(({ leaf, subleaf }) => ({
       leaf,
@@ -59,31 +72,24 @@ export function guestCpu(merged: Merged, keepIdentity: boolean): GuestCpu {
         edx: word(leaf, subleaf, "edx"),
       },
     })),
-    msrs: [...msrs].map(([addr, bitmap]) => ({ addr, ...bitmap })),
-    features: merged.fields
-      .filter((f) => isCountedFeature(f) && f.value !== 0)
-      .map((f) => f.field.name),
+    registers: [...registers].map(([id, value]) => ({
+      id,
+      mask: plannedRegisterMask(merged.type, id),
+      value,
+    })),
+    features: merged.fields.filter(isListed).map(({ field }) => field.name),
   };
 }
 
-function place(
-  { field, place: at, value }: MergedField,
-  words: Map<string, Bitmap32>,
-  msrs: Map<number, WideBitmap>,
+const NOTHING: Bitmap32 = { mask: 0, value: 0 };
+
+function writeWord(
+  { mask, value: word }: Bitmap32 = NOTHING,
+  { hi, lo, kind }: MergedField["field"],
+  value: bigint,
   keepIdentity: boolean,
-): void {
-  const { hi, lo, kind } = field;
-  if ("addr" in at) {
-    const before = msrs.get(at.addr) ?? { mask: 0n, value: 0n };
-    const bits = (BigInt(value) << BigInt(lo)) & mask64(hi, lo);
-    msrs.set(at.addr, { ...before, value: before.value | bits });
-    return;
-  }
-  const key = wordKey(at.leaf, at.subleaf, at.register);
-  const before = words.get(key) ?? { mask: 0, value: 0 };
-  if (kind === "identity" && keepIdentity) {
-    words.set(key, { ...before, mask: (before.mask & ~mask32(hi, lo)) >>> 0 });
-  } else {
-    words.set(key, { ...before, value: insert32(before.value, hi, lo, value) });
-  }
+): Bitmap32 {
+  return kind === "identity" && keepIdentity
+    ? { mask: (mask & ~mask32(hi, lo)) >>> 0, value: word }
+    : { mask, value: insert32(word, hi, lo, Number(value)) };
 }

@@ -3,10 +3,11 @@
  * the default is the oldest member: a newer one would leave off what the oldest needs. What a
  * newer member needs beyond that is for mitigations.ts to tell.
  */
+import { readField } from "../bits.ts";
 import { fail } from "../errors.ts";
 import { listOf } from "../format/text.ts";
 import type { NodeClass } from "../profile/class.ts";
-import { modelName } from "../profile/class.ts";
+import { modelName } from "../profile/model.ts";
 import { encodeSignature, formatFms, type FamilyModelStepping } from "../tables/models.ts";
 import type { Merged } from "./merge.ts";
 
@@ -36,27 +37,40 @@ export function parseIdentity(text: string): IdentityPolicy {
   return { family, model, stepping };
 }
 
-function compareAge(a: NodeClass, b: NodeClass): number {
-  const known = (a.model?.launched ?? Infinity) - (b.model?.launched ?? Infinity);
+/** A class whose model has a number that a template can set: x86's. */
+interface Dated {
+  readonly name: string;
+  readonly launched: number | undefined;
+  readonly signature: FamilyModelStepping;
+}
+
+function datedModels(classes: readonly NodeClass[]): Dated[] {
+  return classes.flatMap(({ model }) => {
+    const { signature } = model;
+    return signature === undefined ? [] : [{ ...model, signature }];
+  });
+}
+
+function compareAge(a: Dated, b: Dated): number {
+  const known = (a.launched ?? Infinity) - (b.launched ?? Infinity);
   if (!Number.isNaN(known) && known !== 0) return known;
   return encodeSignature(a.signature) - encodeSignature(b.signature);
 }
 
-/** The identity under a policy; undefined: each class keeps its own. */
+/** The identity under a policy; undefined: each class keeps its own, as all of aarch64 must. */
 export function chooseIdentity(
   classes: readonly NodeClass[],
   policy: IdentityPolicy,
 ): Identity | undefined {
-  if (policy === "keep") return undefined;
-  const vendor = classes[0]?.vendor ?? "intel";
+  const models = datedModels(classes);
+  const [oldest] = models.toSorted(compareAge);
+  const [type] = classes.map((c) => c.type);
+  if (policy === "keep" || oldest === undefined || type === undefined) return undefined;
   if (policy !== "oldest") {
-    return { ...policy, name: modelName(vendor, policy), reason: "the operator chose it" };
+    return { ...policy, name: modelName(type, policy), reason: "the operator chose it" };
   }
-  const oldest = classes.toSorted(compareAge)[0];
-  if (oldest === undefined) return undefined;
-  const { signature } = oldest;
-  const name = modelName(vendor, signature);
-  const distinct = new Set(classes.map((c) => formatFms(c.signature)));
+  const { signature, name } = oldest;
+  const distinct = new Set(models.map((model) => formatFms(model.signature)));
   const reason =
     distinct.size === 1
       ? "all nodes are this model"
@@ -66,9 +80,9 @@ export function chooseIdentity(
 
 /** What a person should know about the choice. */
 export function identityWarnings(classes: readonly NodeClass[], policy: IdentityPolicy): string[] {
-  const unknown = classes.filter((c) => c.model === undefined);
-  const models = new Set(classes.map((c) => formatFms(c.signature)));
-  if (policy !== "oldest" || unknown.length === 0 || models.size === 1) return [];
+  const unknown = classes.filter(({ model }) => model.launched === undefined);
+  const models = new Set(datedModels(classes).map(({ signature }) => formatFms(signature)));
+  if (policy !== "oldest" || unknown.length === 0 || models.size <= 1) return [];
   return [
     `The age of ${listOf(unknown.map((c) => c.id))} is not known, so it counts as the newest. ` +
       "Give --identity family/model/stepping if it is not.",
@@ -77,10 +91,10 @@ export function identityWarnings(classes: readonly NodeClass[], policy: Identity
 
 /** Writes the identity into every field that spells it. */
 export function setIdentity(merged: Merged, identity: FamilyModelStepping): void {
-  const eax = encodeSignature(identity);
+  const eax = BigInt(encodeSignature(identity));
   for (const merging of merged.fields) {
     const { field, place } = merging;
     if (field.kind !== "identity" || !("leaf" in place) || place.register !== "eax") continue;
-    merging.value = (eax >>> field.lo) & (2 ** (field.hi - field.lo + 1) - 1);
+    merging.value = readField(eax, field);
   }
 }

@@ -2,7 +2,7 @@
 import { listOf } from "../format/text.ts";
 import type { LintFinding } from "../lint/finding.ts";
 import { lintTemplate } from "../lint/lint.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { CpuType } from "../tables/field.ts";
 import type { WhyNot } from "../verdict/reasons.ts";
 import { isAccepted } from "./accepted.ts";
 import type { Mover, Planned } from "./movers.ts";
@@ -86,7 +86,7 @@ function refuseLint(mover: Mover, { address, message, fix }: LintFinding): Refus
 /** Judges every ordered pair of classes under their templates, and lints each template. */
 export function judgePlan(
   classes: readonly Planned[],
-  options: { vendor: Vendor; lines: readonly string[]; accept: Accept | undefined },
+  options: { type: CpuType; lines: readonly string[]; accept: Accept | undefined },
 ): JudgedPlan {
   const judged = judgeMoves(classes, options);
   const { barred, accepted, failed, movers } = judged;

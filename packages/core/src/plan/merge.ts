@@ -1,54 +1,60 @@
-/** Merging: each field of every CPUID register and feature MSR over all classes, by its kind. */
-import { extract32, extract64 } from "../bits.ts";
+/** Merging: each field of every register that says what the CPU is, over all classes, by its rule. */
+import { extract32, readField } from "../bits.ts";
 import { compareEntries, entryKey, REGISTERS, type Register } from "../cpuid.ts";
 import type { GuestView } from "../firecracker/simulate.ts";
-import type { CpuidField, Kind, MsrField, Vendor } from "../tables/field.ts";
-import { cpuidFields, msrFields } from "../tables/lookup.ts";
-import { isFeatureMsr, isFree } from "../tables/masks.ts";
-
-type FieldPlace =
-  | { readonly leaf: number; readonly subleaf: number; readonly register: Register }
-  | { readonly addr: number };
-
-/** A field and its value in each class and in the pool. Numbers wider than 32 bits are features. */
-export interface MergedField {
-  readonly field: CpuidField | MsrField;
-  readonly place: FieldPlace;
-  /** One per class, in the order of the classes. */
-  readonly values: readonly number[];
-  /** One per class: whether the class has the CPUID entry or the MSR at all. */
-  readonly present: readonly boolean[];
-  /** The pool's value; later steps lower it. */
-  value: number;
-}
+import { fieldAddress } from "../format/address.ts";
+import { isFirmware } from "../tables/arm/lookup.ts";
+import type { AnyField, CpuType } from "../tables/field.ts";
+import { cpuidFields } from "../tables/lookup.ts";
+import { isPlanned } from "../tables/masks.ts";
+import { isPresent, safeValue } from "../tables/merge-rules.ts";
+import {
+  compareIds,
+  isPlannedRegister,
+  registerFields,
+  type RegisterId,
+} from "../tables/registers.ts";
+import type { Reason } from "./reason.ts";
 
 export interface EntryPlace {
   readonly leaf: number;
   readonly subleaf: number;
 }
 
+type FieldPlace = (EntryPlace & { readonly register: Register }) | { readonly id: RegisterId };
+
+/** A field and its value in each class and in the pool. */
+export interface MergedField {
+  readonly field: AnyField;
+  readonly place: FieldPlace;
+  /** As the manuals write it. */
+  readonly address: string;
+  /** One per class, in the order of the classes; zero where the class has no such register. */
+  readonly values: readonly bigint[];
+  /** One per class: whether the class has the CPUID entry or the register at all. */
+  readonly present: readonly boolean[];
+  /** The pool's value; later steps lower it. */
+  value: bigint;
+  /** Why a feature is gone that some class has, where no class without it is the reason. */
+  reason: Reason | undefined;
+}
+
 export interface Merged {
-  readonly vendor: Vendor;
+  readonly type: CpuType;
   readonly fields: readonly MergedField[];
   /** The features by name. */
   readonly features: ReadonlyMap<string, MergedField>;
   /** Every CPUID entry that some class has, sorted. */
   readonly places: readonly EntryPlace[];
-  /** Every feature MSR that some class has, sorted. */
-  readonly msrs: readonly number[];
+  /** Every register that some class has and a plan decides over, sorted. */
+  readonly registers: readonly RegisterId[];
 }
 
-const MERGE: Readonly<Record<Kind, (values: readonly number[]) => number>> = {
-  feature: (values) => Math.min(...values),
-  union: (values) => values.reduce((all, value) => (all | value) >>> 0, 0),
-  remedy: (values) => Math.max(...values),
-  minimum: (values) => Math.min(...values),
-  derived: (values) => Math.min(...values),
-  identity: (values) => values[0] ?? 0,
-  topology: () => 0,
-  owned: () => 0,
-  state: () => 0,
-};
+/** Whether the pool has a feature. */
+export function has({ features }: Merged, name: string): boolean {
+  const feature = features.get(name);
+  return feature !== undefined && isPresent(feature.value, feature.field);
+}
 
 function placesOf(views: readonly GuestView[]): EntryPlace[] {
   const places = new Map<string, EntryPlace>();
@@ -58,8 +64,21 @@ function placesOf(views: readonly GuestView[]): EntryPlace[] {
   return [...places.values()].toSorted(compareEntries);
 }
 
-function mergeRegister(
-  vendor: Vendor,
+function mergeField(
+  field: AnyField,
+  place: FieldPlace,
+  values: readonly bigint[],
+  present: readonly boolean[],
+): MergedField {
+  // A node without a register of the firmware has no such limit, rather than none of it.
+  const isUnlimited = "id" in field && isFirmware(field.id);
+  const known = isUnlimited ? values.filter((_, i) => present[i]) : values;
+  const value = safeValue(known, field);
+  return { field, place, address: fieldAddress(field), values, present, value, reason: undefined };
+}
+
+function mergeWord(
+  type: CpuType,
   views: readonly GuestView[],
   { leaf, subleaf }: EntryPlace,
   register: Register,
@@ -67,41 +86,39 @@ function mergeRegister(
   const key = entryKey(leaf, subleaf);
   const entries = views.map(({ cpuid }) => cpuid.get(key));
   const present = entries.map((entry) => entry !== undefined);
-  return cpuidFields(vendor, leaf, subleaf, register)
-    .filter(({ kind }) => !isFree(kind))
+  return cpuidFields(type, leaf, subleaf, register)
+    .filter(isPlanned)
     .map((field) => {
-      const values = entries.map((entry) => extract32(entry?.[register] ?? 0, field.hi, field.lo));
-      const place = { leaf, subleaf, register };
-      return { field, place, values, present, value: MERGE[field.kind](values) };
+      const { hi, lo } = field;
+      const values = entries.map((entry) => BigInt(extract32(entry?.[register] ?? 0, hi, lo)));
+      return mergeField(field, { leaf, subleaf, register }, values, present);
     });
 }
 
-function mergeMsr(vendor: Vendor, views: readonly GuestView[], addr: number): MergedField[] {
-  const contents = views.map(({ msrs }) => msrs.get(addr));
-  const present = contents.map((content) => content !== undefined);
-  return msrFields(vendor, addr)
-    .filter(({ kind }) => !isFree(kind))
+function mergeRegister(type: CpuType, views: readonly GuestView[], id: RegisterId): MergedField[] {
+  const words = views.map(({ registers }) => registers.get(id));
+  const present = words.map((word) => word !== undefined);
+  return registerFields(type, id)
+    .filter(isPlanned)
     .map((field) => {
-      const values = contents.map((c) => Number(extract64(c ?? 0n, field.hi, field.lo)));
-      return { field, place: { addr }, values, present, value: MERGE[field.kind](values) };
+      const values = words.map((word) => readField(word ?? 0n, field));
+      return mergeField(field, { id }, values, present);
     });
 }
 
 /** Merges the guests that the classes show without a template. */
-export function merge(vendor: Vendor, views: readonly GuestView[]): Merged {
+export function merge(type: CpuType, views: readonly GuestView[]): Merged {
   const places = placesOf(views);
-  const addresses = new Set(views.flatMap(({ msrs }) => [...msrs.keys()]));
-  const msrs = [...addresses]
-    .filter((addr) => isFeatureMsr(vendor, addr))
-    .toSorted((a, b) => a - b);
+  const ids = new Set(views.flatMap((view) => [...view.registers.keys()]));
+  const registers = [...ids].filter((id) => isPlannedRegister(type, id)).toSorted(compareIds);
   const fields = [
     ...places.flatMap((place) =>
-      REGISTERS.flatMap((register) => mergeRegister(vendor, views, place, register)),
+      REGISTERS.flatMap((register) => mergeWord(type, views, place, register)),
     ),
-    ...msrs.flatMap((addr) => mergeMsr(vendor, views, addr)),
+    ...registers.flatMap((id) => mergeRegister(type, views, id)),
   ];
   const features = new Map(
     fields.filter((f) => f.field.kind === "feature").map((f) => [f.field.name, f]),
   );
-  return { vendor, fields, features, places, msrs };
+  return { type, fields, features, places, registers };
 }

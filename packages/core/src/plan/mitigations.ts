@@ -2,8 +2,9 @@
  * What some members need and the pool's model does not make a guest's kernel do. Where a bit that
  * announces a weakness makes it do so on any model, every guest is shown that bit.
  */
-import { modelName, type NodeClass } from "../profile/class.ts";
-import { BUGS, compareModels, type BugId } from "../tables/bugs.ts";
+import type { NodeClass } from "../profile/class.ts";
+import { BUGS, type BugId } from "../tables/bugs.ts";
+import { compareModels } from "../tables/compare-models.ts";
 import type { Identity } from "./identity.ts";
 import type { Merged, MergedField } from "./merge.ts";
 
@@ -14,7 +15,7 @@ function tellingBit(fields: Fields, bug: BugId): MergedField | undefined {
   return BUGS[bug].coveredBy
     .flatMap((name) => fields.get(name) ?? [])
     .find(({ field, present }) => {
-      const visible = field.of === undefined || fields.get(field.of)?.value === 1;
+      const visible = field.of === undefined || fields.get(field.of)?.value === 1n;
       return field.kind === "union" && present.every(Boolean) && visible;
     });
 }
@@ -29,14 +30,16 @@ export function tellMitigations(
   identity: Identity,
 ): Identity {
   const fields = new Map(merged.fields.map((merging) => [merging.field.name, merging]));
-  const guestHas = (name: string) => (fields.get(name)?.value ?? 0) !== 0;
+  const guestHas = (name: string) => (fields.get(name)?.value ?? 0n) !== 0n;
   const told = new Set<string>();
-  for (const [i, { signature }] of classes.entries()) {
-    const nodeHas = (name: string) => (fields.get(name)?.values[i] ?? 0) !== 0;
-    const { lacking } = compareModels(merged.vendor, identity, signature, guestHas, nodeHas);
+  for (const [i, { model }] of classes.entries()) {
+    const { signature, name: needy } = model;
+    if (signature === undefined) continue;
+    const nodeHas = (name: string) => (fields.get(name)?.values[i] ?? 0n) !== 0n;
+    const { lacking } = compareModels(merged.type, identity, signature, guestHas, nodeHas);
     for (const bit of lacking.flatMap((bug) => tellingBit(fields, bug) ?? [])) {
-      bit.value = 1;
-      told.add(`${bit.field.name} tells them what ${modelName(merged.vendor, signature)} needs`);
+      bit.value = 1n;
+      told.add(`${bit.field.name} tells them what ${needy} needs`);
     }
   }
   return { ...identity, reason: [identity.reason, ...told].join("; ") };

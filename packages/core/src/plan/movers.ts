@@ -1,13 +1,7 @@
 /** The nodes of a class that no rule tells apart: what a plan judges moves between. */
-import {
-  ALL_LINES,
-  isEmulator,
-  isOpenFormat,
-  lineOf,
-  newestVersion,
-} from "../firecracker/versions.ts";
+import { ALL_LINES, isEmulator, isOpenFormat, lineOf, newestVersion } from "../tables/releases.ts";
 import { compareText } from "../format/text.ts";
-import { kernelLine } from "../profile/kernel.ts";
+import { kernelLine } from "../tables/kernels.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import { withSameClocks } from "../verdict/clocks.ts";
@@ -57,6 +51,48 @@ function labels(id: string, members: readonly NodeProfile[]): string[] {
   });
 }
 
+type KeyOf = (profile: NodeProfile) => string;
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return [...groups.values()];
+}
+
+interface Alike {
+  /** One of them as it is judged. */
+  readonly judged: NodeProfile;
+  readonly nodes: readonly string[];
+}
+
+/**
+ * Nodes that no rule tells apart once they are as `judgedOf` makes them. They are grouped as they
+ * are first: of thousands of nodes few are then left to be made anything of.
+ */
+function groupAlike(
+  profiles: readonly NodeProfile[],
+  keyOf: KeyOf,
+  judgedOf: (profile: NodeProfile) => NodeProfile,
+): Alike[] {
+  const alike = groupBy(profiles, keyOf).flatMap((members): Alike[] => {
+    const [first] = members;
+    const nodes = members.map(({ name }) => name);
+    return first === undefined ? [] : [{ judged: judgedOf(first), nodes }];
+  });
+  return groupBy(alike, ({ judged }) => keyOf(judged)).flatMap((groups): Alike[] => {
+    const [first] = groups;
+    if (first === undefined || groups.length === 1) return groups;
+    return [
+      { judged: first.judged, nodes: groups.flatMap(({ nodes }) => nodes).toSorted(compareText) },
+    ];
+  });
+}
+
 /** Every class's nodes, grouped; sorted by class, then by the name of the first node. */
 export function moversOf(classes: readonly Planned[], lines: readonly string[]): Mover[] {
   const profiles = classes.flatMap((planned) => planned.profiles);
@@ -65,32 +101,27 @@ export function moversOf(classes: readonly Planned[], lines: readonly string[]):
   const assumed = assumedReleases(releases, lines);
   const clocked = withSameClocks(profiles);
   const keyOf = circumstances();
+  const judgedOf = (profile: NodeProfile): NodeProfile => {
+    const named = profile.firecracker.filter((version) => releases.has(version));
+    // A plan warns of estimates; that they are no measurements is no template's doing.
+    return { ...profile, firecracker: named.length > 0 ? named : assumed, estimate: false };
+  };
   let at = 0;
-  return classes.flatMap(({ id, template, profiles: own }): Mover[] => {
-    const groups = new Map<string, NodeProfile[]>();
-    for (const profile of own) {
-      const named = profile.firecracker.filter((version) => releases.has(version));
-      const judged: NodeProfile = {
-        ...(clocked[at++] ?? profile),
-        firecracker: named.length > 0 ? named : assumed,
-        // A plan warns of estimates; that they are no measurements is no template's doing.
-        estimate: false,
-      };
-      const key = keyOf(judged);
-      const group = groups.get(key);
-      if (group === undefined) groups.set(key, [judged]);
-      else group.push(judged);
-    }
-    const members = [...groups.values()];
-    const firsts = members.flatMap(([first]) => first ?? []);
-    const names = labels(id, firsts);
-    return firsts.map((profile, i) => ({
+  return classes.flatMap(({ id, template, profiles: { length } }): Mover[] => {
+    const own = clocked.slice(at, at + length);
+    at += length;
+    const groups = groupAlike(own, keyOf, judgedOf);
+    const names = labels(
+      id,
+      groups.map(({ judged }) => judged),
+    );
+    return groups.map(({ judged, nodes }, i) => ({
       label: names[i] ?? id,
       class: id,
-      nodes: (members[i] ?? []).map(({ name }) => name),
+      nodes,
       template,
-      profile,
-      firecracker: newestVersion(profile.firecracker) ?? assumed.at(-1) ?? "",
+      profile: judged,
+      firecracker: newestVersion(judged.firecracker) ?? assumed.at(-1) ?? "",
     }));
   });
 }

@@ -3,10 +3,11 @@
  * which of them the plan fails, and which no plan could allow.
  */
 import { predictContract } from "../contract/make.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { CpuType } from "../tables/field.ts";
 import type { Finding } from "../verdict/finding.ts";
 import { guestKey } from "../verdict/guest-key.ts";
-import { judgePrepared, prepare } from "../verdict/judge.ts";
+import { judgePrepared } from "../verdict/judge.ts";
+import { prepare } from "../verdict/prepare.ts";
 import { whyNot, type WhyNot } from "../verdict/reasons.ts";
 import type { RuleId } from "../verdict/rules.ts";
 import type { Accepted } from "./accepted.ts";
@@ -72,7 +73,7 @@ function cannotBoot(mover: Mover, missing: readonly string[]): Pair {
   return { from: mover.label, to: mover.label, findings };
 }
 
-function judgePairs(movers: readonly Mover[], vendor: Vendor): Pair[] {
+function judgePairs(movers: readonly Mover[], type: CpuType): Pair[] {
   const unbootable: Pair[] = [];
   const from = movers.flatMap((mover) => {
     const { profile, template, firecracker } = mover;
@@ -83,7 +84,7 @@ function judgePairs(movers: readonly Mover[], vendor: Vendor): Pair[] {
   });
   const contracts = from.map(({ contract }) => contract);
   const profiles = movers.map(({ profile }) => profile);
-  const bench = prepare(vendor, contracts, profiles);
+  const bench = prepare(type, contracts, profiles);
   // Under a plan that holds the guests are one, and so are their verdicts.
   const rows = new Map<string, readonly (readonly Finding[])[]>();
   const pairs = bench.contracts.flatMap((guest, i) => {
@@ -115,7 +116,7 @@ function isBarring({ rule }: Finding, all: readonly Finding[]): boolean {
 }
 
 interface JudgeOptions {
-  readonly vendor: Vendor;
+  readonly type: CpuType;
   /** Firecracker lines, oldest first. */
   readonly lines: readonly string[];
   readonly accept: Accept | undefined;
@@ -124,10 +125,10 @@ interface JudgeOptions {
 /** Judges every ordered pair of these classes, each with itself included. */
 export function judgeMoves(
   classes: readonly Planned[],
-  { vendor, lines, accept }: JudgeOptions,
+  { type, lines, accept }: JudgeOptions,
 ): JudgedMoves {
   const movers = moversOf(classes, lines);
-  const pairs = judgePairs(movers, vendor);
+  const pairs = judgePairs(movers, type);
   const against = pairs
     .map((pair) => ({
       ...pair,

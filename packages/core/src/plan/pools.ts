@@ -1,12 +1,11 @@
 /** From profiles to plans: one pool, or several. */
-import { indexEntries } from "../cpuid.ts";
 import { fail } from "../errors.ts";
-import { compareLines } from "../firecracker/versions.ts";
+import { compareLines } from "../tables/releases.ts";
 import { compareText } from "../format/text.ts";
 import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
+import { missingOf } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import type { Vendor } from "../tables/field.ts";
-import { vendorOfCpu, vendorString } from "../tables/vendors.ts";
+import { cpuTypeOf, vendorString } from "../tables/vendors.ts";
 import {
   DEFAULT_OPTIONS,
   planClasses,
@@ -23,26 +22,33 @@ import {
   type Refusal,
 } from "./refuse.ts";
 import { withoutClasses } from "./shape.ts";
+import { STEPS } from "./steps.ts";
 import { splitClasses, type Join, type SplitOptions } from "./split.ts";
 
-/** Classes of complete x86 profiles, or why there are none. */
+/** Classes of complete profiles, or why there are none. */
 type Classes =
   | { readonly ok: true; readonly classes: readonly NodeClass[] }
   | { readonly ok: false; readonly refusals: readonly Refusal[] };
 
 function classesOf(profiles: readonly NodeProfile[], without: readonly string[] = []): Classes {
-  const cpus = new Set(profiles.map((p) => p.cpu));
-  const indexed = new Map([...cpus].map((c) => [c, indexEntries(c.cpuid)]));
-  const vendor = vendorOfPool(profiles);
-  const refusals = [...refuseUnenforced(profiles), ...refuseIncomplete(profiles, indexed, vendor)];
+  const [type] = profiles.map(({ cpu }) => cpuTypeOf(cpu));
+  if (type === undefined) return fail("EMPTY_POOL", "there is no profile to plan");
+  const { obstacles } = STEPS[type];
+  const refusals = [
+    ...refuseUnenforced(profiles),
+    ...refuseIncomplete(profiles, (profile) => [
+      ...missingOf(profile, type),
+      ...obstacles(profile),
+    ]),
+  ];
   if (refusals.length > 0) return { ok: false, refusals };
-  return { ok: true, classes: withoutClasses(groupIntoClasses(profiles, vendor), without) };
+  return { ok: true, classes: withoutClasses(groupIntoClasses(profiles, type), without) };
 }
 
 /**
- * Plans a pool of x86 nodes; `planAny` takes either architecture. Throws on input that is no pool
- * at all (empty, names twice); refuses, with reasons, pools that cannot be made one. The result
- * does not depend on the order of `profiles`.
+ * Plans a pool of nodes of either architecture. Throws on input that is no pool at all (empty, names
+ * twice); refuses, with reasons, pools that cannot be made one. The result does not depend on the
+ * order of `profiles`.
  */
 export function planPool(
   profiles: readonly NodeProfile[],
@@ -50,11 +56,6 @@ export function planPool(
 ): PlanResult {
   if (profiles.length === 0) return fail("EMPTY_POOL", "there is no profile to plan");
   refuseDuplicateNames(profiles);
-  return planUnlike(profiles, options);
-}
-
-/** Plans nodes that all have names of their own. */
-export function planUnlike(profiles: readonly NodeProfile[], options: PlanOptions): PlanResult {
   const mixture = refuseMixtures(profiles);
   if (mixture !== undefined) return refused(mixture);
   const found = classesOf(profiles, options.without);
@@ -74,8 +75,8 @@ export function planPools(
 ): PlannedPools | (PlanResult & { readonly ok: false }) {
   if (profiles.length === 0) return fail("EMPTY_POOL", "there is no profile to plan");
   refuseDuplicateNames(profiles);
-  const arm = profiles.filter(({ cpu }) => cpu.arch === "aarch64").map(({ name }) => name);
-  if (arm.length > 0) return { ok: false, refusals: [refuseSplitting(arm)] };
+  const whole = profiles.filter(({ cpu }) => cpuTypeOf(cpu) === "aarch64");
+  if (whole.length > 0) return { ok: false, refusals: [refuseSplitting(whole)] };
   const classes: NodeClass[] = [];
   for (const own of byVendor(profiles)) {
     // What cannot be mixed is simply kept apart; what cannot be planned at all is refused.
@@ -91,7 +92,9 @@ export function planPools(
   return { pools: pools.map((pool) => planClasses(pool, options)), tree };
 }
 
-function refuseSplitting(nodes: readonly string[]): Refusal {
+/** What joining costs is counted in features that are there or not, as x86's are. */
+function refuseSplitting(profiles: readonly NodeProfile[]): Refusal {
+  const nodes = profiles.map(({ name }) => name);
   return {
     code: "unsupported",
     message: `aarch64 nodes cannot be split into pools (${someOf(nodes)})`,
@@ -109,8 +112,4 @@ function byVendor(profiles: readonly NodeProfile[]): NodeProfile[][] {
     groups.set(key, [...(groups.get(key) ?? []), profile]);
   }
   return [...groups].toSorted(([a], [b]) => compareText(b, a)).map(([, own]) => own);
-}
-
-function vendorOfPool(profiles: readonly NodeProfile[]): Vendor {
-  return vendorOfCpu(profiles[0]?.cpu.cpuid ?? []) ?? "intel";
 }

@@ -3,20 +3,23 @@
  * that write the same over a template), and each guest is compared with the planned one, bit by
  * bit. Nothing of the planning is reused here but the tables.
  */
+import { mask32, readField } from "../bits.ts";
 import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap, type Register } from "../cpuid.ts";
-import { leafAddress, msrAddress, registerAddress } from "../format/address.ts";
+import { hexNumber, registerAddress, registerName } from "../format/address.ts";
 import { normalize, unlikeLines } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import type { NodeClass } from "../profile/class.ts";
-import type { CpuidField, Vendor } from "../tables/field.ts";
-import { cpuidFields, msrFields } from "../tables/lookup.ts";
-import { mask32, mask64 } from "../bits.ts";
+import { isFirmware } from "../tables/arm/lookup.ts";
+import type { ArmField, CpuidField, CpuType, MsrField } from "../tables/field.ts";
+import { cpuidFields } from "../tables/lookup.ts";
+import { isPlanned } from "../tables/masks.ts";
+import { honours, isPresent } from "../tables/merge-rules.ts";
+import { registerFields } from "../tables/registers.ts";
+import { missingAddress } from "../template/apply.ts";
+import { API_BODY_LIMIT } from "../limits.ts";
 import { formatTemplate } from "../template/format.ts";
 import type { CpuTemplate } from "../template/template.ts";
-import type { GuestCpu } from "./guest.ts";
-
-/** Firecracker's default limit for an API request's body, in bytes. */
-export const API_BODY_LIMIT = 51_200;
+import type { GuestCpu, GuestRegister } from "./guest.ts";
 
 /** A place where a class's guest would not be the planned one, or where its template cannot be. */
 export interface Violation {
@@ -32,10 +35,6 @@ export interface Proof {
   /** CPUID registers and MSRs compared, over all classes and all lines that differ. */
   readonly registers: number;
   readonly violations: readonly Violation[];
-}
-
-function hex(value: number | bigint): string {
-  return `0x${value.toString(16)}`;
 }
 
 /** The planned guest's entries, undecided bits as 0. */
@@ -58,8 +57,8 @@ export function plannedEntries(guest: GuestCpu): Map<string, CpuidEntry> {
 
 const featureMasks = new WeakMap<readonly CpuidField[], number>();
 
-function featureMask(vendor: Vendor, leaf: number, subleaf: number, register: Register): number {
-  const fields = cpuidFields(vendor, leaf, subleaf, register);
+function featureMask(type: CpuType, leaf: number, subleaf: number, register: Register): number {
+  const fields = cpuidFields(type, leaf, subleaf, register);
   const known = featureMasks.get(fields);
   if (known !== undefined) return known;
   const features = fields.reduce(
@@ -84,49 +83,76 @@ function reportValues(report: Report, address: string, expected: string, actual:
 export function compareCpuid(
   guest: GuestCpu,
   expected: CpuidMap,
-  view: GuestView,
+  actual: CpuidMap,
   offered: CpuidMap,
-  vendor: Vendor,
+  type: CpuType,
   report: Report,
 ): number {
   for (const { leaf, subleaf, registers } of guest.cpuid) {
     const key = entryKey(leaf, subleaf);
-    const [want, have, back] = [expected.get(key), view.cpuid.get(key), offered.get(key)];
+    const [want, have, back] = [expected.get(key), actual.get(key), offered.get(key)];
     for (const register of REGISTERS) {
       const { mask } = registers[register];
       const planned = ((want?.[register] ?? 0) & mask) >>> 0;
-      const actual = ((have?.[register] ?? 0) & mask) >>> 0;
-      const unbacked = (actual & ~(back?.[register] ?? 0)) >>> 0;
-      if (planned === actual && unbacked === 0) continue;
+      const shown = ((have?.[register] ?? 0) & mask) >>> 0;
+      const unbacked = (shown & ~(back?.[register] ?? 0)) >>> 0;
+      if (planned === shown && unbacked === 0) continue;
       const address = registerAddress(leaf, subleaf, register);
-      if (planned !== actual) reportValues(report, address, hex(planned), hex(actual));
-      const claimed = (unbacked & featureMask(vendor, leaf, subleaf, register)) >>> 0;
-      if (claimed !== 0) report(address, `claims features the class lacks: ${hex(claimed)}`);
+      if (planned !== shown) reportValues(report, address, hexNumber(planned), hexNumber(shown));
+      const claimed = (unbacked & featureMask(type, leaf, subleaf, register)) >>> 0;
+      if (claimed !== 0) report(address, `claims features the class lacks: ${hexNumber(claimed)}`);
     }
   }
   return guest.cpuid.length * REGISTERS.length;
 }
 
-export function compareMsrs(
+/** Fields of a register that promise more than the class has. */
+export function unbackedFields(
+  fields: readonly (MsrField | ArmField)[],
+  offered: bigint,
+  actual: bigint,
+): string[] {
+  return fields
+    .filter(isPlanned)
+    .filter((field) => !honours(readField(offered, field), readField(actual, field), field))
+    .map(({ name }) => name);
+}
+
+/** An MSR that is absent reads as zero; a register of aarch64 that is absent cannot be read. */
+function compareRegister(
+  { id, mask, value }: GuestRegister,
+  fields: readonly (MsrField | ArmField)[],
+  actual: bigint | undefined,
+  offered: bigint | undefined,
+  report: Report,
+): void {
+  const address = registerName(id);
+  if (typeof id === "bigint" && (offered === undefined || actual === undefined)) {
+    // What stands there must be worth nothing. Firmware has its services without the register too.
+    const promised = fields.some((f) => f.kind === "feature" && isPresent(readField(value, f), f));
+    if (promised && !isFirmware(id)) report(address, "the class lacks it");
+    return;
+  }
+  const shown = (actual ?? 0n) & mask;
+  if (shown !== value) reportValues(report, address, hexNumber(value), hexNumber(shown));
+  const unbacked = unbackedFields(fields, offered ?? 0n, shown);
+  if (unbacked.length === 0) return;
+  report(address, `claims more than the class has: ${unbacked.join(", ")}`);
+}
+
+function compareRegisters(
   guest: GuestCpu,
   view: GuestView,
-  offered: ReadonlyMap<number, bigint>,
-  vendor: Vendor,
+  offered: GuestView["registers"],
+  type: CpuType,
   report: Report,
 ): number {
-  for (const { addr, mask, value } of guest.msrs) {
-    const actual = (view.msrs.get(addr) ?? 0n) & mask;
-    if (actual !== value) reportValues(report, msrAddress(addr), hex(value), hex(actual));
-    const features = msrFields(vendor, addr).reduce(
-      (bits, { kind, hi, lo }) => (kind === "feature" ? bits | mask64(hi, lo) : bits),
-      0n,
-    );
-    const claimed = actual & features & ~(offered.get(addr) ?? 0n);
-    if (claimed !== 0n) {
-      report(msrAddress(addr), `claims features the class lacks: ${hex(claimed)}`);
-    }
+  for (const register of guest.registers) {
+    const { id } = register;
+    const fields = registerFields(type, id);
+    compareRegister(register, fields, view.registers.get(id), offered.get(id), report);
   }
-  return guest.msrs.length;
+  return guest.registers.length;
 }
 
 export interface Emitted {
@@ -134,40 +160,41 @@ export interface Emitted {
   readonly template: CpuTemplate;
 }
 
+/** The releases that write differently over a guest of the pool, and the planned guest under each. */
+function expectedGuests(type: CpuType, guest: GuestCpu, lines: readonly string[]) {
+  const planned = plannedEntries(guest);
+  return unlikeLines(type, lines).map((line) => ({
+    line,
+    expected: normalize(planned, planned, type, line),
+  }));
+}
+
+/** Classes of one type. */
 export function prove(
   emitted: readonly Emitted[],
   guest: GuestCpu,
   lines: readonly string[],
 ): Proof {
   const violations: Violation[] = [];
-  const planned = plannedEntries(guest);
-  const [vendor] = emitted.map(({ nodeClass }) => nodeClass.vendor);
-  const simulated = vendor === undefined ? [] : unlikeLines(vendor, lines);
-  const expectedBy = simulated.map((line) => normalize(planned, planned, vendor ?? "intel", line));
+  const [type] = emitted.map(({ nodeClass }) => nodeClass.type);
+  const guests = type === undefined ? [] : expectedGuests(type, guest, lines);
   let registers = 0;
   for (const { nodeClass, template } of emitted) {
-    const { id, vendor: own, cpu } = nodeClass;
+    const { id, type: own, cpu } = nodeClass;
     const size = formatTemplate(template).length;
     if (size > API_BODY_LIMIT) {
       const problem = `${size} bytes, Firecracker's API takes ${API_BODY_LIMIT}`;
       violations.push({ class: id, firecracker: "any", address: "template", problem });
     }
-    for (const [i, line] of simulated.entries()) {
+    for (const { line, expected } of guests) {
       const report: Report = (address, problem) =>
         violations.push({ class: id, firecracker: line, address, problem });
       const bare = simulate(cpu, own, line);
       const view = simulate(cpu, own, line, template);
       for (const missing of view.missing) report(missingAddress(missing), "the class lacks it");
-      const expected = expectedBy[i] ?? new Map();
-      registers += compareCpuid(guest, expected, view, bare.cpuid, own, report);
-      registers += compareMsrs(guest, view, bare.msrs, own, report);
+      registers += compareCpuid(guest, expected, view.cpuid, bare.cpuid, own, report);
+      registers += compareRegisters(guest, view, bare.registers, own, report);
     }
   }
   return { classes: emitted.length, firecracker: lines, registers, violations };
-}
-
-function missingAddress(missing: GuestView["missing"][number]): string {
-  return missing.kind === "msr"
-    ? msrAddress(missing.addr)
-    : leafAddress(missing.leaf, missing.subleaf);
 }

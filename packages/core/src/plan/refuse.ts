@@ -1,13 +1,10 @@
 /** Pools that cannot be one pool, and why. */
-import type { CpuidMap } from "../cpuid.ts";
 import { CoreError } from "../errors.ts";
 import { leafAddress } from "../format/address.ts";
 import { compareText, listOf } from "../format/text.ts";
-import { missingFacts } from "../profile/complete.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import type { Vendor } from "../tables/field.ts";
-import { vendorOf, vendorString } from "../tables/vendors.ts";
+import { cpuTypeOf, vendorOf, vendorString } from "../tables/vendors.ts";
 import type { Violation } from "./prove.ts";
 
 type RefusalCode =
@@ -54,7 +51,7 @@ export function someOf(names: readonly string[]): string {
 
 const SEPARATE_POOLS = "Plan one pool per vendor and architecture.";
 
-export function refuseArchitectures(profiles: readonly NodeProfile[]): Refusal | undefined {
+function refuseArchitectures(profiles: readonly NodeProfile[]): Refusal | undefined {
   if (profiles.every(({ cpu }) => cpu.arch === profiles[0]?.cpu.arch)) return undefined;
   const arches = groupNames(profiles, ({ cpu }) => cpu.arch);
   const parts = [...arches].map(([arch, names]) => `${arch} (${someOf(names)})`);
@@ -82,7 +79,7 @@ function perCpu<T extends string>(ask: (profile: NodeProfile) => T): (profile: N
 function refuseVendors(profiles: readonly NodeProfile[]): Refusal | undefined {
   const spelled = perCpu((profile) => {
     const entry = leaf0(profile);
-    return entry === undefined ? "" : vendorString(entry);
+    return entry === undefined ? (cpuTypeOf(profile.cpu) ?? "") : vendorString(entry);
   });
   const vendors = groupNames(profiles, spelled);
   for (const [name, nodes] of vendors) {
@@ -116,26 +113,28 @@ function refuseVendors(profiles: readonly NodeProfile[]): Refusal | undefined {
   return undefined;
 }
 
-export const PROBE_AGAIN =
+const PROBE_AGAIN =
   "Take the profile again on the node; a plan never guesses what it was not told.";
 
-/** The first reason against planning these profiles as one x86 pool. */
+/** The first reason against planning these profiles as one pool. */
 export function refuseMixtures(profiles: readonly NodeProfile[]): Refusal | undefined {
   return refuseArchitectures(profiles) ?? refuseVendors(profiles);
 }
 
 export function refuseIncomplete(
   profiles: readonly NodeProfile[],
-  indexed: ReadonlyMap<NodeProfile["cpu"], CpuidMap>,
-  vendor: Vendor,
+  missingOf: (profile: NodeProfile) => readonly string[],
 ): Refusal[] {
-  const byCpu = new Map<NodeProfile["cpu"], readonly string[]>();
+  const byCpu = new Map<NodeProfile["cpu"], Map<string | undefined, readonly string[]>>();
   const refusals = new Map<string, string[]>();
   for (const profile of profiles) {
-    let missing = profile.incomplete.length === 0 ? byCpu.get(profile.cpu) : undefined;
+    const { cpu, host, incomplete } = profile;
+    const byKernel = byCpu.get(cpu) ?? new Map<string | undefined, readonly string[]>();
+    byCpu.set(cpu, byKernel);
+    let missing = incomplete.length === 0 ? byKernel.get(host.kernel) : undefined;
     if (missing === undefined) {
-      missing = missingFacts(profile, indexed.get(profile.cpu) ?? new Map(), vendor);
-      if (profile.incomplete.length === 0) byCpu.set(profile.cpu, missing);
+      missing = missingOf(profile);
+      if (incomplete.length === 0) byKernel.set(host.kernel, missing);
     }
     if (missing.length === 0) continue;
     const key = missing.join("; ");

@@ -5,8 +5,7 @@ import { listOf } from "../format/text.ts";
 import type { NodeClass } from "../profile/class.ts";
 import { LEVELS } from "../tables/levels.ts";
 import { fieldByName } from "../tables/lookup.ts";
-import type { Reason, Reasons } from "./close.ts";
-import type { Merged } from "./merge.ts";
+import { has, type Merged } from "./merge.ts";
 import type { Refusal } from "./refuse.ts";
 
 /** Features by name, and levels such as `x86-64-v3` as the features they stand for. */
@@ -21,25 +20,22 @@ export function parseFeatures(names: readonly string[], option: string): string[
 }
 
 /** Hides features on purpose, before the merged CPU is closed. */
-export function forbid(merged: Merged, names: readonly string[]): Map<string, Reason> {
-  const reasons = new Map<string, Reason>();
+export function forbid(merged: Merged, names: readonly string[]): void {
   for (const name of names) {
     const feature = merged.features.get(name);
-    if (feature === undefined || feature.value === 0) continue;
-    feature.value = 0;
-    reasons.set(name, { kind: "forbidden" });
+    if (feature === undefined || feature.value === 0n) continue;
+    feature.value = 0n;
+    feature.reason = { kind: "forbidden" };
   }
-  return reasons;
 }
 
-function explain(name: string, merged: Merged, reasons: Reasons, classes: readonly NodeClass[]) {
-  const reason = reasons.get(name);
+function explain(name: string, merged: Merged, classes: readonly NodeClass[]) {
+  const { reason, values } = merged.features.get(name) ?? {};
   if (reason?.kind === "forbidden") return { why: "it was forbidden", lacking: [] };
   if (reason?.kind === "requires") {
     return { why: `it needs ${reason.feature}, which is gone`, lacking: [] };
   }
-  const values = merged.features.get(name)?.values;
-  const lacking = classes.filter((_, i) => (values?.[i] ?? 0) === 0);
+  const lacking = classes.filter((_, i) => (values?.[i] ?? 0n) === 0n);
   const ids = lacking.map(({ id }) => id);
   return { why: ids.length > 0 ? `${listOf(ids)} lacks it` : "it cannot be kept", lacking };
 }
@@ -48,12 +44,11 @@ function explain(name: string, merged: Merged, reasons: Reasons, classes: readon
 export function unmetRequirements(
   required: readonly string[],
   merged: Merged,
-  reasons: Reasons,
   classes: readonly NodeClass[],
 ): Refusal[] {
-  const missing = required.filter((name) => (merged.features.get(name)?.value ?? 0) === 0);
+  const missing = required.filter((name) => !has(merged, name));
   return [...new Set(missing)].map((name) => {
-    const { why, lacking } = explain(name, merged, reasons, classes);
+    const { why, lacking } = explain(name, merged, classes);
     const field = fieldByName(name);
     const address = field === undefined ? "" : ` (${fieldAddress(field)})`;
     return {

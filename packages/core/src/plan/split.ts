@@ -42,10 +42,10 @@ interface Group {
 
 /** What a class's own guests have: the counted features, closed. */
 function groupOf(nodeClass: NodeClass, line: string): Group {
-  const merged = merge(nodeClass.vendor, [simulate(nodeClass.cpu, nodeClass.vendor, line)]);
+  const merged = merge(nodeClass.type, [simulate(nodeClass.cpu, nodeClass.type, line)]);
   close(merged);
   const names = [...merged.features]
-    .filter(([, { value, field }]) => value !== 0 && !UNCOUNTED_GROUPS.has(field.group))
+    .filter(([, { value, field }]) => value !== 0n && !UNCOUNTED_GROUPS.has(field.group))
     .map(([name]) => name);
   return { classes: [nodeClass], features: new Set(names), offered: names.length };
 }
@@ -93,7 +93,7 @@ function cheapest(groups: readonly Group[]) {
   let best: { i: number; j: number; step: ReturnType<typeof evaluate> } | undefined;
   for (const [i, left] of groups.entries()) {
     for (const [j, right] of groups.entries()) {
-      if (j <= i || left.classes[0]?.vendor !== right.classes[0]?.vendor) continue;
+      if (j <= i || left.classes[0]?.type !== right.classes[0]?.type) continue;
       const step = evaluate(left, right);
       if (best === undefined || step.join.cost < best.step.join.cost) best = { i, j, step };
     }

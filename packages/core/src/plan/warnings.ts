@@ -1,7 +1,7 @@
 /** What an operator should know that no template can change. */
 import { compareText, listOf } from "../format/text.ts";
 import type { NodeClass } from "../profile/class.ts";
-import { kernelLine } from "../profile/kernel.ts";
+import { kernelLine } from "../tables/kernels.ts";
 
 /** Guests built for a level refuse to start below it. */
 export function floorWarnings(level: string): string[] {

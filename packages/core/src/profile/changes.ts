@@ -1,5 +1,5 @@
 /** Which members of a node profile changed, for a machine to act on. */
-import { profileToJson } from "../read/profile.ts";
+import { profileToJson } from "./file.ts";
 import type { NodeProfile } from "./profile.ts";
 
 function spread(profile: NodeProfile): Map<string, string> {

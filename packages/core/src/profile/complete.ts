@@ -1,34 +1,16 @@
 /** Whether a profile says enough to be built on: what is missing is never taken for absent. */
-import { entryKey, type CpuidMap, type MsrValue } from "../cpuid.ts";
+import { entryKey, indexEntries, type CpuidEntry, type CpuidMap, type MsrValue } from "../cpuid.ts";
 import { leafAddress, msrAddress } from "../format/address.ts";
+import { missingArmFacts } from "./arm/facts.ts";
+import { isEmulator } from "../tables/releases.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { CpuType, Vendor } from "../tables/field.ts";
+import { COUNTED_LEAVES, MISSING_ON_OLD_KERNELS, REQUIRED_LEAVES } from "../tables/leaves.ts";
+import { rangeOf } from "../tables/limits.ts";
 import { CPUID_FIELDS, fieldByName } from "../tables/lookup.ts";
 import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
 import { LISTED_ALWAYS, LISTED_WITH } from "../tables/msr/listed.ts";
-
-/** Leaves without which nothing can be said about a guest. */
-export const REQUIRED_LEAVES: readonly (readonly [leaf: number, subleaf: number])[] = [
-  [0x0, 0],
-  [0x1, 0],
-  [0x7, 0],
-  [0xd, 0],
-  [0xd, 1],
-  [0x8000_0000, 0],
-  [0x8000_0001, 0],
-  [0x8000_0008, 0],
-];
-
-/**
- * AMD leaves that KVM of 4.14 does not list although Firecracker before 1.11 writes 0x8000001F
- * as the highest extended leaf.
- */
-const BELOW_A_WRITTEN_MAXIMUM: ReadonlySet<number> = new Set([
-  0x8000_001b, 0x8000_001c, 0x8000_001f,
-]);
-
-const RANGES = [0x0, 0x4000_0000, 0x8000_0000] as const;
 
 /** Per vendor: leaves whose first subleaf has features or announcements. */
 const SPEAKING_LEAVES: Readonly<Record<Vendor, readonly number[]>> = {
@@ -42,7 +24,7 @@ function speakingLeaves(vendor: Vendor): number[] {
       vendors.includes(vendor) &&
       (isPromise(kind) || isAnnouncement(kind)) &&
       (subleaf === undefined || subleaf === 0) &&
-      !BELOW_A_WRITTEN_MAXIMUM.has(leaf),
+      !MISSING_ON_OLD_KERNELS.has(leaf),
   );
   return [...new Set(rows.map(({ leaf }) => leaf))].toSorted((a, b) => a - b);
 }
@@ -60,7 +42,7 @@ function featureLeaves(vendor: Vendor): [leaf: number, feature: string][] {
     const isNumber = kind === "derived" && isFirst && leaf !== 0xd;
     if (isNumber && of !== undefined && vendors.includes(vendor)) leaves.set(leaf, of);
   }
-  return [...leaves].filter(([leaf]) => !BELOW_A_WRITTEN_MAXIMUM.has(leaf));
+  return [...leaves].filter(([leaf]) => !MISSING_ON_OLD_KERNELS.has(leaf));
 }
 
 interface Entries {
@@ -72,19 +54,15 @@ interface Entries {
 function leavesUpToMaximum({ cpuid, vendor }: Entries): string[] {
   return SPEAKING_LEAVES[vendor]
     .filter((leaf) => {
-      const range = RANGES.findLast((first) => leaf >= first) ?? 0;
-      const maximum = cpuid.get(entryKey(range, 0))?.eax ?? 0;
+      const maximum = cpuid.get(entryKey(rangeOf(leaf), 0))?.eax ?? 0;
       return leaf <= maximum && !cpuid.has(entryKey(leaf, 0));
     })
     .map((leaf) => `${leafAddress(leaf, 0)} is absent, but the highest leaf is beyond it`);
 }
 
-/** Leaves whose subleaf 0 gives the highest subleaf, all of which KVM lists: features, palettes. */
-const COUNTED_LEAVES = [0x7, 0x1d] as const;
-
 /** Subleaves up to the highest that the first one gives. */
 function countedSubleaves({ cpuid }: Entries): string[] {
-  return COUNTED_LEAVES.flatMap((leaf) => {
+  return [...COUNTED_LEAVES].flatMap((leaf) => {
     // No CPU has more than a few; a hostile file may say four billion.
     const highest = Math.min(cpuid.get(entryKey(leaf, 0))?.eax ?? 0, 31);
     return Array.from({ length: highest }, (_, i) => i + 1)
@@ -141,7 +119,7 @@ function listedMsrs(entries: Entries, msrs: readonly MsrValue[], emulated: boole
 
 /** A guest that QEMU emulates tells what CPUID it sees; no program of its can read MSRs. */
 function isEmulated({ firecracker }: { readonly firecracker: readonly string[] }): boolean {
-  return firecracker.length > 0 && firecracker.every((version) => version.startsWith("qemu-"));
+  return firecracker.length > 0 && firecracker.every(isEmulator);
 }
 
 /** What a profile lacks to be planned or judged with; empty when nothing. */
@@ -165,4 +143,24 @@ export function missingFacts(
     ...listedMsrs(entries, profile.cpu.msrs, isEmulated(profile)),
   ].filter((reason) => !absent.some((known) => reason.startsWith(known)));
   return [...new Set([...profile.incomplete, ...absent, ...others])];
+}
+
+type Facts = Parameters<typeof missingFacts>[0] &
+  Parameters<typeof missingArmFacts>[0] & {
+    readonly cpu: { readonly cpuid: readonly CpuidEntry[] };
+  };
+
+const MISSING: Readonly<Record<CpuType, (facts: Facts, cpuid: CpuidMap) => string[]>> = {
+  intel: (facts, cpuid) => missingFacts(facts, cpuid, "intel"),
+  amd: (facts, cpuid) => missingFacts(facts, cpuid, "amd"),
+  aarch64: missingArmFacts,
+};
+
+/** What a profile or a contract lacks to be planned or judged with; empty when nothing. */
+export function missingOf(
+  facts: Facts,
+  type: CpuType,
+  cpuid: CpuidMap = indexEntries(facts.cpu.cpuid),
+): string[] {
+  return MISSING[type](facts, cpuid);
 }

@@ -1,10 +1,9 @@
 /** A node profile: what one node can offer a guest. Facts only; it may be incomplete. */
-import type { ArmRegister, CpuidEntry, MsrValue } from "../cpuid.ts";
+import type { Arch, ArmRegister, CpuidEntry, MsrValue } from "../cpuid.ts";
+import type { RegisterId } from "../tables/registers.ts";
 import type { KvmFacts } from "./kvm-facts.ts";
 
 export const PROFILE_SCHEMA = "evenkeel/node-profile@1";
-
-export type Arch = "x86_64" | "aarch64";
 
 /**
  * What the values are:
@@ -37,6 +36,17 @@ export interface OfferedCpu {
   readonly msrs: readonly MsrValue[];
   /** aarch64 only. */
   readonly registers: readonly ArmRegister[];
+}
+
+/** The CPU's words besides CPUID, by id. */
+export function registersOf({
+  msrs,
+  registers,
+}: Pick<OfferedCpu, "msrs" | "registers">): Map<RegisterId, bigint> {
+  const words = new Map<RegisterId, bigint>();
+  for (const { addr, value } of msrs) words.set(addr, value);
+  for (const { id, value } of registers) words.set(id, value);
+  return words;
 }
 
 export interface TscFacts {

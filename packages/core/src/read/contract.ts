@@ -1,13 +1,11 @@
 /** Reading a contract back; a contract that was changed by hand is refused. */
-import { CONTRACT_SCHEMA, type CpuContract } from "../contract/contract.ts";
+import type { CpuContract } from "../contract/contract.ts";
 import { contractDigest } from "../contract/file.ts";
-import { snapshotFormat } from "../firecracker/versions.ts";
+import { snapshotFormat } from "../tables/releases.ts";
 import { readU32 } from "../json/integer.ts";
 import { kindOf, Problems, type JsonObject } from "../json/problems.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
 import { readProfileCpu } from "./profile.ts";
-
-export { CONTRACT_SCHEMA };
 
 /** Names, versions and the like: more than this would only make the digest slow. */
 const LONGEST = 4096;

@@ -11,12 +11,15 @@ import {
   readFingerprintHeader,
 } from "./dump.ts";
 import type { CpuContract } from "../contract/contract.ts";
-import { CONTRACT_SCHEMA, readContract } from "./contract.ts";
+import { CONTRACT_SCHEMA } from "../contract/contract.ts";
+import { readContract } from "./contract.ts";
 import { estimateProfile } from "../kvm/estimate.ts";
-import { DEFAULT_KERNEL } from "../kvm/kernels.ts";
+import { DEFAULT_KERNEL } from "../tables/kernels.ts";
 import { isQemuModel, readQemuModel } from "./raw/qemu.ts";
 import { isVmConfig, readVmConfig } from "./vm-config.ts";
-import { readPlan, PLAN_SCHEMA, type PlanFile } from "./plan.ts";
+import { readPlan } from "./plan.ts";
+import { PLAN_SCHEMA } from "../plan/file.ts";
+import type { PlanFile } from "../plan/plan-file.ts";
 import { isObject, kindOf, type JsonObject } from "../json/problems.ts";
 import { readProfileCpu, readProfileHeader } from "./profile.ts";
 

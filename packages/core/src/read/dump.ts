@@ -3,7 +3,7 @@
  * Both are templates in which every bit is spelled out, so both say what a guest sees.
  * Source: src/cpu-template-helper (https://github.com/firecracker-microvm/firecracker).
  */
-import { MIDR_EL1 } from "../arm/others.ts";
+import { MIDR_EL1 } from "../tables/arm/others.ts";
 import { compareEntries, REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { registerAddress } from "../format/address.ts";
 import type { HostFacts, NodeProfile, OfferedCpu } from "../profile/profile.ts";

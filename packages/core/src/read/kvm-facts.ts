@@ -1,6 +1,5 @@
 /** The `kvm` member of a node profile (docs/formats.md). */
 import { REGISTERS, type MsrValue } from "../cpuid.ts";
-import { hex32, hexNumber } from "../format/address.ts";
 import { readInteger, readU32 } from "../json/integer.ts";
 import {
   checkKeys,
@@ -140,39 +139,5 @@ export function readKvmFacts(json: unknown, problems: Problems): KvmFacts | unde
     ),
     ...(enforcement === undefined ? {} : { enforcement }),
     ...(takenFields === undefined ? {} : { takenFields }),
-  };
-}
-
-export function kvmFactsToJson(kvm: KvmFacts): object {
-  const { enforcement } = kvm;
-  return {
-    apiVersion: kvm.apiVersion,
-    backend: kvm.backend,
-    enforcement:
-      enforcement === undefined
-        ? undefined
-        : {
-            enforced: enforcement.enforced,
-            changed: enforcement.changed.map((word) => ({
-              leaf: hexNumber(word.leaf),
-              subleaf: hexNumber(word.subleaf),
-              register: word.register,
-              asked: hex32(word.asked),
-              answered: hex32(word.answered),
-            })),
-          },
-    capabilities: Object.fromEntries(kvm.capabilities),
-    featureMsrs: kvm.featureMsrs.map(({ addr, value }) => ({
-      addr: hexNumber(addr),
-      value: hexNumber(value),
-    })),
-    unreadableMsrs: kvm.unreadableMsrs.map(hexNumber),
-    takenFields: kvm.takenFields?.map(({ id, hi, lo, values, ignored }) => ({
-      id: hexNumber(id),
-      hi,
-      lo,
-      values: values.map(hexNumber),
-      ignored: ignored.map(hexNumber),
-    })),
   };
 }

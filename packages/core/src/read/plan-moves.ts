@@ -2,6 +2,7 @@
 import { isObject, kindOf, listAt, type JsonObject, type Problems } from "../json/problems.ts";
 import type { Accepted } from "../plan/accepted.ts";
 import type { Moves, WhyNot } from "../verdict/reasons.ts";
+import { RULES, type RuleId } from "../verdict/rules.ts";
 
 function stringAt(json: JsonObject, key: string, path: string, problems: Problems): string {
   const value = json[key];
@@ -33,13 +34,20 @@ function labelsAt(json: JsonObject, key: string, path: string, problems: Problem
   });
 }
 
-function readReason(json: JsonObject, path: string, problems: Problems): WhyNot {
+function isRule(rule: string): rule is RuleId {
+  return Object.hasOwn(RULES, rule);
+}
+
+/** Undefined for a rule of another release of this program: what it is about was not accepted. */
+function readReason(json: JsonObject, path: string, problems: Problems): WhyNot | undefined {
   const severity = json["severity"];
   if (severity !== "unknown" && severity !== "insecure") {
     problems.add(`${path}.severity`, "must be unknown or insecure: nothing worse can be accepted");
   }
+  const rule = stringAt(json, "rule", path, problems);
+  if (!isRule(rule)) return undefined;
   return {
-    rule: stringAt(json, "rule", path, problems),
+    rule,
     severity: severity === "insecure" ? "insecure" : "unknown",
     findings: objectsAt(json, "findings", path, problems, (item, at) => ({
       address: stringAt(item, "address", at, problems),
@@ -74,6 +82,6 @@ export function readAccepted(moves: unknown, problems: Problems): Accepted | und
     verdict: verdict === "insecure" ? "insecure" : "unknown",
     reasons: objectsAt(accepted, "reasons", "moves.accepted", problems, (item, path) =>
       readReason(item, path, problems),
-    ),
+    ).filter((reason) => reason !== undefined),
   };
 }

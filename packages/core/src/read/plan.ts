@@ -1,44 +1,13 @@
 /** Reading a plan back, as far as showing and comparing need it. */
-import type { ArmGuest, ArmGuestRegister } from "../arm/guest.ts";
 import { compareEntries, REGISTERS } from "../cpuid.ts";
-import type { Accepted } from "../plan/accepted.ts";
-import { PLAN_SCHEMA } from "../plan/file.ts";
-import type { GuestCpu, GuestEntry, GuestMsr } from "../plan/guest.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest.ts";
+import type { PlanFile, PlanFileClass } from "../plan/plan-file.ts";
+import type { CpuType } from "../tables/field.ts";
+import { compareIds, type RegisterId } from "../tables/registers.ts";
 import { parseBitmap, parseBitmap32 } from "../template/bitmap.ts";
 import { readInteger, readU32 } from "../json/integer.ts";
 import { isObject, kindOf, listAt, Problems, type JsonObject } from "../json/problems.ts";
 import { readAccepted } from "./plan-moves.ts";
-
-export { PLAN_SCHEMA };
-
-export interface PlanFileClass {
-  readonly id: string;
-  readonly nodes: readonly string[];
-  readonly template: string;
-  /** Names of what the class offers and the pool does not have; undefined where it does not say. */
-  readonly givesUp: readonly string[] | undefined;
-}
-
-interface PlanFileHeader {
-  readonly firecracker: readonly string[];
-  readonly classes: readonly PlanFileClass[];
-  /** What the operator accepted with `--accept`; undefined: nothing. */
-  readonly accepted: Accepted | undefined;
-}
-
-export interface X86PlanFile extends PlanFileHeader {
-  readonly arch: "x86_64";
-  readonly vendor: Vendor;
-  readonly guest: GuestCpu;
-}
-
-interface ArmPlanFile extends PlanFileHeader {
-  readonly arch: "aarch64";
-  readonly guest: ArmGuest;
-}
-
-export type PlanFile = X86PlanFile | ArmPlanFile;
 
 function strings(object: JsonObject, key: string, path: string, problems: Problems): string[] {
   return listAt(object, key, path, problems).map((item, i) => {
@@ -78,18 +47,13 @@ function readEntry(json: JsonObject, path: string, problems: Problems): GuestEnt
   };
 }
 
-function readMsr(json: JsonObject, path: string, problems: Problems): GuestMsr {
-  return {
-    addr: readU32(json["addr"], () => `${path}.addr`, problems),
-    ...parseBitmap(json["bitmap"], 64, () => `${path}.bitmap`, problems),
-  };
-}
-
-function readRegister(json: JsonObject, path: string, problems: Problems): ArmGuestRegister {
-  return {
-    id: readInteger(json["id"], 64, () => `${path}.id`, problems),
-    ...parseBitmap(json["bitmap"], 64, () => `${path}.bitmap`, problems),
-  };
+function readRegister(
+  json: JsonObject,
+  id: RegisterId,
+  path: string,
+  problems: Problems,
+): GuestRegister {
+  return { id, ...parseBitmap(json["bitmap"], 64, () => `${path}.bitmap`, problems) };
 }
 
 function readGivesUp(json: unknown, path: string, problems: Problems): string[] | undefined {
@@ -105,50 +69,52 @@ function readGivesUp(json: unknown, path: string, problems: Problems): string[] 
   });
 }
 
-function readHeader(json: JsonObject, problems: Problems): PlanFileHeader {
+function readClass(item: JsonObject, path: string, problems: Problems): PlanFileClass {
   return {
-    firecracker: strings(json, "firecracker", "", problems),
-    classes: objects(json, "classes", "", problems).map((item, i) => ({
-      id: readString(item, "id", `classes[${i}]`, problems),
-      nodes: strings(item, "nodes", `classes[${i}]`, problems),
-      template: readString(item, "template", `classes[${i}]`, problems),
-      givesUp: readGivesUp(item["givesUp"], `classes[${i}].givesUp`, problems),
-    })),
-    accepted: readAccepted(json["moves"], problems),
+    id: readString(item, "id", path, problems),
+    nodes: strings(item, "nodes", path, problems),
+    template: readString(item, "template", path, problems),
+    givesUp: readGivesUp(item["givesUp"], `${path}.givesUp`, problems),
   };
 }
 
-function readX86(json: JsonObject, guest: JsonObject, problems: Problems): X86PlanFile {
-  const vendor = json["vendor"];
+function readType({ arch, vendor }: JsonObject, problems: Problems): CpuType {
+  if (arch === "aarch64") return "aarch64";
   if (vendor !== "intel" && vendor !== "amd") problems.add("vendor", "must be intel or amd");
+  return vendor === "amd" ? "amd" : "intel";
+}
+
+function readX86(guest: JsonObject, problems: Problems): Omit<GuestCpu, "features"> {
   return {
-    arch: "x86_64",
-    vendor: vendor === "amd" ? "amd" : "intel",
-    ...readHeader(json, problems),
-    guest: {
-      features: strings(guest, "features", "guestCpu", problems),
-      cpuid: objects(guest, "cpuid", "guestCpu", problems)
-        .map((item, i) => readEntry(item, `guestCpu.cpuid[${i}]`, problems))
-        .toSorted(compareEntries),
-      msrs: objects(guest, "msrs", "guestCpu", problems).map((item, i) =>
-        readMsr(item, `guestCpu.msrs[${i}]`, problems),
-      ),
-    },
+    cpuid: objects(guest, "cpuid", "guestCpu", problems)
+      .map((item, i) => readEntry(item, `guestCpu.cpuid[${i}]`, problems))
+      .toSorted(compareEntries),
+    registers: objects(guest, "msrs", "guestCpu", problems).map((item, i) => {
+      const path = `guestCpu.msrs[${i}]`;
+      return readRegister(
+        item,
+        readU32(item["addr"], () => `${path}.addr`, problems),
+        path,
+        problems,
+      );
+    }),
   };
 }
 
-function readArm(json: JsonObject, guest: JsonObject, problems: Problems): ArmPlanFile {
-  return {
-    arch: "aarch64",
-    ...readHeader(json, problems),
-    guest: {
-      features: strings(guest, "features", "guestCpu", problems),
-      registers: objects(guest, "registers", "guestCpu", problems)
-        .map((item, i) => readRegister(item, `guestCpu.registers[${i}]`, problems))
-        .toSorted((a, b) => (a.id < b.id ? -1 : 1)),
-    },
-  };
+function readArm(guest: JsonObject, problems: Problems): Omit<GuestCpu, "features"> {
+  const registers = objects(guest, "registers", "guestCpu", problems).map((item, i) => {
+    const path = `guestCpu.registers[${i}]`;
+    const id = readInteger(item["id"], 64, () => `${path}.id`, problems);
+    return readRegister(item, id, path, problems);
+  });
+  return { cpuid: [], registers: registers.toSorted((a, b) => compareIds(a.id, b.id)) };
 }
+
+const WORDS: Readonly<Record<CpuType, typeof readX86>> = {
+  intel: readX86,
+  amd: readX86,
+  aarch64: readArm,
+};
 
 /** Reads a plan's JSON; throws BAD_FIELD with everything that is wrong. */
 export function readPlan(json: JsonObject): PlanFile {
@@ -158,8 +124,19 @@ export function readPlan(json: JsonObject): PlanFile {
     problems.add("guestCpu", `must be an object, but is ${kindOf(guestJson)}`);
   }
   const guest = isObject(guestJson) ? guestJson : {};
-  const read = json["arch"] === "aarch64" ? readArm : readX86;
-  const plan = read(json, guest, problems);
+  const type = readType(json, problems);
+  const plan: PlanFile = {
+    type,
+    firecracker: strings(json, "firecracker", "", problems),
+    classes: objects(json, "classes", "", problems).map((item, i) =>
+      readClass(item, `classes[${i}]`, problems),
+    ),
+    accepted: readAccepted(json["moves"], problems),
+    guest: {
+      features: strings(guest, "features", "guestCpu", problems),
+      ...WORDS[type](guest, problems),
+    },
+  };
   problems.throwIfAny("BAD_FIELD");
   return plan;
 }

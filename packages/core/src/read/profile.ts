@@ -1,17 +1,8 @@
 /** evenkeel's own profile format, `evenkeel/node-profile@1` (docs/formats.md). */
 import { compareEntries, keyOf, type CpuidEntry, type MsrValue } from "../cpuid.ts";
-import { hex32, hexNumber } from "../format/address.ts";
-import { prettyJson } from "../json/pretty.ts";
-import {
-  PROFILE_SCHEMA,
-  type Arch,
-  type HostFacts,
-  type NodeProfile,
-  type OfferedCpu,
-  type TscFacts,
-  type View,
-} from "../profile/profile.ts";
-import { kvmFactsToJson, readKvmFacts } from "./kvm-facts.ts";
+import type { Arch } from "../cpuid.ts";
+import type { HostFacts, NodeProfile, OfferedCpu, TscFacts, View } from "../profile/profile.ts";
+import { readKvmFacts } from "./kvm-facts.ts";
 import { readInteger, readU32 } from "../json/integer.ts";
 import {
   checkKeys,
@@ -82,7 +73,11 @@ function readFlag(object: JsonObject, key: string, problems: Problems): boolean 
   return value === true;
 }
 
-function readStrings(object: JsonObject, key: string, problems: Problems): string[] {
+const NO_STRINGS: readonly string[] = [];
+
+function readStrings(object: JsonObject, key: string, problems: Problems): readonly string[] {
+  // One list for all profiles that leave it out, which nearly all do.
+  if (object[key] === undefined) return NO_STRINGS;
   return listAt(object, key, "", problems).map((item, i) => {
     if (typeof item === "string") return item;
     problems.add(`${key}[${i}]`, `must be a string, but is ${kindOf(item)}`);
@@ -217,45 +212,5 @@ export function readProfileHeader(
     ...(tsc === undefined ? {} : { tsc }),
     ...(kvm === undefined ? {} : { kvm }),
     ...(notes.length === 0 ? {} : { notes }),
-  };
-}
-
-function listIfAny<T>(items: readonly T[]): readonly T[] | undefined {
-  return items.length === 0 ? undefined : items;
-}
-
-/** A profile as the file people keep: stable order, one line per entry. */
-export function formatProfile(profile: NodeProfile): string {
-  return prettyJson(profileToJson(profile));
-}
-
-/** A profile as plain data, in the order of the file; absent members are undefined. */
-export function profileToJson({ cpu, ...profile }: NodeProfile) {
-  return {
-    schema: PROFILE_SCHEMA,
-    name: profile.name,
-    provenance: profile.provenance,
-    host: profile.host,
-    firecracker: profile.firecracker,
-    tsc: profile.tsc,
-    kvm: profile.kvm === undefined ? undefined : kvmFactsToJson(profile.kvm),
-    notes: listIfAny(profile.notes ?? []),
-    incomplete: listIfAny(profile.incomplete),
-    estimate: profile.estimate ? true : undefined,
-    arch: cpu.arch,
-    view: cpu.view,
-    cpuid: cpu.cpuid.map((e) => ({
-      leaf: hexNumber(e.leaf),
-      subleaf: hexNumber(e.subleaf),
-      flags: e.flags,
-      eax: hex32(e.eax),
-      ebx: hex32(e.ebx),
-      ecx: hex32(e.ecx),
-      edx: hex32(e.edx),
-    })),
-    msrs: cpu.msrs.map((m) => ({ addr: hexNumber(m.addr), value: hexNumber(m.value) })),
-    registers: listIfAny(
-      cpu.registers.map((r) => ({ id: hexNumber(r.id), value: hexNumber(r.value) })),
-    ),
   };
 }

@@ -2,12 +2,12 @@
 import { fail } from "../errors.ts";
 import { parseJson } from "../json/parse.ts";
 import { estimateProfile } from "../kvm/estimate.ts";
-import { DEFAULT_KERNEL, kernelRelease } from "../kvm/kernels.ts";
+import { DEFAULT_KERNEL, kernelRelease } from "../tables/kernels.ts";
 import { readDocument, type Document } from "./document.ts";
 import { isAida, readAida } from "./raw/aida.ts";
 import { isCpuidTool, readCpuidTool } from "./raw/cpuid-tool.ts";
 import { isCpuinfo, readCpuinfo } from "./raw/cpuinfo.ts";
-import type { RawDump } from "./raw/dump.ts";
+import type { RawDump } from "../kvm/dump.ts";
 import { isXml, readLibvirt } from "./raw/libvirt.ts";
 import { isQmpLines } from "./raw/qemu.ts";
 
@@ -27,7 +27,8 @@ const READERS: readonly (readonly [is: (text: string) => boolean, read: Reader])
   [isCpuinfo, readCpuinfo],
 ];
 
-function isJson(text: string): boolean {
+/** Whether a text is JSON if it is anything: the first character decides. */
+export function isJsonText(text: string): boolean {
   return /^\s*(?:[[{"]|$)/.test(text);
 }
 
@@ -38,10 +39,11 @@ function lastAnswer(text: string): string {
 }
 
 /** Reads a file's text; throws a located error for what is no document of a known format. */
-export function readText(text: string, { name, kernel = DEFAULT_KERNEL }: ReadOptions): Document {
+export function readText(text: string, options: Partial<ReadOptions> = {}): Document {
+  const { name = "", kernel = DEFAULT_KERNEL } = options;
   const body = text.startsWith("\uFEFF") ? text.slice(1) : text;
   const release = kernelRelease(kernel);
-  if (isJson(body)) {
+  if (isJsonText(body)) {
     return readDocument(parseJson(isQmpLines(body) ? lastAnswer(body) : body), name, release);
   }
   const reader = READERS.find(([is]) => is(body))?.[1];

@@ -7,7 +7,7 @@ import { fail } from "../errors.ts";
 import { armBuiltInTemplate } from "../firecracker/static-arm.ts";
 import { buildStaticTemplate } from "../firecracker/static-build.ts";
 import { staticTemplateRow } from "../firecracker/static-templates.ts";
-import { ALL_LINES } from "../firecracker/versions.ts";
+import { ALL_LINES } from "../tables/releases.ts";
 import { isObject, kindOf, type JsonObject } from "../json/problems.ts";
 import { parseTemplate } from "../template/parse.ts";
 import type { CpuTemplate } from "../template/template.ts";

@@ -8,11 +8,8 @@
  * Sources: Linux 6.17, `arch/x86/kernel/cpu/common.c` (`cpu_vuln_blacklist`, `cpu_set_bug_bits`),
  * `arch/x86/kernel/cpu/bugs.c` and `Documentation/admin-guide/hw-vuln/srso.rst`.
  */
-import type { Vendor } from "./field.ts";
-import { fieldByName } from "./lookup.ts";
-import { formatFms, modelOf, type FamilyModelStepping } from "./models.ts";
 
-interface Bug {
+export interface Bug {
   readonly title: string;
   /** Any of these bits, shown to a guest, keeps it safe whatever its model. */
   readonly coveredBy: readonly string[];
@@ -51,42 +48,6 @@ export const BUGS = {
 } as const satisfies Record<string, Bug>;
 
 export type BugId = keyof typeof BUGS;
-
-/** Whether a guest or a node has a bit, by the field's name. */
-export type HasBit = (name: string) => boolean;
-
-/** A bit of an MSR says nothing to a guest that does not see that the MSR exists. */
-function sees(has: HasBit, name: string): boolean {
-  const of = fieldByName(name)?.of;
-  return has(name) && (of === undefined || has(of));
-}
-
-interface ModelMatch {
-  /** How the model that is shown relates to the node's own. */
-  readonly kind: "same" | "older" | "newer" | "unknown";
-  /** Bugs of the node that the guest's kernel does not mitigate; empty where nothing is known. */
-  readonly lacking: readonly BugId[];
-}
-
-/** What a guest that is shown one model leaves unmitigated on a node of another. */
-export function compareModels(
-  vendor: Vendor,
-  shown: FamilyModelStepping,
-  own: FamilyModelStepping,
-  guestHas: HasBit,
-  nodeHas: HasBit,
-): ModelMatch {
-  if (formatFms(shown) === formatFms(own)) return { kind: "same", lacking: [] };
-  const [from, to] = [modelOf(vendor, shown), modelOf(vendor, own)];
-  if (from === undefined || to === undefined) return { kind: "unknown", lacking: [] };
-  const lacking = to.bugs.filter((id) => {
-    const { coveredBy, absentWith }: Bug = BUGS[id];
-    const absent = absentWith.some((names) => names.every((name) => sees(nodeHas, name)));
-    const covered = coveredBy.some((name) => sees(guestHas, name));
-    return !from.bugs.includes(id) && !absent && !covered;
-  });
-  return { kind: from.launched <= to.launched ? "older" : "newer", lacking };
-}
 
 /** Names the bugs for people. */
 export function titlesOf(bugs: readonly BugId[]): string[] {

@@ -6,6 +6,10 @@ import type { Register } from "../cpuid.ts";
 
 export type Vendor = "intel" | "amd";
 
+/** Whose rows describe a CPU: each vendor of x86 has its own, all of aarch64 share theirs. */
+export const CPU_TYPES = ["intel", "amd", "aarch64"] as const;
+export type CpuType = (typeof CPU_TYPES)[number];
+
 /**
  * How a field merges over a pool (docs/adr/0002-merge-kinds.md):
  * - `feature`: 1 only where every class has 1
@@ -43,16 +47,42 @@ export type Reader = "user" | "kernel";
  */
 export type RowLoss = "fault" | "silent" | "insecure" | "slower" | "none";
 
+/**
+ * How the values of several CPUs become the one that guests on all of them are shown. aarch64's rules
+ * are KVM's too, by which it decides over a write (Linux's `enum ftr_type` in parentheses):
+ * - `lower`: the smallest, under its sign (FTR_LOWER_SAFE)
+ * - `higher`: the largest (FTR_HIGHER_SAFE)
+ * - `higher-or-zero`: zero where one is zero, which means "the most there can be"
+ * - `exact`: the same everywhere, else the safe value (FTR_EXACT)
+ * - `equal`: the same everywhere, or there is no pool
+ * - `and`: bits that every class has
+ * - `or`: bits that any class has
+ * - `least`: the smallest, of numbers that promise nothing by themselves
+ * - `chosen`: one value for the pool, which a plan chooses
+ * - `free`: left as each node has it
+ */
+export type MergeRule =
+  | "lower"
+  | "higher"
+  | "higher-or-zero"
+  | "exact"
+  | "equal"
+  | "and"
+  | "or"
+  | "least"
+  | "chosen"
+  | "free";
+
+/** What a row says on either architecture. */
 interface Field {
-  /** The vendors' name; unique over all tables. */
+  /** The vendors' name; on x86 unique over all tables, on aarch64 within its register. */
   readonly name: string;
   readonly title: string;
   readonly kind: Kind;
+  readonly merge: MergeRule;
   /** Highest and lowest bit, both included. */
   readonly hi: number;
   readonly lo: number;
-  /** Vendors that define the field; on others its bits are reserved. */
-  readonly vendors: readonly Vendor[];
   /** Features without which this one is inconsistent. */
   readonly requires: readonly string[];
   /** The feature the field belongs to: without it the field is zero. */
@@ -66,6 +96,8 @@ interface Field {
   readonly backedBy: readonly (readonly string[])[];
   readonly readBy: Reader;
   readonly loss: RowLoss;
+  /** A number that follows from other rows, or that nothing but CPUID is about. */
+  readonly ofCpuidAlone?: true;
   /** What Linux's /proc/cpuinfo or QEMU call it, where that is not this name. */
   readonly aka?: readonly string[];
   /** The heading a person looks under. */
@@ -73,19 +105,52 @@ interface Field {
   readonly reference: string;
 }
 
-export interface CpuidField extends Field {
+interface X86Field extends Field {
+  /** Vendors that define the field; on others its bits are reserved. */
+  readonly vendors: readonly Vendor[];
+}
+
+export interface CpuidField extends X86Field {
   readonly leaf: number;
   /** `undefined`: the field stands in every subleaf. */
   readonly subleaf: number | undefined;
   readonly register: Register;
 }
 
-export interface MsrField extends Field {
+export interface MsrField extends X86Field {
   readonly addr: number;
 }
 
+/** Rules that KVM has for a write too. */
+export type ArmMergeRule = Exclude<MergeRule, "or" | "least" | "chosen">;
+
+/** One named field of a register that KVM describes an aarch64 guest's CPU with. */
+export interface ArmField extends Field {
+  readonly merge: ArmMergeRule;
+  readonly register: string;
+  /** KVM's id of the register. */
+  readonly id: bigint;
+  /** Two's complement: 0xf is -1 and means absent. */
+  readonly signed: boolean;
+  /** Zero already says that the feature is there. */
+  readonly presentAtZero: boolean;
+  /** What `exact` falls back to. */
+  readonly safe: bigint;
+  /**
+   * KVM once showed guests the field by mistake, and shows 0 since this Linux release. From there
+   * on it takes the old value of a snapshot where the hardware has it, and ignores it: no guest
+   * could ever use the feature, and a plan leaves the field as each node has it.
+   * Source: `set_id_aa64pfr0_el1`, `set_id_aa64pfr1_el1`, `set_id_aa64mmfr2_el1` in Linux
+   * arch/arm64/kvm/sys_regs.c.
+   */
+  readonly ignoredSince?: string;
+}
+
+/** A row of either architecture. */
+export type AnyField = CpuidField | MsrField | ArmField;
+
 /** A row without its place; the place is given once per register. */
-export type Row = Omit<Field, "vendors" | "reference"> & {
+export type Row = Omit<X86Field, "vendors" | "reference"> & {
   readonly vendors?: readonly Vendor[];
   readonly reference?: string;
 };
@@ -96,6 +161,7 @@ export interface Options {
   readonly usedBy?: readonly string[];
   readonly backedBy?: readonly (readonly string[])[];
   readonly aka?: readonly string[];
+  readonly ofCpuidAlone?: true;
   readonly vendors?: readonly Vendor[];
   readonly reference?: string;
 }
@@ -108,6 +174,18 @@ interface Character {
   readonly loss: RowLoss;
 }
 
+const MERGE_OF: Readonly<Record<Kind, MergeRule>> = {
+  feature: "lower",
+  union: "or",
+  remedy: "or",
+  minimum: "least",
+  derived: "least",
+  identity: "chosen",
+  topology: "free",
+  owned: "free",
+  state: "free",
+};
+
 function row(
   bits: Bits,
   name: string,
@@ -118,7 +196,21 @@ function row(
 ): Row {
   const [hi, lo] = typeof bits === "number" ? [bits, bits] : bits;
   const { requires = [], usedBy = [], backedBy = [], of, ...rest } = options;
-  return { name, title, hi, lo, group, ...character, requires, usedBy, backedBy, of, ...rest };
+  const merge = MERGE_OF[character.kind];
+  return {
+    name,
+    title,
+    hi,
+    lo,
+    group,
+    merge,
+    ...character,
+    requires,
+    usedBy,
+    backedBy,
+    of,
+    ...rest,
+  };
 }
 
 type Builder = (bits: Bits, name: string, title: string, group: string, options?: Options) => Row;

@@ -5,6 +5,9 @@ export const ALIAS_GROUP = "aliases";
 /** State components: they follow from the features that use them. */
 export const STATE_GROUP = "XSAVE state";
 
+/** What AArch64 guests have for running AArch32 programs. */
+export const AARCH32_GROUP = "AArch32";
+
 /** Groups that are not features of their own, however they are enumerated. */
 export const UNCOUNTED_GROUPS: ReadonlySet<string> = new Set([ALIAS_GROUP, STATE_GROUP]);
 

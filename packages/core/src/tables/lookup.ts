@@ -7,7 +7,7 @@ import { EXTENDED_FIELDS } from "./cpuid/extended.ts";
 import { PARAVIRTUAL_FIELDS } from "./cpuid/paravirtual.ts";
 import { STRUCTURED_FIELDS } from "./cpuid/structured.ts";
 import { XSAVE_FIELDS } from "./cpuid/xsave.ts";
-import type { CpuidField, MsrField, Reader, Vendor } from "./field.ts";
+import type { CpuidField, CpuType, MsrField, Reader } from "./field.ts";
 import { CAPABILITY_FIELDS } from "./msr/capabilities.ts";
 import { STATE_FIELDS } from "./msr/state.ts";
 
@@ -43,36 +43,42 @@ function groupBy<T, K>(items: readonly T[], key: (item: T) => K): Map<K, T[]> {
   return groups;
 }
 
+/** Whether a row of x86's holds for a CPU. */
+export function isRowOf({ vendors }: CpuidField | MsrField, type: CpuType): boolean {
+  return vendors.some((vendor) => vendor === type);
+}
+
 type RowsOfEntry = Readonly<Record<Register, readonly CpuidField[]>>;
 
 /** Rows by leaf and subleaf: asked for once per register of every node, and more. */
-const cache: Readonly<Record<Vendor, Map<number, RowsOfEntry>>> = {
+const cache: Readonly<Record<CpuType, Map<number, RowsOfEntry>>> = {
   intel: new Map(),
   amd: new Map(),
+  aarch64: new Map(),
 };
 const SUBLEAVES = 2 ** 16;
 
-function findFields(vendor: Vendor, leaf: number, subleaf: number, register: Register) {
+function findFields(type: CpuType, leaf: number, subleaf: number, register: Register) {
   const place = `${entryKey(leaf, subleaf)}:${register}`;
   const found = byPlace.get(place) ?? byPlace.get(`${leaf.toString(16)}:${register}`) ?? [];
-  return found.filter((field) => field.vendors.includes(vendor)).toSorted(byLowestBit);
+  return found.filter((field) => isRowOf(field, type)).toSorted(byLowestBit);
 }
 
 /** The rows of one CPUID register on a vendor's CPUs, lowest bit first. */
 export function cpuidFields(
-  vendor: Vendor,
+  type: CpuType,
   leaf: number,
   subleaf: number,
   register: Register,
 ): readonly CpuidField[] {
-  if (subleaf >= SUBLEAVES) return findFields(vendor, leaf, subleaf, register);
+  if (subleaf >= SUBLEAVES) return findFields(type, leaf, subleaf, register);
   const key = leaf * SUBLEAVES + subleaf;
-  const known = cache[vendor].get(key);
+  const known = cache[type].get(key);
   if (known !== undefined) return known[register];
-  const find = (of: Register) => findFields(vendor, leaf, subleaf, of);
+  const find = (of: Register) => findFields(type, leaf, subleaf, of);
   const rows = { eax: find("eax"), ebx: find("ebx"), ecx: find("ecx"), edx: find("edx") };
   // A hostile file may name any number of leaves; only known ones are worth remembering.
-  if (Object.values(rows).some(({ length }) => length > 0)) cache[vendor].set(key, rows);
+  if (Object.values(rows).some(({ length }) => length > 0)) cache[type].set(key, rows);
   return rows[register];
 }
 
@@ -81,19 +87,20 @@ function byLowestBit(a: { lo: number }, b: { lo: number }): number {
 }
 
 const NO_ROWS: readonly MsrField[] = [];
-const msrCache: Readonly<Record<Vendor, Map<number, readonly MsrField[]>>> = {
+const msrCache: Readonly<Record<CpuType, Map<number, readonly MsrField[]>>> = {
   intel: new Map(),
   amd: new Map(),
+  aarch64: new Map(),
 };
 
 /** The rows of one MSR on a vendor's CPUs, lowest bit first. */
-export function msrFields(vendor: Vendor, addr: number): readonly MsrField[] {
+export function msrFields(type: CpuType, addr: number): readonly MsrField[] {
   const found = byAddress.get(addr);
   if (found === undefined) return NO_ROWS;
-  const known = msrCache[vendor].get(addr);
+  const known = msrCache[type].get(addr);
   if (known !== undefined) return known;
-  const fields = found.filter((field) => field.vendors.includes(vendor)).toSorted(byLowestBit);
-  msrCache[vendor].set(addr, fields);
+  const fields = found.filter((field) => isRowOf(field, type)).toSorted(byLowestBit);
+  msrCache[type].set(addr, fields);
   return fields;
 }
 

@@ -1,6 +1,6 @@
 /** CPU vendors by the string that leaf 0 spells. */
 import type { CpuidEntry, Registers } from "../cpuid.ts";
-import type { Vendor } from "./field.ts";
+import type { CpuType, Vendor } from "./field.ts";
 
 const VENDOR_STRINGS: Readonly<Record<string, Vendor>> = {
   GenuineIntel: "intel",
@@ -23,6 +23,19 @@ export function vendorOf(leaf0: Registers): Vendor | undefined {
 export function vendorOfCpu(cpuid: readonly CpuidEntry[]): Vendor | undefined {
   const leaf0 = cpuid.find(({ leaf }) => leaf === 0);
   return leaf0 === undefined ? undefined : vendorOf(leaf0);
+}
+
+/** Whose rows describe a CPU; undefined where nothing is known about its vendor. */
+export function cpuTypeOf(cpu: {
+  readonly arch: string;
+  readonly cpuid: readonly CpuidEntry[];
+}): CpuType | undefined {
+  return cpu.arch === "aarch64" ? "aarch64" : vendorOfCpu(cpu.cpuid);
+}
+
+/** The architecture of CPUs of a type. */
+export function archOf(type: CpuType): "x86_64" | "aarch64" {
+  return type === "aarch64" ? type : "x86_64";
 }
 
 /** The vendor that calls itself `GenuineIntel` or `AuthenticAMD`. */

@@ -1,16 +1,25 @@
-/** What a template does to CPUID entries and MSRs: what Firecracker does at InstanceStart. */
+/** What a template does to a CPU's words: what Firecracker does at InstanceStart. */
 import { entryKey, keyOf, type CpuidEntry, type CpuidMap } from "../cpuid.ts";
+import { leafAddress, registerName } from "../format/address.ts";
+import type { RegisterId } from "../tables/registers.ts";
 import { applyBitmap32, applyWideBitmap } from "./bitmap.ts";
 import type { CpuidModifier, CpuTemplate } from "./template.ts";
 
-/** An entry of the template that the node does not have; fatal in Firecracker. */
+/** An entry or register of the template that the node does not have; fatal in Firecracker. */
 export type MissingEntry =
   | { readonly kind: "cpuid"; readonly leaf: number; readonly subleaf: number }
-  | { readonly kind: "msr"; readonly addr: number };
+  | { readonly kind: "register"; readonly id: RegisterId };
+
+export function missingAddress(missing: MissingEntry): string {
+  return missing.kind === "register"
+    ? registerName(missing.id)
+    : leafAddress(missing.leaf, missing.subleaf);
+}
 
 export interface Applied {
   readonly cpuid: CpuidMap;
-  readonly msrs: ReadonlyMap<number, bigint>;
+  /** MSRs, or aarch64's registers. */
+  readonly registers: ReadonlyMap<RegisterId, bigint>;
   /** Not empty: Firecracker refuses to start the microVM. */
   readonly missing: readonly MissingEntry[];
 }
@@ -23,7 +32,7 @@ function applyEntry(entry: CpuidEntry, modifier: CpuidModifier): CpuidEntry {
 
 export function applyTemplate(
   cpuid: CpuidMap,
-  msrs: ReadonlyMap<number, bigint>,
+  registers: ReadonlyMap<RegisterId, bigint>,
   template: CpuTemplate,
 ): Applied {
   const missing: MissingEntry[] = [];
@@ -34,12 +43,11 @@ export function applyTemplate(
     if (entry === undefined) missing.push({ kind: "cpuid", leaf, subleaf });
     else newCpuid.set(keyOf(entry), applyEntry(entry, modifier));
   }
-  const newMsrs = new Map(msrs);
-  for (const modifier of template.msrModifiers) {
-    const { addr } = modifier;
-    const value = msrs.get(addr);
-    if (value === undefined) missing.push({ kind: "msr", addr });
-    else newMsrs.set(addr, applyWideBitmap(value, modifier));
+  const newRegisters = new Map(registers);
+  for (const { addr: id, ...bitmap } of [...template.msrModifiers, ...template.regModifiers]) {
+    const value = registers.get(id);
+    if (value === undefined) missing.push({ kind: "register", id });
+    else newRegisters.set(id, applyWideBitmap(value, bitmap));
   }
-  return { cpuid: newCpuid, msrs: newMsrs, missing };
+  return { cpuid: newCpuid, registers: newRegisters, missing };
 }

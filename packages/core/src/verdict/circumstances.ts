@@ -2,31 +2,28 @@
  * What a verdict looks at besides the CPU's words: kernel, formats, TSC, MSRs, identity. The judges
  * of a node's circumstances are {@link JUDGES}, each with the facts it reads.
  */
-import { compareArm } from "../arm/verdict-arm.ts";
+import { compareArm } from "./arm.ts";
 import type { CpuContract } from "../contract/contract.ts";
-import { missingCapabilities } from "../firecracker/capabilities.ts";
+import type { MsrValue } from "../cpuid.ts";
+import { lackingCapabilities } from "../firecracker/capabilities.ts";
 import { isSavedMsr } from "../firecracker/saved-msrs.ts";
 import { isSameTsc } from "../firecracker/tsc.ts";
-import { isOpenFormat, snapshotFormat } from "../firecracker/versions.ts";
+import { isOpenFormat, snapshotFormat } from "../tables/releases.ts";
 import { msrAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
-import { kernelLine } from "../profile/kernel.ts";
-import { compareModels, titlesOf, type HasBit } from "../tables/bugs.ts";
+import { kernelMove } from "../tables/kernels.ts";
+import { compareNamed, type HasBit, type NamedModel } from "../tables/compare-models.ts";
+import { titlesOf } from "../tables/bugs.ts";
 import { msrFields } from "../tables/lookup.ts";
-import { decodeSignature, formatFms, type FamilyModelStepping } from "../tables/models.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { CpuType } from "../tables/field.ts";
 import { finding, type Finding, type Severity } from "./finding.ts";
 import type { FactName, NodeFacts } from "./facts.ts";
-
-/**
- * Host kernels that Firecracker is tested on, in order; snapshots move one step up.
- * Source: docs/kernel-policy.md and docs/snapshotting/snapshot-support.md.
- */
-const KERNEL_STEPS: readonly string[] = ["5.10", "6.1", "6.18"];
 
 /** One pair, with no more of the node than the facts that a judge named. */
 interface Question<K extends FactName> {
   readonly contract: CpuContract;
+  /** KVM capabilities without which the snapshot's Firecracker does not start, by number. */
+  readonly needed: ReadonlyMap<number, string>;
   readonly facts: Pick<NodeFacts, K>;
   /** The Firecracker to be used; else any that is installed may be. */
   readonly version: string | undefined;
@@ -35,33 +32,34 @@ interface Question<K extends FactName> {
 interface Judge {
   readonly arch: CpuContract["arch"] | "any";
   readonly reads: readonly FactName[];
-  readonly judge: (question: Question<FactName>) => Finding[];
+  readonly judge: (question: Question<FactName>) => readonly Finding[];
 }
+
+/** Most judges have nothing to say about most pairs. */
+const NOTHING: readonly Finding[] = [];
 
 /** Keeps a judge to the facts it names: the compiler gives it no others. */
 function judgeOf<K extends FactName>(
   arch: Judge["arch"],
   reads: readonly K[],
-  judge: (question: Question<K>) => Finding[],
+  judge: (question: Question<K>) => readonly Finding[],
 ): Judge {
   return { arch, reads, judge };
 }
 
-function isTestedMove(promised: string | undefined, offered: string | undefined): boolean {
-  return judgeKernel(promised, offered).every(({ severity }) => severity === "note");
-}
-
 /** Releases of the host kernels that the snapshot was taken on, and is to resume on. */
-export function judgeKernel(promised: string | undefined, offered: string | undefined): Finding[] {
-  const [from, to] = [kernelLine(promised), kernelLine(offered)];
-  if (from !== undefined && from === to) return [];
+function judgeKernel(
+  promised: string | undefined,
+  offered: string | undefined,
+): readonly Finding[] {
+  const move = kernelMove(promised, offered);
+  if (move === "same") return NOTHING;
   const values = { promised, offered };
-  if (from === undefined || to === undefined) {
+  if (move === "unknown") {
     const text = "The host kernel is not known on both sides.";
     return [finding("kernel", "unknown", "host kernel", values, text)];
   }
-  const step = KERNEL_STEPS.indexOf(to) - KERNEL_STEPS.indexOf(from);
-  if (KERNEL_STEPS.includes(from) && step === 1) {
+  if (move === "step") {
     const text = "One step to a newer host kernel, which Firecracker tests.";
     return [finding("kernel", "note", "host kernel", values, text)];
   }
@@ -69,24 +67,25 @@ export function judgeKernel(promised: string | undefined, offered: string | unde
   return [finding("kernel", "unknown", "host kernel", values, text)];
 }
 
-function judgeFormat({ contract, facts, version }: Question<"firecracker">): Finding[] {
+function judgeFormat({ contract, facts, version }: Question<"firecracker">): readonly Finding[] {
   const versions = version === undefined ? facts.firecracker : [version];
-  const values = { promised: contract.snapshotFormat, offered: versions.join(", ") || undefined };
+  const written = contract.snapshotFormat;
+  const isLoaded = versions.some((one) => snapshotFormat(one) === written);
+  if (written !== undefined && isLoaded && !isOpenFormat(written)) return NOTHING;
+  const values = { promised: written, offered: versions.join(", ") || undefined };
   const name = "snapshot format";
-  if (contract.snapshotFormat === undefined || versions.length === 0) {
+  if (written === undefined || versions.length === 0) {
     const text = "Which Firecracker wrote the snapshot, or which one loads it, is not known.";
     return [finding("snapshot-format", "unknown", name, values, text)];
   }
-  const written = contract.snapshotFormat;
   if (isOpenFormat(written)) {
     const text =
       `Firecracker ${written} is no release, and formats changed between builds of one name. ` +
       "Name the release with --firecracker.";
     return [finding("snapshot-format", "unknown", name, values, text)];
   }
-  const formats = new Set(versions.map(snapshotFormat));
-  if (formats.has(written)) return [];
-  const open = [...formats].some((f) => f === undefined || isOpenFormat(f));
+  const formats = versions.map(snapshotFormat);
+  const open = formats.some((f) => f === undefined || isOpenFormat(f));
   const severity = open ? "unknown" : "incompatible";
   const text = open
     ? "Which format the node's Firecracker loads is not known. Name the release with --firecracker."
@@ -94,23 +93,31 @@ function judgeFormat({ contract, facts, version }: Question<"firecracker">): Fin
   return [finding("snapshot-format", severity, name, values, text)];
 }
 
-function judgeTsc({ contract, facts: { tsc } }: Question<"tsc">): Finding[] {
-  const [promised, offered] = [contract.tscKhz, tsc?.khz];
+/** As between fingerprints, which do not have it. */
+const NO_TSC: readonly Finding[] = [
+  finding(
+    "tsc",
+    "note",
+    "TSC",
+    {},
+    "The TSC frequency is not known on either side; Firecracker checks it at load.",
+  ),
+];
+
+function judgeTsc({ contract, facts: { tsc } }: Question<"tsc">): readonly Finding[] {
+  const promised = contract.tscKhz;
+  const offered = tsc?.khz;
+  if (promised === undefined && offered === undefined) return NO_TSC;
   const values = {
     promised: promised === undefined ? undefined : `${promised} kHz`,
     offered: offered === undefined ? undefined : `${offered} kHz`,
   };
   const scales = tsc?.scaling === true;
-  if (promised === undefined && offered === undefined) {
-    // As between fingerprints, which do not have it.
-    const text = "The TSC frequency is not known on either side; Firecracker checks it at load.";
-    return [finding("tsc", "note", "TSC", values, text)];
-  }
   if (promised === undefined || offered === undefined) {
     const text = "The TSC frequency is known on one side only; Firecracker checks it at load.";
     return [finding("tsc", scales ? "note" : "unknown", "TSC", values, text)];
   }
-  if (isSameTsc(promised, offered)) return [];
+  if (isSameTsc(promised, offered)) return NOTHING;
   if (scales) {
     return [finding("tsc", "note", "TSC", values, "KVM scales the guest's TSC.")];
   }
@@ -119,16 +126,16 @@ function judgeTsc({ contract, facts: { tsc } }: Question<"tsc">): Finding[] {
   return [finding("tsc", severity, "TSC", values, text)];
 }
 
-function judgeEstimate({ facts }: Question<"estimate">): Finding[] {
-  if (!facts.estimate) return [];
+function judgeEstimate({ facts }: Question<"estimate">): readonly Finding[] {
+  if (!facts.estimate) return NOTHING;
   const text = "The node's profile is an estimate: only a measurement can say yes.";
   return [finding("measured", "unknown", "profile", {}, text)];
 }
 
 /** Where KVM changes a guest's CPUID behind its back, nothing that was compared holds. */
-function judgeEnforcement({ facts }: Question<"enforcement">): Finding[] {
+function judgeEnforcement({ facts }: Question<"enforcement">): readonly Finding[] {
   const doubt = facts.enforcement;
-  if (doubt === undefined) return [];
+  if (doubt === undefined) return NOTHING;
   const values = { promised: "the snapshot's CPUID" };
   const text = `No CPUID is sure there: ${doubt}.`;
   return [finding("enforced", "unknown", "CPUID", values, text)];
@@ -147,19 +154,21 @@ export const JUDGES: readonly Judge[] = [
 
 /** `gaps`: of the contract; `missing`: of the node's profile. */
 export function judgeComplete(gaps: readonly string[], missing: readonly string[]): Finding[] {
+  if (gaps.length === 0 && missing.length === 0) return [];
   const say = (name: string) => (what: string) =>
     finding("complete", "unknown", name, {}, `Too incomplete to be sure: ${what}.`);
   return [...gaps.map(say("contract")), ...missing.map(say("profile"))];
 }
 
-function judgeCapabilities({ contract, facts }: Question<"capabilities">): Finding[] {
-  const { arch, kvmCapabilities } = contract;
-  const { capabilities } = facts;
+function judgeCapabilities(question: Question<"capabilities">): readonly Finding[] {
+  const { kvmCapabilities } = question.contract;
+  const { capabilities } = question.facts;
+  if (capabilities === undefined && kvmCapabilities.length === 0) return NOTHING;
   const judged = (name: string, severity: Severity, offered: string | undefined, text: string) =>
     finding("kvm-capability", severity, name, { promised: "present", offered }, text);
   if (capabilities !== undefined) {
     const text = "Firecracker asks for it before it loads anything: it does not start there.";
-    return missingCapabilities(arch, kvmCapabilities, capabilities).map(({ name }) =>
+    return lackingCapabilities(question.needed, capabilities).map(({ name }) =>
       judged(name, "incompatible", "absent", text),
     );
   }
@@ -170,46 +179,62 @@ function judgeCapabilities({ contract, facts }: Question<"capabilities">): Findi
 }
 
 /**
- * MSRs that the snapshot restores and the node's KVM does not list. Firecracker saves what KVM
- * lists of its own ranges, whatever the guest's CPUID says, what the template names, and what the
- * guest's CPUID implies (MPX).
+ * The MSRs that a snapshot restores. Firecracker saves what KVM lists of its own ranges, whatever
+ * the guest's CPUID says, what the template names, and what the guest's CPUID implies (MPX).
  */
-export function judgeMsrs(
-  contract: CpuContract,
-  node: ReadonlySet<number>,
-  vendor: Vendor,
-  promises: (feature: string) => boolean,
-): Finding[] {
-  const { templateMsrs } = contract;
-  const isNamed = (addr: number) => templateMsrs === undefined || templateMsrs.includes(addr);
-  return contract.msrs
-    .filter(({ addr }) => !node.has(addr))
-    .flatMap(({ addr, value }): Finding[] => {
-      const field = msrFields(vendor, addr)[0];
-      const implied = field?.of === "MPX" && promises("MPX");
-      if (!isSavedMsr(addr) && !implied && !isNamed(addr)) return [];
-      return [
-        finding(
-          "msr",
-          "unknown",
-          field?.name ?? "MSR",
-          { promised: `0x${value.toString(16)}`, address: msrAddress(addr) },
-          "The snapshot restores this MSR, which the node's KVM does not list: the load may fail.",
-        ),
-      ];
-    });
+export function restoredMsrs(
+  { msrs, templateMsrs }: CpuContract,
+  type: CpuType | undefined,
+  promises: HasBit,
+): MsrValue[] {
+  if (type === undefined) return [];
+  const isImplied = (addr: number) => msrFields(type, addr)[0]?.of === "MPX" && promises("MPX");
+  return msrs.filter(
+    ({ addr }) =>
+      templateMsrs === undefined ||
+      isSavedMsr(addr) ||
+      templateMsrs.includes(addr) ||
+      isImplied(addr),
+  );
 }
 
-/** What a nested guest may do stands in MSRs 480H to 491H (VMX) or C0010114H on, in no dump. */
+/** An MSR that the snapshot restores and the node's KVM does not list. */
+export function unlistedMsr(
+  { type }: { readonly type: CpuType | undefined },
+  { addr, value }: MsrValue,
+): Finding {
+  const fields = type === undefined ? [] : msrFields(type, addr);
+  return finding(
+    "msr",
+    "unknown",
+    fields[0]?.name ?? "MSR",
+    { promised: `0x${value.toString(16)}`, address: msrAddress(addr) },
+    "The snapshot restores this MSR, which the node's KVM does not list: the load may fail.",
+  );
+}
+
+/** Features that let a guest run guests of its own. */
+const NESTING = ["VMX", "SVM"];
+
+export function nestingOf(promises: HasBit): string[] {
+  return NESTING.filter(promises);
+}
+
+/**
+ * What a nested guest may do stands in MSRs 480H to 491H (VMX) or C0010114H on, in no dump.
+ * `promised`: by {@link nestingOf}.
+ */
 export function judgeNesting(
+  promised: readonly string[],
   kernels: { readonly promised: string | undefined; readonly offered: string | undefined },
   isSameModel: boolean,
-  promises: HasBit,
   offers: HasBit,
-): Finding[] {
-  const isAlike = isSameModel && isTestedMove(kernels.promised, kernels.offered);
-  return ["VMX", "SVM"]
-    .filter((name) => promises(name) && offers(name))
+): readonly Finding[] {
+  if (promised.length === 0) return NOTHING;
+  const move = kernelMove(kernels.promised, kernels.offered);
+  const isAlike = isSameModel && (move === "same" || move === "step");
+  return promised
+    .filter(offers)
     .map((name) =>
       finding(
         "nesting",
@@ -225,27 +250,17 @@ export function judgeNesting(
     );
 }
 
-function fms(eax: number | undefined): FamilyModelStepping | undefined {
-  return eax === undefined ? undefined : decodeSignature(eax);
-}
-
 /** Kernels choose mitigations by model: what is wrong with the node's, the guest's must have. */
 export function judgeIdentity(
-  vendor: Vendor,
-  promisedEax: number | undefined,
-  offeredEax: number | undefined,
+  promised: NamedModel | undefined,
+  offered: NamedModel | undefined,
   guestHas: HasBit,
   nodeHas: HasBit,
-): Finding[] {
-  const [promised, offered] = [fms(promisedEax), fms(offeredEax)];
-  if (promised === undefined || offered === undefined) return [];
-  const { kind, lacking } = compareModels(vendor, promised, offered, guestHas, nodeHas);
-  if (kind === "same") return [];
-  const values = {
-    promised: formatFms(promised),
-    offered: formatFms(offered),
-    address: "CPUID.01H:EAX",
-  };
+): readonly Finding[] {
+  if (promised === undefined || offered === undefined) return NOTHING;
+  const { kind, lacking } = compareNamed(promised, offered, guestHas, nodeHas);
+  if (kind === "same") return NOTHING;
+  const values = { promised: promised.fms, offered: offered.fms, address: "CPUID.01H:EAX" };
   const judged = (severity: Severity, text: string) => [
     finding("identity", severity, "family/model/stepping", values, text),
   ];

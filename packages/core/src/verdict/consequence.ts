@@ -104,3 +104,17 @@ const fault: Text = ({ name, title, readBy }) =>
 export function consequenceOf(field: CpuidField | MsrField, direction: Direction): string {
   return (CONSEQUENCES[ruleOf(field, direction)] ?? fault)(field);
 }
+
+/** What it means to a guest that a number is not what it was promised. */
+export function numberConsequence(field: CpuidField | MsrField): string {
+  const { title } = field;
+  const rule = ruleOf(field);
+  if (field.loss === "none") return `${title}: no guest can use it, here or there.`;
+  if (rule === "address-width") {
+    return `The guest may use ${title} that this CPU does not have: a page fault on a reserved bit.`;
+  }
+  if (rule === "xsave-layout") {
+    return `${title}: the guest's programs and the saved XSAVE image count on another layout.`;
+  }
+  return `${title}: the guest counts on more than the node has.`;
+}

@@ -1,12 +1,12 @@
 /** Nodes that no rule of a verdict tells apart, so that a fleet is a few dozen rows. */
-import { armClassIdentity, groupArmClasses } from "../arm/class.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { compareText } from "../format/text.ts";
 import { sha256 } from "../format/digest.ts";
 import { classIdentity, groupIntoClasses } from "../profile/class.ts";
-import { kernelLine } from "../profile/kernel.ts";
+import { kernelLine } from "../tables/kernels.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { vendorOfCpu } from "../tables/vendors.ts";
+import { CPU_TYPES } from "../tables/field.ts";
+import { cpuTypeOf } from "../tables/vendors.ts";
 import { JUDGES } from "./circumstances.ts";
 import { factsKeys, factsText } from "./facts.ts";
 import { profileDigest, type MatrixEntry } from "./matrix.ts";
@@ -25,14 +25,9 @@ export function circumstances(): (profile: NodeProfile) => string {
  * releases.
  */
 export function verdictKey(profile: NodeProfile): string {
-  const { arch, cpuid } = profile.cpu;
-  const vendor = vendorOfCpu(cpuid);
-  if (arch !== "aarch64" && vendor === undefined) return profileDigest(profile);
-  const identity =
-    vendor === undefined || arch === "aarch64"
-      ? armClassIdentity(profile)
-      : classIdentity(profile, vendor);
-  return sha256(JSON.stringify([arch, vendor ?? null, identity, factsText(READ, profile)]));
+  const [type, identity] = [cpuTypeOf(profile.cpu), classIdentity(profile)];
+  if (type === undefined || identity === undefined) return profileDigest(profile);
+  return sha256(JSON.stringify([type, identity, factsText(READ, profile)]));
 }
 
 function labelOf(id: string, { host }: NodeProfile, taken: ReadonlySet<string>): string {
@@ -80,15 +75,12 @@ export function matrixEntries(
       for (const members of groups.values()) add(id, members);
     }
   };
-  for (const vendor of ["intel", "amd"] as const) {
-    const own = sorted.filter((profile) => vendorOfCpu(profile.cpu.cpuid) === vendor);
-    addClasses(own, groupIntoClasses(own, vendor));
+  for (const type of CPU_TYPES) {
+    const own = sorted.filter(({ cpu }) => cpuTypeOf(cpu) === type);
+    addClasses(own, groupIntoClasses(own, type));
   }
-  const arm = sorted.filter(({ cpu }) => cpu.arch === "aarch64");
-  addClasses(arm, groupArmClasses(arm));
   for (const profile of sorted) {
-    const { arch, cpuid } = profile.cpu;
-    if (arch !== "aarch64" && vendorOfCpu(cpuid) === undefined) add(profile.name, [profile]);
+    if (cpuTypeOf(profile.cpu) === undefined) add(profile.name, [profile]);
   }
   return entries;
 }

@@ -11,7 +11,7 @@ export type Severity = "incompatible" | "insecure" | "unknown" | "note";
 
 export interface Finding {
   /** The rule's id; docs/rules.md has them all. */
-  readonly rule: string;
+  readonly rule: RuleId;
   readonly severity: Severity;
   /** As in the manuals, e.g. `CPUID.(EAX=07H,ECX=0):EBX[16]`; empty where there is none. */
   readonly address: string;
@@ -37,15 +37,14 @@ export function finding(
 
 export type Verdict = "compatible" | "insecure" | "incompatible" | "unknown";
 
-const WORST_FIRST: readonly Severity[] = ["incompatible", "insecure", "unknown"];
+const VERDICTS = ["incompatible", "insecure", "unknown", "compatible"] as const;
+
+/** Places in {@link VERDICTS}. */
+const RANKS = { incompatible: 0, insecure: 1, unknown: 2, note: 3 } as const;
 
 /** The worst of all findings; `compatible` only where there is nothing but notes. */
 export function verdictOf(findings: readonly Finding[]): Verdict {
-  let worst = WORST_FIRST.length;
-  for (const { severity } of findings) {
-    const rank = WORST_FIRST.indexOf(severity);
-    if (rank !== -1 && rank < worst) worst = rank;
-  }
-  const found = WORST_FIRST[worst];
-  return found === undefined || found === "note" ? "compatible" : found;
+  let worst: 0 | 1 | 2 | 3 = RANKS.note;
+  for (const { severity } of findings) if (RANKS[severity] < worst) worst = RANKS[severity];
+  return VERDICTS[worst];
 }

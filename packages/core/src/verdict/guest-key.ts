@@ -1,6 +1,6 @@
 /** Guests that no rule of a verdict tells apart. */
 import type { Layout, Slot } from "./layout.ts";
-import type { PreparedContract } from "./judge.ts";
+import type { PreparedContract } from "./prepare.ts";
 
 /** The bits of a word that some rule compares; caches, topology and clocks are not among them. */
 function comparedBits({ promises, announced, numbersMask, reserved }: Slot): number {

@@ -1,119 +1,20 @@
 /** The verdict: may a snapshot with this contract resume on this node? */
-import { missingArmFacts } from "../arm/facts.ts";
-import type { CpuContract } from "../contract/contract.ts";
-import { contractGaps } from "../contract/gaps.ts";
-import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";
-import { simulate } from "../firecracker/simulate.ts";
-import { missingFacts } from "../profile/complete.ts";
+import { contractType, type CpuContract } from "../contract/contract.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import type { Vendor } from "../tables/field.ts";
-import { EMULATED_ALWAYS } from "../tables/msr/listed.ts";
-import { vendorOfCpu } from "../tables/vendors.ts";
-import { judgeComplete, judgeIdentity, judgeMsrs, judgeNesting, JUDGES } from "./circumstances.ts";
-import { factsOf, type NodeFacts } from "./facts.ts";
+import {
+  judgeComplete,
+  judgeIdentity,
+  judgeNesting,
+  JUDGES,
+  unlistedMsr,
+} from "./circumstances.ts";
 import { finding, verdictOf, type Finding, type Verdict } from "./finding.ts";
-import { hasBit, layOut, layoutOf, type Layout } from "./layout.ts";
+import { prepare, type Bench, type PreparedContract, type PreparedNode } from "./prepare.ts";
 import { compareWords } from "./words.ts";
 
 export interface Judgement {
   readonly verdict: Verdict;
   readonly findings: readonly Finding[];
-}
-
-interface Content {
-  readonly cpuid: readonly CpuidEntry[];
-  readonly msrs: readonly MsrValue[];
-}
-
-/** A contract made ready to be compared with many nodes. */
-export interface PreparedContract {
-  readonly contract: CpuContract;
-  /** Why nothing may be built on it; empty where nothing speaks against it. */
-  readonly gaps: readonly string[];
-  readonly words: Uint32Array;
-  readonly signature: number | undefined;
-}
-
-/** A node made ready to be compared with many contracts. */
-export interface PreparedNode {
-  readonly profile: NodeProfile;
-  readonly vendor: Vendor | undefined;
-  readonly words: Uint32Array;
-  readonly signature: number | undefined;
-  readonly msrs: ReadonlySet<number>;
-  readonly facts: NodeFacts;
-  readonly missing: readonly string[];
-}
-
-/**
- * The release whose normalization hides the least: a node can honour all that KVM offers, even
- * what a newer Firecracker would not show a fresh guest (WAITPKG since 1.12).
- */
-const LEAST_HIDING = "1.11";
-
-/** What a node can honour: the guest it would show without a template. */
-function offeredBy(profile: NodeProfile, vendor: Vendor): Content {
-  if (profile.cpu.view === "guest") return profile.cpu;
-  const view = simulate(profile.cpu, vendor, LEAST_HIDING);
-  return {
-    cpuid: [...view.cpuid.values()],
-    msrs: [...view.msrs].map(([addr, value]) => ({ addr, value })),
-  };
-}
-
-/** A list of MSRs that somebody took may leave out what every KVM has. */
-function withEmulated({ cpuid, msrs }: Content): Content {
-  const listed = new Set(msrs.map(({ addr }) => addr));
-  return { cpuid, msrs: [...msrs, ...EMULATED_ALWAYS.filter(({ addr }) => !listed.has(addr))] };
-}
-
-function signatureOf(cpuid: readonly CpuidEntry[]): number | undefined {
-  return cpuid.find(({ leaf }) => leaf === 1)?.eax;
-}
-
-function missingOf(profile: NodeProfile): readonly string[] {
-  return profile.cpu.arch === "aarch64" ? missingArmFacts(profile) : profile.incomplete;
-}
-
-/** Everything that is to be compared, laid out once. All of one vendor. */
-export interface Bench {
-  readonly contracts: readonly PreparedContract[];
-  readonly nodes: readonly PreparedNode[];
-  readonly layout: Layout;
-}
-
-export function prepare(
-  vendor: Vendor,
-  contracts: readonly CpuContract[],
-  profiles: readonly NodeProfile[],
-): Bench {
-  const offers = profiles.map((profile) => {
-    const own = vendorOfCpu(profile.cpu.cpuid);
-    const content = own === undefined ? profile.cpu : withEmulated(offeredBy(profile, own));
-    return { profile, vendor: own, content };
-  });
-  const layout = layoutOf(vendor, [...contracts, ...offers.map(({ content }) => content)]);
-  return {
-    layout,
-    contracts: contracts.map((contract) => ({
-      contract,
-      gaps: contractGaps(contract),
-      words: layOut(layout, contract),
-      signature: signatureOf(contract.cpuid),
-    })),
-    nodes: offers.map(({ profile, vendor: own, content }) => ({
-      profile,
-      vendor: own,
-      words: layOut(layout, content),
-      signature: signatureOf(content.cpuid),
-      msrs: new Set(content.msrs.map(({ addr }) => addr)),
-      facts: factsOf(profile),
-      missing:
-        own === undefined
-          ? missingOf(profile)
-          : missingFacts(profile, indexEntries(content.cpuid), own),
-    })),
-  };
 }
 
 /** Why the two cannot be compared word by word, if so. */
@@ -123,12 +24,11 @@ function strangers(contract: CpuContract, node: PreparedNode): Finding | undefin
     const text = "No snapshot moves between architectures.";
     return finding("architecture", "incompatible", "architecture", arches, text);
   }
-  if (contract.arch === "aarch64") return undefined;
-  const vendors = { promised: contract.vendor, offered: node.vendor };
-  if (contract.vendor === undefined || node.vendor === undefined) {
+  const vendors = { promised: contractType(contract), offered: node.type };
+  if (vendors.promised === undefined || vendors.offered === undefined) {
     return finding("vendor", "unknown", "vendor", vendors, "Nothing is known about this vendor.");
   }
-  if (contract.vendor === node.vendor) return undefined;
+  if (vendors.promised === vendors.offered) return undefined;
   const text =
     "XSAVE areas are laid out differently (PKRU at 0xa80 on Intel, 0x980 on AMD), SYSCALL and " +
     "SYSENTER differ, and the guest uses MSRs that do not exist there.";
@@ -146,21 +46,23 @@ export function judgePrepared(
   const strange = strangers(contract, node);
   if (strange !== undefined) return { verdict: verdictOf([strange]), findings: [strange] };
   const { facts } = node;
+  const question = { contract, needed: guest.needed, facts, version };
   const findings = judgeComplete(guest.gaps, node.missing);
   for (const { arch, judge: judgeOne } of JUDGES) {
     if (arch !== "any" && arch !== contract.arch) continue;
-    for (const found of judgeOne({ contract, facts, version })) findings.push(found);
+    for (const found of judgeOne(question)) findings.push(found);
   }
-  if (contract.arch === "aarch64") return { verdict: verdictOf(findings), findings };
-  const promises = (name: string) => hasBit(layout, guest.words, name);
-  const offers = (name: string) => hasBit(layout, node.words, name);
-  const { vendor } = layout;
   const isSameModel = guest.signature === node.signature;
-  findings.push(...judgeIdentity(vendor, guest.signature, node.signature, promises, offers));
-  compareWords(layout, guest.words, node.words, findings);
-  findings.push(...judgeMsrs(contract, node.msrs, vendor, promises));
+  if (!isSameModel) {
+    const { promises } = guest;
+    findings.push(...judgeIdentity(guest.model, node.model, promises, node.offers));
+  }
+  compareWords(layout, guest, node, findings);
+  for (const msr of guest.restored) {
+    if (!node.msrs.has(msr.addr)) findings.push(unlistedMsr(layout, msr));
+  }
   const kernels = { promised: contract.kernel, offered: facts.kernel };
-  findings.push(...judgeNesting(kernels, isSameModel, promises, offers));
+  findings.push(...judgeNesting(guest.nesting, kernels, isSameModel, node.offers));
   const judged =
     isSameModel && contract.unbacked.length > 0
       ? findings.map((f) => excuseAtSource(contract, f))

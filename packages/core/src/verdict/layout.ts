@@ -2,22 +2,31 @@
  * Words side by side: guests and nodes laid out alike, so that comparing them is a few hundred
  * integer operations. MSRs are two words, low and high.
  */
-import { entryKey, REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
+import { compareEntries, keyOf, REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { bitRange, fieldAddress, msrAddress, registerAddress } from "../format/address.ts";
-import type { CpuidField, MsrField, Vendor } from "../tables/field.ts";
+import type { CpuidField, CpuType, MsrField } from "../tables/field.ts";
+import { isOfCpuidAlone } from "../tables/limits.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
-import { isFeatureMsr } from "../tables/masks.ts";
+import { isPlannedRegister } from "../tables/registers.ts";
 import { mask32 } from "../bits.ts";
-import { backingText } from "../tables/backing.ts";
+import { backingText } from "../format/backing.ts";
+import { backingsOf, type Backing } from "../tables/backing.ts";
 import { isAnnouncement, isPromise } from "../tables/masks.ts";
-import { consequenceOf, ruleOf, type Direction } from "./consequence.ts";
+import { consequenceOf, numberConsequence, ruleOf, type Direction } from "./consequence.ts";
 import type { Finding, Severity } from "./finding.ts";
+
+/** A finding but for the numbers that differ. */
+type Missed = Omit<Finding, "promised" | "offered">;
 
 /** A number in a word. */
 export interface NumberField {
   readonly field: CpuidField | MsrField;
   readonly hi: number;
   readonly lo: number;
+  readonly mask: number;
+  readonly missed: Missed;
+  /** What is said instead to a guest that cannot use the number, for want of a feature. */
+  readonly missedUnused: (Missed & { readonly without: string }) | undefined;
 }
 
 /** Where a named bit is. */
@@ -26,15 +35,23 @@ interface BitPlace {
   readonly bit: number;
 }
 
+/** What of a word means nothing to a guest without some feature. */
 interface Gate {
   readonly of: string;
-  readonly mask: number;
+  /** Promises and announcements. */
+  readonly bits: number;
+  /** The bits of numbers. */
+  readonly numbers: number;
+}
+
+interface Gated extends Gate {
+  readonly slot: number;
 }
 
 /** A bit whose absence, or presence, other bits of the node may make good. */
 interface Excuse {
   readonly mask: number;
-  readonly backedBy: readonly (readonly string[])[];
+  readonly backings: readonly Backing[];
   readonly finding: Finding;
 }
 
@@ -48,11 +65,13 @@ export interface Slot {
   /** Bits that promise a guest something: features and remedies. */
   readonly promises: number;
   readonly excuses: readonly Excuse[];
+  /** The bits of all excuses. */
+  readonly excusable: number;
   /** Whether any bit of the whole register is a feature. */
   readonly holdsFeatures: boolean;
-  /** Bits that mean nothing to a guest unless it was promised a feature. */
   readonly gates: readonly Gate[];
   readonly reserved: number;
+  /** Those that verdicts are about. */
   readonly numbers: readonly NumberField[];
   readonly numbersMask: number;
   /** Per bit: the finding if what the guest was promised is missing. */
@@ -62,11 +81,16 @@ export interface Slot {
 }
 
 export interface Layout {
-  readonly vendor: Vendor;
+  /** Undefined for vendors nothing is known about: then there is no word to compare. */
+  readonly type: CpuType | undefined;
   readonly slots: readonly Slot[];
   /** Where the words of an entry, or of an MSR, begin. */
   readonly cpuid: ReadonlyMap<string, number>;
   readonly msrs: ReadonlyMap<number, number>;
+  /** Per word, the bits of its numbers. */
+  readonly counted: Uint32Array;
+  /** By the feature that it belongs to. */
+  readonly gated: ReadonlyMap<string, readonly Gated[]>;
   /** Where the features and the weaknesses are, by name. */
   readonly bits: ReadonlyMap<string, BitPlace>;
 }
@@ -93,7 +117,25 @@ function excuseOf(field: CpuidField | MsrField, mask: number): Excuse[] {
   if (field.backedBy.length === 0) return [];
   const consequence = `The node has ${backingText(field)} instead.`;
   const finding = { ...bitFinding(field, "lost"), severity: "note", consequence } as const;
-  return [{ mask, backedBy: field.backedBy, finding }];
+  return [{ mask, backings: backingsOf(field), finding }];
+}
+
+function isNumber(field: CpuidField | MsrField): boolean {
+  return (field.kind === "minimum" || field.kind === "derived") && !isOfCpuidAlone(field);
+}
+
+function missedNumber(field: CpuidField | MsrField): Pick<NumberField, "missed" | "missedUnused"> {
+  const missed: Missed = {
+    rule: ruleOf(field),
+    severity: field.loss === "none" ? "note" : "incompatible",
+    address: fieldAddress(field),
+    name: field.name,
+    consequence: numberConsequence(field),
+  };
+  if (field.name !== "LINEAR_ADDRESS_BITS") return { missed, missedUnused: undefined };
+  // With four paging levels every CPU has 48 bits, whatever it reports.
+  const consequence = "The guest cannot use more than 48 linear address bits without LA57.";
+  return { missed, missedUnused: { ...missed, severity: "note", consequence, without: "LA57" } };
 }
 
 function slotOf(address: string, fields: readonly (CpuidField | MsrField)[], base: 0 | 32): Slot {
@@ -102,15 +144,12 @@ function slotOf(address: string, fields: readonly (CpuidField | MsrField)[], bas
   const [lost, untold] = [none(), none()];
   const excuses: Excuse[] = [];
   const numbers: NumberField[] = [];
-  const gates = new Map<string, number>();
+  const gates: Gate[] = [];
   for (const field of fields) {
     const [hi, lo] = [Math.min(field.hi - base, 31), Math.max(field.lo - base, 0)];
     if (hi < 0 || lo > 31) continue;
     const mask = mask32(hi, lo);
     slot.reserved = (slot.reserved & ~mask) >>> 0;
-    if (field.of !== undefined && (isPromise(field.kind) || isAnnouncement(field.kind))) {
-      gates.set(field.of, (gates.get(field.of) ?? 0) | mask);
-    }
     if (isPromise(field.kind)) {
       slot.promises = (slot.promises | mask) >>> 0;
       excuses.push(...excuseOf(field, mask));
@@ -120,14 +159,20 @@ function slotOf(address: string, fields: readonly (CpuidField | MsrField)[], bas
       slot.announced = (slot.announced | mask) >>> 0;
       untold.fill(bitFinding(field, "untold"), lo, hi + 1);
     }
-    if (field.kind === "minimum" || field.kind === "derived") {
+    if (isNumber(field)) {
       slot.numbersMask = (slot.numbersMask | mask) >>> 0;
-      numbers.push({ field, hi, lo });
+      numbers.push({ field, hi, lo, mask, ...missedNumber(field) });
+    }
+    if (field.of !== undefined) {
+      const isBits = isPromise(field.kind) || isAnnouncement(field.kind);
+      const own = isNumber(field) ? mask : 0;
+      gates.push({ of: field.of, bits: isBits ? mask : 0, numbers: own });
     }
   }
-  const gated = [...gates].map(([of, mask]) => ({ of, mask: mask >>> 0 }));
   const holdsFeatures = fields.some(({ kind }) => isPromise(kind));
-  return { address, base, ...slot, excuses, holdsFeatures, gates: gated, numbers, lost, untold };
+  const excusable = excuses.reduce((all, { mask }) => all | mask, 0) >>> 0;
+  const parts = { excuses, excusable, holdsFeatures, gates, numbers };
+  return { address, base, ...slot, ...parts, lost, untold };
 }
 
 interface Content {
@@ -135,31 +180,57 @@ interface Content {
   readonly msrs: readonly MsrValue[];
 }
 
-/** The layout that holds all of these, for one vendor. */
-export function layoutOf(vendor: Vendor, contents: readonly Content[]): Layout {
-  const slots: Slot[] = [];
-  const cpuid = new Map<string, number>();
-  const msrs = new Map<number, number>();
-  const entries = contents.flatMap((content) => content.cpuid);
-  for (const { leaf, subleaf } of entries.toSorted(
-    (a, b) => a.leaf - b.leaf || a.subleaf - b.subleaf,
-  )) {
-    const key = entryKey(leaf, subleaf);
-    if (cpuid.has(key)) continue;
-    cpuid.set(key, slots.length);
+/** Words as they are placed. */
+interface Placed {
+  readonly slots: Slot[];
+  readonly cpuid: Map<string, number>;
+  readonly msrs: Map<number, number>;
+}
+
+function placeCpuid(type: CpuType, contents: readonly Content[], { slots, cpuid }: Placed): void {
+  const entries = new Map<string, CpuidEntry>();
+  for (const content of contents)
+    for (const entry of content.cpuid) entries.set(keyOf(entry), entry);
+  for (const entry of [...entries.values()].toSorted(compareEntries)) {
+    const { leaf, subleaf } = entry;
+    cpuid.set(keyOf(entry), slots.length);
     for (const register of REGISTERS) {
       const address = registerAddress(leaf, subleaf, register);
-      slots.push(slotOf(address, cpuidFields(vendor, leaf, subleaf, register), 0));
+      slots.push(slotOf(address, cpuidFields(type, leaf, subleaf, register), 0));
     }
   }
-  const addresses = new Set(contents.flatMap((content) => content.msrs.map(({ addr }) => addr)));
+}
+
+function placeMsrs(type: CpuType, contents: readonly Content[], { slots, msrs }: Placed): void {
+  const addresses = new Set<number>();
+  for (const content of contents) for (const { addr } of content.msrs) addresses.add(addr);
   for (const addr of [...addresses].toSorted((a, b) => a - b)) {
-    if (!isFeatureMsr(vendor, addr)) continue;
+    if (!isPlannedRegister(type, addr)) continue;
     msrs.set(addr, slots.length);
-    const fields = msrFields(vendor, addr);
+    const fields = msrFields(type, addr);
     slots.push(slotOf(msrAddress(addr), fields, 0), slotOf(msrAddress(addr), fields, 32));
   }
-  return { vendor, slots, cpuid, msrs, bits: bitPlaces(slots) };
+}
+
+/** The layout that holds all of these, for CPUs of one type. */
+export function layoutOf(type: CpuType | undefined, contents: readonly Content[]): Layout {
+  const placed: Placed = { slots: [], cpuid: new Map(), msrs: new Map() };
+  if (type !== undefined) {
+    placeCpuid(type, contents, placed);
+    placeMsrs(type, contents, placed);
+  }
+  const { slots } = placed;
+  const counted = Uint32Array.from(slots, ({ numbersMask }) => numbersMask);
+  return { type, ...placed, counted, gated: gatedOf(slots), bits: bitPlaces(slots) };
+}
+
+function gatedOf(slots: readonly Slot[]): Map<string, Gated[]> {
+  const gated = new Map<string, Gated[]>();
+  for (const [slot, { gates }] of slots.entries()) {
+    for (const gate of gates)
+      gated.set(gate.of, [...(gated.get(gate.of) ?? []), { slot, ...gate }]);
+  }
+  return gated;
 }
 
 function bitPlaces(slots: readonly Slot[]): Map<string, BitPlace> {
@@ -183,9 +254,12 @@ export function hasBit({ bits }: Layout, words: Uint32Array, name: string): bool
 export function layOut(layout: Layout, { cpuid, msrs }: Content): Uint32Array {
   const words = new Uint32Array(layout.slots.length);
   for (const entry of cpuid) {
-    const at = layout.cpuid.get(entryKey(entry.leaf, entry.subleaf));
+    const at = layout.cpuid.get(keyOf(entry));
     if (at === undefined) continue;
-    for (const [i, register] of REGISTERS.entries()) words[at + i] = entry[register];
+    words[at] = entry.eax;
+    words[at + 1] = entry.ebx;
+    words[at + 2] = entry.ecx;
+    words[at + 3] = entry.edx;
   }
   for (const { addr, value } of msrs) {
     const at = layout.msrs.get(addr);

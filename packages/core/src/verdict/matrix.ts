@@ -1,13 +1,14 @@
 /** Every ordered pair: can a snapshot from A resume on B? */
 import { contractDigest } from "../contract/file.ts";
-import type { CpuContract } from "../contract/contract.ts";
+import { contractType, type CpuContract } from "../contract/contract.ts";
 import { sha256 } from "../format/digest.ts";
 import { prettyJson } from "../json/pretty.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { formatProfile } from "../read/profile.ts";
-import type { Vendor } from "../tables/field.ts";
+import { formatProfile } from "../profile/file.ts";
+import type { CpuType } from "../tables/field.ts";
 import type { Verdict } from "./finding.ts";
-import { judgePrepared, prepare, type Judgement } from "./judge.ts";
+import { judgePrepared, type Judgement } from "./judge.ts";
+import { prepare } from "./prepare.ts";
 import { rulesVersion } from "./version.ts";
 
 export const MATRIX_SCHEMA = "evenkeel/matrix@1";
@@ -27,23 +28,23 @@ export interface MatrixPair extends Judgement {
 
 /** Judges all ordered pairs, each entry with itself included, row by row. */
 export function judgeMatrix(entries: readonly MatrixEntry[], version?: string): MatrixPair[] {
-  const vendors = new Set(entries.map(({ contract }) => contract.vendor ?? "intel"));
+  const types = new Set(entries.map(({ contract }) => contractType(contract)));
   const rows = new Map<string, MatrixPair[]>();
-  for (const vendor of vendors) {
-    const own = entries.filter(({ contract }) => (contract.vendor ?? "intel") === vendor);
-    for (const [label, row] of judgeRows(vendor, own, entries, version)) rows.set(label, row);
+  for (const type of types) {
+    const own = entries.filter(({ contract }) => contractType(contract) === type);
+    for (const [label, row] of judgeRows(type, own, entries, version)) rows.set(label, row);
   }
   return entries.flatMap(({ label }) => rows.get(label) ?? []);
 }
 
 function judgeRows(
-  vendor: Vendor,
+  type: CpuType | undefined,
   from: readonly MatrixEntry[],
   to: readonly MatrixEntry[],
   version: string | undefined,
 ): Map<string, MatrixPair[]> {
   const bench = prepare(
-    vendor,
+    type,
     from.map(({ contract }) => contract),
     to.map(({ profile }) => profile),
   );

@@ -1,6 +1,7 @@
 /** Why snapshots do not move: one reason once, with all the moves that it stands against. */
 import { compareText } from "../format/text.ts";
 import type { Finding, Severity } from "./finding.ts";
+import type { RuleId } from "./rules.ts";
 
 /** Every `from` to every `to`. */
 export interface Moves {
@@ -9,7 +10,7 @@ export interface Moves {
 }
 
 export interface WhyNot {
-  readonly rule: string;
+  readonly rule: RuleId;
   readonly severity: Exclude<Severity, "note">;
   /** What the rule found, each once; it is the same for all moves. */
   readonly findings: readonly Pick<Finding, "address" | "name" | "consequence">[];

@@ -1,11 +1,13 @@
 /** Where a guest's CPU would not be what its template or plan says, and whose doing it is. */
+import { readField } from "../bits.ts";
 import { indexEntries } from "../cpuid.ts";
 import { missingCapabilities } from "../firecracker/capabilities.ts";
-import { leafAddress, msrAddress } from "../format/address.ts";
-import type { CpuState } from "../inspect/decode.ts";
+import { fieldAddress, hexNumber, registerName } from "../format/address.ts";
 import { diffCpus, type Difference } from "../inspect/diff.ts";
-import { msrFields } from "../tables/lookup.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { CpuState } from "../profile/state.ts";
+import type { CpuType } from "../tables/field.ts";
+import { registerFields, type RegisterId } from "../tables/registers.ts";
+import { missingAddress, type MissingEntry } from "../template/apply.ts";
 import { applyBitmap32, applyWideBitmap } from "../template/bitmap.ts";
 import { runsOn } from "../firecracker/boot-msrs.ts";
 import type { BootAnswer, BootRequest } from "./boot.ts";
@@ -32,42 +34,73 @@ export interface Mismatch {
 
 const hex = (value: number) => value.toString(16);
 
+const NO_VALUES = { expected: undefined, actual: undefined };
+
 /** In Firecracker's words. Source: `CpuConfigurationError` in src/vmm/src/cpu_config/x86_64/mod.rs. */
-function absentEntries({ view, vendor }: BootRequest): Mismatch[] {
-  return view.missing.map((missing) => {
-    const isMsr = missing.kind === "msr";
-    return {
-      owner: "absent",
-      address: isMsr ? msrAddress(missing.addr) : leafAddress(missing.leaf, missing.subleaf),
-      name: isMsr ? msrName(vendor, missing.addr) : "",
-      expected: undefined,
-      actual: undefined,
-      message: isMsr
-        ? `Template changes an MSR entry not supported by KVM: Register Address: ${hex(missing.addr)}`
-        : "Template changes a CPUID entry not supported by KVM: " +
-          `Leaf: ${hex(missing.leaf)}, Subleaf: ${hex(missing.subleaf)}`,
-    };
-  });
+function absentMessage(missing: MissingEntry): string {
+  if (missing.kind === "cpuid") {
+    const place = `Leaf: ${hex(missing.leaf)}, Subleaf: ${hex(missing.subleaf)}`;
+    return `Template changes a CPUID entry not supported by KVM: ${place}`;
+  }
+  return typeof missing.id === "number"
+    ? `Template changes an MSR entry not supported by KVM: Register Address: ${hex(missing.id)}`
+    : "The vCPU has no such register; Firecracker does not start.";
+}
+
+function absentEntries({ view, type }: BootRequest): Mismatch[] {
+  return view.missing.map((missing) => ({
+    owner: "absent",
+    address: missingAddress(missing),
+    name: missing.kind === "register" ? registerNameOf(type, missing.id) : "",
+    ...NO_VALUES,
+    message: absentMessage(missing),
+  }));
 }
 
 /** In Firecracker's words. Source: `KvmError` in src/vmm/src/vstate/kvm.rs. */
-function absentCapabilities({ template }: BootRequest, answer: BootAnswer): Mismatch[] {
+function absentCapabilities({ template, offered }: BootRequest, answer: BootAnswer): Mismatch[] {
   const { kvmCapabilities } = template;
-  return missingCapabilities("x86_64", kvmCapabilities, answer.capabilities).map(
+  return missingCapabilities(offered.arch, kvmCapabilities, answer.capabilities).map(
     ({ number, name }) => ({
       owner: "absent",
       address: `KVM capability ${number}`,
       name,
-      expected: undefined,
-      actual: undefined,
+      ...NO_VALUES,
       message: `Missing KVM capabilities: 0x${hex(number)}`,
     }),
   );
 }
 
-function msrName(vendor: Vendor, addr: number): string {
-  const fields = msrFields(vendor, addr);
+/** The name of an MSR that is one field. */
+function registerNameOf(type: CpuType, id: RegisterId): string {
+  const fields = typeof id === "number" ? registerFields(type, id) : [];
   return fields.length === 1 ? (fields[0]?.name ?? "") : "";
+}
+
+/** A register that is not as it should be; one of aarch64's field by field, where rows name them. */
+export function registerMismatches(
+  type: CpuType,
+  id: RegisterId,
+  values: { readonly expected: bigint; readonly actual: bigint | undefined },
+  { owner, message }: Pick<Mismatch, "owner" | "message">,
+): Mismatch[] {
+  const { expected, actual = 0n } = values;
+  const fields = typeof id === "number" ? [] : registerFields(type, id);
+  const changed = fields.filter((field) => readField(expected ^ actual, field) !== 0n);
+  const of = (address: string, name: string, want: bigint, have: bigint | undefined): Mismatch => ({
+    owner,
+    address,
+    name,
+    expected: hexNumber(want),
+    actual: have === undefined ? undefined : hexNumber(have),
+    message,
+  });
+  if (changed.length === 0) {
+    return [of(registerName(id), registerNameOf(type, id), expected, values.actual)];
+  }
+  return changed.map((field) =>
+    of(fieldAddress(field), field.name, readField(expected, field), readField(actual, field)),
+  );
 }
 
 function fromDifference(owner: MismatchOwner, message: string) {
@@ -81,8 +114,8 @@ function fromDifference(owner: MismatchOwner, message: string) {
   });
 }
 
-function stateOf(vendor: Vendor, cpuid: CpuState["cpuid"]): CpuState {
-  return { vendor, cpuid, msrs: new Map() };
+function stateOf(type: CpuType, cpuid: CpuState["cpuid"]): CpuState {
+  return { type, cpuid, registers: new Map() };
 }
 
 /** The guest after normalization, with the template put on top again: what was meant. */
@@ -100,65 +133,46 @@ function meant({ template, view }: BootRequest): CpuState["cpuid"] {
 }
 
 function overwritten(request: BootRequest): Mismatch[] {
-  const { vendor, view, template, msrs } = request;
+  const { type, view, template, registers } = request;
   const message = "Firecracker overwrites it, whatever the template says.";
-  const cpuid = diffCpus(stateOf(vendor, meant(request)), stateOf(vendor, view.cpuid));
-  const given = new Map(msrs.map(({ addr, value }) => [addr, value]));
-  const boot = template.msrModifiers.flatMap((modifier): Mismatch[] => {
-    const { addr } = modifier;
+  const cpuid = diffCpus(stateOf(type, meant(request)), stateOf(type, view.cpuid));
+  const given = new Map(registers.map(({ id, value }) => [id, value]));
+  const boot = template.msrModifiers.flatMap(({ addr, ...bitmap }): Mismatch[] => {
     const actual = given.get(addr);
     if (actual === undefined) return [];
-    const expected = applyWideBitmap(actual, modifier);
-    return expected === actual
-      ? []
-      : [msrMismatch("firecracker", vendor, addr, expected, actual, message)];
+    const expected = applyWideBitmap(actual, bitmap);
+    if (expected === actual) return [];
+    return registerMismatches(type, addr, { expected, actual }, { owner: "firecracker", message });
   });
   return [...cpuid.map(fromDifference("firecracker", message)), ...boot];
 }
 
-function msrMismatch(
-  owner: MismatchOwner,
-  vendor: Vendor,
-  addr: number,
-  expected: bigint,
-  actual: bigint | undefined,
-  message: string,
-): Mismatch {
-  return {
-    owner,
-    address: msrAddress(addr),
-    name: msrName(vendor, addr),
-    expected: `0x${expected.toString(16)}`,
-    actual: actual === undefined ? undefined : `0x${actual.toString(16)}`,
-    message,
-  };
-}
+const SILENT = "KVM took it without an error and answers something else.";
 
-function changedByKvm({ vendor, view }: BootRequest, answer: BootAnswer): Mismatch[] {
-  const message = "KVM took it without an error and answers something else.";
-  return diffCpus(stateOf(vendor, view.cpuid), stateOf(vendor, indexEntries(answer.cpuid)))
+function changedByKvm({ type, view }: BootRequest, answer: BootAnswer): Mismatch[] {
+  return diffCpus(stateOf(type, view.cpuid), stateOf(type, indexEntries(answer.cpuid)))
     .filter((difference) => !followsState(difference))
-    .map(fromDifference("kvm", message));
+    .map(fromDifference("kvm", SILENT));
 }
 
-function msrsByKvm({ vendor, msrs }: BootRequest, answer: BootAnswer): Mismatch[] {
-  const refused = new Set(answer.refused);
-  return msrs.flatMap(({ addr, value }): Mismatch[] => {
-    if (refused.has(addr)) {
-      const message = "KVM does not take this MSR; Firecracker does not start.";
-      return [msrMismatch("refused", vendor, addr, value, answer.msrs.get(addr), message)];
+function registersByKvm({ type, registers }: BootRequest, answer: BootAnswer): Mismatch[] {
+  return registers.flatMap(({ id, value }): Mismatch[] => {
+    const why = answer.refused.get(id);
+    const actual = answer.registers.get(id);
+    const values = { expected: value, actual };
+    if (why !== undefined) {
+      const what = why === "" ? "this MSR" : `it (${why})`;
+      const message = `KVM does not take ${what}; Firecracker does not start.`;
+      return registerMismatches(type, id, values, { owner: "refused", message });
     }
-    const actual = answer.msrs.get(addr);
-    if (actual === value || runsOn(addr)) return [];
-    const message = "KVM took it without an error and answers something else.";
-    return [msrMismatch("kvm", vendor, addr, value, actual, message)];
+    if (actual === value || runsOn(id)) return [];
+    return registerMismatches(type, id, values, { owner: "kvm", message: SILENT });
   });
 }
 
 function refusedCpuid(error: string): Mismatch {
   const message = `KVM does not take this CPUID (${error}); Firecracker does not start.`;
-  const values = { expected: undefined, actual: undefined };
-  return { owner: "refused", address: "CPUID", name: "", ...values, message };
+  return { owner: "refused", address: "CPUID", name: "", ...NO_VALUES, message };
 }
 
 /** Everything that differs between a template and what the vCPU answered; sorted by owner. */
@@ -169,5 +183,5 @@ export function compareBoot(request: BootRequest, answer: BootAnswer): Mismatch[
     ...overwritten(request),
   ];
   if (answer.error !== undefined) return [...before, refusedCpuid(answer.error)];
-  return [...before, ...changedByKvm(request, answer), ...msrsByKvm(request, answer)];
+  return [...before, ...changedByKvm(request, answer), ...registersByKvm(request, answer)];
 }

@@ -1,5 +1,5 @@
-/** Which CPU template an operator asks for: the environment as one request. */
-import { armBuiltInTemplate, staticTemplateRow } from "@evenkeel/core";
+/** Which CPU template an operator asks for: flags and the environment as one request. */
+import { BUILT_IN_NAMES, builtInTemplate } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
 
 export interface TemplateEnvironment {
@@ -7,30 +7,40 @@ export interface TemplateEnvironment {
   readonly FC_CPU_TEMPLATE?: string | undefined;
   /** A custom template's JSON file. */
   readonly FC_CUSTOM_CPU_TEMPLATE_PATH?: string | undefined;
-  /** A plan's directory or file. */
+  /** A plan's directory or file, or what `plan --split` wrote. */
   readonly EVENKEEL_PLAN?: string | undefined;
 }
 
 export type TemplateRequest =
   | { readonly kind: "none" }
   | { readonly kind: "built-in"; readonly name: string }
+  /** A template's file and nothing else. */
   | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "plan"; readonly path: string };
-
-const BUILT_IN = ["T2", "T2S", "T2CL", "T2A", "C3", "V1N1"] as const;
+  /** A plan.json, its directory, or a directory that `plan --split` wrote. */
+  | { readonly kind: "plan"; readonly path: string }
+  /** A file or a directory that says itself which of these it is. */
+  | { readonly kind: "path"; readonly path: string };
 
 export const NO_TEMPLATE: TemplateRequest = { kind: "none" };
+
+const KNOWN = `known: None, ${BUILT_IN_NAMES.join(", ")}`;
 
 /** A built-in template by its name, `None` included; throws TEMPLATE_UNKNOWN. */
 export function builtInRequest(name: string): TemplateRequest {
   if (name === "None") return NO_TEMPLATE;
-  if (staticTemplateRow(name) !== undefined || armBuiltInTemplate(name) !== undefined) {
-    return { kind: "built-in", name };
-  }
-  throw new HostError(
-    "TEMPLATE_UNKNOWN",
-    `no template built into Firecracker is called "${name}" (known: None, ${BUILT_IN.join(", ")})`,
-  );
+  if (builtInTemplate(name) !== undefined) return { kind: "built-in", name };
+  const message = `no template built into Firecracker is called "${name}" (${KNOWN})`;
+  throw new HostError("TEMPLATE_UNKNOWN", message);
+}
+
+/**
+ * What one word on a command line asks for: a built-in template by its name, else a path. A file
+ * that has the name of a built-in template is `./T2`.
+ */
+export function namedRequest(what: string): TemplateRequest {
+  if (what === "None") return NO_TEMPLATE;
+  if (builtInTemplate(what) !== undefined) return { kind: "built-in", name: what };
+  return { kind: "path", path: what };
 }
 
 /**

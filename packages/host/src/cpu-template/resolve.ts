@@ -4,20 +4,19 @@
  */
 import {
   ALL_LINES,
+  API_BODY_LIMIT,
   CoreError,
   formatTemplate,
-  isAccepted,
   knownLine,
-  lintTemplate,
-  staticTemplateRow,
   type LintFinding,
   type LintRuleId,
   type NodeProfile,
 } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
-import { BODY_LIMIT } from "../firecracker/client.ts";
-import { loadTemplate, type LoadedTemplate, type ReadFile } from "./load.ts";
+import { isPlanned, lintLoaded } from "./lint.ts";
+import type { ReadFile } from "./read.ts";
 import type { TemplateRequest } from "./request.ts";
+import { openTemplate, type LoadedTemplate } from "./source.ts";
 
 /** Errors of these rules leave the guest running, without a protection that it needs. */
 const INSECURE: ReadonlySet<string> = new Set<LintRuleId>(["hidden-weakness", "identity"]);
@@ -50,30 +49,17 @@ function isKnown(version: string): boolean {
 /** What a template tries in vain; a plan's serves releases that lose it and others that do not. */
 const LANGUAGE: ReadonlySet<string> = new Set<LintRuleId>(["overwritten", "flags"]);
 
-function lintFor(lines: readonly string[], loaded: LoadedTemplate, profile: NodeProfile) {
-  const template = loaded.templateFor(lines.at(-1) ?? "");
-  if (template === undefined) return [];
-  const builtIn = loaded.choice.kind === "built-in" ? loaded.choice.name : "";
-  const linted = { template, builtIn: staticTemplateRow(builtIn), armBuiltIn: builtIn };
-  const findings = lintTemplate(linted, profile, lines);
-  if (findings !== undefined) return findings;
-  throw new HostError("TEMPLATE_FATAL", `${profile.name}: nothing is known about its vendor`);
-}
-
-/** The findings under every line, each once. */
+/** What holds under the lines that are installed; of the language, what holds under all. */
 function lintAll(
   lines: readonly string[],
   loaded: LoadedTemplate,
   profile: NodeProfile,
 ): LintFinding[] {
   const isLanguage = ({ rule }: LintFinding) => LANGUAGE.has(rule);
-  const all = [
-    ...lines.flatMap((line) => lintFor([line], loaded, profile).filter((f) => !isLanguage(f))),
-    ...lintFor(ALL_LINES, loaded, profile).filter(isLanguage),
+  return [
+    ...lintLoaded(loaded, profile, lines).filter((finding) => !isLanguage(finding)),
+    ...lintLoaded(loaded, profile, ALL_LINES).filter(isLanguage),
   ];
-  const key = ({ rule, path, address, name }: LintFinding) =>
-    [rule, path, address, name].join("\n");
-  return [...new Map(all.map((finding) => [key(finding), finding])).values()];
 }
 
 function textOf({ address, message }: LintFinding): string {
@@ -87,37 +73,39 @@ function refuse(code: "TEMPLATE_FATAL" | "TEMPLATE_INSECURE", name: string, all:
 function checkSize(loaded: LoadedTemplate): void {
   if (loaded.choice.kind !== "template") return;
   const size = Buffer.byteLength(formatTemplate(loaded.choice.template));
-  if (size <= BODY_LIMIT) return;
+  if (size <= API_BODY_LIMIT) return;
   throw new HostError(
     "VMM_BODY_TOO_LARGE",
-    `${loaded.name}: ${size} bytes as a request, Firecracker takes ${BODY_LIMIT}`,
+    `${loaded.name}: ${size} bytes as a request, Firecracker takes ${API_BODY_LIMIT}`,
   );
 }
 
-/**
- * Throws TEMPLATE_INVALID, NODE_NOT_IN_PLAN, VMM_BODY_TOO_LARGE; TEMPLATE_FATAL where guests
- * would not boot or be wronged; TEMPLATE_INSECURE unless that is allowed, or was accepted when the
- * pool was planned. Nothing asked for is
- * nothing looked at.
- */
-export function resolveTemplate(
-  request: TemplateRequest,
-  { profile, versions, allowInsecure, read }: ResolveContext,
-): ResolvedTemplate {
-  const loaded = loadTemplate(request, profile, read);
-  const unknownVersions = versions.filter((version) => !isKnown(version));
-  if (request.kind === "none") return { ...loaded, findings: [], unknownVersions };
+/** Throws VMM_BODY_TOO_LARGE, TEMPLATE_FATAL, TEMPLATE_INSECURE. */
+function checkLoaded(loaded: LoadedTemplate, context: ResolveContext): LintFinding[] {
+  const { profile, versions, allowInsecure } = context;
   checkSize(loaded);
   const lines = [...new Set(versions.filter(isKnown).map(knownLine))];
   const findings = lintAll(lines.length === 0 ? ALL_LINES : lines, loaded, profile);
   const name = loaded.name ?? "";
   const errors = findings.filter(({ severity }) => severity === "error");
-  const { accepted, class: id } = loaded;
-  const isPlanned = (finding: LintFinding) => id !== undefined && isAccepted(accepted, id, finding);
-  const insecure = errors.filter((finding) => !isPlanned(finding));
   const fatal = errors.filter(({ rule }) => !INSECURE.has(rule));
   if (fatal.length > 0) throw refuse("TEMPLATE_FATAL", name, fatal);
+  const insecure = errors.filter((finding) => !isPlanned(loaded, finding));
   if (insecure.length > 0 && !allowInsecure) throw refuse("TEMPLATE_INSECURE", name, insecure);
-  const rest = findings.filter(({ severity }) => severity !== "error");
-  return { ...loaded, findings: [...errors, ...rest], unknownVersions };
+  return [...errors, ...findings.filter(({ severity }) => severity !== "error")];
+}
+
+/**
+ * Throws what {@link openTemplate} throws, VMM_BODY_TOO_LARGE, TEMPLATE_FATAL where guests would
+ * not boot or be wronged, and TEMPLATE_INSECURE unless that is allowed, or was accepted when the
+ * pool was planned. Where no template is asked for, nothing is looked at.
+ */
+export function resolveTemplate(
+  request: TemplateRequest,
+  context: ResolveContext,
+): ResolvedTemplate {
+  const loaded = openTemplate(request, context.read).forNode(context.profile);
+  const unknownVersions = context.versions.filter((version) => !isKnown(version));
+  const findings = loaded.choice.kind === "none" ? [] : checkLoaded(loaded, context);
+  return { ...loaded, findings, unknownVersions };
 }

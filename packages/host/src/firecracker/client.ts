@@ -4,11 +4,9 @@
  */
 import { request, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
+import { API_BODY_LIMIT } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
 import { pinSocket } from "../isolation/pinned.ts";
-
-/** More than this, and Firecracker's HTTP server drops the request (HTTP_MAX_PAYLOAD_SIZE). */
-export const BODY_LIMIT = 51_200;
 
 const DEFAULT_TIMEOUT = 10_000;
 
@@ -162,10 +160,10 @@ export function createClient({
   ): Promise<string> {
     const name = `${method} ${path}`;
     const size = Buffer.byteLength(body);
-    if (size > BODY_LIMIT) {
+    if (size > API_BODY_LIMIT) {
       throw new HostError(
         "VMM_BODY_TOO_LARGE",
-        `${name}: the body has ${size} bytes, Firecracker takes ${BODY_LIMIT}`,
+        `${name}: the body has ${size} bytes, Firecracker takes ${API_BODY_LIMIT}`,
       );
     }
     const answer = await send(method, path, body, limit).catch((error: unknown) => {

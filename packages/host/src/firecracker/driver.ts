@@ -1,5 +1,5 @@
 /** Firecracker as a {@link VmmDriver}. */
-import { formatTemplate, knownLine } from "@evenkeel/core";
+import { does, formatTemplate, knownLine } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
 import { pathIn } from "../path-in.ts";
 import type { BootSpec, CpuChoice, LoadSpec, MicroVm, VmmDriver } from "../vmm.ts";
@@ -53,10 +53,11 @@ async function configure(client: FirecrackerClient, spec: BootSpec): Promise<voi
   }
 }
 
-/** The flag for dirty pages got a new name in 1.13; the old one is deprecated from there on. */
+/** The flag for dirty pages has two names; where both are taken, the old one is deprecated. */
 function dirtyPages(version: string, track: boolean): Partial<SnapshotLoad> {
-  const [, minor = 0] = knownLine(version).split(".").map(Number);
-  return minor >= 13 ? { track_dirty_pages: track } : { enable_diff_snapshots: track };
+  return does(knownLine(version), "tracks-dirty-pages")
+    ? { track_dirty_pages: track }
+    : { enable_diff_snapshots: track };
 }
 
 function loadOf(spec: LoadSpec, version: string): SnapshotLoad {

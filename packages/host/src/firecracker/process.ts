@@ -17,6 +17,7 @@ import { limitFileSize, maySetLimits } from "../isolation/rlimit.ts";
 import { markUsed } from "../lock.ts";
 import { tailOf } from "../plain-file.ts";
 import { isRunning, startTimeOf } from "../proc.ts";
+import { SOCKET_PATH_LIMIT } from "@evenkeel/core";
 import { socketsOf, type VmExit, type VmRecord } from "../vmm.ts";
 import { firecrackerArguments } from "./arguments.ts";
 
@@ -24,9 +25,6 @@ export const SOCKET = "firecracker.sock";
 const CONSOLE = "console.log";
 const STDERR = "stderr.log";
 const LOG = "firecracker.log";
-
-/** sockaddr_un has 108 bytes, the last one NUL. */
-const SOCKET_PATH_LIMIT = 107;
 
 const ARGUMENTS = firecrackerArguments({ socket: SOCKET, logFile: LOG });
 

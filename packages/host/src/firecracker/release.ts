@@ -1,12 +1,9 @@
 /** Which release a Firecracker binary is: it is asked, since a directory's name may be wrong. */
 import { execFileSync } from "node:child_process";
-import { compareLines, knownLine, snapshotFormat } from "@evenkeel/core";
+import { does, knownLine, snapshotFormat } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
 
 const TIMEOUT_MS = 10_000;
-
-/** The first line whose binaries name their snapshot format. */
-const NAMES_FORMAT = "1.7";
 
 function ask(binary: string, flag: string): string {
   try {
@@ -53,7 +50,7 @@ export function checkRelease(binary: string, version: string): void {
     throw new HostError("WRONG_FIRECRACKER", message);
   }
   const format = snapshotFormat(version);
-  if (format === undefined || compareLines(line, NAMES_FORMAT) < 0) return;
+  if (format === undefined || !does(line, "names-format")) return;
   // The rest of the output is Firecracker's log, which goes to standard output too.
   const [said = ""] = ask(binary, "--snapshot-version").split("\n");
   if (said.trim() === `v${format}`) return;

@@ -1,5 +1,12 @@
 /** What the guard does with each call: most pass unchanged, snapshots do not pass unseen. */
-import { honourAccepted, judge, type CpuContract, type NodeProfile } from "@evenkeel/core";
+import {
+  compareLines,
+  honourAccepted,
+  judge,
+  knownLine,
+  type CpuContract,
+  type NodeProfile,
+} from "@evenkeel/core";
 import { readContract, replaceContract, type Replacement } from "./contract-file.ts";
 import { guestOf, type Machine } from "./guest.ts";
 import { ALLOW_VARIABLE, type Objection } from "./policy.ts";
@@ -84,11 +91,14 @@ function judgeSnapshot(snapshot: string, profile: NodeProfile, settings: GuardSe
  * (`//snapshot/load`, `/snapshot/load/`, `http://host/…`), and its request line has 1024 bytes.
  */
 const CANONICAL = /^\/(?:[\w-]{1,64}(?:\/[\w-]{1,64}){0,4})?$/;
-/** All that its API has. It loses its place in the stream at any other. */
-const METHODS: ReadonlySet<string> = new Set(["GET", "PUT", "PATCH"]);
+/** All that its API has, and what it unplugs devices by. It loses its place in the stream at any other. */
+const METHODS = ["GET", "PUT", "PATCH"];
+const UNPLUG = { method: "DELETE", since: "1.16" };
 
 export function guardRules({ settings, allowed, upstream, limit, exposed, say }: RulesOptions) {
   const { version, shape } = settings;
+  const unplugs = compareLines(knownLine(version), UNPLUG.since) >= 0;
+  const methods = new Set(unplugs ? [...METHODS, UNPLUG.method] : METHODS);
   // Asked anew each time: microcode may be reloaded while the guard runs.
   const profile = () => profileToday(settings);
   const guest = guestOf(shape, version, profile);
@@ -163,7 +173,7 @@ export function guardRules({ settings, allowed, upstream, limit, exposed, say }:
   return (call: Call): Promise<Answer> => {
     const { method, path, oversize } = call;
     if (oversize !== undefined) return Promise.resolve(tooLarge(oversize, limit));
-    if (!METHODS.has(method) || !CANONICAL.test(path)) {
+    if (!methods.has(method) || !CANONICAL.test(path)) {
       const words = `${method} ${JSON.stringify(path.slice(0, 100))}`;
       return Promise.resolve(fault(400, `evenkeel guard: ${words} is not a call of this API`));
     }

@@ -34,7 +34,8 @@ export interface Upstream {
 function headersOf({ method, body }: Call): string[] {
   const headers = ["Host", "localhost", "Accept", "application/json", "Connection", "keep-alive"];
   if (body.length > 0) headers.push("Content-Type", "application/json");
-  if (body.length > 0 || method !== "GET") headers.push("Content-Length", String(body.length));
+  const bare = method === "GET" || method === "DELETE";
+  if (body.length > 0 || !bare) headers.push("Content-Length", String(body.length));
   return headers;
 }
 

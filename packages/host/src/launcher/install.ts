@@ -13,6 +13,7 @@ import {
 import { basename, delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
+  API_BODY_LIMIT,
   CoreError,
   formatTemplate,
   knownLine,
@@ -21,7 +22,6 @@ import {
 } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
 import { readTextFile } from "../files.ts";
-import { BODY_LIMIT } from "../firecracker/client.ts";
 import { formatSettings, readSettings, type Shape } from "../guard/settings.ts";
 import { machineNow } from "../probe/machine.ts";
 import { jailerVersionOf, versionOf } from "../firecracker/release.ts";
@@ -94,10 +94,10 @@ function checkVersion(binary: string, version: string): void {
 function templateText(template: CpuTemplate): string {
   const text = JSON.stringify(JSON.parse(formatTemplate(template)));
   const size = Buffer.byteLength(text);
-  if (size <= BODY_LIMIT) return text;
+  if (size <= API_BODY_LIMIT) return text;
   throw new HostError(
     "VMM_BODY_TOO_LARGE",
-    `the template has ${size} bytes, Firecracker takes ${BODY_LIMIT}`,
+    `the template has ${size} bytes, Firecracker takes ${API_BODY_LIMIT}`,
   );
 }
 

@@ -6,7 +6,7 @@
  */
 import {
   bootRequest,
-  compareLines,
+  does,
   vendorOfCpu,
   type BootAnswer,
   type BootRequest,
@@ -30,20 +30,19 @@ export interface LiveBoot {
   readonly answer: BootAnswer;
 }
 
-/** The release line from which on Firecracker asks for guests' AMX state. */
-const DYNAMIC_STATE_SINCE = "1.12";
-
 function give(
   vcpu: KvmHandle,
-  { cpuid, msrs }: BootRequest,
+  { cpuid, registers }: BootRequest,
 ): Pick<BootAnswer, "refused" | "error"> {
   try {
     setCpuid(vcpu, cpuid);
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
-    return { refused: [], error: error.message };
+    return { refused: new Map(), error: error.message };
   }
-  return { refused: writeMsrs(vcpu, msrs), error: undefined };
+  const msrs = registers.map(({ id, value }) => ({ addr: Number(id), value }));
+  const refused = writeMsrs(vcpu, msrs);
+  return { refused: new Map(refused.map((addr) => [addr, ""])), error: undefined };
 }
 
 /**
@@ -57,7 +56,7 @@ export function bootLive(
   template: CpuTemplate,
   alsoRead: readonly number[] = [],
 ): LiveBoot | undefined {
-  if (compareLines(line, DYNAMIC_STATE_SINCE) >= 0) requestDynamicState(kvm);
+  if (does(line, "asks-for-amx")) requestDynamicState(kvm);
   const cpuid = supportedCpuid(kvm);
   const named = [...new Set([...template.msrModifiers.map(({ addr }) => addr), ...alsoRead])];
   return withX86Vcpu(kvm, (vcpu) => {
@@ -67,7 +66,7 @@ export function bootLive(
     if (vendor === undefined) return undefined;
     const request = bootRequest(offered, vendor, line, template);
     const given = give(vcpu, request);
-    const addresses = new Set([...named, ...request.msrs.map(({ addr }) => addr)]);
+    const addresses = new Set([...named, ...request.registers.map(({ id }) => Number(id))]);
     const reading = readMsrs(vcpu, [...addresses]);
     return {
       request,
@@ -75,7 +74,7 @@ export function bootLive(
         ...given,
         capabilities: capabilities(kvm),
         cpuid: given.error === undefined ? getCpuid(vcpu, request.cpuid.length) : [],
-        msrs: new Map(reading.msrs.map(({ addr, value }) => [addr, value])),
+        registers: new Map(reading.msrs.map(({ addr, value }) => [addr, value])),
       },
     };
   });

@@ -6,7 +6,7 @@ import type { Image } from "./image.ts";
 import { checkTable } from "./bytes.ts";
 import { attempt, bytesAtAddress, sectionBytes, type ElfFile } from "./file.ts";
 import { addressAt, addressOf } from "./numbers.ts";
-import { symbolsOf, type ElfSymbol } from "./symbols.ts";
+import { symbolTable, type ElfSymbol } from "./symbols.ts";
 import { PT_DYNAMIC, PT_INTERP, SHT_DYNSYM, SHT_RELA, type Section } from "./tables.ts";
 
 export interface Relocation {
@@ -57,8 +57,10 @@ function collect(
 function collectSection(elf: ElfFile, section: Section, into: Collected): void {
   checkTable(section.size, section.name);
   const table = elf.sections[section.link];
-  const symbols = table?.type === SHT_DYNSYM ? symbolsOf(elf, table) : [];
-  collect(sectionBytes(elf, section), (i) => (i === 0 ? undefined : symbols[i]), into);
+  const symbols = table?.type === SHT_DYNSYM ? symbolTable(elf, table) : undefined;
+  const symbolAt = (i: number) =>
+    symbols === undefined || i === 0 || i >= symbols.count ? undefined : symbols.symbolAt(i);
+  collect(sectionBytes(elf, section), symbolAt, into);
 }
 
 /** A file without sections: those that need no symbols. */
@@ -85,11 +87,18 @@ export function readRelocations(elf: ElfFile): Relocations {
 const DT_RELA = 7;
 const DT_RELASZ = 8;
 const DT_INIT = 12;
+const DT_FINI = 13;
 const DT_SONAME = 14;
 const DT_FLAGS_1 = 0x6fff_fffb;
 const DF_1_PIE = 0x0800_0000;
 const DT_INIT_ARRAY = 25;
 const DT_INIT_ARRAYSZ = 27;
+const DT_FINI_ARRAY = 26;
+const DT_FINI_ARRAYSZ = 28;
+const DT_PREINIT_ARRAY = 32;
+const DT_PREINIT_ARRAYSZ = 33;
+/** SHT_INIT_ARRAY, SHT_FINI_ARRAY, SHT_PREINIT_ARRAY. */
+const ARRAYS: ReadonlySet<number> = new Set([14, 15, 16]);
 const DT_RELR = 36;
 const DT_RELRSZ = 35;
 
@@ -122,18 +131,40 @@ export function isMarkedProgram(elf: ElfFile): boolean {
 /** No program has as many; a hostile one may say so. */
 const MOST_CONSTRUCTORS = 100_000;
 
-/** Functions that run before `main`: DT_INIT and DT_INIT_ARRAY. */
+/** An array of functions. Static programs have no dynamic entries, and sections of these types. */
+interface FunctionArray {
+  readonly start: number;
+  readonly size: number;
+}
+
+function arraysOf(elf: ElfFile, entries: ReadonlyMap<number, number>): FunctionArray[] {
+  const named = [
+    [DT_PREINIT_ARRAY, DT_PREINIT_ARRAYSZ],
+    [DT_INIT_ARRAY, DT_INIT_ARRAYSZ],
+    [DT_FINI_ARRAY, DT_FINI_ARRAYSZ],
+  ] as const;
+  const dynamic = named.map(([start, size]) => ({
+    start: entries.get(start) ?? 0,
+    size: entries.get(size) ?? 0,
+  }));
+  const sections = elf.sections
+    .filter(({ type }) => ARRAYS.has(type))
+    .map(({ address, size }) => ({ start: address, size }));
+  return dynamic.some(({ size }) => size > 0) ? dynamic : sections;
+}
+
+/** Functions that run before `main` and after it: DT_INIT, DT_FINI, and the arrays of others. */
 export function readConstructors(elf: ElfFile, image: Image): readonly number[] {
   const entries = dynamicEntries(elf);
-  const start = entries.get(DT_INIT_ARRAY) ?? 0;
-  const size = entries.get(DT_INIT_ARRAYSZ) ?? 0;
-  const count = Math.min(Math.floor(size / 8), MOST_CONSTRUCTORS);
-  const array = Array.from({ length: count }, (_, i) => {
-    const place = start + i * 8;
-    return image.pointerAt(place) ?? image.numberAt(place, 8) ?? 0;
+  const listed = arraysOf(elf, entries).flatMap(({ start, size }) => {
+    const count = Math.min(Math.floor(size / 8), MOST_CONSTRUCTORS);
+    return Array.from({ length: count }, (_, i) => {
+      const place = start + i * 8;
+      return image.pointerAt(place) ?? image.numberAt(place, 8) ?? 0;
+    });
   });
-  const init = entries.get(DT_INIT);
-  return [...(init === undefined ? [] : [init]), ...array].filter((a) => a !== 0);
+  const single = [DT_INIT, DT_FINI].flatMap((tag) => entries.get(tag) ?? []);
+  return [...single, ...listed].filter((address) => address !== 0);
 }
 
 /** Places that DT_RELR moves: each holds an address of this file. */

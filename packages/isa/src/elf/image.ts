@@ -81,6 +81,13 @@ export function firstPlace({ places }: Pointers, address: number): number {
 
 const PART = 1 << 20;
 
+/** Bytes as numbers of four, which lie anywhere in memory. */
+function wordsOf(bytes: Buffer): Uint32Array {
+  const whole = bytes.length & ~3;
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  return new Uint32Array(aligned.buffer, aligned.byteOffset, whole / 4);
+}
+
 /** Words of the data of a file for a fixed address that are addresses in it. */
 function standingPointers(elf: ElfFile, low: number, high: number): number[] {
   const found: number[] = [];
@@ -90,11 +97,15 @@ function standingPointers(elf: ElfFile, low: number, high: number): number[] {
       const size = Math.min(PART, fileSize - at);
       const read = () => elf.source.read(offset + at, size, "data segment");
       const bytes = attempt(elf.problems, read, Buffer.alloc(0));
-      for (let word = -(address + at) & 7; word + 8 <= bytes.length; word += 8) {
+      const first = -(address + at) & 7;
+      const words = wordsOf(bytes.subarray(Math.min(first, bytes.length)));
+      for (let i = 0; i + 1 < words.length; i += 2) {
         // Programs lie below 4 GiB. Kernels have relocations of their own, which are not read.
-        if (bytes.readInt32LE(word + 4) !== 0) continue;
-        const value = bytes.readUInt32LE(word);
-        if (value >= low && value < high && value !== 0) found.push(address + at + word, value);
+        if (words[i + 1] !== 0) continue;
+        const value = words[i] ?? 0;
+        if (value >= low && value < high && value !== 0) {
+          found.push(address + at + first + i * 4, value);
+        }
       }
     }
   }

@@ -4,8 +4,13 @@
  */
 import { badElf } from "./errors.ts";
 
+/** The upper half of the first number that a double does not hold exactly. */
+const HIGHEST = 2 ** 21;
+
 /** A file offset, size or count of 64 bits. */
 export function sizeAt(bytes: Buffer, at: number, where: string): number {
+  const high = bytes.readUInt32LE(at + 4);
+  if (high < HIGHEST) return high * 2 ** 32 + bytes.readUInt32LE(at);
   const value = bytes.readBigUInt64LE(at);
   if (value > BigInt(Number.MAX_SAFE_INTEGER)) badElf(where, `no file has 0x${value.toString(16)}`);
   return Number(value);
@@ -21,6 +26,11 @@ export function addressOf(value: bigint): number {
 }
 
 export function addressAt(bytes: Buffer, at: number): number {
+  const high = bytes.readInt32LE(at + 4);
+  if (high >= -HIGHEST && high < HIGHEST) {
+    const address = high * 2 ** 32 + bytes.readUInt32LE(at);
+    if (Number.isSafeInteger(address)) return address;
+  }
   return addressOf(bytes.readBigUInt64LE(at));
 }
 

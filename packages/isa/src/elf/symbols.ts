@@ -1,4 +1,5 @@
 /** Symbol tables. Source: System V ABI, chapter 5, "Symbol Table"; STT_GNU_IFUNC: GNU gABI. */
+import { isAscii } from "node:buffer";
 import { checkTable } from "./bytes.ts";
 import { attempt, sectionBytes, type ElfFile } from "./file.ts";
 import { addressAt, sizeAt, textAt } from "./numbers.ts";
@@ -28,10 +29,31 @@ const KINDS: Readonly<Record<number, SymbolKind>> = {
 
 const SYMBOL_SIZE = 24;
 
-function symbolAt(table: Buffer, at: number, names: Buffer, section: Section): ElfSymbol {
+/** Longer names are cut short: a hostile file can let all its symbols have one of a megabyte. */
+const LONGEST_NAME = 4096;
+
+/** Texts by their offsets in a table of them, each up to the next zero byte. */
+function namesIn(table: Buffer): (at: number) => string {
+  // Nearly always: then all names share the memory of one text.
+  const plain = isAscii(table) ? table.toString("latin1") : undefined;
+  return (at) => {
+    const limit = Math.min(at + LONGEST_NAME, table.length);
+    if (plain === undefined) return textAt(table.subarray(0, limit), at);
+    const name = plain.slice(at, limit);
+    const end = name.indexOf("\0");
+    return end === -1 ? name : name.slice(0, end);
+  };
+}
+
+function symbolAt(
+  table: Buffer,
+  at: number,
+  nameAt: (at: number) => string,
+  section: Section,
+): ElfSymbol {
   const info = table[at + 4] ?? 0;
   return {
-    name: textAt(names, table.readUInt32LE(at)),
+    name: nameAt(table.readUInt32LE(at)),
     kind: KINDS[info & 15] ?? "other",
     global: info >> 4 !== 0,
     section: table.readUInt16LE(at + 6),
@@ -41,14 +63,28 @@ function symbolAt(table: Buffer, at: number, names: Buffer, section: Section): E
   };
 }
 
+interface SymbolTable {
+  readonly count: number;
+  symbolAt(index: number): ElfSymbol;
+}
+
 /** The symbols of one table by their indices. Throws `BAD_ELF`. */
-export function symbolsOf(elf: ElfFile, section: Section): ElfSymbol[] {
+export function symbolTable(elf: ElfFile, section: Section): SymbolTable {
   checkTable(section.size, section.name);
   const table = sectionBytes(elf, section);
   const strings = elf.sections[section.link];
-  const names = strings === undefined ? Buffer.alloc(0) : sectionBytes(elf, strings);
-  const count = Math.floor(table.length / SYMBOL_SIZE);
-  return Array.from({ length: count }, (_, i) => symbolAt(table, i * SYMBOL_SIZE, names, section));
+  const nameAt = namesIn(strings === undefined ? Buffer.alloc(0) : sectionBytes(elf, strings));
+  return {
+    count: Math.floor(table.length / SYMBOL_SIZE),
+    symbolAt: (index) => symbolAt(table, index * SYMBOL_SIZE, nameAt, section),
+  };
+}
+
+function symbolsOf(elf: ElfFile, section: Section): ElfSymbol[] {
+  const table = symbolTable(elf, section);
+  const symbols: ElfSymbol[] = [];
+  for (let i = 0; i < table.count; i++) symbols.push(table.symbolAt(i));
+  return symbols;
 }
 
 /** All symbols of .symtab and .dynsym; a table that is damaged is noted and left out. */

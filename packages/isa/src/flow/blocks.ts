@@ -1,16 +1,16 @@
 /** A function as blocks: stretches of instructions that run from first to last. */
-import { Decoder, DecoderOptions, Instruction } from "iced-x86";
-import { Flow, learn, type CodeTable } from "../scan/codes.ts";
-import type { FunctionCode } from "../scan/decode.ts";
-import { decodeShort, short } from "./short.ts";
-import { shortFlow } from "./short-flow.ts";
+import { Flow, type CodeTable } from "../code/codes.ts";
+import type { FunctionCode } from "../code/function-code.ts";
+import type { IcedReader } from "../code/iced-reader.ts";
+import { shortFlow } from "../code/short-flow.ts";
+import { decodeShort, short } from "../code/short.ts";
+import { isOdd, isZeros } from "../code/stretches.ts";
+import { findMeetings } from "./meetings.ts";
 
 export interface Block {
   readonly start: number;
   /** Behind the last instruction. */
   end: number;
-  /** Offsets of the instructions. */
-  readonly instructions: number[];
   /** Indices of blocks: where a branch falls through to, then where it leads. */
   next: number[];
   /** How the last instruction ends the block. */
@@ -19,15 +19,10 @@ export interface Block {
   leaves: boolean;
   /** Index of the block that every way from here to the function's end passes next. */
   meets: number | undefined;
-}
-
-interface Decoded {
-  readonly length: number;
-  readonly flow: Flow;
-  /** Where a near branch leads, as an offset. */
-  readonly target: number;
-  /** Iced's code where the short decoder does not know it. */
-  readonly code: number;
+  /** Whether a way from here leads to the function's end. */
+  returns: boolean;
+  /** Whether nothing is known to lead here that is code all the same: exceptions, `goto *p`. */
+  readonly root: boolean;
 }
 
 export interface FunctionBytes {
@@ -35,33 +30,41 @@ export interface FunctionBytes {
   readonly size: number;
   readonly code: FunctionCode;
   readonly table: CodeTable;
+  /** Whether all of its bytes are known to be its own: then those that no path leads to count. */
+  readonly gaps: boolean;
   /** Whether the call that ends there never comes back. */
   readonly endsAt: (next: number, target: number) => boolean;
-  /** Where it was followed before. */
-  readonly blocks?: Blocks | undefined;
 }
 
-const instruction = new Instruction();
+/** By offset: how long the instruction there is (0: none was read), and what comes after it. */
+interface Decoded {
+  readonly lengths: Uint8Array;
+  readonly flows: Uint8Array;
+  /** Where near branches lead, as offsets. */
+  readonly targets: Int32Array;
+}
 
-function decodeAt(f: FunctionBytes, decoder: Decoder, at: number): Decoded {
-  const length = decodeShort(f.bytes, at);
-  if (length > 0) return { length, flow: shortFlow(), target: short.target, code: 0 };
-  decoder.position = at;
-  decoder.decodeOut(instruction);
-  const { code } = instruction;
-  const flow = (f.table.flows[code] || learn(f.table, code, instruction)) as Flow;
-  const end = at + instruction.length;
-  const near = flow === Flow.branch8 || flow === Flow.jump8;
-  const far = flow === Flow.branch32 || flow === Flow.jump32 || flow === Flow.call32;
-  const distance =
-    end > f.bytes.length
-      ? 0
-      : near
-        ? f.bytes.readInt8(end - 1)
-        : far
-          ? f.bytes.readInt32LE(end - 4)
-          : 0;
-  return { length: instruction.length, flow, target: end + distance, code };
+/** Where a near branch of iced's leads that ends at `end`. */
+function icedTarget(bytes: Buffer, flow: Flow, end: number): number {
+  if (end > bytes.length) return end;
+  if (flow === Flow.branch8 || flow === Flow.jump8) return end + bytes.readInt8(end - 1);
+  const wide = flow === Flow.branch32 || flow === Flow.jump32 || flow === Flow.call32;
+  return wide ? end + bytes.readInt32LE(end - 4) : end;
+}
+
+function decodeAt(f: FunctionBytes, iced: IcedReader, at: number, into: Decoded): Flow {
+  let length = decodeShort(f.bytes, at);
+  let flow = shortFlow();
+  let { target } = short;
+  if (length === 0) {
+    flow = iced.decode(at);
+    ({ length } = iced.instruction);
+    target = icedTarget(f.bytes, flow, at + length);
+  }
+  into.lengths[at] = length;
+  into.flows[at] = flow;
+  into.targets[at] = target;
+  return flow;
 }
 
 /** Whether the path ends there: nothing is executed behind it but by a jump to it. */
@@ -81,91 +84,152 @@ function isBranch(flow: Flow): boolean {
 }
 
 /** Decodes all that branches lead to; `leaders` are where blocks begin. */
-function decodeAll(f: FunctionBytes): { decoded: Map<number, Decoded>; leaders: Set<number> } {
-  const decoded = new Map<number, Decoded>();
-  const leaders = new Set([0]);
-  const decoder = new Decoder(64, f.bytes, DecoderOptions.None);
-  const work = [0];
+function decodeAll(f: FunctionBytes, iced: IcedReader): Layout {
+  const { size } = f;
+  const decoded = {
+    lengths: new Uint8Array(size),
+    flows: new Uint8Array(size),
+    targets: new Int32Array(size),
+  };
+  const { lengths, targets } = decoded;
+  const leaders = new Set<number>();
+  const work: number[] = [];
   const lead = (offset: number) => {
-    if (offset < 0 || offset >= f.size) return;
+    if (offset < 0 || offset >= size) return;
     leaders.add(offset);
     work.push(offset);
   };
-  try {
-    for (let from = work.pop(); from !== undefined; from = work.pop()) {
-      for (let at = from; at < f.size && !decoded.has(at);) {
-        const one = decodeAt(f, decoder, at);
-        decoded.set(at, one);
-        const next = at + one.length;
-        if (isBranch(one.flow)) {
-          lead(one.target);
-          lead(next);
-        } else if (one.flow === Flow.jump8 || one.flow === Flow.jump32) lead(one.target);
-        else if (one.flow === Flow.jump)
-          for (const offset of f.code.cases.get(next) ?? []) lead(offset);
-        if (endsPath(one.flow) || (one.flow === Flow.call32 && f.endsAt(next, one.target))) break;
-        at = next;
-      }
+  const drain = () => {
+    for (let from = work.pop(); from !== undefined; from = work.pop()) descend(from);
+  };
+  const descend = (from: number) => {
+    for (let at = from; at < size && lengths[at] === 0;) {
+      const flow = decodeAt(f, iced, at, decoded);
+      const next = at + (lengths[at] ?? 0);
+      const target = targets[at] ?? 0;
+      if (isBranch(flow)) {
+        lead(target);
+        lead(next);
+      } else if (flow === Flow.jump8 || flow === Flow.jump32) lead(target);
+      else if (flow === Flow.jump) for (const offset of f.code.cases.get(next) ?? []) lead(offset);
+      if (endsPath(flow) || (flow === Flow.call32 && f.endsAt(next, target))) return;
+      at = next;
     }
-  } finally {
-    decoder.free();
+  };
+  lead(0);
+  drain();
+  const roots = new Set([0]);
+  for (let gap = gapFrom(f, iced, decoded, 0); gap !== undefined;) {
+    roots.add(gap);
+    lead(gap);
+    drain();
+    gap = gapFrom(f, iced, decoded, gap);
   }
-  return { decoded, leaders };
+  return { decoded, leaders, roots };
+}
+
+/** The next bytes from an offset on that no path led to and that read as code: not padding. */
+function gapFrom(
+  f: FunctionBytes,
+  iced: IcedReader,
+  { lengths }: Decoded,
+  from: number,
+): number | undefined {
+  if (!f.gaps) return undefined;
+  for (let at = from; at < f.size;) {
+    const known = lengths[at] ?? 0;
+    if (known > 0) {
+      at += known;
+      continue;
+    }
+    let end = at;
+    while (end < f.size && lengths[end] === 0) end += 1;
+    const start = codeBetween(f, iced, at, end);
+    if (start !== undefined) return start;
+    at = end;
+  }
+  return undefined;
+}
+
+/** Where the first instruction is that is no NOP, if all are known to its end. */
+function codeBetween(
+  { bytes }: FunctionBytes,
+  iced: IcedReader,
+  from: number,
+  to: number,
+): number | undefined {
+  let first: number | undefined;
+  let at = from;
+  while (at < to) {
+    if (isZeros(bytes, at)) return undefined;
+    const length = decodeShort(bytes, at);
+    const flow = length > 0 ? shortFlow() : iced.decode(at);
+    if (flow === Flow.invalid || isOdd(flow)) return undefined;
+    if (first === undefined && flow !== Flow.nop && bytes[at] !== INT3) first = at;
+    at += length > 0 ? length : iced.instruction.length;
+  }
+  return at === to ? first : undefined;
+}
+
+const INT3 = 0xcc;
+
+interface Layout {
+  readonly decoded: Decoded;
+  readonly leaders: ReadonlySet<number>;
+  readonly roots: ReadonlySet<number>;
+}
+
+/** What is behind the block's last instruction, which is at `at` and ends at `block.end`. */
+function endOf(f: FunctionBytes, block: Block, at: number, target: number): number[] | undefined {
+  const { flow, end } = block;
+  const inside = target >= 0 && target < f.size;
+  if (isBranch(flow)) return inside ? [end, target] : [end];
+  if (flow === Flow.jump8 || flow === Flow.jump32) {
+    if (inside) return [target];
+    block.leaves = true;
+    return [];
+  }
+  if (flow === Flow.jump) {
+    const leads = [...(f.code.cases.get(end) ?? [])];
+    block.leaves = leads.length === 0;
+    return leads;
+  }
+  if (endsPath(flow)) {
+    block.leaves = flow === Flow.end && decodesAsReturn(f.bytes, at);
+    return [];
+  }
+  return flow === Flow.call32 && f.endsAt(end, target) ? [] : undefined;
 }
 
 function blockFrom(
   f: FunctionBytes,
   start: number,
-  decoded: ReadonlyMap<number, Decoded>,
-  leaders: ReadonlySet<number>,
+  { decoded: { lengths, flows, targets }, leaders, roots }: Layout,
 ): { block: Block; leads: number[] } {
   const block: Block = {
     start,
     end: start,
-    instructions: [],
     next: [],
     flow: Flow.next,
     leaves: false,
     meets: undefined,
+    returns: false,
+    root: roots.has(start),
   };
-  let leads: number[] = [];
   for (let at = start; ;) {
-    const one = decoded.get(at);
-    if (one === undefined) {
+    const length = lengths[at] ?? 0;
+    if (length === 0) {
       // It runs out of the function's end.
       block.leaves = at >= f.size;
-      break;
+      return { block, leads: [] };
     }
-    block.instructions.push(at);
-    at += one.length;
-    block.end = at;
-    block.flow = one.flow;
-    const inside = one.target >= 0 && one.target < f.size;
-    if (isBranch(one.flow)) {
-      leads = inside ? [at, one.target] : [at];
-      break;
-    }
-    if (one.flow === Flow.jump8 || one.flow === Flow.jump32) {
-      if (inside) leads = [one.target];
-      else block.leaves = true;
-      break;
-    }
-    if (one.flow === Flow.jump) {
-      leads = [...(f.code.cases.get(at) ?? [])];
-      block.leaves = leads.length === 0;
-      break;
-    }
-    if (endsPath(one.flow)) {
-      block.leaves = one.flow === Flow.end && decodesAsReturn(f.bytes, at - one.length);
-      break;
-    }
-    if (one.flow === Flow.call32 && f.endsAt(at, one.target)) break;
-    if (leaders.has(at)) {
-      leads = [at];
-      break;
-    }
+    block.end = at + length;
+    block.flow = flows[at] as Flow;
+    const leads = endOf(f, block, at, targets[at] ?? 0);
+    if (leads !== undefined) return { block, leads };
+    at = block.end;
+    if (leaders.has(at)) return { block, leads: [at] };
   }
-  return { block, leads };
 }
 
 function decodesAsReturn(bytes: Buffer, at: number): boolean {
@@ -173,83 +237,16 @@ function decodesAsReturn(bytes: Buffer, at: number): boolean {
   return length > 0 && (short.opcode === 0xc3 || short.opcode === 0xc2);
 }
 
-export interface Blocks {
-  readonly blocks: readonly Block[];
-  readonly decoded: ReadonlyMap<number, Decoded>;
-}
-
-export function blocksOf(f: FunctionBytes): Blocks {
-  const { decoded, leaders } = decodeAll(f);
-  const starts = [...leaders].filter((at) => decoded.has(at)).toSorted((a, b) => a - b);
+export function blocksOf(f: FunctionBytes, iced: IcedReader): readonly Block[] {
+  const layout = decodeAll(f, iced);
+  const { decoded, leaders } = layout;
+  const starts = [...leaders].filter((at) => decoded.lengths[at] !== 0).toSorted((a, b) => a - b);
   const indices = new Map(starts.map((start, i) => [start, i]));
-  const built = starts.map((start) => blockFrom(f, start, decoded, leaders));
+  const built = starts.map((start) => blockFrom(f, start, layout));
   const blocks = built.map(({ block, leads }) => {
     block.next = leads.flatMap((offset) => indices.get(offset) ?? []);
     return block;
   });
   findMeetings(blocks);
-  return { blocks, decoded };
-}
-
-/** The order in which blocks are left for good when all are visited from `root`. */
-function postorder(root: number, edges: (index: number) => readonly number[]): number[] {
-  const order: number[] = [];
-  const seen = new Set([root]);
-  const stack: { index: number; next: number }[] = [{ index: root, next: 0 }];
-  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-    const to = edges(top.index)[top.next++];
-    if (to === undefined) {
-      order.push(top.index);
-      stack.pop();
-    } else if (!seen.has(to)) {
-      seen.add(to);
-      stack.push({ index: to, next: 0 });
-    }
-  }
-  return order;
-}
-
-/**
- * Immediate postdominators. Source: Cooper, Harvey, Kennedy, "A Simple, Fast Dominance Algorithm",
- * on the graph with its edges turned round. Paths that never leave the function do not count.
- */
-function findMeetings(blocks: readonly Block[]): void {
-  const exit = blocks.length;
-  const before: number[][] = [...blocks, undefined].map(() => []);
-  for (const [i, { next, leaves }] of blocks.entries()) {
-    for (const to of next) before[to]?.push(i);
-    if (leaves) before[exit]?.push(i);
-  }
-  const order = postorder(exit, (i) => before[i] ?? []).toReversed();
-  const rank = new Int32Array(exit + 1);
-  for (const [i, index] of order.entries()) rank[index] = order.length - i;
-  const nearest = new Int32Array(exit + 1).fill(-1);
-  nearest[exit] = exit;
-  const common = (a: number, b: number): number => {
-    let [x, y] = [a, b];
-    while (x !== y) {
-      while ((rank[x] ?? 0) < (rank[y] ?? 0)) x = nearest[x] ?? exit;
-      while ((rank[y] ?? 0) < (rank[x] ?? 0)) y = nearest[y] ?? exit;
-    }
-    return x;
-  };
-  for (let changed = true; changed;) {
-    changed = false;
-    for (const index of order) {
-      if (index === exit) continue;
-      const block = blocks[index];
-      let met = block?.leaves === true ? exit : -1;
-      for (const to of block?.next ?? []) {
-        if (nearest[to] === -1) continue;
-        met = met === -1 ? to : common(met, to);
-      }
-      if (met === -1 || nearest[index] === met) continue;
-      nearest[index] = met;
-      changed = true;
-    }
-  }
-  for (const [i, block] of blocks.entries()) {
-    const met = nearest[i] ?? -1;
-    block.meets = met === exit || met === -1 ? undefined : met;
-  }
+  return blocks;
 }

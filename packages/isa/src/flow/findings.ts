@@ -12,6 +12,8 @@ export interface Summary {
   readonly more: ReadonlyMap<number, Value>;
   /** Where it keeps answers in the structures that it is given. */
   readonly fields: ReadonlyMap<number, number>;
+  /** Whether it comes back only where the answer was yes. */
+  readonly refuses: boolean;
 }
 
 export interface Surroundings {
@@ -55,6 +57,8 @@ export interface Findings {
   readonly chooses: boolean;
   /** Whether it fails, or never returns, only where the CPU has nothing. */
   readonly refuses: boolean;
+  /** Whether it returns only where the CPU has something. */
+  readonly returnsIfAny: boolean;
 }
 
 export interface Recording {
@@ -74,6 +78,8 @@ export interface Recording {
   more: Map<number, Value>;
   open: Set<number>;
   chooses: boolean;
+  /** Whether it is not known which way an answer of no goes, and both may return. */
+  lost: boolean;
 }
 
 function returnedOf({ open, guarded }: Recording["returned"]): Value {
@@ -109,5 +115,12 @@ function noteTaken(recording: Recording, around: Surroundings): void {
 export function findingsOf(recording: Recording, around: Surroundings): Findings {
   noteTaken(recording, around);
   const { returned } = recording;
-  return { ...recording, returned: returnedOf(returned), refuses: refusesBy(recording) };
+  const returnsIfAny =
+    returned.open === undefined && returned.guarded !== undefined && !recording.lost;
+  return {
+    ...recording,
+    returned: returnedOf(returned),
+    refuses: refusesBy(recording),
+    returnsIfAny,
+  };
 }

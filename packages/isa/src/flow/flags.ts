@@ -36,13 +36,13 @@ export function compareFlags(a: Value, b: Value, size: number): Flags {
   const asked = a.asked || b.asked;
   if (a.kind !== "number" || b.kind !== "number") return unknownFlags(asked);
   const [x, y] = [extendSign(a, size).n, extendSign(b, size).n];
-  const unsigned = (n: number) => BigInt.asUintN(size * 8, BigInt(n));
   const difference = extendSign(operate("sub", a, b, size), size);
   const sign = difference.kind === "number" ? difference.n < 0 : undefined;
   return {
     zero: x === y,
     sign,
-    carry: unsigned(x) < unsigned(y),
+    // Without signs, what is negative is larger.
+    carry: x < 0 === y < 0 ? x < y : y < 0,
     overflow: sign === undefined ? undefined : x < y !== sign,
     asked,
   };
@@ -58,7 +58,7 @@ export function bitFlags(value: Value, bit: Value): Flags {
   const asked = value.asked || bit.asked;
   if (value.kind !== "number" || (bit.kind !== "number" && value.n !== 0))
     return unknownFlags(asked);
-  const carry = value.n !== 0 && ((BigInt(value.n) >> BigInt(bit.n & 63)) & 1n) === 1n;
+  const carry = Math.floor(value.n / 2 ** (bit.n & 63)) % 2 !== 0;
   return { ...unknownFlags(asked), carry };
 }
 

@@ -2,8 +2,7 @@
  * Follows one function for a CPU that has nothing: which of its instructions run there, what it
  * calls, keeps and returns. What only runs where an answer was yes is guarded; the rest is open.
  */
-import { Decoder, DecoderOptions } from "iced-x86";
-import { Flow } from "../scan/codes.ts";
+import { Flow } from "../code/codes.ts";
 import {
   findingsOf,
   type Findings,
@@ -11,18 +10,23 @@ import {
   type Summary,
   type Surroundings,
 } from "./findings.ts";
-import { blocksOf, type Block, type Blocks, type FunctionBytes } from "./blocks.ts";
+import type { IcedReader } from "../code/iced-reader.ts";
+import { shortFlow } from "../code/short-flow.ts";
+import type { Block, FunctionBytes } from "./blocks.ts";
 import { holds } from "./flags.ts";
 import { afterCall, computedTarget, executeIced, executeShort } from "./machine.ts";
 import type { Machine, Place } from "./operands.ts";
-import { decodeShort, NO_REGISTER, RIP, short } from "./short.ts";
+import { decodeShort, NO_REGISTER, RIP, short } from "../code/short.ts";
 import {
   copyState,
   entryState,
   joinParted,
   joinStates,
   preferState,
+  FIRST_POINTEE,
   FIRST_STACK_ARGUMENT,
+  isOwnSlot,
+  POINTEE_SIZE,
   RAX,
   RBX,
   RCX,
@@ -40,17 +44,23 @@ const ARGUMENTS = [RDI, RSI, RDX, RCX, 8, 9];
 /** Assembly jumps from one function into another with answers in these too. */
 const CARRIED = [...ARGUMENTS, RAX, 10, 11];
 const STACK_ARGUMENTS = 8;
-const MORE_RESULTS = [RBX, RCX, RDI];
+const MORE_RESULTS = [RDX, RBX, RCX, RDI];
 /** So often all blocks are gone through before their function is given up. */
 const MOST_SWEEPS = 64;
 
+const NO_PARAMETERS: ReadonlyMap<number, Value> = new Map();
+
+/** What is followed, and what decodes the rarer of its instructions. */
+export interface Followable extends FunctionBytes {
+  readonly blocks: readonly Block[];
+  readonly iced: IcedReader;
+}
+
 class Follower {
-  readonly #f: FunctionBytes;
+  readonly #f: Followable;
   readonly #start: number;
   readonly #around: Surroundings;
   readonly #blocks: readonly Block[];
-  readonly #decoded: Blocks["decoded"];
-  readonly #decoder: Decoder;
   readonly #open: (State | undefined)[] = [];
   readonly #guarded: (State | undefined)[] = [];
   readonly #done = new Map<number, State>();
@@ -72,25 +82,25 @@ class Follower {
     more: new Map(),
     open: new Set(),
     chooses: false,
+    lost: false,
   };
   #recorded = false;
   #isOpen = true;
   #state: State = entryState(new Map());
 
-  constructor(f: FunctionBytes, start: number, around: Surroundings, decoder: Decoder) {
+  constructor(f: Followable, start: number, around: Surroundings) {
     this.#f = f;
     this.#start = start;
     this.#around = around;
-    this.#decoder = decoder;
-    const { blocks, decoded } = f.blocks ?? blocksOf(f);
-    this.#blocks = blocks;
-    this.#decoded = decoded;
-    this.#queued = new Uint8Array(blocks.length * 2);
+    this.#blocks = f.blocks;
+    this.#queued = new Uint8Array(this.#blocks.length * 2);
   }
 
   /** Whether it came to an end. */
   run(parameters: ReadonlyMap<number, Value>): boolean {
-    this.#deliver(0, entryState(parameters), true);
+    for (const [i, { root }] of this.#blocks.entries()) {
+      if (root) this.#deliver(i, entryState(i === 0 ? parameters : NO_PARAMETERS), true);
+    }
     // In the order of addresses, which is nearly that of execution: few blocks are met twice.
     for (let sweep = 0; this.#waiting > 0; sweep++) {
       if (sweep > MOST_SWEEPS) return false;
@@ -155,15 +165,19 @@ class Follower {
     this.#state = entering;
     this.#isOpen = open;
     const machine: Machine = { state: entering, memory: this, next: 0 };
-    for (const at of block.instructions) {
-      const one = this.#decoded.get(at);
-      if (one === undefined) return;
-      machine.next = this.#start + at + one.length;
-      if (decodeShort(this.#f.bytes, at) > 0) this.#short(machine, one.flow);
-      else {
-        executeIced(machine, this.#decoder, at);
-        if (this.#recorded && open) this.recording.open.add(one.code);
+    const { bytes, iced } = this.#f;
+    for (let at = block.start; at < block.end;) {
+      const length = decodeShort(bytes, at);
+      if (length > 0) {
+        at += length;
+        machine.next = this.#start + at;
+        this.#short(machine, shortFlow());
+        continue;
       }
+      const { code, length: size } = executeIced(machine, iced, at);
+      if (this.#recorded && this.#isOpen) this.recording.open.add(code);
+      at += size;
+      machine.next = this.#start + at;
     }
     this.#leave(block, machine);
   }
@@ -210,7 +224,7 @@ class Follower {
     } else if (place.kind === "field") {
       const { displacement } = place;
       if (value.asked) this.recording.fields.set(displacement, size);
-    } else if (place.slot >= 8 && depends) {
+    } else if (place.slot >= 8 && isOwnSlot(place.slot) && depends) {
       const { results } = this.recording;
       const known = results.get(place.slot);
       const kept = markAsked(value);
@@ -230,7 +244,9 @@ class Follower {
     const { registers, stack } = this.#state;
     const values = new Map<number, Value>();
     for (const register of jump ? CARRIED : ARGUMENTS) {
-      values.set(register, registers[register] ?? UNKNOWN);
+      const value = registers[register] ?? UNKNOWN;
+      values.set(register, value);
+      if (value.kind === "stack") notePointee(values, register, value.n, stack);
     }
     const top = registers[RSP];
     if (top?.kind !== "stack") return values;
@@ -275,6 +291,8 @@ class Follower {
 
   /** What a call leaves behind. */
   #return(summary: Summary | undefined): void {
+    // It comes back only where the answer was yes.
+    if (summary?.refuses === true) this.#isOpen = false;
     const { registers } = this.#state;
     const top = registers[RSP];
     for (const register of ARGUMENTS) {
@@ -360,11 +378,16 @@ class Follower {
   }
 
   /** Ways part by an answer: `chosen` is taken where it is no; undefined where that is not known. */
-  #part({ next, meets }: Block, chosen: number | undefined): void {
-    const conditions =
-      meets === undefined
-        ? [...new Set([...this.#state.conditions, -1])]
-        : [...new Set([...this.#state.conditions, meets])].toSorted((a, b) => a - b);
+  #part(block: Block, chosen: number | undefined): void {
+    const { next } = block;
+    // Where one of two ways never returns, who comes back was told yes.
+    const refuses = next.length > 1 && this.#returning(next) === 1;
+    const meets = refuses ? undefined : block.meets;
+    const before = this.#state.conditions;
+    const conditions = [...new Set([...before, block.meets ?? -1])].toSorted((x, y) => x - y);
+    if (chosen === undefined && this.#isOpen && meets === undefined && !refuses) {
+      this.recording.lost = true;
+    }
     const { registers, stack, flags } = this.#state;
     const parted = { registers, stack, ownsStack: false, flags, conditions };
     for (const to of new Set(next)) {
@@ -376,6 +399,11 @@ class Follower {
     this.#resumes.add(meets);
     const waiting = this.#guarded[meets];
     if (waiting !== undefined) this.#deliver(meets, waiting, true, true);
+  }
+
+  /** How many of these blocks lead to the function's end. */
+  #returning(blocks: readonly number[]): number {
+    return blocks.filter((i) => this.#blocks[i]?.returns === true).length;
   }
 
   #jump(block: Block, machine: Machine): void {
@@ -403,6 +431,22 @@ class Follower {
   }
 }
 
+/** Answers in a structure of the caller's whose address is handed on. */
+function notePointee(
+  values: Map<number, Value>,
+  register: number,
+  start: number,
+  stack: State["stack"],
+): void {
+  if (!isOwnSlot(start)) return;
+  for (const [slot, value] of stack) {
+    const offset = slot - start;
+    if (value.asked && offset >= 0 && offset < POINTEE_SIZE) {
+      values.set(FIRST_POINTEE + register * POINTEE_SIZE + offset, value);
+    }
+  }
+}
+
 function isConditional(): boolean {
   const { opcode } = short;
   return (opcode >= 0x70 && opcode < 0x80) || (opcode >= 0x180 && opcode < 0x190);
@@ -418,17 +462,11 @@ function fixedPlace({ next }: Machine): number | undefined {
 
 /** Undefined where it does not come to an end. */
 export function followFunction(
-  f: FunctionBytes,
+  f: Followable,
   start: number,
   around: Surroundings,
   parameters: ReadonlyMap<number, Value>,
 ): Findings | undefined {
-  const decoder = new Decoder(64, f.bytes, DecoderOptions.None);
-  try {
-    const follower = new Follower(f, start, around, decoder);
-    if (!follower.run(parameters)) return undefined;
-    return findingsOf(follower.recording, around);
-  } finally {
-    decoder.free();
-  }
+  const follower = new Follower(f, start, around);
+  return follower.run(parameters) ? findingsOf(follower.recording, around) : undefined;
 }

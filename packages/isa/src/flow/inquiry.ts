@@ -4,9 +4,12 @@
  * depends on the CPU.
  */
 import type { Image } from "../elf/image.ts";
-import { blocksOf, type Blocks, type FunctionBytes } from "./blocks.ts";
+import type { FunctionIndex } from "../code/function-index.ts";
+import { IcedReader } from "../code/iced-reader.ts";
+import { blocksOf, type Block, type FunctionBytes } from "./blocks.ts";
 import type { Findings, Store, Summary, Surroundings } from "./findings.ts";
 import { followFunction } from "./follow.ts";
+import { grain, Touches } from "./touches.ts";
 import {
   ASKED,
   join,
@@ -21,13 +24,15 @@ import {
 
 export interface Followed {
   readonly start: number;
+  readonly end: number;
   readonly name: string | undefined;
   readonly code: FunctionBytes["code"];
 }
 
 export interface InquiryInput<F extends Followed> {
-  /** Sorted by address. */
-  readonly functions: readonly F[];
+  readonly index: FunctionIndex<F>;
+  /** Functions that only jump to another one. */
+  readonly stubs: ReadonlyMap<F, F>;
   readonly image: Image;
   readonly bytesOf: (f: F) => FunctionBytes;
   /** The function that begins at an address, or that a stub there leads to. */
@@ -70,6 +75,7 @@ const NOTHING: Summary = {
   fills: false,
   more: new Map(),
   fields: new Map(),
+  refuses: false,
 };
 
 export class Inquiry<F extends Followed> implements Surroundings {
@@ -80,7 +86,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
   readonly #parameters = new Map<F, Map<number, Value>>();
   readonly #fields = new Map<number, number>();
   readonly #pending = new Set<F>();
-  readonly #blocks = new Map<F, Blocks>();
+  readonly #blocks = new Map<F, readonly Block[]>();
   #spent = 0;
   #relevant: ReadonlySet<F> = new Set();
   #open: ReadonlySet<F> | undefined;
@@ -136,10 +142,15 @@ export class Inquiry<F extends Followed> implements Surroundings {
     this.#current = f;
     const parameters = this.#parameters.get(f) ?? new Map<number, Value>();
     const bytes = this.#input.bytesOf(f);
-    const blocks = this.#blocks.get(f) ?? blocksOf(bytes);
-    this.#blocks.set(f, blocks);
-    this.#followed.set(f, followFunction({ ...bytes, blocks }, f.start, this, parameters));
-
+    const iced = new IcedReader(bytes.table, bytes.bytes);
+    try {
+      const blocks = this.#blocks.get(f) ?? blocksOf(bytes, iced);
+      this.#blocks.set(f, blocks);
+      const findings = followFunction({ ...bytes, blocks, iced }, f.start, this, parameters);
+      this.#followed.set(f, findings);
+    } finally {
+      iced.free();
+    }
     return true;
   }
 
@@ -147,48 +158,25 @@ export class Inquiry<F extends Followed> implements Surroundings {
     if (this.#spent > MOST_INSTRUCTIONS) return;
     const changed = this.#spreadVariables();
     const returning = this.#returning;
-    const callees = new Set<number>();
+    const callees = new Set<F>();
     for (const f of touched) {
       const summary = this.#ownSummary(f);
       const before = returning.get(f);
       if (isSameSummary(before, summary)) continue;
       returning.set(f, summary);
-      callees.add(f.start);
+      callees.add(f);
     }
     const parameters = this.#spreadParameters();
     this.#spreadFields(touched);
     for (const f of parameters) this.#pending.add(f);
     if (changed.size === 0 && callees.size === 0) return;
-    for (const f of this.#input.functions) {
-      if (this.#isWorth(f) && this.#touches(f, changed, callees)) this.#pending.add(f);
-    }
+    const { index, stubs, image } = this.#input;
+    const news = { variables: changed, callees };
+    const touches = new Touches(index, stubs, (place) => image.pointerAt(place), news);
+    for (const f of index.all) if (this.#isWorth(f) && touches.by(f)) this.#pending.add(f);
   }
 
   readonly #returning = new Map<F, Summary>();
-
-  #touches(f: F, variables: ReadonlySet<number>, callees: ReadonlySet<number>): boolean {
-    const { references, targets, slots, written, taken } = f.code;
-    if (variables.size > 0) {
-      // A word may be read by its bytes.
-      for (const address of references) if (variables.has(grain(address))) return true;
-      for (const address of written) if (variables.has(grain(address))) return true;
-      // What is read through an address that was taken lies not far behind it.
-      for (const address of taken) {
-        const first = grain(address);
-        for (let i = 1; i < TAKEN_GRAINS; i++) if (variables.has(first + i)) return true;
-      }
-    }
-    if (callees.size === 0) return false;
-    for (const target of targets) {
-      const callee = this.#input.functionFor(target);
-      if (callee !== undefined && callees.has(callee.start)) return true;
-    }
-    for (const slot of slots) {
-      const held = this.#input.image.pointerAt(slot);
-      if (held !== undefined && callees.has(held)) return true;
-    }
-    return false;
-  }
 
   /** Variables that hold answers; returns where something changed. */
   #spreadVariables(): Set<number> {
@@ -222,6 +210,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
     if (findings === undefined) return NOTHING;
     const { returned, results } = findings;
     const short = f.code.instructions <= GETTER_INSTRUCTIONS || f.code.cpuid;
+    const survey = f.code.cpuid && f.code.instructions > SETTER_INSTRUCTIONS;
     // A long function's result has many reasons, most of them not the CPU's.
     const known = returned.kind === "number" && f.code.instructions <= SETTER_INSTRUCTIONS;
     const value = short || known ? returned : UNKNOWN;
@@ -233,6 +222,8 @@ export class Inquiry<F extends Followed> implements Surroundings {
       fills,
       more,
       fields: findings.fields,
+      // Who looks at all that a CPU has asserts what every CPU has.
+      refuses: findings.returnsIfAny && !survey,
     };
   }
 
@@ -243,7 +234,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
       if (this.#open?.has(caller) === false) continue;
       for (const { target, values, open } of findings?.calls ?? []) {
         const callee = this.#input.functionFor(target);
-        if (callee === undefined || !open || !this.#relevant.has(callee)) continue;
+        if (callee === undefined || !open || !this.#takes(callee, values)) continue;
         const list = given.get(callee);
         if (list === undefined) given.set(callee, [{ caller: caller.start, values }]);
         else list.push({ caller: caller.start, values });
@@ -259,6 +250,13 @@ export class Inquiry<F extends Followed> implements Surroundings {
       changed.add(callee);
     }
     return changed;
+  }
+
+  /** Whether what a function is given may matter: it leads to a use, or may refuse to come back. */
+  #takes(callee: F, values: ReadonlyMap<number, Value>): boolean {
+    if (this.#relevant.has(callee)) return true;
+    if (callee.code.instructions > GETTER_INSTRUCTIONS) return false;
+    return [...values.values()].some(({ asked }) => asked);
   }
 
   /** Whether these are all the calls of a function that run openly. */
@@ -320,14 +318,17 @@ export class Inquiry<F extends Followed> implements Surroundings {
       return { ...NOTHING, value: NO };
     }
     const known = callee === undefined ? undefined : this.#returning.get(callee);
-    if (known !== undefined && (known.value.asked || known.fills || known.fields.size > 0)) {
+    if (
+      known !== undefined &&
+      (known.value.asked || known.fills || known.refuses || known.fields.size > 0)
+    ) {
       return known;
     }
     // A static C library's getauxval has no name; 26 is AT_HWCAP2.
     if (callee !== undefined && this.#input.usesFsgsbase && isNumber(argument, 26)) {
       return { ...NOTHING, value: NO };
     }
-    if (callee !== undefined) return known ?? this.#answered();
+    if (callee !== undefined) return this.#answered() ?? known;
     return this.#ofImport(this.#input.importFor(target), argument);
   }
 
@@ -370,17 +371,11 @@ export class Inquiry<F extends Followed> implements Surroundings {
   }
 }
 
-const TAKEN_GRAINS = 8;
 /** What an ELF file begins with. */
 const HEADERS = 0x200;
 
 function isNumber({ kind, n }: Value, wanted: number): boolean {
   return kind === "number" && n === wanted;
-}
-
-/** Variables are looked for by eights. */
-function grain(address: number): number {
-  return Math.floor(address / 8);
 }
 
 interface CallSite {
@@ -420,8 +415,13 @@ function isSameMap(
 }
 
 function isSameSummary(a: Summary | undefined, b: Summary): boolean {
-  const { value, results, fills, more } = a ?? NOTHING;
-  if (fills !== b.fills || value.kind !== b.value.kind || value.asked !== b.value.asked)
+  const { value, results, fills, more, refuses } = a ?? NOTHING;
+  if (
+    fills !== b.fills ||
+    refuses !== b.refuses ||
+    value.kind !== b.value.kind ||
+    value.asked !== b.value.asked
+  )
     return false;
   return (
     value.n === b.value.n &&

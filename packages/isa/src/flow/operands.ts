@@ -1,7 +1,7 @@
 /** Reads and writes what instructions name: registers and places in memory. */
-import { NO_REGISTER, RIP, short } from "./short.ts";
+import { NO_REGISTER, RIP, short } from "../code/short.ts";
 import { setSlot, type State } from "./state.ts";
-import { number, operate, truncate, unknown, UNKNOWN, type Value } from "./values.ts";
+import { ASKED, number, operate, truncate, unknown, UNKNOWN, type Value } from "./values.ts";
 
 /** What the machine is told of the world outside of the function. */
 interface Memory {
@@ -89,7 +89,10 @@ function placeOf({ state, memory, next }: Machine): Place {
 
 function loadAt({ state, memory }: Machine, place: Place, size: number): Value {
   if (place.kind === "stack") {
-    return truncate(state.stack.get(place.slot) ?? UNKNOWN, size);
+    const value = truncate(state.stack.get(place.slot) ?? UNKNOWN, size);
+    // Two fields that were stored one by one: only whether one of them is an answer is known.
+    const upper = size === 8 ? state.stack.get(place.slot + 4) : undefined;
+    return upper === undefined || isZero(upper) ? value : unknown(value.asked || upper.asked);
   }
   if (place.kind === "fixed") return memory.load(place.address, size) ?? UNKNOWN;
   return unknown(place.asked || memory.isAnswerField(place.displacement, size));
@@ -106,6 +109,19 @@ export function writeOperand(machine: Machine, value: Value, size: number): void
     return;
   }
   const place = placeOf(machine);
-  if (place.kind === "stack") setSlot(machine.state, place.slot, truncate(value, size));
+  if (place.kind === "stack") {
+    setSlot(machine.state, place.slot, truncate(value, size));
+    if (size === 8) setSlot(machine.state, place.slot + 4, upperHalf(value));
+  }
   machine.memory.store(place, value, size);
+}
+
+function isZero({ kind, n }: Value): boolean {
+  return kind === "number" && n === 0;
+}
+
+/** What is read four bytes behind a number of eight: only of answers it is asked. */
+function upperHalf(value: Value): Value {
+  if (!value.asked) return UNKNOWN;
+  return value.kind === "number" && value.n >= 0 && value.n < 2 ** 32 ? number(0, true) : ASKED;
 }

@@ -23,6 +23,21 @@ export const RDI = 7;
 /** Numbers of parameters that are on the stack: the first one, behind the return address. */
 export const FIRST_STACK_ARGUMENT = 100;
 
+/**
+ * Numbers of parameters that lie in a structure whose address a register holds: by register, then
+ * by their offset.
+ */
+export const FIRST_POINTEE = 1000;
+export const POINTEE_SIZE = 256;
+
+/** Such a structure is kept as a stack of its own, so far from the function's. */
+const REGION = 2 ** 30;
+
+/** Whether a slot is on the function's own stack, or its caller's. */
+export function isOwnSlot(slot: number): boolean {
+  return Math.abs(slot) < REGION / 2;
+}
+
 export interface State {
   readonly registers: Value[];
   /** Shared with other states until it is written to: see {@link setSlot}. */
@@ -60,11 +75,17 @@ export function setSlot(state: State, slot: number, value: Value): void {
 export function entryState(parameters: ReadonlyMap<number, Value>): State {
   const registers = Array.from({ length: 16 }, (_, i) => parameters.get(i) ?? UNKNOWN);
   registers[RSP] = onStack(0);
-  const stack = new Map(
-    [...parameters].flatMap(([key, value]) =>
-      key < FIRST_STACK_ARGUMENT ? [] : [[8 + (key - FIRST_STACK_ARGUMENT) * 8, value] as const],
-    ),
-  );
+  const stack = new Map<number, Value>();
+  for (const [key, value] of parameters) {
+    if (key >= FIRST_POINTEE) {
+      const register = Math.floor((key - FIRST_POINTEE) / POINTEE_SIZE);
+      const region = REGION * (register + 1);
+      registers[register] = onStack(region);
+      stack.set(region + ((key - FIRST_POINTEE) % POINTEE_SIZE), value);
+    } else if (key >= FIRST_STACK_ARGUMENT) {
+      stack.set(8 + (key - FIRST_STACK_ARGUMENT) * 8, value);
+    }
+  }
   return {
     registers,
     stack,

@@ -58,7 +58,48 @@ function exact(result: bigint, size: number): number | undefined {
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-function onNumbers(operation: Operation, a: number, b: number, size: number): number | undefined {
+/** A safe integer's last bytes, without a sign. */
+function lastBytes(n: number, size: number): number {
+  return size === 4 ? n >>> 0 : n & (size === 1 ? 0xff : 0xffff);
+}
+
+function quickBits(operation: Operation, a: number, b: number): number {
+  return operation === "and" ? a & b : operation === "or" ? a | b : a ^ b;
+}
+
+function isShort(n: number): boolean {
+  return n === (n | 0);
+}
+
+/** With doubles, where those are as exact as the CPU; undefined elsewhere. */
+function quickly(operation: Operation, a: number, b: number, size: number): number | undefined {
+  const narrow = size < 8;
+  switch (operation) {
+    case "add":
+    case "sub": {
+      const sum = operation === "add" ? a + b : a - b;
+      if (!Number.isSafeInteger(sum)) return undefined;
+      return narrow ? lastBytes(sum, size) : sum;
+    }
+    case "and":
+    case "or":
+    case "xor":
+      if (narrow) return lastBytes(quickBits(operation, a, b), size);
+      return isShort(a) && isShort(b) ? quickBits(operation, a, b) : undefined;
+    case "shl":
+      return size === 4 ? (a << (b & 31)) >>> 0 : undefined;
+    case "shr":
+      if (size === 4) return (a >>> 0) >>> (b & 31);
+      return size === 8 && a >= 0 ? Math.floor(a / 2 ** (b & 63)) : undefined;
+    case "sar":
+      break;
+  }
+  if (size === 4) return (a >> (b & 31)) >>> 0;
+  return size === 8 ? Math.floor(a / 2 ** (b & 63)) : undefined;
+}
+
+/** By the rules of the CPU for any number: BigInts are exact, and slow. */
+function exactly(operation: Operation, a: number, b: number, size: number): number | undefined {
   const bits = size * 8;
   const [x, y] = [BigInt.asUintN(bits, BigInt(a)), BigInt.asUintN(bits, BigInt(b))];
   const by = BigInt(b & (size === 8 ? 63 : 31));
@@ -105,7 +146,7 @@ export function operate(operation: Operation, a: Value, b: Value, size: number):
   if (moved !== undefined) return moved;
   if (operation === "and" && (isZero(a) || isZero(b))) return number(0, asked);
   if (a.kind !== "number" || b.kind !== "number") return unknown(asked);
-  const result = onNumbers(operation, a.n, b.n, size);
+  const result = quickly(operation, a.n, b.n, size) ?? exactly(operation, a.n, b.n, size);
   return result === undefined ? unknown(asked) : number(result, asked);
 }
 
@@ -113,12 +154,13 @@ export function operate(operation: Operation, a: Value, b: Value, size: number):
 export function truncate(value: Value, size: number): Value {
   if (value.kind === "stack") return size === 8 ? value : unknown(value.asked);
   if (value.kind !== "number" || size === 8) return value;
-  const n = exact(BigInt(value.n), size);
-  return n === value.n || n === undefined ? value : number(n, value.asked);
+  const n = lastBytes(value.n, size);
+  return n === value.n ? value : number(n, value.asked);
 }
 
 /** The same with its sign carried on to eight bytes. */
 export function extendSign(value: Value, size: number): Value {
   if (value.kind !== "number" || size === 8) return value.kind === "stack" ? UNKNOWN : value;
-  return number(Number(BigInt.asIntN(size * 8, BigInt(value.n))), value.asked);
+  const unused = 32 - size * 8;
+  return number((value.n << unused) >> unused, value.asked);
 }

@@ -1,10 +1,12 @@
 /** Machine code among the entries of an archive, copied out to be scanned. */
 import { rm } from "node:fs/promises";
-import { isMachineCode, MAGIC_SIZE } from "../scan/scan-file.ts";
+import { isMachineCode, MAGIC_SIZE } from "../elf/machine-code.ts";
+import { appendedTo } from "./appended.ts";
 import { found, unread, type Found } from "./candidate.ts";
 import { printable, type Entry } from "./entry.ts";
 import { ImageError } from "./limits.ts";
-import { headSize, isDeb, isOfInterest } from "./magic.ts";
+import { headSize, imageKindOf, isOfInterest } from "./magic.ts";
+import { headOf, wholeFile, type FilePart } from "./pull.ts";
 import { copyOut, tooLarge, type CopyTo } from "./workspace.ts";
 
 export interface Extraction extends CopyTo {
@@ -13,7 +15,7 @@ export interface Extraction extends CopyTo {
   /** Whether it must be something: what the user named, or a partition; not any file in an image. */
   readonly named: boolean;
   /** Machine code in a file that lay in an image, if it is an image itself. */
-  readonly inside: (name: string, path: string, extraction: Extraction) => AsyncGenerator<Found>;
+  readonly inside: (name: string, part: FilePart, extraction: Extraction) => AsyncGenerator<Found>;
 }
 
 /**
@@ -27,20 +29,51 @@ export async function* findInFile(
   extraction: Extraction,
   remove: boolean,
 ): AsyncGenerator<Found> {
-  if (isMachineCode(head) && !isDeb(head)) {
+  if (isMachineCode(head) && imageKindOf(head) === undefined) {
+    // Before the program itself, whose copy is gone once it was scanned.
+    yield* findAppended(name, path, head, extraction);
     yield found(name, path, remove);
     return;
   }
-  const depth = extraction.depth + 1;
   try {
-    if (depth > extraction.limits.depth) {
-      yield unread(name, `an image in an image: more than ${extraction.limits.depth} deep`);
-    } else yield* extraction.inside(name, path, { ...extraction, depth, named: false });
+    yield* findDeeper(name, await wholeFile(path), extraction);
+  } finally {
+    if (remove) await rm(path, { force: true });
+  }
+}
+
+/** What is in a part of a file, one level down; what breaks it off is its last word. */
+async function* findDeeper(
+  name: string,
+  part: FilePart,
+  extraction: Extraction,
+): AsyncGenerator<Found> {
+  const depth = extraction.depth + 1;
+  if (depth > extraction.limits.depth) {
+    yield unread(name, `an image in an image: more than ${extraction.limits.depth} deep`);
+    return;
+  }
+  try {
+    yield* extraction.inside(name, part, { ...extraction, depth, named: false });
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
     yield unread(name, error.message);
-  } finally {
-    if (remove) await rm(path, { force: true });
+  }
+}
+
+/** Programs in the image that stands behind a program's end, as in an AppImage. */
+export async function* findAppended(
+  name: string,
+  path: string,
+  head: Buffer,
+  extraction: Extraction,
+): AsyncGenerator<Found> {
+  const { parts, unreadable } = appendedTo(path, head);
+  if (unreadable !== undefined) yield unread(name, unreadable);
+  for (const part of parts) {
+    if (!isOfInterest(await headOf(part))) continue;
+    yield* findDeeper(name, part, extraction);
+    return;
   }
 }
 

@@ -1,8 +1,8 @@
 /** Finds machine code under a path that a user names, whatever kind of thing is there. */
 import { rm, stat } from "node:fs/promises";
-import { isMachineCode } from "../scan/scan-file.ts";
+import { isMachineCode } from "../elf/machine-code.ts";
 import { found, unread, type Found } from "./candidate.ts";
-import { extractAll, type Extraction } from "./entries.ts";
+import { extractAll, findAppended, type Extraction } from "./entries.ts";
 import { printable, type Entry } from "./entry.ts";
 import { pullExpanded, smallHead } from "./expand.ts";
 import { budgetFor, ImageError } from "./limits.ts";
@@ -16,7 +16,7 @@ import {
   type ImageKind,
 } from "./magic.ts";
 import { directoryImages, findInImages, tarImages } from "./oci.ts";
-import { pullFile, wholeFile, type FilePart, type Pull } from "./pull.ts";
+import { headOf, pullFile, wholeFile, type FilePart, type Pull } from "./pull.ts";
 import { findInBtrfs } from "./readers/btrfs.ts";
 import { cpioSequence } from "./readers/cpio.ts";
 import { dataOfDeb } from "./readers/deb.ts";
@@ -137,11 +137,6 @@ const READERS: Readonly<Record<Exclude<ImageKind, "tar" | "cpio">, Reader>> = {
   disk: (name, part, extraction) => findInDisk(name, part, extraction, findInPart),
 };
 
-async function headOf(part: FilePart): Promise<Buffer> {
-  const pull = await pullFile(part);
-  return pull.take(headSize(part.size)).finally(() => pull.close());
-}
-
 /** What nothing is known of: a file that the user named was not read, one in an image is a file. */
 function* unknown(name: string, head: Buffer, { named }: Extraction): Generator<Found> {
   const why = unreadableKind(head);
@@ -191,23 +186,21 @@ async function* findInPart(
   else if (kind === "tar") yield* findInTar(name, part, "none", extraction);
   else if (kind === "cpio") yield* findInInitramfs(name, part, "none", extraction);
   else if (kind !== undefined) yield* READERS[kind](name, part, extraction);
-  else if (part.start === 0 && isMachineCode(head)) yield found(name, part.path, false);
-  else yield* unknown(name, head, extraction);
-}
-
-async function* findInside(name: string, path: string, extraction: Extraction) {
-  yield* findInPart(name, await wholeFile(path), extraction);
+  else if (part.start === 0 && isMachineCode(head)) {
+    yield* findAppended(name, part.path, head, extraction);
+    yield found(name, part.path, false);
+  } else yield* unknown(name, head, extraction);
 }
 
 async function* findAt(path: string, name: string, to: Omit<CopyTo, "budget">) {
   const info = await stat(path);
   const budget = budgetFor(info.isFile() ? info.size : undefined, to.limits);
-  const extraction = { ...to, budget, depth: 0, named: true, inside: findInside };
+  const extraction = { ...to, budget, depth: 0, named: true, inside: findInPart };
   if (info.isDirectory()) {
     const images = await directoryImages(path, to.limits);
     if (images === undefined) yield* findInTree(path, extraction);
     else yield* findInImages(name, images, extraction);
-  } else if (info.isFile()) yield* findInside(name, path, extraction);
+  } else if (info.isFile()) yield* findInPart(name, await wholeFile(path), extraction);
   else yield unread(name, "neither a file nor a directory");
 }
 

@@ -1,5 +1,6 @@
 /** What a file is by its first bytes. */
-import { isMachineCode } from "../scan/scan-file.ts";
+import { isElf } from "../elf/header.ts";
+import { isMachineCode } from "../elf/machine-code.ts";
 
 /** Enough for the magic numbers that stand farthest in: ISO 9660 at 32,769, btrfs at 65,600. */
 const LONG_HEAD = 68 * 1024;
@@ -18,11 +19,6 @@ function has(bytes: Buffer, offset: number, hex: string): boolean {
 }
 
 const ascii = (text: string) => Buffer.from(text, "latin1").toString("hex");
-
-/** `debian-binary` is the first member of every package. Source: deb(5). */
-export function isDeb(head: Buffer): boolean {
-  return has(head, 0, ascii("!<arch>\ndebian-binary"));
-}
 
 export type Compression = "gzip" | "zstd" | "xz" | "bzip2" | "lz4" | "lzma" | "none";
 
@@ -47,8 +43,11 @@ export function compressionOf(head: Buffer): Compression {
   return LZMA.test(hex) ? "lzma" : "none";
 }
 
+const [ISO_AT, ISO] = [32_769, ascii("CD001")];
+
 /** Images and archives by where their magic number stands. */
 const MAGICS = [
+  // `debian-binary` is the first member of every package. Source: deb(5).
   ["deb", 0, ascii("!<arch>\ndebian-binary")],
   ["zip", 0, "504b0304"],
   ["zip", 0, "504b0506"],
@@ -57,7 +56,7 @@ const MAGICS = [
   ["ext4", 1080, "53ef"],
   ["xfs", 0, ascii("XFSB")],
   ["btrfs", 65_600, ascii("_BHRfS_M")],
-  ["iso", 32_769, ascii("CD001")],
+  ["iso", ISO_AT, ISO],
   ["qcow2", 0, ascii("QFI\u00fb")],
   ["vmdk", 0, ascii("KDMV")],
   ["7z", 0, "377abcaf271c"],
@@ -75,6 +74,7 @@ const UNREADABLE = [
   [0, ascii("xar!"), "a xar archive: unpack it"],
   [0, ascii("Rar!"), "a RAR archive: unpack it"],
   [0, ascii("MSCF"), "a cabinet: unpack it"],
+  [0, ascii("DWARFS"), "a DwarFS image: unpack it with dwarfsextract"],
 ] as const;
 
 export type ImageKind = (typeof MAGICS)[number][0] | "tar" | "cpio" | "disk";
@@ -119,6 +119,8 @@ function isDisk(head: Buffer): boolean {
 
 /** Undefined where it is no image; an ISO that also boots from a disk is an ISO. */
 export function imageKindOf(head: Buffer): ImageKind | undefined {
+  // The first AppImages are programs and ISO images in one. Any other number may stand in a program.
+  if (isElf(head)) return has(head, ISO_AT, ISO) ? "iso" : undefined;
   const known = MAGICS.find(([, offset, magic]) => has(head, offset, magic))?.[0];
   if (known !== undefined) return known;
   if (isTarHeader(head)) return "tar";

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { ImageError } from "./limits.ts";
+import { headSize } from "./magic.ts";
 
 export interface Pull {
   /** Bytes taken so far. */
@@ -111,4 +112,10 @@ export function pullStream(stream: Readable): Pull {
 
 export function streamOf({ path, start, size }: FilePart): Readable {
   return createReadStream(path, { start, end: start + size - 1, highWaterMark: 256 * 1024 });
+}
+
+/** Enough of a part to tell what it is. */
+export async function headOf(part: FilePart): Promise<Buffer> {
+  const pull = await pullFile(part);
+  return pull.take(headSize(part.size)).finally(() => pull.close());
 }

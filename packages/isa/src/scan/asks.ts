@@ -6,7 +6,7 @@ import type { Relocation } from "../elf/dynamic.ts";
 import { R_X86_64_IRELATIVE } from "../elf/dynamic.ts";
 import type { ElfSymbol } from "../elf/symbols.ts";
 import { dispatcherOf, type Dispatcher } from "./dispatchers.ts";
-import { functionAt } from "./functions.ts";
+import type { FunctionIndex } from "../code/function-index.ts";
 import type { Layout } from "./regions.ts";
 import type { ReadFunction } from "./walk.ts";
 
@@ -16,6 +16,8 @@ export interface Asking {
   /** Functions that choose an implementation when the program is loaded. */
   readonly ifuncs: readonly ReadFunction[];
   readonly dispatchers: readonly Dispatcher[];
+  /** Where known dispatchers keep their answers: starts and ends. */
+  readonly answers: readonly (readonly [number, number])[];
   /** All that ask or act on an answer. */
   readonly choosers: ReadonlySet<ReadFunction>;
 }
@@ -39,7 +41,7 @@ class Addresses {
 }
 
 export interface AskingInput {
-  readonly functions: readonly ReadFunction[];
+  readonly index: FunctionIndex<ReadFunction>;
   readonly symbols: readonly ElfSymbol[];
   readonly relocations: readonly Relocation[];
   readonly layout: Layout;
@@ -60,7 +62,7 @@ const QUERY_INSTRUCTIONS = 250;
 
 /** Direct callers, through stubs of the PLT too. */
 function callersOf(
-  { functions, slots }: AskingInput,
+  { index: { all: functions }, slots }: AskingInput,
   callees: ReadonlySet<number>,
 ): ReadFunction[] {
   if (callees.size === 0) return [];
@@ -88,10 +90,12 @@ function startsOf(functions: Iterable<ReadFunction>, longest: number): Set<numbe
 /** Where known dispatchers keep their answers, and the slots through which they are imported. */
 function knownAnswers({ symbols, relocations, layout }: AskingInput): {
   answers: Addresses;
+  ranges: [number, number][];
   dispatchers: Set<Dispatcher>;
   starts: Set<number>;
 } {
   const answers = new Addresses();
+  const ranges: [number, number][] = [];
   const dispatchers = new Set<Dispatcher>();
   const starts = new Set<number>();
   for (const symbol of symbols) {
@@ -100,20 +104,22 @@ function knownAnswers({ symbols, relocations, layout }: AskingInput): {
     dispatchers.add(dispatcher);
     if (symbol.section === 0) continue;
     const address = layout.addressIn(symbol.section, symbol.value);
-    if (symbol.kind === "object") answers.add(address, symbol.size);
-    else if (symbol.kind === "function") starts.add(address);
+    if (symbol.kind === "object") {
+      answers.add(address, symbol.size);
+      ranges.push([address, address + Math.max(symbol.size, 8)]);
+    } else if (symbol.kind === "function") starts.add(address);
   }
   for (const { place, symbol } of relocations) {
     if (symbol !== undefined && dispatcherOf(symbol.name) !== undefined) answers.add(place, 8);
   }
-  return { answers, dispatchers, starts };
+  return { answers, ranges, dispatchers, starts };
 }
 
-function ifuncsOf({ functions, relocations }: AskingInput): ReadFunction[] {
+function ifuncsOf({ index, relocations }: AskingInput): ReadFunction[] {
   const byRelocation = relocations
     .filter(({ type }) => type === R_X86_64_IRELATIVE)
-    .flatMap(({ addend }) => functionAt(functions, addend) ?? []);
-  return [...new Set([...functions.filter(({ ifunc }) => ifunc), ...byRelocation])];
+    .flatMap(({ addend }) => index.at(addend) ?? []);
+  return [...new Set([...index.all.filter(({ ifunc }) => ifunc), ...byRelocation])];
 }
 
 /** Variables that functions write, or take the address of to have them written. */
@@ -138,8 +144,8 @@ function noteAnswers(
 const SETTER_INSTRUCTIONS = 150;
 
 export function findAsking(input: AskingInput): Asking {
-  const { functions } = input;
-  const { answers, dispatchers, starts } = knownAnswers(input);
+  const { all: functions } = input.index;
+  const { answers, ranges, dispatchers, starts } = knownAnswers(input);
   const readersOf = (known: Addresses) =>
     functions.filter(({ code }) => code.references.some((address) => known.has(address)));
   const cpuid = functions.filter(({ code }) => code.cpuid);
@@ -158,5 +164,11 @@ export function findAsking(input: AskingInput): Asking {
   );
   for (const { code } of setters) for (const address of code.written) settings.add(address, 8);
   const choosers = [...storing, ...ifuncs, ...readers, ...callers, ...readersOf(settings)];
-  return { cpuid, ifuncs, dispatchers: [...dispatchers], choosers: new Set(choosers) };
+  return {
+    cpuid,
+    ifuncs,
+    dispatchers: [...dispatchers],
+    answers: ranges,
+    choosers: new Set(choosers),
+  };
 }

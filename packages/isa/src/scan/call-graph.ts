@@ -1,19 +1,17 @@
 /** Who calls whom, or takes whose address, as two arrays: there may be a million calls. */
 import type { Image } from "../elf/image.ts";
-import { lastAtOrBefore } from "./functions.ts";
+import type { FunctionIndex } from "../code/function-index.ts";
 import type { ReadFunction } from "./walk.ts";
 
 export class CallGraph {
-  readonly #functions: readonly ReadFunction[];
-  readonly #byStart: Map<number, number>;
+  readonly #index: FunctionIndex<ReadFunction>;
   /** Callers of the i-th function: those from `first[i]` to `first[i + 1]`. */
   readonly #first: Int32Array;
   readonly #callers: Int32Array;
 
-  constructor(functions: readonly ReadFunction[], image: Image | undefined) {
-    this.#functions = functions;
-    this.#byStart = new Map(functions.map(({ start }, i) => [start, i]));
-    const counts = new Int32Array(functions.length + 1);
+  constructor(index: FunctionIndex<ReadFunction>, image: Image | undefined) {
+    this.#index = index;
+    const counts = new Int32Array(index.all.length + 1);
     this.#eachCall(image, (_, callee) => {
       counts[callee + 1] = (counts[callee + 1] ?? 0) + 1;
     });
@@ -28,41 +26,41 @@ export class CallGraph {
   }
 
   #eachCall(image: Image | undefined, found: (caller: number, callee: number) => void): void {
-    for (const [i, { code }] of this.#functions.entries()) {
+    for (const [i, { code }] of this.#index.all.entries()) {
       for (const address of code.targets) {
-        const callee = this.#byStart.get(address) ?? lastAtOrBefore(this.#functions, address);
+        const callee = this.#index.lastAtOrBefore(address);
         if (callee >= 0 && callee !== i) found(i, callee);
       }
       for (const address of code.taken) {
-        const callee = this.#byStart.get(address);
-        if (callee !== undefined && callee !== i) found(i, callee);
+        const callee = this.#index.indexOf(address);
+        if (callee >= 0 && callee !== i) found(i, callee);
       }
       for (const slot of code.slots) {
         const held = image?.pointerAt(slot);
-        const callee = held === undefined ? undefined : this.#byStart.get(held);
-        if (callee !== undefined && callee !== i) found(i, callee);
+        const callee = held === undefined ? -1 : this.#index.indexOf(held);
+        if (callee >= 0 && callee !== i) found(i, callee);
       }
     }
   }
 
   callersOf({ start }: ReadFunction): ReadFunction[] {
-    const i = this.#byStart.get(start);
-    if (i === undefined) return [];
+    const i = this.#index.indexOf(start);
+    if (i < 0) return [];
     const callers = this.#callers.subarray(this.#first[i] ?? 0, this.#first[i + 1] ?? 0);
-    return [...new Set(callers)].flatMap((caller) => this.#functions[caller] ?? []);
+    return [...new Set(callers)].flatMap((caller) => this.#index.all[caller] ?? []);
   }
 
   /** The functions from which calls lead to one of these, themselves included. */
   ancestorsOf(functions: Iterable<ReadFunction>): Set<ReadFunction> {
     const seen = new Set<number>();
     for (const { start } of functions) {
-      const i = this.#byStart.get(start);
-      if (i !== undefined) seen.add(i);
+      const i = this.#index.indexOf(start);
+      if (i >= 0) seen.add(i);
     }
     for (const i of seen) {
       const end = this.#first[i + 1] ?? 0;
       for (let at = this.#first[i] ?? 0; at < end; at++) seen.add(this.#callers[at] ?? 0);
     }
-    return new Set([...seen].flatMap((i) => this.#functions[i] ?? []));
+    return new Set([...seen].flatMap((i) => this.#index.all[i] ?? []));
   }
 }

@@ -239,12 +239,15 @@ export const DISPATCHERS: readonly Dispatcher[] = [
   },
 ];
 
-const ANY = new RegExp(
-  DISPATCHERS.flatMap(({ symbols }) => (symbols === undefined ? [] : [symbols.source])).join("|"),
+const SOURCES = DISPATCHERS.flatMap(({ symbols }) =>
+  symbols === undefined ? [] : [symbols.source],
 );
+/** Those that match from a name's start fail at its first letter; the others are few. */
+const ANCHORED = new RegExp(SOURCES.filter((source) => source.startsWith("^")).join("|"));
+const FLOATING = new RegExp(SOURCES.filter((source) => !source.startsWith("^")).join("|"));
 
 /** The dispatcher that a symbol belongs to. */
 export function dispatcherOf(symbol: string): Dispatcher | undefined {
-  if (!ANY.test(symbol)) return undefined;
+  if (!ANCHORED.test(symbol) && !FLOATING.test(symbol)) return undefined;
   return DISPATCHERS.find(({ symbols }) => symbols?.test(symbol) === true);
 }

@@ -1,6 +1,6 @@
 /** From instructions by function to features of the file: counts, examples, and when they run. */
 import { hexAddress } from "../elf/numbers.ts";
-import { GRADES, type Grade } from "./decode.ts";
+import { GRADES, type Grade } from "../code/function-code.ts";
 import { isExcused } from "./excuses.ts";
 import type { Findings } from "../flow/findings.ts";
 import { isVariantName, pathTo, type Reach } from "./guard.ts";

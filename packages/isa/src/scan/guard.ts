@@ -6,7 +6,7 @@
 import { firstPlace } from "../elf/image.ts";
 import type { Image } from "../elf/image.ts";
 import type { Findings } from "../flow/findings.ts";
-import { functionAt } from "./functions.ts";
+import type { FunctionIndex } from "../code/function-index.ts";
 import type { ReadFunction } from "./walk.ts";
 
 export interface Reach {
@@ -32,8 +32,21 @@ export function isVariantName(name: string | undefined): boolean {
   return name !== undefined && VARIANT.test(name);
 }
 
+const RUST_MAIN = /4main17h[\da-f]{16}E$/;
+
 /** Where programs begin once their runtime is set up: C, Go, Rust. */
-const MAIN = /^(?:main|main\.main|runtime\.main|_ZN.*4main17h[\da-f]{16}E)$/;
+function isMain(name: string): boolean {
+  if (name === "main" || name === "main.main" || name === "runtime.main") return true;
+  return name.startsWith("_ZN") && RUST_MAIN.test(name);
+}
+
+const SHIM_INSTRUCTIONS = 24;
+
+/** A function that does nothing but call another one with the address of a third. */
+function isShim({ code }: ReadFunction): boolean {
+  const calls = code.targets.length + code.slots.length;
+  return calls === 1 && code.instructions <= SHIM_INSTRUCTIONS;
+}
 
 /** `mov $main, %rdi` in the start code of programs that are loaded at a fixed address. */
 const MOV_RDI = Buffer.from("48c7c7", "hex");
@@ -59,21 +72,27 @@ export interface Roots {
   /** The entry point and constructors. */
   readonly started: readonly ReadFunction[];
   readonly main: readonly ReadFunction[];
+  /** Those of {@link main} whose result says nothing: Rust's. */
+  readonly silent: readonly ReadFunction[];
   readonly exported: readonly ReadFunction[];
 }
 
 export function findRoots(
-  functions: readonly ReadFunction[],
+  index: FunctionIndex<ReadFunction>,
   { entry, entryBytes, constructors, library }: Entrances,
 ): Roots {
+  const { all: functions } = index;
   const find = (addresses: readonly number[]) =>
-    addresses.flatMap((address) => functionAt(functions, address) ?? []);
-  const entryFunction = functionAt(functions, entry);
+    addresses.flatMap((address) => index.at(address) ?? []);
+  const entryFunction = index.at(entry);
   const handed = entryFunction === undefined ? [] : find(handedOver(entryFunction, entryBytes));
-  const named = functions.filter(({ name }) => name !== undefined && MAIN.test(name));
+  const named = functions.filter(({ name }) => name !== undefined && isMain(name));
+  // Rust's `main` for C only hands the program's own on to the runtime.
+  const silent = handed.filter(isShim).flatMap(({ code }) => find(code.taken));
   return {
     started: find([entry, ...constructors]),
-    main: [...handed, ...named],
+    main: [...handed, ...silent, ...named],
+    silent,
     exported: library
       ? functions.filter(({ exported, name }) => exported && !isVariantName(name))
       : [],
@@ -110,7 +129,7 @@ interface TableContent {
 /** Functions to which the tables at an address lead, and the tables that those point to. */
 export class Tables {
   readonly #image: Image;
-  readonly #functions: readonly ReadFunction[];
+  readonly #index: FunctionIndex<ReadFunction>;
   readonly #isCode: (address: number) => boolean;
   #borders: Float64Array | undefined;
   readonly #known = new Map<number, TableContent>();
@@ -119,13 +138,13 @@ export class Tables {
 
   constructor(
     image: Image,
-    functions: readonly ReadFunction[],
+    index: FunctionIndex<ReadFunction>,
     isCode: (address: number) => boolean,
     ends: ReadonlyMap<number, number>,
   ) {
     this.ends = ends;
     this.#image = image;
-    this.#functions = functions;
+    this.#index = index;
     this.#isCode = isCode;
   }
 
@@ -133,7 +152,7 @@ export class Tables {
   #bordersOf(): Float64Array {
     if (this.#borders !== undefined) return this.#borders;
     const all = new Set<number>();
-    for (const { code } of this.#functions) {
+    for (const { code } of this.#index.all) {
       for (const address of code.references) if (!this.#isCode(address)) all.add(address);
     }
     const { values } = this.#image.pointers;
@@ -162,7 +181,7 @@ export class Tables {
       const value = pointers.values[i] ?? 0;
       if (!this.#isCode(value)) content.tables.push(value);
       else {
-        const f = functionAt(this.#functions, value);
+        const f = this.#index.at(value);
         if (f !== undefined) content.functions.push(f);
       }
     }
@@ -185,7 +204,7 @@ export class Tables {
 }
 
 export interface ReachInput {
-  readonly functions: readonly ReadFunction[];
+  readonly index: FunctionIndex<ReadFunction>;
   readonly roots: Roots;
   /** Whether pointers are not followed. */
   readonly byName: boolean;
@@ -197,23 +216,23 @@ export interface ReachInput {
   readonly opaque: (f: ReadFunction) => boolean;
 }
 
-function directEdges({ functions, image }: ReachInput, { code }: ReadFunction): ReadFunction[] {
+function directEdges({ index, image }: ReachInput, { code }: ReadFunction): ReadFunction[] {
   const slots = code.slots.flatMap((slot) => image?.pointerAt(slot) ?? []);
-  return [...code.targets, ...slots].flatMap((a) => functionAt(functions, a) ?? []);
+  return [...code.targets, ...slots].flatMap((a) => index.at(a) ?? []);
 }
 
-function calledIn({ functions }: ReachInput, { calls }: Findings, openly: boolean): ReadFunction[] {
+function calledIn({ index }: ReachInput, { calls }: Findings, openly: boolean): ReadFunction[] {
   return calls
     .filter(({ open }) => open === openly)
-    .flatMap(({ target }) => functionAt(functions, target) ?? []);
+    .flatMap(({ target }) => index.at(target) ?? []);
 }
 
 function pointed(input: ReachInput, addresses: Iterable<number>): ReadFunction[] {
-  const { functions, tables, isCode } = input;
+  const { index, tables, isCode } = input;
   const found: ReadFunction[] = [];
   for (const address of addresses) {
     if (isCode(address)) {
-      const f = functionAt(functions, address);
+      const f = index.at(address);
       if (f !== undefined) found.push(f);
     } else if (tables !== undefined) {
       for (const f of tables.functionsAt(address)) found.push(f);
@@ -245,9 +264,9 @@ function followedEdges(input: ReachInput, findings: Findings): ReadFunction[] {
 }
 
 export function findReach(input: ReachInput): Reach {
-  const { functions, roots, findings, opaque } = input;
+  const { index, roots, findings, opaque } = input;
   const find = (addresses: readonly number[]) =>
-    addresses.flatMap((address) => functionAt(functions, address) ?? []);
+    addresses.flatMap((address) => index.at(address) ?? []);
   const edges: Edges = (f) => {
     const found = findings(f);
     if (found !== undefined) return followedEdges(input, found);

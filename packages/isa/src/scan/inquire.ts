@@ -1,9 +1,7 @@
 /** Sets up the following of answers through a program: what is an answer, and who is followed. */
 import { Inquiry } from "../flow/inquiry.ts";
 import { CallGraph } from "./call-graph.ts";
-import { BEHIND } from "./decode.ts";
 import { dispatcherOf } from "./dispatchers.ts";
-import { functionAt } from "./functions.ts";
 import { findReach, findRoots, Tables, type Entrances, type Reach, type Roots } from "./guard.ts";
 import { STUB_INSTRUCTIONS, type Asking } from "./asks.ts";
 import type { Program } from "./program.ts";
@@ -26,16 +24,11 @@ const MOST_ANCESTORS = 1500;
 /** What turns out to be guarded makes others known to be so. */
 const REFINEMENTS = 3;
 
+/** Bytes behind a function that its last instruction may seem to reach into. */
+const BEHIND = 14;
+
 /** Imported functions of which the answer is an argument away. */
 const AUXILIARY = new Set(["getauxval", "__getauxval", "__x86_get_cpuid_feature_leaf"]);
-
-function answerRanges({ symbols, layout }: Program): [number, number][] {
-  return symbols.flatMap(({ name, kind, section, value, size }): [number, number][] => {
-    if (kind !== "object" || section === 0 || dispatcherOf(name) === undefined) return [];
-    const start = layout.addressIn(section, value);
-    return [[start, start + Math.max(size, 8)]];
-  });
-}
 
 function entrancesOf({ elf, layout, ...program }: Program): Entrances {
   const { entry } = elf.header;
@@ -71,37 +64,50 @@ function importsOf({ relocations }: Program): Map<number, string> {
 const NEVER_RETURNS =
   /^(?:_?_?exit|_Exit|abort|quick_exit|__assert_fail|__stack_chk_fail|__cxa_(?:throw|rethrow|bad_cast)|_Unwind_Resume|_ZSt\d+(?:terminate|__throw_)\w*|__fortify_fail|__chk_fail|longjmp|siglongjmp|pthread_exit|err|errx|verr|verrx)$/;
 
-function makeInquiry(program: Program, questions: ReadonlySet<number>): Inquiry<ReadFunction> {
+function makeInquiry(
+  program: Program,
+  { answers }: Asking,
+  questions: ReadonlySet<number>,
+): Inquiry<ReadFunction> {
   const { code, layout, image } = program;
-  const { functions, table } = code;
+  const { functions, index, table } = code;
   const { regions } = layout;
   if (image === undefined) throw new Error("only a linked program can be followed");
   const imports = importsOf(program);
-  const ranges = answerRanges(program);
   const isCode = (address: number) => regionAt(regions, address) !== undefined;
   const stubSlot = ({ code: { instructions, slots } }: ReadFunction) =>
     instructions <= STUB_INSTRUCTIONS && slots.length === 1 ? slots[0] : undefined;
-  const functionFor = (address: number): ReadFunction | undefined => {
-    const f = functionAt(functions, address);
-    const slot = f === undefined ? undefined : stubSlot(f);
-    if (slot === undefined) return f;
+  const behindStub = (slot: number): ReadFunction | undefined => {
     const held = image.pointerAt(slot);
-    return held === undefined ? undefined : functionAt(functions, held);
+    return held === undefined ? undefined : index.at(held);
   };
+  const functionFor = (address: number): ReadFunction | undefined => {
+    const f = index.at(address);
+    const slot = f === undefined ? undefined : stubSlot(f);
+    return slot === undefined ? f : behindStub(slot);
+  };
+  const stubs = new Map(
+    functions.flatMap((stub) => {
+      const slot = stubSlot(stub);
+      const to = slot === undefined ? undefined : behindStub(slot);
+      return to === undefined ? [] : [[stub, to] as const];
+    }),
+  );
   const importFor = (address: number): string | undefined => {
     const known = imports.get(address);
     if (known !== undefined || !isCode(address)) return known;
-    const f = functionAt(functions, address);
+    const f = index.at(address);
     const slot = f === undefined ? undefined : stubSlot(f);
     return slot === undefined ? undefined : imports.get(slot);
   };
   return new Inquiry<ReadFunction>({
-    functions,
+    index,
+    stubs,
     image,
     functionFor,
     importFor,
     isCode,
-    isKnownAnswer: (address) => ranges.some(([start, end]) => address >= start && address < end),
+    isKnownAnswer: (address) => answers.some(([start, end]) => address >= start && address < end),
     isAnswerName: (name) =>
       dispatcherOf(name) !== undefined || name === "__x86_get_cpuid_feature_leaf",
     questions,
@@ -118,10 +124,10 @@ function makeInquiry(program: Program, questions: ReadonlySet<number>): Inquiry<
       const endsAt = (next: number, target: number) => {
         // The end of a function behind a call means that the call does not come back.
         if (next >= size) return true;
-        const name = importFor(f.start + target) ?? functionAt(functions, f.start + target)?.name;
+        const name = importFor(f.start + target) ?? index.at(f.start + target)?.name;
         return name !== undefined && NEVER_RETURNS.test(name);
       };
-      return { bytes, size, code: f.code, table, endsAt };
+      return { bytes, size, code: f.code, table, gaps: f.bounded, endsAt };
     },
   });
 }
@@ -130,9 +136,12 @@ function seedsOf(
   { code, relocations }: Program,
   asking: Asking,
   roots: Roots,
+  relevant: ReadonlySet<ReadFunction>,
   questions: ReadonlySet<number>,
 ): Set<ReadFunction> {
-  const seeds = new Set([...asking.choosers, ...roots.started, ...roots.main]);
+  // A constructor that neither asks nor leads to a use has nothing to say.
+  const started = roots.started.filter((f) => relevant.has(f));
+  const seeds = new Set([...asking.choosers, ...started, ...roots.main]);
   const slots = new Set(
     relocations.filter(({ symbol }) => AUXILIARY.has(symbol?.name ?? "")).map(({ place }) => place),
   );
@@ -160,17 +169,18 @@ function seedsOf(
  */
 export function inquire(program: Program, asking: Asking, byName: boolean): Inquest {
   const { code, image, layout } = program;
-  const { functions } = code;
+  const { functions, index } = code;
   const entrances = entrancesOf(program);
-  const found = findRoots(functions, entrances);
+  const found = findRoots(index, entrances);
   // The loader calls what chooses for it.
   const roots = { ...found, started: [...found.started, ...asking.ifuncs] };
   const isCode = (address: number) => regionAt(layout.regions, address) !== undefined;
   const needed = functions.some((f) => f.code.uses.size > 0);
   const questions = new Set(needed ? addressesOfText(program.elf, "/proc/cpuinfo\0") : []);
-  const inquiry = image === undefined || !needed ? undefined : makeInquiry(program, questions);
+  const inquiry =
+    image === undefined || !needed ? undefined : makeInquiry(program, asking, questions);
   const users = functions.filter(({ code: { uses } }) => uses.size > 0);
-  const graph = byName ? undefined : new CallGraph(functions, image);
+  const graph = byName ? undefined : new CallGraph(index, image);
   const relevant =
     graph === undefined || inquiry === undefined
       ? new Set<ReadFunction>(byName ? roots.main : [])
@@ -178,10 +188,10 @@ export function inquire(program: Program, asking: Asking, byName: boolean): Inqu
   const tables =
     image === undefined || byName
       ? undefined
-      : new Tables(image, functions, isCode, arrayEnds(program));
+      : new Tables(image, index, isCode, arrayEnds(program));
   const { library } = entrances;
   const input = {
-    functions,
+    index,
     roots,
     byName: library || byName,
     image,
@@ -192,7 +202,7 @@ export function inquire(program: Program, asking: Asking, byName: boolean): Inqu
       asking.choosers.has(f) && inquiry?.findings(f) === undefined && !roots.main.includes(f),
   };
   inquiry?.restrict(relevant);
-  inquiry?.follow(seedsOf(program, asking, roots, questions));
+  inquiry?.follow(seedsOf(program, asking, roots, relevant, questions));
   let reach = findReach(input);
   if (inquiry !== undefined && graph !== undefined && asking.choosers.size > 0) {
     const pointed = new Set(image?.pointers.values);
@@ -207,7 +217,11 @@ export function inquire(program: Program, asking: Asking, byName: boolean): Inqu
       if (reach.open.size === before) break;
     }
   }
+  const gaveUp = (f: ReadFunction) => {
+    const found = inquiry?.findings(f);
+    return roots.silent.includes(f) ? found?.returnsIfAny === true : found?.refuses === true;
+  };
   const readsKernel = functions.some((f) => f.code.references.some((a) => questions.has(a)));
-  const refuses = !library && roots.main.some((f) => inquiry?.findings(f)?.refuses === true);
+  const refuses = !library && roots.main.some((f) => gaveUp(f));
   return { reach, inquiry, readsKernel, refuses };
 }

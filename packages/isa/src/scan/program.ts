@@ -12,6 +12,7 @@ import { readFrames } from "../elf/frames.ts";
 import { readGoFunctions } from "../elf/go-functions.ts";
 import { imageOf, relocatedPairs, type Image } from "../elf/image.ts";
 import { readSymbols, type ElfSymbol } from "../elf/symbols.ts";
+import { dispatcherOf } from "./dispatchers.ts";
 import { knownFunctions } from "./functions.ts";
 import { layoutOf, regionAt, type Layout, type Region } from "./regions.ts";
 import type { FileScan } from "./result.ts";
@@ -23,6 +24,7 @@ export interface Program {
   /** Whether addresses in the code mean something: not before an object file is linked. */
   readonly linked: boolean;
   readonly layout: Layout;
+  /** Those that belong to known dispatchers: of all there may be a million. */
   readonly symbols: readonly ElfSymbol[];
   readonly relocations: readonly Relocation[];
   readonly constructors: readonly number[];
@@ -56,7 +58,8 @@ export function readProgram(elf: ElfFile, onProgress?: (bytes: number) => void):
   const linked = elf.header.type !== "relocatable";
   const layout = layoutOf(elf);
   const { regions } = layout;
-  const symbols = readSymbols(elf);
+  const all = readSymbols(elf);
+  const symbols = all.filter(({ name }) => dispatcherOf(name) !== undefined);
   const { named: relocations, relative } = linked ? readRelocations(elf) : NO_RELOCATIONS;
   const pairs = relocatedPairs({ named: relocations, relative });
   const chosen = new Set(
@@ -66,7 +69,7 @@ export function readProgram(elf: ElfFile, onProgress?: (bytes: number) => void):
   const constructors = image === undefined ? [] : readConstructors(elf, image);
   const { entry } = elf.header;
   const known = knownFunctions(layout, {
-    symbols,
+    symbols: all,
     frames: linked ? readFrames(elf) : [],
     named: readGoFunctions(elf),
     starts: linked && entry !== 0 ? [entry, ...constructors] : constructors,

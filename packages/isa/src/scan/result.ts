@@ -1,6 +1,6 @@
 /** What a scan says about a file: facts in names, without a pool. */
 import type { DeclaredLevels } from "../elf/notes.ts";
-import type { Grade } from "./decode.ts";
+import type { Grade } from "../code/function-code.ts";
 
 /**
  * When the instructions of a feature run:

@@ -41,7 +41,7 @@ function isWritable({ segments }: ElfFile, address: number): boolean {
 
 function askingOf({ elf, layout, symbols, relocations, code }: Program): Asking {
   return findAsking({
-    functions: code.functions,
+    index: code.index,
     symbols,
     relocations,
     layout,

@@ -2,16 +2,10 @@
 import { withBytes, type ByteSource } from "../elf/bytes.ts";
 import { ElfError } from "../elf/errors.ts";
 import { isElf } from "../elf/header.ts";
-import { isArchive, membersOf } from "./archive.ts";
+import { isArchive, membersOf } from "../elf/archive.ts";
+import { MAGIC_SIZE } from "../elf/machine-code.ts";
 import type { ScanResult } from "./result.ts";
 import { scanElf, type ScanOptions } from "./scan-elf.ts";
-
-/** The first bytes that tell machine code from everything else. */
-export const MAGIC_SIZE = 8;
-
-export function isMachineCode(start: Uint8Array): boolean {
-  return isElf(start) || isArchive(start);
-}
 
 function scanArchive(name: string, source: ByteSource, options: ScanOptions): ScanResult[] {
   const results: ScanResult[] = [];

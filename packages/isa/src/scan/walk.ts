@@ -4,15 +4,19 @@
  * there is doubtful.
  */
 import type { Image } from "../elf/image.ts";
-import { codeTable, type CodeTable } from "./codes.ts";
-import { BEHIND, doubtfulCode, readFunction, type FunctionCode, type Grade } from "./decode.ts";
-import { foundFunction, lastAtOrBefore, type FunctionStart, type Lead } from "./functions.ts";
+import { codeTable, type CodeTable } from "../code/codes.ts";
+import { doubtfulCode, type FunctionCode, type Grade } from "../code/function-code.ts";
+import { readFunction } from "../code/read-function.ts";
+import { Reading } from "../code/reading.ts";
+import { readBetween } from "../code/stretches.ts";
+import { FunctionIndex } from "../code/function-index.ts";
+import { foundFunction, type FunctionStart, type Lead } from "./functions.ts";
 import { regionAt, type Region } from "./regions.ts";
-import { readBetween } from "./stretches.ts";
 
 export interface ReadCode {
   /** Sorted by address. */
   readonly functions: readonly ReadFunction[];
+  readonly index: FunctionIndex<ReadFunction>;
   readonly table: CodeTable;
   /** Bytes of code regions, and how many of them were not read although they are no padding. */
   readonly bytes: number;
@@ -36,47 +40,53 @@ export interface WalkOptions {
   readonly onProgress?: (bytes: number) => void;
 }
 
+interface Reader extends WalkOptions {
+  readonly regions: readonly Region[];
+  /** One for each region. */
+  readonly readings: ReadonlyMap<Region, Reading>;
+}
+
+/** Told of it now and then. */
+const PROGRESS_EVERY = 1024;
+
 function readAll(
   starts: readonly FunctionStart[],
-  regions: readonly Region[],
-  table: CodeTable,
-  { kernel, image }: WalkOptions,
+  { regions, readings }: Reader,
   onProgress?: WalkOptions["onProgress"],
 ): ReadFunction[] {
   let done = 0;
-  return starts.flatMap((f, i) => {
+  const functions: ReadFunction[] = [];
+  for (const [i, f] of starts.entries()) {
     const region = regionAt(regions, f.start);
-    if (region === undefined || f.end <= f.start) return [];
-    const from = f.start - region.start;
-    const size = f.end - f.start;
-    const bytes = region.bytes.subarray(from, from + size + BEHIND);
-    const how = { bounded: f.bounded, kernel, start: f.sure, image };
-    const code = readFunction(table, bytes, size, f.start, how);
-    done += size;
-    if (i % 1024 === 1023) onProgress?.(done);
-    return [{ ...f, code }];
-  });
+    const reading = region === undefined ? undefined : readings.get(region);
+    if (region === undefined || reading === undefined || f.end <= f.start) continue;
+    const [from, to] = [f.start - region.start, f.end - region.start];
+    const code = readFunction(reading, { from, to, bounded: f.bounded, sure: f.sure });
+    done += to - from;
+    if (i % PROGRESS_EVERY === PROGRESS_EVERY - 1) onProgress?.(done);
+    const { start, end, name, origin, sure, bounded, ifunc, exported } = f;
+    functions.push({ start, end, name, origin, sure, bounded, ifunc, exported, code });
+  }
+  return functions;
 }
 
 /** Whether an address lies where a function was already read or is about to be. */
-function isCovered(sorted: readonly FunctionStart[], address: number): boolean {
-  const f = sorted[lastAtOrBefore(sorted, address)];
+function isCovered(known: FunctionIndex<FunctionStart>, address: number): boolean {
+  const f = known.all[known.lastAtOrBefore(address)];
   return f !== undefined && (f.start === address || (f.bounded && address < f.end));
 }
 
 /** Functions at new addresses, none reaching into a known one or into each other. */
 function discover(
-  known: readonly FunctionStart[],
+  known: FunctionIndex<FunctionStart>,
   regions: readonly Region[],
   addresses: ReadonlyMap<number, Lead>,
 ): FunctionStart[] {
-  const fresh = [...addresses]
-    .filter(([address]) => !isCovered(known, address))
-    .toSorted(([a], [b]) => a - b);
+  const fresh = [...addresses].toSorted(([a], [b]) => a - b);
   return fresh.flatMap(([start, lead], i) => {
     const region = regionAt(regions, start);
     if (region === undefined) return [];
-    const nextKnown = known[lastAtOrBefore(known, start) + 1]?.start ?? Infinity;
+    const nextKnown = known.all[known.lastAtOrBefore(start) + 1]?.start ?? Infinity;
     const nextFresh = fresh[i + 1]?.[0] ?? Infinity;
     const end = Math.min(nextKnown, nextFresh, region.end, start + WINDOW);
     return [foundFunction(start, end, lead)];
@@ -85,13 +95,22 @@ function discover(
 
 const POINTED: Lead = { origin: "pointed", sure: "likely" };
 
-/** A call is as sure as its caller, and says more than an address that is only taken. */
-function leadsIn(functions: readonly ReadFunction[], image: Image | undefined): Map<number, Lead> {
+/**
+ * New addresses that functions lead to. A call is as sure as its caller, and says more than an
+ * address that is only taken.
+ */
+function leadsIn(
+  functions: readonly ReadFunction[],
+  known: FunctionIndex<FunctionStart>,
+  image: Image | undefined,
+): Map<number, Lead> {
   const found = new Map<number, Lead>();
   if (image === undefined) return found;
-  for (const { code } of functions) for (const target of code.taken) found.set(target, POINTED);
+  for (const { code } of functions) {
+    for (const target of code.taken) if (!isCovered(known, target)) found.set(target, POINTED);
+  }
   const called = (target: number | undefined, sure: Grade) => {
-    if (target === undefined) return;
+    if (target === undefined || isCovered(known, target)) return;
     if (sure === "certain" || found.get(target)?.sure !== "certain") {
       found.set(target, { origin: "called", sure });
     }
@@ -106,51 +125,58 @@ function leadsIn(functions: readonly ReadFunction[], image: Image | undefined): 
 const NOP = 0x90;
 const INT3 = 0xcc;
 
-/** Padding between functions: zeros, INT3, and the long forms of NOP that assemblers write. */
-function isPadding(bytes: Buffer): boolean {
-  if (bytes.length < 64) return true;
-  return bytes.every((byte) => byte === 0 || byte === NOP || byte === INT3);
-}
+/** Shorter gaps are what functions are aligned with. */
+const SHORTEST_GAP = 64;
 
 interface Gap {
-  readonly start: number;
-  readonly bytes: Buffer;
+  readonly region: Region;
+  /** Offsets in the region's bytes. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Padding between functions: zeros, INT3, and the long forms of NOP that assemblers write. */
+function isPadding({ region: { bytes }, from, to }: Gap): boolean {
+  if (to - from < SHORTEST_GAP) return true;
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at];
+    if (byte !== 0 && byte !== NOP && byte !== INT3) return false;
+  }
+  return true;
 }
 
 /** Bytes between functions, and behind what was read of those without bounds. */
 function gapsBetween(regions: readonly Region[], functions: readonly ReadFunction[]): Gap[] {
   const gaps: Gap[] = [];
   let at = 0;
-  for (const { start, end, bytes } of regions) {
+  for (const region of regions) {
+    const { start, end } = region;
     let from = start;
     for (; at < functions.length && (functions[at]?.start ?? Infinity) < end; at++) {
       const f = functions[at];
       if (f === undefined) break;
-      if (f.start > from) {
-        gaps.push({
-          start: from,
-          bytes: bytes.subarray(from - start, Math.max(0, f.start - start)),
-        });
-      }
+      if (f.start > from) gaps.push({ region, from: from - start, to: f.start - start });
       from = Math.max(from, f.bounded ? f.end : f.start + f.code.extent);
     }
-    if (from < end) gaps.push({ start: from, bytes: bytes.subarray(from - start) });
+    if (from < end) gaps.push({ region, from: from - start, to: end - start });
   }
   return gaps;
 }
 
 function unreadBytes(gaps: readonly Gap[], functions: readonly ReadFunction[]): number {
-  const between = gaps.reduce((n, { bytes }) => n + (isPadding(bytes) ? 0 : bytes.length), 0);
+  const between = gaps.reduce((n, gap) => n + (isPadding(gap) ? 0 : gap.to - gap.from), 0);
   return functions.reduce((n, { code }) => n + code.unread, between);
 }
 
 /** What may be functions behind padding, though nothing leads to them. */
-function unreached(gaps: readonly Gap[], table: CodeTable, kernel: boolean): ReadFunction[] {
-  return gaps.flatMap(({ start, bytes }) => {
-    const counts = readBetween(table, bytes, kernel);
-    if (counts.size === 0) return [];
+function unreached(gaps: readonly Gap[], { readings }: Reader): ReadFunction[] {
+  return gaps.flatMap(({ region, from, to }) => {
+    const reading = readings.get(region);
+    const counts = reading === undefined ? undefined : readBetween(reading, from, to);
+    if (counts === undefined || counts.size === 0) return [];
     const lead: Lead = { origin: "unreached", sure: "doubtful" };
-    return [{ ...foundFunction(start, start + bytes.length, lead), code: doubtfulCode(counts) }];
+    const [start, end] = [region.start + from, region.start + to];
+    return [{ ...foundFunction(start, end, lead), code: doubtfulCode(counts) }];
   });
 }
 
@@ -166,26 +192,63 @@ function instructionsIn(functions: readonly ReadFunction[]): number {
   return functions.reduce((n, { code }) => n + code.instructions, 0);
 }
 
+/** Two lists sorted by address, as one. */
+function merged(a: readonly ReadFunction[], b: readonly ReadFunction[]): ReadFunction[] {
+  const all: ReadFunction[] = [];
+  let i = 0;
+  for (const f of b) {
+    for (let next = a[i]; next !== undefined && next.start <= f.start; next = a[++i]) {
+      all.push(next);
+    }
+    all.push(f);
+  }
+  return all.concat(a.slice(i));
+}
+
+/** Reads the known functions, then whatever they and the file's data lead to. */
+function readReached(known: readonly FunctionStart[], reader: Reader): ReadFunction[] {
+  const { regions, image, pointers } = reader;
+  let functions = readAll(known, reader, reader.onProgress);
+  let index = new FunctionIndex(functions);
+  let found = leadsIn(functions, index, image);
+  for (const address of pointers) {
+    if (!found.has(address) && !isCovered(index, address)) found.set(address, POINTED);
+  }
+  const bytes = regions.reduce((sum, region) => sum + region.bytes.length, 0);
+  let instructions = instructionsIn(functions);
+  for (let round = 0; found.size > 0 && round < MOST_ROUNDS; round++) {
+    const fresh = readAll(discover(index, regions, found), reader);
+    instructions += instructionsIn(fresh);
+    if (fresh.length === 0 || instructions > bytes * INSTRUCTIONS_PER_BYTE) break;
+    functions = merged(functions, fresh);
+    index = new FunctionIndex(functions);
+    found = leadsIn(fresh, index, image);
+  }
+  return functions;
+}
+
 export function readCode(
   regions: readonly Region[],
   known: readonly FunctionStart[],
   options: WalkOptions,
 ): ReadCode {
   const table = codeTable();
-  let functions = readAll(known, regions, table, options, options.onProgress);
-  let found = leadsIn(functions, options.image);
-  for (const address of options.pointers) if (!found.has(address)) found.set(address, POINTED);
-  const bytes = regions.reduce((sum, region) => sum + region.bytes.length, 0);
-  let instructions = instructionsIn(functions);
-  for (let round = 0; found.size > 0 && round < MOST_ROUNDS; round++) {
-    const fresh = readAll(discover(functions, regions, found), regions, table, options);
-    instructions += instructionsIn(fresh);
-    if (fresh.length === 0 || instructions > bytes * INSTRUCTIONS_PER_BYTE) break;
-    functions = [...functions, ...fresh].toSorted((a, b) => a.start - b.start);
-    found = leadsIn(fresh, options.image);
+  const { kernel, image } = options;
+  const readings = new Map(
+    regions.map((region) => {
+      const { bytes, start } = region;
+      return [region, new Reading(table, { bytes, start, kernel, image })] as const;
+    }),
+  );
+  try {
+    const reader = { ...options, regions, readings };
+    const functions = readReached(known, reader);
+    const gaps = gapsBetween(regions, functions);
+    const unread = unreadBytes(gaps, functions);
+    const all = merged(functions, unreached(gaps, reader));
+    const bytes = regions.reduce((sum, region) => sum + region.bytes.length, 0);
+    return { functions: all, index: new FunctionIndex(all), table, bytes, unread };
+  } finally {
+    for (const reading of readings.values()) reading.free();
   }
-  const gaps = gapsBetween(regions, functions);
-  const unread = unreadBytes(gaps, functions);
-  const all = [...functions, ...unreached(gaps, table, options.kernel)];
-  return { functions: all.toSorted((a, b) => a.start - b.start), table, bytes, unread };
 }

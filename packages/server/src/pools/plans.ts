@@ -4,16 +4,15 @@ import { and, desc, eq, inArray, ne } from "drizzle-orm";
 import type { PlanRequest, PlanVersion } from "@evenkeel/api";
 import {
   ALL_LINES,
-  anyPlanToJson,
   CoreError,
   formatTemplate,
   knownLine,
   parseFeatures,
   parseIdentity,
-  planAny,
-  type AnyPlan,
-  type CpuTemplate,
+  planPool,
+  planToJson,
   type NodeProfile,
+  type Plan,
   type PlanOptions,
 } from "@evenkeel/core";
 import { record } from "../audit.ts";
@@ -114,10 +113,10 @@ async function membersOf(tx: Queryable, selector: Labels): Promise<Members> {
 }
 
 /** Throws PLAN_REFUSED with all reasons, BAD_REQUEST. */
-function planFor(pool: string, members: readonly NodeProfile[], request: PlanRequest): AnyPlan {
+function planFor(pool: string, members: readonly NodeProfile[], request: PlanRequest): Plan {
   if (members.length === 0) throw new ServerError("PLAN_REFUSED", `pool ${pool} has no nodes`);
   try {
-    const result = planAny(members, optionsOf(request));
+    const result = planPool(members, optionsOf(request));
     if (result.ok) return result.plan;
     const problems = result.refusals.map(({ code, message, hint }) => ({
       path: code,
@@ -132,9 +131,10 @@ function planFor(pool: string, members: readonly NodeProfile[], request: PlanReq
   }
 }
 
-function templatesOf(plan: AnyPlan): Record<string, string> {
-  const classes: readonly { file: string; template: CpuTemplate }[] = plan.classes;
-  return Object.fromEntries(classes.map(({ file, template }) => [file, formatTemplate(template)]));
+function templatesOf(plan: Plan): Record<string, string> {
+  return Object.fromEntries(
+    plan.classes.map(({ file, template }) => [file, formatTemplate(template)]),
+  );
 }
 
 /** Contracts of a plan that some of these nodes cannot resume. */
@@ -180,7 +180,7 @@ export async function computePlan(
   const { selector, running: number } = await requirePool(tx, pool);
   const members = await membersOf(tx, selector);
   const made = planFor(pool, members.profiles, request);
-  const plan = JSON.parse(JSON.stringify(anyPlanToJson(made))) as Record<string, unknown>;
+  const plan = JSON.parse(JSON.stringify(planToJson(made))) as Record<string, unknown>;
   const templates = templatesOf(made);
   const digest = createHash("sha256").update(JSON.stringify({ plan, templates })).digest("hex");
   const running = number === null ? undefined : await requireVersion(tx, pool, number);

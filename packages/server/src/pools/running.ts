@@ -51,11 +51,11 @@ export function filesOf({ pool, version, digest, plan, templates }: VersionRow):
   };
 }
 
-/** What a plan has for a node like this; undefined where it has nothing, or is for aarch64. */
+/** What a plan has for a node like this; undefined where it has nothing. */
 export function plannedNode(row: VersionRow, profile: NodeProfile): PlannedNode | undefined {
   const { plan: json, templates } = filesOf(row);
   const document = readDocument(json, "");
-  if (document.kind !== "plan" || document.plan.arch !== "x86_64") return undefined;
+  if (document.kind !== "plan") return undefined;
   const { plan } = document;
   const match = findPlannedClass(plan, profile);
   if (match.kind !== "found") return undefined;

@@ -6,7 +6,8 @@
  */
 import { hexNumber } from "../../format/address.ts";
 import type { HostFacts } from "../../profile/profile.ts";
-import { badDump, DumpBuilder, numberedLines, type RawCpu, type RawDump } from "./dump.ts";
+import { badDump, type RawCpu, type RawDump } from "../../kvm/dump.ts";
+import { DumpBuilder, numberedLines } from "./dump.ts";
 
 const HEAD =
   /^(?:-+\[ (?:CPUID|MSR) Registers \/ Logical CPU #(\d{1,6}) \]-+|CPU#(\d{1,6})\b.*)\s*$/;

@@ -2,7 +2,8 @@
  * `cpuid -r` and `cpuid -1 -r`: one line per leaf, one section per logical CPU.
  * Source: Todd Allen's cpuid (http://www.etallen.com/cpuid.html).
  */
-import { badDump, DumpBuilder, numberedLines, type RawDump } from "./dump.ts";
+import { badDump, type RawDump } from "../../kvm/dump.ts";
+import { DumpBuilder, numberedLines } from "./dump.ts";
 
 const HEAD = /^CPU(?: (\d{1,6}))?:\s*$/;
 const LEAF =

@@ -4,10 +4,11 @@
  * Source: arch/x86/kernel/cpu/proc.c and arch/x86/include/asm/cpufeatures.h.
  */
 import { fail } from "../../errors.ts";
-import { words } from "../../format/text.ts";
+import { words } from "../../tables/words.ts";
 import type { Vendor } from "../../tables/field.ts";
 import { vendorNamed } from "../../tables/vendors.ts";
-import { at, badDump, MOST_CPUS, numberedLines, type RawCpu, type RawDump } from "./dump.ts";
+import { at, badDump, type RawCpu, type RawDump } from "../../kvm/dump.ts";
+import { MOST_CPUS, numberedLines } from "./dump.ts";
 import { composeCpu, type NamedCpu } from "./names.ts";
 
 /** Words that are the kernel's own: no CPUID bit that a guest could see stands behind them. */

@@ -1,38 +1,7 @@
-/** A host's CPU as its own CPUID answers: what the readers of foreign dumps give. */
-import { keyOf, type CpuidEntry, type CpuidMap } from "../../cpuid.ts";
-import { CoreError, fail } from "../../errors.ts";
-import type { HostFacts } from "../../profile/profile.ts";
-
-/** One logical CPU of a dump. */
-export interface RawCpu {
-  /** What the dump calls it, e.g. `CPU 3`. */
-  readonly label: string;
-  /** Where it begins. */
-  readonly line: number;
-  /** Flags are 0: KVM decides them. */
-  readonly entries: CpuidMap;
-  readonly msrs: ReadonlyMap<number, bigint>;
-}
-
-export interface RawDump {
-  /** What made it, e.g. `cpuid -r`. */
-  readonly format: string;
-  /** At least one. */
-  readonly cpus: readonly [RawCpu, ...RawCpu[]];
-  readonly host: HostFacts;
-  /** What a reader of the profile should know. */
-  readonly notes: readonly string[];
-  /** What the dump does not say and nothing can be built without. */
-  readonly incomplete: readonly string[];
-}
-
-export function at(line: number): string {
-  return `line ${line}`;
-}
-
-export function badDump(line: number, message: string): never {
-  return fail("BAD_DUMP", message, at(line));
-}
+/** What the readers of foreign dumps share: lines, and CPUs that are collected line by line. */
+import { keyOf, type CpuidEntry } from "../../cpuid.ts";
+import { CoreError } from "../../errors.ts";
+import { at, badDump, type RawCpu } from "../../kvm/dump.ts";
 
 /** Lines with their numbers, whatever ends them. */
 export function* numberedLines(text: string): Generator<readonly [line: string, number: number]> {

@@ -3,7 +3,8 @@
  * `<msr index edx eax/>`.
  * Source: `virCPUx86DataFormat` in libvirt src/cpu/cpu_x86.c.
  */
-import { badDump, DumpBuilder, type RawDump } from "./dump.ts";
+import { badDump, type RawDump } from "../../kvm/dump.ts";
+import { DumpBuilder } from "./dump.ts";
 import { xmlTags, type XmlTag } from "./xml.ts";
 
 export function isXml(text: string): boolean {

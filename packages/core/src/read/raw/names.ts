@@ -1,8 +1,8 @@
 /** A CPU of which only names of flags are known: the registers are composed from the rows. */
-import { CpuBuilder, SIGNATURES } from "../../catalogue/build.ts";
-import { modelFor } from "../../catalogue/find.ts";
-import type { CatalogueModel } from "../../catalogue/model.ts";
-import { addXsave } from "../../catalogue/xsave.ts";
+import { CpuBuilder, SIGNATURES } from "../../tables/cpu-builder.ts";
+import { modelFor } from "../../tables/models.ts";
+import type { CatalogueModel } from "../../tables/models.ts";
+import { addXsave } from "../../tables/xsave-layout.ts";
 import { compareText } from "../../format/text.ts";
 import { indexEntries } from "../../cpuid.ts";
 import { STATE_COMPONENTS } from "../../tables/cpuid/xsave.ts";
@@ -11,7 +11,7 @@ import { ALIAS_GROUP } from "../../tables/groups.ts";
 import { CPUID_FIELDS } from "../../tables/lookup.ts";
 import { encodeSignature, type FamilyModelStepping } from "../../tables/models.ts";
 import { fieldByForeignName } from "../../tables/names.ts";
-import type { RawCpu } from "./dump.ts";
+import type { RawCpu } from "../../kvm/dump.ts";
 
 export interface NamedCpu {
   readonly label: string;

@@ -6,7 +6,7 @@
 import { kindOf, isObject, Problems, type JsonObject } from "../../json/problems.ts";
 import { vendorNamed } from "../../tables/vendors.ts";
 import { composeCpu, type NamedCpu } from "./names.ts";
-import type { RawDump } from "./dump.ts";
+import type { RawDump } from "../../kvm/dump.ts";
 
 /** Properties that are settings of QEMU or parts of nested virtualization, not features. */
 const QEMUS_OWN =

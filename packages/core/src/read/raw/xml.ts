@@ -2,7 +2,7 @@
  * XML as far as libvirt's `<cpudata>` needs it: elements with attributes, comments, a declaration.
  * No text, no entities, no DTD, so that nothing in it can refer to anything else.
  */
-import { badDump } from "./dump.ts";
+import { badDump } from "../../kvm/dump.ts";
 
 export interface XmlTag {
   readonly kind: "open" | "empty" | "close";

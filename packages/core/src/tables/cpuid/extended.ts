@@ -172,7 +172,13 @@ const POWER: readonly CpuidField[] = [
 const ADDRESSES_EAX = inRegister(0x8000_0008, 0, "eax", ref, [
   minimum([7, 0], "MAXPHYADDR", "physical address bits", "paging"),
   minimum([15, 8], "LINEAR_ADDRESS_BITS", "linear address bits", "paging"),
-  minimum([23, 16], "GUEST_MAXPHYADDR", "guest physical address bits (0: as MAXPHYADDR)", "paging"),
+  minimum(
+    [23, 16],
+    "GUEST_MAXPHYADDR",
+    "guest physical address bits (0: as MAXPHYADDR)",
+    "paging",
+    { ofCpuidAlone: true },
+  ),
 ]);
 
 const ADDRESSES_EBX = inRegister(0x8000_0008, 0, "ebx", ref, [

@@ -81,7 +81,9 @@ export const XSAVE_FIELDS: readonly CpuidField[] = [
     ownedByKvm([31, 0], "XSAVE_SIZE_NOW", "area size for the XCR0 of the moment", STATE_GROUP),
   ]),
   ...inRegister(0xd, 0, "ecx", ref, [
-    derived([31, 0], "XSAVE_SIZE_MAX", "area size for all user components, in bytes", STATE_GROUP),
+    derived([31, 0], "XSAVE_SIZE_MAX", "area size for all user components, in bytes", STATE_GROUP, {
+      ofCpuidAlone: true,
+    }),
   ]),
   ...inRegister(0xd, 0, "edx", ref, [
     kernel(30, "XCR0_LWP", "state component 62: LWP", STATE_GROUP, {

@@ -21,12 +21,12 @@ export const LISTED_WITH: readonly (readonly [feature: string, addresses: readon
 ];
 
 /**
- * What published fingerprints of 6.18 list and those of 6.1 do not: DEBUGCTL, and the last branch
- * and interrupt MSRs. Which release began is not known.
+ * DEBUGCTL and the MSRs of last branches and interrupts, which KVM lists of late
+ * (`lists-branch-msrs` in kernel-rows.ts).
  */
-export const LISTED_SINCE_6_18: readonly number[] = [0x1d9, 0x1dd, 0x1de];
+export const BRANCH_MSRS: readonly number[] = [0x1d9, 0x1dd, 0x1de];
 
-/** Listed by 6.18 as well, but not where the CPU has architectural LBRs instead. */
+/** Listed with those, but not where the CPU has architectural LBRs instead. */
 export const LEGACY_BRANCH_MSRS: readonly number[] = [0x1db, 0x1dc];
 
 /**

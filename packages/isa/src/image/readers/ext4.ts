@@ -4,7 +4,7 @@
  */
 import { stat, unlink } from "node:fs/promises";
 import { resolve } from "node:path";
-import { MAGIC_SIZE } from "../../scan/scan-file.ts";
+import { MAGIC_SIZE } from "../../elf/machine-code.ts";
 import { unread, type Found } from "../candidate.ts";
 import { findInFile, type Extraction } from "../entries.ts";
 import { printable } from "../entry.ts";

@@ -3,7 +3,7 @@
  * Source: xfs_db(8), commands ls, bmap and sb.
  */
 import { resolve } from "node:path";
-import { MAGIC_SIZE } from "../../scan/scan-file.ts";
+import { MAGIC_SIZE } from "../../elf/machine-code.ts";
 import { unread, type Found } from "../candidate.ts";
 import { extractAll, type Extraction } from "../entries.ts";
 import { printable, type Entry } from "../entry.ts";

@@ -1,0 +1,96 @@
+/** What a plan's templates write that a node's KVM refuses, or may refuse. */
+import { readField } from "../../bits.ts";
+import { writersOf } from "../../profile/arm/writers.ts";
+import { applyWideBitmap } from "../../template/bitmap.ts";
+import { listOf } from "../../format/text.ts";
+import { someOf, type Refusal } from "../refuse.ts";
+import type { ArmField } from "../../tables/field.ts";
+import type { Emitted } from "../prove.ts";
+import { armFields } from "../../tables/arm/lookup.ts";
+import { wordsOf } from "./residuals.ts";
+import { takes, whyNotTaken, type Answer, type ArmWriter } from "../../profile/arm/takes.ts";
+
+/** Fields of one class's template that the KVM of some of its nodes does not take for certain. */
+interface Doubtful {
+  readonly class: string;
+  readonly nodes: readonly string[];
+  readonly answer: Exclude<Answer, "yes">;
+  readonly why: string;
+  readonly fields: readonly ArmField[];
+}
+
+function answersOf({ nodeClass, template }: Emitted, writer: ArmWriter) {
+  const words = wordsOf(nodeClass.cpu);
+  return template.regModifiers.flatMap((modifier) => {
+    const own = words.get(modifier.addr) ?? 0n;
+    const shown = applyWideBitmap(own, modifier);
+    return armFields(modifier.addr).map((field) => {
+      const [from, to] = [readField(own, field), readField(shown, field)];
+      const answer = takes(field, from, to, writer, "template");
+      return { field, answer };
+    });
+  });
+}
+
+function doubtfulOf(emitted: Emitted): Doubtful[] {
+  const { id, profiles } = emitted.nodeClass;
+  if (emitted.template.regModifiers.length === 0) return [];
+  return writersOf(profiles).flatMap(({ writer, nodes }) => {
+    const groups = new Map<string, Doubtful & { fields: ArmField[] }>();
+    for (const { field, answer } of answersOf(emitted, writer)) {
+      if (answer === "yes") continue;
+      const why = whyNotTaken(field, writer);
+      const key = `${answer} ${why}`;
+      const group = groups.get(key);
+      if (group !== undefined) group.fields.push(field);
+      else groups.set(key, { class: id, nodes, answer, why, fields: [field] });
+    }
+    return [...groups.values()];
+  });
+}
+
+/** `SHA2 and RNDR (ID_AA64ISAR0_EL1)` per register; AArch32's many together. */
+function namesOf(fields: readonly ArmField[]): string {
+  const registers = new Map<string, string[]>();
+  for (const { name, register } of fields) {
+    const key = register.startsWith("ID_AA64") || register === "CTR_EL0" ? register : "AArch32";
+    registers.set(key, [...(registers.get(key) ?? []), name]);
+  }
+  return [...registers]
+    .map(([register, names]) =>
+      register === "AArch32"
+        ? `${names.length} fields of the AArch32 ID registers`
+        : `${listOf(names)} (${register})`,
+    )
+    .join(", ");
+}
+
+const HINT =
+  "Plan these nodes as a pool of their own, or leave out the nodes that lack the feature: what KVM " +
+  "does not let a template write, every guest there sees.";
+
+/** Nodes that cannot show the planned guest: InstanceStart would fail there. */
+export function refuseUnwritable(emitted: readonly Emitted[]): Refusal[] {
+  return emitted
+    .flatMap(doubtfulOf)
+    .filter(({ answer }) => answer === "no")
+    .map((doubtful) => ({
+      code: "unwritable",
+      message: `${someOf(doubtful.nodes)} (${doubtful.class}) cannot hide ${namesOf(doubtful.fields)}: ${doubtful.why}`,
+      hint: HINT,
+      nodes: doubtful.nodes,
+    }));
+}
+
+/** Where neither a trial nor the kernel's release decides. */
+export function unwritableWarnings(emitted: readonly Emitted[]): string[] {
+  return emitted
+    .flatMap(doubtfulOf)
+    .filter(({ answer }) => answer === "unknown")
+    .map(
+      (doubtful) =>
+        `${doubtful.class} (${someOf(doubtful.nodes)}): whether its KVM lets a template write ` +
+        `${namesOf(doubtful.fields)} is not known: ${doubtful.why}. Where KVM refuses, InstanceStart ` +
+        "fails; a probe on the node tries it.",
+    );
+}

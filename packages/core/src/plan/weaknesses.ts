@@ -1,0 +1,69 @@
+/** Weaknesses of a pool that some class makes it impossible to tell every guest of. */
+import { backingText } from "../format/backing.ts";
+import { listOf } from "../format/text.ts";
+import type { NodeClass } from "../profile/class.ts";
+import { isBacked } from "../tables/backing.ts";
+import { isAnnouncement } from "../tables/masks.ts";
+import type { Merged } from "./merge.ts";
+import { someOf, type Refusal } from "./refuse.ts";
+
+/** A weakness that cannot be shown everywhere: hiding it instead would be a lie to guests. */
+function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): Refusal[] {
+  const shown = new Map(merged.fields.map(({ field, value }) => [field.name, value]));
+  return merged.fields.flatMap((merging): Refusal[] => {
+    const { field, address, value, values, present } = merging;
+    if (!isAnnouncement(field.kind) || values.every((v) => v === 0n)) return [];
+    const announcing = classes.filter((_, i) => values[i] !== 0n).map(({ id }) => id);
+    const without = classes.filter((_, i) => !present[i]).map(({ id }) => id);
+    // Without ARCH_CAPABILITIES no guest reads the MSR, whatever stands in it.
+    const untold = field.of !== undefined && shown.get(field.of) === 0n;
+    const hidden = value === 0n || untold;
+    if (!hidden && without.length === 0) return [];
+    const unread = `guests are not shown ${field.of}`;
+    const why = untold
+      ? unread
+      : hidden
+        ? "the levelled CPU hides its leaf"
+        : `absent on ${listOf(without)}`;
+    return [
+      {
+        code: "unreachable",
+        message:
+          `${field.name} (${address}, ${field.title}) must be shown to every guest, ` +
+          `because ${listOf(announcing)} announces it, but cannot be: ${why}`,
+        hint: "Bring those nodes to a newer host kernel, or plan them as a pool of their own.",
+        nodes: classes.filter((_, i) => !present[i]).flatMap(({ nodes }) => nodes),
+      },
+    ];
+  });
+}
+
+/**
+ * Remedies that some class announces and another one neither has nor can do without: its guests
+ * would execute VERW, and it would clear nothing.
+ */
+function unbackedRemedies(merged: Merged, classes: readonly NodeClass[]): Refusal[] {
+  const byName = new Map(merged.fields.map((merging) => [merging.field.name, merging]));
+  return merged.fields.flatMap(({ field, address, values }): Refusal[] => {
+    if (field.kind !== "remedy" || values.every((v) => v === 0n)) return [];
+    const has = (i: number) => (name: string) => (byName.get(name)?.values[i] ?? 0n) !== 0n;
+    const lacking = classes.filter((_, i) => values[i] === 0n && !isBacked(field.backedBy, has(i)));
+    if (lacking.length === 0) return [];
+    const having = classes.filter((_, i) => values[i] !== 0n).map(({ id }) => id);
+    return [
+      {
+        code: "microcode",
+        message:
+          `guests must be able to rely on ${field.name} (${address}, ${field.title}), ` +
+          `as ${someOf(having)} announce${having.length === 1 ? "s" : ""}; without it, and without ` +
+          `${backingText(field)}: ${someOf(lacking.map(({ id }) => id))}`,
+        hint: "Update the microcode and the kernel of those nodes, or plan them apart (--split).",
+        nodes: lacking.flatMap(({ nodes }) => nodes),
+      },
+    ];
+  });
+}
+
+export function refuseWeaknesses(merged: Merged, classes: readonly NodeClass[]): Refusal[] {
+  return [...unreachableWeaknesses(merged, classes), ...unbackedRemedies(merged, classes)];
+}

@@ -1,0 +1,101 @@
+/** Whether a node's KVM takes a value for a register: by its own trial, else by its release. */
+import type { KvmFacts, TakenField } from "../kvm-facts.ts";
+import type { ArmField } from "../../tables/field.ts";
+import { isOlder, kernelLine, WRITABLE_READ } from "../../tables/kernels.ts";
+import { honours } from "../../tables/merge-rules.ts";
+import { distributionOf, keepsItsOwn, writability } from "../../tables/arm/writable.ts";
+
+/** What is known of how a node's KVM takes writes. */
+export interface ArmWriter {
+  /** The host kernel's distribution, where its patches are known; else empty. */
+  readonly distribution: string;
+  readonly release: string | undefined;
+  /** By register and field; undefined where nobody tried. */
+  readonly trial: ReadonlyMap<string, TakenField> | undefined;
+}
+
+export type Answer = "yes" | "no" | "unknown";
+
+/** What a write is for: a restore has to be taken, and what a template writes has to stay as well. */
+type Purpose = "restore" | "template";
+
+type Place = Pick<ArmField, "id" | "hi" | "lo">;
+
+function placeOf({ id, hi, lo }: Place): string {
+  return `${id.toString(16)}:${hi}:${lo}`;
+}
+
+export function writerOf(kernel: string | undefined, kvm: KvmFacts | undefined): ArmWriter {
+  const fields = kvm?.takenFields;
+  return {
+    distribution: distributionOf(kernel),
+    release: kernelLine(kernel),
+    trial:
+      fields === undefined ? undefined : new Map(fields.map((field) => [placeOf(field), field])),
+  };
+}
+
+/** What a trial has shown of a field; undefined where it shows nothing but refusals. */
+export function triedField({ trial }: ArmWriter, place: Place): TakenField | undefined {
+  return trial?.get(placeOf(place));
+}
+
+/** Of services, a trial clears each bit alone: KVM then takes any of its own without some. */
+function takesServices(taken: readonly bigint[], offered: bigint, promised: bigint): boolean {
+  if ((promised & ~offered) !== 0n) return false;
+  const gone = [...(offered ^ promised).toString(2)].toReversed();
+  return gone.every((bit, i) => bit === "0" || taken.includes(offered & ~(1n << BigInt(i))));
+}
+
+type Ask = (
+  field: ArmField,
+  offered: bigint,
+  promised: bigint,
+  writer: ArmWriter,
+  purpose: Purpose,
+) => Answer;
+
+const byTrial: Ask = (field, offered, promised, writer, purpose) => {
+  const { values = [], ignored = [] } = triedField(writer, field) ?? {};
+  if (values.includes(promised)) return "yes";
+  if (field.merge === "and" && takesServices(values, offered, promised)) return "yes";
+  const isHarmless = purpose === "restore" && honours(offered, promised, field);
+  return isHarmless && ignored.includes(promised) ? "yes" : "no";
+};
+
+const byRelease: Ask = (field, offered, promised, writer, purpose) => {
+  const { distribution, release } = writer;
+  const allowed = writability(field, distribution);
+  if (!honours(offered, promised, field)) return "no";
+  if (keepsItsOwn(field)) return purpose === "restore" ? "yes" : "no";
+  if (release === undefined) return "unknown";
+  if (allowed === undefined) return isOlder(WRITABLE_READ, release) ? "unknown" : "no";
+  if (isOlder(release, allowed.since)) return "unknown";
+  const { least = 0n, most = promised } = allowed;
+  return promised >= least && promised <= most ? "yes" : "no";
+};
+
+/** KVM_SET_ONE_REG with `promised` where the vCPU has `offered`. */
+export const takes: Ask = (field, offered, promised, writer, purpose) => {
+  if (offered === promised) return "yes";
+  const ask = writer.trial === undefined ? byRelease : byTrial;
+  return ask(field, offered, promised, writer, purpose);
+};
+
+/** Why, as the end of a sentence about a field that is not taken for certain. */
+export function whyNotTaken(field: ArmField, writer: ArmWriter): string {
+  if (writer.trial !== undefined) return "a trial on a vCPU has shown that its KVM refuses it";
+  const { distribution, release } = writer;
+  if (keepsItsOwn(field)) return "KVM keeps its own, whatever is written";
+  if (release === undefined) return "its host kernel is not known";
+  const since = writability(field, distribution)?.since;
+  if (since === undefined) {
+    return isOlder(WRITABLE_READ, release)
+      ? `Linux up to ${WRITABLE_READ} refuses it, and nothing is known about ${release}`
+      : `no Linux up to ${WRITABLE_READ} takes it`;
+  }
+  if (isOlder(release, since)) {
+    return `Linux takes it from ${since} on and the node has ${release}, which may carry the patches`;
+  }
+  return "KVM takes no such value";
+}

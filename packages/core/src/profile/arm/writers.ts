@@ -1,0 +1,31 @@
+/** Nodes of an aarch64 class whose KVM takes the same writes, as far as is known. */
+import type { NodeProfile } from "../profile.ts";
+import { writerOf, type ArmWriter } from "./takes.ts";
+
+interface ClassWriter {
+  readonly writer: ArmWriter;
+  /** In the order of the profiles. */
+  readonly nodes: readonly string[];
+}
+
+/** Text that is the same where two nodes' KVMs are known to take the same writes. */
+export function armWriterKey({ host, kvm }: NodeProfile): string {
+  const { release, distribution } = writerOf(host.kernel, kvm);
+  const fields = kvm?.takenFields?.map(({ id, hi, lo, values, ignored }) =>
+    [id.toString(16), hi, lo, values.join(), ignored.join()].join(":"),
+  );
+  return `${release ?? "?"} ${distribution} ${fields?.join(" ") ?? "untried"}`;
+}
+
+/** What the KVMs of a class's nodes take, each once. */
+export function writersOf(profiles: readonly NodeProfile[]): ClassWriter[] {
+  const groups = new Map<string, { writer: ArmWriter; nodes: string[] }>();
+  for (const profile of profiles) {
+    const { name, host, kvm } = profile;
+    const key = armWriterKey(profile);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { writer: writerOf(host.kernel, kvm), nodes: [name] });
+    else group.nodes.push(name);
+  }
+  return [...groups.values()];
+}

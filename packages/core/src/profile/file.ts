@@ -1,0 +1,79 @@
+/** `evenkeel/node-profile@1` as JSON (docs/formats.md). */
+import { hex32, hexNumber } from "../format/address.ts";
+import { prettyJson } from "../json/pretty.ts";
+import type { KvmFacts } from "./kvm-facts.ts";
+import { PROFILE_SCHEMA, type NodeProfile } from "./profile.ts";
+
+function kvmFactsToJson(kvm: KvmFacts): object {
+  const { enforcement } = kvm;
+  return {
+    apiVersion: kvm.apiVersion,
+    backend: kvm.backend,
+    enforcement:
+      enforcement === undefined
+        ? undefined
+        : {
+            enforced: enforcement.enforced,
+            changed: enforcement.changed.map((word) => ({
+              leaf: hexNumber(word.leaf),
+              subleaf: hexNumber(word.subleaf),
+              register: word.register,
+              asked: hex32(word.asked),
+              answered: hex32(word.answered),
+            })),
+          },
+    capabilities: Object.fromEntries(kvm.capabilities),
+    featureMsrs: kvm.featureMsrs.map(({ addr, value }) => ({
+      addr: hexNumber(addr),
+      value: hexNumber(value),
+    })),
+    unreadableMsrs: kvm.unreadableMsrs.map(hexNumber),
+    takenFields: kvm.takenFields?.map(({ id, hi, lo, values, ignored }) => ({
+      id: hexNumber(id),
+      hi,
+      lo,
+      values: values.map(hexNumber),
+      ignored: ignored.map(hexNumber),
+    })),
+  };
+}
+
+function listIfAny<T>(items: readonly T[]): readonly T[] | undefined {
+  return items.length === 0 ? undefined : items;
+}
+
+/** A profile as the file people keep: stable order, one line per entry. */
+export function formatProfile(profile: NodeProfile): string {
+  return prettyJson(profileToJson(profile));
+}
+
+/** A profile as plain data, in the order of the file; absent members are undefined. */
+export function profileToJson({ cpu, ...profile }: NodeProfile) {
+  return {
+    schema: PROFILE_SCHEMA,
+    name: profile.name,
+    provenance: profile.provenance,
+    host: profile.host,
+    firecracker: profile.firecracker,
+    tsc: profile.tsc,
+    kvm: profile.kvm === undefined ? undefined : kvmFactsToJson(profile.kvm),
+    notes: listIfAny(profile.notes ?? []),
+    incomplete: listIfAny(profile.incomplete),
+    estimate: profile.estimate ? true : undefined,
+    arch: cpu.arch,
+    view: cpu.view,
+    cpuid: cpu.cpuid.map((e) => ({
+      leaf: hexNumber(e.leaf),
+      subleaf: hexNumber(e.subleaf),
+      flags: e.flags,
+      eax: hex32(e.eax),
+      ebx: hex32(e.ebx),
+      ecx: hex32(e.ecx),
+      edx: hex32(e.edx),
+    })),
+    msrs: cpu.msrs.map((m) => ({ addr: hexNumber(m.addr), value: hexNumber(m.value) })),
+    registers: listIfAny(
+      cpu.registers.map((r) => ({ id: hexNumber(r.id), value: hexNumber(r.value) })),
+    ),
+  };
+}

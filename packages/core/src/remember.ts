@@ -1,0 +1,17 @@
+/** How many answers are kept: a fleet names a few dozen releases, and a hostile file any number. */
+const MOST = 1000;
+
+/**
+ * A function of text that remembers its answers. For questions that are asked of every node, or of
+ * every pair of nodes, and have a few answers all in all.
+ */
+export function remembered<T>(answer: (text: string) => T): (text: string) => T {
+  const known = new Map<string, { readonly answer: T }>();
+  return (text) => {
+    const found = known.get(text);
+    if (found !== undefined) return found.answer;
+    const made = { answer: answer(text) };
+    if (known.size < MOST) known.set(text, made);
+    return made.answer;
+  };
+}

@@ -1,0 +1,145 @@
+/** Contracts and nodes made ready to be compared: whatever does not depend on the pair. */
+import type { CpuContract } from "../contract/contract.ts";
+import { contractGaps } from "../contract/gaps.ts";
+import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";
+import { neededCapabilities } from "../firecracker/capabilities.ts";
+import { simulate } from "../firecracker/simulate.ts";
+import { missingOf } from "../profile/complete.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import { nameModel, type NamedModel } from "../tables/compare-models.ts";
+import type { CpuType } from "../tables/field.ts";
+import { decodeSignature } from "../tables/models.ts";
+import { EMULATED_ALWAYS } from "../tables/msr/listed.ts";
+import { lastLineBefore } from "../tables/releases.ts";
+import { cpuTypeOf } from "../tables/vendors.ts";
+import { nestingOf, restoredMsrs } from "./circumstances.ts";
+import { factsOf, type NodeFacts } from "./facts.ts";
+import { hasBit, layOut, layoutOf, type Layout } from "./layout.ts";
+import { guestWords, type GuestWords, type NodeWords } from "./words.ts";
+
+interface Content {
+  readonly cpuid: readonly CpuidEntry[];
+  readonly msrs: readonly MsrValue[];
+}
+
+/** A contract made ready to be compared with many nodes. */
+export interface PreparedContract extends GuestWords {
+  readonly contract: CpuContract;
+  /** Why nothing may be built on it; empty where nothing speaks against it. */
+  readonly gaps: readonly string[];
+  readonly signature: number | undefined;
+  readonly model: NamedModel | undefined;
+  /** KVM capabilities that its Firecracker insists on, by number. */
+  readonly needed: ReadonlyMap<number, string>;
+  readonly restored: readonly MsrValue[];
+  /** Features it has that let a guest run guests of its own. */
+  readonly nesting: readonly string[];
+}
+
+/** A node made ready to be compared with many contracts. */
+export interface PreparedNode extends NodeWords {
+  readonly profile: NodeProfile;
+  /** Undefined for vendors nothing is known about. */
+  readonly type: CpuType | undefined;
+  readonly signature: number | undefined;
+  readonly model: NamedModel | undefined;
+  readonly msrs: ReadonlySet<number>;
+  readonly facts: NodeFacts;
+  readonly missing: readonly string[];
+}
+
+/**
+ * The release whose normalization hides the least: a node can honour all that KVM offers, even
+ * what a newer Firecracker would not show a fresh guest.
+ */
+const LEAST_HIDING = lastLineBefore("clears-waitpkg");
+
+/** What a node can honour: the guest it would show without a template. */
+function offeredBy(profile: NodeProfile, type: CpuType): Content {
+  if (profile.cpu.view === "guest") return profile.cpu;
+  const view = simulate(profile.cpu, type, LEAST_HIDING);
+  return {
+    cpuid: [...view.cpuid.values()],
+    msrs: [...view.registers].map(([id, value]) => ({ addr: Number(id), value })),
+  };
+}
+
+/** A list of MSRs that somebody took may leave out what every KVM has. */
+function withEmulated({ cpuid, msrs }: Content): Content {
+  const listed = new Set(msrs.map(({ addr }) => addr));
+  return { cpuid, msrs: [...msrs, ...EMULATED_ALWAYS.filter(({ addr }) => !listed.has(addr))] };
+}
+
+function signatureOf(cpuid: readonly CpuidEntry[]): number | undefined {
+  return cpuid.find(({ leaf }) => leaf === 1)?.eax;
+}
+
+/** Everything that is to be compared, laid out once. All of one type. */
+export interface Bench {
+  readonly contracts: readonly PreparedContract[];
+  readonly nodes: readonly PreparedNode[];
+  readonly layout: Layout;
+}
+
+function modelOf({ type }: Layout, signature: number | undefined): NamedModel | undefined {
+  if (type === undefined || signature === undefined) return undefined;
+  return nameModel(type, decodeSignature(signature));
+}
+
+function prepareContract(layout: Layout, contract: CpuContract): PreparedContract {
+  const words = guestWords(layout, layOut(layout, contract));
+  const signature = signatureOf(contract.cpuid);
+  return {
+    ...words,
+    contract,
+    gaps: contractGaps(contract),
+    signature,
+    model: modelOf(layout, signature),
+    needed: neededCapabilities(contract.arch, contract.kvmCapabilities),
+    restored: restoredMsrs(contract, layout.type, words.promises),
+    nesting: nestingOf(words.promises),
+  };
+}
+
+interface Offer {
+  readonly profile: NodeProfile;
+  readonly type: CpuType | undefined;
+  readonly content: Content;
+}
+
+function prepareNode(layout: Layout, { profile, type, content }: Offer): PreparedNode {
+  const words = layOut(layout, content);
+  const signature = signatureOf(content.cpuid);
+  return {
+    profile,
+    type,
+    words,
+    offers: (name) => hasBit(layout, words, name),
+    signature,
+    model: modelOf(layout, signature),
+    msrs: new Set(content.msrs.map(({ addr }) => addr)),
+    facts: factsOf(profile),
+    missing:
+      type === undefined
+        ? profile.incomplete
+        : missingOf(profile, type, indexEntries(content.cpuid)),
+  };
+}
+
+export function prepare(
+  type: CpuType | undefined,
+  contracts: readonly CpuContract[],
+  profiles: readonly NodeProfile[],
+): Bench {
+  const offers = profiles.map((profile): Offer => {
+    const own = cpuTypeOf(profile.cpu);
+    const content = own === undefined ? profile.cpu : withEmulated(offeredBy(profile, own));
+    return { profile, type: own, content };
+  });
+  const layout = layoutOf(type, [...contracts, ...offers.map(({ content }) => content)]);
+  return {
+    layout,
+    contracts: contracts.map((contract) => prepareContract(layout, contract)),
+    nodes: offers.map((offer) => prepareNode(layout, offer)),
+  };
+}

@@ -1,0 +1,233 @@
+/**
+ * The floors of the house: a folder imports only from folders below it, so that there is no circle
+ * and a reader always knows which way to look. CONTRIBUTING.md describes the same order.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const PACKAGES = fileURLToPath(new URL("../..", import.meta.url));
+
+/** A name, or names that still import from one another. */
+type Floor = string | readonly string[];
+
+/** Packages, from the ground up. */
+const BUILDING: readonly Floor[] = [
+  "core",
+  "api",
+  "isa",
+  "host",
+  "firecracker-double",
+  "agent",
+  "server",
+  "lab",
+  "web",
+  "cli",
+];
+
+/** Folders by package, from the ground up. The files beside them are rooms of their own. */
+const FLOORS: Readonly<Record<string, readonly Floor[]>> = {
+  core: [
+    "tables",
+    "format",
+    "json",
+    "template",
+    "profile",
+    "firecracker",
+    "kvm",
+    "catalogue",
+    "contract",
+    "verdict",
+    "lint",
+    "plan",
+    "inspect",
+    "verify",
+    "drift",
+    "read",
+  ],
+  isa: ["features", "elf", "code", "image", "flow", "scan", "switches", "crash"],
+  host: [
+    "kvm",
+    "network",
+    ["firecracker", "isolation"],
+    "cpu-template",
+    "probe",
+    "guard",
+    "guest",
+    "launcher",
+    "verify",
+    "qemu",
+  ],
+  agent: ["events", "store", "cpu", "sandboxes", "templates", "http", "config"],
+  cli: ["input", "render", "output", "commands", "verbs"],
+};
+
+/** Circles through the files beside the folders that are known, and to be cut. */
+const KNOWN_CIRCLES: Readonly<Record<string, readonly string[]>> = {
+  host: ["firecracker isolation vmm.ts"],
+  agent: ["context.ts sandboxes"],
+};
+
+interface Import {
+  readonly file: string;
+  readonly target: string;
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => /\.tsx?$/.test(name) && !name.endsWith(".d.ts"))
+    .map((name) => join(folder, name));
+}
+
+/** What a file imports, types too; relative ones as paths. */
+function importsOf(file: string): Import[] {
+  const text = readFileSync(file, "utf8");
+  const named = text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"([^"\n]+)"/g);
+  return [...named].map(([, target = ""]) => ({
+    file,
+    target: target.startsWith(".") ? normalize(join(dirname(file), target)) : target,
+  }));
+}
+
+function packageSources(name: string): string[] {
+  return sources(join(PACKAGES, name, "src"));
+}
+
+/** The folder or file directly under a package's `src`. */
+function roomOf(name: string, path: string): string {
+  return relative(join(PACKAGES, name, "src"), path).split(sep)[0] ?? "";
+}
+
+type Graph = ReadonlyMap<string, ReadonlyMap<string, Import>>;
+
+/** Which room imports from which other one, with an import of each as the witness. */
+function graphOf(name: string): Graph {
+  const graph = new Map<string, Map<string, Import>>();
+  for (const found of packageSources(name).flatMap(importsOf)) {
+    if (!found.target.startsWith(join(PACKAGES, name, "src"))) continue;
+    const [from, to] = [roomOf(name, found.file), roomOf(name, found.target)];
+    if (from === to) continue;
+    const targets = graph.get(from) ?? new Map<string, Import>();
+    graph.set(from, targets.set(to, targets.get(to) ?? found));
+  }
+  return graph;
+}
+
+function reachable(graph: Graph, from: string): Set<string> {
+  const seen = new Set<string>();
+  const open = [...(graph.get(from)?.keys() ?? [])];
+  for (let room = open.pop(); room !== undefined; room = open.pop()) {
+    if (seen.has(room)) continue;
+    seen.add(room);
+    open.push(...(graph.get(room)?.keys() ?? []));
+  }
+  return seen;
+}
+
+/** Rooms that reach one another, each circle as its names. */
+function circlesOf(graph: Graph): string[] {
+  const reach = new Map([...graph.keys()].map((room) => [room, reachable(graph, room)]));
+  const circles = [...reach]
+    .filter(([room, rooms]) => rooms.has(room))
+    .map(([room, rooms]) => [...rooms].filter((other) => reach.get(other)?.has(room)).toSorted());
+  return [...new Set(circles.map((rooms) => rooms.join(" ")))];
+}
+
+function levels(floors: readonly Floor[]): ReadonlyMap<string, number> {
+  return new Map(floors.flatMap((floor, i) => [floor].flat().map((name) => [name, i] as const)));
+}
+
+function say({ file, target }: Import): string {
+  const short = (path: string) => (path.startsWith(PACKAGES) ? relative(PACKAGES, path) : path);
+  return `${short(file)} imports ${short(target)}`;
+}
+
+/** Imports of folders from folders above them. */
+function upwards(graph: Graph, floors: readonly Floor[]): string[] {
+  const level = levels(floors);
+  return [...graph].flatMap(([from, targets]) =>
+    [...targets].flatMap(([to, witness]) => {
+      const [here, there] = [level.get(from), level.get(to)];
+      return here !== undefined && there !== undefined && there > here ? [say(witness)] : [];
+    }),
+  );
+}
+
+function folders(path: string): string[] {
+  return readdirSync(path, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
+}
+
+describe("packages", () => {
+  const level = levels(BUILDING);
+  const present = folders(PACKAGES).filter((name) => folders(join(PACKAGES, name)).includes("src"));
+
+  it("each have a floor", () => {
+    expect(present.filter((name) => !level.has(name))).toEqual([]);
+  });
+
+  it("import only from packages below", () => {
+    const wrong = present.flatMap((name) =>
+      packageSources(name)
+        .flatMap(importsOf)
+        .filter(({ target }) => {
+          const other = /^@evenkeel\/([\w-]+)/.exec(target)?.[1];
+          return other !== undefined && (level.get(other) ?? Infinity) >= (level.get(name) ?? 0);
+        })
+        .map(say),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it("reach into no other package's files", () => {
+    const wrong = present.flatMap((name) =>
+      packageSources(name)
+        .flatMap(importsOf)
+        .filter(({ target }) => target.startsWith(PACKAGES))
+        .filter(({ target }) => !target.startsWith(join(PACKAGES, name, sep)))
+        .map(say),
+    );
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe.each(Object.entries(FLOORS))("folders of %s", (name, floors) => {
+  const graph = graphOf(name);
+
+  it("each have a floor", () => {
+    const level = levels(floors);
+    const rooms = new Set(packageSources(name).map((path) => roomOf(name, path)));
+    const homeless = [...rooms].filter((room) => !room.endsWith(".ts") && !level.has(room));
+    expect(homeless).toEqual([]);
+  });
+
+  it("import only from folders below", () => {
+    expect(upwards(graph, floors)).toEqual([]);
+  });
+
+  it("and files are in no circle that is not known", () => {
+    expect(circlesOf(graph)).toEqual(KNOWN_CIRCLES[name] ?? []);
+  });
+});
+
+describe("this test", () => {
+  const witness = { file: "a/x.ts", target: "b/y.ts" };
+  const graph: Graph = new Map([
+    ["a", new Map([["b", witness]])],
+    ["b", new Map([["a", witness]])],
+  ]);
+
+  it("sees an import upwards, and a circle", () => {
+    expect(upwards(graph, ["a", "b"])).toEqual(["a/x.ts imports b/y.ts"]);
+    expect(circlesOf(graph)).toEqual(["a b"]);
+  });
+
+  it("reads the imports that there are", () => {
+    expect(importsOf(fileURLToPath(import.meta.url)).map(({ target }) => target)).toContain(
+      "vitest",
+    );
+    expect(graphOf("core").get("plan")?.has("verdict")).toBe(true);
+  });
+});

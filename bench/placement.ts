@@ -32,7 +32,7 @@ function kinds(): NodeProfile[] {
     return { ...profile, estimate: false, firecracker: ["1.14.1"] };
   });
   const distinct = new Map(profiles.map((profile) => [verdictKey(profile), profile]));
-  return [...distinct.values()].filter(({ cpu }) => cpu.arch === "x86_64").slice(0, KINDS);
+  return [...distinct.values()].filter((profile) => profile.cpu.arch === "x86_64").slice(0, KINDS);
 }
 
 /** No two are alike to a verdict: that is the dearest case. */
@@ -105,7 +105,7 @@ for (const count of [NODES / 4, NODES / 2, NODES]) {
   let found = 0;
   const start = cpu();
   for (let i = 0; i < QUESTIONS; i++) {
-    const { digest = "" } = contracts[(i * 31) % contracts.length] ?? {};
+    const digest = contracts[(i * 31) % contracts.length]?.digest ?? "";
     const at = performance.now();
     const question = { contract: digest, snapshot: undefined, memoryMib: 512 };
     const answer = place(fleet, {

@@ -147,6 +147,14 @@ function callAgent(socketPath: string): TestAgent["call"] {
     });
 }
 
+function listOf(words: string): string[] {
+  return words.split(" ");
+}
+
+function flags(values: Readonly<Record<string, string>>): string[] {
+  return Object.entries(values).flatMap(([name, value]) => [`--${name}`, value]);
+}
+
 /** An agent on a double of Firecracker; it joins with the token. */
 export async function startAgent(setup: AgentSetup): Promise<TestAgent> {
   const { directory, profile, server, token } = setup;
@@ -159,10 +167,17 @@ export async function startAgent(setup: AgentSetup): Promise<TestAgent> {
   writeFileSync(join(images, "rootfs"), "disk");
   const socket = join(directory, "a.sock");
   const args = [
-    ...["agent", "--profile", profile, "--foreign-profile", "--isolation", "none"],
-    ...["--versions-dir", fc, "--kernels-dir", kernels, "--images-dir", images],
-    ...["--data-dir", join(directory, "d"), "--listen", socket, "--log-level", "warn"],
-    ...["--server", server, "--join", token, "--max-memory-mib", "4096"],
+    ...listOf("agent --foreign-profile --isolation none --log-level warn --max-memory-mib 4096"),
+    ...flags({
+      profile,
+      "versions-dir": fc,
+      "kernels-dir": kernels,
+      "images-dir": images,
+      "data-dir": join(directory, "d"),
+      listen: socket,
+      server,
+      join: token,
+    }),
   ];
   let running = start(args);
   await listening(running);

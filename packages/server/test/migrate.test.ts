@@ -56,7 +56,7 @@ describe.each(STORES)("on %s", (kind) => {
       ...MIGRATIONS,
       { name: "broken", sql: "create table half (id integer);\nx;\n" },
     ];
-    await expect(migrate(store.db, broken)).rejects.toThrow();
+    await expect(migrate(store.db, broken)).rejects.toThrow("Failed query");
     const half = await store.db.execute(sql`select 1 from pg_tables where tablename = 'half'`);
     expect(half.rows).toEqual([]);
     const numbers = await Promise.all([1, 2, 3].map(async () => await migrate(store.db, MORE)));

@@ -71,10 +71,8 @@ test("it finds what a plain reading of the rules finds, in that order, and count
         });
         const verdicts = openVerdictIndex();
         verdicts.set(rows);
-        const held = nodes.flatMap(({ id }, i) =>
-          drawn[i]?.holds === true ? [["s", id] as const] : [],
-        );
-        const strategies = new Map([["p", strategy as "spread" | "pack"]]);
+        const held = nodes.flatMap(({ id }, i) => (drawn[i]?.holds ? [["s", id] as const] : []));
+        const strategies = new Map([["p", strategy]]);
         const fleet = layOutFleet({ nodes, index: verdicts, held, strategies });
         const answer = place(fleet, { ...asked, snapshot: "s" });
 

@@ -95,12 +95,12 @@ const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as con
 export async function makeKeys(algorithm: webcrypto.EcKeyGenParams = ALGORITHM): Promise<NodeKeys> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const der = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
-  const request_ = await x509.Pkcs10CertificateRequestGenerator.create({
+  const made = await x509.Pkcs10CertificateRequestGenerator.create({
     name: "CN=whoever",
     keys,
     signingAlgorithm: { ...algorithm, hash: "SHA-256" },
   });
-  return { csr: request_.toString("pem"), key: x509.PemConverter.encode(der, "PRIVATE KEY") };
+  return { csr: made.toString("pem"), key: x509.PemConverter.encode(der, "PRIVATE KEY") };
 }
 
 /** A certificate for a name by a CA that the fleet knows nothing of. */

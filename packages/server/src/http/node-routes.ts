@@ -11,7 +11,7 @@ import { filesOf, runningVersion } from "../pools/running.ts";
 import { nodeOf } from "./auth.ts";
 import type { App } from "./server.ts";
 
-export function addNodeRoutes(app: App, context: Context, isStopping: () => boolean): void {
+function addOpenRoutes(app: App, context: Context, isStopping: () => boolean): void {
   const { store, authority, picture } = context;
   app.route({
     ...FLEET_ROUTES.health,
@@ -31,6 +31,11 @@ export function addNodeRoutes(app: App, context: Context, isStopping: () => bool
       return joined;
     },
   });
+}
+
+export function addNodeRoutes(app: App, context: Context, isStopping: () => boolean): void {
+  const { store } = context;
+  addOpenRoutes(app, context, isStopping);
   app.route({
     ...FLEET_ROUTES.renew,
     handler: async (request, reply) => {

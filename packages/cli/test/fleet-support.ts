@@ -25,7 +25,7 @@ export async function until<T>(what: string, ask: () => Promise<T | undefined>):
   }
 }
 
-export interface Running {
+interface Running {
   readonly child: ChildProcess;
   readonly log: () => string;
   /** Settles once it has ended. */

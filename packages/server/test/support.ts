@@ -26,7 +26,7 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 export const CASCADE_LAKE = "examples/bug-report-pool/xeon-silver-4216.json";
 export const ICE_LAKE = "examples/bug-report-pool/xeon-silver-4314.json";
-export const RELEASE = "1.14.1";
+const RELEASE = "1.14.1";
 
 /** An example's profile under another name, on a node that has one Firecracker. */
 export function profileNamed(file: string, name: string): NodeProfile {

@@ -1,38 +1,9 @@
 /** Reading back what an operator accepted when a plan was made. */
-import { isObject, kindOf, listAt, type JsonObject, type Problems } from "../json/problems.ts";
+import { objectsAt, stringAt, stringsAt } from "../json/members.ts";
+import { isObject, kindOf, type JsonObject, type Problems } from "../json/problems.ts";
 import type { Accepted } from "../plan/accepted.ts";
 import type { Moves, WhyNot } from "../verdict/reasons.ts";
 import { RULES, type RuleId } from "../verdict/rules.ts";
-
-function stringAt(json: JsonObject, key: string, path: string, problems: Problems): string {
-  const value = json[key];
-  if (typeof value === "string") return value;
-  problems.add(`${path}.${key}`, `must be a string, but is ${kindOf(value)}`);
-  return "";
-}
-
-function objectsAt<T>(
-  json: JsonObject,
-  key: string,
-  path: string,
-  problems: Problems,
-  read: (item: JsonObject, path: string) => T,
-): T[] {
-  return listAt(json, key, path, problems).flatMap((item, i) => {
-    const at = `${path}.${key}[${i}]`;
-    if (isObject(item)) return [read(item, at)];
-    problems.add(at, `must be an object, but is ${kindOf(item)}`);
-    return [];
-  });
-}
-
-function labelsAt(json: JsonObject, key: string, path: string, problems: Problems): string[] {
-  return listAt(json, key, path, problems).map((item, i) => {
-    if (typeof item === "string") return item;
-    problems.add(`${path}.${key}[${i}]`, `must be a string, but is ${kindOf(item)}`);
-    return "";
-  });
-}
 
 function isRule(rule: string): rule is RuleId {
   return Object.hasOwn(RULES, rule);
@@ -55,8 +26,8 @@ function readReason(json: JsonObject, path: string, problems: Problems): WhyNot 
       consequence: stringAt(item, "consequence", at, problems),
     })),
     moves: objectsAt(json, "moves", path, problems, (item, at): Moves => ({
-      from: labelsAt(item, "from", at, problems),
-      to: labelsAt(item, "to", at, problems),
+      from: stringsAt(item, "from", at, problems),
+      to: stringsAt(item, "to", at, problems),
     })),
   };
 }

@@ -1,6 +1,6 @@
 /** Reading a plan back, as far as showing and comparing need it. */
 import { compareEntries, REGISTERS } from "../cpuid.ts";
-import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest.ts";
+import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest-cpu.ts";
 import type { PlanFile, PlanFileClass } from "../plan/plan-file.ts";
 import type { CpuType } from "../tables/field.ts";
 import { compareIds, type RegisterId } from "../tables/registers.ts";

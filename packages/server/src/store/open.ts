@@ -1,10 +1,8 @@
 /** Opens the store, and brings it to this build's schema. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { PGlite } from "@electric-sql/pglite";
 import { lockDirectory } from "@evenkeel/host";
 import { drizzle as drizzlePg } from "drizzle-orm/node-postgres";
-import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import pg from "pg";
 import { messageOf, ServerError } from "../errors.ts";
 import { migrate } from "./migrate.ts";
@@ -39,12 +37,25 @@ async function openPostgres({ databaseUrl, report }: StoreOptions): Promise<Omit
   return { kind: "postgresql", db, close: async () => await pool.end() };
 }
 
+/** WebAssembly, which the single executable does not have inside. Throws BAD_CONFIG. */
+async function loadPglite() {
+  try {
+    const { PGlite } = await import("@electric-sql/pglite");
+    const { drizzle } = await import("drizzle-orm/pglite");
+    return { PGlite, drizzle };
+  } catch (cause) {
+    const message = "this build has no embedded store: set EVENKEEL_DATABASE_URL to a PostgreSQL's";
+    throw new ServerError("BAD_CONFIG", message, { cause });
+  }
+}
+
 /** PGlite lets two processes open one directory, and both then ruin it: the lock is ours. */
 async function openPglite({ directory }: StoreOptions): Promise<Omit<Store, "schema">> {
+  const { PGlite, drizzle } = await loadPglite();
   const path = join(directory, "pglite");
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const client = await PGlite.create(path);
-  const db = drizzlePglite(client, { schema }) as unknown as Database;
+  const db = drizzle(client, { schema }) as unknown as Database;
   return { kind: "pglite", db, close: async () => await client.close() };
 }
 

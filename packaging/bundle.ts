@@ -5,7 +5,7 @@ import type { BuildInfo } from "./build-info.ts";
 import { BESIDE, ownFiles, ROOT } from "./own-files.ts";
 
 /** What npm installs beside the bundle: native code and WebAssembly, which do not bundle. */
-export const EXTERNAL = ["koffi", "iced-x86"] as const;
+export const EXTERNAL = ["koffi", "iced-x86", "@electric-sql/pglite"] as const;
 
 export const CONDITIONS = ["@evenkeel/source", "node", "import", "default"];
 

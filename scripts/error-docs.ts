@@ -6,6 +6,7 @@ import { CORE_ERRORS } from "@evenkeel/core";
 import { HOST_ERRORS } from "@evenkeel/host";
 import { ISA_ERRORS } from "@evenkeel/isa";
 import { LAB_ERRORS } from "@evenkeel/lab";
+import { SERVER_ERRORS } from "@evenkeel/server";
 import { CLI_ERRORS } from "../packages/cli/src/errors.ts";
 
 interface ErrorKind {
@@ -22,6 +23,7 @@ const SECTIONS: readonly (readonly [title: string, errors: Readonly<Record<strin
     ["Of the machine: KVM, kernels, VMMs, guests", HOST_ERRORS],
     ["Of crashes and binaries", ISA_ERRORS],
     ["Of a node's agent", AGENT_ERRORS],
+    ["Of the fleet service", SERVER_ERRORS],
     ["Of the lab", LAB_ERRORS],
   ];
 

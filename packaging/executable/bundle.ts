@@ -39,6 +39,8 @@ async function bundleOne(
     cwd: ROOT,
     input: { [name]: join(ROOT, source) },
     platform: "node",
+    // Its WebAssembly is no part of the executable, whose servers keep what they know in PostgreSQL.
+    external: ["@electric-sql/pglite"],
     resolve: {
       conditionNames: CONDITIONS,
       alias: { koffi: join(ROOT, "packaging/executable/koffi.ts") },

@@ -7,9 +7,11 @@ import type { FastifyBaseLogger } from "fastify";
 import type { Context, Settings } from "./context.ts";
 import { agingProfile } from "./cpu/age.ts";
 import { openGate } from "./cpu/gate.ts";
+import { currentShape, type CurrentShape } from "./cpu/current.ts";
 import { NO_SHAPE, type CpuShape } from "./cpu/shape.ts";
 import { AgentError, messageOf } from "./errors.ts";
 import { openEventLog } from "./events/log.ts";
+import { openFleet, type FleetOptions } from "./fleet/member.ts";
 import type { Tokens } from "./http/auth.ts";
 import type { App } from "./http/app.ts";
 import { makeServer } from "./http/server.ts";
@@ -42,6 +44,8 @@ export interface AgentOptions extends Partial<Settings> {
   readonly imagesDir: string;
   /** What shapes the guest CPU where a request does not say; nothing by default. */
   readonly cpu?: CpuShape;
+  /** The fleet that this node is a member of, whose plan then shapes cold boots. */
+  readonly fleet?: FleetOptions;
   /**
    * The Firecracker release whose rules contracts and verdicts go by: the driver's own, where it
    * drives Firecracker.
@@ -101,8 +105,12 @@ function firecrackerOf({ firecracker, driver }: AgentOptions): string {
   throw new AgentError("BAD_CONFIG", message);
 }
 
-async function makeContext(options: AgentOptions, stopping: AbortSignal): Promise<Context> {
-  const { driver, others, directory, cpu = NO_SHAPE, explainCrash, openCells, logger } = options;
+async function makeContext(
+  options: AgentOptions,
+  shapes: CurrentShape,
+  stopping: AbortSignal,
+): Promise<Context> {
+  const { driver, others, directory, explainCrash, openCells, logger } = options;
   const releases = openReleases({ version: firecrackerOf(options), driver }, others);
   const profile = { ...options.profile, firecracker: releases.versions };
   const report: Context["report"] = (what, why) => {
@@ -125,7 +133,9 @@ async function makeContext(options: AgentOptions, stopping: AbortSignal): Promis
     get profile() {
       return profileNow();
     },
-    cpu,
+    get cpu() {
+      return shapes.now();
+    },
     settings,
     paths,
     builds: new Map(),
@@ -141,9 +151,28 @@ async function makeContext(options: AgentOptions, stopping: AbortSignal): Promis
     }),
     room: openRoom(paths.data),
     sandboxes: openRegistry(paths, (id) => settle(context, id)),
-    gate: openGate({ profileNow, releases, allowUnknown, cpu, events, metrics }),
+    gate: openGate({
+      profileNow,
+      releases,
+      allowUnknown,
+      cpuNow: () => shapes.now(),
+      events,
+      metrics,
+    }),
   };
   return context;
+}
+
+/** Throws BAD_CONFIG where two would shape cold boots, JOIN_FAILED. */
+async function openMember(context: Context, fleet: FleetOptions | undefined, shapes: CurrentShape) {
+  if (fleet === undefined) return undefined;
+  if (context.cpu.choice.kind !== "none") {
+    const message = "server: the fleet's plan shapes guests here: leave plan and CPU template out";
+    throw new AgentError("BAD_CONFIG", message);
+  }
+  const member = await openFleet(context, fleet, shapes);
+  context.report("the fleet", `this is ${member.node} of ${fleet.server}`);
+  return member;
 }
 
 /** How long what is under way may take to end; after that, the next agent finds it as after a kill. */
@@ -167,11 +196,14 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const unlock = await lock(paths.data, paths.lock);
   try {
     const stopping = new AbortController();
-    const context = await makeContext(options, stopping.signal);
+    const { cpu = NO_SHAPE, fleet } = options;
+    const shapes = currentShape(cpu);
+    const context = await makeContext(options, shapes, stopping.signal);
     await recover(context);
     const { tokens = {}, logger, stalls = {} } = options;
     const app = await makeServer(context, { tokens, logger, stalls });
     const stop = watch(context);
+    const member = await openMember(context, fleet, shapes);
     const everyMs = context.settings.scrubHours * 3_600_000;
     void keepScrubbing({ ...context, everyMs });
     context.events.emit("agent.started", "", { node: options.profile.name });
@@ -180,6 +212,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       close: async () => {
         context.events.emit("agent.stopping", "");
         stopping.abort();
+        await member?.done;
         stop();
         context.outputs.close();
         await closeWithin(app, CLOSING_MS);

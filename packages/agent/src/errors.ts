@@ -125,6 +125,26 @@ export const AGENT_ERRORS = {
     exitCode: 3,
     hint: "Nothing was left half-written; make room in the data directory.",
   },
+  JOIN_FAILED: {
+    status: 500,
+    exitCode: 3,
+    hint: "Is the server up, and the token new? `evenkeel fleet join-token` makes another.",
+  },
+  SERVER_UNREACHABLE: {
+    status: 503,
+    exitCode: 3,
+    hint: "Check EVENKEEL_SERVER and the network; sandboxes run on without it.",
+  },
+  SERVER_REFUSED: {
+    status: 502,
+    exitCode: 3,
+    hint: "The message is the fleet server's own; docs/fleet.md describes its errors.",
+  },
+  BAD_PLAN: {
+    status: 500,
+    exitCode: 1,
+    hint: "Compute the pool's plan again, and approve it.",
+  },
   BAD_CONFIG: { status: 500, exitCode: 2, hint: "docs/agent.md lists every option." },
   STALE_PROFILE: {
     status: 500,

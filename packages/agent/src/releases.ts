@@ -1,5 +1,5 @@
 /** The Firecracker releases that a node has side by side, and which of them boots or loads what. */
-import { newestVersion, snapshotFormat, type CpuContract } from "@evenkeel/core";
+import { loadingVersion, type CpuContract } from "@evenkeel/core";
 import type { VmmDriver } from "@evenkeel/host";
 import { AgentError } from "./errors.ts";
 
@@ -32,12 +32,6 @@ function ownName(version: string): string {
   return /^v?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?)/.exec(version)?.[1] ?? version;
 }
 
-/** The newest of some releases, of which there is one at least. */
-function newest(releases: readonly Release[]): Release | undefined {
-  const version = newestVersion(releases.map((release) => release.version));
-  return releases.find((release) => release.version === version) ?? releases[0];
-}
-
 /** `all`: the usual one first; of two with one name the first counts. */
 export function openReleases(usual: Release, others: readonly VmmDriver[] = []): Releases {
   const rest = others.map((driver) => ({ version: driver.version, driver }));
@@ -58,10 +52,12 @@ export function openReleases(usual: Release, others: readonly VmmDriver[] = []):
       const message = `there is no Firecracker "${version}" on this node (there: ${there})`;
       throw new AgentError("NO_SUCH_RELEASE", message);
     },
-    loading: ({ firecracker, snapshotFormat: format }) => {
-      if (format === undefined) return undefined;
-      const able = list.filter(({ version }) => snapshotFormat(version) === format);
-      return able.find(({ version }) => bare(version) === bare(firecracker)) ?? newest(able);
+    loading: (contract) => {
+      const version = loadingVersion(
+        contract,
+        list.map((release) => release.version),
+      );
+      return list.find((release) => release.version === version);
     },
   };
 }

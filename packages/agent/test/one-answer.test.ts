@@ -127,7 +127,7 @@ function gateOf(profile: NodeProfile, cpu: ResolvedTemplate) {
     profileNow: () => profile,
     releases: openReleases({ version: VERSION, driver }),
     allowUnknown: false,
-    cpu,
+    cpuNow: () => cpu,
     events,
     metrics,
   });

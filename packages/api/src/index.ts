@@ -19,3 +19,17 @@ export {
   type OverrideRecord,
   type TemplateRequest,
 } from "./agent/snapshot.ts";
+export { FLEET_ROUTES, type Caller } from "./fleet/routes.ts";
+export type { Certificate } from "./fleet/join.ts";
+export type { Role } from "./fleet/names.ts";
+export type {
+  Capacity,
+  HeldSnapshot,
+  Heartbeat,
+  HeartbeatAnswer,
+  NodeView,
+  PlanFiles,
+  PlanReference,
+} from "./fleet/node.ts";
+export type { FilterName, Placement } from "./fleet/placement.ts";
+export type { PlanDifference, PlanRequest, PlanVersion, PoolView } from "./fleet/pool.ts";

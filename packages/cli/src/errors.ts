@@ -33,10 +33,56 @@ export const CLI_ERRORS = {
     exitCode: 2,
     hint: "Name the Firecracker version with --firecracker, for example 1.14.1.",
   },
+  NO_FLEET: {
+    exitCode: 2,
+    hint: "`evenkeel fleet login NAME --server URL --token-file FILE` adds a fleet.",
+  },
+  WRONG_CA: {
+    exitCode: 2,
+    hint: "Ask whoever runs the server for its CA's digest: `evenkeel serve` prints it.",
+  },
+  FLEET_UNREACHABLE: { exitCode: 3, hint: "Is the server up, and its address right?" },
+  FLEET_REFUSED: { exitCode: 3, hint: "The message is the server's own." },
   INTERNAL: { exitCode: 3, hint: "This is a defect of evenkeel; please report it with the input." },
 } as const satisfies Record<string, ErrorKind>;
 
 export class CliError extends defineErrors("CliError", CLI_ERRORS) {}
+
+/** What the fleet's server answered: its own code, message and hint. */
+export class FleetError extends KnownError {
+  readonly code: string;
+  readonly exitCode: 1 | 2 | 3;
+  readonly hint: string;
+  readonly problems: readonly Problem[];
+
+  private constructor(
+    told: Pick<FleetError, "code" | "message" | "exitCode" | "hint" | "problems">,
+  ) {
+    super(told.message);
+    this.name = "FleetError";
+    this.code = told.code;
+    this.exitCode = told.exitCode;
+    this.hint = told.hint;
+    this.problems = told.problems;
+  }
+
+  /** An answer of another kind is FLEET_REFUSED. */
+  static of(server: string, status: number, text: string): FleetError {
+    try {
+      const { error } = JSON.parse(text) as { error: Record<string, unknown> };
+      const { code, message, hint, problems = [] } = error;
+      if (typeof code === "string" && typeof message === "string" && typeof hint === "string") {
+        const exitCode = status >= 500 ? 3 : status === 404 || status === 409 ? 1 : 2;
+        return new FleetError({ code, message, hint, exitCode, problems: problems as Problem[] });
+      }
+    } catch {
+      // Not a server of ours, or something in between.
+    }
+    const { exitCode, hint } = CLI_ERRORS.FLEET_REFUSED;
+    const message = `${server} answered HTTP ${status}`;
+    return new FleetError({ code: "FLEET_REFUSED", message, hint, exitCode, problems: [] });
+  }
+}
 
 export interface Reported extends ErrorKind {
   readonly code: string;

@@ -12,7 +12,9 @@ import { addLauncherVerbs } from "./verbs/launcher.ts";
 import { addNodeVerbs } from "./verbs/node.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
 import { addCompletionVerb } from "./verbs/completion.ts";
+import { addFleetVerbs } from "./verbs/fleet.ts";
 import { addScanVerbs } from "./verbs/scan.ts";
+import { addServeVerbs } from "./verbs/serve.ts";
 import { addSnapshotVerbs } from "./verbs/snapshot.ts";
 
 function addExamples(command: Command, path: readonly string[]): void {
@@ -38,6 +40,8 @@ export function programOf(setExit: SetExit): Command {
     addNodeVerbs,
     addChangeVerbs,
     addAgentVerbs,
+    addServeVerbs,
+    addFleetVerbs,
     addLauncherVerbs,
     addLabVerbs,
     addCrashVerbs,

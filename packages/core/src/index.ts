@@ -49,6 +49,7 @@ export {
   formatLines,
   knownLine,
   knownVersions,
+  loadingVersion,
   newestVersion,
   snapshotFormat,
 } from "./tables/releases.ts";
@@ -120,7 +121,9 @@ export { predictContract, type ContractResult } from "./contract/make.ts";
 
 // Verdicts: can a snapshot resume there?
 export { withSameClocks } from "./verdict/clocks.ts";
-export { matrixEntries } from "./verdict/entries.ts";
+export { matrixEntries, verdictKey } from "./verdict/entries.ts";
+export { guestKey } from "./verdict/guest-key.ts";
+export { rulesVersion } from "./verdict/version.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";
 export { judge, judgePrepared, type Judgement } from "./verdict/judge.ts";
 export {

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { predictContract } from "../src/contract/make.ts";
 import type { KvmFacts } from "../src/profile/kvm-facts.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
-import { matrixEntries } from "../src/verdict/entries.ts";
+import { matrixEntries, verdictKey } from "../src/verdict/entries.ts";
 import { judgePrepared } from "../src/verdict/judge.ts";
 import { prepare } from "../src/verdict/prepare.ts";
 import { modelCpu, node } from "./arbitrary.ts";
@@ -72,6 +72,21 @@ test("nodes of one entry get the same verdict for every contract", () => {
           const verdicts = members.map((member) => judgePrepared(bench, guest, member).verdict);
           expect([...new Set(verdicts)]).toHaveLength(1);
         }
+      }
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test("nodes have one verdict key exactly where they are one entry", () => {
+  fc.assert(
+    fc.property(pool, (nodes) => {
+      const entries = matrixEntries(nodes, contractOf);
+      const keys = nodes.map((one) => verdictKey(one));
+      const entryOf = nodes.map(({ name }) => entries.findIndex((e) => e.nodes.includes(name)));
+      for (const [i, key] of keys.entries()) {
+        const alike = keys.map((other) => other === key);
+        expect(alike).toEqual(entryOf.map((entry) => entry === entryOf[i]));
       }
     }),
     { numRuns: 25 },

@@ -97,6 +97,18 @@ export const AGENT_OPTIONS = {
     help: "a plan, whose template for this node's class is used",
     default: undefined,
   },
+  server: {
+    env: "EVENKEEL_SERVER",
+    argument: "url",
+    help: "the fleet this node is in, whose plan then shapes guests: https://host:port",
+    default: undefined,
+  },
+  join: {
+    env: "EVENKEEL_JOIN_TOKEN",
+    argument: "token",
+    help: "joins the fleet, once; has no meaning after that",
+    default: undefined,
+  },
   allowInsecure: {
     env: "EVENKEEL_ALLOW_INSECURE",
     argument: undefined,

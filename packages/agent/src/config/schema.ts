@@ -32,6 +32,8 @@ export const AGENT_SCHEMAS = {
     .default(AGENT_OPTIONS.cpuTemplate.default),
   customCpuTemplate: path.optional(),
   plan: path.optional(),
+  server: z.url({ protocol: /^https$/, error: "must be https://host:port" }).optional(),
+  join: z.string().min(1).optional(),
   allowInsecure: flag.default(AGENT_OPTIONS.allowInsecure.default),
   allowUnknown: flag.default(AGENT_OPTIONS.allowUnknown.default),
   isolation: z.enum(["full", "none"]).default(AGENT_OPTIONS.isolation.default),

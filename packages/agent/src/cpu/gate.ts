@@ -36,8 +36,8 @@ interface GateOptions {
   /** The verdict goes by the one that would load the snapshot; by all where none would. */
   readonly releases: Releases;
   readonly allowUnknown: boolean;
-  /** What shapes guests here: a plan says what its operator accepted. */
-  readonly cpu: Pick<CpuShape, "class" | "plan" | "accepted">;
+  /** What shapes guests here now: a plan says what its operator accepted. */
+  readonly cpuNow: () => Pick<CpuShape, "class" | "plan" | "accepted">;
   readonly events: EventLog;
   readonly metrics: Metrics;
 }
@@ -72,18 +72,18 @@ function recordOf(guest: Guest, node: string, judged: Judgement, reason: string)
 }
 
 export function openGate(options: GateOptions): Gate {
-  const { profileNow, releases, allowUnknown, cpu, events, metrics } = options;
+  const { profileNow, releases, allowUnknown, cpuNow, events, metrics } = options;
   const judged = new WeakMap<NodeProfile, WeakMap<CpuContract, Judgement>>();
   const judgeHere = (contract: CpuContract, profile: NodeProfile) => {
     const version = releases.loading(contract)?.version;
-    return honourAccepted(judge(contract, profile, version), contract, cpu);
+    return judge(contract, profile, version);
   };
   const ask = (contract: CpuContract, profile: NodeProfile) => {
     const here = judged.get(profile) ?? new WeakMap<CpuContract, Judgement>();
     judged.set(profile, here);
     const known = here.get(contract) ?? judgeHere(contract, profile);
     here.set(contract, known);
-    return known;
+    return honourAccepted(known, contract, cpuNow());
   };
   const allowed: Verdict = allowUnknown ? "unknown" : "compatible";
   const within = (verdict: Verdict, limit: Verdict) =>

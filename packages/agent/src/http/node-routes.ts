@@ -34,7 +34,7 @@ interface Life {
 }
 
 export function addNodeRoutes(app: App, context: Context, { streams, isStopping }: Life): void {
-  const { driver, releases, cpu, sandboxes, metrics, paths } = context;
+  const { driver, releases, sandboxes, metrics, paths } = context;
 
   app.route({
     ...AGENT_ROUTES.health,
@@ -44,7 +44,7 @@ export function addNodeRoutes(app: App, context: Context, { streams, isStopping 
       vmm: driver.vmm,
       version: driver.version,
       releases: [...releases.versions],
-      cpu: cpu.name ?? null,
+      cpu: context.cpu.name ?? null,
       sandboxes: sandboxes.list().length,
       unreadable: [...sandboxes.unreadable],
       freeBytes: await freeBytes(paths.data),

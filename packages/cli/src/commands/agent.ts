@@ -222,6 +222,7 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
     verifyOnResume: config.verifyOnResume,
     scrubHours: config.scrubHours,
     ...keysOf(config),
+    ...(config.server === undefined ? {} : { fleet: { server: config.server, join: config.join } }),
     defaultTimeoutSeconds: config.defaultTimeoutSeconds,
     keepFailedSeconds: config.keepFailedSeconds,
     tokens,

@@ -136,3 +136,22 @@ export function newestVersion(versions: readonly string[]): string | undefined {
     .toSorted((a, b) => compareLines(lineOf(a) ?? "", lineOf(b) ?? ""))
     .at(-1);
 }
+
+/**
+ * The release that loads a snapshot, out of those that a node has: the one that took it where it
+ * is there, else the newest that reads its format. Undefined where none does.
+ */
+export function loadingVersion(
+  {
+    firecracker,
+    snapshotFormat: format,
+  }: { firecracker: string; snapshotFormat?: string | undefined },
+  versions: readonly string[],
+): string | undefined {
+  if (format === undefined) return undefined;
+  const bare = (version: string) => version.replace(/^v/, "");
+  const able = versions.filter((version) => snapshotFormat(version) === format);
+  return (
+    able.find((version) => bare(version) === bare(firecracker)) ?? newestVersion(able) ?? able[0]
+  );
+}

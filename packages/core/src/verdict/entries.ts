@@ -1,14 +1,15 @@
 /** Nodes that no rule of a verdict tells apart, so that a fleet is a few dozen rows. */
 import type { CpuContract } from "../contract/contract.ts";
 import { compareText } from "../format/text.ts";
-import { groupIntoClasses } from "../profile/class.ts";
+import { sha256 } from "../format/digest.ts";
+import { classIdentity, groupIntoClasses } from "../profile/class.ts";
 import { kernelLine } from "../tables/kernels.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { CPU_TYPES } from "../tables/field.ts";
 import { cpuTypeOf } from "../tables/vendors.ts";
 import { JUDGES } from "./circumstances.ts";
-import { factsKeys } from "./facts.ts";
-import type { MatrixEntry } from "./matrix.ts";
+import { factsKeys, factsText } from "./facts.ts";
+import { profileDigest, type MatrixEntry } from "./matrix.ts";
 
 /** Every fact that some judge reads; what completes a profile is read before them. */
 const READ = [...new Set(["incomplete" as const, ...JUDGES.flatMap(({ reads }) => reads)])];
@@ -16,6 +17,17 @@ const READ = [...new Set(["incomplete" as const, ...JUDGES.flatMap(({ reads }) =
 /** Makes keys of what a verdict looks at besides the class, for the nodes of one fleet. */
 export function circumstances(): (profile: NodeProfile) => string {
   return factsKeys(READ);
+}
+
+/**
+ * A digest that two nodes share only where every verdict on them is the same, whatever the
+ * contract. Nodes of a class may differ in it: by kernel line, TSC, KVM capabilities, Firecracker
+ * releases.
+ */
+export function verdictKey(profile: NodeProfile): string {
+  const [type, identity] = [cpuTypeOf(profile.cpu), classIdentity(profile)];
+  if (type === undefined || identity === undefined) return profileDigest(profile);
+  return sha256(JSON.stringify([type, identity, factsText(READ, profile)]));
 }
 
 function labelOf(id: string, { host }: NodeProfile, taken: ReadonlySet<string>): string {

@@ -88,3 +88,16 @@ export function factsKeys(names: readonly FactName[]): (profile: NodeProfile) =>
     return text;
   };
 }
+
+/**
+ * What {@link factsKeys} numbers, as the text itself: it means the same in every fleet, so it can
+ * be kept.
+ */
+export function factsText(names: readonly FactName[], profile: NodeProfile): string {
+  return JSON.stringify(
+    names.map((name) => {
+      const { read, key } = NODE_FACTS[name] as unknown as Fact<unknown>;
+      return key(read(profile)) ?? null;
+    }),
+  );
+}

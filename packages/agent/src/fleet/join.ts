@@ -1,0 +1,92 @@
+/** Joining a fleet with a one-time token, and renewing what it gave. */
+import { formatProfile, type NodeProfile } from "@evenkeel/core";
+import { z } from "zod";
+import { AgentError, messageOf } from "../errors.ts";
+import { openClient } from "./client.ts";
+import {
+  isNamed,
+  keepFile,
+  nodeKey,
+  parseJoinToken,
+  requestFor,
+  type FleetPaths,
+  type Identity,
+} from "./identity.ts";
+
+const Ca = z.object({ certificate: z.string() });
+const Given = z.object({
+  node: z.string(),
+  certificate: z.string(),
+  ca: z.string(),
+  expires: z.iso.datetime(),
+});
+
+/** The CA that the token names, whoever it was that sent it; throws JOIN_FAILED. */
+async function fetchCa(server: string, token: ReturnType<typeof parseJoinToken>): Promise<string> {
+  const client = openClient(server, "untrusted");
+  try {
+    const { certificate } = Ca.parse(await client.call("GET", "/v1/ca"));
+    if (isNamed(certificate, token)) return certificate;
+  } finally {
+    client.close();
+  }
+  const message = `${server} has another CA than the join token names: the secret was not sent`;
+  throw new AgentError("JOIN_FAILED", message);
+}
+
+async function keep(
+  paths: FleetPaths,
+  server: string,
+  given: z.infer<typeof Given>,
+): Promise<Identity> {
+  const identity = { server, ...given, issued: new Date().toISOString() };
+  await keepFile(paths, paths.identity, `${JSON.stringify(identity, undefined, 2)}\n`);
+  return identity;
+}
+
+interface Joining {
+  readonly paths: FleetPaths;
+  readonly server: string;
+  /** `ekj.SECRET.DIGEST` */
+  readonly token: string;
+  readonly profile: NodeProfile;
+}
+
+/**
+ * Joins, or gets the same answer again where an earlier one was lost: the key is on the disk
+ * before the token is used. Throws BAD_CONFIG, JOIN_FAILED.
+ */
+export async function joinFleet({ paths, server, token, profile }: Joining): Promise<Identity> {
+  const parsed = parseJoinToken(token);
+  const key = await nodeKey(paths);
+  const csr = await requestFor(key);
+  try {
+    const ca = await fetchCa(server, parsed);
+    const client = openClient(server, { ca });
+    try {
+      const body = { secret: parsed.secret, csr, profile: JSON.parse(formatProfile(profile)) };
+      return await keep(paths, server, Given.parse(await client.call("POST", "/v1/join", body)));
+    } finally {
+      client.close();
+    }
+  } catch (cause) {
+    if (cause instanceof AgentError && cause.code === "JOIN_FAILED") throw cause;
+    throw new AgentError("JOIN_FAILED", messageOf(cause), { cause });
+  }
+}
+
+/** A third of a certificate's time is over: there are two more to reach the server in. */
+export function isDue({ issued, expires }: Identity, now = Date.now()): boolean {
+  const [from, to] = [Date.parse(issued), Date.parse(expires)];
+  return now - from > (to - from) / 3;
+}
+
+/** A new certificate for the same key. */
+export async function renewIdentity(
+  paths: FleetPaths,
+  { server }: Identity,
+  call: (path: string, body: unknown) => Promise<unknown>,
+): Promise<Identity> {
+  const csr = await requestFor(await nodeKey(paths));
+  return await keep(paths, server, Given.parse(await call("/v1/node/certificate", { csr })));
+}

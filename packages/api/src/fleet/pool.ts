@@ -1,0 +1,77 @@
+/** Pools and the versions of their plans. */
+import { z } from "zod";
+import { Name, Timestamp } from "../names.ts";
+import { Digest, Document, Selector } from "./names.ts";
+
+export const PoolRequest = z
+  .strictObject({ name: Name, selector: Selector, strategy: z.enum(["spread", "pack"]) })
+  .partial({ strategy: true })
+  .meta({ id: "PoolRequest" });
+
+export const PoolView = z
+  .object({
+    name: Name,
+    selector: Selector,
+    strategy: z.enum(["spread", "pack"]),
+    nodes: z.array(Name),
+    running: z.int().nullable().meta({ description: "The plan version that nodes are to apply." }),
+    applied: z.int().meta({ description: "How many nodes say that they apply it." }),
+    created: Timestamp,
+  })
+  .meta({ id: "Pool" });
+export type PoolView = z.infer<typeof PoolView>;
+export const PoolList = z.object({ pools: z.array(PoolView) });
+
+const Features = z.array(z.string().max(64)).max(512);
+
+export const PlanRequest = z
+  .strictObject({
+    identity: z.string().max(32).default("oldest"),
+    firecracker: z.array(z.string().max(32)).max(64).optional(),
+    require: Features.default([]),
+    forbid: Features.default([]),
+    without: Features.default([]),
+    accept: z.enum(["unknown", "insecure"]).optional(),
+  })
+  .meta({ id: "PlanRequest", description: "As the options of `evenkeel plan`." });
+export type PlanRequest = z.infer<typeof PlanRequest>;
+
+export const PlanDifference = z
+  .object({
+    from: z.int().nullable().meta({ description: "The running version; null: there is none." }),
+    gained: z.array(z.string()).meta({ description: "Features that guests see from now on." }),
+    lost: z.array(z.string()).meta({ description: "Features that guests see no more." }),
+    classesAdded: z.array(z.string()),
+    classesRemoved: z.array(z.string()),
+    templatesChanged: z.array(z.string()).meta({ description: "Classes, by id." }),
+    firecrackerAdded: z.array(z.string()),
+    firecrackerRemoved: z.array(z.string()),
+    identity: z.object({ from: z.string().nullable(), to: z.string().nullable() }).nullable(),
+    contractsAffected: z.array(Digest).meta({
+      description:
+        "Contracts taken under the running version that some class of the new one cannot resume.",
+    }),
+  })
+  .meta({ id: "PlanDifference" });
+export type PlanDifference = z.infer<typeof PlanDifference>;
+
+export const PlanVersion = z
+  .object({
+    pool: Name,
+    version: z.int(),
+    state: z.enum(["proposed", "running", "superseded"]),
+    digest: Digest,
+    created: Timestamp,
+    createdBy: z.string(),
+    approvedBy: z.string().nullable(),
+    features: z.int().meta({ description: "How many features guests see." }),
+    classes: z.array(z.string()),
+    difference: PlanDifference,
+  })
+  .meta({ id: "PlanVersion" });
+export type PlanVersion = z.infer<typeof PlanVersion>;
+export const PlanVersionFull = PlanVersion.extend({
+  plan: Document,
+  templates: z.record(z.string(), z.string()),
+}).meta({ id: "PlanVersionFull" });
+export const PlanList = z.object({ plans: z.array(PlanVersion) });

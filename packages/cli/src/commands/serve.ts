@@ -1,0 +1,45 @@
+/** `evenkeel serve`: the fleet service. */
+import { openLogger } from "@evenkeel/agent";
+import { createServer, loadServerConfig, ServerError } from "@evenkeel/server";
+
+export interface ServeFlags {
+  readonly config?: string;
+}
+
+/** Settles when the process is told to stop. */
+function told(): Promise<NodeJS.Signals> {
+  return new Promise((settle) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, settle);
+  });
+}
+
+function say(line: string): void {
+  process.stderr.write(`evenkeel serve: ${line}\n`);
+}
+
+export async function runServe({ config: file, ...flags }: ServeFlags): Promise<number> {
+  const config = loadServerConfig({ file, env: process.env, flags });
+  const { dataDir: directory, databaseUrl, names, listen, logLevel } = config;
+  const stopped = told();
+  const server = await createServer({
+    directory,
+    databaseUrl,
+    names,
+    logger: openLogger(logLevel),
+  });
+  try {
+    if (server.firstToken !== undefined) {
+      say(`the first operator's token is in ${server.firstToken}`);
+    }
+    say(`the CA's digest is ${server.caDigest}`);
+    const where = await server.app.listen(listen).catch((cause: unknown) => {
+      const message = `listen: ${(cause as Error).message}`;
+      throw new ServerError("BAD_CONFIG", message, { cause });
+    });
+    say(`${server.store} listens at ${where}`);
+    await stopped;
+  } finally {
+    await server.close();
+  }
+  return 0;
+}

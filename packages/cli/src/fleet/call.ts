@@ -1,0 +1,88 @@
+/** Calls of the fleet's API, with its errors as they are. */
+import { createHash, randomUUID, X509Certificate } from "node:crypto";
+import { request } from "node:https";
+import { CliError, FleetError } from "../errors.ts";
+import type { FleetContext } from "./contexts.ts";
+
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+const PATIENCE_MS = 60_000;
+
+interface Trust {
+  readonly ca?: string;
+  readonly rejectUnauthorized?: boolean;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+function send(
+  url: URL,
+  method: Method,
+  { body, headers, ...trust }: Trust & { body?: string; headers: Record<string, string> },
+): Promise<Answer> {
+  return new Promise((settle, fail) => {
+    const sent = request(url, { method, headers, ...trust, timeout: PATIENCE_MS }, (response) => {
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part));
+      response.on("error", fail);
+      response.on("end", () => {
+        const text = Buffer.concat(parts).toString("utf8");
+        settle({ status: response.statusCode ?? 0, text });
+      });
+    });
+    sent.on("timeout", () => sent.destroy(new Error("no answer in time")));
+    sent.on("error", fail);
+    sent.end(body);
+  });
+}
+
+/** Throws FLEET_UNREACHABLE, and what the server answers. */
+async function ask(
+  server: string,
+  method: Method,
+  path: string,
+  options: Parameters<typeof send>[2],
+): Promise<unknown> {
+  let answer: Answer;
+  try {
+    answer = await send(new URL(path, server), method, options);
+  } catch (cause) {
+    throw new CliError("FLEET_UNREACHABLE", `${server}: ${(cause as Error).message}`, { cause });
+  }
+  const { status, text } = answer;
+  if (status >= 200 && status < 300) return text === "" ? undefined : JSON.parse(text);
+  throw FleetError.of(server, status, text);
+}
+
+/** A call by an operator. A change that was not answered is sent once more, and done once. */
+export async function callFleet(
+  { server, ca, token }: FleetContext,
+  method: Method,
+  path: string,
+  body?: unknown,
+  { secret = false } = {},
+): Promise<unknown> {
+  const headers: Record<string, string> = { authorization: `Bearer ${token}` };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  if (method !== "GET" && !secret) headers["idempotency-key"] = randomUUID();
+  const text = body === undefined ? {} : { body: JSON.stringify(body) };
+  const again = async () => await ask(server, method, path, { headers, ca, ...text });
+  try {
+    return await again();
+  } catch (error) {
+    const lost = error instanceof CliError && error.code === "FLEET_UNREACHABLE";
+    if (lost && headers["idempotency-key"] !== undefined) return await again();
+    throw error;
+  }
+}
+
+/** The CA that a server shows to anyone, and its SHA-256: who asks has to know it, or trust it. */
+export async function fetchCa(server: string): Promise<{ pem: string; digest: string }> {
+  const options = { headers: {}, rejectUnauthorized: false };
+  const answer = (await ask(server, "GET", "/v1/ca", options)) as { certificate: string };
+  const { raw } = new X509Certificate(answer.certificate);
+  return { pem: answer.certificate, digest: createHash("sha256").update(raw).digest("hex") };
+}

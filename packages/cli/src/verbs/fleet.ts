@@ -1,0 +1,134 @@
+/** `evenkeel fleet …`: what the fleet is like, and what operators do to it. */
+import type { Command } from "commander";
+import type { FleetFlags } from "../commands/fleet.ts";
+import { collect, type SetExit } from "./arguments.ts";
+
+type Handlers = typeof import("../commands/fleet.ts");
+
+const KINDS = "nodes, classes, pools, plans, contracts, snapshots, tokens, audit";
+
+/** A verb whose flags come last, after its arguments. */
+function verb(
+  parent: Command,
+  usage: string,
+  summary: string,
+  run: (handlers: Handlers, args: readonly string[], flags: FleetFlags) => Promise<number>,
+  setExit: SetExit,
+): Command {
+  return parent
+    .command(usage)
+    .summary(summary)
+    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
+    .option("--context <name>", "the fleet to talk to, as `fleet login` named it")
+    .option("--json", "print the answer as JSON")
+    .action(async (...given: readonly unknown[]) => {
+      const flags = given.at(-2) as FleetFlags;
+      const args = given.slice(0, -2).filter((arg) => arg !== undefined) as string[];
+      setExit(await run(await import("../commands/fleet.ts"), args, flags));
+    });
+}
+
+function addReading(fleet: Command, setExit: SetExit): void {
+  verb(
+    fleet,
+    "get <kind> [name]",
+    `list ${KINDS}`,
+    async ({ runGet }, [kind = "", name], flags) => await runGet(kind, name, flags),
+    setExit,
+  );
+  verb(
+    fleet,
+    "describe <kind> <name> [version]",
+    "show all of a node, a pool, a plan version, or a contract",
+    async ({ runDescribe }, args, flags) => await runDescribe(args, flags),
+    setExit,
+  );
+  verb(
+    fleet,
+    "place <digest>",
+    "which nodes can run a snapshot or a contract, best first, or why none can",
+    async ({ runPlace }, [digest = ""], flags) => await runPlace(digest, flags),
+    setExit,
+  )
+    .option("--memory <MiB>", "what the guest takes; the snapshot's own where left out")
+    .option("--label <key=value>", "nodes must have this label, repeatable", collect)
+    .option("--pool <name>", "nodes must be in this pool");
+}
+
+function addChanging(fleet: Command, setExit: SetExit): void {
+  verb(
+    fleet,
+    "join-token",
+    "make a token that lets one node join",
+    async ({ runJoinToken }, _args, flags) => await runJoinToken(flags),
+    setExit,
+  )
+    .option("--ttl <seconds>", "how long it is good for", "3600")
+    .option("--label <key=value>", "a label that the node gets, repeatable", collect);
+  verb(
+    fleet,
+    "create-pool <name>",
+    "make a pool of the nodes that have some labels",
+    async ({ runCreatePool }, [name = ""], flags) => await runCreatePool(name, flags),
+    setExit,
+  )
+    .option("--label <key=value>", "what its nodes have, repeatable; all nodes if none", collect)
+    .option("--strategy <how>", "spread guests over nodes, or pack them", "spread");
+  verb(
+    fleet,
+    "plan <pool>",
+    "compute a plan version for the nodes that a pool has now, and show what it changes",
+    async ({ runPlanPool }, [pool = ""], flags) => await runPlanPool(pool, flags),
+    setExit,
+  )
+    .option("--forbid <feature>", "give this feature up on purpose, repeatable", collect)
+    .option("--require <feature>", "no plan without this feature, repeatable", collect)
+    .option("--accept <verdict>", "accept moves that are unknown or insecure");
+  verb(
+    fleet,
+    "approve <pool> <version>",
+    "let a pool's nodes apply a plan version; one that ran before is a rollback",
+    async ({ runApprove }, [pool = "", version = ""], flags) =>
+      await runApprove(pool, version, flags),
+    setExit,
+  );
+  for (const [name, summary] of [
+    ["cordon", "give a node no new work"],
+    ["uncordon", "give a node new work again"],
+    ["release", "give a node new work again after its profile changed"],
+  ] as const) {
+    verb(
+      fleet,
+      `${name} <node>`,
+      summary,
+      async ({ runOnNode }, [node = ""], flags) => await runOnNode(name, node, flags),
+      setExit,
+    );
+  }
+  verb(
+    fleet,
+    "delete <kind> <name>",
+    "forget a node and revoke its certificate, or delete a pool or a token",
+    async ({ runDelete }, [kind = "", name = ""], flags) => await runDelete(kind, name, flags),
+    setExit,
+  );
+}
+
+export function addFleetVerbs(program: Command, setExit: SetExit): void {
+  const fleet = program
+    .command("fleet")
+    .summary("what the fleet is like: nodes, classes, pools, plans, snapshots")
+    .description("Asks the fleet service, and tells it what to do.");
+  verb(
+    fleet,
+    "login <name>",
+    "keep a server's address and a token in the file of contexts",
+    async ({ runLogin }, [name = ""], flags) => await runLogin(name, flags),
+    setExit,
+  )
+    .requiredOption("--server <url>", "https://host:port")
+    .requiredOption("--token-file <file>", "holds the token")
+    .option("--ca-digest <sha256>", "the server's CA must be this one; taken on trust if left out");
+  addReading(fleet, setExit);
+  addChanging(fleet, setExit);
+}

@@ -1,0 +1,80 @@
+/**
+ * Who asks. A node is who its certificate says, for as long as the store knows it; an operator who
+ * the token's digest says. A route names whom it is for, and nobody else gets in: a node's
+ * certificate opens no operator's route, and no token a node's.
+ */
+import { TLSSocket } from "node:tls";
+import { eq } from "drizzle-orm";
+import type { Caller } from "@evenkeel/api";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Actor, Context } from "../context.ts";
+import { ServerError } from "../errors.ts";
+import { nodes } from "../store/schema.ts";
+import { nodeOfCertificate } from "../tls/authority.ts";
+import { allows, operatorOf } from "../tokens.ts";
+
+type NodeActor = Extract<Actor, { kind: "node" }>;
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    readonly allow?: Caller;
+  }
+  interface FastifyRequest {
+    actor: Actor | null;
+  }
+}
+
+async function nodeThatAsks({ store }: Context, { raw }: FastifyRequest): Promise<NodeActor> {
+  const { socket } = raw;
+  if (!(socket instanceof TLSSocket) || !socket.authorized) {
+    throw new ServerError("UNAUTHORIZED", "this takes the certificate of a node of this fleet");
+  }
+  const certificate = socket.getPeerCertificate();
+  const id = nodeOfCertificate(certificate.raw);
+  if (id === undefined) throw new ServerError("UNAUTHORIZED", "the certificate is for no node");
+  // The handshake looked at the dates once; the connection may be older than the certificate.
+  if (Date.parse(certificate.valid_to) < Date.now()) {
+    throw new ServerError("UNAUTHORIZED", `the certificate of ${id} has expired`);
+  }
+  const [row] = await store.db.select({ name: nodes.name }).from(nodes).where(eq(nodes.id, id));
+  if (row === undefined) throw new ServerError("UNAUTHORIZED", `there is no node ${id} any more`);
+  return { kind: "node", id, name: row.name };
+}
+
+async function operatorThatAsks({ store }: Context, request: FastifyRequest): Promise<Actor> {
+  const [, token] = /^Bearer (\S{1,256})$/.exec(request.headers.authorization ?? "") ?? [];
+  const actor = token === undefined ? undefined : await operatorOf(store.db, token);
+  if (actor !== undefined) return actor;
+  throw new ServerError("UNAUTHORIZED", "the request has no operator's token, or a wrong one");
+}
+
+export function requireCallers(app: FastifyInstance, context: Context): void {
+  app.decorateRequest("actor", null);
+  app.addHook("onRequest", async (request) => {
+    if (request.is404) return;
+    // A route that says nothing is for those who may do everything.
+    const { allow = "override" } = request.routeOptions.config;
+    if (allow === "anyone") return;
+    if (allow === "node") {
+      request.actor = await nodeThatAsks(context, request);
+      return;
+    }
+    const actor = await operatorThatAsks(context, request);
+    request.actor = actor;
+    if (actor.kind === "token" && allows(actor.role, allow)) return;
+    const role = actor.kind === "token" ? actor.role : actor.kind;
+    throw new ServerError("FORBIDDEN", `this takes a token of role ${allow}; this is ${role}'s`);
+  });
+}
+
+/** Of a route that is not for anyone. */
+export function actorOf({ actor }: FastifyRequest): Actor {
+  if (actor === null) throw new ServerError("UNAUTHORIZED", "nobody asks");
+  return actor;
+}
+
+export function nodeOf(request: FastifyRequest): NodeActor {
+  const actor = actorOf(request);
+  if (actor.kind === "node") return actor;
+  throw new ServerError("UNAUTHORIZED", "no node asks");
+}

@@ -1,0 +1,82 @@
+/** What nodes call, and what anyone may. */
+import { FLEET_ROUTES } from "@evenkeel/api";
+import { registerContract } from "../contracts/index-writes.ts";
+import type { Context } from "../context.ts";
+import { readContractJson } from "../documents.ts";
+import { ServerError } from "../errors.ts";
+import { join, renew } from "../nodes/join.ts";
+import { heartbeat, reportProfile, reportSnapshots } from "../nodes/report.ts";
+import { getNode } from "../nodes/view.ts";
+import { filesOf, runningVersion } from "../pools/running.ts";
+import { nodeOf } from "./auth.ts";
+import type { App } from "./server.ts";
+
+function addOpenRoutes(app: App, context: Context, isStopping: () => boolean): void {
+  const { store, authority, picture } = context;
+  app.route({
+    ...FLEET_ROUTES.health,
+    handler: () => ({
+      status: isStopping() ? ("stopping" as const) : ("ok" as const),
+      store: store.kind,
+      schema: store.schema,
+    }),
+  });
+  app.route({ ...FLEET_ROUTES.ca, handler: () => ({ certificate: authority.certificate }) });
+  app.route({
+    ...FLEET_ROUTES.join,
+    handler: async ({ body }, reply) => {
+      const joined = await join(context, body);
+      picture.changed();
+      void reply.code(201);
+      return joined;
+    },
+  });
+}
+
+export function addNodeRoutes(app: App, context: Context, isStopping: () => boolean): void {
+  const { store } = context;
+  addOpenRoutes(app, context, isStopping);
+  app.route({
+    ...FLEET_ROUTES.renew,
+    handler: async (request, reply) => {
+      const renewed = await renew(context, nodeOf(request).id, request.body.csr);
+      void reply.code(201);
+      return renewed;
+    },
+  });
+  app.route({
+    ...FLEET_ROUTES.heartbeat,
+    handler: async (request) => await heartbeat(context, nodeOf(request), request.body),
+  });
+  app.route({
+    ...FLEET_ROUTES.reportProfile,
+    handler: async (request) => {
+      const node = nodeOf(request);
+      await reportProfile(context, node, request.body);
+      return await getNode(context, store.db, node.name);
+    },
+  });
+  app.route({
+    ...FLEET_ROUTES.reportSnapshots,
+    handler: async (request) => await reportSnapshots(context, nodeOf(request), request.body),
+  });
+  app.route({
+    ...FLEET_ROUTES.reportContract,
+    handler: async (request) => {
+      const contract = readContractJson(request.body);
+      return await store.db.transaction(
+        async (tx) => await registerContract(tx, nodeOf(request), contract),
+      );
+    },
+  });
+  app.route({
+    ...FLEET_ROUTES.nodePlan,
+    handler: async (request) => {
+      const { name } = nodeOf(request);
+      const { labels } = await getNode(context, store.db, name);
+      const running = await runningVersion(store.db, labels);
+      if (running !== undefined) return filesOf(running);
+      throw new ServerError("NO_SUCH_PLAN", `no plan runs for ${name}`);
+    },
+  });
+}

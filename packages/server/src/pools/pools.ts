@@ -1,0 +1,84 @@
+/** Pools: nodes by their labels, whose snapshots are to be interchangeable. */
+import { eq } from "drizzle-orm";
+import type { PoolView } from "@evenkeel/api";
+import { record } from "../audit.ts";
+import type { Actor } from "../context.ts";
+import { ServerError } from "../errors.ts";
+import { admitPool } from "../nodes/membership.ts";
+import { matches, type Labels } from "../placement/fleet.ts";
+import { takeLock } from "../store/locks.ts";
+import { nodes, planVersions, pools } from "../store/schema.ts";
+import type { Queryable } from "../store/store.ts";
+
+type PoolRow = typeof pools.$inferSelect;
+
+/** Throws NO_SUCH_POOL. */
+export async function requirePool(tx: Queryable, name: string): Promise<PoolRow> {
+  const [row] = await tx.select().from(pools).where(eq(pools.name, name));
+  if (row === undefined) throw new ServerError("NO_SUCH_POOL", `there is no pool "${name}"`);
+  return row;
+}
+
+async function viewsOf(tx: Queryable, rows: readonly PoolRow[]): Promise<PoolView[]> {
+  const members = await tx
+    .select({
+      name: nodes.name,
+      labels: nodes.labels,
+      pool: nodes.planPool,
+      version: nodes.planVersion,
+    })
+    .from(nodes)
+    .orderBy(nodes.name);
+  return rows.map(({ name, selector, strategy, running, created }) => {
+    const own = members.filter(({ labels }) => matches(selector, labels));
+    const applied = own.filter(({ pool, version }) => pool === name && version === running);
+    return {
+      name,
+      selector,
+      strategy,
+      nodes: own.map((node) => node.name),
+      running,
+      applied: running === null ? 0 : applied.length,
+      created: created.toISOString(),
+    };
+  });
+}
+
+export async function listPools(tx: Queryable): Promise<PoolView[]> {
+  return await viewsOf(tx, await tx.select().from(pools).orderBy(pools.name));
+}
+
+/** Throws NO_SUCH_POOL. */
+export async function getPool(tx: Queryable, name: string): Promise<PoolView> {
+  const [view] = await viewsOf(tx, [await requirePool(tx, name)]);
+  if (view === undefined) throw new Error("one row makes one view");
+  return view;
+}
+
+interface PoolRequest {
+  readonly name: string;
+  readonly selector: Labels;
+  readonly strategy?: "spread" | "pack" | undefined;
+}
+
+/** Throws NAME_TAKEN, POOLS_OVERLAP. */
+export async function createPool(tx: Queryable, actor: Actor, request: PoolRequest) {
+  const { name, selector, strategy = "spread" } = request;
+  await takeLock(tx, "pools");
+  const [taken] = await tx.select().from(pools).where(eq(pools.name, name));
+  if (taken !== undefined) throw new ServerError("NAME_TAKEN", `there is a pool "${name}"`);
+  const row = { name, selector, strategy, running: null };
+  await admitPool(tx, row);
+  await tx.insert(pools).values({ ...row, created: new Date() });
+  await record(tx, actor, { action: "pool.created", subject: name, data: { selector, strategy } });
+  return await getPool(tx, name);
+}
+
+/** Throws NO_SUCH_POOL. Its plans go with it. */
+export async function deletePool(tx: Queryable, actor: Actor, name: string): Promise<void> {
+  await takeLock(tx, "pools");
+  const { running } = await requirePool(tx, name);
+  await tx.delete(planVersions).where(eq(planVersions.pool, name));
+  await tx.delete(pools).where(eq(pools.name, name));
+  await record(tx, actor, { action: "pool.deleted", subject: name, data: { running } });
+}

@@ -1,41 +1,20 @@
-/** The command line: commands are loaded when they are called, so that `--help` is quick. */
-import { Command, CommanderError } from "commander";
-import type { SetExit } from "./verbs/arguments.ts";
-import { addCrashVerbs } from "./verbs/crash.ts";
-import { addAgentVerbs } from "./verbs/agent.ts";
-import { addChangeVerbs } from "./verbs/change.ts";
-import { addInspectVerbs } from "./verbs/inspect.ts";
-import { addLabVerbs } from "./verbs/lab.ts";
-import { addLauncherVerbs } from "./verbs/launcher.ts";
-import { addNodeVerbs } from "./verbs/node.ts";
-import { addPoolVerbs } from "./verbs/pool.ts";
-import { addScanVerbs } from "./verbs/scan.ts";
-import { addSnapshotVerbs } from "./verbs/snapshot.ts";
+/** The command line: runs what is asked for, and reports what went wrong. */
+import { CommanderError } from "commander";
+import { programOf } from "./program.ts";
 
-function programOf(setExit: SetExit): Command {
-  const program = new Command("evenkeel")
-    .description("Makes a pool of unlike CPUs behave as one CPU for Firecracker microVMs.")
-    .version("0.1.0", "-V, --version")
-    .showHelpAfterError("(see evenkeel --help)")
-    .exitOverride();
-  const groups = [
-    addPoolVerbs,
-    addInspectVerbs,
-    addSnapshotVerbs,
-    addNodeVerbs,
-    addChangeVerbs,
-    addAgentVerbs,
-    addLauncherVerbs,
-    addLabVerbs,
-    addCrashVerbs,
-    addScanVerbs,
-  ];
-  for (const add of groups) add(program, setExit);
-  return program;
+/** The parser has written its message already. */
+function reportUsage({ exitCode, message }: CommanderError): number {
+  if (exitCode === 0) return 0;
+  if (process.argv.includes("--json")) {
+    const text = message.replace(/^error: /, "");
+    const error = { code: "USAGE", message: text, hint: "See `evenkeel --help`." };
+    process.stdout.write(`${JSON.stringify({ error }, undefined, 2)}\n`);
+  }
+  return 2;
 }
 
 async function reportError(error: unknown): Promise<number> {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof CommanderError) return reportUsage(error);
   const { describeError } = await import("./errors.ts");
   const { exitCode, ...reported } = describeError(error);
   if (process.argv.includes("--json")) {

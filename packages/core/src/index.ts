@@ -1,5 +1,5 @@
 /**
- * The public face of `@evenkeel/core`: pure functions over profiles, templates, contracts and plans,
+ * The library `evenkeel`: pure functions over profiles, templates, contracts and plans,
  * floor by floor (CONTRIBUTING.md). `planPool` plans a pool, `judge` gives a verdict, `readText` reads
  * whatever a file may be.
  */
@@ -149,7 +149,7 @@ export { compareStaticTemplates, type StaticComparison } from "./plan/compare-st
 export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
 export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
-export type { GuestCpu } from "./plan/guest.ts";
+export type { GuestCpu } from "./plan/guest-cpu.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
 export { isBeyondTemplates, type Accept, type PlanMoves } from "./plan/moves.ts";
 export type { PlanFile, PlanFileClass } from "./plan/plan-file.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { predictContract } from "../src/contract/make.ts";
 import { indexEntries, REGISTERS } from "../src/cpuid.ts";
-import { UNPREDICTED } from "../src/firecracker/unpredicted.ts";
+import { UNPREDICTED } from "./unpredicted.ts";
 import { parseJson } from "../src/json/parse.ts";
 import { DEFAULT_OPTIONS } from "../src/plan/plan.ts";
 import { planPool } from "../src/plan/pools.ts";

@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
 import { requireCatalogueProfile } from "../src/catalogue/index.ts";
+import { compareEntries } from "../src/cpuid.ts";
 import { predictContract } from "../src/contract/make.ts";
 import { buildStaticTemplate } from "../src/firecracker/static-build.ts";
 import { staticTemplateRow } from "../src/firecracker/static-templates.ts";
 import { lintTemplate } from "../src/lint/lint.ts";
 import { planPool } from "../src/plan/pools.ts";
+import { missingOf } from "../src/profile/complete.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { CATALOGUE_KERNELS, kernelMove } from "../src/tables/kernels.ts";
 import type { Kernel } from "../src/tables/kernel-rows.ts";
@@ -26,6 +28,20 @@ vi.mock("../src/tables/kernel-rows.ts", async (original) => {
   const rows = await original<typeof import("../src/tables/kernel-rows.ts")>();
   const added: Kernel = { line: "6.24", tested: true, catalogued: true };
   return { ...rows, KERNELS: [...rows.KERNELS, added] };
+});
+
+vi.mock("../src/tables/cpuid/enumerations.ts", async (original) => {
+  const rows = await original<typeof import("../src/tables/cpuid/enumerations.ts")>();
+  const { inRegister, instruction, minimum } = await import("../src/tables/field.ts");
+  const ref = { reference: "made up" };
+  const added = [
+    ...inRegister(0x25, 0, "eax", ref, [
+      minimum([31, 0], "MAX_NEW_SUBLEAF", "highest subleaf of leaf 25H", "levels"),
+    ]),
+    ...inRegister(0x25, 0, "ebx", ref, [instruction(0, "NEW_ONE", "made up", "crypto")]),
+    ...inRegister(0x25, 1, "ebx", ref, [instruction(3, "NEW_TWO", "made up", "crypto")]),
+  ];
+  return { ...rows, ENUMERATION_FIELDS: [...rows.ENUMERATION_FIELDS, ...added] };
 });
 
 const NEW = "1.17.0";
@@ -97,6 +113,61 @@ describe("a host kernel that comes out", () => {
     expect([verdict.verdict, verdict.findings.map(({ rule }) => rule)]).toEqual([
       "compatible",
       expect.arrayContaining(["kernel"]),
+    ]);
+  });
+});
+
+describe("a leaf that comes out", () => {
+  const base = node("granite-rapids@6.18");
+
+  /** With leaf 25H up to a subleaf; `subleaves`: those that are listed. */
+  function having(name: string, max: number, subleaves = max + 1): NodeProfile {
+    const zero = { flags: 1, eax: 0, ebx: 0, ecx: 0, edx: 0 };
+    const words = [
+      { eax: max, ebx: 1 },
+      { eax: 0, ebx: 1 << 3 },
+    ];
+    const added = words
+      .slice(0, subleaves)
+      .map((word, subleaf) => ({ leaf: 0x25, subleaf, ...zero, ...word }));
+    const cpuid = base.cpu.cpuid.map((entry) =>
+      entry.leaf === 0 ? { ...entry, eax: 0x25 } : entry,
+    );
+    return {
+      ...base,
+      name,
+      cpu: { ...base.cpu, cpuid: [...cpuid, ...added].toSorted(compareEntries) },
+    };
+  }
+
+  const [one, two] = [having("one", 0), having("two", 1)];
+
+  test("is planned: what all have stays, and the limit goes down", () => {
+    const result = planPool([one, two]);
+    if (!result.ok) throw new Error(result.refusals.map(({ message }) => message).join("; "));
+    const { guest, classes, proof } = result.plan;
+    expect(guest.features).toContain("NEW_ONE");
+    expect(guest.features).not.toContain("NEW_TWO");
+    const given = classes.map(({ givesUp }) => givesUp.map(({ name }) => name));
+    expect(given.toSorted((a, b) => a.length - b.length)).toEqual([[], ["NEW_TWO"]]);
+    expect(proof.violations).toEqual([]);
+  });
+
+  test("is judged: a feature is missed, a limit is not", () => {
+    const found = judge(contractOf(two, NEW), one).findings.filter(
+      ({ severity }) => severity !== "note",
+    );
+    expect(found.map(({ name, address }) => [name, address])).toEqual([
+      ["NEW_TWO", "CPUID.(EAX=25H,ECX=1):EBX[3]"],
+    ]);
+    expect(judge(contractOf(one, NEW), two).verdict).toBe("compatible");
+  });
+
+  test("is missed where a profile should have it", () => {
+    const cut = having("cut", 1, 0);
+    expect(judge(contractOf(one, NEW), cut).verdict).not.toBe("compatible");
+    expect(missingOf(cut, "intel")).toEqual([
+      "CPUID.25H is absent, but the highest leaf is beyond it",
     ]);
   });
 });

@@ -22,6 +22,7 @@ import {
 } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
 import { profileLoader, type ReadFlags } from "../input/documents.ts";
+import { examplePool } from "../input/example.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { writePlanFiles, type OutputFile } from "../output/write-files.ts";
 import { assessmentReport } from "../render/assessment.ts";
@@ -31,6 +32,7 @@ import { refusalReport } from "../render/refusal.ts";
 
 export interface PlanFlags extends ReadFlags {
   readonly with?: readonly string[];
+  readonly example?: boolean;
   readonly out?: string;
   readonly firecracker?: readonly string[];
   readonly identity: string;
@@ -150,7 +152,10 @@ function planSeveral(profiles: readonly NodeProfile[], flags: PlanFlags): number
 
 export function runPlan(files: readonly string[], flags: PlanFlags): number {
   const models = [...new Set(flags.with)];
-  if (files.length + models.length === 0) throw new CliError("USAGE", "no profile is named");
+  const examples = flags.example === true ? examplePool() : [];
+  if (files.length + models.length + examples.length === 0) {
+    throw new CliError("USAGE", "no profile is named; --example plans the example pool");
+  }
   refuseStdinTwice(files);
   const several = flags.split !== undefined || flags.maxLoss !== undefined;
   if (several && flags.compare !== undefined) {
@@ -158,7 +163,7 @@ export function runPlan(files: readonly string[], flags: PlanFlags): number {
   }
   optionsOf(flags);
   const estimates = models.map(requireCatalogueProfile);
-  const profiles = [...files.map(profileLoader(flags)), ...estimates];
+  const profiles = [...files.map(profileLoader(flags)), ...examples, ...estimates];
   refuseX86Options(profiles, flags);
   return several ? planSeveral(profiles, flags) : planOne(profiles, flags);
 }

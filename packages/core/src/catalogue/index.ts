@@ -1,4 +1,5 @@
 /** Server CPU models for planning with nodes that are not there yet (docs/catalogue.md). */
+import { didYouMean } from "../format/suggest.ts";
 import { fail } from "../errors.ts";
 import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
@@ -91,6 +92,10 @@ export function requireCatalogueProfile(wanted: string): NodeProfile {
     const known = CATALOGUE_KERNELS.join(", ");
     return fail("UNKNOWN_MODEL", `no host kernel "${kernel}" in the catalogue; known: ${known}`);
   }
-  const known = CATALOGUE.map((entry) => entry.id).join(", ");
-  return fail("UNKNOWN_MODEL", `no model "${id}" in the catalogue; known: ${known}`);
+  const ids = CATALOGUE.map((entry) => entry.id);
+  const meant = didYouMean(id, ids);
+  return fail(
+    "UNKNOWN_MODEL",
+    `no model "${id}" in the catalogue${meant}; known: ${ids.join(", ")}`,
+  );
 }

@@ -1,10 +1,9 @@
 /** What a contract does not say of its guest, by its own content: files can be made by anybody. */
-import { missingArmFacts } from "../profile/arm/facts.ts";
-import { indexEntries, isZero, SIGNIFICANT_INDEX } from "../cpuid.ts";
+import { isZero, SIGNIFICANT_INDEX } from "../cpuid.ts";
 import { leafAddress } from "../format/address.ts";
-import { missingFacts } from "../profile/complete.ts";
+import { missingOf } from "../profile/complete.ts";
 import { INDEXED_LEAVES } from "../tables/leaves.ts";
-import type { CpuContract } from "./contract.ts";
+import { contractType, type CpuContract } from "./contract.ts";
 
 /**
  * KVM takes the first entry that matches: such an entry answers for subleaves it does not have.
@@ -19,19 +18,10 @@ function ambiguous({ cpuid }: CpuContract): string[] {
 
 /** Why no verdict may build on a contract; empty where nothing is missing. */
 export function contractGaps(contract: CpuContract): readonly string[] {
-  const { arch, vendor, incomplete, cpuid, msrs, registers, kernel } = contract;
-  if (arch === "aarch64") {
-    return unique(missingArmFacts({ incomplete, cpu: { registers }, host: { kernel } }));
-  }
-  if (vendor === undefined) return incomplete;
-  const facts = missingFacts(
-    { incomplete, cpu: { msrs }, firecracker: [contract.firecracker] },
-    indexEntries(cpuid),
-    vendor,
-  );
-  return unique([...facts, ...ambiguous(contract)]);
-}
-
-function unique(reasons: readonly string[]): string[] {
-  return [...new Set(reasons)];
+  const { arch, incomplete, cpuid, msrs, registers, firecracker, kernel } = contract;
+  const type = contractType(contract);
+  if (type === undefined) return incomplete;
+  const cpu = { arch, cpuid, msrs, registers };
+  const facts = { incomplete, cpu, firecracker: [firecracker], host: { kernel } };
+  return [...new Set([...missingOf(facts, type), ...ambiguous(contract)])];
 }

@@ -1,13 +1,11 @@
 /** The contract of a snapshot that a node takes of a guest which another snapshot brought there. */
-import { armFields } from "../tables/arm/lookup.ts";
-import { fieldBits } from "../bits.ts";
-import type { ArmRegister, MsrValue } from "../cpuid.ts";
 import { isSameTsc } from "../firecracker/tsc.ts";
 import { snapshotFormat } from "../tables/releases.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { weaknessMask } from "../tables/registers.ts";
+import type { CpuType } from "../tables/field.ts";
+import { compareIds, weaknessMask, type RegisterId } from "../tables/registers.ts";
 import { kernelMove } from "../tables/kernels.ts";
-import type { CpuContract } from "./contract.ts";
+import { contractType, type CpuContract } from "./contract.ts";
 import { doubtsAbout } from "./doubts.ts";
 import { unbackedPromises } from "./unbacked.ts";
 
@@ -18,30 +16,22 @@ export interface InheritOptions {
 }
 
 /**
- * A snapshot saves all MSRs that the KVM it runs on lists, also those that the guest did not
+ * A snapshot saves all registers that the KVM it runs on lists, also those that the guest did not
  * bring: a node that is to resume it must know them too. Nobody told the guest of the weaknesses
- * that such an MSR announces, for it had looked before it came.
+ * that such a register announces, for it had looked before it came.
  */
-function withMsrsOf({ msrs, vendor }: CpuContract, { cpu }: NodeProfile): MsrValue[] {
-  const known = new Set(msrs.map(({ addr }) => addr));
-  const added = cpu.msrs
-    .filter(({ addr }) => !known.has(addr))
-    .map(({ addr, value }) => {
-      const told = vendor === undefined ? 0n : weaknessMask(vendor, addr);
-      return { addr, value: value & ~told };
-    });
-  return [...msrs, ...added].toSorted((a, b) => a.addr - b.addr);
-}
-
-function withRegistersOf(own: readonly ArmRegister[], { cpu }: NodeProfile): ArmRegister[] {
-  const known = new Set(own.map(({ id }) => id));
-  const added = cpu.registers
-    .filter(({ id }) => !known.has(id))
-    .map(({ id, value }) => {
-      const weaknesses = armFields(id).filter(({ kind }) => kind === "union");
-      return { id, value: weaknesses.reduce((rest, field) => rest & ~fieldBits(field), value) };
-    });
-  return [...own, ...added].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+function withRegistersOf<T extends { readonly value: bigint }>(
+  own: readonly T[],
+  taker: readonly T[],
+  idOf: (register: T) => RegisterId,
+  type: CpuType | undefined,
+): T[] {
+  const known = new Set(own.map(idOf));
+  const told = (id: RegisterId) => (type === undefined ? 0n : weaknessMask(type, id));
+  const added = taker
+    .filter((register) => !known.has(idOf(register)))
+    .map((register) => ({ ...register, value: register.value & ~told(idOf(register)) }));
+  return [...own, ...added].toSorted((a, b) => compareIds(idOf(a), idOf(b)));
 }
 
 /**
@@ -93,6 +83,7 @@ export function inheritContract(
   taker: NodeProfile,
   { firecracker, time }: InheritOptions,
 ): CpuContract {
+  const type = contractType(origin);
   const tscKhz = tscOf(origin, taker);
   const doubts = [
     ...origin.incomplete,
@@ -102,8 +93,8 @@ export function inheritContract(
   return {
     ...origin,
     unbacked: stillUnbacked(origin, taker),
-    msrs: withMsrsOf(origin, taker),
-    registers: withRegistersOf(origin.registers, taker),
+    msrs: withRegistersOf(origin.msrs, taker.cpu.msrs, ({ addr }) => addr, type),
+    registers: withRegistersOf(origin.registers, taker.cpu.registers, ({ id }) => id, type),
     tscKhz,
     kernel: taker.host.kernel,
     firecracker,

@@ -3,7 +3,7 @@ import { entryKey, indexEntries, keyOf, REGISTERS, type CpuidMap } from "../cpui
 import { mayBeInserted } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import { diffCpus, type Difference } from "../inspect/diff.ts";
-import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest.ts";
+import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest-cpu.ts";
 import { prove } from "../plan/prove.ts";
 import { STEPS } from "../plan/steps.ts";
 import { groupIntoClasses, type NodeClass } from "../profile/class.ts";

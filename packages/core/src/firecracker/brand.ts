@@ -3,7 +3,7 @@
  * Source: src/vmm/src/cpu_config/x86_64/cpuid/{intel,amd}/normalize.rs, v1.5.0 to v1.16.0.
  */
 import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap } from "../cpuid.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { CpuType } from "../tables/field.ts";
 
 const BRAND_LEAVES = [0x8000_0002, 0x8000_0003, 0x8000_0004] as const;
 
@@ -37,7 +37,7 @@ export function withBrand(cpuid: readonly CpuidEntry[], brand: string): CpuidEnt
   });
 }
 
-export function guestBrand(vendor: Vendor, host: string): string {
+export function guestBrand(vendor: CpuType, host: string): string {
   if (vendor === "amd") return "AMD EPYC";
   const frequency = /@ *(\d{1,2}\.\d{1,3}[GM]Hz)/.exec(host)?.[1];
   return `Intel(R) Xeon(R) Processor${frequency === undefined ? "" : ` @ ${frequency}`}`;

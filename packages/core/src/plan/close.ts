@@ -2,7 +2,7 @@
  * Closing a merged CPU: features whose base is gone go too, state components nobody uses go,
  * leaves beyond the levelled maximum are hidden, and what belongs to an absent feature is zero.
  */
-import { hidingLimit } from "../tables/limits.ts";
+import { hidingLimit } from "../tables/cpuid-limits.ts";
 import { fieldByName } from "../tables/lookup.ts";
 import { isPresent } from "../tables/merge-rules.ts";
 import { has, type Merged, type MergedField } from "./merge.ts";

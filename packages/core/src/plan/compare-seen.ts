@@ -1,7 +1,7 @@
 /** A guest that was looked at from inside, against the guest CPU that was planned: bit for bit. */
 import { entryKey, indexEntries, REGISTERS, type CpuidEntry } from "../cpuid.ts";
 import { hex32, registerAddress } from "../format/address.ts";
-import type { GuestCpu } from "./guest.ts";
+import type { GuestCpu } from "./guest-cpu.ts";
 
 export interface PlannedDifference {
   /** As in the manuals, e.g. `CPUID.(EAX=07H,ECX=0):EBX`. */

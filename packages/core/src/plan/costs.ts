@@ -8,7 +8,7 @@ import { AARCH32_GROUP } from "../tables/groups.ts";
 import { isAnnouncement, reservedMask } from "../tables/masks.ts";
 import { isPresent } from "../tables/merge-rules.ts";
 import { reservedRegisterMask } from "../tables/registers.ts";
-import { isCountedFeature } from "./guest.ts";
+import { isCountedFeature } from "./guest-cpu.ts";
 import type { Merged, MergedField } from "./merge.ts";
 import type { Reason } from "./reason.ts";
 

@@ -8,7 +8,7 @@ import { findAnomalies } from "./anomalies.ts";
 import { refuseUnwritable } from "./arm/unwritable.ts";
 import { close } from "./close.ts";
 import { derive } from "./derive.ts";
-import { guestCpu } from "./guest.ts";
+import { guestCpu } from "./guest-cpu.ts";
 import { chooseIdentity, setIdentity, type Identity, type IdentityPolicy } from "./identity.ts";
 import { merge, type Merged } from "./merge.ts";
 import { tellMitigations } from "./mitigations.ts";

@@ -4,7 +4,7 @@ import { formatBitmap } from "../template/bitmap.ts";
 import { formatFms } from "../tables/models.ts";
 import type { CpuType } from "../tables/field.ts";
 import type { GivenUp } from "./costs.ts";
-import type { GuestCpu } from "./guest.ts";
+import type { GuestCpu } from "./guest-cpu.ts";
 import type { Plan, PlannedClass } from "./plan.ts";
 
 export const PLAN_SCHEMA = "evenkeel/pool-plan@1";

@@ -1,7 +1,7 @@
 /** A plan as it is read back from its file. */
 import type { CpuType } from "../tables/field.ts";
 import type { Accepted } from "./accepted.ts";
-import type { GuestCpu } from "./guest.ts";
+import type { GuestCpu } from "./guest-cpu.ts";
 
 export interface PlanFileClass {
   readonly id: string;

@@ -17,7 +17,7 @@ import {
 } from "./costs.ts";
 import { designPool, type DesignOptions } from "./design.ts";
 import { nameFiles } from "./files.ts";
-import type { GuestCpu } from "./guest.ts";
+import type { GuestCpu } from "./guest-cpu.ts";
 import type { Identity } from "./identity.ts";
 import { judgePlan } from "./judge.ts";
 import type { Accept, PlanMoves } from "./moves.ts";

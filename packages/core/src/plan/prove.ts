@@ -19,7 +19,7 @@ import { missingAddress } from "../template/apply.ts";
 import { API_BODY_LIMIT } from "../limits.ts";
 import { formatTemplate } from "../template/format.ts";
 import type { CpuTemplate } from "../template/template.ts";
-import type { GuestCpu, GuestRegister } from "./guest.ts";
+import type { GuestCpu, GuestRegister } from "./guest-cpu.ts";
 
 /** A place where a class's guest would not be the planned one, or where its template cannot be. */
 export interface Violation {

@@ -1,12 +1,18 @@
 /** What an operator asks of a pool: features it must have, and features it must not have. */
 import { fail } from "../errors.ts";
 import { fieldAddress } from "../format/address.ts";
+import { didYouMean } from "../format/suggest.ts";
 import { listOf } from "../format/text.ts";
 import type { NodeClass } from "../profile/class.ts";
 import { LEVELS } from "../tables/levels.ts";
-import { fieldByName } from "../tables/lookup.ts";
+import { CPUID_FIELDS, fieldByName, MSR_FIELDS } from "../tables/lookup.ts";
 import { has, type Merged } from "./merge.ts";
 import type { Refusal } from "./refuse.ts";
+
+function featureNames(): string[] {
+  const fields = [...CPUID_FIELDS, ...MSR_FIELDS].filter(({ kind }) => kind === "feature");
+  return [...fields.map(({ name }) => name), ...LEVELS.map(({ name }) => name)];
+}
 
 /** Features by name, and levels such as `x86-64-v3` as the features they stand for. */
 export function parseFeatures(names: readonly string[], option: string): string[] {
@@ -15,7 +21,8 @@ export function parseFeatures(names: readonly string[], option: string): string[
     const level = LEVELS.findIndex((l) => l.name === name);
     if (level !== -1) return LEVELS.slice(0, level + 1).flatMap(({ features }) => features);
     if (fieldByName(name)?.kind === "feature") return [name];
-    return fail("UNKNOWN_FEATURE", `"${name}" is no feature and no level`, option);
+    const meant = didYouMean(name, featureNames());
+    return fail("UNKNOWN_FEATURE", `"${name}" is no feature and no level${meant}`, option);
   });
 }
 
@@ -69,7 +76,9 @@ export function withoutClasses(
   for (const name of names) {
     if (classes.some(({ id }) => named(id, name))) continue;
     const known = listOf(classes.map(({ id }) => id));
-    fail("UNKNOWN_CLASS", `there is no class "${name}"; there are ${known}`, "--without");
+    const ids = classes.map(({ id }) => id);
+    const meant = didYouMean(name, [...ids, ...ids.map((id) => id.replace(/-[0-9a-f]+$/, ""))]);
+    fail("UNKNOWN_CLASS", `there is no class "${name}"${meant}; there are ${known}`, "--without");
   }
   const rest = classes.filter(({ id }) => !names.some((name) => named(id, name)));
   return rest.length > 0 ? rest : fail("EMPTY_POOL", "no class is left", "--without");

@@ -11,7 +11,7 @@ import { armTemplates } from "./arm/emit.ts";
 import { armResiduals } from "./arm/residuals.ts";
 import { armWarnings } from "./arm/warnings.ts";
 import type { Residual } from "./costs.ts";
-import type { GuestCpu } from "./guest.ts";
+import type { GuestCpu } from "./guest-cpu.ts";
 import { identityWarnings, type Identity, type IdentityPolicy } from "./identity.ts";
 import type { Merged } from "./merge.ts";
 import type { Emitted, Proof } from "./prove.ts";

@@ -6,7 +6,7 @@ import { isEmulator } from "../tables/releases.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { CpuType, Vendor } from "../tables/field.ts";
 import { COUNTED_LEAVES, MISSING_ON_OLD_KERNELS, REQUIRED_LEAVES } from "../tables/leaves.ts";
-import { rangeOf } from "../tables/limits.ts";
+import { rangeOf } from "../tables/cpuid-limits.ts";
 import { CPUID_FIELDS, fieldByName } from "../tables/lookup.ts";
 import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
@@ -123,7 +123,7 @@ function isEmulated({ firecracker }: { readonly firecracker: readonly string[] }
 }
 
 /** What a profile lacks to be planned or judged with; empty when nothing. */
-export function missingFacts(
+function missingFacts(
   profile: {
     readonly incomplete: readonly string[];
     readonly cpu: { readonly msrs: readonly MsrValue[] };

@@ -1,14 +1,8 @@
 /** The `kvm` member of a node profile (docs/formats.md). */
 import { REGISTERS, type MsrValue } from "../cpuid.ts";
 import { readInteger, readU32 } from "../json/integer.ts";
-import {
-  checkKeys,
-  isObject,
-  kindOf,
-  listAt,
-  type JsonObject,
-  type Problems,
-} from "../json/problems.ts";
+import { objectOf } from "../json/members.ts";
+import { checkKeys, kindOf, listAt, type JsonObject, type Problems } from "../json/problems.ts";
 import type { ChangedWord, Enforcement, KvmFacts, TakenField } from "../profile/kvm-facts.ts";
 
 const KEYS = [
@@ -26,16 +20,10 @@ function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
-function objectAt(value: unknown, path: string, problems: Problems): JsonObject {
-  if (isObject(value)) return value;
-  problems.add(path, `must be an object, but is ${kindOf(value)}`);
-  return {};
-}
-
 function readCapabilities(json: unknown, problems: Problems): ReadonlyMap<number, number> {
   const path = "kvm.capabilities";
   const capabilities = new Map<number, number>();
-  for (const [key, value] of Object.entries(objectAt(json, path, problems))) {
+  for (const [key, value] of Object.entries(objectOf(json, path, problems))) {
     if (!/^\d{1,9}$/.test(key)) problems.add(path, `"${key}" is not the number of a capability`);
     else if (isCount(value)) capabilities.set(Number(key), value);
     else problems.add(`${path}.${key}`, "must be what KVM answers, a number");
@@ -44,7 +32,7 @@ function readCapabilities(json: unknown, problems: Problems): ReadonlyMap<number
 }
 
 function readWord(item: unknown, path: string, problems: Problems): ChangedWord {
-  const json = objectAt(item, path, problems);
+  const json = objectOf(item, path, problems);
   checkKeys(json, WORD_KEYS, () => path, problems);
   const register = REGISTERS.find((r) => r === json["register"]);
   if (register === undefined) problems.add(`${path}.register`, "must be eax, ebx, ecx or edx");
@@ -61,7 +49,7 @@ function readWord(item: unknown, path: string, problems: Problems): ChangedWord 
 function readEnforcement(json: unknown, problems: Problems): Enforcement | undefined {
   if (json === undefined) return undefined;
   const path = "kvm.enforcement";
-  const object = objectAt(json, path, problems);
+  const object = objectOf(json, path, problems);
   checkKeys(object, ["enforced", "changed"], () => path, problems);
   const changed = listAt(object, "changed", path, problems).map((item, i) =>
     readWord(item, `${path}.changed[${i}]`, problems),
@@ -75,7 +63,7 @@ function readEnforcement(json: unknown, problems: Problems): Enforcement | undef
 }
 
 function readMsr(item: unknown, path: string, problems: Problems): MsrValue {
-  const json = objectAt(item, path, problems);
+  const json = objectOf(item, path, problems);
   checkKeys(json, ["addr", "value"], () => path, problems);
   return {
     addr: readU32(json["addr"], () => `${path}.addr`, problems),
@@ -90,7 +78,7 @@ function readValues(json: JsonObject, key: string, path: string, problems: Probl
 }
 
 function readTakenField(item: unknown, path: string, problems: Problems): TakenField {
-  const json = objectAt(item, path, problems);
+  const json = objectOf(item, path, problems);
   checkKeys(json, ["id", "hi", "lo", "values", "ignored"], () => path, problems);
   const bit = (key: string): number => {
     const value = json[key];
@@ -118,7 +106,7 @@ function readTakenFields(json: JsonObject, problems: Problems): TakenField[] | u
 
 export function readKvmFacts(json: unknown, problems: Problems): KvmFacts | undefined {
   if (json === undefined) return undefined;
-  const object = objectAt(json, "kvm", problems);
+  const object = objectOf(json, "kvm", problems);
   checkKeys(object, KEYS, () => "kvm", problems);
   const { apiVersion, backend } = object;
   if (!isCount(apiVersion)) problems.add("kvm.apiVersion", "must be a number");

@@ -4,14 +4,8 @@ import type { Arch } from "../cpuid.ts";
 import type { HostFacts, NodeProfile, OfferedCpu, TscFacts, View } from "../profile/profile.ts";
 import { readKvmFacts } from "./kvm-facts.ts";
 import { readInteger, readU32 } from "../json/integer.ts";
-import {
-  checkKeys,
-  isObject,
-  kindOf,
-  listAt,
-  Problems,
-  type JsonObject,
-} from "../json/problems.ts";
+import { flagAt, objectOf, objectsAt, optionalString, stringsAt } from "../json/members.ts";
+import { checkKeys, isObject, kindOf, Problems, type JsonObject } from "../json/problems.ts";
 
 const HOST_KEYS = [
   "kernel",
@@ -41,13 +35,6 @@ const KEYS = [
   "registers",
 ];
 
-function readString(object: JsonObject, key: string, path: string, problems: Problems) {
-  const value = object[key];
-  if (value === undefined || typeof value === "string") return value;
-  problems.add(path, `must be a string, but is ${kindOf(value)}`);
-  return undefined;
-}
-
 function readTsc(json: JsonObject, problems: Problems): TscFacts | undefined {
   const tsc = json["tsc"];
   if (tsc === undefined) return undefined;
@@ -65,26 +52,6 @@ function readTsc(json: JsonObject, problems: Problems): TscFacts | undefined {
   return typeof scaling === "boolean" ? { khz: frequency, scaling } : { khz: frequency };
 }
 
-function readFlag(object: JsonObject, key: string, problems: Problems): boolean {
-  const value = object[key];
-  if (value !== undefined && typeof value !== "boolean") {
-    problems.add(key, `must be true or false, but is ${kindOf(value)}`);
-  }
-  return value === true;
-}
-
-const NO_STRINGS: readonly string[] = [];
-
-function readStrings(object: JsonObject, key: string, problems: Problems): readonly string[] {
-  // One list for all profiles that leave it out, which nearly all do.
-  if (object[key] === undefined) return NO_STRINGS;
-  return listAt(object, key, "", problems).map((item, i) => {
-    if (typeof item === "string") return item;
-    problems.add(`${key}[${i}]`, `must be a string, but is ${kindOf(item)}`);
-    return "";
-  });
-}
-
 function readChoice<T extends string>(
   json: JsonObject,
   key: string,
@@ -94,14 +61,6 @@ function readChoice<T extends string>(
   const value = choices.find((choice) => choice === json[key]);
   if (value === undefined) problems.add(key, `must be one of ${choices.join(", ")}`);
   return value;
-}
-
-function objectsAt(json: JsonObject, key: string, problems: Problems): [JsonObject, number][] {
-  return listAt(json, key, "", problems).flatMap((item, i): [JsonObject, number][] => {
-    if (isObject(item)) return [[item, i]];
-    problems.add(`${key}[${i}]`, `must be an object, but is ${kindOf(item)}`);
-    return [];
-  });
 }
 
 /** Refuses the same entry twice: which one counts would be a guess. */
@@ -120,10 +79,10 @@ function refuseDuplicates<T>(
 }
 
 function readEntries(json: JsonObject, problems: Problems): CpuidEntry[] {
-  return objectsAt(json, "cpuid", problems).map(([item, i]) => {
-    const at = (key: string) => () => `cpuid[${i}].${key}`;
+  return objectsAt(json, "cpuid", "", problems, (item, path) => {
+    const at = (key: string) => () => `${path}.${key}`;
     const keys = ["leaf", "subleaf", "flags", "eax", "ebx", "ecx", "edx"];
-    checkKeys(item, keys, () => `cpuid[${i}]`, problems);
+    checkKeys(item, keys, () => path, problems);
     const flags = item["flags"] ?? 0;
     if (typeof flags !== "number" || !Number.isInteger(flags) || flags < 0) {
       problems.add(at("flags")(), `must be a number, but is ${kindOf(flags)}`);
@@ -142,9 +101,9 @@ function readEntries(json: JsonObject, problems: Problems): CpuidEntry[] {
 }
 
 function readMsrs(json: JsonObject, problems: Problems): MsrValue[] {
-  return objectsAt(json, "msrs", problems).map(([item, i]) => {
-    const at = (key: string) => () => `msrs[${i}].${key}`;
-    checkKeys(item, ["addr", "value"], () => `msrs[${i}]`, problems);
+  return objectsAt(json, "msrs", "", problems, (item, path) => {
+    const at = (key: string) => () => `${path}.${key}`;
+    checkKeys(item, ["addr", "value"], () => path, problems);
     return {
       addr: readU32(item["addr"], at("addr"), problems),
       value: readInteger(item["value"], 64, at("value"), problems),
@@ -158,9 +117,9 @@ export function readProfileCpu(json: JsonObject): OfferedCpu {
   const view = readChoice<View>(json, "view", ["guest", "kvm"], problems) ?? "guest";
   const cpuid = readEntries(json, problems);
   const msrs = readMsrs(json, problems);
-  const registers = objectsAt(json, "registers", problems).map(([item, i]) => ({
-    id: readInteger(item["id"], 64, () => `registers[${i}].id`, problems),
-    value: readInteger(item["value"], 128, () => `registers[${i}].value`, problems),
+  const registers = objectsAt(json, "registers", "", problems, (item, path) => ({
+    id: readInteger(item["id"], 64, () => `${path}.id`, problems),
+    value: readInteger(item["value"], 128, () => `${path}.value`, problems),
   }));
   if (problems.list.length === 0) {
     refuseDuplicates(cpuid, "cpuid", keyOf, problems);
@@ -184,27 +143,25 @@ export function readProfileHeader(
 ): Omit<NodeProfile, "cpu"> {
   const problems = new Problems();
   checkKeys(json, KEYS, () => "", problems);
-  const hostJson = json["host"] ?? {};
+  const hostJson = objectOf(json["host"] ?? {}, "host", problems);
   const host: Record<string, string> = {};
-  if (isObject(hostJson)) {
-    checkKeys(hostJson, HOST_KEYS, () => "host", problems);
-    for (const key of HOST_KEYS) {
-      const value = readString(hostJson, key, `host.${key}`, problems);
-      if (value !== undefined) host[key] = value;
-    }
-  } else problems.add("host", `must be an object, but is ${kindOf(hostJson)}`);
-  const name = readString(json, "name", "name", problems);
+  checkKeys(hostJson, HOST_KEYS, () => "host", problems);
+  for (const key of HOST_KEYS) {
+    const value = optionalString(hostJson, key, "host", problems);
+    if (value !== undefined) host[key] = value;
+  }
+  const name = optionalString(json, "name", "", problems);
   if (name === "") problems.add("name", "is empty");
   const tsc = readTsc(json, problems);
   const kvm = readKvmFacts(json["kvm"], problems);
-  const notes = readStrings(json, "notes", problems);
+  const notes = stringsAt(json, "notes", "", problems);
   const profile = {
     name: name ?? fallbackName,
     host: host as HostFacts,
-    firecracker: readStrings(json, "firecracker", problems),
-    provenance: readString(json, "provenance", "provenance", problems),
-    incomplete: readStrings(json, "incomplete", problems),
-    estimate: readFlag(json, "estimate", problems),
+    firecracker: stringsAt(json, "firecracker", "", problems),
+    provenance: optionalString(json, "provenance", "", problems),
+    incomplete: stringsAt(json, "incomplete", "", problems),
+    estimate: flagAt(json, "estimate", "", problems),
   };
   problems.throwIfAny("BAD_FIELD");
   return {

@@ -82,9 +82,9 @@ export function firstKernelThat(behaviour: KernelBehaviour): string {
 /** Throws UNKNOWN_KERNEL for a line before the first row. */
 export function limitsOf(kernel: string): Limits {
   known(kernel);
-  const limits: Limits = { basic: 0, leaf7: 0, extended: 0x8000_0000 };
-  for (const row of rowsUpTo(kernel)) Object.assign(limits, row.limits);
-  return limits;
+  const limits = rowsUpTo(kernel).map((row) => row.limits ?? {});
+  const last = (which: keyof Limits) => limits.flatMap((row) => row[which] ?? []).at(-1) ?? 0;
+  return { basic: last("basic"), leaf7: last("leaf7"), extended: last("extended") };
 }
 
 /**

@@ -81,7 +81,7 @@ function excuseAtSource({ unbacked }: CpuContract, found: Finding): Finding {
 
 /** Judges one pair. For many, {@link prepare} once and use {@link judgePrepared}. */
 export function judge(contract: CpuContract, profile: NodeProfile, version?: string): Judgement {
-  const bench = prepare(contract.vendor ?? "intel", [contract], [profile]);
+  const bench = prepare(contractType(contract), [contract], [profile]);
   const [guest, node] = [bench.contracts[0], bench.nodes[0]];
   if (guest === undefined || node === undefined) throw new Error("both were just prepared");
   return judgePrepared(bench, guest, node, version);

@@ -5,7 +5,7 @@
 import { compareEntries, keyOf, REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { bitRange, fieldAddress, msrAddress, registerAddress } from "../format/address.ts";
 import type { CpuidField, CpuType, MsrField } from "../tables/field.ts";
-import { isOfCpuidAlone } from "../tables/limits.ts";
+import { isOfCpuidAlone } from "../tables/cpuid-limits.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
 import { isPlannedRegister } from "../tables/registers.ts";
 import { mask32 } from "../bits.ts";

@@ -3,7 +3,7 @@ import { indexEntries, keyOf } from "../cpuid.ts";
 import { registerName } from "../format/address.ts";
 import { normalize } from "../firecracker/normalization.ts";
 import { simulate } from "../firecracker/simulate.ts";
-import type { GuestCpu, GuestEntry } from "../plan/guest.ts";
+import type { GuestCpu, GuestEntry } from "../plan/guest-cpu.ts";
 import { compareCpuid, plannedEntries, unbackedFields, type Report } from "../plan/prove.ts";
 import { plannedMasks } from "../tables/masks.ts";
 import { registerFields } from "../tables/registers.ts";

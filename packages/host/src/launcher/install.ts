@@ -10,7 +10,7 @@ import {
   rmdirSync,
   rmSync,
 } from "node:fs";
-import { basename, delimiter, dirname, join, resolve } from "node:path";
+import { basename, delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   API_BODY_LIMIT,
@@ -262,7 +262,9 @@ export function launcherStatus(target: string): LauncherStatus {
   if (!isExecutable(real)) return { record, problems: [`${real} cannot be executed`] };
   const problems: string[] = [];
   if (guard !== undefined) {
-    const gone = [guard.node, guard.program].filter((file) => !existsSync(file));
+    const gone = [guard.node, guard.program].filter(
+      (file) => isAbsolute(file) && !existsSync(file),
+    );
     problems.push(...gone.map((file) => `${file}, which the guard needs, is not there`));
     problems.push(...machineProblems(at));
   }

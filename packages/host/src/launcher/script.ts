@@ -1,8 +1,9 @@
 /** A launcher as text: what it is about in comments, its settings, then launcher.pl. */
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { isAbsolute } from "node:path";
 
-const BODY = fileURLToPath(new URL("../../launcher/launcher.pl", import.meta.url));
+/** Read where it is needed: one executable has it inside. */
+const body = () => readFileSync(new URL("../../launcher/launcher.pl", import.meta.url), "utf8");
 
 /** Announces the record; a file without it is no launcher of ours. */
 const MARK = "# evenkeel launcher 1: ";
@@ -25,7 +26,10 @@ export interface LauncherRecord {
   readonly source: string;
   /** The node's profile it was linted with, by name. */
   readonly node?: string;
-  /** The program that stays on the socket, and the Node.js that runs it. */
+  /**
+   * The program that stays on the socket, and the Node.js that runs it. Where evenkeel is one
+   * executable it is both: `node` is that executable, and `program` a word to it.
+   */
   readonly guard?: GuardCommand;
   /** Where `real` is a jailer: the Firecracker that it may start, without symbolic links. */
   readonly jailed?: string;
@@ -59,7 +63,8 @@ const NODE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=96"];
 
 function guardCommand({ guard }: LauncherRecord): string {
   if (guard === undefined) return "";
-  return [guard.node, ...NODE_FLAGS, guard.program].map(quoted).join(", ");
+  const flags = isAbsolute(guard.program) ? NODE_FLAGS : [];
+  return [guard.node, ...flags, guard.program].map(quoted).join(", ");
 }
 
 export function launcherScript({ record, template, perl, settings }: LauncherScript): string {
@@ -72,7 +77,7 @@ export function launcherScript({ record, template, perl, settings }: LauncherScr
     `my $jailed${record.jailed === undefined ? "" : ` = ${quoted(record.jailed)}`};`,
   ];
   const head = [`#!${perl}`, MARK + JSON.stringify(record), ...variables];
-  return `${head.join("\n")}\n${readFileSync(BODY, "utf8")}${settings}`;
+  return `${head.join("\n")}\n${body()}${settings}`;
 }
 
 /** What a launcher's text says about itself; undefined where it is no launcher. */

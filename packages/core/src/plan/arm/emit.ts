@@ -11,7 +11,7 @@ import {
   type ArmRegisterModifier,
   type CpuTemplate,
 } from "../../template/template.ts";
-import type { GuestCpu, GuestRegister } from "../guest.ts";
+import type { GuestCpu, GuestRegister } from "../guest-cpu.ts";
 
 function modifiers(word: bigint | undefined, guest: GuestRegister): ArmRegisterModifier[] {
   const { id, mask, value } = guest;

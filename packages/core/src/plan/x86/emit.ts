@@ -27,7 +27,7 @@ import {
   type MsrModifier,
   type RegisterModifier,
 } from "../../template/template.ts";
-import type { GuestCpu, GuestEntry, GuestRegister } from "../guest.ts";
+import type { GuestCpu, GuestEntry, GuestRegister } from "../guest-cpu.ts";
 
 function registerBitmap(
   type: CpuType,

@@ -2,7 +2,7 @@
  * What real Firecracker shows a guest and no contract predicts, with the reason. Found by comparing
  * contracts with the dumps of cpu-template-helper 1.12.1 and 1.16.1 on emulated AMD nodes.
  */
-import { REGISTERS, type Register } from "../cpuid.ts";
+import { REGISTERS, type Register } from "../src/cpuid.ts";
 
 interface Unpredicted {
   readonly leaf: number;

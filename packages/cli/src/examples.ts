@@ -1,0 +1,31 @@
+/** Examples for `--help` and manual pages, by the command's words. A test parses each of them. */
+export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  plan: [
+    "evenkeel plan --example",
+    "evenkeel plan nodes/*.json --out plan",
+    "evenkeel plan nodes/*.json --with granite-rapids@6.8",
+    "evenkeel plan nodes/*.json --require x86-64-v3 --split 2",
+  ],
+  models: ["evenkeel models"],
+  show: ["evenkeel show node.json", "evenkeel show plan/plan.json --fields"],
+  convert: ["cpuid -r | evenkeel convert - --kernel 6.8 --out node.json"],
+  diff: ["evenkeel diff before.json after.json"],
+  lint: ["evenkeel lint template.json --node nodes/*.json", "evenkeel lint T2CL --node node.json"],
+  contract: ["evenkeel contract node.json --plan plan --out snapshot.contract.json"],
+  check: ["evenkeel check --snapshot snapshot.contract.json --node nodes/*.json"],
+  matrix: ["evenkeel matrix nodes/*.json --plan plan", "evenkeel matrix --verify pool.cert.json"],
+  probe: ["evenkeel probe --out node.json", "evenkeel probe --watch --interval 60"],
+  verify: ["evenkeel verify plan", "evenkeel verify T2CL --firecracker 1.14.1"],
+  drift: ["evenkeel drift --baseline node.json --plan plan"],
+  agent: ["evenkeel agent --plan plan --check", "evenkeel agent --config /etc/evenkeel/agent.json"],
+  "launcher install": [
+    "evenkeel launcher install --firecracker /usr/bin/firecracker --at /usr/bin/firecracker --plan plan",
+  ],
+  "launcher uninstall": ["evenkeel launcher uninstall --at /usr/bin/firecracker"],
+  "launcher status": ["evenkeel launcher status --at /usr/bin/firecracker"],
+  lab: ["evenkeel lab", "evenkeel lab --nodes Broadwell-noTSX,Haswell-noTSX --pool none"],
+  explain: ["dmesg | evenkeel explain -", "evenkeel explain --bytes 62f27d4863c1"],
+  scan: ["evenkeel scan /usr/bin/node --plan plan", "docker save app | evenkeel scan -"],
+  env: ["evenkeel env --plan plan --for /usr/bin/node"],
+  completion: ["source <(evenkeel completion bash)"],
+};

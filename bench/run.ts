@@ -9,7 +9,7 @@ import { writeFleet } from "./fleet.ts";
 import { measureFlood, measureRealFlood, measureRunaway, type FloodFigures } from "./flood.ts";
 import { measureLauncher, type LauncherFigures } from "./launcher.ts";
 import { machine, measure } from "./measure.ts";
-import { measureScans } from "./scan.ts";
+import { measureOthers, measureScans } from "./scan.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const cli = join(root, "packages/cli/bin/evenkeel.js");
@@ -87,6 +87,12 @@ try {
   for (const { share, code, run } of measureScans(cli, directory)) {
     row(
       `scan ${share} of Node's executable, ${code} MiB of code, median`,
+      `${run.seconds.toFixed(2)} s (CPU ${run.cpuSeconds.toFixed(2)} s), ${run.megabytes.toFixed(0)} MiB`,
+    );
+  }
+  for (const { tool, run } of measureOthers()) {
+    row(
+      `  ${tool} on the same file`,
       `${run.seconds.toFixed(2)} s (CPU ${run.cpuSeconds.toFixed(2)} s), ${run.megabytes.toFixed(0)} MiB`,
     );
   }

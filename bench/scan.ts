@@ -1,4 +1,5 @@
 /** Times scans of Node's own executable, and of copies that say that less of it is code. */
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bytesOf, readElf } from "@evenkeel/isa";
@@ -41,4 +42,25 @@ export function measureScans(cli: string, directory: string): ScanFigure[] {
     const run = measure([process.execPath, cli, "scan", path], 3);
     return { share, code: (size / MIB).toFixed(1), run };
   });
+}
+
+export interface OtherFigure {
+  readonly tool: string;
+  readonly run: Run;
+}
+
+/** Who else reads instructions: https://crates.io/crates/elfx86exts, and binutils. */
+const OTHERS = [
+  { tool: "elfx86exts", args: [] },
+  { tool: "objdump", args: ["-d"] },
+] as const;
+
+/** The same of other tools on all of Node's executable, where they are installed. */
+export function measureOthers(): OtherFigure[] {
+  return OTHERS.filter(({ tool }) => spawnSync(tool, ["--version"]).status === 0).map(
+    ({ tool, args }) => ({
+      tool: [tool, ...args].join(" "),
+      run: measure([tool, ...args, process.execPath], 3),
+    }),
+  );
 }

@@ -58,7 +58,7 @@ export async function bundleCommand(directory: string, info: BuildInfo): Promise
   });
 }
 
-/** `import { planAny, judge } from "evenkeel"`: core alone, for any JavaScript engine. */
+/** `import { planPool, judge } from "evenkeel"`: core alone, for any JavaScript engine. */
 export async function bundleLibrary(directory: string): Promise<RolldownOutput> {
   const bundle = await rolldown({
     cwd: ROOT,

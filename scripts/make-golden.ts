@@ -36,7 +36,7 @@ if (existsSync(KVM_PATH)) {
 
 const { stdout } = spawnSync("qemu-system-x86_64", ["--version"], { encoding: "utf8" });
 const version = /version (\d+\.\d+)/.exec(stdout)?.[1] ?? "unknown";
-for (const cpu of ["EPYC-Rome", "EPYC-Milan"]) {
+for (const cpu of ["EPYC", "EPYC-Rome", "EPYC-Milan"]) {
   const nested = `qemu-${version}-${cpu.toLowerCase()}`;
   const [, reported] = await runNested([inMachine("probe", "--json", "--name", nested)], {}, cpu);
   const { tsc: _, ...emulated } = readProfile(JSON.parse(reported?.stdout ?? ""), nested);

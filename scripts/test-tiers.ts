@@ -12,9 +12,14 @@ export type Tier = (typeof TIERS)[number];
 /** Long property tests, and those over all real fingerprints. */
 const THOROUGH = new Set([
   "packages/agent/test/one-answer.test.ts",
+  "packages/api/test/schemas.test.ts",
   "packages/cli/test/comparison.test.ts",
+  "packages/core/test/arm.test.ts",
+  "packages/core/test/catalogue.test.ts",
   "packages/core/test/contract-real.test.ts",
+  "packages/core/test/drift.test.ts",
   "packages/core/test/emulator.test.ts",
+  "packages/core/test/enforcement.test.ts",
   "packages/core/test/fuzz.test.ts",
   "packages/core/test/plan-properties.test.ts",
   "packages/core/test/plan-real.test.ts",
@@ -22,12 +27,14 @@ const THOROUGH = new Set([
   "packages/core/test/shaping.test.ts",
   "packages/core/test/soundness.test.ts",
   "packages/core/test/verdict-real.test.ts",
+  "packages/core/test/verdict.test.ts",
   "packages/isa/test/crash-hostile.test.ts",
+  "packages/isa/test/short.test.ts",
 ]);
 
-const EMULATED = /qemuDriver|runNested|runArmMachine|runLab\b|qemu-system|"lab"/;
+const EMULATED = /qemuDriver|runNested|runArmMachine|runLab\b|qemu-system|evenkeel\(\["lab"/;
 const PROCESS =
-  /node:child_process|firecracker-double|\.\/run\.ts"|kvm-support|withKvm|createServer|\bfetch\(/;
+  /node:child_process|"@evenkeel\/firecracker-double|\.\/run\.ts"|kvm-support|withKvm|createServer|\bfetch\(/;
 
 const IMPORT = /(?:from|import\() ?"(\.{1,2}\/[^"]+)"/g;
 

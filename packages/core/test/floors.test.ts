@@ -60,7 +60,7 @@ const FLOORS: Readonly<Record<string, readonly Floor[]>> = {
     "qemu",
   ],
   agent: ["events", "store", "cpu", "sandboxes", "templates", "http", "config"],
-  cli: ["input", "render", "output", "commands", "verbs"],
+  cli: ["output", "completion", "render", "input", "commands", "verbs"],
 };
 
 /** Circles through the files beside the folders that are known, and to be cut. */

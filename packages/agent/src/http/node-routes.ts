@@ -5,7 +5,7 @@ import type { Context } from "../context.ts";
 import type { Gauge } from "../metrics.ts";
 import { freeBytes } from "../store/room.ts";
 import type { Streams } from "./events.ts";
-import type { App } from "./server.ts";
+import type { App } from "./app.ts";
 
 function gaugesOf({ sandboxes, snapshots }: Context, free: number): Gauge[] {
   const states = () => {

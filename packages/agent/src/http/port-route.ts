@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream";
 import { AGENT_ROUTES } from "@evenkeel/api";
 import type { Context } from "../context.ts";
 import { AgentError } from "../errors.ts";
-import type { App } from "./server.ts";
+import type { App } from "./app.ts";
 
 const CONNECT_MS = 5000;
 const KEEP_ALIVE_MS = 30_000;

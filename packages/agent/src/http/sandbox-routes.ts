@@ -6,7 +6,7 @@ import { setSandboxEgress } from "../sandboxes/egress.ts";
 import { extendSandbox, killSandbox } from "../sandboxes/end.ts";
 import { pauseSandbox, resumeSandbox } from "../sandboxes/pause.ts";
 import { viewOf } from "../sandboxes/record.ts";
-import type { App } from "./server.ts";
+import type { App } from "./app.ts";
 import { timed } from "./timed.ts";
 
 export function addSandboxRoutes(app: App, context: Context): void {

@@ -1,15 +1,10 @@
 /** The HTTP server: schemas, errors, the OpenAPI document, and the routes. */
 import swagger from "@fastify/swagger";
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from "fastify-type-provider-zod";
+import type { FastifyBaseLogger } from "fastify";
+import { jsonSchemaTransform, jsonSchemaTransformObject } from "fastify-type-provider-zod";
 import type { Context } from "../context.ts";
 import { AgentError } from "../errors.ts";
+import { makeApp, parseBodies, type App } from "./app.ts";
 import { requireTokens, type Tokens } from "./auth.ts";
 import { handleErrors } from "./errors.ts";
 import { eventStreams } from "./events.ts";
@@ -19,8 +14,6 @@ import { addSandboxRoutes } from "./sandbox-routes.ts";
 import { addSnapshotRoutes } from "./snapshot-routes.ts";
 import { endStalls, STALLS, type StallOptions } from "./stalls.ts";
 
-/** A custom CPU template has 51,200 bytes at most, since Firecracker takes no more. */
-const BODY_LIMIT = 256 * 1024;
 const MOST_CONNECTIONS = 1024;
 
 export interface ServerOptions {
@@ -31,45 +24,9 @@ export interface ServerOptions {
   readonly stalls?: Partial<StallOptions>;
 }
 
-export type App = ReturnType<typeof makeApp>;
-
-function makeApp({ logger }: ServerOptions) {
-  const options = {
-    bodyLimit: BODY_LIMIT,
-    exposeHeadRoutes: false,
-    forceCloseConnections: "idle",
-    requestTimeout: 0,
-  } as const;
-  const app = Fastify({
-    ...options,
-    ...(logger === undefined ? { logger: false } : { loggerInstance: logger }),
-    // An agent is asked often; what matters is in its events.
-    logController: new LogController({ disableRequestLogging: true }),
-  });
-  app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(serializerCompiler);
-  return app.withTypeProvider<ZodTypeProvider>();
-}
-
-function parseBodies(app: FastifyInstance): void {
-  app.removeContentTypeParser(["text/plain", "application/json"]);
-  const parseJson = app.getDefaultJsonParser("error", "error");
-  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
-    // Clients name the type of what they send also where they send nothing.
-    if (body === "") done(null, {});
-    else void parseJson(request, String(body), done);
-  });
-  // An import is read as it comes, however large.
-  app.addContentTypeParser("application/x-tar", (_request, payload, done) => done(null, payload));
-  // A call without a body is a call with nothing in it.
-  app.addHook("preValidation", async (request) => {
-    request.body ??= {};
-  });
-}
-
 /** Builds the server; nothing listens yet. */
 export async function makeServer(context: Context, options: ServerOptions): Promise<App> {
-  const app = makeApp(options);
+  const app = makeApp(options.logger);
   const streams = eventStreams(context.events);
   let stopping = false;
   app.addHook("preClose", async () => {

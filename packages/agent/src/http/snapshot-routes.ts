@@ -8,7 +8,7 @@ import { exportSnapshot } from "../store/export.ts";
 import { importSnapshot } from "../store/import.ts";
 import type { Snapshot } from "../store/snapshot-files.ts";
 import { buildTemplate } from "../templates/build.ts";
-import type { App } from "./server.ts";
+import type { App } from "./app.ts";
 import { timed } from "./timed.ts";
 
 function isTemplate({ metadata }: Snapshot): boolean {

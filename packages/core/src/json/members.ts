@@ -14,19 +14,6 @@ export function optionalString(
   return undefined;
 }
 
-/** A string that must be there; empty where it is not. */
-export function stringAt(
-  object: JsonObject,
-  key: string,
-  path: string,
-  problems: Problems,
-): string {
-  const value = object[key];
-  if (typeof value === "string") return value;
-  problems.add(join(path, key), `must be a string, but is ${kindOf(value)}`);
-  return "";
-}
-
 /** False where the key is absent. */
 export function flagAt(object: JsonObject, key: string, path: string, problems: Problems): boolean {
   const value = object[key];

@@ -19,6 +19,7 @@ export const BEHAVIOURS = {
   "asks-for-amx": "asks the kernel for guests' AMX state",
   "tracks-dirty-pages": "`PUT /snapshot/load` takes `track_dirty_pages`",
   "sets-mtrr-default": "sets MTRRdefType when it boots a guest",
+  "unplugs-devices": "`DELETE` unplugs devices",
 } as const satisfies Record<string, string>;
 
 export type Behaviour = keyof typeof BEHAVIOURS;
@@ -60,5 +61,5 @@ export const RELEASES: readonly Release[] = [
   { line: "1.13", date: "2025-08", formats: [[0, "8.0.0"]], begins: ["tracks-dirty-pages"] },
   { line: "1.14", date: "2025-12", formats: [[0, "8.0.0"]], begins: ["sets-mtrr-default"] },
   { line: "1.15", date: "2026-03", formats: [[0, "9.0.0"]] },
-  { line: "1.16", date: "2026-06", formats: [[0, "10.0.0"]] },
+  { line: "1.16", date: "2026-06", formats: [[0, "10.0.0"]], begins: ["unplugs-devices"] },
 ];

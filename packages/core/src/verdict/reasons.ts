@@ -4,7 +4,7 @@ import type { Finding, Severity } from "./finding.ts";
 import type { RuleId } from "./rules.ts";
 
 /** Every `from` to every `to`. */
-export interface Moves {
+interface Moves {
   readonly from: readonly string[];
   readonly to: readonly string[];
 }

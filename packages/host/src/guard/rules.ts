@@ -1,6 +1,6 @@
 /** What the guard does with each call: most pass unchanged, snapshots do not pass unseen. */
 import {
-  compareLines,
+  does,
   honourAccepted,
   judge,
   knownLine,
@@ -93,12 +93,12 @@ function judgeSnapshot(snapshot: string, profile: NodeProfile, settings: GuardSe
 const CANONICAL = /^\/(?:[\w-]{1,64}(?:\/[\w-]{1,64}){0,4})?$/;
 /** All that its API has, and what it unplugs devices by. It loses its place in the stream at any other. */
 const METHODS = ["GET", "PUT", "PATCH"];
-const UNPLUG = { method: "DELETE", since: "1.16" };
+const UNPLUG = "DELETE";
 
 export function guardRules({ settings, allowed, upstream, limit, exposed, say }: RulesOptions) {
   const { version, shape } = settings;
-  const unplugs = compareLines(knownLine(version), UNPLUG.since) >= 0;
-  const methods = new Set(unplugs ? [...METHODS, UNPLUG.method] : METHODS);
+  const unplugs = does(knownLine(version), "unplugs-devices");
+  const methods = new Set(unplugs ? [...METHODS, UNPLUG] : METHODS);
   // Asked anew each time: microcode may be reloaded while the guard runs.
   const profile = () => profileToday(settings);
   const guest = guestOf(shape, version, profile);

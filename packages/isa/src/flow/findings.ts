@@ -82,6 +82,25 @@ export interface Recording {
   lost: boolean;
 }
 
+export function newRecording(): Recording {
+  return {
+    calls: [],
+    taken: new Map(),
+    handed: new Map(),
+    indexed: new Set(),
+    named: new Set(),
+    loaded: [],
+    stores: [],
+    fields: new Map(),
+    returned: { open: undefined, guarded: undefined },
+    results: new Map(),
+    more: new Map(),
+    open: new Set(),
+    chooses: false,
+    lost: false,
+  };
+}
+
 function returnedOf({ open, guarded }: Recording["returned"]): Value {
   if (open === undefined) return guarded === undefined ? UNKNOWN : unknown(true);
   return guarded === undefined ? open : preferring(open, guarded);

@@ -5,6 +5,7 @@
 import { Flow } from "../code/codes.ts";
 import {
   findingsOf,
+  newRecording,
   type Findings,
   type Recording,
   type Summary,
@@ -13,26 +14,24 @@ import {
 import type { IcedReader } from "../code/iced-reader.ts";
 import { shortFlow } from "../code/short-flow.ts";
 import type { Block, FunctionBytes } from "./blocks.ts";
+import { ARGUMENTS, argumentsOf } from "./arguments.ts";
+import { fixedPlace, isConditional } from "./branches.ts";
 import { holds } from "./flags.ts";
 import { afterCall, computedTarget, executeIced, executeShort } from "./machine.ts";
 import type { Machine, Place } from "./operands.ts";
-import { decodeShort, NO_REGISTER, RIP, short } from "../code/short.ts";
+import { decodeShort, short } from "../code/short.ts";
 import {
   copyState,
   entryState,
   joinParted,
   joinStates,
   preferState,
-  FIRST_POINTEE,
-  FIRST_STACK_ARGUMENT,
   isOwnSlot,
-  POINTEE_SIZE,
   RAX,
   RBX,
   RCX,
   RDI,
   RDX,
-  RSI,
   RSP,
   sameState,
   setSlot,
@@ -40,10 +39,6 @@ import {
 } from "./state.ts";
 import { ASKED, join, markAsked, NO, UNKNOWN, type Value } from "./values.ts";
 
-const ARGUMENTS = [RDI, RSI, RDX, RCX, 8, 9];
-/** Assembly jumps from one function into another with answers in these too. */
-const CARRIED = [...ARGUMENTS, RAX, 10, 11];
-const STACK_ARGUMENTS = 8;
 const MORE_RESULTS = [RDX, RBX, RCX, RDI];
 /** So often all blocks are gone through before their function is given up. */
 const MOST_SWEEPS = 64;
@@ -68,22 +63,7 @@ class Follower {
   /** By block, guarded and open. */
   readonly #queued: Uint8Array;
   #waiting = 0;
-  readonly recording: Recording = {
-    calls: [],
-    taken: new Map(),
-    handed: new Map(),
-    indexed: new Set(),
-    named: new Set(),
-    loaded: [],
-    stores: [],
-    fields: new Map(),
-    returned: { open: undefined, guarded: undefined },
-    results: new Map(),
-    more: new Map(),
-    open: new Set(),
-    chooses: false,
-    lost: false,
-  };
+  readonly recording: Recording = newRecording();
   #recorded = false;
   #isOpen = true;
   #state: State = entryState(new Map());
@@ -240,29 +220,9 @@ class Follower {
     handed.set(value.n, this.#isOpen || handed.get(value.n) === true);
   }
 
-  #arguments(jump: boolean): Map<number, Value> {
-    const { registers, stack } = this.#state;
-    const values = new Map<number, Value>();
-    for (const register of jump ? CARRIED : ARGUMENTS) {
-      const value = registers[register] ?? UNKNOWN;
-      values.set(register, value);
-      if (value.kind === "stack") notePointee(values, register, value.n, stack);
-    }
-    const top = registers[RSP];
-    if (top?.kind !== "stack") return values;
-    // Behind a jump the return address is still on the stack.
-    const first = top.n + (jump ? 8 : 0);
-    for (let i = 0; i < STACK_ARGUMENTS; i++) {
-      const value = stack.get(first + i * 8);
-      if (value?.asked === true || value?.kind === "number")
-        values.set(FIRST_STACK_ARGUMENT + i, value);
-    }
-    return values;
-  }
-
   #noteCall(target: number, open = this.#isOpen, jump = false): void {
     if (!this.#recorded) return;
-    const values = this.#arguments(jump);
+    const values = argumentsOf(this.#state, jump);
     for (const value of values.values()) this.#hand(value);
     this.recording.calls.push({ target, open, values });
   }
@@ -284,7 +244,8 @@ class Follower {
       return;
     }
     if (held !== undefined) this.#noteCall(held, this.#isOpen && !value.asked);
-    else if (this.#recorded) for (const given of this.#arguments(false).values()) this.#hand(given);
+    else if (this.#recorded)
+      for (const given of argumentsOf(this.#state, false).values()) this.#hand(given);
     const summary = place === undefined ? undefined : this.#around.summaryAt(place, argument);
     this.#return(summary);
   }
@@ -425,39 +386,11 @@ class Follower {
     const held = place === undefined ? undefined : this.#around.heldAt(place);
     const argument = this.#state.registers[RDI] ?? UNKNOWN;
     if (held !== undefined) this.#noteCall(held, this.#isOpen && !value.asked);
-    else if (this.#recorded) for (const given of this.#arguments(false).values()) this.#hand(given);
+    else if (this.#recorded)
+      for (const given of argumentsOf(this.#state, false).values()) this.#hand(given);
     const summary = place === undefined ? undefined : this.#around.summaryAt(place, argument);
     this.#note(summary?.value ?? UNKNOWN);
   }
-}
-
-/** Answers in a structure of the caller's whose address is handed on. */
-function notePointee(
-  values: Map<number, Value>,
-  register: number,
-  start: number,
-  stack: State["stack"],
-): void {
-  if (!isOwnSlot(start)) return;
-  for (const [slot, value] of stack) {
-    const offset = slot - start;
-    if (value.asked && offset >= 0 && offset < POINTEE_SIZE) {
-      values.set(FIRST_POINTEE + register * POINTEE_SIZE + offset, value);
-    }
-  }
-}
-
-function isConditional(): boolean {
-  const { opcode } = short;
-  return (opcode >= 0x70 && opcode < 0x80) || (opcode >= 0x180 && opcode < 0x190);
-}
-
-/** The place that an indirect call or jump reads, where it is always the same. */
-function fixedPlace({ next }: Machine): number | undefined {
-  if (!short.memory || short.segment) return undefined;
-  if (short.base === RIP) return next + short.displacement;
-  if (short.base === NO_REGISTER && short.index === NO_REGISTER) return short.displacement;
-  return undefined;
 }
 
 /** Undefined where it does not come to an end. */

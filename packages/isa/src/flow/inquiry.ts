@@ -9,6 +9,8 @@ import { IcedReader } from "../code/iced-reader.ts";
 import { blocksOf, type Block, type FunctionBytes } from "./blocks.ts";
 import type { Findings, Store, Summary, Surroundings } from "./findings.ts";
 import { followFunction } from "./follow.ts";
+import { isSameMap, parametersOf, type CallSite } from "./parameters.ts";
+import { isSameSummary, NOTHING } from "./summaries.ts";
 import { grain, Touches } from "./touches.ts";
 import {
   ASKED,
@@ -69,15 +71,6 @@ const HARDWARE = new Set([16, 26]);
 /** A function that turns an answer into a setting of its own is no longer: `elision_init` in glibc. */
 const SETTER_INSTRUCTIONS = 150;
 
-const NOTHING: Summary = {
-  value: UNKNOWN,
-  results: new Map(),
-  fills: false,
-  more: new Map(),
-  fields: new Map(),
-  refuses: false,
-};
-
 export class Inquiry<F extends Followed> implements Surroundings {
   readonly #input: InquiryInput<F>;
   /** Undefined: given up. */
@@ -122,7 +115,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
   follow(functions: Iterable<F>): void {
     for (const f of functions) if (this.#isWorth(f)) this.#pending.add(f);
     for (let round = 0; round < ROUNDS && this.#pending.size > 0; round++) {
-      const now = [...this.#pending];
+      const now = [...this.#pending].toSorted((a, b) => costOf(a) - costOf(b));
       this.#pending.clear();
       const touched = new Set<F>();
       for (const f of now) if (this.#followOne(f)) touched.add(f);
@@ -133,8 +126,10 @@ export class Inquiry<F extends Followed> implements Surroundings {
 
   #followOne(f: F): boolean {
     if (this.#followed.size >= MOST_FOLLOWED && !this.#followed.has(f)) return false;
+    // What is too long is taken as it stands; shorter ones may still fit.
+    const most = isFirst(f) ? MOST_INSTRUCTIONS * 2 : MOST_INSTRUCTIONS;
+    if (this.#spent + f.code.instructions > most) return false;
     this.#spent += f.code.instructions;
-    if (this.#spent > MOST_INSTRUCTIONS) return false;
     if (f.code.instructions > LONGEST || f.code.instructions === 0) {
       this.#followed.set(f, undefined);
       return false;
@@ -155,7 +150,6 @@ export class Inquiry<F extends Followed> implements Surroundings {
   }
 
   #spread(touched: ReadonlySet<F>): void {
-    if (this.#spent > MOST_INSTRUCTIONS) return;
     const changed = this.#spreadVariables();
     const returning = this.#returning;
     const callees = new Set<F>();
@@ -314,15 +308,15 @@ export class Inquiry<F extends Followed> implements Surroundings {
 
   summary(target: number, argument: Value): Summary | undefined {
     const callee = this.#input.functionFor(target);
-    if (callee?.name !== undefined && this.#input.isAnswerName(callee.name)) {
-      return { ...NOTHING, value: NO };
-    }
     const known = callee === undefined ? undefined : this.#returning.get(callee);
     if (
       known !== undefined &&
       (known.value.asked || known.fills || known.refuses || known.fields.size > 0)
     ) {
       return known;
+    }
+    if (callee?.name !== undefined && this.#input.isAnswerName(callee.name)) {
+      return { ...NOTHING, value: NO };
     }
     // A static C library's getauxval has no name; 26 is AT_HWCAP2.
     if (callee !== undefined && this.#input.usesFsgsbase && isNumber(argument, 26)) {
@@ -378,55 +372,13 @@ function isNumber({ kind, n }: Value, wanted: number): boolean {
   return kind === "number" && n === wanted;
 }
 
-interface CallSite {
-  readonly caller: number;
-  readonly values: ReadonlyMap<number, Value>;
+/** Who asks, and what needs an answer. */
+function isFirst({ code: { cpuid, uses } }: Followed): boolean {
+  return cpuid || uses.size > 0;
 }
 
-/** By register: answers that call sites give, and where all of them are known, the same number. */
-function parametersOf(sites: readonly CallSite[], complete: boolean): Map<number, Value> {
-  const parameters = new Map<number, Value>();
-  const registers = new Set(sites.flatMap(({ values }) => [...values.keys()]));
-  for (const register of registers) {
-    const values = sites.map((site) => site.values.get(register) ?? UNKNOWN);
-    const answers = values.filter(({ asked }) => asked);
-    if (answers.length === 0) {
-      const all = complete ? values.reduce(join) : UNKNOWN;
-      if (all.kind === "number") parameters.set(register, all);
-      continue;
-    }
-    // A call site that gives a number of its own has asked nobody.
-    if (values.some(({ kind, n, asked }) => kind === "number" && !asked && n !== 0)) continue;
-    const all = answers.reduce(join);
-    parameters.set(register, answers.length === values.length ? markAsked(all) : ASKED);
-  }
-  return parameters;
-}
-
-function isSameMap(
-  a: ReadonlyMap<number, Value> | undefined,
-  b: ReadonlyMap<number, Value>,
-): boolean {
-  if (a === undefined || a.size !== b.size) return false;
-  return [...b].every(([key, { kind, n }]) => {
-    const other = a.get(key);
-    return other !== undefined && other.kind === kind && other.n === n;
-  });
-}
-
-function isSameSummary(a: Summary | undefined, b: Summary): boolean {
-  const { value, results, fills, more, refuses } = a ?? NOTHING;
-  if (
-    fills !== b.fills ||
-    refuses !== b.refuses ||
-    value.kind !== b.value.kind ||
-    value.asked !== b.value.asked
-  )
-    return false;
-  return (
-    value.n === b.value.n &&
-    isSameMap(results, b.results) &&
-    isSameMap(more, b.more) &&
-    (a ?? NOTHING).fields.size === b.fields.size
-  );
+/** What comes first, then what is soon done. */
+function costOf(f: Followed): number {
+  const { instructions } = f.code;
+  return isFirst(f) ? instructions - LONGEST : instructions;
 }

@@ -32,18 +32,32 @@ const EXCUSES: readonly Excuse[] = [
     reason: "a program has a key to give only after pkey_alloc(2), which fails without PKU",
     reference: "https://man7.org/linux/man-pages/man7/pkeys.7.html",
   },
-  {
-    feature: "XSAVE",
-    through: /^internal\/cpu\.xgetbv/,
-    reason: "Go reads XCR0 only where CPUID says that XGETBV may be used",
-    reference: "https://github.com/golang/go/blob/master/src/internal/cpu/cpu_x86.go",
-  },
+  // In a program of ten thousand functions, not all are followed to where the flags are set.
   ...["AVX", "AVX2", "RDTSCP"].map((feature) => ({
     feature,
     through: GO_RUNTIME,
     reason: "Go's runtime looks at what internal/cpu found before each use",
     reference: "https://github.com/golang/go/blob/master/src/runtime/memclr_amd64.s",
   })),
+  {
+    feature: "AVX512BW",
+    through: /^runtime\.asyncPreempt(?:\.abi0)?$/,
+    reason: "Go saves mask registers only where internal/cpu found AVX-512",
+    reference: "https://github.com/golang/go/blob/master/src/runtime/mkpreempt.go",
+  },
+  {
+    feature: "PCLMULQDQ",
+    through: /^crypto\/internal\/fips140\/aes\/gcm\.gcmAes/,
+    reason: "Go calls it only where its package found AES and PCLMULQDQ (supportsAESGCM)",
+    reference:
+      "https://github.com/golang/go/blob/master/src/crypto/internal/fips140/aes/gcm/gcm_asm.go",
+  },
+  {
+    feature: "XSAVE",
+    through: /cpu\.xgetbv/,
+    reason: "Go reads XCR0 only where CPUID says that XGETBV may be used",
+    reference: "https://github.com/golang/go/blob/master/src/internal/cpu/cpu_x86.go",
+  },
   {
     feature: "CET_SS",
     reason:

@@ -72,7 +72,7 @@ export interface Roots {
   /** The entry point and constructors. */
   readonly started: readonly ReadFunction[];
   readonly main: readonly ReadFunction[];
-  /** Those of {@link main} whose result says nothing: Rust's. */
+  /** Those of {@link main} whose result says nothing: Go's and Rust's. */
   readonly silent: readonly ReadFunction[];
   readonly exported: readonly ReadFunction[];
 }
@@ -88,10 +88,11 @@ export function findRoots(
   const handed = entryFunction === undefined ? [] : find(handedOver(entryFunction, entryBytes));
   const named = functions.filter(({ name }) => name !== undefined && isMain(name));
   // Rust's `main` for C only hands the program's own on to the runtime.
-  const silent = handed.filter(isShim).flatMap(({ code }) => find(code.taken));
+  const handedOn = handed.filter(isShim).flatMap(({ code }) => find(code.taken));
+  const silent = [...handedOn, ...named.filter(({ name }) => name !== "main")];
   return {
     started: find([entry, ...constructors]),
-    main: [...handed, ...silent, ...named],
+    main: [...handed, ...handedOn, ...named],
     silent,
     exported: library
       ? functions.filter(({ exported, name }) => exported && !isVariantName(name))

@@ -218,8 +218,8 @@ export function inquire(program: Program, asking: Asking, byName: boolean): Inqu
     }
   }
   const gaveUp = (f: ReadFunction) => {
-    const found = inquiry?.findings(f);
-    return roots.silent.includes(f) ? found?.returnsIfAny === true : found?.refuses === true;
+    const findings = inquiry?.findings(f);
+    return roots.silent.includes(f) ? findings?.returnsIfAny === true : findings?.refuses === true;
   };
   const readsKernel = functions.some((f) => f.code.references.some((a) => questions.has(a)));
   const refuses = !library && roots.main.some((f) => gaveUp(f));

@@ -124,7 +124,7 @@ function judgeDoubtful(feature: string, pool: Pool): Reason[] {
 const REFUSES = "it asks the CPU at start, and gives up where the answer is no";
 
 function judgeFeature(
-  { kind, refuses, throughout, asks }: FileScan,
+  { kind, refuses, throughout }: FileScan,
   found: FeatureUse,
   pool: Pool,
 ): Reason[] {
@@ -137,9 +137,7 @@ function judgeFeature(
     const why = `the file was built for it as a whole; ${dies(feature)}`;
     return [{ outcome: "will die", feature, lacking, why }];
   }
-  // Go refuses to start below the level that the file declares, which has a judge of its own.
-  const isGo = asks.some((question) => question.kind === "known" && question.what === "Go");
-  if (use === "chosen" && refuses && !isGo) {
+  if (use === "chosen" && refuses) {
     return [{ outcome: "will die", feature, lacking, why: REFUSES }];
   }
   const everywhere = lacking.length === pool.members.length;

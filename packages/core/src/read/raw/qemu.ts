@@ -53,10 +53,9 @@ export function readQemuModel(json: JsonObject): RawDump {
   // QEMU sets it for every guest; in a dump it would say that the host is one.
   const flags = Object.keys(props).filter((key) => props[key] === true && key !== "hypervisor");
   const physicalBits = unlessZero(props["phys-bits"]);
-  const named: NamedCpu = {
+  const named: Omit<NamedCpu, "vendor"> = {
     label: "the model",
     line: 1,
-    vendor: vendor ?? "intel",
     signature: {
       family: numberAt(props, "family", 0x10e, problems),
       model: numberAt(props, "model", 0xff, problems),
@@ -70,7 +69,8 @@ export function readQemuModel(json: JsonObject): RawDump {
     linearBits: undefined,
   };
   problems.throwIfAny("BAD_FIELD");
-  const { cpu, unknown, incomplete } = composeCpu(named);
+  if (vendor === undefined) throw new Error("an unknown vendor is a problem by itself");
+  const { cpu, unknown, incomplete } = composeCpu({ ...named, vendor });
   const unnamed = unknown.filter((flag) => !QEMUS_OWN.test(flag));
   return {
     format: "QEMU query-cpu-model-expansion",

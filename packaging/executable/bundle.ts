@@ -39,11 +39,12 @@ async function bundleOne(
     cwd: ROOT,
     input: { [name]: join(ROOT, source) },
     platform: "node",
-    // Its WebAssembly is no part of the executable, whose servers keep what they know in PostgreSQL.
-    external: ["@electric-sql/pglite"],
     resolve: {
       conditionNames: CONDITIONS,
-      alias: { koffi: join(ROOT, "packaging/executable/koffi.ts") },
+      alias: {
+        koffi: join(ROOT, "packaging/executable/koffi.ts"),
+        "@electric-sql/pglite": join(ROOT, "packaging/executable/pglite.ts"),
+      },
     },
     transform: { define: buildDefine(info, "executable") },
     // Where a thread's code is in the source is of no interest here.

@@ -37,21 +37,11 @@ async function openPostgres({ databaseUrl, report }: StoreOptions): Promise<Omit
   return { kind: "postgresql", db, close: async () => await pool.end() };
 }
 
-/** WebAssembly, which the single executable does not have inside. Throws BAD_CONFIG. */
-async function loadPglite() {
-  try {
-    const { PGlite } = await import("@electric-sql/pglite");
-    const { drizzle } = await import("drizzle-orm/pglite");
-    return { PGlite, drizzle };
-  } catch (cause) {
-    const message = "this build has no embedded store: set EVENKEEL_DATABASE_URL to a PostgreSQL's";
-    throw new ServerError("BAD_CONFIG", message, { cause });
-  }
-}
-
 /** PGlite lets two processes open one directory, and both then ruin it: the lock is ours. */
 async function openPglite({ directory }: StoreOptions): Promise<Omit<Store, "schema">> {
-  const { PGlite, drizzle } = await loadPglite();
+  // Some megabytes of WebAssembly, which a server on PostgreSQL does without.
+  const { PGlite } = await import("@electric-sql/pglite");
+  const { drizzle } = await import("drizzle-orm/pglite");
   const path = join(directory, "pglite");
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const client = await PGlite.create(path);

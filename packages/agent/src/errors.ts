@@ -40,20 +40,20 @@ export const AGENT_ERRORS = {
   FORBIDDEN: {
     status: 403,
     exitCode: 2,
-    hint: "Use the token of the role that is named; docs/security.md says what each may do.",
+    hint: "Use a token of the named role; docs/security.md says what each role can do.",
   },
   NO_SUCH_ROUTE: { status: 404, exitCode: 2, hint: "GET /openapi.json describes every call." },
-  WRONG_METHOD: { status: 405, exitCode: 2, hint: "The Allow header names those that there are." },
-  NO_SUCH_SANDBOX: { status: 404, exitCode: 1, hint: "GET /v1/sandboxes lists what there is." },
-  NO_SUCH_SNAPSHOT: { status: 404, exitCode: 1, hint: "GET /v1/snapshots lists what there is." },
+  WRONG_METHOD: { status: 405, exitCode: 2, hint: "The Allow header lists the methods." },
+  NO_SUCH_SANDBOX: { status: 404, exitCode: 1, hint: "GET /v1/sandboxes lists them." },
+  NO_SUCH_SNAPSHOT: { status: 404, exitCode: 1, hint: "GET /v1/snapshots lists them." },
   NAME_TAKEN: { status: 409, exitCode: 1, hint: "Choose another name, or delete the other first." },
-  BUSY: { status: 409, exitCode: 1, hint: "Try again when the operation that is named has ended." },
+  BUSY: { status: 409, exitCode: 1, hint: "Try again when the named operation has finished." },
   WRONG_STATE: { status: 409, exitCode: 1, hint: "GET the sandbox to see its state." },
-  IN_USE: { status: 409, exitCode: 1, hint: "End what uses it first." },
+  IN_USE: { status: 409, exitCode: 1, hint: "First end whatever uses it." },
   SNAPSHOT_DAMAGED: {
     status: 409,
     exitCode: 1,
-    hint: "Import it again from a node that has it whole, then delete this one; check the disk.",
+    hint: "Import an intact copy from another node, then delete this one; check the disk.",
   },
   UNTRUSTED: {
     status: 403,
@@ -63,12 +63,12 @@ export const AGENT_ERRORS = {
   OUT_OF_REACH: {
     status: 409,
     exitCode: 3,
-    hint: "Its VMM lives in another PID namespace, or does not end; run the agent where it can see it.",
+    hint: "Its VMM lives in another PID namespace, or does not exit; run the agent where it can see the process.",
   },
   RESUME_REFUSED: {
     status: 409,
     exitCode: 1,
-    hint: "Resume it on a node that can honour it, or boot it anew with a plan of the pool.",
+    hint: "Resume it on a node that can honour it, or boot a new guest with the pool's plan.",
   },
   OTHER_VMM: {
     status: 409,
@@ -78,12 +78,12 @@ export const AGENT_ERRORS = {
   NETWORK_OFF: {
     status: 409,
     exitCode: 1,
-    hint: "The operator gives guests networks with EVENKEEL_NETWORK_POOL; docs/network.md has the steps.",
+    hint: "The operator enables guest networks with EVENKEEL_NETWORK_POOL; docs/network.md has the steps.",
   },
   EGRESS_REFUSED: {
     status: 400,
     exitCode: 2,
-    hint: "docs/network.md describes egress rules; special networks are opened by the operator.",
+    hint: "docs/network.md describes egress rules; only the operator can open special networks.",
   },
   PORT_CLOSED: { status: 502, exitCode: 1, hint: "Does the guest listen there, on all addresses?" },
   UPGRADE_NEEDED: {
@@ -113,17 +113,17 @@ export const AGENT_ERRORS = {
     exitCode: 1,
     hint: "End a sandbox, or raise EVENKEEL_MAX_SANDBOXES or EVENKEEL_MAX_MEMORY_MIB.",
   },
-  TOO_MANY_READERS: { status: 503, exitCode: 1, hint: "Close one of the streams of events." },
+  TOO_MANY_READERS: { status: 503, exitCode: 1, hint: "Close one of the event streams." },
   STOPPING: { status: 503, exitCode: 1, hint: "Try again when the agent is back." },
   NOT_READY: {
     status: 504,
     exitCode: 1,
-    hint: "Read the console's end in the message; allow more time if it was on its way.",
+    hint: "See the end of the console in the message; allow more time if the guest was still starting.",
   },
   DISK_FULL: {
     status: 507,
     exitCode: 3,
-    hint: "Nothing was left half-written; make room in the data directory.",
+    hint: "No partial file was left behind; free space in the data directory.",
   },
   JOIN_FAILED: {
     status: 500,
@@ -149,12 +149,12 @@ export const AGENT_ERRORS = {
   STALE_PROFILE: {
     status: 500,
     exitCode: 1,
-    hint: "Probe again (`evenkeel probe`), and see what it means with `evenkeel drift`. A profile that is another machine's on purpose needs EVENKEEL_FOREIGN_PROFILE=1.",
+    hint: "Probe again (`evenkeel probe`), and check the change with `evenkeel drift`. To use another machine's profile on purpose, set EVENKEEL_FOREIGN_PROFILE=1.",
   },
   DATA_IN_USE: {
     status: 500,
     exitCode: 3,
-    hint: "One agent has a data directory; stop the other or give another directory.",
+    hint: "A data directory belongs to one agent; stop the other agent or use another directory.",
   },
 } as const satisfies Record<string, HttpErrorKind>;
 

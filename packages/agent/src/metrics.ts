@@ -89,14 +89,11 @@ export interface Metrics {
 export function openMetrics(): Metrics {
   const operations = counter("evenkeel_operations_total", "Operations by kind and result.");
   const seconds = histogram("evenkeel_operation_seconds", "How long operations took.");
-  const verdicts = counter(
-    "evenkeel_verdicts_total",
-    "Verdicts on resumes, and what came of them.",
-  );
+  const verdicts = counter("evenkeel_verdicts_total", "Verdicts on resumes, and their outcomes.");
   const events = counter("evenkeel_events_total", "Events by type.");
   const consoleSkipped = counter(
     "evenkeel_console_skipped_bytes_total",
-    "Console output that was not searched for crashes, since it came too fast.",
+    "Console output that was not searched for crashes because it came too fast.",
   );
   return {
     operations,

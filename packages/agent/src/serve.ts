@@ -15,7 +15,7 @@ export function parseAddress(text: string): Address {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > 65_535) {
-    const message = `listen: "${text}" is neither a path with a slash nor host:port`;
+    const message = `listen: "${text}" is neither a path (with a slash) nor host:port`;
     throw new AgentError("BAD_CONFIG", message);
   }
   return { kind: "tcp", host: match[1] ?? match[2] ?? "", port };
@@ -27,7 +27,7 @@ async function clear(path: string): Promise<void> {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return;
   if (!stat.isSocket())
-    throw new AgentError("BAD_CONFIG", `listen: ${path} is there and is no socket`);
+    throw new AgentError("BAD_CONFIG", `listen: ${path} exists and is not a socket`);
   if (await accepts(path)) throw new AgentError("BAD_CONFIG", `${path}: address already in use`);
   rmSync(path);
 }

@@ -14,7 +14,7 @@ import { vmmsIn, type Reply } from "./supervised.ts";
 import { randomFrom } from "./random.ts";
 
 export interface ChaosOptions {
-  /** Short, since sockets stand in it. */
+  /** Short, because it contains sockets. */
   readonly directory: string;
   readonly kills: number;
   readonly atOnce: number;

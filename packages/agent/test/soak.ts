@@ -11,7 +11,7 @@ import { ROOT, TEMPLATE } from "./fixtures.ts";
 import { agentEnvironment, ask, vmmsIn, type Reply } from "./supervised.ts";
 
 export interface SoakOptions {
-  /** Short, since sockets stand in it. */
+  /** Short, because it contains sockets. */
   readonly directory: string;
   readonly lifecycles: number;
   readonly atOnce: number;

@@ -20,6 +20,6 @@ export const SandboxId = z
 export const Labels = z
   .record(z.string().min(1).max(64), z.string().max(256))
   .refine((labels) => Object.keys(labels).length <= 32, { error: "has more than 32 entries" })
-  .meta({ description: "The caller's own notes; up to 32, kept with the object." });
+  .meta({ description: "The caller's own labels; up to 32, stored with the object." });
 
 export const Timestamp = z.iso.datetime().meta({ description: "ISO 8601, UTC." });

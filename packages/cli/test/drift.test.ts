@@ -44,7 +44,7 @@ describe("evenkeel drift", () => {
     const { status, stdout } = await run(["drift", "--baseline", ICX, "--now", ICX]);
     expect([status, stdout.split("\n")[0]]).toEqual([
       0,
-      "xeon-silver-4314: nothing that guests see has changed",
+      "xeon-silver-4314: nothing visible to guests has changed",
     ]);
   });
 
@@ -54,7 +54,7 @@ describe("evenkeel drift", () => {
     const args = ["drift", "--baseline", ICX, "--now", now, "--plan", plan];
     const { status, stdout } = await run(args);
     expect(status).toBe(1);
-    expect(stdout).toContain("the plan does not hold any more");
+    expect(stdout).toContain("the plan no longer holds");
     expect(stdout).toMatch(/^CPUID\.\(EAX=07H,ECX=0\):EBX\[5\] +AVX2 +1 +0 /m);
     expect(stdout).toContain("Snapshots of this plan: incompatible");
     expect(stdout).toContain("Take the node out of the pool");

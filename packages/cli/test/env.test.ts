@@ -27,7 +27,7 @@ test("a pool of one kind of node needs nothing", async () => {
   const { status, stdout } = await run(["env", "--plan", await plan(ICX)]);
   expect([status, stdout]).toEqual([
     0,
-    "# Every node of the plan has what its guests see: nothing to set.\n",
+    "# Every node of the plan shows guests the same features: nothing to set.\n",
   ]);
 });
 
@@ -57,5 +57,5 @@ test("a plan is needed, and the path must be there", async () => {
     "/no/such",
   ]);
   expect(status).toBe(2);
-  expect(stderr).toContain("/no/such: there is no such file");
+  expect(stderr).toContain("/no/such: no such file");
 });

@@ -62,7 +62,7 @@ test("a line of the kernel without its binary says what it needs, and exits with
       not what it is.
 
     To say more, give
-      The file node, the very build that ran (0x2489000 bytes of code at 0xe33000):
+      The file node, the exact build that ran (0x2489000 bytes of code at 0xe33000):
       --binary PATH/node
       Or a core file of the process, or the instruction's bytes: --bytes '62 f2 …'
     "
@@ -92,7 +92,7 @@ test("several crashes have an overview first, other faults come last", () => {
       not what it is.
 
     To say more, give
-      The file node, the very build that ran (0x2489000 bytes of code at 0xe33000):
+      The file node, the exact build that ran (0x2489000 bytes of code at 0xe33000):
       --binary PATH/node
       Or a core file of the process, or the instruction's bytes: --bytes '62 f2 …'
 
@@ -139,7 +139,7 @@ test.each([
     "NO_CRASH",
     /no crash is told of in its 2 lines/,
   ],
-  ["no such file", ["explain", "nowhere"], "", "UNREADABLE", /nowhere: there is no such file/],
+  ["no such file", ["explain", "nowhere"], "", "UNREADABLE", /nowhere: no such file/],
   ["a directory", ["explain", "docs"], "", "DIRECTORY", /docs: is a directory/],
   ["no binary", ["explain", "-", "--binary", CLX], NODE_LINE, "NOT_ELF", /4216.json: ELF header/],
   ["an executable", ["explain", process.execPath], "", "BAD_CORE", /give it as --binary/],

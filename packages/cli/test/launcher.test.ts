@@ -59,7 +59,7 @@ test("a guard needs the node's profile, and status names its program", async () 
 
 test.each([
   [["--cpu-template", "T2S", "--node", ICX], 1, "refuses T2S on model 6/106/6"],
-  [["--cpu-template", "T9"], 2, 'no template built into Firecracker is called "T9"'],
+  [["--cpu-template", "T9"], 2, 'no built-in template is named "T9"'],
   [["--cpu-template", "None"], 2, "give one of --template, --cpu-template and --plan"],
   [["--cpu-template", "T2", "--template", CLX], 2, "give one of --template"],
   [["--plan", "examples", "--node", ICX], 2, "examples: "],

@@ -174,7 +174,7 @@ describe("shaping a pool", () => {
     const out = join(temporaryDirectory(), "out");
     const { status, stdout } = await run(["plan", ...pool, "--split", "2", "-o", out]);
     expect(status).toBe(0);
-    expect(stdout).toContain("2 pools; the cheapest joins, in order:");
+    expect(stdout).toContain("2 pools; the cheapest merges, in order:");
     expect(readdirSync(out)).toEqual(["pool-1", "pool-2"]);
     expect(readPlan(join(out, "pool-1")).schema).toBe("evenkeel/pool-plan@1");
     const { pools, tree } = JSON.parse(
@@ -250,7 +250,7 @@ describe("bad input: exit code 2, file and place named, nothing written", () => 
 
   test("a directory, a missing file, standard input twice, nothing at all", async () => {
     expect((await run(["plan", "examples"])).stderr).toContain("examples: is a directory");
-    expect((await run(["plan", "nowhere.json"])).stderr).toContain("there is no such file");
+    expect((await run(["plan", "nowhere.json"])).stderr).toContain("no such file");
     expect((await run(["plan", "-", "-"])).stderr).toContain("more than once");
     for (const args of [
       ["plan", "examples"],

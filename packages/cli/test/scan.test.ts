@@ -147,7 +147,7 @@ test("symbols and names of files steer no terminal", async () => {
 test("a path that is not there is an error", async () => {
   const { status, stderr } = await run(["scan", "/no/such/file"]);
   expect(status).toBe(2);
-  expect(stderr).toContain("there is no such file");
+  expect(stderr).toContain("no such file");
   const both = await run(["scan", ".", "--plan", "x", "--node", "y"]);
   expect(both.status).toBe(2);
 });

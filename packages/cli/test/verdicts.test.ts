@@ -157,7 +157,7 @@ describe("evenkeel check", () => {
     const file = await contractFile([ICX]);
     const args = ["check", "--snapshot", file, "--node", ICX, "--firecracker", "1.15.0"];
     const { stdout } = await run(args);
-    expect(stdout).toContain("Now: boot the guest anew.");
+    expect(stdout).toContain("Now: boot a new guest.");
     expect(stdout).toContain("install a Firecracker that loads");
     expect(stdout).not.toContain("plan the pool");
   });

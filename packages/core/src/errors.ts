@@ -64,28 +64,28 @@ export function defineErrors<K extends Kinds>(
 export const CORE_ERRORS = {
   NOT_JSON: {
     exitCode: 2,
-    hint: "The file must be one JSON document; a copy that was cut short ends too early.",
+    hint: "The file must be one JSON document; a truncated copy ends too early.",
   },
   UNKNOWN_FORMAT: {
     exitCode: 2,
-    hint: "docs/formats.md lists every format that is read: profiles, plans, templates, CPU dumps.",
+    hint: "docs/formats.md lists every supported format: profiles, plans, templates, CPU dumps.",
   },
   BAD_FIELD: {
     exitCode: 2,
-    hint: "Correct the field that is named; docs/formats.md describes every format.",
+    hint: "Correct the named field; docs/formats.md describes every format.",
   },
   NOT_A_PROFILE: {
     exitCode: 2,
-    hint: "Give what a node offers: a fingerprint, a template dump or an evenkeel profile.",
+    hint: "Pass a node's profile: a fingerprint, a template dump or an evenkeel profile.",
   },
   NOT_COMPARABLE: {
     exitCode: 2,
-    hint: "Compare two of a kind: CPUs (profiles, fingerprints, plans) or two CPU templates.",
+    hint: "Compare two CPUs (profiles, fingerprints, plans) or two CPU templates.",
   },
   EMPTY_POOL: { exitCode: 2, hint: "Name at least one profile." },
   DUPLICATE_NODE: {
     exitCode: 2,
-    hint: "Give each node a name of its own: the `name` in its profile, else the file's name.",
+    hint: "Give each node a unique name: the `name` in its profile, else the file name.",
   },
   UNKNOWN_FEATURE: {
     exitCode: 2,
@@ -118,15 +118,15 @@ export const CORE_ERRORS = {
   NOT_A_PLAN: { exitCode: 2, hint: "Give a plan.json, or the directory that holds it." },
   BAD_DUMP: {
     exitCode: 2,
-    hint: "Make the dump again; docs/formats.md says how each kind is made.",
+    hint: "Make the dump again; docs/formats.md says how.",
   },
   UNLIKE_CORES: {
     exitCode: 2,
-    hint: "Guests move between cores: disable the cores that can do less, and dump again.",
+    hint: "Guests move between cores: disable the cores with fewer features, and dump again.",
   },
   UNKNOWN_KERNEL: {
     exitCode: 2,
-    hint: "Give a host kernel's release such as 6.1; docs/estimates.md says what is known.",
+    hint: "Pass a host kernel release such as 6.1; docs/estimates.md says which are known.",
   },
   BAD_IDENTITY: {
     exitCode: 2,

@@ -59,8 +59,8 @@ const FLOORS: Readonly<Record<string, readonly Floor[]>> = {
     "verify",
     "qemu",
   ],
-  agent: ["events", "store", "cpu", "sandboxes", "templates", "http", "config"],
-  cli: ["output", "completion", "render", "input", "commands", "verbs"],
+  agent: ["events", "store", "cpu", "sandboxes", "templates", "fleet", "http", "config"],
+  cli: ["output", "completion", "fleet", "render", "input", "commands", "verbs"],
 };
 
 /** Circles through the files beside the folders that are known, and to be cut. */

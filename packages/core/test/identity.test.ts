@@ -45,7 +45,7 @@ describe("a guest of an older model", () => {
   test("Broadwell-EP on Skylake-SP leaves RETBleed, unless RSBA tells it", () => {
     expect(reasons(broadwell, skylake)).toEqual([
       "insecure",
-      "identity: A kernel does not mitigate RETBleed on the model that it is shown.",
+      "identity: On the model that the guest is shown, kernels do not mitigate RETBleed.",
     ]);
     expect(reasons(as(BROADWELL_EP, withRsba), withRsba)).toEqual(["compatible"]);
   });
@@ -73,8 +73,8 @@ describe("a guest of an older model", () => {
     for (const id of ["milan", "genoa"]) {
       expect(reasons(as(ROME, amd(id)), amd(id))).toEqual([
         "insecure",
-        "identity: A kernel does not mitigate return stack overflow of family 19h on the model " +
-          "that it is shown.",
+        "identity: On the model that the guest is shown, kernels do not mitigate return stack " +
+          "overflow of family 19h.",
       ]);
     }
     expect(reasons(as("25/1/1", amd("genoa")), amd("genoa"))).toEqual(["compatible"]);
@@ -147,7 +147,7 @@ describe("a plan of models with other bugs", () => {
   test("a chosen model that is newer than a member is refused, on one node too", () => {
     const result = attempt([profile("cascade-lake")], "6/106/6");
     if (result.ok) throw new Error("must be refused");
-    expect(result.refusals[0]?.message).toContain("takes its CPU for a newer model");
+    expect(result.refusals[0]?.message).toContain("believes its CPU is a newer model");
     expect(result.refusals[0]?.hint).not.toContain("--split");
   });
 

@@ -142,7 +142,7 @@ describe("MSR lines", () => {
   test("on an unknown model no immunity is assumed", () => {
     const unknown = changed(intel, 1, 0, { eax: 0x0006_06f6 });
     const profile = profileFrom(aidaSections([unknown]));
-    expect(profile.notes?.join()).toContain("none of its own immunities");
+    expect(profile.notes?.join()).toContain("no immunity or vulnerability bits");
     expect(features(profile)).not.toContain("RDCL_NO");
   });
 
@@ -206,7 +206,7 @@ describe("names of flags", () => {
   test("flags without a row are listed, the kernel's own are not", () => {
     const text = fixture("cpuinfo.txt").replaceAll(" rep_good", " rep_good warpdrive");
     const notes = profileFrom(text).notes?.join("\n") ?? "";
-    expect(notes).toContain("flags that no row names: warpdrive");
+    expect(notes).toContain("flags without a row in the tables: warpdrive");
   });
 
   test("QEMU's answer is found among all that it printed", () => {
@@ -233,21 +233,21 @@ describe("names of flags", () => {
 describe("damaged dumps are located", () => {
   const aida = aidaSections([OWN, OWN]);
   test.each([
-    ["hello", "UNKNOWN_FORMAT line 1: neither JSON nor a CPU dump"],
+    ["hello", "UNKNOWN_FORMAT line 1: neither JSON nor a known CPU dump format"],
     [
       "CPU 0:\n   0x00000000 0x00: eax=0x00000010 ebx=0x0 ecx=0x0 edx=0x0",
       "BAD_DUMP line 2: is neither",
     ],
     [
       CPUID_TOOL.replace("0x00000001 0x00", "0x00000000 0x00"),
-      "BAD_DUMP line 3: the leaf is given twice for CPU 0",
+      "BAD_DUMP line 3: duplicate leaf for CPU 0",
     ],
     [CPUID_TOOL.split("\n").slice(2).join("\n"), "BAD_DUMP line 1: CPUID.00H is absent"],
     [aida.replace("CPUID 00000007:", "CPUID 0000X007:"), "BAD_DUMP line 11: is damaged"],
     [aida.replace("-68747541-", "-6874754-"), "BAD_DUMP line 4: is damaged"],
     [
       aidaAffinity([OWN, OWN]).split("\r\n").slice(0, -9).join("\r\n"),
-      "the text ends within CPU 1",
+      "the dump ends within CPU 1",
     ],
     [cpudata(OWN).replace("</cpudata>", ""), "the text ends before </cpudata>"],
     [
@@ -261,7 +261,7 @@ describe("damaged dumps are located", () => {
     ["<cpudata arch='x86'></cpudata>", "BAD_DUMP line 1: names no CPUID leaf"],
     [
       fixture("cpuinfo.txt").replace("AuthenticAMD", "HygonGenuine"),
-      'nothing is known about the vendor "HygonGenuine"',
+      'unknown vendor "HygonGenuine"',
     ],
     [
       fixture("cpuinfo.txt").replace("cpu family\t: 25", "cpu family\t: twenty"),

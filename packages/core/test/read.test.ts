@@ -70,16 +70,19 @@ describe("text that is not JSON is located", () => {
   });
 });
 
-describe("a key that stands twice in one object is refused, wherever it is", () => {
+describe("a key that is duplicated in one object is refused, wherever it is", () => {
   test.each([
-    ['{"a": true, "a": false}', 'line 1, column 13: the key "a" stands twice in one object'],
-    ['{"a": 1,\n "b": {"a": 1, "\\u0061" : 2}}', 'line 2, column 16: the key "a" stands twice'],
+    ['{"a": true, "a": false}', 'line 1, column 13: the key "a" is duplicated in one object'],
+    [
+      '{"a": 1,\n "b": {"a": 1, "\\u0061" : 2}}',
+      'line 2, column 16: the key "a" is duplicated in one object',
+    ],
     [
       '[{"a\\\\": {}, "x": ["a\\\\"], "a\\\\": {}}]',
-      'line 1, column 28: the key "a\\\\" stands twice',
+      'line 1, column 28: the key "a\\\\" is duplicated in one object',
     ],
-    ['{"": 1, "": 1}', 'line 1, column 9: the key "" stands twice in one object'],
-    ['{"__proto__": 1, "__proto__": 2}', 'the key "__proto__" stands twice in one object'],
+    ['{"": 1, "": 1}', 'line 1, column 9: the key "" is duplicated in one object'],
+    ['{"__proto__": 1, "__proto__": 2}', 'the key "__proto__" is duplicated in one object'],
   ])("%s", (text, expected) => {
     expect(() => parseJson(text)).toThrow(expected);
   });
@@ -99,7 +102,7 @@ describe("a key that stands twice in one object is refused, wherever it is", () 
       fc.property(fc.jsonValue(), key, fc.jsonValue(), (a, name, b) => {
         const member = `${JSON.stringify(name)}: ${JSON.stringify(a)}`;
         const text = `[${JSON.stringify(b)}, {${member}, ${member}}]`;
-        expect(() => parseJson(text)).toThrow("stands twice in one object");
+        expect(() => parseJson(text)).toThrow("is duplicated in one object");
       }),
     );
   });
@@ -120,7 +123,7 @@ describe("documents that are no profile", () => {
   const zero = { leaf: "0x0", eax: "0x0", ebx: "0x0", ecx: "0x0", edx: "0x0" };
   test.each<[string, unknown, string]>([
     ["a list", [], "UNKNOWN_FORMAT the top level must be an object, but is a list"],
-    ["something else", { a: 1 }, "UNKNOWN_FORMAT not a file this project knows (its keys: a)"],
+    ["something else", { a: 1 }, "UNKNOWN_FORMAT not a format that evenkeel knows (its keys: a)"],
     [
       "another schema",
       { schema: "evenkeel/node-profile@2" },
@@ -131,11 +134,7 @@ describe("documents that are no profile", () => {
       { cpuid_modifiers: [], msr_modifiers: [] },
       "NOT_A_PROFILE this is a CPU template",
     ],
-    [
-      "an empty fingerprint",
-      { guest_cpu_config: {} },
-      "BAD_FIELD guest_cpu_config: names no CPUID",
-    ],
+    ["an empty fingerprint", { guest_cpu_config: {} }, "BAD_FIELD guest_cpu_config: has no CPUID"],
     [
       "a fingerprint of nothing",
       { guest_cpu_config: 3 },

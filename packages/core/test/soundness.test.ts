@@ -141,7 +141,7 @@ describe("a contract's own content", () => {
   test.each([
     ["vcpus", { vcpus: 9999 }, "vcpus: must be 1 to 32"],
     ["TSC", { tscKhz: -1 }, "tscKhz: must be a frequency"],
-    ["vendor", { vendor: "amd" } as const, "vendor: is not the one that CPUID leaf 0 spells"],
+    ["vendor", { vendor: "amd" } as const, "vendor: does not match CPUID leaf 0"],
     ["format", { snapshotFormat: "6.0.0" }, "snapshotFormat: is not the one that Firecracker"],
   ])("%s that cannot be is refused although the digest fits", (_, change, message) => {
     const forged: CpuContract = { ...promised(icx), ...change };

@@ -243,11 +243,11 @@ test("bits that Firecracker overwrites and flags that do not fit are found", () 
   expect(found).toEqual([
     "cpuid_modifiers[0].flags: flags say that the subleaf does not matter: this entry would " +
       "answer for every subleaf",
-    "cpuid_modifiers[0].modifiers[0]: Firecracker 1.12–1.14 overwrites WAITPKG, whatever is " +
-      "written here",
-    "cpuid_modifiers[1].flags: flags say that the subleaf matters, but this leaf has none",
-    "cpuid_modifiers[2].modifiers[0]: Firecracker 1.12–1.14 overwrites PMU_VERSION, whatever is " +
-      "written here",
+    "cpuid_modifiers[0].modifiers[0]: Firecracker 1.12–1.14 overwrites WAITPKG, whatever " +
+      "the template says",
+    "cpuid_modifiers[1].flags: flags say that the subleaf matters, but this leaf has no subleaves",
+    "cpuid_modifiers[2].modifiers[0]: Firecracker 1.12–1.14 overwrites PMU_VERSION, whatever " +
+      "the template says",
   ]);
   expect(
     checkTemplate(t, ALL_LINES)
@@ -283,7 +283,7 @@ test("bits without a row that Firecracker overwrites are told by number", () => 
     ],
   });
   expect(checkTemplate(t, ALL_LINES, "amd").map(({ message }) => message)).toEqual([
-    "Firecracker 1.5–1.16 overwrites bit 15, whatever is written here",
+    "Firecracker 1.5–1.16 overwrites bit 15, whatever the template says",
   ]);
 });
 

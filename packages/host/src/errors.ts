@@ -7,27 +7,27 @@ import { API_BODY_LIMIT, defineErrors, SOCKET_PATH_LIMIT, type ErrorKind } from 
 export const HOST_ERRORS = {
   NO_KVM: {
     exitCode: 3,
-    hint: "Run on Linux with KVM: `modprobe kvm_intel` or `kvm_amd`, with virtualization on in the firmware. `evenkeel probe --raw` estimates without.",
+    hint: "Run on Linux with KVM: `modprobe kvm_intel` or `kvm_amd`, with virtualization enabled in the firmware. `evenkeel probe --raw` makes an estimate without KVM.",
   },
   KVM_FORBIDDEN: {
     exitCode: 3,
-    hint: "Join the device's group (`usermod -aG kvm USER`, then log in again), or run as root. `evenkeel probe --raw` estimates without.",
+    hint: "Join the device's group (`usermod -aG kvm USER`, then log in again), or run as root. `evenkeel probe --raw` makes an estimate without KVM.",
   },
   KVM_FAILED: {
     exitCode: 3,
-    hint: "Something else may hold the CPU's virtualization, or a limit was reached: see the kernel's log.",
+    hint: "Another hypervisor may be using the CPU's virtualization, or a limit was reached: see the kernel log.",
   },
   NO_CPU_DUMP: {
     exitCode: 3,
-    hint: "Install the `cpuid` tool, or dump the CPU in another way: docs/formats.md lists what is read.",
+    hint: "Install the `cpuid` tool, or dump the CPU in another way: docs/formats.md lists the supported formats.",
   },
   NO_FFI: {
     exitCode: 3,
-    hint: "Install again on this machine with `npm ci`: koffi brings a library for each platform.",
+    hint: "Reinstall on this machine: koffi installs a native library per platform.",
   },
   BAD_SNAPSHOT: {
     exitCode: 2,
-    hint: "Give the state file that a snapshot under QEMU wrote, with its memory file beside it.",
+    hint: "Give the state file of a snapshot taken under QEMU, with its memory file beside it.",
   },
   BAD_KERNEL: {
     exitCode: 2,
@@ -35,7 +35,7 @@ export const HOST_ERRORS = {
   },
   NO_KERNEL: {
     exitCode: 3,
-    hint: "Give a kernel with --kernel PATH; on Debian, `apt-get update` lets one be downloaded.",
+    hint: "Give a kernel with --kernel PATH; on Debian, run `apt-get update` so that one can be downloaded.",
   },
   NO_QEMU: { exitCode: 3, hint: "Install it: apt-get install qemu-system-x86" },
   NO_CPU_MODEL: {
@@ -53,12 +53,15 @@ export const HOST_ERRORS = {
   },
   VMM_START_FAILED: {
     exitCode: 3,
-    hint: "The message ends with what the VMM itself said; /dev/kvm must be readable and writable.",
+    hint: "The message ends with the VMM's own output; /dev/kvm must be readable and writable.",
   },
-  VMM_REFUSED: { exitCode: 1, hint: "The VMM's own words say why; docs/firecracker.md may help." },
+  VMM_REFUSED: {
+    exitCode: 1,
+    hint: "The VMM's own message says why; docs/firecracker.md may help.",
+  },
   VMM_GONE: {
     exitCode: 3,
-    hint: "The VMM has ended; its last output is in the microVM's directory.",
+    hint: "The VMM has exited; its last output is in the microVM's directory.",
   },
   VMM_TIMEOUT: {
     exitCode: 3,
@@ -72,7 +75,7 @@ export const HOST_ERRORS = {
     exitCode: 2,
     hint: `A Unix socket's path has at most ${SOCKET_PATH_LIMIT} bytes; use a shorter directory.`,
   },
-  UNREADABLE_FILE: { exitCode: 2, hint: "Give a file that this user may read." },
+  UNREADABLE_FILE: { exitCode: 2, hint: "Give a file that this user can read." },
   TEMPLATE_CONFLICT: {
     exitCode: 2,
     hint: "Set one of FC_CPU_TEMPLATE, FC_CUSTOM_CPU_TEMPLATE_PATH and EVENKEEL_PLAN.",
@@ -91,15 +94,15 @@ export const HOST_ERRORS = {
   },
   TEMPLATE_FATAL: {
     exitCode: 1,
-    hint: "`evenkeel lint` names a fix for each finding; a plan's templates have none.",
+    hint: "`evenkeel lint` names a fix for each finding; a plan's templates have no findings.",
   },
   TEMPLATE_INSECURE: {
     exitCode: 1,
-    hint: "Use a plan's template; EVENKEEL_ALLOW_INSECURE=1 takes the risk on purpose.",
+    hint: "Use a plan's template, or accept the risk with EVENKEEL_ALLOW_INSECURE=1.",
   },
   WRONG_FIRECRACKER: {
     exitCode: 3,
-    hint: "Put the release into the directory that is named after it; `evenkeel probe` asks each binary for its version.",
+    hint: "Put each release in the directory named after it; `evenkeel probe` asks each binary for its version.",
   },
   NOT_FIRECRACKER: { exitCode: 2, hint: "Give the path of a Firecracker binary." },
   LAUNCHER_TOO_OLD: {
@@ -112,7 +115,7 @@ export const HOST_ERRORS = {
   },
   LAUNCHER_NO_GUARD: {
     exitCode: 2,
-    hint: "Put the launcher in front of a jailer without --guard; snapshots there are for the orchestrator to check.",
+    hint: "Put the launcher in front of a jailer without --guard; the orchestrator must check snapshots itself.",
   },
   LAUNCHER_NO_PERL: {
     exitCode: 3,
@@ -120,32 +123,32 @@ export const HOST_ERRORS = {
   },
   LAUNCHER_FAILED: {
     exitCode: 3,
-    hint: "Nothing was changed. The launcher was tried once, and this is what it said.",
+    hint: "Nothing was changed. The message is what the launcher printed when it was tried.",
   },
   LAUNCHER_WRITE_FAILED: {
     exitCode: 3,
-    hint: "Nothing was left half-written; check permissions and space.",
+    hint: "No partial file was left behind; check permissions and free space.",
   },
   NO_ISOLATION: {
     exitCode: 3,
-    hint: "docs/isolation.md says what isolation needs; `isolation: none` runs without, at your own risk.",
+    hint: "docs/isolation.md lists what isolation needs; `isolation: none` runs without it, at your own risk.",
   },
   JAIL_FAILED: {
     exitCode: 3,
-    hint: "The message is the jailer's or the system's own; docs/isolation.md has what a jail needs.",
+    hint: "The message comes from the jailer or the system; docs/isolation.md lists what a jail needs.",
   },
   NO_NETWORK: {
     exitCode: 3,
-    hint: "docs/network.md says what guests' networks need; without `network` none is made.",
+    hint: "docs/network.md lists what guest networks need; without `network` none is created.",
   },
   NETWORK_FAILED: {
     exitCode: 3,
-    hint: "The message is that of ip or nft; docs/network.md has what guests' networks need.",
+    hint: "The message comes from ip or nft; docs/network.md lists what guest networks need.",
   },
   NO_SLOT: { exitCode: 3, hint: "Give a larger network pool, or end sandboxes." },
   BAD_EGRESS: {
     exitCode: 2,
-    hint: "docs/network.md describes egress rules; special networks are opened by the operator.",
+    hint: "docs/network.md describes egress rules; only the operator can open special networks.",
   },
   NOT_A_LAUNCHER: { exitCode: 2, hint: "Give the path that the launcher was installed at." },
 } as const satisfies Record<string, ErrorKind>;

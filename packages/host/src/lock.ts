@@ -22,7 +22,7 @@ async function flock(fd: number, operation: number): Promise<boolean> {
  */
 export async function markUsed(fd: number): Promise<void> {
   if (!(await flock(fd, LOCK_SH)))
-    throw new Error("flock: somebody has locked a file of a new VMM");
+    throw new Error("flock: another process has locked a new VMM's file");
 }
 
 /** Whether a process, visible from here or not, has a file open that was marked as used. */

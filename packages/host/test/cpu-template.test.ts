@@ -104,7 +104,7 @@ describe("a custom template", () => {
   });
 
   test("that is not there stops the start and is named", () => {
-    expect(() => resolve(FILE)).toThrow("t.json: there is no such file");
+    expect(() => resolve(FILE)).toThrow("t.json: no such file");
   });
 
   test("that hides a weakness needs EVENKEEL_ALLOW_INSECURE", () => {
@@ -167,13 +167,13 @@ describe("a plan", () => {
   test("refuses a node of an unknown kind", () => {
     const msrs = iceLake.cpu.msrs.slice(1);
     const profile = { ...iceLake, name: "stranger", cpu: { ...iceLake.cpu, msrs } };
-    expect(() => resolve(PLAN, { files, profile })).toThrow("no class of nodes like stranger");
+    expect(() => resolve(PLAN, { files, profile })).toThrow("no class that matches stranger");
   });
 
   test("that points out of its directory is refused", () => {
     const text = (files["plan/plan.json"] ?? "").replaceAll(/"templates\//g, '"../elsewhere/');
     expect(() => resolve(PLAN, { files: { "plan/plan.json": text } })).toThrow(
-      "is not in the plan's directory",
+      "is outside the plan's directory",
     );
   });
 

@@ -11,11 +11,11 @@ export const ISA_ERRORS = {
   },
   BAD_CORE: {
     exitCode: 2,
-    hint: "Copy the core file again, whole; coredumpctl dump PID --output FILE unpacks one.",
+    hint: "Copy the complete core file again; coredumpctl dump PID --output FILE unpacks one.",
   },
   BAD_ELF: {
     exitCode: 2,
-    hint: "The file is damaged or was cut short; `readelf -a` shows how far it can be read.",
+    hint: "The file is damaged or truncated; `readelf -a` shows how much of it is readable.",
   },
   NOT_ELF: {
     exitCode: 2,
@@ -31,7 +31,7 @@ export const ISA_ERRORS = {
   },
   WRONG_BINARY: {
     exitCode: 2,
-    hint: "Give the very file that ran; readelf -n FILE shows its build id.",
+    hint: "Give the exact file that ran; readelf -n FILE shows its build id.",
   },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -188,7 +188,7 @@ test.runIf(hasGcc)(
     const [crash] = explainCrash(site, { binaries: [binaryAt(directory, "it")] }).crashes;
     expect(crash).toMatchObject({ cause: "other-build", cpuProblem: "unknown" });
     expect(crash?.missing[0]).toMatch(
-      /^The file it, the very build that ran \(0x1000 bytes of code at 0x555555555000\): --binary PATH\/it/,
+      /^The file it, the exact build that ran \(0x1000 bytes of code at 0x555555555000\): --binary PATH\/it/,
     );
   },
 );

@@ -159,7 +159,7 @@ test.skipIf(!hasGcc)("a core opens the file that it names, if it is that very bu
   const refused = explain(otherBuild());
   expect(refused?.cause).toBe("no-bytes");
   expect(refused?.missing).toEqual([
-    expect.stringMatching(/^The file named, the very build that ran \(build id [0-9a-f]{40}\)/),
+    expect.stringMatching(/^The file named, the exact build that ran \(build id [0-9a-f]{40}\)/),
   ]);
 });
 

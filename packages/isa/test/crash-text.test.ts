@@ -36,7 +36,7 @@ test("without a binary it says exactly what it needs", () => {
   const [crash] = explainCrash(NODE_LINE).crashes;
   expect(crash?.cause).toBe("no-bytes");
   expect(crash?.missing).toEqual([
-    "The file node, the very build that ran (0x2489000 bytes of code at 0xe33000): --binary PATH/node",
+    "The file node, the exact build that ran (0x2489000 bytes of code at 0xe33000): --binary PATH/node",
     "Or a core file of the process, or the instruction's bytes: --bytes '62 f2 …'",
   ]);
 });

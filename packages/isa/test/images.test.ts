@@ -308,6 +308,6 @@ test("a named file that is nothing that is known was not read", async () => {
   writeFileSync(join(directory, "text"), readFileSync(new URL(import.meta.url)));
   expect(await scanIn(directory, "text")).toMatchObject({
     files: {},
-    unread: ["text: neither machine code nor an image that can be read"],
+    unread: ["text: neither machine code nor a readable image"],
   });
 });

@@ -235,7 +235,7 @@ test.runIf(DISK_TOOLS.every((tool) => hasTool(tool)))(
           `${image}!3: swap: no programs for Linux`,
           `${image}!5: nothing is in it`,
         ],
-        unread: [`${image}!4: neither machine code nor an image that can be read`],
+        unread: [`${image}!4: neither machine code nor a readable image`],
       });
     }
   },

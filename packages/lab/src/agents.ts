@@ -153,7 +153,7 @@ export async function resume(member: Member, id: string, from: string): Promise<
   if (code !== "RESUME_REFUSED" || verdict === undefined) {
     return { verdict: "compatible", against: [], answer: plain };
   }
-  const override = { accept: verdict, reason: "the lab looks what becomes of it" };
+  const override = { accept: verdict, reason: "the lab tests the outcome" };
   const answer = await call(member, "POST", "/v1/sandboxes", { id, from, override });
   return { verdict, against: findings ?? [], answer };
 }

@@ -33,7 +33,7 @@ function deadly(findings: readonly Finding[]): Finding[] {
  * Source: QEMU target/i386/tcg/misc_helper.c, helper_rdpkru() and helper_wrpkru().
  */
 const LENIENT: Readonly<Record<string, string>> = {
-  PKU: "QEMU's RDPKRU and WRPKRU look at CR4.PKE, which the snapshot brings along",
+  PKU: "QEMU's RDPKRU and WRPKRU check CR4.PKE, which is part of the snapshot",
 };
 
 /** Whether an emulated guest may execute a feature that CPUID does not have. */
@@ -50,10 +50,10 @@ function assessSurvival(
   const executed = deadly(findings).filter(({ name }) => exercised.has(name));
   const untrue = executed.find(({ name }) => !isLenient(name));
   if (untrue !== undefined) {
-    return { right: false, why: `${untrue.name} is said to be missing, but was executed` };
+    return { right: false, why: `${untrue.name} should be missing, but was executed` };
   }
   const excuse = executed.map(({ name }) => LENIENT[name])[0];
-  const why = excuse ?? "nothing that the guest executes met the reason";
+  const why = excuse ?? "the guest executed nothing affected by the reason";
   return { right: true, why: `said ${verdict}; ${why}` };
 }
 
@@ -70,12 +70,12 @@ export function assess(
   if (outcome.kind === "survived") return assessSurvival(judgement, exercised);
   const { verdict, findings } = judgement;
   if (verdict !== "incompatible") {
-    return { right: false, why: `said ${verdict}, but the guest died` };
+    return { right: false, why: `judged ${verdict}, but the guest died` };
   }
-  if (outcome.kind === "load-refused") return { right: true, why: "the snapshot was refused" };
+  if (outcome.kind === "load-refused") return { right: true, why: "the snapshot did not load" };
   const named = new Set(deadly(findings).map(({ name }) => name));
   const killer = outcome.features.find((feature) => named.has(feature));
   if (killer !== undefined) return { right: true, why: `${killer} is among the reasons` };
-  const what = outcome.features.join(", ") || "something that nobody can name";
+  const what = outcome.features.join(", ") || "an unknown cause";
   return { right: false, why: `killed by ${what}, which is not among the reasons` };
 }

@@ -17,9 +17,9 @@ export const LAB_ERRORS = {
   FEW_NODES: { exitCode: 2, hint: "Name at least two: --nodes Broadwell-noTSX,Haswell-noTSX" },
   GUEST_FAILED: {
     exitCode: 1,
-    hint: "The guest's last words are above; a program that does not ask CPUID needs all it uses.",
+    hint: "The guest's last output is above; a program that does not check CPUID needs every feature it uses.",
   },
-  INTERRUPTED: { exitCode: 1, hint: "Nothing was left behind; start the lab again." },
+  INTERRUPTED: { exitCode: 1, hint: "No process or file was left behind; start the lab again." },
   VERDICTS_DIFFER: {
     exitCode: 3,
     hint: "This is a defect of evenkeel; please report it with the command that you gave.",

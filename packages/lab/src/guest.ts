@@ -76,7 +76,7 @@ export async function watchGuest(
         return { console: text, died };
     } else if (done(canary, text)) return { console: text, died: undefined };
     else if (ended) {
-      const message = "the machine went away without a word";
+      const message = "the machine exited without a message";
       return { console: text, died: diedWithout("ended", message, canary.ticks) };
     } else if (Date.now() - quietSince > PATIENCE_MS) {
       const stuck = await stuckAt(vm, watch, canary.ticks);

@@ -41,7 +41,7 @@ function checkProgram(path: string, elf: Buffer): void {
     }
   } catch (error) {
     if (error instanceof LabError) throw error;
-    throw new LabError("BAD_IMAGE", `${path} is an ELF file that ends too early`, { cause: error });
+    throw new LabError("BAD_IMAGE", `${path} is a truncated ELF file`, { cause: error });
   }
 }
 

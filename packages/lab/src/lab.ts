@@ -98,7 +98,7 @@ function planPool(members: readonly Member[], report: (line: string) => void): P
     else {
       const { guest, classes, proof } = result.plan;
       report(
-        `Planned ${classes.length} classes: ${guest.features.length} features for every guest, ${proof.registers} registers proven`,
+        `Planned ${classes.length} classes: ${guest.features.length} features for every guest, ${proof.registers} registers compared`,
       );
       const shapes = shapesOf(result.plan);
       for (const member of group) {
@@ -157,7 +157,7 @@ async function runGrids(site: Site, options: LabOptions, members: readonly Membe
  */
 export async function runLab(options: LabOptions): Promise<LabResult> {
   const { nodes, report, signal, rounds } = options;
-  if (nodes.length < 2) throw new LabError("FEW_NODES", "one node has nobody to move to");
+  if (nodes.length < 2) throw new LabError("FEW_NODES", "a single node has nowhere to move to");
   const start = performance.now();
   const stations = await Promise.all(nodes.map((node, i) => openStation(node, `n${i}`)));
   const image = await guestImage(options.image);
@@ -166,7 +166,10 @@ export async function runLab(options: LabOptions): Promise<LabResult> {
   return withSite(image, kernel.path, signal, async (site) => {
     const probed = await probeAll(site, stations, options);
     if (byVendor(probed).length === 0) {
-      throw new LabError("FEW_NODES", "no two nodes are of one vendor, and snapshots never cross");
+      throw new LabError(
+        "FEW_NODES",
+        "no two nodes have the same vendor, and snapshots never move between vendors",
+      );
     }
     const grids = await withAgents(site, probed, (members) => runGrids(site, options, members));
     return {

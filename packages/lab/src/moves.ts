@@ -127,7 +127,7 @@ function judgementOf(from: Taken, to: Member, said: Said): Judgement {
   const judgement = judge(from.contract, to.probed.profile, releaseOf(to.probed));
   if (isSaid(judgement, said)) return judgement;
   const names = `${from.member.station.node.name} → ${to.station.node.name}`;
-  const verdicts = `its agent said ${said.verdict}, the judgement is ${judgement.verdict}`;
+  const verdicts = `its agent's verdict is ${said.verdict}; evenkeel check says ${judgement.verdict}`;
   throw new LabError("VERDICTS_DIFFER", `${names}: ${verdicts}, or their findings differ`);
 }
 

@@ -94,7 +94,7 @@ export function diedStuck(code: ExecutedCode, missing: readonly string[], ticks:
     address: `0x${code.rip.toString(16)}`,
     bytes: decoded === undefined ? undefined : hexOf(decoded.bytes),
     in: code.rip >= KERNEL_SPACE ? "kernel" : "program",
-    message: "faults again and again, before the kernel can say so",
+    message: "faults repeatedly, before the kernel can report it",
   };
 }
 

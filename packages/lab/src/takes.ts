@@ -57,7 +57,7 @@ function failedBoot(node: string, died: Died, console: string): LabError {
   const tail = console.trimEnd().split("\n").slice(-8).join("\n");
   return new LabError(
     "GUEST_FAILED",
-    `the guest did not come up on ${node}: ${died.message}\n${tail}`,
+    `the guest did not start on ${node}: ${died.message}\n${tail}`,
   );
 }
 

@@ -32,10 +32,13 @@ function roleOf(known: readonly (readonly [Role, Buffer])[], header: string): Ro
 
 function requireRole(role: Role | undefined, needed: Role): void {
   if (role === undefined) {
-    throw new AgentError("UNAUTHORIZED", "the request has no token, or a wrong one");
+    throw new AgentError("UNAUTHORIZED", "the token is missing or wrong");
   }
   if (ROLES.indexOf(role) >= ROLES.indexOf(needed)) return;
-  throw new AgentError("FORBIDDEN", `this takes the token of role ${needed}; this is ${role}'s`);
+  throw new AgentError(
+    "FORBIDDEN",
+    `this call needs a token with role ${needed}; this one has role ${role}`,
+  );
 }
 
 function neededFor({ method, routeOptions }: FastifyRequest): Role {
@@ -50,7 +53,7 @@ export function requireTokens(app: FastifyInstance, tokens: Tokens): void {
   });
   if (given.length === 0) return;
   if (new Set(given.map(([, token]) => token)).size < given.length) {
-    throw new AgentError("BAD_CONFIG", "each role needs a token of its own");
+    throw new AgentError("BAD_CONFIG", "each role needs its own token");
   }
   const known = given.map(([role, token]) => [role, digest(`Bearer ${token}`)] as const);
   const askedBy = (request: FastifyRequest) => roleOf(known, request.headers.authorization ?? "");

@@ -42,7 +42,7 @@ function known(error: unknown): AgentError {
   const mapped = FASTIFY_CODES[code];
   if (mapped !== undefined) return new AgentError(mapped, messageOf(error));
   if (statusCode < 500) return new AgentError("BAD_REQUEST", messageOf(error));
-  const disk = asVmmError(error, "it was not done");
+  const disk = asVmmError(error, "the operation failed");
   if (disk instanceof AgentError && disk.code === "DISK_FULL") return disk;
   return new AgentError("AGENT_DEFECT", messageOf(error), { cause: error });
 }

@@ -72,7 +72,7 @@ export function eventStreams(events: EventLog): Streams {
   return {
     requireRoom: () => {
       if (open.size < MOST_READERS) return;
-      throw new AgentError("TOO_MANY_READERS", `${open.size} read events already`);
+      throw new AgentError("TOO_MANY_READERS", `${open.size} clients already read events`);
     },
     open: (response, lastEventId) => {
       response.writeHead(200, {

@@ -111,7 +111,7 @@ export function addPortRoute(app: App, context: Context): void {
       const address = addressOf(context, id);
       const upgrade = upgrades.get(raw);
       if (upgrade === undefined || headers.upgrade?.toLowerCase() !== "tcp") {
-        throw new AgentError("UPGRADE_NEEDED", "a port is forwarded to who asks to upgrade to tcp");
+        throw new AgentError("UPGRADE_NEEDED", "port forwarding needs an upgrade to tcp");
       }
       if ((streams.get(id)?.size ?? 0) >= MOST_STREAMS) {
         throw new AgentError("BUSY", `${MOST_STREAMS} streams to sandbox "${id}" are open`);

@@ -54,7 +54,7 @@ export async function makeServer(context: Context, options: ServerOptions): Prom
   requireTokens(app, options.tokens);
   app.addHook("onRequest", async (request) => {
     if (stopping && request.method !== "GET") {
-      throw new AgentError("STOPPING", "the agent is about to stop");
+      throw new AgentError("STOPPING", "the agent is stopping");
     }
   });
   addNodeRoutes(app, context, { streams, isStopping: () => stopping });

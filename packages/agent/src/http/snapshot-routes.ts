@@ -18,13 +18,13 @@ function isTemplate({ metadata }: Snapshot): boolean {
 function requireTemplate({ snapshots }: Context, name: string): Snapshot {
   const found = snapshots.find(name);
   if (found !== undefined && isTemplate(found)) return found;
-  throw new AgentError("NO_SUCH_SNAPSHOT", `there is no template called "${name}"`);
+  throw new AgentError("NO_SUCH_SNAPSHOT", `no template named "${name}"`);
 }
 
 async function remove({ snapshots, sandboxes, events }: Context, name: string): Promise<void> {
   const user = sandboxes.list().find(({ record }) => record.snapshot === name);
   if (user !== undefined) {
-    throw new AgentError("IN_USE", `sandbox "${user.record.id}" goes on from "${name}"`);
+    throw new AgentError("IN_USE", `sandbox "${user.record.id}" resumes from "${name}"`);
   }
   await snapshots.remove(name);
   events.emit("snapshot.deleted", name);
@@ -76,7 +76,7 @@ function addTransferRoutes(app: App, context: Context): void {
     ...AGENT_ROUTES.importSnapshot,
     handler: async ({ params, headers, body }, reply) => {
       if (headers["content-type"] !== "application/x-tar") {
-        throw new AgentError("WRONG_MEDIA_TYPE", "an import is application/x-tar");
+        throw new AgentError("WRONG_MEDIA_TYPE", "an import must be application/x-tar");
       }
       const imported = await timed(metrics, "import", () =>
         importSnapshot(snapshots, params.name, body as Readable, room),

@@ -9,11 +9,11 @@ export function requireCapacity({ sandboxes, settings, builds }: Context, memory
   const live = sandboxes.list().filter(({ record }) => isLive(record));
   const memories = [...live.map(({ record }) => record.memoryMib), ...builds.values()];
   if (memories.length >= maxSandboxes) {
-    const message = `${memories.length} guests run on this node, which is its limit`;
+    const message = `${memories.length} guests run on this node, which is the limit`;
     throw new AgentError("NODE_FULL", message);
   }
   const taken = memories.reduce((sum, mib) => sum + mib, 0);
   if (taken + memoryMib <= maxMemoryMib) return;
-  const message = `a guest of ${memoryMib} MiB has no room: ${taken} of ${maxMemoryMib} MiB are taken`;
+  const message = `a guest of ${memoryMib} MiB does not fit: ${taken} of ${maxMemoryMib} MiB are in use`;
   throw new AgentError("NODE_FULL", message);
 }

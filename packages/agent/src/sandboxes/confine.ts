@@ -27,7 +27,7 @@ export function egressOf({ dns, ...policy }: Asked): EgressPolicy {
 /** Throws NETWORK_OFF where a guest would need a network that this node does not have. */
 export function requireNetwork({ cells }: Context, wanted: boolean): void {
   if (!wanted || cells?.hasNetwork === true) return;
-  throw new AgentError("NETWORK_OFF", "guests have no networks on this node");
+  throw new AgentError("NETWORK_OFF", "guest networks are not enabled on this node");
 }
 
 /** Throws EGRESS_REFUSED, NETWORK_OFF. */

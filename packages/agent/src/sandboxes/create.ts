@@ -103,7 +103,7 @@ export async function createSandbox(context: Context, request: SandboxRequest): 
   const { snapshots, sandboxes } = context;
   const id = request.id ?? newId();
   if (sandboxes.find(id) !== undefined) {
-    throw new AgentError("NAME_TAKEN", `there is a sandbox "${id}"`);
+    throw new AgentError("NAME_TAKEN", `a sandbox already exists: "${id}"`);
   }
   requireEgress(context, request.egress);
   const { from, machine } = request;

@@ -16,7 +16,7 @@ export async function setSandboxEgress(
 ): Promise<Sandbox> {
   const { sandboxes, cells, events } = context;
   requireEgress(context, policy);
-  return sandboxes.exclusive(id, "being given other egress rules", async ({ record }) => {
+  return sandboxes.exclusive(id, "changing egress rules", async ({ record }) => {
     const { state, network, egress } = record;
     if (!network || (state !== "running" && state !== "paused")) {
       const why = network ? `is ${state}` : "has no network";

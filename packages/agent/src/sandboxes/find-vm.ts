@@ -12,7 +12,7 @@ import { readContractFile } from "../store/snapshot-files.ts";
 import { egressOf } from "./confine.ts";
 import type { SandboxRecord } from "./record.ts";
 
-export const OUT_OF_SIGHT = "its VMM runs where this agent cannot see it, in another PID namespace";
+export const OUT_OF_SIGHT = "its VMM runs in another PID namespace, where this agent cannot see it";
 
 type Known = Pick<SandboxRecord, "id" | "vm" | "egress">;
 

@@ -119,8 +119,8 @@ export async function loadInto(context: Context, id: string, snapshot: Snapshot)
 
 function exitText(entry: Entry): string {
   const { code, signal } = entry.exit ?? {};
-  if (signal !== undefined) return `the VMM was ended by ${signal}`;
-  return code === undefined ? "the VMM is gone" : `the VMM ended with exit code ${code}`;
+  if (signal !== undefined) return `the VMM was killed by ${signal}`;
+  return code === undefined ? "the VMM is gone" : `the VMM exited with code ${code}`;
 }
 
 async function cleanUp(context: Context, id: string, entry: Entry, vm: MicroVm): Promise<void> {

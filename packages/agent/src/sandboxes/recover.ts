@@ -21,7 +21,7 @@ const RECORD_LIMIT = 4 * 1024 * 1024;
 
 function readRecord(path: string, id: string): SandboxRecord {
   const record = SandboxRecord.parse(parseJson(readPlainSync(path, RECORD_LIMIT).toString("utf8")));
-  if (record.id !== id) throw new Error(`it is the record of "${record.id}"`);
+  if (record.id !== id) throw new Error(`it is the record of sandbox "${record.id}"`);
   return record;
 }
 
@@ -39,7 +39,7 @@ async function readRecords({ paths, sandboxes, report }: Context): Promise<Sandb
       return [readRecord(paths.sandbox(id), id)];
     } catch (error) {
       sandboxes.unreadable.add(id);
-      report(`${paths.sandbox(id)}, which is left alone`, messageOf(error));
+      report(`${paths.sandbox(id)}, left untouched`, messageOf(error));
       return [];
     }
   });
@@ -51,7 +51,7 @@ async function adopt(context: Context, record: SandboxRecord): Promise<MicroVm |
   if (vm === undefined) return undefined;
   const contract = findContract(context, record);
   if (contract === undefined) {
-    const why = "its contract cannot be read: it runs on, and cannot be snapshotted";
+    const why = "its contract cannot be read: it keeps running, but cannot be snapshotted";
     context.report(`sandbox ${record.id}`, why);
   }
   context.sandboxes.set(record.id, { contract });
@@ -63,7 +63,7 @@ async function adopt(context: Context, record: SandboxRecord): Promise<MicroVm |
 /** A VMM that does not answer takes seconds to be sure of. */
 const AT_ONCE = 16;
 
-const GONE = "its VMM ended while the agent was away";
+const GONE = "its VMM exited while the agent was down";
 
 async function goOn(context: Context, record: SandboxRecord, vm: MicroVm | undefined) {
   const { sandboxes, events } = context;
@@ -134,8 +134,7 @@ async function recoverOrBar(context: Context, record: SandboxRecord): Promise<vo
     const message = messageOf(error);
     const hidden = error instanceof AgentError && error.code === "OUT_OF_REACH";
     const barred = hidden ? OUT_OF_SIGHT : message;
-    if (sandboxes.find(id)?.barred !== barred)
-      report(`sandbox ${id}, which is left alone`, message);
+    if (sandboxes.find(id)?.barred !== barred) report(`sandbox ${id}, left untouched`, message);
     sandboxes.set(id, { barred });
   }
 }
@@ -168,7 +167,7 @@ async function reapOrphans(context: Context): Promise<void> {
       await removeVmDirectory(context, id);
       events.emit("orphan.reaped", id, { pids });
     } catch (error) {
-      report(`${paths.vm(id)}, which is left alone`, messageOf(error));
+      report(`${paths.vm(id)}, left untouched`, messageOf(error));
     }
   }
 }

@@ -79,7 +79,7 @@ export function openRegistry(paths: Paths, settled: (id: string) => void): Regis
   const get = (id: string): Entry => {
     const entry = entries.get(id);
     if (entry !== undefined) return entry;
-    throw new AgentError("NO_SUCH_SANDBOX", `there is no sandbox "${id}"`);
+    throw new AgentError("NO_SUCH_SANDBOX", `no sandbox "${id}"`);
   };
   const write = (record: SandboxRecord) => {
     replaceFile(paths.sandbox(record.id), `${JSON.stringify(record)}\n`);
@@ -109,7 +109,7 @@ export function openRegistry(paths: Paths, settled: (id: string) => void): Regis
     find: (id) => entries.get(id),
     add: (record) => {
       if (entries.has(record.id) || unreadable.has(record.id)) {
-        throw new AgentError("NAME_TAKEN", `there is a sandbox "${record.id}"`);
+        throw new AgentError("NAME_TAKEN", `a sandbox already exists: "${record.id}"`);
       }
       write(record);
       entries.set(record.id, { record, ...FRESH, due: dueOf(record) });

@@ -17,7 +17,7 @@ const RETRY_MS = 5000;
 async function expire(context: Context, { record }: Entry): Promise<void> {
   const { id, state, onTimeout } = record;
   if (state === "running" && onTimeout === "pause") await pauseSandbox(context, id);
-  else await killSandbox(context, id, "its time was up");
+  else await killSandbox(context, id, "its deadline passed");
 }
 
 /** Due by the monotonic clock: one that is set back gives nobody more time. */

@@ -54,7 +54,7 @@ async function copy(file: FileHandle, bytes: number, sink: ReturnType<Pack["entr
   for (let at = 0; at < bytes;) {
     const chunk = Buffer.allocUnsafe(Math.min(CHUNK, bytes - at));
     const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
-    if (bytesRead === 0) throw new Error("a file became shorter while it was read");
+    if (bytesRead === 0) throw new Error("a file shrank while it was read");
     at += bytesRead;
     if (sink.write(chunk.subarray(0, bytesRead))) continue;
     await drained(sink);

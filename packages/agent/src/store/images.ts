@@ -24,5 +24,5 @@ export function findKernel(directory: string, name: string): string {
 export async function findImage(directory: string, name: string): Promise<string> {
   const place = join(directory, name);
   if (await isFile(place)) return place;
-  throw new AgentError("NO_SUCH_IMAGE", `there is no image "${name}" (${place})`);
+  throw new AgentError("NO_SUCH_IMAGE", `no image "${name}" (${place})`);
 }

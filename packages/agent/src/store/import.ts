@@ -68,7 +68,7 @@ async function feed(body: Readable, extract: Extract, counted: Counted): Promise
   try {
     for await (const chunk of slices(body)) {
       counted.bytes += chunk.length;
-      if (counted.bytes > counted.limit) bad("the archive has more than its manifest says");
+      if (counted.bytes > counted.limit) bad("the archive contains more than its manifest lists");
       if (extract.destroyed) return;
       if (extract.write(chunk)) continue;
       await drained(extract);
@@ -91,10 +91,10 @@ function misplaced(
   seen: ReadonlySet<string>,
 ): string | undefined {
   const shown = JSON.stringify(name.slice(0, 100));
-  if (type !== "file") return `${shown} is no regular file (${type})`;
-  if (seen.has(name)) return `${shown} is there twice`;
+  if (type !== "file") return `${shown} is not a regular file (${type})`;
+  if (seen.has(name)) return `${shown} occurs twice`;
   if (manifest === undefined) {
-    return name === MANIFEST_FILE ? undefined : `${MANIFEST_FILE} has to come first, not ${shown}`;
+    return name === MANIFEST_FILE ? undefined : `${MANIFEST_FILE} must come first, not ${shown}`;
   }
   if (name === SIGNATURE_FILE) return undefined;
   const file = manifest.facts.files.find(({ path }) => path === name);
@@ -174,7 +174,7 @@ async function verified(directory: string, manifest: Manifest) {
 function asBadArchive(error: unknown): unknown {
   if (error instanceof AgentError || (error as NodeJS.ErrnoException).errno !== undefined)
     return error;
-  return new AgentError("BAD_ARCHIVE", `the archive is not whole: ${messageOf(error)}`, {
+  return new AgentError("BAD_ARCHIVE", `the archive is incomplete: ${messageOf(error)}`, {
     cause: error,
   });
 }

@@ -25,7 +25,7 @@ export async function lock(directory: string, note: string): Promise<() => void>
     throw new AgentError("BAD_CONFIG", message, { cause });
   }
   if (unlock === undefined) {
-    throw new AgentError("DATA_IN_USE", `${directory}: another agent${holderOf(note)} has it`);
+    throw new AgentError("DATA_IN_USE", `${directory}: in use by another agent${holderOf(note)}`);
   }
   try {
     writeFileSync(note, `${process.pid}\n`, { mode: 0o600 });

@@ -26,7 +26,7 @@ function realDirectory(directory: string): string {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     return realpathSync(directory);
   } catch (cause) {
-    throw new AgentError("BAD_CONFIG", `${directory}: cannot be made or read`, { cause });
+    throw new AgentError("BAD_CONFIG", `${directory}: cannot be created or read`, { cause });
   }
 }
 
@@ -35,7 +35,7 @@ export function openPaths(directory: string, vmm: VmmDriver["vmm"]): Paths {
   const data = realDirectory(directory);
   const limit = SOCKET_PATH_LIMIT - LONGEST_SOCKET;
   if (vmm === "firecracker" && Buffer.byteLength(data) > limit) {
-    const message = `${data}: the path may have ${limit} bytes, since sockets stand in it`;
+    const message = `${data}: the path may have ${limit} bytes, because it contains sockets`;
     throw new AgentError("BAD_CONFIG", message);
   }
   const paths: Paths = {
@@ -52,7 +52,7 @@ export function openPaths(directory: string, vmm: VmmDriver["vmm"]): Paths {
       mkdirSync(path, { recursive: true, mode: 0o700 });
     }
   } catch (cause) {
-    throw new AgentError("BAD_CONFIG", `${data}: cannot be made or written`, { cause });
+    throw new AgentError("BAD_CONFIG", `${data}: cannot be created or written`, { cause });
   }
   return paths;
 }

@@ -41,6 +41,6 @@ export async function finishRemoval(
     reserved.delete(name);
     await rm(gone, { recursive: true, force: true });
   } catch (error) {
-    report(name, `it was deleted, and its files are still there: ${messageOf(error)}`);
+    report(name, `it was deleted, but its files could not be removed: ${messageOf(error)}`);
   }
 }

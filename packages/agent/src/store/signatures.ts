@@ -60,7 +60,7 @@ function readPrivate(pem: string): KeyObject {
     throw bad("signingKey", cause);
   }
   if (key.asymmetricKeyType === "ed25519") return key;
-  throw new AgentError("BAD_CONFIG", `signingKey: an Ed25519 key is needed`);
+  throw new AgentError("BAD_CONFIG", `signingKey: must be an Ed25519 key`);
 }
 
 const PEM = /-----BEGIN PUBLIC KEY-----[^-]{1,1000}-----END PUBLIC KEY-----/g;
@@ -73,7 +73,7 @@ function readTrusted(pems: string): Set<string> {
   } catch (cause) {
     throw bad("trustedKeys", cause);
   }
-  throw new AgentError("BAD_CONFIG", "trustedKeys: there is no public key in it");
+  throw new AgentError("BAD_CONFIG", "trustedKeys: contains no public key");
 }
 
 function untrusted(why: string): never {
@@ -96,7 +96,7 @@ function signerOf(digest: string, text: string): string {
   } catch (error) {
     return untrusted(`the signature cannot be read: ${messageOf(error)}`);
   }
-  return right ? keyId(key) : untrusted("the signature is not one of this manifest");
+  return right ? keyId(key) : untrusted("the signature does not match this manifest");
 }
 
 /** Throws BAD_CONFIG for keys that are none. */
@@ -116,7 +116,7 @@ export function openSignatures({ signing, trusted }: Keys): Signatures {
       const why =
         signer === undefined
           ? "nobody signed it"
-          : `it was signed by ${signer}, which is not on the list`;
+          : `it was signed by ${signer}, which is not a trusted key`;
       untrusted(`${what}: ${why}`);
     },
   };

@@ -118,7 +118,7 @@ export async function contentDiffers(
 ): Promise<string | undefined> {
   for (const { path, sha256: expected } of files) {
     const found = await fileDigest(join(directory, path), bytesPerSecond);
-    if (found !== expected) return `${path} is not what ${MANIFEST_FILE} says`;
+    if (found !== expected) return `${path} does not match ${MANIFEST_FILE}`;
   }
   return undefined;
 }

@@ -88,7 +88,7 @@ function intern({ contracts }: StoreState, contract: CpuContract): CpuContract {
 function find(state: StoreState, name: string): Snapshot {
   const snapshot = state.known.get(name);
   if (snapshot !== undefined) return snapshot;
-  throw new AgentError("NO_SUCH_SNAPSHOT", `there is no snapshot called "${name}"`);
+  throw new AgentError("NO_SUCH_SNAPSHOT", `no snapshot named "${name}"`);
 }
 
 function damaged(name: string, why: string): AgentError {
@@ -135,7 +135,7 @@ function noteDamage(state: StoreState, snapshot: Snapshot, why: string): void {
   try {
     replaceFile(join(snapshot.directory, METADATA_FILE), localText(local));
   } catch (error) {
-    state.report(name, `it is damaged, which cannot be written down: ${messageOf(error)}`);
+    state.report(name, `it is damaged, and this could not be recorded: ${messageOf(error)}`);
   }
 }
 
@@ -191,7 +191,7 @@ async function load(state: StoreState): Promise<void> {
       state.known.set(name, { ...read.snapshot, contract });
     } else {
       state.reserved.add(name);
-      state.report(name, read.ok ? "it says that it has another name" : read.why);
+      state.report(name, read.ok ? "its metadata has a different name" : read.why);
     }
   }
 }

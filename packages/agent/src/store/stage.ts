@@ -64,7 +64,7 @@ export async function makeStage(
 ): Promise<Stage> {
   const { known: names, reserved, root, signatures, heavy } = state;
   if (names.has(name) || reserved.has(name)) {
-    throw new AgentError("NAME_TAKEN", `there is a snapshot called "${name}"`);
+    throw new AgentError("NAME_TAKEN", `a snapshot already exists with the name "${name}"`);
   }
   reserved.add(name);
   const directory = join(root, `.new-${randomUUID()}`);

@@ -46,7 +46,7 @@ export async function buildTemplate(
   const { events, snapshots } = context;
   const { name } = request;
   if (!snapshots.isFree(name)) {
-    throw new AgentError("NAME_TAKEN", `there is a snapshot called "${name}"`);
+    throw new AgentError("NAME_TAKEN", `a snapshot already exists with the name "${name}"`);
   }
   try {
     const metadata = await build(context, request);

@@ -127,7 +127,7 @@ async function poll(vm: MicroVm, readiness: Asked, ended: Ended): Promise<string
   }
 }
 
-const GONE = "the microVM ended before it was ready";
+const GONE = "the microVM exited before it was ready";
 
 /**
  * Settles when the guest is ready; throws NOT_READY when time is up or the VMM ends, and STOPPING
@@ -152,7 +152,7 @@ export async function awaitReady(
     why = await poll(vm, readiness, ended);
   }
   if (stopping.aborted) {
-    throw new AgentError("STOPPING", "the agent is about to stop; nothing was built");
+    throw new AgentError("STOPPING", "the agent is stopping; nothing was built");
   }
   if (why === undefined) return;
   const end = consoleEnd(vm.console).slice(-1000);

@@ -13,7 +13,7 @@ const EgressRule = z
       .array(z.string().regex(/^\d{1,5}(?:-\d{1,5})?$/, { error: "must be a port or a range" }))
       .max(16)
       .default([])
-      .meta({ description: "Of tcp or udp, such as 443 or 8000-8100; all where empty." }),
+      .meta({ description: "Ports of tcp or udp, such as 443 or 8000-8100; empty means all." }),
   })
   .meta({ id: "EgressRule" });
 
@@ -21,13 +21,13 @@ export const EgressPolicy = z
   .strictObject({
     default: z.enum(["allow", "deny"]).meta({
       description:
-        "Where no rule matches. Special networks (private, link-local, …) are never meant.",
+        "What happens if no rule matches. Never applies to special networks (private, link-local, …).",
     }),
     dns: z.boolean().optional().meta({
-      description: "Whether the node's resolver may be asked; as the default where left out.",
+      description: "Whether the guest can use the node's resolver; defaults to `default`.",
     }),
     rules: z.array(EgressRule).max(256).default([]).meta({
-      description: "The first that matches decides.",
+      description: "The first matching rule decides.",
     }),
   })
   .meta({ id: "EgressPolicy" });

@@ -8,7 +8,7 @@ const Finding = z
   .object({
     rule: z.string(),
     severity: Severity,
-    address: z.string().meta({ description: "As in the manuals; empty where there is none." }),
+    address: z.string().meta({ description: "As in the manuals; empty if there is none." }),
     name: z.string(),
     promised: z.string().optional(),
     offered: z.string().optional(),
@@ -25,12 +25,12 @@ export const ErrorBody = z
       problems: z
         .array(z.object({ path: z.string(), message: z.string() }))
         .optional()
-        .meta({ description: "Everything that is wrong with the request, each with its place." }),
+        .meta({ description: "Every problem in the request, with its location." }),
       verdict: Verdict.optional(),
       findings: z
         .array(Finding)
         .optional()
-        .meta({ description: "Why a snapshot may not resume here." }),
+        .meta({ description: "Why the snapshot cannot resume here." }),
     }),
   })
   .meta({ id: "Error" });

@@ -13,7 +13,11 @@ export const Readiness = z
   .discriminatedUnion("kind", [
     z.strictObject({
       kind: z.literal("serial"),
-      text: z.string().min(1).max(256).meta({ description: "Awaited on the serial console." }),
+      text: z
+        .string()
+        .min(1)
+        .max(256)
+        .meta({ description: "Text to wait for on the serial console." }),
       timeoutSeconds: Seconds.default(60),
     }),
     z.strictObject({
@@ -52,7 +56,7 @@ export const CpuSelection = z
     }),
     z.strictObject({
       kind: z.literal("template"),
-      name: Name.optional().meta({ description: "What contracts call it." }),
+      name: Name.optional().meta({ description: "The address as contracts write it." }),
       template: z
         .record(z.string(), z.unknown())
         .meta({ description: "A Firecracker custom CPU template." }),
@@ -97,7 +101,7 @@ export const Machine = z
       description: "Give the guest a network interface: 169.254.0.21/30 behind 169.254.0.22.",
     }),
     firecracker: Name.optional().meta({
-      description: "The release that boots it, of those that GET /v1/health lists.",
+      description: "The release that boots it; GET /v1/health lists them.",
     }),
     cpu: CpuSelection.optional(),
   })

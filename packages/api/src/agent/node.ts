@@ -7,17 +7,17 @@ export const Health = z
     status: z.enum(["ok", "stopping"]),
     node: z.string(),
     vmm: z.string(),
-    version: z.string().meta({ description: "The release that boots what names none." }),
+    version: z.string().meta({ description: "The default release." }),
     releases: z
       .array(z.string())
-      .meta({ description: "Every release that is driven here, oldest first." }),
+      .meta({ description: "All supported releases on this node, oldest first." }),
     cpu: z.string().nullable().meta({
       description: "The CPU template of a cold boot; null: none, guests see the node's own CPU.",
     }),
     sandboxes: z.int(),
     unreadable: z.array(z.string()).meta({
       description:
-        "Sandboxes whose records cannot be read: their ids are taken until they are deleted.",
+        "Sandboxes whose records cannot be read: their ids stay reserved until they are deleted.",
     }),
     freeBytes: z.number().meta({ description: "Free space in the data directory." }),
   })
@@ -57,7 +57,7 @@ export const AgentEvent = z
     id: z.int(),
     time: Timestamp,
     type: z.enum(EVENT_TYPES),
-    subject: z.string().meta({ description: "The sandbox, template or snapshot; else empty." }),
+    subject: z.string().meta({ description: "The sandbox, template or snapshot, or empty." }),
     data: z.record(z.string(), z.unknown()),
   })
   .meta({ id: "Event" });

@@ -25,7 +25,7 @@ export const AGENT_ROUTES = {
     method: "GET",
     url: "/v1/health",
     schema: {
-      summary: "Is the agent well? Needs no token.",
+      summary: "Whether the agent is healthy. Needs no token.",
       tags: ["node"],
       querystring: NoQuery,
       response: { 200: Health },
@@ -45,7 +45,7 @@ export const AGENT_ROUTES = {
     method: "GET",
     url: "/metrics",
     schema: {
-      summary: "Figures in Prometheus' text format.",
+      summary: "Metrics in Prometheus' text format.",
       tags: ["node"],
       querystring: NoQuery,
       response: { 200: Text, 401: ErrorBody },
@@ -55,7 +55,7 @@ export const AGENT_ROUTES = {
     method: "GET",
     url: "/v1/events",
     schema: {
-      summary: "What happens, as server-sent events; Last-Event-ID goes on where one left off.",
+      summary: "Server-sent events; Last-Event-ID resumes where a client left off.",
       tags: ["node"],
       querystring: NoQuery,
       response: { 200: Text, 401: ErrorBody },
@@ -65,7 +65,8 @@ export const AGENT_ROUTES = {
     method: "POST",
     url: "/v1/templates",
     schema: {
-      summary: "Boot a machine, wait until it is ready, and snapshot it. Answers when done.",
+      summary:
+        "Boot a machine, wait until it is ready, and snapshot it. Answers when it is finished.",
       tags: ["templates"],
       querystring: NoQuery,
       body: TemplateRequest,
@@ -97,7 +98,7 @@ export const AGENT_ROUTES = {
     method: "DELETE",
     url: "/v1/templates/:name",
     schema: {
-      summary: "Delete a template; sandboxes that run from it go on.",
+      summary: "Delete a template; sandboxes running from it continue.",
       tags: ["templates"],
       querystring: NoQuery,
       params: ByName,
@@ -163,7 +164,7 @@ export const AGENT_ROUTES = {
     method: "PUT",
     url: "/v1/snapshots/:name",
     schema: {
-      summary: "Import a tar stream under this name; it appears whole or not at all.",
+      summary: "Import a tar stream under this name; it appears complete or not at all.",
       tags: ["snapshots"],
       querystring: NoQuery,
       params: ByName,
@@ -218,7 +219,7 @@ export const AGENT_ROUTES = {
     method: "POST",
     url: "/v1/sandboxes/:id/resume",
     schema: {
-      summary: "Go on with a paused sandbox.",
+      summary: "Resume a paused sandbox.",
       tags: ["sandboxes"],
       querystring: NoQuery,
       params: ById,
@@ -242,7 +243,7 @@ export const AGENT_ROUTES = {
     method: "PUT",
     url: "/v1/sandboxes/:id/egress",
     schema: {
-      summary: "Set what the guest may reach, from its next packet on.",
+      summary: "Set what the guest can reach, effective immediately.",
       tags: ["sandboxes"],
       querystring: NoQuery,
       params: ById,
@@ -254,7 +255,7 @@ export const AGENT_ROUTES = {
     method: "GET",
     url: "/v1/sandboxes/:id/ports/:port",
     schema: {
-      summary: "A TCP port of the guest: ask with `Connection: Upgrade` and `Upgrade: tcp`.",
+      summary: "Connect to a TCP port of the guest, with `Connection: Upgrade` and `Upgrade: tcp`.",
       tags: ["sandboxes"],
       querystring: NoQuery,
       params: z.strictObject({ id: SandboxId, port: z.coerce.number().int().min(1).max(65_535) }),
@@ -265,7 +266,7 @@ export const AGENT_ROUTES = {
     method: "DELETE",
     url: "/v1/sandboxes/:id",
     schema: {
-      summary: "End a sandbox and remove what is its own.",
+      summary: "End a sandbox and remove its files.",
       tags: ["sandboxes"],
       querystring: NoQuery,
       params: ById,

@@ -10,21 +10,21 @@ const TimeoutSeconds = z
   .int()
   .min(1)
   .max(MONTH)
-  .meta({ description: "From now; the deadline is absolute." });
+  .meta({ description: "Seconds from now; stored as an absolute deadline." });
 
 /** Goes against a verdict, once, on purpose, and leaves a trace. */
 export const Override = z
   .strictObject({
     accept: z.enum(["unknown", "insecure", "incompatible"]).meta({
-      description: "The worst verdict to go against; a worse one is still refused.",
+      description: "The worst verdict to override; anything worse is still refused.",
     }),
-    reason: z.string().min(1).max(500).meta({ description: "Kept in events and in metadata." }),
+    reason: z.string().min(1).max(500).meta({ description: "Recorded in events and metadata." }),
   })
   .meta({ id: "Override" });
 
 export const SandboxRequest = z
   .strictObject({
-    id: SandboxId.optional().meta({ description: "Chosen by the agent where left out." }),
+    id: SandboxId.optional().meta({ description: "Chosen by the agent if omitted." }),
     from: Name.optional().meta({ description: "Resume this template or snapshot." }),
     machine: Machine.optional().meta({ description: "Boot this machine instead." }),
     timeoutSeconds: TimeoutSeconds.optional(),
@@ -32,7 +32,7 @@ export const SandboxRequest = z
     labels: Labels.default({}),
     override: Override.optional(),
     egress: EgressPolicy.optional().meta({
-      description: "What the guest may reach; as the node is configured where left out.",
+      description: "What the guest can reach; the node's default if omitted.",
     }),
   })
   .refine(({ from, machine }) => (from === undefined) !== (machine === undefined), {
@@ -70,24 +70,26 @@ export const Sandbox = z
     id: SandboxId,
     state: SandboxState,
     from: Name.optional(),
-    snapshot: Name.optional().meta({ description: "What a paused sandbox goes on from." }),
+    snapshot: Name.optional().meta({
+      description: "The snapshot that a paused sandbox resumes from.",
+    }),
     vcpus: z.int(),
     memoryMib: z.int(),
     created: Timestamp,
     deadline: Timestamp.optional().meta({
-      description: "When it is killed or paused; a paused one has none.",
+      description: "When it will be killed or paused; paused sandboxes have none.",
     }),
     timeoutSeconds: z
       .int()
       .optional()
-      .meta({ description: "What a resume gives it that does not say." }),
+      .meta({ description: "The default for a resume without a timeout." }),
     onTimeout: z.enum(["kill", "pause"]),
     labels: Labels,
     pid: z.int().optional().meta({ description: "The VMM's process." }),
     overrides: z.array(OverrideRecord),
     network: z.boolean().default(false).meta({ description: "Whether the guest has a network." }),
     egress: EgressPolicy.optional().meta({
-      description: "What was asked for; as the node is configured where left out.",
+      description: "What was requested; the node's default if omitted.",
     }),
     failure: Failure.optional(),
   })

@@ -15,7 +15,7 @@ export const OverrideRecord = z
     snapshot: Short,
     verdict: Verdict,
     rules: z.array(Short).max(256).meta({ description: "The rules that did not hold." }),
-    names: z.array(Short).max(4096).meta({ description: "The features and facts they are about." }),
+    names: z.array(Short).max(4096).meta({ description: "The features and facts concerned." }),
     reason: z.string().max(500),
   })
   .meta({ id: "OverrideRecord" });
@@ -33,7 +33,7 @@ export const SNAPSHOT_SCHEMA = "evenkeel/snapshot@2";
 
 const FACTS = {
   kind: z.enum(["template", "sandbox"]).meta({
-    description: "template: built from a boot; sandbox: what a paused sandbox goes on from.",
+    description: "template: built from a boot; sandbox: what a paused sandbox resumes from.",
   }),
   created: Timestamp,
   node: Short.meta({ description: "The node that took it." }),
@@ -52,14 +52,14 @@ const FACTS = {
         error: "has two disks with the same id",
       },
     ),
-  sandbox: SandboxId.optional().meta({ description: "The sandbox it was taken of." }),
+  sandbox: SandboxId.optional().meta({ description: "The sandbox it was taken from." }),
   from: Name.optional().meta({ description: "The snapshot that sandbox came from." }),
   parent: Digest.optional().meta({ description: "The digest of that snapshot's manifest." }),
   labels: Labels,
   overrides: z
     .array(OverrideRecord)
     .max(256)
-    .meta({ description: "Verdicts gone against on the way." }),
+    .meta({ description: "Overridden verdicts in its history." }),
   contract: Digest.meta({ description: "The CPU contract's own digest." }),
   files: z
     .array(z.strictObject({ path: z.string().max(80), bytes: z.int().min(0), sha256: Digest }))
@@ -67,7 +67,7 @@ const FACTS = {
     .refine((files) => new Set(files.map(({ path }) => path)).size === files.length, {
       error: "names a file twice",
     })
-    .meta({ description: "All files that belong to it, the contract's too." }),
+    .meta({ description: "All its files, including the contract." }),
 };
 
 /** `manifest.json` of a snapshot: what it is, on whatever node. Its SHA-256 is its identity. */
@@ -78,9 +78,14 @@ export const SnapshotMetadata = z
   .strictObject({
     schema: z.literal(SNAPSHOT_SCHEMA),
     name: Name,
-    digest: Digest.meta({ description: "Of the manifest: the snapshot's identity on any node." }),
+    digest: Digest.meta({
+      description: "Digest of the manifest: the snapshot's identity on any node.",
+    }),
     signedBy: Digest.optional().meta({ description: "The key that signed it, by its SHA-256." }),
-    damaged: z.string().optional().meta({ description: "What was found to differ, if so." }),
+    damaged: z
+      .string()
+      .optional()
+      .meta({ description: "What a scrub found to differ, if anything." }),
     ...FACTS,
   })
   .meta({ id: "Snapshot" });

@@ -50,7 +50,9 @@ export const ProfileReport = z.strictObject({ digest: Digest, profile: Document 
 
 export const HeldSnapshot = z.strictObject({
   name: Name,
-  digest: Digest.meta({ description: "Of the manifest: the snapshot's identity on any node." }),
+  digest: Digest.meta({
+    description: "Digest of the manifest: the snapshot's identity on any node.",
+  }),
   kind: z.enum(["template", "sandbox"]),
   contract: Digest,
   memoryMib: z

@@ -42,7 +42,7 @@ function versionOf({ firecracker, versionsDir }: AgentConfig): string {
   const installed = findFirecrackers({ FIRECRACKER_VERSIONS_DIR: versionsDir });
   const version = firecracker ?? newestVersion(installed.map((found) => found.version));
   if (version !== undefined) return version;
-  throw new AgentError("BAD_CONFIG", `${versionsDir}: there is no Firecracker that is known here`);
+  throw new AgentError("BAD_CONFIG", `${versionsDir}: no known Firecracker release`);
 }
 
 function say(line: string): void {
@@ -102,7 +102,7 @@ function warn({ name = "", findings, unknownVersions }: ResolvedTemplate): void 
     process.stderr.write(`evenkeel agent: ${name}: ${severity}: ${message} ${fix}\n`);
   }
   for (const version of unknownVersions) {
-    process.stderr.write(`evenkeel agent: nothing is known about Firecracker ${version}\n`);
+    process.stderr.write(`evenkeel agent: Firecracker ${version} is not a known release\n`);
   }
 }
 
@@ -110,7 +110,7 @@ function tokenIn(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   const token = readSecret(path).trim();
   if (token.length >= SHORTEST_TOKEN) return token;
-  const message = `${path}: a token has ${SHORTEST_TOKEN} characters at least`;
+  const message = `${path}: a token must have at least ${SHORTEST_TOKEN} characters`;
   throw new AgentError("BAD_CONFIG", message);
 }
 
@@ -118,7 +118,7 @@ function tokensOf({ tokenFile, readTokenFile, overrideTokenFile, listen: address
   const run = tokenIn(tokenFile);
   const [read, override] = [tokenIn(readTokenFile), tokenIn(overrideTokenFile)];
   if ((run ?? override) === undefined && parseAddress(address).kind === "tcp") {
-    const message = `listen: ${address} is TCP, which needs a token (EVENKEEL_TOKEN_FILE)`;
+    const message = `listen: ${address} is a TCP address, which requires a token (EVENKEEL_TOKEN_FILE)`;
     throw new AgentError("BAD_CONFIG", message);
   }
   return { read, run, override };
@@ -132,7 +132,7 @@ function keysOf({ signingKey, trustedKeys }: AgentConfig) {
 }
 
 const ISOLATION_OFF =
-  "isolation: none: VMMs run with the agent's own rights, and guests have no networks";
+  "isolation: none: VMMs run with the agent's privileges, and guests have no network";
 
 /** Says what holds at each start. Throws NO_ISOLATION, NO_NETWORK, BAD_CONFIG. */
 async function isolationOf(
@@ -142,7 +142,7 @@ async function isolationOf(
   const { networkPool: pool, dns, openNetworks, egress } = config;
   if (config.isolation === "none") {
     if (pool !== undefined) {
-      throw new AgentError("BAD_CONFIG", "networkPool: guests' networks need isolation");
+      throw new AgentError("BAD_CONFIG", "networkPool: guest networks require isolation");
     }
     say(ISOLATION_OFF);
     return undefined;
@@ -232,7 +232,7 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
   const stopped = told();
   try {
     const where = await listen(agent, address);
-    process.stderr.write(`evenkeel agent: ${profile.name} listens at ${where}\n`);
+    process.stderr.write(`evenkeel agent: ${profile.name} listens on ${where}\n`);
     await stopped;
   } finally {
     await agent.close();

@@ -37,7 +37,7 @@ function hiddenBy(plan: PlanFile): Set<string> {
 
 async function narrowing({ for: path }: EnvFlags, hidden: ReadonlySet<string>): Promise<Narrowing> {
   if (path === undefined) return { settings: settingsFor(hidden), left: [] };
-  if (!existsSync(path)) throw new CliError("UNREADABLE", `${path}: there is no such file`);
+  if (!existsSync(path)) throw new CliError("UNREADABLE", `${path}: no such file`);
   const progress = progressLine();
   const { files, unread } = await scanAll([path], { onProgress: progress.show }).finally(
     progress.clear,
@@ -60,13 +60,13 @@ function settingLines({ dispatcher, variable, value, but, reference }: Setting):
 
 function envFile(plan: string, hidden: ReadonlySet<string>, { settings, left }: Narrowing): string {
   if (hidden.size === 0)
-    return "# Every node of the plan has what its guests see: nothing to set.\n";
+    return "# Every node of the plan shows guests the same features: nothing to set.\n";
   return [
-    `# Keeps programs from ${[...hidden].join(" ")}, which not every node of ${plan} has.`,
-    "# A stopgap where no CPU template is set: it reaches the libraries that are named, when they",
-    "# start, and none that was in a snapshot already. CPUID still shows these features.",
+    `# Keeps programs from using ${[...hidden].join(" ")}, which some nodes of ${plan} lack.`,
+    "# A stopgap for when no CPU template is set. It affects only the libraries named below, when they",
+    "# start, and not processes already in a snapshot. CPUID still shows these features.",
     ...settings.flatMap(settingLines),
-    ...(left.length > 0 ? ["", "# Not narrowed: only a template reaches these."] : []),
+    ...(left.length > 0 ? ["", "# Not covered: only a CPU template helps here."] : []),
     ...left.map(({ name, why }) => `#   ${name}: ${why}`),
     "",
   ].join("\n");
@@ -77,7 +77,7 @@ export async function runEnv(flags: EnvFlags): Promise<number> {
   if (archOf(plan.type) !== "x86_64") {
     throw new CliError(
       "USAGE",
-      `${flags.plan} is ${archOf(plan.type)}; variables are known for x86-64 only`,
+      `${flags.plan} is ${archOf(plan.type)}; variables exist for x86-64 only`,
     );
   }
   const hidden = hiddenBy(plan);

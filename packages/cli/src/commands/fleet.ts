@@ -4,6 +4,7 @@ import { prettyJson } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
 import { callFleet, fetchCa } from "../fleet/call.ts";
 import { contextOf, keepContext } from "../fleet/contexts.ts";
+import { LISTS, type ListKind } from "../fleet/lists.ts";
 import { readSecret } from "../input/secret.ts";
 import { describeText, listText, placementText, planText } from "../render/fleet.ts";
 
@@ -59,18 +60,6 @@ function wholeNumber(text: string, option: string): number {
   if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
   throw new CliError("USAGE", `${option} must be a whole number from 1, but is "${text}"`);
 }
-
-const LISTS = [
-  "nodes",
-  "classes",
-  "pools",
-  "plans",
-  "contracts",
-  "snapshots",
-  "tokens",
-  "audit",
-] as const;
-export type ListKind = (typeof LISTS)[number];
 
 /** `node`, `nodes`. */
 function listKind(text: string): ListKind {

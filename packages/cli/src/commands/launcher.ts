@@ -59,7 +59,9 @@ function load(
 ): LoadedTemplate {
   if (profile === undefined) {
     const loaded = openTemplate(request, readIfThere).forNode(profile);
-    warn("the template was not linted: this machine has no KVM, and --node names no profile");
+    warn(
+      "the template was not linted: this machine has no KVM, and no profile was given with --node",
+    );
     return loaded;
   }
   const context = { profile, versions: [version], allowInsecure, read: readIfThere };
@@ -75,7 +77,7 @@ function sourceOf({ name = "", class: nodeClass, plan }: LoadedTemplate): string
   return plan === undefined ? name : `${plan}, class ${nodeClass}`;
 }
 
-/** What contracts call it. */
+/** The address as contracts write it. */
 function namesOf({ name, class: nodeClass, plan, accepted }: LoadedTemplate) {
   return {
     ...(accepted === undefined ? {} : { accepted }),
@@ -113,7 +115,7 @@ export async function runInstall(flags: InstallFlags): Promise<number> {
   const { firecracker, at, node, allowInsecure = false, guard = false, json } = flags;
   const profile = node === undefined ? await thisNode(request, flags) : profileLoader()(node);
   if (guard && profile === undefined) {
-    throw new CliError("USAGE", "--guard judges for this node: name its profile with --node");
+    throw new CliError("USAGE", "--guard judges loads for this node: name its profile with --node");
   }
   const record = await installLauncher({
     firecracker,
@@ -121,7 +123,7 @@ export async function runInstall(flags: InstallFlags): Promise<number> {
     choose: (version) => {
       const loaded = load(request, version, profile, allowInsecure);
       const template = loaded.templateFor(version);
-      if (template === undefined) throw new CliError("USAGE", "there is no template to install");
+      if (template === undefined) throw new CliError("USAGE", "no template to install");
       return { template, source: sourceOf(loaded), names: namesOf(loaded) };
     },
     ...(profile === undefined ? {} : { node: profile.name }),

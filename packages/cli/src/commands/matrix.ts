@@ -81,17 +81,17 @@ function verify(file: string, json: boolean): number {
     process.stdout.write(
       `Re-checked: ${count} verdicts from ${inputs.length} profiles are the same.\n`,
     );
-  } else process.stdout.write(`No longer so:\n${found.map((line) => `  ${line}\n`).join("")}`);
+  } else process.stdout.write(`No longer true:\n${found.map((line) => `  ${line}\n`).join("")}`);
   return found.length === 0 ? 0 : 1;
 }
 
 export function runMatrix(files: readonly string[], flags: MatrixFlags): number {
   if (flags.verify !== undefined) {
     if (files.length > 0)
-      throw new CliError("USAGE", "--verify takes its inputs from the certificate");
+      throw new CliError("USAGE", "with --verify the inputs come from the certificate");
     return verify(flags.verify, flags.json === true);
   }
-  if (files.length === 0) throw new CliError("USAGE", "no profile is named");
+  if (files.length === 0) throw new CliError("USAGE", "no profile given");
   const { entries, pairs, certificate } = judgeFiles(files, flags);
   if (flags.cert !== undefined) writeFileWhole(flags.cert, prettyJson(certificate));
   const text =

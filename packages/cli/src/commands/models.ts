@@ -1,4 +1,4 @@
-/** `evenkeel models`: which CPU models can be planned with before there is a node? */
+/** `evenkeel models`: which CPU models can `plan --with` add as estimates?? */
 import { CATALOGUE, CATALOGUE_KERNELS, prettyJson } from "@evenkeel/core";
 import { paragraph, table } from "../render/layout.ts";
 

@@ -36,7 +36,7 @@ async function probeOnce(flags: ProbeFlags): Promise<NodeProfile> {
 function secondsOf(text: string): number {
   const seconds = Number(text);
   if (Number.isFinite(seconds) && seconds >= 1) return seconds;
-  throw new CliError("USAGE", `--interval must be seconds, at least 1, but is "${text}"`);
+  throw new CliError("USAGE", `--interval must be at least 1 second, but is "${text}"`);
 }
 
 /** Exit code 0 even where the node enforces nothing: that is a fact, not a failure. */

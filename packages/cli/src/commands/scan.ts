@@ -28,7 +28,7 @@ function exitCode(
 
 export async function runScan(paths: readonly string[], flags: ScanFlags): Promise<number> {
   const missing = paths.find((path) => !existsSync(path));
-  if (missing !== undefined) throw new CliError("UNREADABLE", `${missing}: there is no such file`);
+  if (missing !== undefined) throw new CliError("UNREADABLE", `${missing}: no such file`);
   const pool = poolOf(flags);
   const progress = progressLine();
   const scans = await scanAll(paths, { onProgress: progress.show }).finally(progress.clear);

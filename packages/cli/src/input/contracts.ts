@@ -88,5 +88,8 @@ export function requireContract(...asked: Parameters<typeof predictFor>): CpuCon
   if (result.ok) return result.contract;
   const [profile] = asked;
   const what = result.missing.join(", ");
-  throw new CliError("CANNOT_BOOT", `${profile.name} cannot boot this guest: it lacks ${what}`);
+  throw new CliError(
+    "CANNOT_BOOT",
+    `${profile.name} cannot boot this guest: the node lacks ${what}`,
+  );
 }

@@ -81,7 +81,7 @@ function explainText(text: string, context: CrashContext): Explanation {
   const explanation = explainCrash(text, context);
   if (explanation.crashes.length > 0) return explanation;
   const lines = text.trim() === "" ? 0 : text.trimEnd().split("\n").length;
-  throw new IsaError("NO_CRASH", `no crash is told of in its ${lines} lines`);
+  throw new IsaError("NO_CRASH", `no crash found in its ${lines} lines`);
 }
 
 /** Explains a file: a core by its first bytes, else a log. */

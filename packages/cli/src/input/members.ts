@@ -35,7 +35,7 @@ function remembered(answer: (feature: string) => Answer): (feature: string) => A
 
 function refuseArm(name: string, arch: string): void {
   if (arch === "x86_64") return;
-  throw new CliError("USAGE", `${name} is ${arch}; programs are scanned for x86-64 only`);
+  throw new CliError("USAGE", `${name} is ${arch}; scan supports x86-64 programs only`);
 }
 
 function planMember(path: string): Member {
@@ -58,7 +58,7 @@ function nodeMembers(files: readonly string[]): Member[] {
 /** The pool that the flags name; undefined where they name none. */
 export function poolOf({ plan, node }: PoolFlags): Pool | undefined {
   if (plan !== undefined && node !== undefined) {
-    throw new CliError("USAGE", "give one of --plan and --node: guests of a plan are all alike");
+    throw new CliError("USAGE", "give either --plan or --node: all guests of a plan are alike");
   }
   if (plan !== undefined) return { planned: true, members: [planMember(plan)] };
   return node === undefined ? undefined : { planned: false, members: nodeMembers(node) };

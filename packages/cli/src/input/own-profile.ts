@@ -65,11 +65,11 @@ function listed(changes: readonly string[]): string {
 /** Throws STALE_PROFILE where verdicts by the profile might be false; else warns. */
 function hold(path: string, { matters, volatile }: Staleness): void {
   if (matters.length > 0) {
-    const message = `${path} is not what this machine is: ${listed(matters)}`;
+    const message = `${path} does not match this machine: ${listed(matters)}`;
     throw new AgentError("STALE_PROFILE", message);
   }
   if (volatile.length > 0)
-    warn(`${path}: changed since, without guests seeing it: ${listed(volatile)}`);
+    warn(`${path}: changed since in ways that guests do not see: ${listed(volatile)}`);
 }
 
 /**
@@ -81,12 +81,12 @@ export async function ownProfile(config: AgentConfig): Promise<NodeProfile> {
   if (path === undefined) return probeThisNode({ firecrackerDir: versionsDir });
   const profile = profileLoader()(path);
   if (foreignProfile) {
-    warn(`${path} is taken for this machine's, unchecked (foreignProfile): verdicts go by it`);
+    warn(`${path} is used as this machine's profile without a check (foreignProfile)`);
     return profile;
   }
   const now = await probeAgain(profile);
   if (now === undefined) {
-    warn(`KVM does not open: of ${path}, only the kernel and the CPU's model are compared`);
+    warn(`KVM is not accessible: only the kernel and the CPU model of ${path} were checked`);
     hold(path, staleWithoutKvm(profile, readHostFacts(), readCpuIdentity()));
     return profile;
   }

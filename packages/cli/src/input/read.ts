@@ -8,7 +8,7 @@ const SIZE_LIMIT = 16 * 1024 * 1024;
 export const LOG_LIMIT = 64 * 1024 * 1024;
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
+  ENOENT: "no such file",
   EACCES: "no permission to read it",
   ENAMETOOLONG: "the name is too long",
   ELOOP: "too many symbolic links",

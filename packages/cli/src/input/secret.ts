@@ -23,9 +23,9 @@ export function readSecret(path: string): string {
     const refuse = (why: string): never => {
       throw new AgentError("BAD_CONFIG", `${path}: ${why}`);
     };
-    if (!file || size > LIMIT) refuse("no regular file of a sensible size");
+    if (!file || size > LIMIT) refuse("not a regular file of a sensible size");
     if ((mode & OTHERS) !== 0) {
-      refuse(`others may read it (mode ${(mode & 0o777).toString(8)}): chmod 600 it`);
+      refuse(`other users can read it (mode ${(mode & 0o777).toString(8)}): chmod 600 it`);
     }
     if (uid !== 0 && uid !== process.getuid?.()) refuse(`it belongs to user ${uid}`);
     const buffer = Buffer.alloc(size);

@@ -108,25 +108,25 @@ function adviceNow(contract: CpuContract, groups: readonly CheckedGroup[]): stri
   const willing = groups.filter(({ verdict }) => verdict === "compatible");
   const names = willing.flatMap(({ nodes }) => nodes);
   if (names.length > 0) {
-    return `Now: resume on ${fewOf(names, 120)}, or boot the guest anew.`;
+    return `Now: resume on ${fewOf(names, 120)}, or boot a new guest.`;
   }
   // Where its own node was asked and said no, a node like that one would say the same.
   const asked = groups.some(({ nodes }) => nodes.includes(contract.node));
-  if (asked) return "Now: boot the guest anew.";
-  return `Now: resume on ${contract.node} or a node of its class, or boot the guest anew.`;
+  if (asked) return "Now: boot a new guest.";
+  return `Now: resume on ${contract.node} or a node of its class, or boot a new guest.`;
 }
 
 /** What helps against reasons that are the host's, by rule. */
 const FOR_HOSTS: Readonly<Record<string, string>> = {
-  kernel: "bring the nodes to one host kernel, and take snapshots on the oldest until then",
+  kernel: "move the nodes to one host kernel; until then, take snapshots on the oldest",
   "snapshot-format": "install a Firecracker that loads the snapshot's format on these nodes",
   tsc: "keep snapshots among nodes with the same TSC frequency, or with TSC scaling",
   "kvm-capability": "use a host kernel that has the KVM capability",
   msr: "keep snapshots among nodes whose KVM has the same MSRs: the same host kernel and model",
-  remedy: "update the microcode and the host kernel of these nodes: theirs clears nothing",
+  remedy: "update the microcode and the host kernel of these nodes: there VERW clears nothing",
   measured: "probe the node (evenkeel probe): its profile is an estimate",
-  complete: "probe the node again (evenkeel probe), and make the contract from a whole profile",
-  enforced: "leave the node out: its KVM does not give guests the CPUID that they were set",
+  complete: "probe the node again (evenkeel probe), and make the contract from a complete profile",
+  enforced: "leave the node out: its KVM does not enforce CPU templates",
 };
 
 function adviceForGood(contract: CpuContract, groups: readonly CheckedGroup[]): string[] {
@@ -137,8 +137,8 @@ function adviceForGood(contract: CpuContract, groups: readonly CheckedGroup[]): 
   );
   const isPlanned = contract.class !== undefined || contract.plan !== undefined;
   const cpu = isPlanned
-    ? "plan the pool again with these nodes in it, if they belong to it; evenkeel drift says what " +
-      "changed on one that does"
+    ? "if these nodes belong to the pool, plan it again with them; evenkeel drift says what " +
+      "changed on a node"
     : "plan the pool (evenkeel plan) and take snapshots with its templates";
   return [...(aboutCpu ? [cpu] : []), ...hosts].map((text) => `For good: ${text}.`);
 }

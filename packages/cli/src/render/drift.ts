@@ -10,17 +10,17 @@ import { findingLines } from "./check.ts";
 import { heading, labelled, paragraph, plural, table } from "./layout.ts";
 
 const HEADLINES: Readonly<Record<DriftOutcome, string>> = {
-  none: "nothing that guests see has changed",
-  "template-holds": "the node changed, and its template still yields the planned guest CPU",
-  "new-template": "the plan holds, but with another template than the one in use",
-  "plan-broken": "the plan does not hold any more",
+  none: "nothing visible to guests has changed",
+  "template-holds": "the node changed, but its template still yields the planned guest CPU",
+  "new-template": "the plan holds, but needs a new template",
+  "plan-broken": "the plan no longer holds",
   changed: "guests see another CPU",
-  unknown: "nothing can be said for sure",
+  unknown: "unknown",
 };
 
 function headline({ node, outcome, changes }: Drift): string {
   if (outcome === "changed" && changes.seen.length === 0) {
-    return `${node}: guests see the same CPU, but snapshots from before are not sure to resume`;
+    return `${node}: guests see the same CPU, but older snapshots may not resume`;
   }
   return `${node}: ${HEADLINES[outcome]}`;
 }
@@ -66,7 +66,7 @@ function planLines(plan: PlannedDrift): string[] {
       : labelled("not proven for", [`Firecracker`, plan.unproven.join(", ")], 2, 24)),
     ...differenceTable("Lost to the plan", plan.lost, PLANNED_NOW),
     ...differenceTable(
-      "Not in the plan, but shown with the template in use",
+      "Not in the plan, but shown by the current template",
       plan.leaks,
       PLANNED_NOW,
     ),
@@ -78,7 +78,7 @@ function commonAdvice({ snapshots, plan }: Drift): string[] {
   return [
     ...(snapshots.verdict === "compatible"
       ? []
-      : ["Do not resume snapshots from before on this node until they are judged compatible."]),
+      : ["Do not resume older snapshots on this node until evenkeel check calls them compatible."]),
     ...(plan === undefined || plan.unproven.length === 0
       ? []
       : [`Plan the pool again for Firecracker ${plan.unproven.join(", ")}.`]),
@@ -99,12 +99,13 @@ function adviceOf(drift: Drift, out: string | undefined): string[] {
   }
   if (outcome !== "plan-broken") return common;
   const weak = plan?.leaks.some(({ kind }) => isAnnouncement(kind)) === true;
-  const why = weak ? " It announces a weakness, which all guests of the pool must know." : "";
+  const why = weak ? " It reports a vulnerability that all guests of the pool must be shown." : "";
   return [`Take the node out of the pool, or plan the pool again.${why}`, ...common];
 }
 
 function snapshotLines({ snapshots, plan }: Drift): string[] {
-  const which = plan === undefined ? "Snapshots taken here before" : "Snapshots of this plan";
+  const which =
+    plan === undefined ? "Snapshots taken here before the change" : "Snapshots of this plan";
   return ["", heading(`${which}: ${snapshots.verdict}`), ...findingLines(snapshots.findings)];
 }
 
@@ -113,7 +114,7 @@ function ignoredLines(count: number): string[] {
   const verb = count === 1 ? "means" : "mean";
   return [
     "",
-    `${plural(count, "other difference")} ${verb} nothing to guests (--json lists them).`,
+    `${plural(count, "other difference")} ${verb} no difference to guests (--json lists them).`,
   ];
 }
 

@@ -10,10 +10,10 @@ function writableLines({ kvm }: NodeProfile): string[] {
   const registers = new Set(taken.map(({ id }) => id)).size;
   const what =
     taken.length === 0
-      ? "KVM took no other value for any field of an ID register: templates change nothing here, " +
-        "and a snapshot resumes only where every ID register is the same."
-      : `KVM took other values for ${plural(taken.length, "field")} of ${plural(registers, "register")} ` +
-        "on a vCPU; the other fields have to be the same where a snapshot resumes.";
+      ? "KVM accepted no other value for any ID register field: templates have no effect here, " +
+        "and a snapshot resumes only if every ID register is the same."
+      : `KVM accepted other values for ${plural(taken.length, "field")} of ${plural(registers, "register")} ` +
+        "on a vCPU; all other fields must be the same on a node where a snapshot resumes.";
   return ["", heading("ID registers"), ...paragraph(what, 2)];
 }
 
@@ -37,8 +37,8 @@ export function enforcementLines(profile: NodeProfile): string[] {
     "",
     heading("CPU templates: NOT enforced"),
     ...paragraph(
-      "KVM took a CPUID in which every feature was hidden, and gave the vCPU the hardware's own: " +
-        "guests see these whatever a template says. No snapshot may come from here or go here, " +
+      "KVM accepted a CPUID with every feature hidden, but the vCPU still saw the hardware's own: " +
+        "guests see these whatever a template says. No snapshot can safely move from or to this node, " +
         "and plans refuse this node.",
       2,
     ),
@@ -48,6 +48,9 @@ export function enforcementLines(profile: NodeProfile): string[] {
     ),
     ...(lost.length === 0
       ? []
-      : paragraph(`It also hides weaknesses that it was told to announce: ${lost.join(", ")}.`, 2)),
+      : paragraph(
+          `It also hides vulnerability bits that it was told to show: ${lost.join(", ")}.`,
+          2,
+        )),
   ];
 }

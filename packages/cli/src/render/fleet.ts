@@ -1,6 +1,6 @@
 /** The fleet as tables, kubectl's way. */
 import type { NodeView, Placement, PlanVersion, PoolView } from "@evenkeel/api";
-import type { ListKind } from "../commands/fleet.ts";
+import type { ListKind } from "../fleet/lists.ts";
 import { labelled, plural, table } from "./layout.ts";
 
 type Row = Readonly<Record<string, unknown>>;

@@ -76,7 +76,7 @@ const HOW: Readonly<Record<Died["kind"], string>> = {
   fault: "fault",
   "wrong-result": "wrong result",
   stuck: "faults for ever",
-  "load-refused": "the snapshot was refused",
+  "load-refused": "the snapshot did not load",
   silent: "silent",
   ended: "ended",
 };
@@ -97,7 +97,7 @@ function moveLines({ pairs }: LabGrid): string[] {
       if (assessment.why === "") return [];
       return [`${from} → ${to}: lives; ${assessment.right ? "" : "WRONG: "}${assessment.why}.`];
     }
-    const said = `said ${verdict}: ${assessment.right ? "" : "WRONG: "}${assessment.why}`;
+    const said = `judged ${verdict}: ${assessment.right ? "" : "WRONG: "}${assessment.why}`;
     return [`${from} → ${to}: ${deathText(outcome)}; ${said}.`];
   });
   // Addresses differ from boot to boot; the first of a kind stands for the rest.
@@ -112,7 +112,7 @@ function insideLines({ boots, pairs }: LabGrid): string[] {
   const unlike = views.flatMap(({ differences }) => differences);
   const expected = new Set(views.flatMap((view) => view.expected.map(({ address }) => address)));
   const known = [...expected].join(", ");
-  const all = known === "" ? "all as planned" : `all as planned but ${known}`;
+  const all = known === "" ? "all as planned" : `all as planned except ${known}`;
   const verdict = unlike.length === 0 ? all : pc.red("NOT as planned");
   const details = new Set(
     unlike.map(({ address, planned, actual }) => `${address}: ${actual} instead of ${planned}`),
@@ -120,13 +120,11 @@ function insideLines({ boots, pairs }: LabGrid): string[] {
   return [
     ...paragraph(
       `${plural(views.length, "guest")} read from inside against the planned CPU, ` +
-        `${registers} registers bit for bit: ${verdict}.`,
+        `${registers} registers compared bit for bit: ${verdict}.`,
       2,
     ),
     ...[...details].flatMap((line) => paragraph(line, 4)),
-    ...(known === ""
-      ? []
-      : paragraph("(The driver said so beforehand: QEMU cannot express it.)", 2)),
+    ...(known === "" ? [] : paragraph("(Expected: QEMU has no switch for it.)", 2)),
   ];
 }
 
@@ -154,8 +152,8 @@ function figureLines(result: LabResult): string[] {
   const right = isAsPredicted(result);
   return [
     heading("Verdict and reality"),
-    `  said compatible: ${saidCompatible}, of which died: ${compatibleDied}`,
-    `  died: ${died}, of which foretold with what killed them: ${foretold}`,
+    `  judged compatible: ${saidCompatible}, of which died: ${compatibleDied}`,
+    `  died: ${died}, of which predicted with the right cause: ${foretold}`,
     `  wrong predictions: ${wrong}`,
     "",
     heading(right ? "Every prediction was right." : "A prediction was WRONG."),

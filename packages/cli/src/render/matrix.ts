@@ -177,7 +177,7 @@ export function matrixReport(
   return [
     heading(`${good} of ${pairs.length} ordered pairs are compatible`),
     ...paragraph(
-      `${plural(nodes, "node")} in ${plural(entries.length, "class")} that verdicts tell apart.`,
+      `${plural(nodes, "node")} in ${plural(entries.length, "class")} as verdicts see them.`,
       0,
     ),
     "",

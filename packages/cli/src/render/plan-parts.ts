@@ -39,7 +39,7 @@ export function safetySection(plan: Costs): string[] {
     return paragraph(`${title}: ${levelText(value)} (classes have ${from})`, 2);
   });
   const maskedLines = plan.masked.flatMap(({ address, classes }) =>
-    paragraph(`${address} on ${listOf(classes)}: bits without a known meaning, hidden`, 2),
+    paragraph(`${address} on ${listOf(classes)}: bits of unknown meaning, hidden`, 2),
   );
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : ["", heading(title), ...lines];
@@ -70,11 +70,11 @@ const MOVES_ROOM = 160;
 /** How many moves between classes were judged, and what came of it. */
 export function movesLine({ judged, barred, accepted }: Plan["moves"]): string[] {
   const except = [
-    ...(barred.length > 0 ? ["those that no template can allow (below)"] : []),
+    ...(barred.length > 0 ? ["moves that no template can allow (below)"] : []),
     ...(accepted === undefined ? [] : ["what was accepted (below)"]),
   ];
   const text =
-    except.length === 0 ? "all are compatible." : `all are compatible but ${listOf(except)}.`;
+    except.length === 0 ? "all are compatible." : `all are compatible except ${listOf(except)}.`;
   return paragraph(`${plural(judged, "move")} between classes judged: ${text}`, 0);
 }
 
@@ -86,7 +86,7 @@ export function movesSection({ moves }: Pick<Plan, "moves">): string[] {
       ? []
       : ["", heading(title), ...reasons.flatMap((reason) => reasonLines(reason, 2))];
   return [
-    ...section("Moves that the pool does not allow, whatever the template", barred),
+    ...section("Moves that no template can allow", barred),
     ...section(`Accepted with --accept ${accepted?.verdict}`, accepted?.reasons ?? []),
   ];
 }
@@ -97,6 +97,6 @@ export function nextLines(template: string | undefined): string[] {
   return [
     "  Before InstanceStart, give Firecracker the template of the node's class:",
     `    PUT /cpu-config with ${template}`,
-    "  Only guests booted from now on have it: take snapshots anew.",
+    "  Only guests booted from now on have it: take new snapshots.",
   ];
 }

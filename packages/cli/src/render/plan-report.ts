@@ -103,7 +103,7 @@ function summary(plan: Plan): string[] {
   const text =
     `${plural(nodes, "node")} in ${plural(classes.length, "class")}: one guest CPU from ` +
     `${plural(templates, "template")}.`;
-  const compared = `${proof.registers} registers compared, none differs.`;
+  const compared = `${proof.registers} registers compared, no differences.`;
   const proven = `${PARTS[type].proof(plan)}: ${compared}`;
   const rest = type === "aarch64" ? " What KVM lets a template write is in the warnings." : "";
   return [heading(text), ...paragraph(`${proven}${rest}`, 0), ...movesLine(moves)];
@@ -136,7 +136,7 @@ function reasonText({ reason }: GivenUp): string | undefined {
       unused: (r) => `serves only ${listOf(r.by)}`,
       layout: (r) => `${r.field} differs`,
       hidden: (r) => `hidden by ${r.level}`,
-      unverifiable: () => "no profile says what nested guests may do",
+      unverifiable: () => "no profile says what nested guests can do",
     };
   return texts[reason.kind](reason as never);
 }

@@ -18,8 +18,8 @@ function losses(ids: readonly string[], names: readonly string[]): string[] {
 function joinLines(join: Join): string[] {
   const { left, right, leftLoses, rightLoses, cost, worstLoss, joined } = join;
   const text =
-    `${side(left)} with ${side(right)}: ${plural(cost, "feature")} in all over the nodes, ` +
-    `at most ${worstLoss} against what a class offers`;
+    `${side(left)} with ${side(right)}: ${plural(cost, "feature")} in total across the nodes, ` +
+    `at most ${worstLoss} per class`;
   return [
     ...labelled(joined ? "joined" : "apart", text.split(" "), 2, COLUMN),
     ...losses(left, leftLoses),
@@ -29,7 +29,7 @@ function joinLines(join: Join): string[] {
 
 export function treeReport(pools: number, tree: readonly Join[]): string {
   return [
-    heading(`${plural(pools, "pool")}; the cheapest joins, in order:`),
+    heading(`${plural(pools, "pool")}; the cheapest merges, in order:`),
     ...(tree.length === 0 ? ["  nothing to join"] : tree.flatMap(joinLines)),
     "",
     "",

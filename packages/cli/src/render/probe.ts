@@ -88,14 +88,17 @@ function nextLines(profile: NodeProfile, out: string | undefined): string[] {
   if (out === undefined) return paragraph("Keep the profile: evenkeel probe --out FILE", 2);
   const written = `${out} is written.`;
   if (ignoresTemplates(profile)) return paragraph(written, 2);
-  return paragraph(`${written} Plan with it and the others: evenkeel plan ${out} …`, 2);
+  return paragraph(`${written} Plan it with the others: evenkeel plan ${out} …`, 2);
 }
 
 export function probeReport(profile: NodeProfile, out: string | undefined): string {
   return [
     heading(`Node ${profile.name} (${profile.cpu.arch})`),
     ...(profile.estimate
-      ? paragraph("An estimate without KVM: good for planning, never for a verdict.", 2)
+      ? paragraph(
+          "An estimate made without KVM: good for planning, but no verdict on it is compatible.",
+          2,
+        )
       : []),
     ...machineLines(profile),
     ...enforcementLines(profile),

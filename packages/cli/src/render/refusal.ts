@@ -2,7 +2,7 @@
 import type { Refusal } from "@evenkeel/core";
 import { heading, paragraph } from "./layout.ts";
 
-const ONE_NODE = "There is no plan for this node.";
+const ONE_NODE = "No plan for this node.";
 const POOL = "These nodes cannot be one pool.";
 
 /** `nodes`: how many were to be planned. */

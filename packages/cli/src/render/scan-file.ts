@@ -19,13 +19,13 @@ function shorten(text: string, width: number): string {
 }
 
 function asksText({ asks }: FileScan): string {
-  if (asks.length === 0) return "nothing in it asks the CPU what it has";
+  if (asks.length === 0) return "nothing in it checks CPU features";
   const texts = asks.map(({ kind, what }) => {
     if (kind === "cpuid") return `CPUID in ${what}`;
     if (kind === "ifunc") return `ifuncs (${what})`;
     return kind === "ld.so" ? `chosen by ld.so for ${what}` : what;
   });
-  return `asks the CPU: ${texts.join(", ")}`;
+  return `checks the CPU: ${texts.join(", ")}`;
 }
 
 function declaresText({ declares }: FileScan): string[] {
@@ -128,7 +128,7 @@ export function fileLines(
     codeText(file),
     ...declaresText(file),
     asksText(file),
-    ...(file.jit.length === 0 ? [] : [`${file.jit.join(", ")} writes code at run time`]),
+    ...(file.jit.length === 0 ? [] : [`${file.jit.join(", ")} generates code at run time`]),
   ];
   return [
     "",

@@ -67,7 +67,7 @@ function summary(scans: Scans): string {
   const needing = files.filter((file) => believed(file).length > 0).length;
   const parts = [
     `${plural(files.length, "file")} with ${sizeText(bytes)} of machine code, ${shareText(bytes, unread)} of it read`,
-    `${needing} can use more than every x86-64 CPU has`,
+    `${needing} can use more than the x86-64 baseline`,
   ];
   return `${parts.join("; ")}${asideText(scans)}.`;
 }
@@ -75,11 +75,11 @@ function summary(scans: Scans): string {
 const ADVICE: Readonly<Partial<Record<Outcome, string>>> = {
   "frozen at snapshot":
     "Frozen: plan the pool (evenkeel plan) and take snapshots with its templates; programs that " +
-    "ask are then told what every node has.",
+    "check at startup then see only what every node has.",
   "may die":
-    "May die: follow the calls that are shown. Where nobody asks on the way, treat it as a file " +
+    "May die: follow the calls shown. If nothing checks the CPU on the way, treat it as a file " +
     "that will die.",
-  unknown: "Unknown: scan a build that was not stripped, so that all of its code can be found.",
+  unknown: "Unknown: scan an unstripped build, so that all of its code can be found.",
 };
 
 /** What all members have, as a level that compilers know. */
@@ -124,7 +124,7 @@ function asideLines(title: string, files: readonly Skipped[], details: boolean):
 function unreadLines({ unread }: Scans): string[] {
   if (unread.length === 0) return [];
   const what = unread.length === 1 ? "1 thing was" : `${unread.length} things were`;
-  return paragraph(`Unknown: ${what} not read, or not to the end.`, 0);
+  return paragraph(`Unknown: ${what} not read, or not completely.`, 0);
 }
 
 /** Files shown in full without being asked for. */

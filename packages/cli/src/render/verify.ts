@@ -19,8 +19,8 @@ export interface Verified {
 }
 
 const TITLES: Readonly<Record<MismatchOwner, string>> = {
-  absent: "Absent: Firecracker does not start with this template here",
-  refused: "Refused by KVM: Firecracker does not start with this template here",
+  absent: "Absent: a microVM does not start with this template here",
+  refused: "Refused by KVM: a microVM does not start with this template here",
   firecracker: "Firecracker's doing",
   kvm: "KVM's doing",
   plan: "Not as planned",
@@ -57,8 +57,8 @@ export function verifyReport(verified: Verified): string {
       : paragraph(`Class ${verified.class}, template ${verified.template ?? ""}.`, 2);
   const result =
     mismatches.length === 0
-      ? `Verified: ${registers} registers read back from a vCPU, none differs.`
-      : `Not what it says: ${plural(mismatches.length, "difference")} in ${registers} registers read back.`;
+      ? `Verified: ${registers} registers read back from a vCPU, no differences.`
+      : `Differs from the prediction: ${plural(mismatches.length, "difference")} in ${registers} registers read back.`;
   return [
     heading(`${subject} on ${node}, as Firecracker ${formatLines(firecracker)} boots it`),
     ...planned,

@@ -12,7 +12,7 @@ export function addAgentVerbs(program: Parent, setExit: SetExit): void {
   const agent = verb(program, "agent")
     .summary("the daemon of one node: templates, sandboxes, snapshots")
     .description(
-      "Runs the node's agent: an HTTP API for building templates and for running, pausing and moving sandboxes, where every resume needs a verdict. microVMs outlive it: started again, it finds them and goes on. Flags win over the environment, which wins over the file.",
+      "Runs the node's agent: an HTTP API for building templates and for running, pausing and moving sandboxes, where every resume needs a verdict. microVMs outlive the agent, which finds them again when restarted. Flags override the environment, which overrides the file.",
     )
     .option("--config <file>", "a JSON file with these options, in camelCase");
   for (const [key, row] of Object.entries(AGENT_OPTIONS)) {

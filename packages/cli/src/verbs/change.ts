@@ -7,11 +7,14 @@ export function addChangeVerbs(program: Parent, setExit: SetExit): void {
     .description(
       "Compares two profiles of a node, from before and after an update of kernel, microcode or firmware. Exit code 0 where nobody has to act, 1 where somebody has to.",
     )
-    .option("--baseline <profile>", "the node as it was; - for stdin")
-    .option("--now <profile>", "the node as it is; - for stdin (default: this machine, probed)")
+    .option("--baseline <profile>", "the earlier profile; - for stdin")
+    .option("--now <profile>", "the current profile; - for stdin (default: probe this machine)")
     .option("--plan <path>", "the node's plan: a plan.json, or its directory")
     .option("-o, --out <file>", "write the new template there, if there is one")
-    .option("--firecracker-dir <dir>", "without --now: where Firecracker versions are, as in probe")
+    .option(
+      "--firecracker-dir <dir>",
+      "without --now: directory of Firecracker versions, as in probe",
+    )
     .option("--kvm <path>", "without --now: KVM's device", "/dev/kvm")
     .option(...KERNEL)
     .option("--json", "print everything as JSON, the new template included")

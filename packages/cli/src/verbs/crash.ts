@@ -5,11 +5,11 @@ export function addCrashVerbs(program: Parent, setExit: SetExit): void {
   verb(program, "explain")
     .summary("why did this process die of SIGILL, and what fixes it?")
     .description(
-      "From a kernel log, a guest's console, a journal, coredumpctl's text or a core file: the instruction, the CPU feature it needs, which nodes have it, and what to do. Exit code 1 where something is still missing to say so.",
+      "From a kernel log, a guest's console, a journal, coredumpctl's text or a core file: the instruction, the CPU feature it needs, which nodes have it, and what to do. Exit code 1 if something is still missing to explain it.",
     )
     .argument("[file]", "a log or a core file; - for stdin")
     .option("--bytes <hex>", "explain the instruction with these bytes instead of a file")
-    .option("--binary <file...>", "the programs and libraries that ran, the very builds")
+    .option("--binary <file...>", "the exact builds of the programs and libraries that ran")
     .option("--snapshot <contract>", "the contract of the snapshot that the guest was resumed from")
     .option("--node <profile...>", "the nodes' profiles")
     .option("--plan <path>", "the pool's plan, or its directory")

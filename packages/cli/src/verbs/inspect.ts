@@ -25,7 +25,7 @@ function addConvert(program: Parent, setExit: SetExit): void {
       "Writes any file that describes a node as an evenkeel profile. A raw dump becomes an estimate for the host kernel given with --kernel.",
     )
     .argument("<file>", "the file; - for stdin")
-    .option("--name <node>", "the node's name (default: the file's)")
+    .option("--name <node>", "the node's name (default: the file name)")
     .option(...KERNEL)
     .option("-o, --out <file>", "write it there")
     .option("--json", "the result is JSON already; print errors as JSON too")
@@ -38,7 +38,7 @@ function addConvert(program: Parent, setExit: SetExit): void {
 function addDiff(program: Parent, setExit: SetExit): void {
   verb(program, "diff")
     .summary("what differs between two profiles, templates or plans, in names")
-    .description("Prints named differences with both values. Exit code 1 where there are any.")
+    .description("Prints named differences with both values. Exit code 1 if there are any.")
     .argument("<a>", "a file; - for stdin")
     .argument("<b>", "a file; - for stdin")
     .option(...KERNEL)

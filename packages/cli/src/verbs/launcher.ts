@@ -16,7 +16,7 @@ function addInstall(launcher: Parent, setExit: SetExit): void {
     .option("--template <what>", `use this template: ${WHAT}`)
     .option("--cpu-template <name>", "use this built-in template, such as T2CL")
     .option("--plan <path>", "use this plan's template for the node's class")
-    .option("--node <profile>", "the node's profile (default: this machine, probed through KVM)")
+    .option("--node <profile>", "the node's profile (default: probe this machine)")
     .option(...KVM_OPTION)
     .option("--guard", "stay on the socket: write contracts, refuse snapshots by verdict")
     .option("--allow-insecure", "install a template that leaves guest mitigations off")
@@ -40,8 +40,8 @@ function addUninstall(launcher: Parent, setExit: SetExit): void {
 
 function addStatus(launcher: Parent, setExit: SetExit): void {
   verb(launcher, "status")
-    .summary("what does the launcher there do, and is it still right?")
-    .description("Exit code 1 where no microVM starts through it any more.")
+    .summary("what does this launcher do, and is it still valid?")
+    .description("Exit code 1 if microVMs no longer start through it.")
     .requiredOption("--at <path>", "where the launcher is")
     .option("--json", "print the launcher's record and problems as JSON")
     .action(async (flags) => {
@@ -52,7 +52,7 @@ function addStatus(launcher: Parent, setExit: SetExit): void {
 
 export function addLauncherVerbs(program: Parent, setExit: SetExit): void {
   const launcher = verb(program, "launcher")
-    .summary("put a template under an orchestrator that knows nothing of templates")
+    .summary("give an orchestrator CPU templates without changing it")
     .description(
       "A small script takes Firecracker's place: it starts the real one with a CPU template and gets out of the way. See docs/launcher.md.",
     );

@@ -5,18 +5,18 @@ function addProbe(program: Parent, setExit: SetExit): void {
   verb(program, "probe")
     .summary("what can this machine offer a guest?")
     .description(
-      "Asks this machine's KVM, and tries on a real vCPU whether it does what CPU templates say. Makes the node profile that plan, check and lint take.",
+      "Asks this machine's KVM, and tests on a real vCPU whether it enforces CPU templates. Writes the node profile that plan, check and lint read.",
     )
     .option("-o, --out <file>", "write the profile there")
     .option("--name <name>", "the node's name (default: the machine's host name)")
     .option(
       "--firecracker-dir <dir>",
-      "where Firecracker versions are: DIR/<version>/firecracker (default: $FIRECRACKER_VERSIONS_DIR, else /fc-versions)",
+      "directory of Firecracker versions: DIR/<version>/firecracker (default: $FIRECRACKER_VERSIONS_DIR, else /fc-versions)",
     )
     .option(...KVM_OPTION)
     .option("--raw", "without KVM: an estimate from the cpuid tool or /proc/cpuinfo")
     .option("--watch", "probe again on change and at an interval; print a JSON line per change")
-    .option("--interval <seconds>", "with --watch: how often everything is probed again", "300")
+    .option("--interval <seconds>", "with --watch: seconds between full probes", "300")
     .option("--json", "print the profile")
     .action(async (flags) => {
       const { runProbe } = await import("../commands/probe.ts");
@@ -36,7 +36,7 @@ function addVerify(program: Parent, setExit: SetExit): void {
       "as these versions do (default: the plan's, else those installed, else all)",
     )
     .option("--name <name>", "the node's name (default: the machine's host name)")
-    .option("--firecracker-dir <dir>", "where Firecracker versions are, as in probe")
+    .option("--firecracker-dir <dir>", "directory of Firecracker versions, as in probe")
     .option(...KVM_OPTION)
     .option("--json", "print the mismatches as JSON")
     .action(async (what, flags) => {

@@ -7,7 +7,7 @@ export function addPoolVerbs(program: Parent, setExit: SetExit): void {
   verb(program, "plan")
     .summary("one guest CPU for these nodes, a CPU template per class, and what it costs")
     .description(
-      "Plans a pool: the guest CPU that every node can give, a Firecracker CPU template per class of nodes that yields it, what each class gives up, and the proof.",
+      "Plans a pool: the guest CPU that every node can give, a Firecracker CPU template per class of nodes that yields it, and what each class gives up.",
     )
     .argument("[file...]", FILES)
     .option(
@@ -23,16 +23,19 @@ export function addPoolVerbs(program: Parent, setExit: SetExit): void {
       "family/model/stepping that guests see: oldest, keep, or F/M/S",
       "oldest",
     )
-    .option("--require <feature...>", "no plan without these features, or a level: x86-64-v3")
+    .option(
+      "--require <feature...>",
+      "fail unless guests have these features or this level: x86-64-v3",
+    )
     .option("--forbid <feature...>", "give these features up on purpose")
     .option("--without <class...>", "leave these classes out, by id or by model")
     .option("--compare <name...>", "what a built-in template would do: T2CL, T2S, T2, C3, T2A")
     .option(
       "--accept <verdict>",
-      "plan although moves between classes are insecure, or unknown; the plan records it",
+      "plan even if moves between classes are insecure, or unknown; the plan records it",
     )
-    .option("--split <n>", "several pools, joined where it costs least")
-    .option("--max-loss <n>", "pools in which no class gives up more features than this")
+    .option("--split <n>", "split into this many pools, at the least cost")
+    .option("--max-loss <n>", "split so that no class gives up more features than this")
     .option(...KERNEL)
     .option("--json", "print the plan as JSON")
     .action(async (files, flags) => {
@@ -45,7 +48,7 @@ export function addPoolVerbs(program: Parent, setExit: SetExit): void {
     });
 
   verb(program, "models")
-    .summary("which CPU models can be planned with before there is a node")
+    .summary("which CPU models can `plan --with` add as estimates?")
     .description("Lists the catalogue for `plan --with`: estimates from public documents.")
     .option("--json", "print the list as JSON")
     .action(async (flags) => {

@@ -5,12 +5,12 @@ export function addScanVerbs(program: Parent, setExit: SetExit): void {
   verb(program, "scan")
     .summary("which CPU features does this binary, directory or image need?")
     .description(
-      "Reads machine code: executables, libraries, static archives, directories, container images, packages (deb, rpm, wheels, JARs), archives, file systems, disks, initramfs. With a pool, says what each file does there; exit code 0 only if all are fine or lose nothing but speed, and everything was read; 2 where nothing could be read.",
+      "Reads machine code: executables, libraries, static archives, directories, container images, packages (deb, rpm, wheels, JARs), archives, file systems, disks, initramfs. With a pool, says what each file would do there; exit code 0 only if all are fine or lose only speed, and everything was read; 2 if nothing could be read.",
     )
     .argument("<path...>", "files, directories and images")
     .option("--plan <path>", "judge in guests of this plan")
     .option("--node <profile...>", "judge in guests without a template on these nodes")
-    .option("--allow-unread", "do not fail where something could not be read")
+    .option("--allow-unread", "do not fail if something could not be read")
     .option("--details", "every feature of every file")
     .option("--json", "print files, features and judgements as JSON")
     .action(async (paths, flags) => {
@@ -18,9 +18,9 @@ export function addScanVerbs(program: Parent, setExit: SetExit): void {
       setExit(await runScan(paths, given(flags)));
     });
   verb(program, "env")
-    .summary("environment variables that narrow libraries to a pool's CPU")
+    .summary("environment variables that limit libraries to a pool's CPU")
     .description(
-      "For those whose orchestrator sets no CPU template: prints an environment file (systemd, docker --env-file) that keeps glibc, OpenSSL, OpenBLAS, NumPy, Go, Java and others from what not every node of the plan has. With --for, only what the programs there need; exit code 1 where something in them has no such variable.",
+      "For orchestrators that set no CPU template: prints an environment file (systemd, docker --env-file) that keeps glibc, OpenSSL, OpenBLAS, NumPy, Go, Java and others from using features that some nodes of the plan lack. With --for, prints only what the programs there need; exit code 1 if something in them has no such variable.",
     )
     .requiredOption("--plan <path>", "the pool's plan, or its directory")
     .option("--for <path>", "a program, directory or image to print them for")

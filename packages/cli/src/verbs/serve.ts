@@ -10,7 +10,7 @@ export function addServeVerbs(program: Command, setExit: SetExit): void {
     .summary("the fleet service: nodes, pools, plans, placement")
     .description(
       "Runs the fleet service: agents join it, it plans pools and knows which snapshot can " +
-        "resume where. Flags win over the environment, which wins over the file.",
+        "resume where. Flags win over the environment, which overrides the file.",
     )
     .option("--config <file>", "a JSON file with these options, in camelCase");
   for (const [key, { env, argument, help, default: value }] of Object.entries(SERVER_OPTIONS)) {

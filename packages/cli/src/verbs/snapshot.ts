@@ -6,7 +6,7 @@ function addLint(program: Parent, setExit: SetExit): void {
   verb(program, "lint")
     .summary("is this template right for these nodes and versions?")
     .description(
-      "Checks a CPU template against nodes: entries that keep microVMs from booting, bits that Firecracker overwrites, features that the node does not have, vulnerabilities hidden from guests; each with its fix. Exit code 1 where there is an error.",
+      "Checks a CPU template against nodes: entries that keep microVMs from booting, bits that Firecracker overwrites, features that the node does not have, vulnerabilities hidden from guests; each with its fix. Exit code 1 if there is an error.",
     )
     .argument("<template>", WHAT)
     .option("--node <profile...>", "the nodes' profiles")

@@ -41,7 +41,7 @@ export interface CpuContract {
   readonly time: string | undefined;
 }
 
-/** Whose rows describe the guest; undefined where nothing is known about its vendor. */
+/** Whose rows describe the guest; undefined where its CPU vendor is unknown. */
 export function contractType({
   arch,
   vendor,

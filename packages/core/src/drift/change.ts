@@ -56,7 +56,7 @@ function factChanges(baseline: NodeProfile, now: NodeProfile): FactChange[] {
     .filter(({ from, to }) => from !== to);
 }
 
-/** Undefined where the two are of another architecture or vendor, or of an unknown one. */
+/** Undefined where the two profiles differ in architecture or vendor, or of an unknown one. */
 export function changesOf(
   baseline: NodeProfile,
   now: NodeProfile,

@@ -68,10 +68,10 @@ function reasonsAgainst(
   changes: Changes | undefined,
 ): string[] {
   const reasons: string[] = [];
-  if (changes === undefined) reasons.push("the two are of another architecture or vendor");
+  if (changes === undefined) reasons.push("the two profiles differ in architecture or vendor");
   for (const [which, profile] of [
     ["the baseline", baseline],
-    ["the profile of now", now],
+    ["the current profile", now],
   ] as const) {
     const { estimate, incomplete } = profile;
     const doubt = templateDoubt(profile);

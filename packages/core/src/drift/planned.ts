@@ -132,14 +132,14 @@ export function plannedDrift(
   { plan, template, ...node }: PlannedNode,
 ): PlannedDrift {
   const [nodeClass] = groupIntoClasses([now], plan.type);
-  if (nodeClass === undefined) return fail("EMPTY_POOL", "there is no profile to compare");
+  if (nodeClass === undefined) return fail("EMPTY_POOL", "no profile to compare");
   const guest = extended(plan, nodeClass);
   const perLine = plan.firecracker.map((line) => deviations(guest, nodeClass, template, line));
   const found = byAddress(perLine.flatMap((one) => one.found));
   const missing = perLine.flatMap(({ view }) => view.missing);
   const fatal = missing.map(missingAddress);
   const [emitted] = STEPS[plan.type].templates([nodeClass], guest, plan.firecracker);
-  if (emitted === undefined) return fail("EMPTY_POOL", "there is no profile to compare");
+  if (emitted === undefined) return fail("EMPTY_POOL", "no profile to compare");
   const { violations } = prove([{ nodeClass, template: emitted }], guest, plan.firecracker);
   const unreachable = violations.map(({ address, problem }) => `${address}: ${problem}`);
   return {

@@ -42,7 +42,7 @@ export function staleHost(before: NodeProfile["host"], now: NodeProfile["host"])
 function enforcementChange(before: NodeProfile, now: NodeProfile): string[] {
   const [was, is] = [templateDoubt(before), templateDoubt(now)];
   if (was === is) return [];
-  return [`enforcement: ${is ?? "templates have an effect now"}`];
+  return [`enforcement: ${is ?? "templates are enforced now"}`];
 }
 
 /** aarch64: a template or a snapshot that was taken and is not, or the other way round. */
@@ -50,7 +50,7 @@ function writesChange(before: NodeProfile, now: NodeProfile): string[] {
   if (now.cpu.arch !== "aarch64") return [];
   if (before.kvm?.takenFields === undefined || now.kvm?.takenFields === undefined) return [];
   if (armWriterKey(before) === armWriterKey(now)) return [];
-  return ["ID registers: KVM takes other values for their fields now"];
+  return ["ID registers: KVM now accepts different values for their fields"];
 }
 
 function tscChange({ tsc: before }: NodeProfile, { tsc: now }: NodeProfile): string[] {

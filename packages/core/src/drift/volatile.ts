@@ -14,18 +14,18 @@ const KINDS: readonly VolatileRow[] = [
 ];
 
 const HOST_FACTS: readonly VolatileRow[] = [
-  { what: "kernel", reason: "matters by what KVM offers, which is compared itself" },
+  { what: "kernel", reason: "matters only through what KVM offers, which is compared" },
   {
     what: "microcode",
-    reason: "matters by the features it switches, which are compared themselves",
+    reason: "matters only through the features it switches, which are compared",
   },
   {
     what: "biosVersion",
-    reason: "matters by the features it switches, which are compared themselves",
+    reason: "matters only through the features it switches, which are compared",
   },
   {
     what: "biosRevision",
-    reason: "matters by the features it switches, which are compared themselves",
+    reason: "matters only through the features it switches, which are compared",
   },
   { what: "bootId", reason: "changes with each boot" },
   { what: "cpuModel", reason: "a name" },

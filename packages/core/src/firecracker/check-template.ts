@@ -45,7 +45,7 @@ function checkFlags(
   const indexed = (flags & SIGNIFICANT_INDEX) !== 0;
   if (flags === own || indexed === INDEXED_LEAVES.has(leaf) || isCleared(entry)) return [];
   const message = indexed
-    ? "flags say that the subleaf matters, but this leaf has none"
+    ? "flags say that the subleaf matters, but this leaf has no subleaves"
     : "flags say that the subleaf does not matter: this entry would answer for every subleaf";
   // KVM takes the first entry that matches, so such an entry hides the leaf's other subleaves.
   return [
@@ -85,7 +85,7 @@ function checkOverwritten(
       {
         path: `${path}.modifiers[${i}]`,
         address: registerAddress(leaf, subleaf, m.register),
-        message: `Firecracker ${formatLines(lines)} overwrites ${names}, whatever is written here`,
+        message: `Firecracker ${formatLines(lines)} overwrites ${names}, whatever the template says`,
         harmful: false,
       },
     ];

@@ -8,7 +8,7 @@ import { UNCOUNTED_GROUPS } from "../tables/groups.ts";
 import { fieldByName } from "../tables/lookup.ts";
 import { stateOfContract, stateOfPlan } from "./state.ts";
 
-/** `unknown`: what was asked does not say, or nothing is known about its vendor. */
+/** `unknown`: what was asked does not say, or its CPU vendor is unknown. */
 export type Answer = "yes" | "no" | "unknown";
 
 /** Names are those of x86's rows; a CPU of aarch64 is not asked by them. */

@@ -43,7 +43,7 @@ function reservedBits(word: bigint, mask: bigint, at: Place): DecodedField[] {
       bits.push({
         ...fieldPlace(at, bit, bit),
         name: "reserved",
-        title: "no row names this bit",
+        title: "this bit has no row in the tables",
         group: "reserved",
         kind: "reserved",
         value: 1n,

@@ -88,7 +88,7 @@ function failAtFirstError(text: string): never {
 
 /**
  * Parses JSON; throws NOT_JSON with line and column. A byte order mark is skipped. A key that
- * stands twice in one object is refused: readers disagree on which of the two counts.
+ * is duplicated in one object is refused: readers disagree on which of the two counts.
  */
 export function parseJson(text: string): unknown {
   const body = text.startsWith("\uFEFF") ? text.slice(1) : text;
@@ -100,6 +100,6 @@ export function parseJson(text: string): unknown {
   }
   const twice = hasOneColonPerKey(body, value) ? undefined : firstDuplicateKey(body);
   if (twice === undefined) return value;
-  const message = `the key ${JSON.stringify(twice.key)} stands twice in one object`;
+  const message = `the key ${JSON.stringify(twice.key)} is duplicated in one object`;
   return fail("NOT_JSON", message, placeOf(body, twice.offset));
 }

@@ -44,7 +44,7 @@ function refuseCutShort({ cpus }: RawDump): void {
   const last = cpus.at(-1);
   if (last === undefined || last === first || last.entries.size >= first.entries.size) return;
   const end = [...first.entries.keys()].at(-1) ?? "";
-  if (!last.entries.has(end)) badDump(last.line, `the text ends within ${last.label}`);
+  if (!last.entries.has(end)) badDump(last.line, `the dump ends within ${last.label}`);
 }
 
 const SHOWN = 6;

@@ -22,7 +22,7 @@ function vendorOfDump({ entries, line }: RawCpu): Vendor {
   const leaf0 = entries.get(entryKey(0, 0));
   if (leaf0 === undefined) return badDump(line, `${leafAddress(0, 0)} is absent`);
   const name = JSON.stringify(vendorString(leaf0));
-  return vendorOf(leaf0) ?? badDump(line, `nothing is known about the vendor ${name}`);
+  return vendorOf(leaf0) ?? badDump(line, `unknown vendor ${name}`);
 }
 
 /** An absent leaf would be read as a CPU that lacks everything in it. */
@@ -50,7 +50,7 @@ function capabilitiesOf(
   if (model === undefined) {
     const text =
       "IA32_ARCH_CAPABILITIES is not in the dump, and the catalogue does not know this model: " +
-      "none of its own immunities and weaknesses is assumed";
+      "no immunity or vulnerability bits of its own are assumed";
     return { value: undefined, notes: [text] };
   }
   const value = msrFields(vendor, ARCH_CAPABILITIES).reduce(

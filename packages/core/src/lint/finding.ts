@@ -16,24 +16,24 @@ export interface LintFinding {
 
 /** docs/lint.md lists the same; a test keeps the two equal. */
 export const LINT_RULES = {
-  architecture: "The template is for another architecture: Firecracker refuses it.",
-  "missing-entry":
-    "The template names a leaf or an MSR that the node does not have: fatal at boot.",
+  architecture: "The template is for a different architecture: Firecracker refuses it.",
+  "missing-entry": "The template names a leaf or an MSR that the node lacks: fatal at boot.",
   "kvm-capability":
-    "Firecracker or the template asks for a KVM capability that the node lacks: fatal at boot.",
+    "Firecracker or the template needs a KVM capability that the node lacks: fatal at boot.",
   unwritable:
     "aarch64: the node's KVM does not let a template write the field, or may not: fatal at boot.",
-  overwritten: "Firecracker overwrites these bits, whatever the template says.",
-  flags: "The entry's flags do not fit its leaf.",
-  unbacked: "The template sets a feature that the node does not have.",
+  overwritten: "Firecracker overwrites these bits whatever the template says.",
+  flags: "The entry's flags are wrong for its leaf.",
+  unbacked: "The template sets a feature that the node lacks.",
   dependency: "The guest sees a feature without the one it needs.",
-  "xsave-size": "The XSAVE area size does not fit the state components left.",
-  "hidden-weakness": "The template hides a weakness or a needed action that the node announces.",
-  identity: "The template shows guests another model than the node's.",
+  "xsave-size": "The XSAVE area size does not match the remaining state components.",
+  "hidden-weakness":
+    "The template hides a vulnerability bit or a needed action that the node reports.",
+  identity: "The template shows guests a different model from the node's.",
   "static-model": "Firecracker refuses this built-in template on this model.",
-  unenforced: "The node's KVM does not do what templates say, as a trial on a vCPU has shown.",
-  deprecated: "Built-in templates are deprecated and will go with Firecracker 2.0.",
-  unmeasured: "The node's profile is an estimate or incomplete: there may be more to find.",
+  unenforced: "The node's KVM does not enforce templates, as a trial on a vCPU showed.",
+  deprecated: "Built-in templates are deprecated and will be removed in Firecracker 2.0.",
+  unmeasured: "The node's profile is an estimate or incomplete: there may be more findings.",
 } as const satisfies Record<string, string>;
 
 export type LintRuleId = keyof typeof LINT_RULES;

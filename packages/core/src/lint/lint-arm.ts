@@ -45,7 +45,7 @@ function found(
   return { rule, severity, ...place, message, fix };
 }
 
-const LEAVE_OUT = "Leave these fields out of the template, or this node out of the pool.";
+const LEAVE_OUT = "Remove these fields from the template, or this node from the pool.";
 
 /** Fields that the node could back, and its KVM does not take for certain: one finding per reason. */
 function lintWrites(place: Place, changed: readonly Changed[], { writer }: ArmNode): LintFinding[] {
@@ -66,8 +66,8 @@ function lintWrites(place: Place, changed: readonly Changed[], { writer }: ArmNo
           "unwritable",
           "warning",
           place,
-          `Whether ${what} can be written is not known: ${why}.`,
-          "Probe the node, which tries it on a vCPU.",
+          `It is not known whether ${what} can be written: ${why}.`,
+          "Probe the node: evenkeel probe tries it on a vCPU.",
         );
   });
 }
@@ -81,13 +81,13 @@ function lintUnbacked({ field, own, shown }: Changed, path: string): LintFinding
     "error",
     place,
     `${field.name} (${field.title}) becomes ${values}; KVM refuses the register.`,
-    isIdentity ? "Leave the model as it is." : "Write no more than the node has.",
+    isIdentity ? "Leave the model as it is." : "Write no more than the node offers.",
   );
 }
 
 function lintReserved(place: Place, addr: bigint, own: bigint, shown: bigint): LintFinding[] {
   if (((own ^ shown) & armReservedMask(addr)) === 0n) return [];
-  const message = "Bits change whose meaning is not known; KVM may refuse the register.";
+  const message = "Bits of unknown meaning change; KVM may refuse the register.";
   return [found("unwritable", "warning", place, message, "Leave these bits as x.")];
 }
 
@@ -105,7 +105,7 @@ function lintRegister(modifier: ArmRegisterModifier, path: string, node: ArmNode
   const name = armRegisterName(addr);
   const place = { path, address: name, name };
   if (own === undefined) {
-    const message = `${name} is not a register of this node's KVM: no microVM starts.`;
+    const message = `${name} does not exist in this node's KVM: no microVM starts.`;
     const fix = "Leave this register out of the template for this class of nodes.";
     return [found("missing-entry", "error", place, message, fix)];
   }
@@ -114,7 +114,7 @@ function lintRegister(modifier: ArmRegisterModifier, path: string, node: ArmNode
     return shown === own ? [] : lintCaches(place, addr, shown, node);
   }
   if (!describesCpu(addr)) {
-    const message = `${name} is a vCPU's state: the guest's kernel sets it itself.`;
+    const message = `${name} is vCPU state: the guest's kernel sets it itself.`;
     const fix = "Leave this register out of the template.";
     return [found("overwritten", "warning", place, message, fix)];
   }
@@ -145,7 +145,7 @@ function lintArchitecture(template: CpuTemplate): LintFinding[] {
 function lintModel(builtIn: string | undefined, { cpu }: NodeProfile): LintFinding[] {
   const meant = builtIn === undefined ? undefined : armBuiltInModel(builtIn);
   if (meant === undefined) return [];
-  const model = armModelText(cpu.registers) ?? "a CPU that is not named";
+  const model = armModelText(cpu.registers) ?? "an unnamed CPU";
   if (model.startsWith(`${meant} `)) return [];
   const message = `${builtIn} is Firecracker's template for ${meant}; this node is ${model}.`;
   const place = { path: "", address: "MIDR_EL1", name: builtIn ?? "" };

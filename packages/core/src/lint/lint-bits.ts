@@ -48,7 +48,7 @@ function lintField(field: Field, guest: CpuState, node: CpuState): LintFinding[]
   const place = { address: fieldAddress(field), name };
   const findings: LintFinding[] = [];
   if (isPromise(kind) && set && !offered && !isExcused) {
-    const message = `${name} is set, but the node does not have it: ${unbackedEffect(field)}.`;
+    const message = `${name} is set, but the node lacks it: ${unbackedEffect(field)}.`;
     findings.push(found("unbacked", "error", place, message, "Write x or 0 instead of 1."));
   }
   const told = set && (of === undefined || hasField(guest, of));

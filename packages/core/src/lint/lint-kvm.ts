@@ -15,8 +15,8 @@ function lintEnforcement(profile: NodeProfile): LintFinding[] {
       path: "",
       address: "",
       name: "",
-      message: `No template can be counted on at ${profile.name}: ${doubt}.`,
-      fix: "Keep microVMs whose snapshots must move off this node.",
+      message: `Templates may have no effect on ${profile.name}: ${doubt}.`,
+      fix: "Do not run microVMs whose snapshots must move on this node.",
     },
   ];
 }
@@ -31,7 +31,7 @@ function lintCapabilities(template: CpuTemplate, { kvm, cpu }: NodeProfile): Lin
     address: "",
     name,
     message: `This node's KVM has no ${name}: no microVM starts.`,
-    fix: "Use a host kernel that has it, or take it out of the template's kvm_capabilities.",
+    fix: "Use a host kernel that has it, or remove it from the template's kvm_capabilities.",
   }));
 }
 

@@ -93,7 +93,7 @@ function lintIdentity(guest: CpuState, node: CpuState): LintFinding[] {
         "error",
         place,
         message,
-        "Show a model on which they do, or the node's own.",
+        "Show a model on which they do mitigate it, or the node's own.",
       ),
     ];
   }
@@ -127,7 +127,7 @@ function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string
 function lintFacts({ estimate, incomplete }: NodeProfile): LintFinding[] {
   const why = [...(estimate ? ["it is an estimate, not a measurement"] : []), ...incomplete];
   if (why.length === 0) return [];
-  const message = `The node may be otherwise than its profile says: ${why.join("; ")}.`;
+  const message = `The node may differ from its profile: ${why.join("; ")}.`;
   const fix = "Lint again with the node's own fingerprint.";
   return [found("unmeasured", "warning", {}, message, fix)];
 }

@@ -47,8 +47,8 @@ export function findAnomalies(merged: Merged, classes: readonly NodeClass[]): An
 const CAUSES: Readonly<Record<Anomaly["cause"], string>> = {
   kernel: "their host kernels differ",
   microcode: "their microcode differs",
-  firmware: "kernel and microcode are the same, so look at the firmware's settings",
-  unknown: "their profiles do not say enough to tell why",
+  firmware: "kernel and microcode are the same, so check the firmware settings",
+  unknown: "their profiles do not say why",
 };
 
 export function anomalyWarnings(anomalies: readonly Anomaly[]): string[] {

@@ -65,7 +65,7 @@ function unsoundPairs(row: StaticTemplate, plan: Plan, line: string): UnsoundPai
 export function assessStaticTemplate(plan: Plan, name: string): StaticAssessment {
   const row = staticTemplateRow(name);
   if (row === undefined) {
-    return fail("NOT_A_TEMPLATE", `no built-in template is called "${name}"`, "--compare");
+    return fail("NOT_A_TEMPLATE", `no built-in template is named "${name}"`, "--compare");
   }
   const foreign = row.vendor !== plan.type;
   return {

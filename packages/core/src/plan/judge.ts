@@ -42,7 +42,7 @@ function wayOut({ severity }: WhyNot, classes: number): string {
   ];
   const text = ways.join("; or ");
   return text === ""
-    ? "Probe the node again: it cannot honour the guest CPU that it shows itself."
+    ? "Probe the node again: it cannot honour the guest CPU that it shows its own guests."
     : `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 

@@ -68,7 +68,7 @@ function cannotBoot(mover: Mover, missing: readonly string[]): Pair {
     name: address,
     promised: undefined,
     offered: undefined,
-    consequence: "The template names it and the node does not have it: no microVM starts.",
+    consequence: "The template names it and the node lacks it: no microVM starts.",
   }));
   return { from: mover.label, to: mover.label, findings };
 }

@@ -32,7 +32,7 @@ type Classes =
 
 function classesOf(profiles: readonly NodeProfile[], without: readonly string[] = []): Classes {
   const [type] = profiles.map(({ cpu }) => cpuTypeOf(cpu));
-  if (type === undefined) return fail("EMPTY_POOL", "there is no profile to plan");
+  if (type === undefined) return fail("EMPTY_POOL", "no profile to plan");
   const { obstacles } = STEPS[type];
   const refusals = [
     ...refuseUnenforced(profiles),
@@ -54,7 +54,7 @@ export function planPool(
   profiles: readonly NodeProfile[],
   options: PlanOptions = DEFAULT_OPTIONS,
 ): PlanResult {
-  if (profiles.length === 0) return fail("EMPTY_POOL", "there is no profile to plan");
+  if (profiles.length === 0) return fail("EMPTY_POOL", "no profile to plan");
   refuseDuplicateNames(profiles);
   const mixture = refuseMixtures(profiles);
   if (mixture !== undefined) return refused(mixture);
@@ -73,7 +73,7 @@ export function planPools(
   options: PlanOptions,
   split: SplitOptions,
 ): PlannedPools | (PlanResult & { readonly ok: false }) {
-  if (profiles.length === 0) return fail("EMPTY_POOL", "there is no profile to plan");
+  if (profiles.length === 0) return fail("EMPTY_POOL", "no profile to plan");
   refuseDuplicateNames(profiles);
   const whole = profiles.filter(({ cpu }) => cpuTypeOf(cpu) === "aarch64");
   if (whole.length > 0) return { ok: false, refusals: [refuseSplitting(whole)] };

@@ -137,7 +137,7 @@ function compareRegister(
   if (shown !== value) reportValues(report, address, hexNumber(value), hexNumber(shown));
   const unbacked = unbackedFields(fields, offered ?? 0n, shown);
   if (unbacked.length === 0) return;
-  report(address, `claims more than the class has: ${unbacked.join(", ")}`);
+  report(address, `claims more than the class offers: ${unbacked.join(", ")}`);
 }
 
 function compareRegisters(
@@ -183,7 +183,7 @@ export function prove(
     const { id, type: own, cpu } = nodeClass;
     const size = formatTemplate(template).length;
     if (size > API_BODY_LIMIT) {
-      const problem = `${size} bytes, Firecracker's API takes ${API_BODY_LIMIT}`;
+      const problem = `${size} bytes; Firecracker's API accepts ${API_BODY_LIMIT}`;
       violations.push({ class: id, firecracker: "any", address: "template", problem });
     }
     for (const { line, expected } of guests) {

@@ -84,7 +84,7 @@ function refuseVendors(profiles: readonly NodeProfile[]): Refusal | undefined {
   const vendors = groupNames(profiles, spelled);
   for (const [name, nodes] of vendors) {
     if (name === "") {
-      const message = `${leafAddress(0, 0)} is absent in ${someOf(nodes)}: the vendor is unknown`;
+      const message = `${leafAddress(0, 0)} is missing from ${someOf(nodes)}: the vendor is unknown`;
       return { code: "incomplete", message, hint: PROBE_AGAIN, nodes };
     }
   }
@@ -105,16 +105,15 @@ function refuseVendors(profiles: readonly NodeProfile[]): Refusal | undefined {
   if (first !== undefined && vendorOf(first) === undefined) {
     return {
       code: "unknown-vendor",
-      message: `nothing is known about CPUs of ${JSON.stringify(only)}`,
-      hint: "Intel and AMD are known.",
+      message: `${JSON.stringify(only)} is not a known CPU vendor`,
+      hint: "Intel and AMD are supported.",
       nodes: profiles.map(({ name }) => name),
     };
   }
   return undefined;
 }
 
-const PROBE_AGAIN =
-  "Take the profile again on the node; a plan never guesses what it was not told.";
+const PROBE_AGAIN = "Probe the node again; a plan never guesses missing facts.";
 
 /** The first reason against planning these profiles as one pool. */
 export function refuseMixtures(profiles: readonly NodeProfile[]): Refusal | undefined {
@@ -142,7 +141,7 @@ export function refuseIncomplete(
   }
   return [...refusals].map(([what, nodes]) => ({
     code: "incomplete",
-    message: `${someOf(nodes)}: too incomplete to be safe: ${what}`,
+    message: `${someOf(nodes)}: too incomplete to plan safely: ${what}`,
     hint: PROBE_AGAIN,
     nodes,
   }));
@@ -152,13 +151,13 @@ export function refuseIncomplete(
 export function refuseUnenforced(profiles: readonly NodeProfile[]): Refusal[] {
   return [...groupNames(profiles, templateDoubt)].flatMap(([doubt, nodes]): Refusal[] => {
     if (doubt === undefined) return [];
-    const message = `${someOf(nodes)} cannot be counted on to enforce a CPU template: ${doubt}`;
+    const message = `${someOf(nodes)} may not enforce CPU templates: ${doubt}`;
     return [{ code: "unenforced", message, hint: OWN_POOL, nodes }];
   });
 }
 
 const OWN_POOL =
-  "Leave such nodes out, or give them a KVM that enforces CPUID (kvm_intel, kvm_amd on hardware).";
+  "Leave such nodes out, or run a KVM there that enforces CPUID (kvm_intel or kvm_amd on hardware).";
 
 export function refuseDuplicateNames(profiles: readonly NodeProfile[]): void {
   const seen = new Set(profiles.map(({ name }) => name));
@@ -179,7 +178,7 @@ export function unreachableFields(violations: readonly Violation[]): Refusal[] {
   return [...unique.values()].slice(0, 20).map((v) => ({
     code: "unreachable",
     message: `${v.address} on ${v.class}: ${v.problem} (Firecracker ${v.firecracker})`,
-    hint: "Plan this class as a pool of its own.",
+    hint: "Plan this class as a separate pool.",
     nodes: [],
   }));
 }

@@ -22,7 +22,7 @@ export function parseFeatures(names: readonly string[], option: string): string[
     if (level !== -1) return LEVELS.slice(0, level + 1).flatMap(({ features }) => features);
     if (fieldByName(name)?.kind === "feature") return [name];
     const meant = didYouMean(name, featureNames());
-    return fail("UNKNOWN_FEATURE", `"${name}" is no feature and no level${meant}`, option);
+    return fail("UNKNOWN_FEATURE", `"${name}" is neither a feature nor a level${meant}`, option);
   });
 }
 
@@ -40,7 +40,7 @@ function explain(name: string, merged: Merged, classes: readonly NodeClass[]) {
   const { reason, values } = merged.features.get(name) ?? {};
   if (reason?.kind === "forbidden") return { why: "it was forbidden", lacking: [] };
   if (reason?.kind === "requires") {
-    return { why: `it needs ${reason.feature}, which is gone`, lacking: [] };
+    return { why: `it needs ${reason.feature}, which was dropped`, lacking: [] };
   }
   const lacking = classes.filter((_, i) => (values?.[i] ?? 0n) === 0n);
   const ids = lacking.map(({ id }) => id);

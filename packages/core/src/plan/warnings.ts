@@ -8,7 +8,7 @@ export function floorWarnings(level: string): string[] {
   if (level === "x86-64-v3" || level === "x86-64-v4") return [];
   const built = level === "x86-64-v2" ? "x86-64-v3" : "x86-64-v2 or v3";
   return [
-    `The guest CPU is ${level} only: distributions and programs built for ${built} do not start.`,
+    `The guest CPU is only ${level}: distributions and programs built for ${built} do not start.`,
   ];
 }
 
@@ -27,8 +27,8 @@ export function kernelWarnings(classes: readonly Pick<NodeClass, "kernels">[]): 
     return aMajor - bMajor || aMinor - bMinor || compareText(a, b);
   });
   return [
-    `Host kernels ${listOf(sorted)} are mixed. The plan makes their guest CPUs equal, but ` +
-      "Firecracker supports moving a snapshot only to the same or the next newer kernel.",
+    `Host kernels ${listOf(sorted)} are mixed. The plan gives them the same guest CPU, but ` +
+      "Firecracker supports moving a snapshot only to the same kernel or the next newer one.",
   ];
 }
 

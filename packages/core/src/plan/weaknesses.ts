@@ -19,19 +19,19 @@ function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): R
     const untold = field.of !== undefined && shown.get(field.of) === 0n;
     const hidden = value === 0n || untold;
     if (!hidden && without.length === 0) return [];
-    const unread = `guests are not shown ${field.of}`;
+    const unread = `guests do not see ${field.of}`;
     const why = untold
       ? unread
       : hidden
-        ? "the levelled CPU hides its leaf"
+        ? "its leaf is above the lowered maximum"
         : `absent on ${listOf(without)}`;
     return [
       {
         code: "unreachable",
         message:
           `${field.name} (${address}, ${field.title}) must be shown to every guest, ` +
-          `because ${listOf(announcing)} announces it, but cannot be: ${why}`,
-        hint: "Bring those nodes to a newer host kernel, or plan them as a pool of their own.",
+          `because ${listOf(announcing)} reports it, but cannot be shown: ${why}`,
+        hint: "Upgrade the host kernel of those nodes, or plan them as a separate pool.",
         nodes: classes.filter((_, i) => !present[i]).flatMap(({ nodes }) => nodes),
       },
     ];
@@ -57,7 +57,7 @@ function unbackedRemedies(merged: Merged, classes: readonly NodeClass[]): Refusa
           `guests must be able to rely on ${field.name} (${address}, ${field.title}), ` +
           `as ${someOf(having)} announce${having.length === 1 ? "s" : ""}; without it, and without ` +
           `${backingText(field)}: ${someOf(lacking.map(({ id }) => id))}`,
-        hint: "Update the microcode and the kernel of those nodes, or plan them apart (--split).",
+        hint: "Update the microcode and the kernel of those nodes, or plan them separately (--split).",
         nodes: lacking.flatMap(({ nodes }) => nodes),
       },
     ];

@@ -61,8 +61,8 @@ export function ignoresTemplates(profile: { readonly kvm?: KvmFacts }): boolean 
 }
 
 const IGNORES_TEMPLATES =
-  "its KVM gives guests the hardware's own CPUID, whatever a CPU template says";
-const UNTRIED = "nobody tried whether its KVM does what a CPU template says";
+  "its KVM shows guests the hardware's own CPUID whatever a CPU template says";
+const UNTRIED = "it has not been tested whether its KVM enforces CPU templates";
 
 /**
  * Why nobody may count on CPU templates there, for a sentence that begins with the node's name;

@@ -25,7 +25,7 @@ function optional<K extends Kind>(
 ): Kinds[K] | undefined {
   const value = json[key];
   if (typeof value === "string" && value.length > LONGEST) {
-    problems.add(key, `has ${value.length} characters; ${LONGEST} are enough`);
+    problems.add(key, `has ${value.length} characters; the limit is ${LONGEST}`);
     return undefined;
   }
   if (value === undefined || typeof value === kind) return value as Kinds[K] | undefined;
@@ -72,10 +72,10 @@ function checkFacts(contract: CpuContract, problems: Problems): void {
     problems.add("tscKhz", "must be a frequency in kHz");
   }
   if (vendor !== undefined && vendorOfCpu(cpuid) !== vendor) {
-    problems.add("vendor", "is not the one that CPUID leaf 0 spells");
+    problems.add("vendor", "does not match CPUID leaf 0");
   }
   if (format !== undefined && format !== snapshotFormat(firecracker)) {
-    problems.add("snapshotFormat", `is not the one that Firecracker ${firecracker} writes`);
+    problems.add("snapshotFormat", `is not the format that Firecracker ${firecracker} writes`);
   }
 }
 
@@ -114,7 +114,10 @@ export function readContract(json: JsonObject): CpuContract {
   };
   if (problems.list.length === 0) checkFacts(contract, problems);
   if (problems.list.length === 0 && json["digest"] !== contractDigest(contract)) {
-    problems.add("digest", "does not fit the contract: it was changed after it was made");
+    problems.add(
+      "digest",
+      "does not match the contract: the file was changed after it was written",
+    );
   }
   problems.throwIfAny("BAD_FIELD");
   return contract;

@@ -54,7 +54,7 @@ export function readDocument(json: unknown, name: string, kernel = DEFAULT_KERNE
   }
   if (isVmConfig(json)) return { kind: "template", template: readVmConfig(json) };
   const keys = Object.keys(json).slice(0, 5).join(", ");
-  return fail("UNKNOWN_FORMAT", `not a file this project knows (its keys: ${keys || "none"})`);
+  return fail("UNKNOWN_FORMAT", `not a format that evenkeel knows (its keys: ${keys || "none"})`);
 }
 
 type Facts = Pick<NodeProfile, "cpu" | "host" | "firecracker">;
@@ -95,9 +95,8 @@ export function profileOf(document: Document): NodeProfile {
   if (document.kind === "profile") return document.profile;
   const what = {
     plan: "this is a plan, not a profile",
-    contract: "this is the contract of a snapshot, not what a node offers",
-    template:
-      "this is a CPU template, not what a node offers (it marks bits x, or names only some)",
+    contract: "this is a snapshot's contract, not a profile",
+    template: "this is a CPU template, not a profile (it has x bits, or lists only some bits)",
   };
   return fail("NOT_A_PROFILE", what[document.kind]);
 }

@@ -58,7 +58,7 @@ export function readDumpedCpu(json: unknown, path: string): OfferedCpu {
   const template = readTemplate(json, path, problems);
   const arch = templateArch(template);
   if (arch === undefined && problems.list.length === 0) {
-    problems.add(path, "names no CPUID entry and no register");
+    problems.add(path, "has no CPUID entry and no register");
   }
   problems.throwIfAny("BAD_FIELD");
   const cpuid = template.cpuidModifiers.map((entry, i) =>
@@ -78,7 +78,7 @@ export function readDumpedCpu(json: unknown, path: string): OfferedCpu {
   };
 }
 
-const KEPT = "has bits marked x: this is a CPU template, not what a node offers";
+const KEPT = "has x bits: this is a CPU template, not a profile";
 
 function readEntry(entry: CpuidModifier, path: string, problems: Problems): CpuidEntry {
   const { leaf, subleaf, flags, modifiers } = entry;

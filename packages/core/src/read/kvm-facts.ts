@@ -24,9 +24,9 @@ function readCapabilities(json: unknown, problems: Problems): ReadonlyMap<number
   const path = "kvm.capabilities";
   const capabilities = new Map<number, number>();
   for (const [key, value] of Object.entries(objectOf(json, path, problems))) {
-    if (!/^\d{1,9}$/.test(key)) problems.add(path, `"${key}" is not the number of a capability`);
+    if (!/^\d{1,9}$/.test(key)) problems.add(path, `"${key}" is not a capability number`);
     else if (isCount(value)) capabilities.set(Number(key), value);
-    else problems.add(`${path}.${key}`, "must be what KVM answers, a number");
+    else problems.add(`${path}.${key}`, "must be a number, as KVM returns it");
   }
   return capabilities;
 }
@@ -57,7 +57,7 @@ function readEnforcement(json: unknown, problems: Problems): Enforcement | undef
   const { enforced } = object;
   if (typeof enforced !== "boolean") problems.add(`${path}.enforced`, "must be true or false");
   else if (enforced && changed.length > 0) {
-    problems.add(`${path}.enforced`, "cannot be true where words were changed");
+    problems.add(`${path}.enforced`, "cannot be true if registers were changed");
   }
   return { enforced: enforced === true && changed.length === 0, changed };
 }

@@ -50,5 +50,5 @@ export function readText(text: string, options: Partial<ReadOptions> = {}): Docu
   if (reader !== undefined) {
     return { kind: "profile", profile: estimateProfile(reader(body), name, release) };
   }
-  return fail("UNKNOWN_FORMAT", "neither JSON nor a CPU dump that this project knows", "line 1");
+  return fail("UNKNOWN_FORMAT", "neither JSON nor a known CPU dump format", "line 1");
 }

@@ -55,7 +55,7 @@ export function isWithin({ since, until }: Span, kernel: string): boolean {
 /** `6.1` of `6.1.172-216.329.amzn2023.x86_64`; throws UNKNOWN_KERNEL. */
 export function kernelRelease(text: string): string {
   const line = /^(\d{1,3}\.\d{1,3})(?:[.+~_-].{0,100})?$/.exec(text)?.[1];
-  if (line === undefined) return fail("UNKNOWN_KERNEL", `"${text}" is no kernel release`);
+  if (line === undefined) return fail("UNKNOWN_KERNEL", `"${text}" is not a kernel release`);
   return known(line) && line;
 }
 

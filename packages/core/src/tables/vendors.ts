@@ -25,7 +25,7 @@ export function vendorOfCpu(cpuid: readonly CpuidEntry[]): Vendor | undefined {
   return leaf0 === undefined ? undefined : vendorOf(leaf0);
 }
 
-/** Whose rows describe a CPU; undefined where nothing is known about its vendor. */
+/** Whose rows describe a CPU; undefined where its CPU vendor is unknown. */
 export function cpuTypeOf(cpu: {
   readonly arch: string;
   readonly cpuid: readonly CpuidEntry[];

@@ -86,7 +86,7 @@ interface Move {
 
 const LOSS: Readonly<Record<ArmField["loss"], string>> = {
   fault: "a guest that relies on the field would fault",
-  silent: "a guest that relies on the field would go wrong silently",
+  silent: "a guest that relies on the field would silently compute wrong results",
   insecure: "the guest leaves a mitigation off that this CPU needs",
   slower: "the guest would only be slower",
   none: "the guest would lose nothing",
@@ -102,10 +102,10 @@ function broken(field: ArmField, isTaken: boolean): Found {
   const rule = ruleOf(field.merge);
   const loss = LOSS[field.loss];
   if (!isTaken) {
-    const consequence = `KVM refuses the register and the snapshot does not load; where it did, ${loss}.`;
+    const consequence = `KVM refuses the register, so the snapshot does not load; if it did load, ${loss}.`;
     return { rule, severity: "incompatible", consequence };
   }
-  const consequence = `KVM takes the register, but ${loss}.`;
+  const consequence = `KVM accepts the register, but ${loss}.`;
   if (field.loss === "insecure") return { rule, severity: "insecure", consequence };
   const harmless = field.loss === "slower" || field.loss === "none";
   return { rule, severity: harmless ? "note" : "incompatible", consequence };
@@ -131,14 +131,15 @@ function identity(field: ArmField, { writer }: ArmNode): Found[] {
     {
       rule: "arm/identity",
       severity: "note",
-      consequence: "Programs and kernels that choose by CPU model keep to the other one.",
+      consequence:
+        "Programs and kernels that choose code by CPU model keep using the other model's.",
     },
     {
       rule: "arm/invariant",
       severity: never ? "incompatible" : "unknown",
       consequence:
         `KVM refuses another CPU's ${field.name}, so the snapshot does not load. From Linux ` +
-        `${since} on a VMM can have it taken; Firecracker up to 1.16 does not ask for it.`,
+        `${since} a VMM can enable this; Firecracker up to 1.16 does not.`,
     },
   ];
 }
@@ -146,7 +147,7 @@ function identity(field: ArmField, { writer }: ArmNode): Found[] {
 const UNRULED: Found = {
   rule: "arm/caches",
   severity: "unknown",
-  consequence: "Nothing is known about KVM and another value of this register.",
+  consequence: "It is not known whether KVM accepts a different value of this register.",
 };
 
 function judgeField(field: ArmField, promised: bigint, offered: bigint, move: Move): Found[] {
@@ -155,7 +156,8 @@ function judgeField(field: ArmField, promised: bigint, offered: bigint, move: Mo
   if (field.merge === "free") return [UNRULED];
   const taken = takes(field, offered, promised, writer, "restore");
   if (isIgnored(field, promised, move)) {
-    const consequence = "KVM takes the old value and ignores it: it never gave guests the feature.";
+    const consequence =
+      "KVM accepts the old value and ignores it: it never gave guests the feature.";
     return [{ rule: `arm/${field.merge}`, severity: "note", consequence }];
   }
   if (!honours(offered, promised, field)) return [broken(field, taken === "yes")];
@@ -198,7 +200,7 @@ function judgeReserved({ id, value }: ArmRegister, offered: bigint): Finding[] {
       rule: "arm/reserved",
       severity: "unknown",
       ...wholeRegister(id, "reserved", value & mask, offered & mask),
-      consequence: "Bits differ whose meaning is not known; KVM may refuse the register.",
+      consequence: "Bits of unknown meaning differ; KVM may refuse the register.",
     },
   ];
 }
@@ -210,10 +212,10 @@ function judgeCaches({ id, value }: ArmRegister, offered: bigint, node: ArmNode)
   const { release } = node.writer;
   const consequence =
     taken === "no"
-      ? "KVM takes no such cache geometry, so the snapshot does not load."
-      : `Linux takes another host's cache geometry from ${since} on` +
+      ? "KVM refuses this cache geometry, so the snapshot does not load."
+      : `Linux accepts another host's cache geometry since ${since}` +
         (release === undefined
-          ? ", and the host kernel is not known."
+          ? ", but the host kernel is unknown."
           : `, and the node has ${release}, which may carry the patches.`);
   return [
     {
@@ -265,7 +267,7 @@ function ownRegisters(node: ArmNode): Finding[] {
       name: "ID registers",
       promised: undefined,
       offered: undefined,
-      consequence: "The guest read the CPU's own ID registers, and nobody recorded them.",
+      consequence: "The guest read the CPU's own ID registers, which were not recorded.",
     },
   ];
 }

@@ -56,14 +56,14 @@ function judgeKernel(
   if (move === "same") return NOTHING;
   const values = { promised, offered };
   if (move === "unknown") {
-    const text = "The host kernel is not known on both sides.";
+    const text = "The host kernel is unknown on one side or both.";
     return [finding("kernel", "unknown", "host kernel", values, text)];
   }
   if (move === "step") {
-    const text = "One step to a newer host kernel, which Firecracker tests.";
+    const text = "One step to the next newer host kernel, which Firecracker tests.";
     return [finding("kernel", "note", "host kernel", values, text)];
   }
-  const text = "Nobody tests moving a snapshot between these host kernels.";
+  const text = "Moving a snapshot between these host kernels is not tested by Firecracker.";
   return [finding("kernel", "unknown", "host kernel", values, text)];
 }
 
@@ -75,12 +75,13 @@ function judgeFormat({ contract, facts, version }: Question<"firecracker">): rea
   const values = { promised: written, offered: versions.join(", ") || undefined };
   const name = "snapshot format";
   if (written === undefined || versions.length === 0) {
-    const text = "Which Firecracker wrote the snapshot, or which one loads it, is not known.";
+    const text =
+      "It is not known which Firecracker wrote the snapshot, or which one would load it.";
     return [finding("snapshot-format", "unknown", name, values, text)];
   }
   if (isOpenFormat(written)) {
     const text =
-      `Firecracker ${written} is no release, and formats changed between builds of one name. ` +
+      `Firecracker ${written} is not a release, and formats change between builds of the same name. ` +
       "Name the release with --firecracker.";
     return [finding("snapshot-format", "unknown", name, values, text)];
   }
@@ -88,7 +89,7 @@ function judgeFormat({ contract, facts, version }: Question<"firecracker">): rea
   const open = formats.some((f) => f === undefined || isOpenFormat(f));
   const severity = open ? "unknown" : "incompatible";
   const text = open
-    ? "Which format the node's Firecracker loads is not known. Name the release with --firecracker."
+    ? "It is not known which format the node's Firecracker loads. Name the release with --firecracker."
     : "No Firecracker on the node loads this snapshot format.";
   return [finding("snapshot-format", severity, name, values, text)];
 }
@@ -100,7 +101,7 @@ const NO_TSC: readonly Finding[] = [
     "note",
     "TSC",
     {},
-    "The TSC frequency is not known on either side; Firecracker checks it at load.",
+    "The TSC frequency is unknown on both sides; Firecracker checks it at load.",
   ),
 ];
 
@@ -122,13 +123,14 @@ function judgeTsc({ contract, facts: { tsc } }: Question<"tsc">): readonly Findi
     return [finding("tsc", "note", "TSC", values, "KVM scales the guest's TSC.")];
   }
   const severity = tsc?.scaling === false ? "incompatible" : "unknown";
-  const text = "Without TSC scaling Firecracker refuses the snapshot; clocks would run wrong.";
+  const text =
+    "Without TSC scaling Firecracker refuses the snapshot; clocks would run at the wrong rate.";
   return [finding("tsc", severity, "TSC", values, text)];
 }
 
 function judgeEstimate({ facts }: Question<"estimate">): readonly Finding[] {
   if (!facts.estimate) return NOTHING;
-  const text = "The node's profile is an estimate: only a measurement can say yes.";
+  const text = "The node's profile is an estimate; only a measured profile can be compatible.";
   return [finding("measured", "unknown", "profile", {}, text)];
 }
 
@@ -137,7 +139,7 @@ function judgeEnforcement({ facts }: Question<"enforcement">): readonly Finding[
   const doubt = facts.enforcement;
   if (doubt === undefined) return NOTHING;
   const values = { promised: "the snapshot's CPUID" };
-  const text = `No CPUID is sure there: ${doubt}.`;
+  const text = `The CPUID that guests see there is not certain: ${doubt}.`;
   return [finding("enforced", "unknown", "CPUID", values, text)];
 }
 
@@ -156,7 +158,7 @@ export const JUDGES: readonly Judge[] = [
 export function judgeComplete(gaps: readonly string[], missing: readonly string[]): Finding[] {
   if (gaps.length === 0 && missing.length === 0) return [];
   const say = (name: string) => (what: string) =>
-    finding("complete", "unknown", name, {}, `Too incomplete to be sure: ${what}.`);
+    finding("complete", "unknown", name, {}, `The profile is too incomplete: ${what}.`);
   return [...gaps.map(say("contract")), ...missing.map(say("profile"))];
 }
 
@@ -167,12 +169,12 @@ function judgeCapabilities(question: Question<"capabilities">): readonly Finding
   const judged = (name: string, severity: Severity, offered: string | undefined, text: string) =>
     finding("kvm-capability", severity, name, { promised: "present", offered }, text);
   if (capabilities !== undefined) {
-    const text = "Firecracker asks for it before it loads anything: it does not start there.";
+    const text = "Firecracker requires it at startup: it does not start there.";
     return lackingCapabilities(question.needed, capabilities).map(({ name }) =>
       judged(name, "incompatible", "absent", text),
     );
   }
-  const text = "The template asks for it; the node's profile does not say.";
+  const text = "The template requires it, and the node's profile does not say whether it is there.";
   return kvmCapabilities
     .filter((capability) => !capability.startsWith("!"))
     .map((capability) => judged(`KVM capability ${capability}`, "unknown", undefined, text));
@@ -209,7 +211,7 @@ export function unlistedMsr(
     "unknown",
     fields[0]?.name ?? "MSR",
     { promised: `0x${value.toString(16)}`, address: msrAddress(addr) },
-    "The snapshot restores this MSR, which the node's KVM does not list: the load may fail.",
+    "The snapshot contains this MSR, which the node's KVM does not list: the load may fail.",
   );
 }
 
@@ -268,13 +270,17 @@ export function judgeIdentity(
     return judged("unknown", "It is not known which mitigations the two models need.");
   }
   if (kind === "newer") {
-    const text = "The guest takes its CPU for a newer model and leaves mitigations off.";
+    const text = "The guest believes its CPU is a newer model and leaves mitigations off.";
     return judged("insecure", text);
   }
   if (lacking.length > 0) {
     const what = listOf(titlesOf(lacking));
-    return judged("insecure", `A kernel does not mitigate ${what} on the model that it is shown.`);
+    return judged(
+      "insecure",
+      `On the model that the guest is shown, kernels do not mitigate ${what}.`,
+    );
   }
-  const text = "The guest takes its CPU for an older model and mitigates all that the node needs.";
+  const text =
+    "The guest believes its CPU is an older model and mitigates everything this node needs.";
   return judged("note", text);
 }

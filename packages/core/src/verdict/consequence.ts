@@ -74,21 +74,21 @@ function featureRule({ loss, group }: CpuidField | MsrField): RuleId {
 type Text = (field: CpuidField | MsrField) => string;
 
 const CONSEQUENCES: Partial<Record<RuleId, Text>> = {
-  "silent-change": ({ name }) => SILENT[name] ?? `${name} silently computes something else there.`,
+  "silent-change": ({ name }) => SILENT[name] ?? `${name} silently gives different results there.`,
   immunity: ({ name, title, group }) =>
     group === "speculation control"
       ? `The guest may count on ${name} (${title}), a mitigation that this node lacks.`
       : `The guest believes "${title}" and leaves a mitigation off that this node needs.`,
   weakness: ({ title, loss }) =>
     loss === "none"
-      ? `The guest does not know of "${title}"; no mitigation depends on it.`
-      : `The guest does not know of "${title}" and leaves a mitigation off.`,
+      ? `The guest is not told of "${title}"; no mitigation depends on it.`
+      : `The guest is not told of "${title}" and leaves a mitigation off.`,
   remedy: ({ title, name }) =>
     `The guest relies on "${title}" (${name}), which this node's microcode does not do.`,
   hint: ({ name, title, loss }) =>
     loss === "none"
-      ? `${name} (${title}): no guest can use it, here or where the snapshot was taken.`
-      : `${name} (${title}): slower than the guest expects, nothing worse.`,
+      ? `${name} (${title}): no guest can use it, on this node or where the snapshot was taken.`
+      : `${name} (${title}): slower than the guest expects; nothing else.`,
   paravirtual: ({ title }) => `The guest uses KVM's "${title}", which this host does not offer.`,
   "xsave-state": ({ title }) =>
     `KVM refuses the guest's XSAVE state: ${title} does not exist there.`,
@@ -96,7 +96,7 @@ const CONSEQUENCES: Partial<Record<RuleId, Text>> = {
 
 const fault: Text = ({ name, title, readBy }) =>
   readBy === "user"
-    ? `A program that found ${name} when it started, such as Node.js or one using glibc or a BLAS, ` +
+    ? `A program that found ${name} at startup, such as Node.js or anything using glibc or a BLAS, ` +
       `may execute ${EXAMPLES[name] ?? `a ${name} instruction`} and die of SIGILL.`
     : `The guest's kernel uses ${name} (${title}) and would fault.`;
 
@@ -114,7 +114,7 @@ export function numberConsequence(field: CpuidField | MsrField): string {
     return `The guest may use ${title} that this CPU does not have: a page fault on a reserved bit.`;
   }
   if (rule === "xsave-layout") {
-    return `${title}: the guest's programs and the saved XSAVE image count on another layout.`;
+    return `${title}: the guest's programs and the saved XSAVE image use a different layout.`;
   }
-  return `${title}: the guest counts on more than the node has.`;
+  return `${title}: the guest was promised more than the node has.`;
 }

@@ -26,7 +26,7 @@ function strangers(contract: CpuContract, node: PreparedNode): Finding | undefin
   }
   const vendors = { promised: contractType(contract), offered: node.type };
   if (vendors.promised === undefined || vendors.offered === undefined) {
-    return finding("vendor", "unknown", "vendor", vendors, "Nothing is known about this vendor.");
+    return finding("vendor", "unknown", "vendor", vendors, "Unknown CPU vendor.");
   }
   if (vendors.promised === vendors.offered) return undefined;
   const text =
@@ -74,7 +74,7 @@ export function judgePrepared(
 function excuseAtSource({ unbacked }: CpuContract, found: Finding): Finding {
   if (found.severity === "note" || !unbacked.includes(found.name)) return found;
   const consequence =
-    "The template sets this on a CPU that lacks it: already false where the snapshot was taken " +
+    "The template claims this on a CPU that lacks it: already false where the snapshot was taken " +
     "(see evenkeel lint).";
   return { ...found, severity: "note", consequence };
 }

@@ -126,7 +126,7 @@ export function disagreements(certificate: Certificate, anew: Certificate): stri
   for (const pair of certificate.pairs) {
     const key = `${pair.from} → ${pair.to}`;
     const now = verdicts.get(key);
-    if (now === undefined) found.push(`${key} is not among the inputs`);
+    if (now === undefined) found.push(`${key} is not one of the inputs`);
     else if (now.verdict !== pair.verdict) {
       found.push(`${key} is ${now.verdict}, the certificate says ${pair.verdict}`);
     } else if (now.findings !== pair.findings) found.push(`${key} has other findings`);

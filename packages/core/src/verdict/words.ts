@@ -71,8 +71,8 @@ function reservedFinding(slot: Slot, bit: number, promised: number, offered: num
     promised: String((promised >>> bit) & 1),
     offered: String((offered >>> bit) & 1),
     consequence: unseen
-      ? "No row names this bit. The guest was not shown it."
-      : "No row names this bit, so nobody can say what it promises or announces.",
+      ? "This bit has no row in the tables. The guest was not shown it."
+      : "This bit has no row in the tables, so what it means is unknown.",
   };
 }
 

@@ -44,7 +44,7 @@ function absentMessage(missing: MissingEntry): string {
   }
   return typeof missing.id === "number"
     ? `Template changes an MSR entry not supported by KVM: Register Address: ${hex(missing.id)}`
-    : "The vCPU has no such register; Firecracker does not start.";
+    : "The vCPU has no such register; the microVM does not start.";
 }
 
 function absentEntries({ view, type }: BootRequest): Mismatch[] {
@@ -134,7 +134,7 @@ function meant({ template, view }: BootRequest): CpuState["cpuid"] {
 
 function overwritten(request: BootRequest): Mismatch[] {
   const { type, view, template, registers } = request;
-  const message = "Firecracker overwrites it, whatever the template says.";
+  const message = "Firecracker overwrites it whatever the template says.";
   const cpuid = diffCpus(stateOf(type, meant(request)), stateOf(type, view.cpuid));
   const given = new Map(registers.map(({ id, value }) => [id, value]));
   const boot = template.msrModifiers.flatMap(({ addr, ...bitmap }): Mismatch[] => {
@@ -147,7 +147,7 @@ function overwritten(request: BootRequest): Mismatch[] {
   return [...cpuid.map(fromDifference("firecracker", message)), ...boot];
 }
 
-const SILENT = "KVM took it without an error and answers something else.";
+const SILENT = "KVM accepted it without an error but returns another value.";
 
 function changedByKvm({ type, view }: BootRequest, answer: BootAnswer): Mismatch[] {
   return diffCpus(stateOf(type, view.cpuid), stateOf(type, indexEntries(answer.cpuid)))
@@ -171,7 +171,7 @@ function registersByKvm({ type, registers }: BootRequest, answer: BootAnswer): M
 }
 
 function refusedCpuid(error: string): Mismatch {
-  const message = `KVM does not take this CPUID (${error}); Firecracker does not start.`;
+  const message = `KVM refuses this CPUID (${error}); the microVM does not start.`;
   return { owner: "refused", address: "CPUID", name: "", ...NO_VALUES, message };
 }
 

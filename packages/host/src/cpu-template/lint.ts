@@ -48,7 +48,7 @@ export function lintLoaded(
       const linted = { template: group.template, builtIn, armBuiltIn };
       const findings = lintTemplate(linted, profile, group.lines);
       if (findings !== undefined) return findings;
-      const message = `${profile.name}: nothing is known about its vendor`;
+      const message = `${profile.name}: its CPU vendor is unknown`;
       throw new CoreError("UNKNOWN_VENDOR", [{ path: "", message }]);
     }),
   );

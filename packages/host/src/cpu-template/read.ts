@@ -31,11 +31,11 @@ function misfit(file: string, code: "NOT_A_PLAN" | "NOT_A_TEMPLATE", message: st
 function textAt(path: string, read: ReadFile): string {
   const text = read(path);
   if (text !== undefined) return text;
-  const message = `${path}: there is no such file, and no plan.json in a directory of that name`;
+  const message = `${path}: no such file, and no plan.json in a directory of that name`;
   throw new HostError("TEMPLATE_MISSING", message);
 }
 
-/** A file's document; throws TEMPLATE_MISSING where there is no such file nor plan. */
+/** A file's document; throws TEMPLATE_MISSING where no such file nor plan. */
 export function readDocumentAt(path: string, read: ReadFile): TemplateDocument {
   const text = textAt(path, read);
   return inFile(path, () => readTemplateDocument(text));
@@ -80,5 +80,5 @@ export function templateBeside(file: string, template: string): string {
   if (!isAbsolute(relative) && relative.split("/")[0] !== "..") {
     return join(dirname(file), relative);
   }
-  throw misfit(file, "NOT_A_PLAN", `"${template}" is not in the plan's directory`);
+  throw misfit(file, "NOT_A_PLAN", `"${template}" is outside the plan's directory`);
 }

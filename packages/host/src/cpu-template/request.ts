@@ -29,7 +29,7 @@ const KNOWN = `known: None, ${BUILT_IN_NAMES.join(", ")}`;
 export function builtInRequest(name: string): TemplateRequest {
   if (name === "None") return NO_TEMPLATE;
   if (builtInTemplate(name) !== undefined) return { kind: "built-in", name };
-  const message = `no template built into Firecracker is called "${name}" (${KNOWN})`;
+  const message = `no built-in template is named "${name}" (${KNOWN})`;
   throw new HostError("TEMPLATE_UNKNOWN", message);
 }
 

@@ -74,7 +74,7 @@ function custom(template: CpuTemplate, name: string): LoadedTemplate {
 function builtIn(name: string): LoadedTemplate {
   const found = builtInTemplate(name);
   if (found === undefined) {
-    throw new HostError("TEMPLATE_UNKNOWN", `no template built into Firecracker is called ${name}`);
+    throw new HostError("TEMPLATE_UNKNOWN", `no built-in template is named ${name}`);
   }
   const templateFor = (version: string) => found.templateFor(knownLine(version));
   return { choice: { kind: "built-in", name }, name, builtIn: found, templateFor };
@@ -98,7 +98,7 @@ function matchOf(path: string, plans: readonly FoundPlan[], profile: NodeProfile
   const exact = matches.filter(({ match }) => match.kind === "found");
   const [first, second] = exact.length > 0 ? exact : matches;
   if (first === undefined) {
-    const message = `${path} has no class of nodes like ${profile.name}`;
+    const message = `${path} has no class that matches ${profile.name}`;
     throw new HostError("NODE_NOT_IN_PLAN", message);
   }
   if (second === undefined) return first;

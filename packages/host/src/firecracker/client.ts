@@ -76,7 +76,7 @@ async function readAll(response: IncomingMessage): Promise<Answer> {
   let bytes = 0;
   for await (const chunk of response) {
     bytes += (chunk as Buffer).length;
-    if (bytes > ANSWER_LIMIT) throw new Error(`an answer of more than ${ANSWER_LIMIT} bytes`);
+    if (bytes > ANSWER_LIMIT) throw new Error(`an answer longer than ${ANSWER_LIMIT} bytes`);
     chunks.push(chunk as Buffer);
   }
   return { status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") };

@@ -151,11 +151,14 @@ async function apiAnswers(started: FirecrackerProcess): Promise<void> {
   while (!hasSocket(started.socket) || !(await accepts(started.socket))) {
     if (exit !== undefined) {
       const words = started.lastWords();
-      throw new HostError("VMM_START_FAILED", `Firecracker ended (${exitText(exit)}): ${words}`);
+      throw new HostError("VMM_START_FAILED", `Firecracker exited (${exitText(exit)}): ${words}`);
     }
     if (Date.now() > deadline) {
       const seconds = START_TIMEOUT / 1000;
-      throw new HostError("VMM_TIMEOUT", `Firecracker listens to nobody after ${seconds} s`);
+      throw new HostError(
+        "VMM_TIMEOUT",
+        `Firecracker is not accepting connections after ${seconds} s`,
+      );
     }
     await sleep(SOCKET_POLL);
   }
@@ -230,7 +233,7 @@ async function runJailer(binary: string, directory: string, cell: Cell): Promise
     [STDERR, CONSOLE]
       .map((name) => tailOf(join(directory, name), KEPT_OUTPUT))
       .find((said) => said !== "") ?? "";
-  throw new HostError("VMM_START_FAILED", `the jailer ended (${exitText(exit)}): ${words}`);
+  throw new HostError("VMM_START_FAILED", `the jailer exited (${exitText(exit)}): ${words}`);
 }
 
 /** The jailer leaves Firecracker behind, in a PID namespace of its own. */
@@ -246,7 +249,7 @@ async function startJailed(
   const record = { directory, pid, startTime: startTimeOf(pid) ?? "", jail: { root, uid, slot } };
   const started = await answering(processOf(record, vanished(record)));
   if (!belongsTo(pid, uid)) {
-    throw new HostError("VMM_START_FAILED", `process ${pid} is not that of user ${uid}`);
+    throw new HostError("VMM_START_FAILED", `process ${pid} does not belong to user ${uid}`);
   }
   // Nothing runs in it yet; all its threads are moved.
   cell.group.join(pid);

@@ -48,7 +48,7 @@ function stateDigest(snapshot: string): string {
       const read = readSync(fd, buffer, 0, CHUNK, null);
       if (read === 0) return hash.digest("hex");
       total += read;
-      if (total > STATE_LIMIT) throw new Error(`${snapshot}: too large for a state file`);
+      if (total > STATE_LIMIT) throw new Error(`${snapshot}: too large to be a state file`);
       hash.update(buffer.subarray(0, read));
     }
   } finally {
@@ -65,7 +65,7 @@ function readText(path: string): string {
     return readPlainSync(path, CONTRACT_LIMIT).toString("utf8");
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (isAbsent(error)) throw new Error(`${path}: there is none`, { cause: error });
+    if (isAbsent(error)) throw new Error(`${path}: no such file`, { cause: error });
     if (code === "ELOOP") throw new Error(`${path}: a symbolic link`, { cause: error });
     throw new Error(message, { cause: error });
   }
@@ -76,7 +76,7 @@ function requireState(json: unknown, snapshot: string): void {
   const { state } = json as { readonly state?: unknown };
   if (state === undefined) return;
   if (stateDigest(snapshot) === state) return;
-  throw new Error("it was taken with another state file");
+  throw new Error("it belongs to a different state file");
 }
 
 /** Throws where there is none, or none that can be read; the message says why. */

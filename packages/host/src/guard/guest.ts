@@ -48,7 +48,7 @@ function builtIn(name: string, version: string): GuestCpu {
   const row = staticTemplateRow(name);
   const template =
     row === undefined ? armBuiltInTemplate(name) : buildStaticTemplate(row, knownLine(version));
-  if (template === undefined) return { kind: "unknown", reason: `nothing is known of ${name}` };
+  if (template === undefined) return { kind: "unknown", reason: `${name} is not known` };
   return { kind: "booted", shape: { template, name } };
 }
 
@@ -88,7 +88,7 @@ export function guestOf(shape: Shape, version: string, profile: () => NodeProfil
   return {
     unsettle: () => {
       const before = cpu;
-      cpu = { kind: "unknown", reason: "Firecracker has not answered to what changes it" };
+      cpu = { kind: "unknown", reason: "Firecracker has not answered the call that changes it" };
       return () => {
         cpu = before;
       };
@@ -110,7 +110,7 @@ export function guestOf(shape: Shape, version: string, profile: () => NodeProfil
     },
     contract: (machine) => {
       if (cpu.kind === "booted") return predict(cpu.shape, machine);
-      if (cpu.kind === "unknown") throw new Error(`the guest's CPU is not known: ${cpu.reason}`);
+      if (cpu.kind === "unknown") throw new Error(`the guest CPU is unknown: ${cpu.reason}`);
       const time = new Date().toISOString();
       return inheritContract(cpu.contract, profile(), { firecracker: version, time });
     },

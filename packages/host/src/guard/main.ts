@@ -101,7 +101,7 @@ async function main(): Promise<void> {
       () => void endWith(server),
       () => {
         [lost, closing] = [true, false];
-        say("a connection to Firecracker was lost: what is taken from here on has no contract");
+        say("a connection to Firecracker was lost: snapshots taken from now on have no contract");
       },
     );
   });

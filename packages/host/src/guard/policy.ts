@@ -17,7 +17,7 @@ export function readPolicy(text = ""): ReadonlySet<Objection> {
   const allowed = words.map((word) => {
     const objection = OBJECTIONS.find((known) => known === word);
     if (objection !== undefined) return objection;
-    throw new Error(`${ALLOW_VARIABLE}: "${word}" is none of ${OBJECTIONS.join(", ")}`);
+    throw new Error(`${ALLOW_VARIABLE}: "${word}" is not one of ${OBJECTIONS.join(", ")}`);
   });
   return new Set(allowed);
 }

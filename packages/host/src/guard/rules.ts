@@ -111,7 +111,7 @@ export function guardRules({ settings, allowed, upstream, limit, exposed, say }:
       | undefined;
     const { vcpu_count: vcpus, smt } = config ?? {};
     if (typeof vcpus === "number" && typeof smt === "boolean") return { vcpus, smt };
-    throw new Error("Firecracker does not say how many vCPUs there are");
+    throw new Error("Firecracker does not report the number of vCPUs");
   }
 
   async function changing(call: Call, done: () => void): Promise<Answer> {
@@ -132,7 +132,7 @@ export function guardRules({ settings, allowed, upstream, limit, exposed, say }:
       return fault(403, `evenkeel guard: ${message}`);
     }
     if (objection !== undefined) {
-      say(`${snapshot} is loaded on ${profile().name} by ${ALLOW_VARIABLE}: ${words}`);
+      say(`${snapshot} is loaded on ${profile().name} because of ${ALLOW_VARIABLE}: ${words}`);
     }
     return changing(call, () => guest.loaded(contract));
   }
@@ -144,7 +144,7 @@ export function guardRules({ settings, allowed, upstream, limit, exposed, say }:
       replacement.write(guest.contract(await machine()));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      say(`${snapshot} has no contract, and will not be loaded: ${reason}`);
+      say(`${snapshot} has no contract, so a guarded load will be refused: ${reason}`);
     }
   }
 

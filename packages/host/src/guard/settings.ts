@@ -17,7 +17,7 @@ const MARK = "\n__END__\n";
 /** What shapes guests that boot here. */
 export interface Shape {
   readonly template?: CpuTemplate;
-  /** What contracts call it. */
+  /** The address as contracts write it. */
   readonly name?: string;
   readonly class?: string;
   readonly plan?: string;
@@ -56,7 +56,7 @@ interface SettingsJson extends Pick<GuardSettings, "version" | "machine"> {
 export function readSettings(launcher: string): GuardSettings {
   const at = launcher.lastIndexOf(MARK);
   if (at === -1) {
-    throw new CoreError("NOT_JSON", [{ path: "", message: "the launcher brings no settings" }]);
+    throw new CoreError("NOT_JSON", [{ path: "", message: "the launcher passed no settings" }]);
   }
   const json = parseJson(launcher.slice(at + MARK.length)) as SettingsJson;
   const { version, machine, shape, template } = json;
@@ -78,6 +78,6 @@ export function readSettings(launcher: string): GuardSettings {
 export function profileToday({ profile, machine }: GuardSettings): NodeProfile {
   const now = machineNow();
   if (now === machine) return profile;
-  const change = `the machine has ${now}, and had ${machine} when the launcher was installed`;
+  const change = `the machine now has ${now}; it had ${machine} when the launcher was installed`;
   return { ...profile, incomplete: [...profile.incomplete, change] };
 }

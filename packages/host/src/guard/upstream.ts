@@ -60,7 +60,7 @@ export function openUpstream(connections: readonly number[]): Upstream {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   agent.createConnection = () => {
     const socket = spare.pop();
-    if (socket === undefined) throw new Error("no connection to Firecracker is left");
+    if (socket === undefined) throw new Error("no connection to Firecracker remains");
     return socket;
   };
 

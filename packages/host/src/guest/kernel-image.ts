@@ -130,7 +130,7 @@ async function unpacked(cache: string): Promise<KernelImage | undefined> {
 async function packageName(signal: AbortSignal | undefined): Promise<string> {
   const { stdout } = await run("apt-cache", ["depends", META_PACKAGE], { signal });
   const name = /Depends: (linux-image-[0-9a-z.+-]+)/.exec(stdout)?.[1];
-  if (name === undefined) throw new Error(`apt knows no package that ${META_PACKAGE} stands for`);
+  if (name === undefined) throw new Error(`apt has no package for ${META_PACKAGE}`);
   return name;
 }
 
@@ -170,7 +170,7 @@ export async function findKernel(search: KernelSearch = {}): Promise<KernelImage
   } catch (error) {
     search.signal?.throwIfAborted();
     const why = messageOf(error).trim();
-    const message = `no readable ${boot}/vmlinuz-*, and Debian's package cannot be had: ${why}`;
+    const message = `no readable ${boot}/vmlinuz-*, and Debian's package is not available: ${why}`;
     throw new HostError("NO_KERNEL", message, { cause: error });
   }
   const image = await unpacked(cache);

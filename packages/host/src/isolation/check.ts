@@ -15,10 +15,10 @@ export interface IsolationCheck {
 }
 
 const CONSEQUENCES: Readonly<Record<Controller, string>> = {
-  cpu: "a guest may take all of the host's processors",
-  memory: "a VMM may take more memory than its guest was given",
-  pids: "a VMM may start threads without end",
-  io: "a guest may take all of the disk's bandwidth",
+  cpu: "a guest can use all of the host's CPU time",
+  memory: "a VMM can use more memory than its guest was given",
+  pids: "a VMM can start any number of threads",
+  io: "a guest can use all of the disk's bandwidth",
 };
 
 /** util-linux confines what has no jailer. */
@@ -34,14 +34,14 @@ async function toolMissing(command: string, from: string, flag = "--version"): P
 }
 
 async function missingFor(vmm: "firecracker" | "qemu", binary: string): Promise<string[]> {
-  if (process.platform !== "linux") return ["isolation is Linux's: namespaces and control groups"];
+  if (process.platform !== "linux") return ["isolation needs Linux: namespaces and control groups"];
   const root =
     process.getuid?.() === 0
       ? []
-      : ["it needs root: the agent gives up its VMMs' rights, not its own"];
+      : ["it needs root: the agent drops its VMMs' privileges, not its own"];
   const jailer =
     vmm === "firecracker" && !hasJailer(binary)
-      ? [`${jailerOf(binary)} is missing: put the jailer of the same release beside Firecracker`]
+      ? [`${jailerOf(binary)} is missing: put the jailer of the same release next to Firecracker`]
       : [];
   const tools = [
     toolMissing("ip", "iproute2", "-V"),
@@ -68,15 +68,15 @@ function weaknesses({ missing, hierarchies }: Cgroups): string[] {
     old.length === 0
       ? []
       : [
-          `control groups of version 1 are used for ${old.flatMap(({ controllers }) => controllers).join(", ")}: version 2 limits buffered writes and swap as well`,
+          `control groups of version 1 are used for ${old.flatMap(({ controllers }) => controllers).join(", ")}: version 2 also limits buffered writes and swap`,
         ];
   const readOnly = hierarchies
     .filter(({ mount }) => !isReachable(mount))
-    .map(({ mount }) => `${mount} cannot be written to: no limits there`);
+    .map(({ mount }) => `${mount} is not writable: no limits there`);
   const sizes = maySetLimits()
     ? []
     : [
-        "CAP_SYS_RESOURCE is missing: files that a VMM writes are limited to 2 TiB, not to its disks",
+        "CAP_SYS_RESOURCE is missing: files that a VMM writes are limited to 2 TiB, not to the size of its disks",
       ];
   return [...lacking, ...v1, ...readOnly, ...sizes];
 }

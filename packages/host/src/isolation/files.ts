@@ -41,7 +41,8 @@ export function fillForLoad(spec: LoadSpec): LoadSpec {
   const { cell, directory, snapshot, drives = [], memory } = spec;
   if (cell === undefined) return spec;
   if (memory.kind !== "file") {
-    const message = "a confined VMM loads memory from a file: a page-fault handler is outside";
+    const message =
+      "a confined VMM loads memory from a file: a page-fault handler would be outside the jail";
     throw new HostError("JAIL_FAILED", message);
   }
   giveDrives(cell, directory, drives);

@@ -100,7 +100,7 @@ export function giveWritable(
   name: string,
 ): void {
   if (lstatSync(source).nlink !== 1) {
-    throw new HostError("JAIL_FAILED", `${source} is shared, and not to be written to`);
+    throw new HostError("JAIL_FAILED", `${source} is shared and must not be written to`);
   }
   chownSync(source, jail.uid, jail.uid);
   chmodSync(source, 0o600);

@@ -51,12 +51,12 @@ const OVERHEAD_MIB = { firecracker: 64, qemu: 512 } as const;
 function cidrOf(text: string): Cidr {
   const cidr = parseCidr(text);
   if (cidr !== undefined) return cidr;
-  throw new HostError("NO_NETWORK", `"${text}" is no IPv4 network`);
+  throw new HostError("NO_NETWORK", `"${text}" is not an IPv4 network`);
 }
 
 function poolOf({ pool, dns, open }: NetworkOptions, tag: string): NetworkPool {
   if (dns !== undefined && parseAddress(dns) === undefined) {
-    throw new HostError("NO_NETWORK", `dns: "${dns}" is no IPv4 address`);
+    throw new HostError("NO_NETWORK", `dns: "${dns}" is not an IPv4 address`);
   }
   return { tag, pool: cidrOf(pool), dns, open: open.map((one) => formatCidr(cidrOf(one))) };
 }
@@ -77,7 +77,7 @@ function ioLimit(directory: string, mib: number | undefined): IoLimit | undefine
   if (mib === undefined) return undefined;
   const device = diskOf(directory);
   if (device !== undefined) return { device, mib };
-  const message = `${directory} is on no disk whose bandwidth can be limited`;
+  const message = `${directory} is not on a disk whose bandwidth can be limited`;
   throw new HostError("NO_ISOLATION", message);
 }
 
@@ -103,7 +103,7 @@ export async function checkNode(options: IsolationOptions): Promise<CheckedIsola
   const said = network === undefined ? "network: none" : await checkNetwork(network, egress);
   const io = ioLimit(directory, options.ioMib);
   const how = vmm === "firecracker" ? "the jailer" : "namespaces and a user, without chroot";
-  const disk = io === undefined ? ["no limit of I/O is set"] : [];
+  const disk = io === undefined ? ["no I/O limit is set"] : [];
   return {
     notes: [`isolation: ${how}; users from ${firstId} on`, ...disk, ...weaker, said],
     open: async () => {

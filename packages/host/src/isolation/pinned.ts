@@ -36,7 +36,7 @@ export function pinSocket(path: string): Pinned {
     return { path: `/proc/self/fd/${fd}`, close };
   }
   closeSync(fd);
-  throw new HostError("VMM_GONE", `${path} is no socket`);
+  throw new HostError("VMM_GONE", `${path} is not a socket`);
 }
 
 /** Connects to a socket, not to one that a link leads to. */

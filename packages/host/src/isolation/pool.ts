@@ -71,7 +71,7 @@ async function takeCell(
     if (network !== undefined && policy !== egress) await setEgress(network, cell.slot, policy);
     return cell;
   } catch (error) {
-    stock.later(`slot ${cell.slot} was not taken down`, () => stock.drop(cell.slot));
+    stock.later(`slot ${cell.slot} was not torn down`, () => stock.drop(cell.slot));
     throw error;
   }
 }
@@ -90,7 +90,7 @@ export function openCells(options: CellOptions): CellPool {
     stock.claim(slot);
   };
   const dropLater = (slot: number) => {
-    stock.later(`slot ${slot} was not taken down`, () => stock.drop(slot));
+    stock.later(`slot ${slot} was not torn down`, () => stock.drop(slot));
   };
   return {
     hasNetwork: network !== undefined,
@@ -124,7 +124,7 @@ export function openCells(options: CellOptions): CellPool {
       const left = slotsLeft(options).filter((slot) => stock.claim(slot));
       // What could still write to disks ends before anybody else does; the rest has time.
       await endAllOf(...left.map((slot) => idOf(slot, options.firstId)));
-      stock.later("slots were not reclaimed", async () => {
+      stock.later("slots could not be reclaimed", async () => {
         for (const slot of left) {
           // One that cannot be taken down keeps its number, and the others can be used.
           await stock.drop(slot).catch((error: unknown) => report(`slot ${slot}`, error));

@@ -95,7 +95,7 @@ export async function endAllOf(...uids: readonly number[]): Promise<number[]> {
     }
     if (performance.now() > deadline) {
       const pids = there.map(({ pid, uid }) => `${pid} of user ${uid}`).join(", ");
-      throw new HostError("JAIL_FAILED", `processes that do not end: ${pids}`);
+      throw new HostError("JAIL_FAILED", `processes that do not exit: ${pids}`);
     }
     await sleep(POLL_MS);
   }

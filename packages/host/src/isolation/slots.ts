@@ -89,7 +89,10 @@ async function requireUnused(root: string, slot: number): Promise<void> {
   const deadline = performance.now() + LET_GO_MS;
   while (await inUse(besideJail({ root }))) {
     if (performance.now() > deadline) {
-      throw new HostError("JAIL_FAILED", `slot ${slot} is used by a process out of sight`);
+      throw new HostError(
+        "JAIL_FAILED",
+        `slot ${slot} is used by a process in another PID namespace`,
+      );
     }
     await sleep(GROUP_WAIT_MS);
   }

@@ -65,7 +65,7 @@ export function openStock(options: CellOptions): Stock {
   const refill = () => {
     if (state.closed || state.refilling || ready.length >= ahead) return;
     state.refilling = true;
-    later("a slot was not made ahead", () => fill().finally(() => (state.refilling = false)));
+    later("a slot could not be prepared", () => fill().finally(() => (state.refilling = false)));
   };
   return {
     take: async (mayBeAhead) => {

@@ -29,7 +29,7 @@ export function call(
 ): number {
   const { result, errno } = libc.ioctl(fd, request, argument);
   if (result >= 0) return result;
-  const hint = errno === EBUSY ? ": another hypervisor holds the CPU's virtualization" : "";
+  const hint = errno === EBUSY ? ": another hypervisor is using the CPU's virtualization" : "";
   throw new HostError("KVM_FAILED", `${request.name}: ${errnoText(errno)}${hint}`);
 }
 
@@ -60,8 +60,8 @@ function openError(path: string, error: unknown): HostError {
   }
   const reasons: Readonly<Record<string, string>> = {
     ENOENT: "there is no such device",
-    ENODEV: "no KVM module is behind it",
-    ENXIO: "no KVM module is behind it",
+    ENODEV: "no KVM module provides it",
+    ENXIO: "no KVM module provides it",
   };
   const where = process.platform === "linux" ? "" : ` (this is ${process.platform}, not Linux)`;
   return new HostError("NO_KVM", `${path}: ${reasons[code] ?? message}${where}`, options);

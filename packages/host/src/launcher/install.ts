@@ -72,7 +72,7 @@ function findPerl(path: string): string {
     .map((directory) => join(directory, "perl"))
     .find((file) => file.startsWith("/") && isExecutable(file));
   if (found !== undefined) return found;
-  throw new HostError("LAUNCHER_NO_PERL", `there is no perl in ${path}`);
+  throw new HostError("LAUNCHER_NO_PERL", `no perl in ${path}`);
 }
 
 /** Until 1.4 a later PUT /machine-config wiped a custom template. */
@@ -134,11 +134,11 @@ function placesOf(firecracker: string, target: string): Places {
   if (existing?.moved === true) {
     throw new HostError(
       "LAUNCHER_OCCUPIED",
-      `${at} is a launcher that took the place of another Firecracker, ${existing.real}`,
+      `${at} is a launcher for a different Firecracker, ${existing.real}`,
     );
   }
   if (existing === undefined && existsSync(at)) {
-    throw new HostError("LAUNCHER_OCCUPIED", `${at} is there already and is no launcher`);
+    throw new HostError("LAUNCHER_OCCUPIED", `${at} already exists and is not a launcher`);
   }
   return { now, real: now, at, moved: false };
 }
@@ -178,7 +178,7 @@ function kindOf({ now: binary, at }: Places): Kind {
     (path) => realPath(join(dirname(path), "firecracker")) ?? [],
   );
   if (jailed === undefined) {
-    const message = `${binary} is a jailer, and its Firecracker is not beside it`;
+    const message = `${binary} is a jailer without a firecracker next to it`;
     throw new HostError("NOT_FIRECRACKER", message);
   }
   return { version: versionOf(jailed), jailed };
@@ -190,7 +190,7 @@ export async function installLauncher(options: InstallOptions): Promise<Launcher
   const { version, jailed } = kindOf(places);
   checkVersion(places.now, version);
   if (guard !== undefined && jailed !== undefined) {
-    const message = "a guard does not see the files in a jail";
+    const message = "a guard cannot see the files in a jail";
     throw new HostError("LAUNCHER_NO_GUARD", message);
   }
   const chosen = choose(version);
@@ -251,7 +251,7 @@ function machineProblems(at: string): string[] {
   const { machine } = readSettings(readTextFile(at) ?? "");
   const now = machineNow();
   if (now === machine) return [];
-  return [`the machine has ${now} now, not ${machine}: the guard's profile is out of date`];
+  return [`the machine now has ${now}, not ${machine}: the guard's profile is out of date`];
 }
 
 /** Throws NOT_A_LAUNCHER. */
@@ -265,7 +265,7 @@ export function launcherStatus(target: string): LauncherStatus {
     const gone = [guard.node, guard.program].filter(
       (file) => isAbsolute(file) && !existsSync(file),
     );
-    problems.push(...gone.map((file) => `${file}, which the guard needs, is not there`));
+    problems.push(...gone.map((file) => `${file}, which the guard needs, is missing`));
     problems.push(...machineProblems(at));
   }
   const { jailed = real } = record;
@@ -273,6 +273,6 @@ export function launcherStatus(target: string): LauncherStatus {
     if (changedAt(binary) > changedAt(at)) problems.push(`${binary} is newer than the launcher`);
   }
   const now = versionOf(jailed);
-  if (now !== version) problems.push(`${real} is Firecracker ${now} now, not ${version}`);
+  if (now !== version) problems.push(`${real} is now Firecracker ${now}, not ${version}`);
   return { record, problems };
 }

@@ -58,9 +58,7 @@ async function rulesRefused(rules: string): Promise<string[]> {
     await runTool(["nft", "--check", "-f", "-"], rules);
     return [];
   } catch (error) {
-    return [
-      `the kernel does not take the rules (modules nf_tables, nft_ct, nft_nat): ${String(error)}`,
-    ];
+    return [`the kernel rejects the rules (modules nf_tables, nft_ct, nft_nat): ${String(error)}`];
   }
 }
 

@@ -27,7 +27,7 @@ export interface EgressPolicy {
   readonly default: "allow" | "deny";
   /** Whether the guest may ask the operator's resolver; names may carry data out. */
   readonly dns: boolean;
-  /** The first that matches decides. */
+  /** The first matching rule decides. */
   readonly rules: readonly EgressRule[];
 }
 
@@ -44,7 +44,7 @@ const CONNECTIONS = 4096;
 
 function cidrOf(text: string) {
   const cidr = parseCidr(text);
-  if (cidr === undefined) throw new HostError("BAD_EGRESS", `"${text}" is no IPv4 network`);
+  if (cidr === undefined) throw new HostError("BAD_EGRESS", `"${text}" is not an IPv4 network`);
   return cidr;
 }
 
@@ -55,7 +55,7 @@ function checkPorts({ ports, protocol, cidr }: EgressRule): void {
   for (const text of ports) {
     const [from = 0, to = from] = text.split("-").map(Number);
     if (!/^\d{1,5}(?:-\d{1,5})?$/.test(text) || from < 1 || from > to || to > 65_535) {
-      throw new HostError("BAD_EGRESS", `"${text}" is no port and no range of ports`);
+      throw new HostError("BAD_EGRESS", `"${text}" is neither a port nor a port range`);
     }
   }
 }
@@ -69,7 +69,7 @@ export function checkEgress({ rules }: EgressPolicy, { open }: NetworkSettings):
     const closed = SPECIAL_NETWORKS.map(cidrOf).some((special) => contains(special, cidr));
     if (rule.action === "deny" || !closed) continue;
     if (opened.some((one) => contains(one, cidr))) continue;
-    const message = `${rule.cidr} is in a special network that the operator has not opened`;
+    const message = `${rule.cidr} is in a special network that the operator has not allowed`;
     throw new HostError("BAD_EGRESS", message);
   }
 }

@@ -78,7 +78,7 @@ function readX86(kvm: KvmHandle, backend: string | undefined): Reading {
   const vendor = vendorOfCpu(cpuid) ?? "intel";
   const features = readMsrs(kvm, featureMsrs(kvm));
   const vcpu = attempt("no vCPU", incomplete, () => readVcpu(kvm, cpuid, vendor));
-  const enforcement = attempt("whether templates are enforced is not known", incomplete, () =>
+  const enforcement = attempt("it is not known whether templates are enforced", incomplete, () =>
     tryEnforcement(kvm, vendor, cpuid),
   );
   const answers = capabilities(kvm);
@@ -101,7 +101,7 @@ function readX86(kvm: KvmHandle, backend: string | undefined): Reading {
 function readArm(kvm: KvmHandle, backend: string | undefined): Reading {
   const incomplete: string[] = [];
   const registers = withArmVcpu(kvm, (vcpu) => armRegisters(vcpu));
-  const takenFields = attempt("what KVM lets be written is not known", incomplete, () =>
+  const takenFields = attempt("it is not known which writes KVM allows", incomplete, () =>
     tryWrites(kvm, registers),
   );
   return {

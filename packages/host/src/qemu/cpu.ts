@@ -118,7 +118,7 @@ function featureSwitch(
   if (property === undefined) report(field, "QEMU has no switch for it");
   else if (wanted === 0) return [`-${property}`];
   else if (isAnnouncement(field.kind)) return [`+${property}`];
-  else report(field, "the node lacks it, and QEMU executes what it shows");
+  else report(field, "the node lacks it, and QEMU would execute what it shows");
   return [];
 }
 

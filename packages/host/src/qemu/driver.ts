@@ -127,7 +127,7 @@ async function boot(context: Context, spec: BootSpec): Promise<MicroVm> {
 async function load(context: Context, spec: LoadSpec): Promise<MicroVm> {
   const { directory, cell, memory } = spec;
   if (memory.kind !== "file") {
-    throw new HostError("NOT_WITH_QEMU", "QEMU's emulation loads memory from a file only");
+    throw new HostError("NOT_WITH_QEMU", "QEMU's emulation loads memory only from a file");
   }
   const { binary = QEMU_BINARY, accelerator = "tcg" } = context.node;
   const state = await readState(spec.snapshot.state);

@@ -57,7 +57,7 @@ export function microVm(
     resume: () => withQemu(async (execute) => void (await execute("cont"))),
     snapshot: async (files, kind) => {
       if (kind === "diff") {
-        throw new HostError("NOT_WITH_QEMU", "QEMU's emulation takes full snapshots only");
+        throw new HostError("NOT_WITH_QEMU", "QEMU's emulation takes only full snapshots");
       }
       await takenThrough(record.jail, files, ({ memory }) =>
         withQemu((execute) => saveMemory(execute, memory)),

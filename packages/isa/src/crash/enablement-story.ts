@@ -19,7 +19,7 @@ export function notEnabled(facts: Facts): Story {
       happened: [
         `The guest's kernel has not enabled what ${names} needs: XCR0 was ` +
           `0x${(site.xcr0 ?? 0n).toString(16)}, without ${off.join(", ")}. ${guest}`,
-        "A snapshot brings its XCR0 along, so moving it is not the reason: the guest was booted so.",
+        "A snapshot brings its XCR0 along, so the move is not the cause: the guest was booted that way.",
       ],
       now: [
         "Look at the CPU template and the kernel's command line that the guest was booted with, or " +

@@ -16,7 +16,7 @@ interface Telling extends Facts {
 }
 
 const PLAN =
-  "Plan the pool (evenkeel plan PROFILES… --out DIR), boot with its templates, take the snapshot anew.";
+  "Plan the pool (evenkeel plan PROFILES… --out DIR), boot with its templates, take a new snapshot.";
 
 function program({ site }: Facts): string {
   return site.ring === "kernel" ? "The guest's kernel" : (site.process ?? "The program");
@@ -104,7 +104,7 @@ function cure({ evidence, context, names }: Telling): string[] {
   }
   const how = contract === undefined ? "" : ` It was taken ${templateOf(contract)}.`;
   return [
-    `The plan hides ${names} from guests, so this snapshot is not the plan's.${how} Take it anew from ` +
+    `The plan hides ${names} from guests, so this snapshot is not the plan's.${how} Take a new one from ` +
       "a guest that was booted with the plan's template.",
   ];
 }
@@ -128,7 +128,7 @@ function promisedStory(telling: Telling): Story {
     contract === undefined
       ? ""
       : `The snapshot was taken on ${contract.node}, ${templateOf(contract)}, and promised ${names}. ` +
-        `${program(telling)} asked once, when it started there, and chose code that uses it. `;
+        `${program(telling)} checked once, when it started there, and chose code that uses it. `;
   const died =
     lack.length > 0
       ? `It was resumed on ${placeOfDeath(telling)}, where the instruction is an invalid opcode.`
@@ -148,8 +148,8 @@ function whichBinary({ site }: Telling): string {
 /** Which of the two ways to such a death it was, as far as a scan of the binary says. */
 function waysTo({ use, names }: Telling): string[] {
   const snapshot =
-    "a snapshot was taken on a node that has it and resumed on one that has not, since programs ask " +
-    "for features once, when they start";
+    "a snapshot was taken on a node that has it and resumed on one that lacks it, since programs check " +
+    "for features once, at startup";
   if (use?.use === "chosen") return [`Most likely ${snapshot}.`];
   if (use?.use === "unclear") return [`Either ${snapshot}; or what the scan sees:`];
   return [
@@ -189,7 +189,7 @@ function notPromisedStory(telling: Telling): Story {
   const { have = [] } = evidence.holders ?? {};
   return story({
     happened: [
-      `The snapshot of ${contract?.node ?? "this guest"} did not promise ${names}, and ` +
+      `The snapshot of ${contract?.node ?? "this guest"} did not promise ${names}, but ` +
         `${program(telling)} used it all the same: it was built for newer CPUs (-march) and does not ask, ` +
         "it asks by CPU model, or this is not the contract of this guest.",
     ],
@@ -216,7 +216,7 @@ function askedBy({ use }: Facts): string[] {
     ];
   }
   const who = use.asks.map(({ what }) => what).slice(0, 3);
-  return [`A scan of ${use.file} agrees: it asks the CPU (${listOf(who)}) before it uses this.`];
+  return [`A scan of ${use.file} agrees: it checks the CPU (${listOf(who)}) before it uses this.`];
 }
 
 /** The program never asks: no snapshot is needed for it to die. */
@@ -230,8 +230,8 @@ function builtStory(telling: Telling & { readonly use: CodeUse }): Story {
       : `where ${gone} is missing`;
   const when =
     use.use === "always"
-      ? `${use.file} executes it at every start, before anything asks the CPU`
-      : `nothing in ${use.file} asks the CPU before it executes this`;
+      ? `${use.file} executes it at every start, before anything checks the CPU`
+      : `nothing in ${use.file} checks the CPU before it executes this`;
   const library =
     use.kind === "library" ? " The program that loads it might; this file does not." : "";
   return story({
@@ -241,8 +241,8 @@ function builtStory(telling: Telling & { readonly use: CodeUse }): Story {
       ...(contract === undefined || evidence.promised !== "yes"
         ? []
         : [
-            `The snapshot of ${contract.node} promised it, but that is not the reason: there is no ` +
-              "question that another CPU would have answered otherwise.",
+            `The snapshot of ${contract.node} promised it, but that is not the cause: there is no ` +
+              "check that another CPU would have answered differently.",
           ]),
     ],
     now: [
@@ -251,7 +251,7 @@ function builtStory(telling: Telling & { readonly use: CodeUse }): Story {
     ],
     forGood: [
       "Scan images before they ship (evenkeel scan IMAGE --plan DIR); a plan alone does not help a " +
-        `program that never asks, unless the pool has it everywhere (evenkeel plan --require ${use.features.join(" ")}).`,
+        `program that never checks, unless the pool has it everywhere (evenkeel plan --require ${use.features.join(" ")}).`,
     ],
     missing: missingInputs(telling).filter((text) => !text.startsWith("The snapshot's contract")),
   });

@@ -50,11 +50,11 @@ export function noBytes({ site, context }: Facts): Story {
   if (mapping === undefined) {
     return story({
       happened: [
-        "No file is mapped at the instruction pointer: this is code made at run time (a JIT such as " +
+        "No file is mapped at the instruction pointer: this is code generated at run time (a JIT such as " +
           "V8, the JVM or LuaJIT), or a jump into nowhere.",
         ...suspicion(context),
       ],
-      missing: ["A core file of the process: only it has code that is made at run time."],
+      missing: ["A core file of the process: only it contains code generated at run time."],
     });
   }
   const { name, buildId } = mapping;
@@ -71,7 +71,7 @@ export function noBytes({ site, context }: Facts): Story {
       ...suspicion(context),
     ],
     missing: [
-      `The file ${name}, the very build that ran${known}: --binary PATH/${name}`,
+      `The file ${name}, the exact build that ran${known}: --binary PATH/${name}`,
       ...(isCore
         ? []
         : ["Or a core file of the process, or the instruction's bytes: --bytes '62 f2 …'"]),
@@ -93,11 +93,11 @@ export function otherBuildStory(facts: Facts): Story {
   return story({
     happened: [
       `The ${name} that was given is not the build that died: at ${hexAddress(ip ?? 0)} it has ${what}. ` +
-        "Nothing can be said from it.",
+        "It cannot explain the crash.",
       ...suspicion(context),
     ],
     missing: [
-      `The file ${name}, the very build that ran${wanted}: --binary PATH/${name}` +
+      `The file ${name}, the exact build that ran${wanted}: --binary PATH/${name}` +
         (given === undefined ? "" : `. The one given has build id ${given}`),
       "Or a core file of the process, or the instruction's bytes: --bytes '62 f2 …'",
     ],

@@ -52,7 +52,7 @@ export function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Throws {@link ImageError} where there is no such file, or no JSON in it. */
+/** Throws {@link ImageError} where no such file, or no JSON in it. */
 export async function readJson(blobs: Blobs, path: string, limits: Limits): Promise<unknown> {
   const part = await blobs(path);
   if (part === undefined) throw new ImageError(`${path} is missing`);

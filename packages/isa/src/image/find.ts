@@ -141,7 +141,7 @@ const READERS: Readonly<Record<Exclude<ImageKind, "tar" | "cpio">, Reader>> = {
 function* unknown(name: string, head: Buffer, { named }: Extraction): Generator<Found> {
   const why = unreadableKind(head);
   if (why !== undefined) yield unread(name, why);
-  else if (named) yield unread(name, "neither machine code nor an image that can be read");
+  else if (named) yield unread(name, "neither machine code nor a readable image");
 }
 
 /** Compressed: archives are read as they expand, all else is expanded to disk first. */

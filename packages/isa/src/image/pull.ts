@@ -59,7 +59,7 @@ export async function pullFile({ path, start, size }: FilePart): Promise<Pull> {
     },
     skip(length) {
       if (at + length > size) {
-        return Promise.reject(new ImageError(`cut short: ends at ${size}, not at ${at + length}`));
+        return Promise.reject(new ImageError(`truncated: ends at ${size}, not at ${at + length}`));
       }
       at += length;
       return Promise.resolve();

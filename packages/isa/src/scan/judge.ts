@@ -76,13 +76,13 @@ function dies(feature: string): string {
 
 const UNASKED = {
   always: "runs at every start",
-  unasked: "nothing in the file asks the CPU before it runs",
-  unguarded: "the file asks the CPU, but its start leads here whatever the answer",
-  unclear: "the file asks the CPU, but calls lead here on which nothing asked",
+  unasked: "nothing in the file checks the CPU before it runs",
+  unguarded: "the file checks the CPU, but its startup code gets here whatever the answer",
+  unclear: "the file checks the CPU, but some calls get here without a check",
 } as const;
 
 const UNREACHED =
-  "nothing that was read leads to these instructions; whether they run is not known";
+  "no code that was read leads to these instructions; it is not known whether they run";
 
 function outcomeOf({ use }: FeatureUse, everywhere: boolean): Outcome {
   if (use === "always" || use === "unasked" || use === "unguarded") return "will die";
@@ -99,8 +99,7 @@ function judgeSilence(feature: string, pool: Pool): Reason[] {
   return [{ outcome: "unknown", feature, lacking: [], why }];
 }
 
-const OBJECT =
-  "an object file: whether the CPU is asked is seen only in the program that it becomes part of";
+const OBJECT = "an object file: only the program that links it shows whether the CPU is checked";
 
 /**
  * Two bytes (0F 0F) make data look like 3DNow!, and OpenSSL's tables do. No compiler writes it
@@ -110,7 +109,7 @@ const OBJECT =
 const NEVER_DOUBTFUL: ReadonlySet<string> = new Set(["3DNOW", "3DNOWEXT"]);
 
 const DOUBTFUL =
-  "bytes that nothing is known to lead to read as such instructions; they may be data";
+  "no known code leads to these bytes, which decode as such instructions; they may be data";
 
 /** What may be data is no proof that a program dies, nor is it one that it does not. */
 function judgeDoubtful(feature: string, pool: Pool): Reason[] {
@@ -121,7 +120,7 @@ function judgeDoubtful(feature: string, pool: Pool): Reason[] {
   return [{ outcome: "unknown", feature, lacking: names, why: DOUBTFUL }];
 }
 
-const REFUSES = "it asks the CPU at start, and gives up where the answer is no";
+const REFUSES = "it checks the CPU at startup, and exits if the feature is missing";
 
 function judgeFeature(
   { kind, refuses, throughout }: FileScan,
@@ -143,8 +142,8 @@ function judgeFeature(
   const everywhere = lacking.length === pool.members.length;
   const outcome = outcomeOf(found, everywhere);
   const whenChosen = everywhere
-    ? "asks the CPU and goes without"
-    : `asked once, where the snapshot was taken; ${dies(feature)}`;
+    ? "checks the CPU and does without"
+    : `checked once, where the snapshot was taken; ${dies(feature)}`;
   const why =
     use === "chosen"
       ? whenChosen
@@ -159,7 +158,7 @@ function judgeLevels({ declares }: FileScan, pool: Pool): Reason[] {
     ({ name, features }): Reason[] => {
       const lacking = pool.members.filter((m) => features.some((f) => answerOf(m, f) !== "yes"));
       if (lacking.length === 0) return [];
-      const why = "the file declares that it needs this level, and is refused or refuses to start";
+      const why = "the file declares that it needs this level, so it does not start";
       return [{ outcome: "will die", feature: name, lacking: lacking.map((m) => m.name), why }];
     },
   );
@@ -179,7 +178,7 @@ function unevenFeatures({ members }: Pool): string[] {
 function judgeJit({ jit }: FileScan, uneven: readonly string[], pool: Pool): Reason[] {
   if (jit.length === 0 || uneven.length === 0 || pool.planned) return [];
   const lacking = pool.members.filter((m) => uneven.some((name) => answerOf(m, name) !== "yes"));
-  const why = `${jit.join(", ")} writes code at run time for what it found at start: ${uneven.join(", ")} are not on all nodes`;
+  const why = `${jit.join(", ")} generates code at run time for what it found at start: ${uneven.join(", ")} are not on all nodes`;
   return [{ outcome: "frozen at snapshot", feature: "", lacking: lacking.map((m) => m.name), why }];
 }
 

@@ -83,7 +83,7 @@ export function armResiduals(classes: readonly NodeClass[]): Residual[] {
   const words = classes.map(({ cpu }) => wordsOf(cpu));
   const partial = partialRegisters(words).map(({ ids, present }): Residual => ({
     address: someRegisters(ids),
-    what: "registers that only some have",
+    what: "registers that only some classes have",
     kind: "state",
     groups: groupClasses(classes, present.map(String)),
   }));

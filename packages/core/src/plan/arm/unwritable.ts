@@ -66,8 +66,8 @@ function namesOf(fields: readonly ArmField[]): string {
 }
 
 const HINT =
-  "Plan these nodes as a pool of their own, or leave out the nodes that lack the feature: what KVM " +
-  "does not let a template write, every guest there sees.";
+  "Plan these nodes as a pool of their own, or leave out the nodes that lack the feature: guests there " +
+  "see every field that KVM does not let a template write.";
 
 /** Nodes that cannot show the planned guest: InstanceStart would fail there. */
 export function refuseUnwritable(emitted: readonly Emitted[]): Refusal[] {
@@ -89,8 +89,8 @@ export function unwritableWarnings(emitted: readonly Emitted[]): string[] {
     .filter(({ answer }) => answer === "unknown")
     .map(
       (doubtful) =>
-        `${doubtful.class} (${someOf(doubtful.nodes)}): whether its KVM lets a template write ` +
-        `${namesOf(doubtful.fields)} is not known: ${doubtful.why}. Where KVM refuses, InstanceStart ` +
-        "fails; a probe on the node tries it.",
+        `${doubtful.class} (${someOf(doubtful.nodes)}): it is not known whether its KVM lets a template write ` +
+        `${namesOf(doubtful.fields)} (${doubtful.why}). If KVM refuses, InstanceStart ` +
+        "fails. Run evenkeel probe on the node to find out.",
     );
 }

@@ -22,7 +22,7 @@ function reservedWrites({ nodeClass, template }: Emitted): string[] {
     .map(({ addr }) => armRegisterName(addr));
   if (names.length === 0) return [];
   return [
-    `${nodeClass.id}: its template clears bits without a known meaning in ${listOf(names)}; KVM may ` +
+    `${nodeClass.id}: its template clears bits of unknown meaning in ${listOf(names)}; KVM may ` +
       "refuse that, and then InstanceStart fails.",
   ];
 }
@@ -37,7 +37,7 @@ function identityWarnings(words: readonly Words[]): string[] {
   if (!differ(words, MIDR_EL1)) return [];
   return [
     "MIDR_EL1 differs between classes, and no template changes it: programs that choose code by " +
-      "CPU model (JITs, OpenSSL, BLAS) and a kernel's errata keep to the CPU they started on. KVM " +
+      "CPU model (JITs, OpenSSL, BLAS) and kernel errata workarounds stay with the CPU they started on. KVM " +
       "refuses to restore another CPU's MIDR_EL1, before Linux 6.15 always, and later unless the " +
       "VMM enables KVM_CAP_ARM_WRITABLE_IMP_ID_REGS, which Firecracker up to 1.16 does not: no " +
       "snapshot moves between these classes.",

@@ -84,10 +84,10 @@ export const takes: Ask = (field, offered, promised, writer, purpose) => {
 
 /** Why, as the end of a sentence about a field that is not taken for certain. */
 export function whyNotTaken(field: ArmField, writer: ArmWriter): string {
-  if (writer.trial !== undefined) return "a trial on a vCPU has shown that its KVM refuses it";
+  if (writer.trial !== undefined) return "its KVM refuses the value, as a trial on a vCPU showed";
   const { distribution, release } = writer;
-  if (keepsItsOwn(field)) return "KVM keeps its own, whatever is written";
-  if (release === undefined) return "its host kernel is not known";
+  if (keepsItsOwn(field)) return "KVM ignores the write and keeps its own value";
+  if (release === undefined) return "its host kernel is unknown";
   const since = writability(field, distribution)?.since;
   if (since === undefined) {
     return isOlder(WRITABLE_READ, release)
@@ -97,5 +97,5 @@ export function whyNotTaken(field: ArmField, writer: ArmWriter): string {
   if (isOlder(release, since)) {
     return `Linux takes it from ${since} on and the node has ${release}, which may carry the patches`;
   }
-  return "KVM takes no such value";
+  return "KVM accepts no such value";
 }

@@ -51,7 +51,7 @@ function sections(text: string): Section[] {
       found.push({ line: number, values: new Map() });
     }
     const section = found.at(-1);
-    if (section === undefined) return badDump(number, "stands before the first processor");
+    if (section === undefined) return badDump(number, "is before the first processor");
     if (section.values.has(name)) badDump(number, `${name} is given twice`);
     section.values.set(name, line.slice(colon + 1).trim());
   }
@@ -68,7 +68,7 @@ function numberOf({ values, line }: Section, name: string, most: number): number
 function vendorOfSection({ values, line }: Section): Vendor {
   const name = values.get("vendor_id") ?? "";
   const vendor = vendorNamed(name);
-  return vendor ?? badDump(line, `nothing is known about the vendor ${JSON.stringify(name)}`);
+  return vendor ?? badDump(line, `unknown vendor ${JSON.stringify(name)}`);
 }
 
 function addressBits(text: string | undefined): readonly [number?, number?] {
@@ -121,8 +121,8 @@ export function readCpuinfo(text: string): RawDump {
     cpus: [first, ...(rest satisfies RawCpu[])],
     host: microcode === undefined ? {} : { microcode },
     notes: [
-      "flags only: bits that Linux has no word for are those of the catalogue's model",
-      ...(unknown.length === 0 ? [] : [`flags that no row names: ${unknown.join(" ")}`]),
+      "flags only: bits that Linux has no name for are taken from the catalogue's model",
+      ...(unknown.length === 0 ? [] : [`flags without a row in the tables: ${unknown.join(" ")}`]),
     ],
     incomplete: composed[0]?.incomplete ?? [],
   };

@@ -57,7 +57,7 @@ export class DumpBuilder {
   entry(entry: Omit<CpuidEntry, "flags">, line: number): void {
     const { label, entries } = this.#current(line);
     const key = keyOf(entry);
-    if (entries.has(key)) badDump(line, `the leaf is given twice for ${label}`);
+    if (entries.has(key)) badDump(line, `duplicate leaf for ${label}`);
     if (entries.size === MOST_ENTRIES) badDump(line, `more than ${MOST_ENTRIES} leaves`);
     entries.set(key, { ...entry, flags: 0 });
   }

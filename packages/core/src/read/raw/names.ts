@@ -102,7 +102,7 @@ export function composeCpu(named: NamedCpu): ComposedCpu {
     incomplete:
       model === undefined
         ? [
-            "flags do not say the highest leaves and the layout of the XSAVE area, and the " +
+            "flags do not include the highest leaves or the XSAVE layout, and the " +
               "catalogue does not know this model",
           ]
         : [],

@@ -78,7 +78,9 @@ export function readQemuModel(json: JsonObject): RawDump {
     host: {},
     notes: [
       "features only, as QEMU would give them to a guest of its own",
-      ...(unnamed.length === 0 ? [] : [`properties that no row names: ${unnamed.join(" ")}`]),
+      ...(unnamed.length === 0
+        ? []
+        : [`properties without a row in the tables: ${unnamed.join(" ")}`]),
     ],
     incomplete,
   };

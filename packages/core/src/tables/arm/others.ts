@@ -94,7 +94,7 @@ const FIRMWARE_FIELDS = [
   ]),
   ...["branch predictor hardening", "speculative store bypass", "branch history"].map((what, i) =>
     firmware(BigInt(i + 1), `KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_${i + 1}`, [
-      immunity([3, 0], `WORKAROUND_${i + 1}`, `${what}: larger needs less from the guest`),
+      immunity([3, 0], `WORKAROUND_${i + 1}`, `${what}: larger means the guest must do less`),
       ...(i === 1 ? [immunity([4, 4], "WORKAROUND_2_ENABLED", "the workaround is on")] : []),
     ]),
   ),

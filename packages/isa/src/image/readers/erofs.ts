@@ -122,7 +122,7 @@ async function checkNames(volume: Volume, { entries }: Limits): Promise<void> {
       names.add(name);
       if (name === "." || name === "..") continue;
       if (!(await inodeOf(volume, child)).directory) continue;
-      if (seen.has(child)) throw new ImageError("EROFS: a directory stands in two places");
+      if (seen.has(child)) throw new ImageError("EROFS: a directory appears twice");
       seen.add(child);
       pending.push(child);
     }

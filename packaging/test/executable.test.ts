@@ -9,11 +9,12 @@ import { agentRuns, commandsWork, guardAnswers, scratch } from "./support.ts";
 
 const build = join(ROOT, ".build/test");
 const downloads = join(ROOT, ".build/downloads");
+const info = buildInfo();
 const again = join(build, "again");
 const evenkeel = [join(build, "evenkeel-linux-x64")];
 
 beforeAll(async () => {
-  await buildExecutable("x64", build, downloads, buildInfo());
+  await buildExecutable("x64", build, downloads, info);
 }, 300_000);
 
 test("every command works", () => {
@@ -29,7 +30,7 @@ test("a launcher's guard answers", async () => {
 }, 120_000);
 
 test("built again, somewhere else, it is the same to the byte", async () => {
-  const { sha256 } = await buildExecutable("x64", again, downloads, buildInfo());
+  const { sha256 } = await buildExecutable("x64", again, downloads, info);
   const first = readFileSync(join(build, "evenkeel-linux-x64.sha256"), "utf8");
   expect(first).toBe(`${sha256}  evenkeel-linux-x64\n`);
 }, 300_000);

@@ -63,23 +63,14 @@ function otherForms(machine: Machine): void {
     case 0x63:
       writeRegister(state, short.reg, extendSign(readOperand(machine, 4), 4), operandSize(true));
       return;
-    case 0x68:
-    case 0x6a:
-      push(machine, number(immediate));
-      return;
     case 0x69:
     case 0x6b:
       writeRegister(state, short.reg, unknown(readOperand(machine, size).asked), 8);
       return;
     case 0x84:
     case 0x85: {
-      const tested = operate(
-        "and",
-        readOperand(machine, size),
-        readRegister(state, short.reg, size),
-        size,
-      );
-      state.flags = logicFlags(tested, size);
+      const [a, b] = [readOperand(machine, size), readRegister(state, short.reg, size)];
+      state.flags = logicFlags(operate("and", a, b, size), size);
       return;
     }
     case 0x86:
@@ -101,15 +92,8 @@ function otherForms(machine: Machine): void {
       loadAddress(machine);
       return;
     case 0x98:
-      writeRegister(
-        state,
-        RAX,
-        extendSign(readRegister(state, RAX, operandSize(true) / 2), operandSize(true) / 2),
-        operandSize(true),
-      );
-      return;
     case 0x99:
-      state.registers[RDX] = unknown(state.registers[RAX]?.asked === true);
+      widen(state);
       return;
     case 0xa8:
     case 0xa9: {
@@ -122,20 +106,36 @@ function otherForms(machine: Machine): void {
       writeOperand(machine, number(immediate), size);
       return;
     case 0xc9:
-      state.registers[RSP] = state.registers[RBP] ?? UNKNOWN;
-      writeRegister(state, RBP, pop(machine), 8);
-      return;
-    case 0xf6:
-    case 0xf7:
-      unaryForm(machine);
-      return;
-    case 0xfe:
-    case 0xff:
-      incrementForm(machine);
+      leave(state, machine);
       return;
     default:
-      if (opcode >= 0xa4 && opcode <= 0xaf) stringForm(state);
+      groupForms(machine);
   }
+}
+
+/** LEAVE. */
+function leave(state: State, machine: Machine): void {
+  state.registers[RSP] = state.registers[RBP] ?? UNKNOWN;
+  writeRegister(state, RBP, pop(machine), 8);
+}
+
+function groupForms(machine: Machine): void {
+  const { opcode } = short;
+  if (opcode === 0x68 || opcode === 0x6a) push(machine, number(short.immediate));
+  else if (opcode === 0xf6 || opcode === 0xf7) unaryForm(machine);
+  else if (opcode === 0xfe || opcode === 0xff) incrementForm(machine);
+  else if (opcode >= 0xa4 && opcode <= 0xaf) stringForm(machine.state);
+}
+
+/** CDQE and CQO, with their shorter forms. */
+function widen(state: State): void {
+  if (short.opcode === 0x99) {
+    state.registers[RDX] = unknown(state.registers[RAX]?.asked === true);
+    return;
+  }
+  const size = operandSize(true);
+  const half = readRegister(state, RAX, size / 2);
+  writeRegister(state, RAX, extendSign(half, size / 2), size);
 }
 
 function stringForm(state: State): void {

@@ -64,6 +64,18 @@ function importsOf({ relocations }: Program): Map<number, string> {
 const NEVER_RETURNS =
   /^(?:_?_?exit|_Exit|abort|quick_exit|__assert_fail|__stack_chk_fail|__cxa_(?:throw|rethrow|bad_cast)|_Unwind_Resume|_ZSt\d+(?:terminate|__throw_)\w*|__fortify_fail|__chk_fail|longjmp|siglongjmp|pthread_exit|err|errx|verr|verrx)$/;
 
+function isAnswerName(name: string): boolean {
+  return dispatcherOf(name) !== undefined || name === "__x86_get_cpuid_feature_leaf";
+}
+
+function usesFeature({ functions, table }: Program["code"], feature: string): boolean {
+  return functions.some(({ code: { uses } }) =>
+    [...uses.keys()].some((key) =>
+      (table.sets[table.needs[Math.floor(key / 3)] ?? 0] ?? []).includes(feature),
+    ),
+  );
+}
+
 function makeInquiry(
   program: Program,
   { answers }: Asking,
@@ -77,10 +89,7 @@ function makeInquiry(
   const isCode = (address: number) => regionAt(regions, address) !== undefined;
   const stubSlot = ({ code: { instructions, slots } }: ReadFunction) =>
     instructions <= STUB_INSTRUCTIONS && slots.length === 1 ? slots[0] : undefined;
-  const behindStub = (slot: number): ReadFunction | undefined => {
-    const held = image.pointerAt(slot);
-    return held === undefined ? undefined : index.at(held);
-  };
+  const behindStub = (slot: number) => index.at(image.pointerAt(slot) ?? Number.NaN);
   const functionFor = (address: number): ReadFunction | undefined => {
     const f = index.at(address);
     const slot = f === undefined ? undefined : stubSlot(f);
@@ -108,14 +117,9 @@ function makeInquiry(
     importFor,
     isCode,
     isKnownAnswer: (address) => answers.some(([start, end]) => address >= start && address < end),
-    isAnswerName: (name) =>
-      dispatcherOf(name) !== undefined || name === "__x86_get_cpuid_feature_leaf",
+    isAnswerName,
     questions,
-    usesFsgsbase: functions.some((f) =>
-      [...f.code.uses.keys()].some((key) =>
-        (table.sets[table.needs[Math.floor(key / 3)] ?? 0] ?? []).includes("FSGSBASE"),
-      ),
-    ),
+    usesFsgsbase: usesFeature(code, "FSGSBASE"),
     bytesOf: (f) => {
       const region = regionAt(regions, f.start);
       const from = f.start - (region?.start ?? 0);

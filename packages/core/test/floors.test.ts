@@ -60,7 +60,7 @@ const FLOORS: Readonly<Record<string, readonly Floor[]>> = {
     "qemu",
   ],
   agent: ["events", "store", "cpu", "sandboxes", "templates", "fleet", "http", "config"],
-  cli: ["output", "completion", "fleet", "render", "input", "commands", "verbs"],
+  cli: ["output", "completion", "input", "fleet", "render", "commands", "verbs"],
 };
 
 /** Circles through the files beside the folders that are known, and to be cut. */

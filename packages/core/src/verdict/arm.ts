@@ -216,7 +216,7 @@ function judgeCaches({ id, value }: ArmRegister, offered: bigint, node: ArmNode)
       : `Linux accepts another host's cache geometry since ${since}` +
         (release === undefined
           ? ", but the host kernel is unknown."
-          : `, and the node has ${release}, which may carry the patches.`);
+          : `; the node runs ${release}, which may have the patches backported.`);
   return [
     {
       rule: "arm/caches",

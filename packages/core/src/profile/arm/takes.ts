@@ -95,7 +95,7 @@ export function whyNotTaken(field: ArmField, writer: ArmWriter): string {
       : `no Linux up to ${WRITABLE_READ} takes it`;
   }
   if (isOlder(release, since)) {
-    return `Linux takes it from ${since} on and the node has ${release}, which may carry the patches`;
+    return `Linux accepts it since ${since}; the node runs ${release}, which may have the patches backported`;
   }
   return "KVM accepts no such value";
 }

@@ -11,7 +11,7 @@ import { currentShape, type CurrentShape } from "./cpu/current.ts";
 import { NO_SHAPE, type CpuShape } from "./cpu/shape.ts";
 import { AgentError, messageOf } from "./errors.ts";
 import { openEventLog } from "./events/log.ts";
-import { openFleet, type FleetOptions } from "./fleet/member.ts";
+import type { FleetOptions } from "./fleet/member.ts";
 import type { Tokens } from "./http/auth.ts";
 import type { App } from "./http/app.ts";
 import { makeServer } from "./http/server.ts";
@@ -170,6 +170,8 @@ async function openMember(context: Context, fleet: FleetOptions | undefined, sha
     const message = "server: the fleet's plan shapes guests here: leave plan and CPU template out";
     throw new AgentError("BAD_CONFIG", message);
   }
+  // Certificates are read by a library that a node without a fleet need not hold in memory.
+  const { openFleet } = await import("./fleet/member.ts");
   const member = await openFleet(context, fleet, shapes);
   context.report("the fleet", `this is ${member.node} of ${fleet.server}`);
   return member;

@@ -1,4 +1,7 @@
-/** The public face of `@evenkeel/api`: schemas of files and APIs. */
+/**
+ * The public face of `@evenkeel/api`: schemas of files and APIs. The fleet's routes are `@evenkeel/api/fleet`, so
+ * that an agent does not hold them in memory.
+ */
 export type { EgressPolicy } from "./agent/egress.ts";
 export { ErrorBody } from "./agent/errors.ts";
 export type { CpuSelection, Machine, Readiness } from "./agent/machine.ts";
@@ -19,7 +22,7 @@ export {
   type OverrideRecord,
   type TemplateRequest,
 } from "./agent/snapshot.ts";
-export { FLEET_ROUTES, type Caller } from "./fleet/routes.ts";
+export type { Caller } from "./fleet/routes.ts";
 export type { Certificate } from "./fleet/join.ts";
 export type { Role } from "./fleet/names.ts";
 export type {

@@ -1,6 +1,6 @@
 /** Joining, certificates, tokens and roles: who gets in, as whom, and who does not. */
 import { profileToJson } from "@evenkeel/core";
-import { FLEET_ROUTES } from "@evenkeel/api";
+import { FLEET_ROUTES } from "@evenkeel/api/fleet";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { STORES } from "./postgres.ts";
 import {

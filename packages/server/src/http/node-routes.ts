@@ -1,5 +1,5 @@
 /** What nodes call, and what anyone may. */
-import { FLEET_ROUTES } from "@evenkeel/api";
+import { FLEET_ROUTES } from "@evenkeel/api/fleet";
 import { registerContract } from "../contracts/index-writes.ts";
 import type { Context } from "../context.ts";
 import { readContractJson } from "../documents.ts";

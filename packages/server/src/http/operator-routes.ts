@@ -1,5 +1,5 @@
 /** What operators call about nodes, tokens, contracts and placement. */
-import { FLEET_ROUTES } from "@evenkeel/api";
+import { FLEET_ROUTES } from "@evenkeel/api/fleet";
 import { listAudit } from "../audit.ts";
 import { registerContract } from "../contracts/index-writes.ts";
 import { getContract, listContracts, listSnapshots } from "../contracts/view.ts";

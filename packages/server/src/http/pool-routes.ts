@@ -1,5 +1,5 @@
 /** What operators call about pools and their plans. */
-import { FLEET_ROUTES } from "@evenkeel/api";
+import { FLEET_ROUTES } from "@evenkeel/api/fleet";
 import type { Context } from "../context.ts";
 import { approvePlan, computePlan, getPlan, listPlans } from "../pools/plans.ts";
 import { createPool, deletePool, getPool, listPools } from "../pools/pools.ts";

@@ -28,7 +28,7 @@ function addExamples(command: Command, path: readonly string[]): void {
 export function programOf(setExit: SetExit): Command {
   const program = new Command("evenkeel")
     .description(
-      "Gives a mixed-CPU fleet one guest CPU, so that a Firecracker snapshot taken on any node\nresumes on any other.",
+      "Gives a mixed-CPU fleet one guest CPU, so that a Firecracker snapshot taken on any node resumes on any other.",
     )
     .version(versionText(), "-V, --version")
     .showHelpAfterError("(see evenkeel --help)")

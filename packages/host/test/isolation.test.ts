@@ -372,8 +372,10 @@ test("a socket is connected to, a link to one is not", async ({ skip }) => {
   await sleep(50);
   symlinkSync(join(victim, "s"), join(jail.root, "firecracker.sock"));
   writeFileSync(join(jail.root, "file"), "");
-  await expect(connectPinned(join(jail.root, "firecracker.sock"))).rejects.toThrow("is no socket");
-  await expect(connectPinned(join(jail.root, "file"))).rejects.toThrow("is no socket");
+  await expect(connectPinned(join(jail.root, "firecracker.sock"))).rejects.toThrow(
+    "is not a socket",
+  );
+  await expect(connectPinned(join(jail.root, "file"))).rejects.toThrow("is not a socket");
   (await connectPinned(join(victim, "s"))).destroy();
 });
 

@@ -5,7 +5,7 @@ export function addChangeVerbs(program: Parent, setExit: SetExit): void {
   verb(program, "drift")
     .summary("what does a change of this node mean for its guests and its plan?")
     .description(
-      "Compares two profiles of a node, from before and after an update of kernel, microcode or firmware. Exit code 0 where nobody has to act, 1 where somebody has to.",
+      "Compares two profiles of a node, from before and after an update of kernel, microcode or firmware. Exit code 0: nothing to do; 1: someone must act.",
     )
     .option("--baseline <profile>", "the earlier profile; - for stdin")
     .option("--now <profile>", "the current profile; - for stdin (default: probe this machine)")

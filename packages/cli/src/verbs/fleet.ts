@@ -50,7 +50,7 @@ function addReading(fleet: Command, setExit: SetExit): void {
     async ({ runPlace }, [digest = ""], flags) => await runPlace(digest, flags),
     setExit,
   )
-    .option("--memory <MiB>", "what the guest takes; the snapshot's own where left out")
+    .option("--memory <MiB>", "memory of the guest; default: the snapshot's")
     .option("--label <key=value>", "nodes must have this label, repeatable", collect)
     .option("--pool <name>", "nodes must be in this pool");
 }
@@ -117,8 +117,10 @@ function addChanging(fleet: Command, setExit: SetExit): void {
 export function addFleetVerbs(program: Command, setExit: SetExit): void {
   const fleet = program
     .command("fleet")
-    .summary("what the fleet is like: nodes, classes, pools, plans, snapshots")
-    .description("Asks the fleet service, and tells it what to do.");
+    .summary("talk to the fleet service: nodes, classes, pools, plans, snapshots")
+    .description("Queries and controls the fleet service.")
+    // With their arguments the names would leave no room for what the verbs do at 80 columns.
+    .configureHelp({ subcommandTerm: (command) => command.name() });
   verb(
     fleet,
     "login <name>",
@@ -127,8 +129,11 @@ export function addFleetVerbs(program: Command, setExit: SetExit): void {
     setExit,
   )
     .requiredOption("--server <url>", "https://host:port")
-    .requiredOption("--token-file <file>", "holds the token")
-    .option("--ca-digest <sha256>", "the server's CA must be this one; taken on trust if left out");
+    .requiredOption("--token-file <file>", "file with the token")
+    .option(
+      "--ca-digest <sha256>",
+      "digest that the server's CA must have; default: trust on first use",
+    );
   addReading(fleet, setExit);
   addChanging(fleet, setExit);
 }

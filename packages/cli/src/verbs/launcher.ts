@@ -6,7 +6,7 @@ function addInstall(launcher: Parent, setExit: SetExit): void {
   verb(launcher, "install")
     .summary("put a launcher in Firecracker's place")
     .description(
-      "Tries the launcher once before installing it. A Firecracker that stands at PATH itself is moved to .evenkeel/ in PATH's directory; `launcher uninstall` moves it back.",
+      "Tries the launcher once before installing it. A Firecracker already at PATH is moved to .evenkeel/ beside it; `launcher uninstall` moves it back.",
     )
     .requiredOption(
       "--firecracker <real>",

@@ -28,7 +28,7 @@ function addVerify(program: Parent, setExit: SetExit): void {
   verb(program, "verify")
     .summary("does this machine really produce what the template or plan says?")
     .description(
-      "Gives a real vCPU of this machine what Firecracker would give it up to the first instruction, reads it back and compares. Exit code 1 where anything differs; the report says which component caused it. Needs KVM, but no Firecracker.",
+      "Gives a real vCPU of this machine what Firecracker would give it up to the first instruction, reads it back and compares. Exit code 1 if anything differs; the report says which component caused it. Needs KVM, but not Firecracker.",
     )
     .argument("<what>", WHAT)
     .option(

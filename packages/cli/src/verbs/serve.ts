@@ -7,10 +7,10 @@ import type { SetExit } from "./arguments.ts";
 export function addServeVerbs(program: Command, setExit: SetExit): void {
   const serve = program
     .command("serve")
-    .summary("the fleet service: nodes, pools, plans, placement")
+    .summary("run the fleet service: nodes, pools, plans, placement")
     .description(
       "Runs the fleet service: agents join it, it plans pools and knows which snapshot can " +
-        "resume where. Flags win over the environment, which overrides the file.",
+        "resume where. Flags override the environment, which overrides the file.",
     )
     .option("--config <file>", "a JSON file with these options, in camelCase");
   for (const [key, { env, argument, help, default: value }] of Object.entries(SERVER_OPTIONS)) {

@@ -62,12 +62,12 @@ function held<T>({ root }: Jail, name: JailDirectory, use: (path: string) => T):
   try {
     fd = openSync(join(root, name), flags);
   } catch (cause) {
-    throw new HostError("JAIL_FAILED", `${join(root, name)} is not what it was`, { cause });
+    throw new HostError("JAIL_FAILED", `${join(root, name)} has changed`, { cause });
   }
   try {
     // The VMM can make directories, but none of root's.
     if (fstatSync(fd).uid === 0) return use(`/proc/self/fd/${fd}`);
-    throw new HostError("JAIL_FAILED", `${join(root, name)} is not what it was`);
+    throw new HostError("JAIL_FAILED", `${join(root, name)} has changed`);
   } finally {
     closeSync(fd);
   }

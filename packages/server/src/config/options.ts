@@ -15,7 +15,7 @@ export const SERVER_OPTIONS = {
   dataDir: {
     env: "EVENKEEL_SERVER_DATA_DIR",
     argument: "dir",
-    help: "the store, and the first operator's token; one server has it",
+    help: "the store and the first operator's token; used by one server only",
     default: "/var/lib/evenkeel-server",
   },
   listen: {
@@ -27,19 +27,19 @@ export const SERVER_OPTIONS = {
   databaseUrl: {
     env: "EVENKEEL_DATABASE_URL",
     argument: "url",
-    help: "postgres://…, which several servers can share; PGlite in the data directory where left out",
+    help: "postgres://…, which several servers can share; default: PGlite in the data directory",
     default: undefined,
   },
   names: {
     env: "EVENKEEL_SERVER_NAMES",
     argument: "names",
-    help: "DNS names and addresses, by commas, that the certificate is for besides this machine's own",
+    help: "comma-separated extra DNS names and addresses for the certificate",
     default: undefined,
   },
   logLevel: {
     env: "EVENKEEL_LOG_LEVEL",
     argument: "level",
-    help: "of the log on standard error: debug, info, warn, error, silent",
+    help: "log level on standard error: debug, info, warn, error, silent",
     default: "info",
   },
 } as const satisfies Record<string, OptionRow>;

@@ -83,6 +83,6 @@ test.each([
   const waiting = awaitReady(guestIn(temporaryDirectory(), gone), readiness);
   await expect(waiting).rejects.toMatchObject({
     code: "NOT_READY",
-    message: expect.stringContaining("ended before it was ready"),
+    message: expect.stringContaining("exited before it was ready"),
   });
 });

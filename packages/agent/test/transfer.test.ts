@@ -149,10 +149,10 @@ test.each(["symlink", "link", "directory", "fifo", "block-device"] as const)(
     const node = await startNode();
     const parts = await partsOf(await exported(node));
     const odd = parts.map((part) => (part.path === "state" ? { ...part, type } : part));
-    expect(await refusal(node, odd)).toMatch("is no regular file");
+    expect(await refusal(node, odd)).toMatch("is not a regular file");
     expect(
       await refusal(node, [{ path: "manifest.json", content: Buffer.alloc(0), type }]),
-    ).toMatch("no regular file");
+    ).toMatch("not a regular file");
   },
 );
 
@@ -220,8 +220,8 @@ test.each<[string, unknown]>([
 test("a manifest that is not first, or not there, or endless headers, are refused", async () => {
   const node = await startNode();
   const parts = await partsOf(await exported(node));
-  expect(await refusal(node, parts.toReversed())).toMatch("has to come first");
-  expect(await refusal(node, parts.slice(1))).toMatch("has to come first");
+  expect(await refusal(node, parts.toReversed())).toMatch("must come first");
+  expect(await refusal(node, parts.slice(1))).toMatch("must come first");
   expect(await refusal(node, [])).toMatch("ends too early");
   expect(await refusal(node, parts.slice(0, -1))).toMatch(/files differ|missing/);
   const more = { path: "state", content: Buffer.alloc(9_000_000) };

@@ -38,7 +38,7 @@ const OPEN = ["--isolation", "none"];
 
 test("without isolation it says so at each start, and isolation is what it starts with", () => {
   const flags = ["agent", ...flagsIn(temporaryDirectory()), "--check"];
-  expect(evenkeel(flags).stderr).toContain("isolation: none: VMMs run with the agent's own rights");
+  expect(evenkeel(flags).stderr).toContain("isolation: none: VMMs run with the agent's privileges");
   const isolated = evenkeel([...flags.filter((flag) => !OPEN.includes(flag)), "--json"]);
   const { error } = JSON.parse(isolated.stdout);
   expect([isolated.status, error.code]).toEqual([3, "NO_ISOLATION"]);
@@ -135,7 +135,7 @@ test("a profile of this machine is taken, and warned about where something volat
 test("another machine's profile is refused, unless it is said to be that", () => {
   const flags = [...flagsIn(temporaryDirectory()), "--check", "--json"];
   const said = evenkeel(["agent", ...flags]);
-  expect([said.status, said.stderr]).toEqual([0, expect.stringContaining("unchecked")]);
+  expect([said.status, said.stderr]).toEqual([0, expect.stringContaining("without a check")]);
   const unsaid = evenkeel(["agent", ...flags.filter((flag) => flag !== "--foreign-profile")]);
   expect([unsaid.status, JSON.parse(unsaid.stdout).error.code]).toEqual([1, "STALE_PROFILE"]);
 });

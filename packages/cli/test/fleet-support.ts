@@ -54,7 +54,7 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
 async function listening({ child, log }: Running): Promise<void> {
   const ended = () => child.exitCode !== null || child.signalCode !== null;
   await until("it listens", async () =>
-    ended() || log().includes("listens at") ? true : undefined,
+    ended() || log().includes("listens on") ? true : undefined,
   );
   if (ended()) throw new Error(`it ended: ${log()}`);
 }

@@ -147,7 +147,7 @@ describe.each(STORES)("on %s", (store) => {
       for (const name of ["alone", "planned"]) await copy(icx, clx, name);
       const resume = async (id: string, from: string) =>
         await clx.call("POST", "/v1/sandboxes", { id, from });
-      expect((await resume("a", "alone")).error?.code).toBe("VERDICT_AGAINST");
+      expect((await resume("a", "alone")).error?.code).toBe("RESUME_REFUSED");
       expect((await resume("b", "planned")).state).toBe("running");
       const held = await until("the copy is known", async () => {
         const { snapshots } = await operator("GET", "/v1/snapshots");
@@ -264,7 +264,7 @@ test("operators log in, look, and are told what is wrong", { timeout: LIMIT }, a
   const shared = fleet("login", "x", "--server", server.url, "--token-file", open);
   expect([shared.status, shared.stderr]).toEqual([
     2,
-    expect.stringContaining("others may read it"),
+    expect.stringContaining("other users can read it"),
   ]);
   expect(login().status).toBe(0);
   expect(fleet("get", "nodes").stdout).toBe("no nodes\n");

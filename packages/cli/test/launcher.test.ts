@@ -39,7 +39,7 @@ test("a built-in template is installed as a custom one, and a missing profile is
   const install = ["launcher", "install", ...place, ...noKvm, "--cpu-template", "T2CL"];
   const { status, stderr } = await run(install);
   expect(status).toBe(0);
-  expect(stderr).toContain("this machine has no KVM, and --node names no profile");
+  expect(stderr).toContain("this machine has no KVM, and no profile was given with --node");
   expect(readFileSync(at, "utf8")).toContain('"cpuid_modifiers"');
 });
 

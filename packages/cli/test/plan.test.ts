@@ -123,7 +123,7 @@ describe("evenkeel plan", () => {
     writeFileSync(broken, JSON.stringify({ ...json, name: "b", msrs: [] }));
     const { status, stdout, stderr } = await run(["plan", ICX, broken, "-o", out, "--json"]);
     expect(status).toBe(1);
-    expect(stderr).toContain("too incomplete to be safe");
+    expect(stderr).toContain("too incomplete to plan safely");
     expect(JSON.parse(stdout)).toMatchObject({ refused: [{ code: "incomplete", nodes: ["b"] }] });
     expect(existsSync(out)).toBe(false);
   });
@@ -199,10 +199,14 @@ describe("shaping a pool", () => {
 describe("bad input: exit code 2, file and place named, nothing written", () => {
   const good = readFileSync(join(ROOT, CLX), "utf8");
   const cases: [string, string | Buffer, string][] = [
-    ["not JSON", "not json", "bad.json: line 1: neither JSON nor a CPU dump"],
+    ["not JSON", "not json", "bad.json: line 1: neither JSON nor a known CPU dump format"],
     ["empty", "", "bad.json: line 1, column 1: the file is empty"],
     ["truncated", good.slice(0, 700), "not JSON: the text ends too early"],
-    ["binary", Buffer.from([0xff, 0xfe, 0, 1]), "bad.json: line 1: neither JSON nor a CPU dump"],
+    [
+      "binary",
+      Buffer.from([0xff, 0xfe, 0, 1]),
+      "bad.json: line 1: neither JSON nor a known CPU dump format",
+    ],
     ["a list", "[]", "bad.json: the top level must be an object, but is a list"],
     ["wrong schema", '{"schema":"x"}', 'bad.json: schema: unknown schema "x"'],
     [
@@ -347,7 +351,7 @@ describe("a pool in which moves fail", () => {
     const out = join(directory, "plan");
     const { status, stdout } = await run(["plan", ...nodes, "--out", out]);
     expect(status).toBe(0);
-    expect(stdout).toContain("Moves that the pool does not allow");
+    expect(stdout).toContain("Moves that no template can allow");
     expect(stdout).toMatch(/ice-lake-sp-\w+ → cascade-lake-\w+/);
     const matrix = await run(["matrix", ...nodes, "--plan", out]);
     expect([matrix.status, matrix.stdout]).toEqual([1, expect.stringContaining("3 of 4 ordered")]);

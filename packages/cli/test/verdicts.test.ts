@@ -89,7 +89,7 @@ describe("evenkeel contract", () => {
     const { status, stderr } = await run(["contract", CLX, "--plan", await planned(ICX)]);
     expect([status, stderr]).toEqual([
       1,
-      expect.stringContaining("no class of nodes like xeon-silver-4216"),
+      expect.stringContaining("no class that matches xeon-silver-4216"),
     ]);
   });
 });
@@ -165,7 +165,7 @@ describe("evenkeel check", () => {
   test("nobody whose pool is planned is told to plan it", async () => {
     const file = await contractFile([ICX, "--plan", await planned(ICX)]);
     const { stdout } = await run(["check", "--snapshot", file, "--node", CLX]);
-    expect(stdout).toContain("plan the pool again with these nodes in it");
+    expect(stdout).toContain("if these nodes belong to the pool, plan it again");
     expect(stdout).not.toContain("plan the pool (evenkeel plan)");
   });
 
@@ -181,7 +181,7 @@ describe("evenkeel check", () => {
     const file = await contractFile([ICX]);
     writeFileSync(file, readFileSync(file, "utf8").replace('"0x000606a6"', '"0x00050657"'));
     const { status, stderr } = await run(["check", "--snapshot", file, "--node", ICX]);
-    expect([status, stderr]).toEqual([2, expect.stringContaining("changed after it was made")]);
+    expect([status, stderr]).toEqual([2, expect.stringContaining("changed after it was written")]);
   });
 
   test("bad input is exit code 2", async () => {
@@ -323,7 +323,7 @@ describe("evenkeel lint", () => {
     const other = await run(["lint", await planned(ICX), "--node", CLX]);
     expect([other.status, other.stderr]).toEqual([
       1,
-      expect.stringContaining("no class of nodes like"),
+      expect.stringContaining("no class that matches"),
     ]);
   });
 

@@ -209,7 +209,7 @@ test("what belongs to SVE goes with SVE, and bits without a row are masked", () 
     ["SVE", { kind: "absent" }],
     ["BF16", { kind: "unused", by: ["SVE", "SME"] }],
   ]);
-  expect(plan.warnings.join("\n")).toMatch(/clears bits without a known meaning/);
+  expect(plan.warnings.join("\n")).toMatch(/clears bits of unknown meaning/);
   expect(plan.masked).toEqual([
     { address: "ID_AA64ISAR0_EL1[0]", classes: [classOf(plan, "b").nodeClass.id] },
   ]);

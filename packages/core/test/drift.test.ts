@@ -158,7 +158,7 @@ describe("the plan holds", () => {
   });
 });
 
-describe("the plan does not hold", () => {
+describe("the plan no longer holds", () => {
   test("a promised feature is gone, and the snapshots of the plan break", () => {
     const drift = driftInPool(
       altered(
@@ -212,7 +212,7 @@ describe("nothing can be said", () => {
       "another vendor",
       ICX,
       { ...profileFrom(CPUID_TOOL), estimate: false },
-      "another architecture or vendor",
+      "differ in architecture or vendor",
     ],
     ["an incomplete profile", ICX, { ...ICX, incomplete: ["MSR 10AH"] }, "is incomplete: MSR 10AH"],
   ])("of %s", (_, before, now, reason) => {

@@ -37,8 +37,10 @@ describe("what the operator asks of a pool", () => {
   test("features and levels are read by name", () => {
     expect(parseFeatures(["AVX2,GFNI"], "--require")).toEqual(["AVX2", "GFNI"]);
     expect(parseFeatures(["x86-64-v2"], "--require")).toContain("SSE4_2");
-    expect(() => parseFeatures(["AVX3"], "--require")).toThrow(/--require: "AVX3" is no feature/);
-    expect(() => parseFeatures(["RRSBA"], "--forbid")).toThrow(/is no feature/);
+    expect(() => parseFeatures(["AVX3"], "--require")).toThrow(
+      /--require: "AVX3" is neither a feature/,
+    );
+    expect(() => parseFeatures(["RRSBA"], "--forbid")).toThrow(/is neither a feature/);
   });
 
   test("a requirement that cannot be met names the classes in the way", () => {

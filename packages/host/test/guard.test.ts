@@ -113,7 +113,7 @@ describe.each(BACKENDS)("in front of $name", (backend) => {
     const over = { ...CREATE, snapshot_path: join(other, "state") };
     expect((await vm.ask("PUT", "/snapshot/create", over)).status).toBe(204);
     expect(contents(other).filter((name) => name.includes("contract"))).toEqual([]);
-    expect(vm.output()).toContain("has no contract, and will not be loaded");
+    expect(vm.output()).toContain("has no contract, so a guarded load will be refused");
   });
 
   test("a snapshot that fails leaves the older one its contract", async () => {

@@ -113,7 +113,7 @@ test("another Firecracker, a configuration file and a guard are refused, and not
   // What the jailer itself refuses, it says itself.
   expect(await refused(good.slice(2))).toMatch(/id/);
   expect(existsSync(join(root, "run/firecracker.socket"))).toBe(false);
-  await expect(installed({ guard: iceLake })).rejects.toThrow("does not see the files in a jail");
+  await expect(installed({ guard: iceLake })).rejects.toThrow("cannot see the files in a jail");
 });
 
 test("a launcher in a jailer's place says what it is, and goes", async ({ skip }) => {

@@ -72,13 +72,13 @@ function jit(bytes: string): string {
     }`;
 }
 
-test.skipIf(!hasGcc)("a line about code made at run time asks for a core", (context) => {
+test.skipIf(!hasGcc)("a line about code generated at run time asks for a core", (context) => {
   const directory = temporaryDirectory();
   build(directory, "ek-jit", jit(ILLEGAL.bytes), []);
   const line = needed(runToDeath(directory, "ek-jit").line, context, NO_LINE);
   const [crash] = explainCrash(line).crashes;
   expect(crash?.cause).toBe("no-bytes");
-  expect(crash?.happened.join()).toContain("made at run time");
+  expect(crash?.happened.join()).toContain("generated at run time");
 });
 
 test.skipIf(!hasGcc)("a crash is summarized in one line", (context) => {
@@ -178,7 +178,7 @@ test.skipIf(!hasGcc)("__builtin_trap is a program that stops itself", (context) 
   expect([crash?.cause, crash?.cpuProblem]).toEqual(["deliberate", "no"]);
 });
 
-test.skipIf(!hasGcc)("code made at run time is in the core itself", (context) => {
+test.skipIf(!hasGcc)("code generated at run time is in the core itself", (context) => {
   const directory = temporaryDirectory();
   build(directory, "jit", jit(ILLEGAL.bytes), []);
   const core = needed(runToDeath(directory, "jit").core, context, NO_CORE);

@@ -36,7 +36,7 @@ export async function runServe({ config: file, ...flags }: ServeFlags): Promise<
       const message = `listen: ${(cause as Error).message}`;
       throw new ServerError("BAD_CONFIG", message, { cause });
     });
-    say(`${server.store} listens at ${where}`);
+    say(`${server.store} listens on ${where}`);
     await stopped;
   } finally {
     await server.close();

@@ -100,8 +100,8 @@ export function addProject(tree: Tree, native: string, at: string): void {
     tree.copy(join(modules, name), join("app/node_modules", name), (n) => !skipped.has(n));
   }
   tree.copy(native, join("app/node_modules", at), (n) => !n.startsWith("musl"));
-  // Of the agent, the command line's options alone are read.
-  for (const name of ["core", "host", "agent", "cli"]) {
+  // Of the agent and the server, the command line's options alone are read.
+  for (const name of ["core", "host", "agent", "server", "cli"]) {
     const own = join(ROOT, "packages", name);
     const there = join("app/node_modules/@evenkeel", name);
     tree.file(join(there, "package.json"), readFileSync(join(own, "package.json")));

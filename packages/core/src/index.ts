@@ -120,7 +120,7 @@ export { inheritContract } from "./contract/inherit.ts";
 export { predictContract, type ContractResult } from "./contract/make.ts";
 
 // Verdicts: can a snapshot resume there?
-export { withSameClocks } from "./verdict/clocks.ts";
+export { withClockOf, withSameClocks } from "./verdict/clocks.ts";
 export { matrixEntries, verdictKey } from "./verdict/entries.ts";
 export { guestKey } from "./verdict/guest-key.ts";
 export { rulesVersion } from "./verdict/version.ts";

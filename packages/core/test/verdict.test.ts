@@ -226,7 +226,7 @@ test("a contract survives being written and read; a changed one is refused", () 
   const text = prettyJson(contractToJson(contract));
   expect(readDocument(JSON.parse(text), "x")).toEqual({ kind: "contract", contract });
   const forged = text.replace('"vcpus": 1', '"vcpus": 2');
-  expect(() => readDocument(JSON.parse(forged), "x")).toThrow(/was changed after it was made/);
+  expect(() => readDocument(JSON.parse(forged), "x")).toThrow(/was changed after it was written/);
 });
 
 test("random pairs: compatible only where the second opinion agrees", () => {

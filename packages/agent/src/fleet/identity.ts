@@ -23,6 +23,8 @@ const Identity = z.strictObject({
   /** When it was given, and when it ends. */
   issued: z.iso.datetime(),
   expires: z.iso.datetime(),
+  /** SHA-256 of the token that it joined with. */
+  joinedWith: z.string().optional(),
 });
 export type Identity = z.infer<typeof Identity>;
 
@@ -115,12 +117,21 @@ export function parseJoinToken(text: string): JoinToken {
   throw new AgentError("BAD_CONFIG", "join: this is no join token: ekj.SECRET.DIGEST");
 }
 
-/** Whether a PEM is the certificate that a join token names. */
-export function isNamed(pem: string, { ca }: JoinToken): boolean {
+/** What of a join token is kept: whether another one is given later. */
+export function digestOfToken(token: string): string {
+  return createHash("sha256").update(token.trim()).digest("hex");
+}
+
+/**
+ * The certificate that a join token names, alone; undefined where a PEM does not begin with it. What
+ * stands behind the first certificate of a PEM is trusted by TLS too, and was named by nobody.
+ */
+export function namedIn(pem: string, { ca }: JoinToken): string | undefined {
   try {
-    const { raw } = new X509Certificate(pem);
-    return createHash("sha256").update(raw).digest("hex") === ca;
+    const first = new X509Certificate(pem);
+    const digest = createHash("sha256").update(first.raw).digest("hex");
+    return digest === ca ? first.toString() : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -4,7 +4,8 @@ import { z } from "zod";
 import { AgentError, messageOf } from "../errors.ts";
 import { openClient } from "./client.ts";
 import {
-  isNamed,
+  digestOfToken,
+  namedIn,
   keepFile,
   nodeKey,
   parseJoinToken,
@@ -26,7 +27,8 @@ async function fetchCa(server: string, token: ReturnType<typeof parseJoinToken>)
   const client = openClient(server, "untrusted");
   try {
     const { certificate } = Ca.parse(await client.call("GET", "/v1/ca"));
-    if (isNamed(certificate, token)) return certificate;
+    const named = namedIn(certificate, token);
+    if (named !== undefined) return named;
   } finally {
     client.close();
   }
@@ -36,10 +38,11 @@ async function fetchCa(server: string, token: ReturnType<typeof parseJoinToken>)
 
 async function keep(
   paths: FleetPaths,
-  server: string,
+  /** The CA is the one that was known before the server was asked, not what it answers with. */
+  known: Pick<Identity, "server" | "ca" | "joinedWith">,
   given: z.infer<typeof Given>,
 ): Promise<Identity> {
-  const identity = { server, ...given, issued: new Date().toISOString() };
+  const identity = { ...given, ...known, issued: new Date().toISOString() };
   await keepFile(paths, paths.identity, `${JSON.stringify(identity, undefined, 2)}\n`);
   return identity;
 }
@@ -65,7 +68,8 @@ export async function joinFleet({ paths, server, token, profile }: Joining): Pro
     const client = openClient(server, { ca });
     try {
       const body = { secret: parsed.secret, csr, profile: JSON.parse(formatProfile(profile)) };
-      return await keep(paths, server, Given.parse(await client.call("POST", "/v1/join", body)));
+      const given = Given.parse(await client.call("POST", "/v1/join", body));
+      return await keep(paths, { server, ca, joinedWith: digestOfToken(token) }, given);
     } finally {
       client.close();
     }
@@ -84,9 +88,10 @@ export function isDue({ issued, expires }: Identity, now = Date.now()): boolean 
 /** A new certificate for the same key. */
 export async function renewIdentity(
   paths: FleetPaths,
-  { server }: Identity,
+  { server, ca, joinedWith }: Identity,
   call: (path: string, body: unknown) => Promise<unknown>,
 ): Promise<Identity> {
   const csr = await requestFor(await nodeKey(paths));
-  return await keep(paths, server, Given.parse(await call("/v1/node/certificate", { csr })));
+  const given = Given.parse(await call("/v1/node/certificate", { csr }));
+  return await keep(paths, { server, ca, joinedWith }, given);
 }

@@ -13,7 +13,14 @@ import type { CpuShape } from "../cpu/shape.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { openClient, type FleetClient } from "./client.ts";
 import { capacityOf, digestOfList, digestOfProfile, snapshotsHeld } from "./holdings.ts";
-import { fleetPaths, nodeKey, readIdentity, type FleetPaths, type Identity } from "./identity.ts";
+import {
+  digestOfToken,
+  fleetPaths,
+  nodeKey,
+  readIdentity,
+  type FleetPaths,
+  type Identity,
+} from "./identity.ts";
 import { isDue, joinFleet, renewIdentity } from "./join.ts";
 import {
   appliedPlan,
@@ -96,7 +103,10 @@ async function applyPlan(member: Member, wanted: PlanReference | null): Promise<
     return;
   }
   const same = plan?.digest === wanted.digest && plan.version === wanted.version;
-  if (same && plan.pool === wanted.pool) return;
+  if (same && plan.pool === wanted.pool) {
+    member.planError = undefined;
+    return;
+  }
   try {
     const files = readPlanFiles(await client.call("GET", "/v1/node/plan"), wanted);
     await keepPlan(paths, files);
@@ -175,7 +185,12 @@ async function identityFor(
   { profile }: Context,
 ): Promise<Identity> {
   const known = readIdentity(paths);
-  if (known?.server === server) return known;
+  const isNew =
+    join !== undefined &&
+    known?.joinedWith !== undefined &&
+    known.joinedWith !== digestOfToken(join);
+  // A token that was not used yet is for a node that was deleted, or away for too long.
+  if (known?.server === server && !isNew) return known;
   if (known !== undefined && join === undefined) {
     const message = `server: this node has joined ${known.server}; another takes a join token`;
     throw new AgentError("BAD_CONFIG", message);

@@ -200,7 +200,8 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
     const shape = cpu.name ?? "none";
     const releases = [driver, ...others].map(({ version }) => version);
     const firecracker = driver.version;
-    const said = { ...config, node: profile.name, firecracker, releases, cpu: shape };
+    const { join: _secret, ...shown } = config;
+    const said = { ...shown, node: profile.name, firecracker, releases, cpu: shape };
     process.stdout.write(json === true ? prettyJson(said) : configText(said));
     return 0;
   }

@@ -4,7 +4,7 @@ import {
   knownLine,
   matrixEntries,
   prettyJson,
-  withSameClocks,
+  withClockOf,
   type CpuContract,
   type NodeProfile,
 } from "@evenkeel/core";
@@ -30,7 +30,7 @@ function judgeGroups(
   profiles: readonly NodeProfile[],
   firecracker: string | undefined,
 ): CheckedGroup[] {
-  const groups = matrixEntries(withSameClocks(profiles), () => contract);
+  const groups = matrixEntries(withClockOf(contract.tscKhz, profiles), () => contract);
   return groups.map(({ label, nodes, profile }) => ({
     label,
     nodes,

@@ -83,6 +83,7 @@ export async function callFleet(
 export async function fetchCa(server: string): Promise<{ pem: string; digest: string }> {
   const options = { headers: {}, rejectUnauthorized: false };
   const answer = (await ask(server, "GET", "/v1/ca", options)) as { certificate: string };
-  const { raw } = new X509Certificate(answer.certificate);
-  return { pem: answer.certificate, digest: createHash("sha256").update(raw).digest("hex") };
+  // The first certificate alone: TLS would trust all of a PEM, and the digest is of the first.
+  const first = new X509Certificate(answer.certificate);
+  return { pem: first.toString(), digest: createHash("sha256").update(first.raw).digest("hex") };
 }

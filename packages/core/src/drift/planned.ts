@@ -4,6 +4,7 @@ import { mayBeInserted } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import { diffCpus, type Difference } from "../inspect/diff.ts";
 import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest-cpu.ts";
+import { refuseUnwritable } from "../plan/arm/unwritable.ts";
 import { prove } from "../plan/prove.ts";
 import { STEPS } from "../plan/steps.ts";
 import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
@@ -137,18 +138,23 @@ export function plannedDrift(
   const perLine = plan.firecracker.map((line) => deviations(guest, nodeClass, template, line));
   const found = byAddress(perLine.flatMap((one) => one.found));
   const missing = perLine.flatMap(({ view }) => view.missing);
-  const fatal = missing.map(missingAddress);
+  const inUse = refuseUnwritable([{ nodeClass, template }]).map(({ message }) => message);
+  const fatal = [...missing.map(missingAddress), ...inUse];
   const [emitted] = STEPS[plan.type].templates([nodeClass], guest, plan.firecracker);
   if (emitted === undefined) return fail("EMPTY_POOL", "no profile to compare");
   const { violations } = prove([{ nodeClass, template: emitted }], guest, plan.firecracker);
-  const unreachable = violations.map(({ address, problem }) => `${address}: ${problem}`);
+  const unwritable = refuseUnwritable([{ nodeClass, template: emitted }]);
+  const unreachable = [
+    ...violations.map(({ address, problem }) => `${address}: ${problem}`),
+    ...unwritable.map(({ message }) => message),
+  ];
   return {
     class: node.class,
     classNow: nodeClass.id,
     leaks: found.filter((difference) => !isLoss(difference)),
     lost: found.filter(isLoss),
     fatal: [...new Set(fatal)],
-    template: violations.length === 0 ? emitted : undefined,
+    template: unreachable.length === 0 ? emitted : undefined,
     unreachable: [...new Set(unreachable)],
     unproven: now.firecracker.filter((version) => !isOfLine(version, plan.firecracker)),
   };

@@ -1,6 +1,7 @@
 /** Pools that cannot be one pool, and why. */
 import { CoreError } from "../errors.ts";
 import { leafAddress } from "../format/address.ts";
+import { isEmulator } from "../tables/releases.ts";
 import { compareText, listOf } from "../format/text.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
@@ -124,16 +125,18 @@ export function refuseIncomplete(
   profiles: readonly NodeProfile[],
   missingOf: (profile: NodeProfile) => readonly string[],
 ): Refusal[] {
-  const byCpu = new Map<NodeProfile["cpu"], Map<string | undefined, readonly string[]>>();
+  const byCpu = new Map<NodeProfile["cpu"], Map<string, readonly string[]>>();
   const refusals = new Map<string, string[]>();
   for (const profile of profiles) {
-    const { cpu, host, incomplete } = profile;
-    const byKernel = byCpu.get(cpu) ?? new Map<string | undefined, readonly string[]>();
+    const { cpu, host, incomplete, firecracker } = profile;
+    const byKernel = byCpu.get(cpu) ?? new Map<string, readonly string[]>();
+    const isEmulated = firecracker.length > 0 && firecracker.every(isEmulator);
+    const on = `${host.kernel} ${isEmulated}`;
     byCpu.set(cpu, byKernel);
-    let missing = incomplete.length === 0 ? byKernel.get(host.kernel) : undefined;
+    let missing = incomplete.length === 0 ? byKernel.get(on) : undefined;
     if (missing === undefined) {
       missing = missingOf(profile);
-      if (incomplete.length === 0) byKernel.set(host.kernel, missing);
+      if (incomplete.length === 0) byKernel.set(on, missing);
     }
     if (missing.length === 0) continue;
     const key = missing.join("; ");

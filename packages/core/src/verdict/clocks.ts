@@ -13,6 +13,19 @@ function lowestOf(frequencies: readonly number[]): ReadonlyMap<number, number> {
   return lowest;
 }
 
+/** The same profiles, with the snapshot's frequency for each clock that Firecracker takes for it. */
+export function withClockOf(
+  tscKhz: number | undefined,
+  profiles: readonly NodeProfile[],
+): readonly NodeProfile[] {
+  if (tscKhz === undefined) return withSameClocks(profiles);
+  return profiles.map((profile) => {
+    const { tsc } = profile;
+    const isSame = tsc !== undefined && isSameTsc(tscKhz, tsc.khz);
+    return isSame ? { ...profile, tsc: { ...tsc, khz: tscKhz } } : profile;
+  });
+}
+
 /**
  * The same profiles, with one frequency for all clocks that Firecracker takes for the same. A TSC
  * is calibrated anew at each boot: without this, no two nodes of a fleet would be alike. Clocks

@@ -1,4 +1,6 @@
 /** The verdict: may a snapshot with this contract resume on this node? */
+import { fieldAddress } from "../format/address.ts";
+import { fieldByName } from "../tables/lookup.ts";
 import { contractType, type CpuContract } from "../contract/contract.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import {
@@ -52,7 +54,7 @@ export function judgePrepared(
     if (arch !== "any" && arch !== contract.arch) continue;
     for (const found of judgeOne(question)) findings.push(found);
   }
-  const isSameModel = guest.signature === node.signature;
+  const isSameModel = guest.signature !== undefined && guest.signature === node.signature;
   if (!isSameModel) {
     const { promises } = guest;
     findings.push(...judgeIdentity(guest.model, node.model, promises, node.offers));
@@ -73,6 +75,9 @@ export function judgePrepared(
 /** A promise that was false on this model before the move is lint's matter, not a resume's. */
 function excuseAtSource({ unbacked }: CpuContract, found: Finding): Finding {
   if (found.severity === "note" || !unbacked.includes(found.name)) return found;
+  // A contract can be written by hand: only what a template sets is excused, no circumstance.
+  const field = fieldByName(found.name);
+  if (field === undefined || found.address !== fieldAddress(field)) return found;
   const consequence =
     "The template claims this on a CPU that lacks it: already false where the snapshot was taken " +
     "(see evenkeel lint).";

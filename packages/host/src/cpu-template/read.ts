@@ -1,4 +1,5 @@
 /** Reading what a request names: templates and plans, wherever they are. */
+import { createHash } from "node:crypto";
 import { dirname, isAbsolute, join, normalize } from "node:path";
 import {
   CoreError,
@@ -19,6 +20,8 @@ export interface FoundPlan {
   readonly plan: PlanFile;
   /** Its plan.json. */
   readonly file: string;
+  /** SHA-256 of its text: which plan it is, wherever it lies. */
+  readonly digest: string;
 }
 
 /** Far more pools than anybody would split a fleet into. */
@@ -26,6 +29,10 @@ const MOST_POOLS = 1000;
 
 function misfit(file: string, code: "NOT_A_PLAN" | "NOT_A_TEMPLATE", message: string): FileError {
   return new FileError(file, new CoreError(code, [{ path: "", message }]));
+}
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 function textAt(path: string, read: ReadFile): string {
@@ -51,7 +58,7 @@ function planIn(directory: string, read: ReadFile): FoundPlan | undefined {
   const file = join(directory, "plan.json");
   const text = read(file);
   if (text === undefined) return undefined;
-  return { plan: inFile(file, () => readPlanText(text)), file };
+  return { plan: inFile(file, () => readPlanText(text)), file, digest: digestOf(text) };
 }
 
 /** A directory's plans: its own, and those of pools as `plan --split` numbers them. */
@@ -71,7 +78,7 @@ export function readPlansAt(path: string, read: ReadFile): readonly FoundPlan[] 
   const plans = plansIn(path, read);
   if (plans.length > 0) return plans;
   const text = textAt(path, read);
-  return [{ plan: inFile(path, () => readPlanText(text)), file: path }];
+  return [{ plan: inFile(path, () => readPlanText(text)), file: path, digest: digestOf(text) }];
 }
 
 /** Plans name their templates relative to themselves, and nothing outside of their directory. */

@@ -25,7 +25,7 @@ export interface LoadedTemplate {
   readonly choice: CpuChoice;
   /** What a contract records: a name or a file; undefined where there is no template. */
   readonly name: string | undefined;
-  /** The plan's class of this node, and the plan's path as it was asked for. */
+  /** The plan's class of this node, and the plan's digest. */
   readonly class?: string;
   readonly plan?: string;
   /** The plan that has this node, with its file: of several pools, the node's. */
@@ -127,14 +127,14 @@ function fromPlans(path: string, plans: readonly FoundPlan[], read: ReadFile): T
     }
     const known = remembered.get(profile.cpu);
     if (known !== undefined) return known;
-    const loaded = plannedTemplate(path, profile, classOf(profile));
+    const loaded = plannedTemplate(profile, classOf(profile));
     remembered.set(profile.cpu, loaded);
     return loaded;
   };
   return { kind: "plans", plans, forNode, classOf };
 }
 
-function plannedTemplate(path: string, { name }: NodeProfile, node: PlannedNode): LoadedTemplate {
+function plannedTemplate({ name }: NodeProfile, node: PlannedNode): LoadedTemplate {
   const { plan, planned, changed, template } = node;
   if (changed) {
     const message = `${plan.file} has ${name} in ${planned.id}, but what it offers has changed since`;
@@ -144,7 +144,7 @@ function plannedTemplate(path: string, { name }: NodeProfile, node: PlannedNode)
   return {
     ...custom(template(), planned.template),
     class: planned.id,
-    plan: path,
+    plan: plan.digest,
     planned: plan,
     ...(accepted === undefined ? {} : { accepted }),
   };
@@ -155,7 +155,7 @@ function fromPath(path: string, read: ReadFile): TemplateSource {
   if (plans.length > 0) return fromPlans(path, plans, read);
   const document = readDocumentAt(path, read);
   if (document.kind === "template") return same("file", custom(document.template, path));
-  return fromPlans(path, [{ plan: document.plan, file: path }], read);
+  return fromPlans(path, readPlansAt(path, read), read);
 }
 
 /**

@@ -24,13 +24,15 @@ declare module "fastify" {
   }
 }
 
-async function nodeThatAsks({ store }: Context, { raw }: FastifyRequest): Promise<NodeActor> {
-  const { socket } = raw;
+async function nodeThatAsks({ store }: Context, request: FastifyRequest): Promise<NodeActor> {
+  const { socket } = request.raw;
   if (!(socket instanceof TLSSocket) || !socket.authorized) {
     throw new ServerError("UNAUTHORIZED", "this takes the certificate of a node of this fleet");
   }
   const certificate = socket.getPeerCertificate();
-  const id = nodeOfCertificate(certificate.raw);
+  // A resumed session can be authorized without showing a certificate.
+  const raw = certificate.raw as Buffer | undefined;
+  const id = raw === undefined ? undefined : nodeOfCertificate(raw);
   if (id === undefined) throw new ServerError("UNAUTHORIZED", "the certificate is for no node");
   // The handshake looked at the dates once; the connection may be older than the certificate.
   if (Date.parse(certificate.valid_to) < Date.now()) {

@@ -11,6 +11,9 @@ import { filesOf, runningVersion } from "../pools/running.ts";
 import { nodeOf } from "./auth.ts";
 import type { App } from "./server.ts";
 
+/** Bytes: a profile has some tens of thousands. Nobody has shown a token yet. */
+const JOIN_LIMIT = 512 * 1024;
+
 function addOpenRoutes(app: App, context: Context, isStopping: () => boolean): void {
   const { store, authority, picture } = context;
   app.route({
@@ -24,6 +27,7 @@ function addOpenRoutes(app: App, context: Context, isStopping: () => boolean): v
   app.route({ ...FLEET_ROUTES.ca, handler: () => ({ certificate: authority.certificate }) });
   app.route({
     ...FLEET_ROUTES.join,
+    bodyLimit: JOIN_LIMIT,
     handler: async ({ body }, reply) => {
       const joined = await join(context, body);
       picture.changed();

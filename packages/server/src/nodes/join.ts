@@ -40,6 +40,15 @@ async function takeToken(tx: Queryable, secret: string): Promise<TokenRow> {
   throw new ServerError("BAD_JOIN_TOKEN", `the join token expired ${token.expires.toISOString()}`);
 }
 
+async function requireToken(db: Queryable, secret: string): Promise<void> {
+  const hash = digestOf(secret);
+  const [known] = await db
+    .select({ id: joinTokens.id })
+    .from(joinTokens)
+    .where(eq(joinTokens.hash, hash));
+  if (known === undefined) throw new ServerError("BAD_JOIN_TOKEN", "there is no such join token");
+}
+
 /** The node that this key made of this token before; throws BAD_JOIN_TOKEN. */
 async function sameNode(tx: Queryable, token: TokenRow, key: string): Promise<string | undefined> {
   if (token.node === null) return undefined;
@@ -91,6 +100,8 @@ async function addNode(
 /** Throws BAD_JOIN_TOKEN, BAD_CSR, BAD_REQUEST, NAME_TAKEN, POOLS_OVERLAP. */
 export async function join(context: Context, request: JoinRequest): Promise<Certificate> {
   const { store, authority } = context;
+  // First of all, since anybody can ask: profiles and keys are work.
+  await requireToken(store.db, request.secret);
   const read = readProfileJson(request.profile);
   const key = await keyOfRequest(request.csr);
   return await store.db.transaction(async (tx) => {

@@ -1,14 +1,11 @@
 /** What a plan's templates write that a node's KVM refuses, or may refuse. */
-import { readField } from "../../bits.ts";
 import { writersOf } from "../../profile/arm/writers.ts";
-import { applyWideBitmap } from "../../template/bitmap.ts";
 import { listOf } from "../../format/text.ts";
 import { someOf, type Refusal } from "../refuse.ts";
 import type { ArmField } from "../../tables/field.ts";
 import type { Emitted } from "../prove.ts";
-import { armFields } from "../../tables/arm/lookup.ts";
-import { wordsOf } from "./residuals.ts";
-import { takes, whyNotTaken, type Answer, type ArmWriter } from "../../profile/arm/takes.ts";
+import { whyNotTaken, type Answer } from "../../profile/arm/takes.ts";
+import { writtenFields } from "../../profile/arm/written.ts";
 
 /** Fields of one class's template that the KVM of some of its nodes does not take for certain. */
 interface Doubtful {
@@ -19,25 +16,13 @@ interface Doubtful {
   readonly fields: readonly ArmField[];
 }
 
-function answersOf({ nodeClass, template }: Emitted, writer: ArmWriter) {
-  const words = wordsOf(nodeClass.cpu);
-  return template.regModifiers.flatMap((modifier) => {
-    const own = words.get(modifier.addr) ?? 0n;
-    const shown = applyWideBitmap(own, modifier);
-    return armFields(modifier.addr).map((field) => {
-      const [from, to] = [readField(own, field), readField(shown, field)];
-      const answer = takes(field, from, to, writer, "template");
-      return { field, answer };
-    });
-  });
-}
-
-function doubtfulOf(emitted: Emitted): Doubtful[] {
-  const { id, profiles } = emitted.nodeClass;
-  if (emitted.template.regModifiers.length === 0) return [];
+function doubtfulOf({ nodeClass, template }: Emitted): Doubtful[] {
+  const { id, profiles } = nodeClass;
+  const { registers } = nodeClass.cpu;
+  if (template.regModifiers.length === 0) return [];
   return writersOf(profiles).flatMap(({ writer, nodes }) => {
     const groups = new Map<string, Doubtful & { fields: ArmField[] }>();
-    for (const { field, answer } of answersOf(emitted, writer)) {
+    for (const { field, answer } of writtenFields(registers, template, writer)) {
       if (answer === "yes") continue;
       const why = whyNotTaken(field, writer);
       const key = `${answer} ${why}`;

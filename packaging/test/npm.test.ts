@@ -68,11 +68,11 @@ test("npx runs it, and plans the example", () => {
   expect(npx.stdout).toContain("one guest CPU from 2 templates");
 }, 180_000);
 
-test("it needs koffi and iced-x86, and nothing else", () => {
+test("it needs koffi, iced-x86 and the store of the fleet service, and nothing else", () => {
   const { dependencies } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as {
     dependencies: Record<string, string>;
   };
-  expect(Object.keys(dependencies)).toEqual(["koffi", "iced-x86"]);
+  expect(Object.keys(dependencies)).toEqual(["@electric-sql/pglite", "koffi", "iced-x86"]);
 });
 
 test("the files name no path of the machine that packed it", () => {

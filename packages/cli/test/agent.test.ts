@@ -42,7 +42,7 @@ test("without isolation it says so at each start, and isolation is what it start
   const isolated = evenkeel([...flags.filter((flag) => !OPEN.includes(flag)), "--json"]);
   const { error } = JSON.parse(isolated.stdout);
   expect([isolated.status, error.code]).toEqual([3, "NO_ISOLATION"]);
-  expect(error.message).toContain("jailer is missing: put the jailer of the same release beside");
+  expect(error.message).toContain("jailer is missing: put the jailer of the same release next to");
   const network = evenkeel([...flags, "--network-pool", "10.214.0.0/16", "--json"]);
   expect([network.status, JSON.parse(network.stdout).error.code]).toEqual([2, "BAD_CONFIG"]);
 });

@@ -228,7 +228,7 @@ describe.runIf(hasKvm)("verify", () => {
     const { status, stderr } = evenkeel(["verify", out, "--name", "stranger"]);
     expect([status, stderr]).toEqual([
       1,
-      expect.stringContaining("no class of nodes like stranger"),
+      expect.stringContaining("no class that matches stranger"),
     ]);
   });
 });

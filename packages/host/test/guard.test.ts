@@ -100,7 +100,7 @@ describe.each(BACKENDS)("in front of $name", (backend) => {
     const cwd = await snapshotOnIceLake();
     const vm = await start(cascadeLaunch, cwd, allow);
     expect((await vm.ask("PUT", "/snapshot/load", load())).status).toBe(expected);
-    const said = "by EVENKEEL_GUARD_ALLOW: incompatible: ";
+    const said = "because of EVENKEEL_GUARD_ALLOW: incompatible: ";
     await expect.poll(vm.output).toContain(expected === 204 ? said : "refused to load");
   });
 
@@ -222,7 +222,9 @@ describe.each(BACKENDS)("in front of $name", (backend) => {
     const env = { EVENKEEL_GUARD_ALLOW: "everything" };
     const { exit, output } = run(iceLaunch, ["--api-sock", socket], cwd, env);
     expect(await exit).toEqual({ code: null, signal: "SIGKILL" });
-    expect(output()).toContain('EVENKEEL_GUARD_ALLOW: "everything" is none of unknown, insecure');
+    expect(output()).toContain(
+      'EVENKEEL_GUARD_ALLOW: "everything" is not one of unknown, insecure',
+    );
     expect(existsSync(socket)).toBe(false);
     await expect.poll(() => contents(cwd)).toEqual([]);
   });

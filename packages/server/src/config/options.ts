@@ -27,7 +27,7 @@ export const SERVER_OPTIONS = {
   databaseUrl: {
     env: "EVENKEEL_DATABASE_URL",
     argument: "url",
-    help: "postgres://…, which several servers can share; default: PGlite in the data directory",
+    help: "postgres://host/database, which several servers can share; default: PGlite in the data directory",
     default: undefined,
   },
   names: {

@@ -72,7 +72,7 @@ test("it needs koffi, iced-x86 and the store of the fleet service, and nothing e
   const { dependencies } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as {
     dependencies: Record<string, string>;
   };
-  expect(Object.keys(dependencies)).toEqual(["@electric-sql/pglite", "koffi", "iced-x86"]);
+  expect(Object.keys(dependencies)).toEqual(["koffi", "iced-x86", "@electric-sql/pglite"]);
 });
 
 test("the files name no path of the machine that packed it", () => {

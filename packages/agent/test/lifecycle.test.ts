@@ -121,7 +121,7 @@ test("a VMM that dies leaves a failed sandbox with its last output", async () =>
     return (await call("GET", "/v1/sandboxes/one")).body.state === "failed";
   });
   const failed = await call("GET", "/v1/sandboxes/one");
-  expect(failed.body.failure.message).toBe("the VMM was ended by SIGKILL");
+  expect(failed.body.failure.message).toBe("the VMM was killed by SIGKILL");
   expect(failed.body.failure.console).toContain("Kernel panic");
   expect((await call("DELETE", "/v1/sandboxes/one")).status).toBe(204);
 });

@@ -142,7 +142,7 @@ describe("a contract's own content", () => {
     ["vcpus", { vcpus: 9999 }, "vcpus: must be 1 to 32"],
     ["TSC", { tscKhz: -1 }, "tscKhz: must be a frequency"],
     ["vendor", { vendor: "amd" } as const, "vendor: does not match CPUID leaf 0"],
-    ["format", { snapshotFormat: "6.0.0" }, "snapshotFormat: is not the one that Firecracker"],
+    ["format", { snapshotFormat: "6.0.0" }, "snapshotFormat: is not the format that Firecracker"],
   ])("%s that cannot be is refused although the digest fits", (_, change, message) => {
     const forged: CpuContract = { ...promised(icx), ...change };
     const json = JSON.parse(JSON.stringify(contractToJson(forged))) as Record<string, unknown>;

@@ -96,7 +96,7 @@ describe.runIf(present || required)("the lab", () => {
     writeFileSync(text, "no guest");
     const cases: [string[], number, string][] = [
       [["--nodes", "Haswel,EPYC"], 3, 'no CPU model "Haswel"'],
-      [["--nodes", "Haswell"], 2, "one node"],
+      [["--nodes", "Haswell"], 2, "a single node"],
       [["--initrd", text], 2, "neither an initramfs nor a program"],
       [["--initrd", "/bin/sh"], 2, "linked dynamically"],
       [["--kernel", text], 2, "not a Linux kernel"],

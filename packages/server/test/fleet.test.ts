@@ -165,6 +165,22 @@ describe.each(STORES)("on %s", (store) => {
     expect((await operator("GET", "/v1/nodes/victim")).body.profile).toBe(before);
   });
 
+  test("nodes that disagree on a snapshot's contract place it nowhere", async () => {
+    const { operator, join } = fleet();
+    const labels = { test: "disputed" };
+    const honest = await join(profileNamed(ICE_LAKE, "truthful"), labels);
+    const liar = await join(profileNamed(CASCADE_LAKE, "liar"), labels);
+    const digest = "d".repeat(64);
+    for (const node of [honest, liar]) {
+      const { contract, put } = await holdSnapshot(node, "base", digest);
+      await node.call("PUT", "/v1/node/contracts", contractBody(contract));
+      expect((await put()).body).toEqual({ missing: [] });
+    }
+    const answer = await operator("POST", "/v1/placements", { snapshot: digest, labels });
+    expect(codeOf(answer)).toEqual([409, "WRONG_STATE"]);
+    expect(answer.body.error.message).toContain("disagree");
+  });
+
   test("a profile that changed holds the node back until drift calls it harmless, or an operator does", async () => {
     const { operator, join, tokenOf } = fleet();
     const labels = { test: "drift" };

@@ -24,19 +24,32 @@ interface Guest {
   readonly memoryMib: number;
 }
 
-/** Throws NO_SUCH_CONTRACT, NO_SUCH_SNAPSHOT. */
+/**
+ * What all nodes that hold a snapshot say of it. A node speaks for itself alone: where two name
+ * different contracts, neither is believed, and the snapshot is placed nowhere.
+ */
+async function heldAs(tx: Queryable, snapshot: string): Promise<Guest> {
+  const held = await tx
+    .select({ contract: heldSnapshots.contract, memoryMib: heldSnapshots.memoryMib })
+    .from(heldSnapshots)
+    .where(eq(heldSnapshots.digest, snapshot));
+  const [contract, another] = new Set(held.map((one) => one.contract));
+  if (contract === undefined) {
+    throw new ServerError("NO_SUCH_SNAPSHOT", `no node holds a snapshot ${snapshot}`);
+  }
+  if (another !== undefined) {
+    const message = `nodes disagree on the contract of snapshot ${snapshot}: ${contract}, ${another}`;
+    throw new ServerError("WRONG_STATE", message);
+  }
+  return { contract, memoryMib: Math.max(...held.map(({ memoryMib }) => memoryMib)) };
+}
+
+/** Throws NO_SUCH_CONTRACT, NO_SUCH_SNAPSHOT, WRONG_STATE. */
 async function guestOf(tx: Queryable, request: Request): Promise<Guest> {
   const { contract, snapshot, memoryMib } = request;
   if (snapshot !== undefined) {
-    const [held] = await tx
-      .select()
-      .from(heldSnapshots)
-      .where(eq(heldSnapshots.digest, snapshot))
-      .limit(1);
-    if (held === undefined) {
-      throw new ServerError("NO_SUCH_SNAPSHOT", `no node holds a snapshot ${snapshot}`);
-    }
-    return { contract: held.contract, memoryMib: memoryMib ?? held.memoryMib };
+    const { contract: promised, memoryMib: own } = await heldAs(tx, snapshot);
+    return { contract: promised, memoryMib: memoryMib ?? own };
   }
   const digest = contract ?? "";
   const [known] = await tx

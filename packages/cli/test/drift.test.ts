@@ -101,6 +101,6 @@ describe("evenkeel drift", () => {
       directory,
     ]);
     expect(status).toBe(1);
-    expect(stderr).toContain("has no class of nodes like xeon-silver-4314");
+    expect(stderr).toContain("has no class that matches xeon-silver-4314");
   });
 });

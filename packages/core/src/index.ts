@@ -39,7 +39,13 @@ export { CATALOGUE_KERNELS } from "./tables/kernels.ts";
 export { levelOf, LEVELS } from "./tables/levels.ts";
 export { CPUID_FIELDS, cpuidFields, fieldByName, fieldInfo } from "./tables/lookup.ts";
 export { isAnnouncement, isPromise } from "./tables/masks.ts";
-export { CATALOGUE_MODELS, decodeSignature, formatFms, requireModel } from "./tables/models.ts";
+export {
+  CATALOGUE_MODELS,
+  decodeSignature,
+  formatFms,
+  requireModel,
+  signatureOf,
+} from "./tables/models.ts";
 export { fieldByForeignName } from "./tables/names.ts";
 export {
   ALL_LINES,

@@ -17,6 +17,7 @@ import {
   type CpuContract,
   type CpuTemplate,
   type NodeProfile,
+  signatureOf,
 } from "@evenkeel/core";
 import { fault, FaultError } from "./fault.ts";
 import { LINE, lineNumber } from "./versions.ts";
@@ -57,7 +58,7 @@ function builtIn(name: string, { profile, version }: Boot): CpuTemplate {
   const row = staticTemplateRow(name);
   if (row === undefined)
     throw fault(`Failed to get CPU template: Invalid static CPU template: ${name}`);
-  const signature = decodeSignature(profile.cpu.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
+  const signature = decodeSignature(signatureOf(profile.cpu.cpuid) ?? 0);
   if (lineNumber(version) >= LINE.checksModel && !isAcceptedOn(row, signature)) {
     throw fault(
       "Failed to get CPU template: The current CPU model is not permitted to apply the CPU template.",

@@ -6,6 +6,7 @@ import {
   type BootRequest,
   type Mismatch,
   type StaticTemplate,
+  signatureOf,
 } from "@evenkeel/core";
 import type { Found } from "../render/verify.ts";
 
@@ -35,7 +36,7 @@ export function refusedModels(
   { line, offered }: BootRequest,
 ): Mismatch[] {
   if (builtIn === undefined) return [];
-  const signature = decodeSignature(offered.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
+  const signature = decodeSignature(signatureOf(offered.cpuid) ?? 0);
   if (!isRefusedOn(builtIn, signature, line)) return [];
   return [
     {

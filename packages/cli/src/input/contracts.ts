@@ -11,6 +11,7 @@ import {
   type ContractResult,
   type CpuContract,
   type NodeProfile,
+  signatureOf,
 } from "@evenkeel/core";
 import type { LoadedTemplate, TemplateSource } from "@evenkeel/host/cpu-template";
 import { CliError } from "../errors.ts";
@@ -54,7 +55,7 @@ function refusedModel(
   { builtIn }: LoadedTemplate,
 ): string | undefined {
   if (builtIn?.row === undefined) return undefined;
-  const signature = decodeSignature(profile.cpu.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
+  const signature = decodeSignature(signatureOf(profile.cpu.cpuid) ?? 0);
   if (!isRefusedOn(builtIn.row, signature, knownLine(version))) return undefined;
   return `${builtIn.name} on model ${formatFms(signature)}`;
 }

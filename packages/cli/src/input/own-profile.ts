@@ -9,6 +9,7 @@ import {
   type HostFacts,
   type NodeProfile,
   type Staleness,
+  signatureOf,
 } from "@evenkeel/core";
 import { HostError, probe, readCpuIdentity, readHostFacts, type CpuIdentity } from "@evenkeel/host";
 import { profileLoader } from "./documents.ts";
@@ -44,7 +45,7 @@ export function staleWithoutKvm(
   if (own !== there) {
     found.push(`vendor: ${own ?? "unknown"} in the profile, ${there ?? "unknown"} now`);
   }
-  const signature = cpu.cpuid.find(({ leaf }) => leaf === 1)?.eax;
+  const signature = signatureOf(cpu.cpuid);
   const known = family !== undefined && model !== undefined && stepping !== undefined;
   if (signature !== undefined && known) {
     const [from, to] = [decodeSignature(signature), { family, model, stepping }].map(formatFms);

@@ -1,5 +1,5 @@
 /** A run of the lab as a person reads it: a grid of moves per pool, why guests died, the figures. */
-import { decodeSignature, formatFms, modelName, vendorOfCpu } from "@evenkeel/core";
+import { decodeSignature, formatFms, modelName, vendorOfCpu, signatureOf } from "@evenkeel/core";
 import {
   figuresOf,
   isAsPredicted,
@@ -14,7 +14,7 @@ import { heading, paragraph, plural, table } from "./layout.ts";
 type Node = LabResult["nodes"][number];
 
 function cpuText({ cpuid }: Node): string {
-  const signature = decodeSignature(cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
+  const signature = decodeSignature(signatureOf(cpuid) ?? 0);
   const vendor = vendorOfCpu(cpuid);
   const name = vendor === undefined ? "unknown" : modelName(vendor, signature);
   return `${name} ${formatFms(signature)}`;

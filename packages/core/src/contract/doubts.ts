@@ -1,8 +1,18 @@
 /** Why nothing may be built on a contract that a node's profile went into. */
+import type { CpuidEntry } from "../cpuid.ts";
+import { fieldAddress } from "../format/address.ts";
+import { whyNotTaken, writerOf } from "../profile/arm/takes.ts";
+import { writtenFields } from "../profile/arm/written.ts";
 import { missingOf } from "../profile/complete.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
+import type { CpuType } from "../tables/field.ts";
+import { signatureOf } from "../tables/models.ts";
+import { NESTING } from "../tables/nesting.ts";
 import { cpuTypeOf } from "../tables/vendors.ts";
+import type { CpuTemplate } from "../template/template.ts";
+import type { CpuContract } from "./contract.ts";
+import { promisesOf } from "./unbacked.ts";
 
 function missingIn(profile: NodeProfile): readonly string[] {
   const type = cpuTypeOf(profile.cpu);
@@ -19,4 +29,43 @@ export function doubtsAbout(profile: NodeProfile): readonly string[] {
     ...(profile.estimate ? ["it was predicted from an estimate, not from a node"] : []),
     ...(doubt === undefined ? [] : [`what guests of ${profile.name} see is not known: ${doubt}`]),
   ];
+}
+
+/** What a vCPU feature of aarch64 (SVE, pointer authentication) adds to the registers. */
+function notModelled({ vcpuFeatures }: CpuTemplate): string[] {
+  return vcpuFeatures.map(
+    ({ index }) => `what vcpu_features[${index}] of the template gives the guest is not known`,
+  );
+}
+
+/** Fields that a template writes and KVM refuses or leaves as they are. */
+function notWritten({ cpu, host, kvm }: NodeProfile, template: CpuTemplate): string[] {
+  const writer = writerOf(host.kernel, kvm);
+  return writtenFields(cpu.registers, template, writer)
+    .filter(({ answer }) => answer === "no")
+    .map(({ field }) => {
+      const why = whyNotTaken(field, writer);
+      return `the template does not change ${field.name} (${fieldAddress(field)}): ${why}`;
+    });
+}
+
+/** What of a template may not reach the guests of a node. */
+export function doubtsAboutTemplate(profile: NodeProfile, template: CpuTemplate): string[] {
+  return [...notModelled(template), ...notWritten(profile, template)];
+}
+
+/**
+ * Verdicts take capabilities of nested virtualization for the same on the same model, and know the
+ * model that guests are shown: where that is not the node's own, nothing says which it was.
+ */
+export function doubtsAboutNesting(
+  guest: Pick<CpuContract, "cpuid" | "msrs">,
+  own: readonly CpuidEntry[],
+  type: CpuType,
+): string[] {
+  if (signatureOf(guest.cpuid) === signatureOf(own)) return [];
+  const promised = promisesOf(guest, type);
+  return NESTING.filter((name) => promised.has(name)).map(
+    (name) => `the guest may use ${name} on a model other than the one that it is shown`,
+  );
 }

@@ -16,7 +16,7 @@ interface Content {
 }
 
 /** The promises that some content makes, by name. */
-function promisesOf({ cpuid, msrs }: Content, type: CpuType): Set<string> {
+export function promisesOf({ cpuid, msrs }: Content, type: CpuType): Set<string> {
   const fromCpuid = cpuid.flatMap((entry) =>
     REGISTERS.flatMap((register) =>
       cpuidFields(type, entry.leaf, entry.subleaf, register).filter(

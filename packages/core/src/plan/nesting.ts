@@ -4,9 +4,8 @@
  */
 import type { NodeClass } from "../profile/class.ts";
 import { formatFms } from "../tables/models.ts";
+import { NESTING } from "../tables/nesting.ts";
 import type { Merged } from "./merge.ts";
-
-const NESTING = ["VMX", "SVM"] as const;
 
 /** Gives them up in a pool of several models. */
 export function giveUpNesting(merged: Merged, classes: readonly NodeClass[]): void {

@@ -1,7 +1,13 @@
 /** What model a CPU is, by what it says of itself. */
 import { armModel, midrOf } from "../tables/arm/models.ts";
 import type { CpuType } from "../tables/field.ts";
-import { decodeSignature, formatFms, modelOf, type FamilyModelStepping } from "../tables/models.ts";
+import {
+  decodeSignature,
+  formatFms,
+  modelOf,
+  signatureOf,
+  type FamilyModelStepping,
+} from "../tables/models.ts";
 import type { OfferedCpu } from "./profile.ts";
 
 export interface CpuModel {
@@ -17,7 +23,7 @@ export function modelName(vendor: CpuType, signature: FamilyModelStepping): stri
 }
 
 function x86Model({ cpuid }: OfferedCpu, type: CpuType): CpuModel {
-  const signature = decodeSignature(cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0);
+  const signature = decodeSignature(signatureOf(cpuid) ?? 0);
   const launched = modelOf(type, signature)?.launched;
   return { name: modelName(type, signature), launched, signature };
 }

@@ -8,6 +8,7 @@
  * Sources of the rows: Linux `arch/x86/include/asm/intel-family.h` (names), QEMU target/i386/cpu.c
  * (models it emulates), Intel ARK and AMD's product pages (launch dates).
  */
+import type { CpuidEntry } from "../cpuid.ts";
 import { fail } from "../errors.ts";
 import type { CpuType, Vendor } from "./field.ts";
 import { AMD_MODELS } from "./models/amd.ts";
@@ -21,6 +22,11 @@ export interface FamilyModelStepping {
   readonly family: number;
   readonly model: number;
   readonly stepping: number;
+}
+
+/** CPUID.01H:EAX as it stands; undefined where leaf 1 is absent. */
+export function signatureOf(cpuid: readonly CpuidEntry[]): number | undefined {
+  return cpuid.find(({ leaf }) => leaf === 1)?.eax;
 }
 
 /** Decodes CPUID.01H:EAX. Source: Intel SDM vol. 2A, CPUID, "Version Information". */

@@ -2,6 +2,7 @@
  * What a verdict looks at besides the CPU's words: kernel, formats, TSC, MSRs, identity. The judges
  * of a node's circumstances are {@link JUDGES}, each with the facts it reads.
  */
+import { NESTING } from "../tables/nesting.ts";
 import { compareArm } from "./arm.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import type { MsrValue } from "../cpuid.ts";
@@ -216,8 +217,6 @@ export function unlistedMsr(
 }
 
 /** Features that let a guest run guests of its own. */
-const NESTING = ["VMX", "SVM"];
-
 export function nestingOf(promises: HasBit): string[] {
   return NESTING.filter(promises);
 }

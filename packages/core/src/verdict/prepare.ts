@@ -8,7 +8,7 @@ import { missingOf } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { nameModel, type NamedModel } from "../tables/compare-models.ts";
 import type { CpuType } from "../tables/field.ts";
-import { decodeSignature } from "../tables/models.ts";
+import { decodeSignature, signatureOf } from "../tables/models.ts";
 import { EMULATED_ALWAYS } from "../tables/msr/listed.ts";
 import { lastLineBefore } from "../tables/releases.ts";
 import { cpuTypeOf } from "../tables/vendors.ts";
@@ -68,10 +68,6 @@ function offeredBy(profile: NodeProfile, type: CpuType): Content {
 function withEmulated({ cpuid, msrs }: Content): Content {
   const listed = new Set(msrs.map(({ addr }) => addr));
   return { cpuid, msrs: [...msrs, ...EMULATED_ALWAYS.filter(({ addr }) => !listed.has(addr))] };
-}
-
-function signatureOf(cpuid: readonly CpuidEntry[]): number | undefined {
-  return cpuid.find(({ leaf }) => leaf === 1)?.eax;
 }
 
 /** Everything that is to be compared, laid out once. All of one type. */

@@ -4,6 +4,8 @@ import { createServer, request, type ClientRequest, type IncomingMessage } from 
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { listen, parseAddress } from "../src/index.ts";
 import { openEventLog } from "../src/events/log.ts";
@@ -33,6 +35,9 @@ function opened(port: number, head: string): Socket & { text: () => string; over
 }
 
 const HEAD = "Host: a\r\nContent-Type: application/x-tar\r\nContent-Length: 1000000000\r\n\r\n";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
 
 test("a refused import is answered while it is still being sent, and then ended", async () => {
   const { call, port } = await listening();
@@ -114,12 +119,17 @@ test("readers of events that never read cost next to nothing", async () => {
     opened(port, "GET /v1/events HTTP/1.1\r\nHost: a\r\n\r\n").pause(),
   );
   await sleep(500);
-  const before = process.memoryUsage().rss;
+  // What is held, and not what the collector has left lying: that depends on how busy the machine is.
+  const held = () => {
+    collectGarbage();
+    return process.memoryUsage().rss;
+  };
+  const before = held();
   for (let round = 0; round < 40; round++) {
     for (let i = 0; i < 250; i++) events.emit("guest.crashed", "one", { line: "x".repeat(1000) });
     await sleep(5);
   }
-  expect((process.memoryUsage().rss - before) / 1024 / 1024).toBeLessThan(60);
+  expect((held() - before) / 1024 / 1024).toBeLessThan(60);
   // One that reads gets all that is kept, and is told of what is not.
   const reader = opened(port, "GET /v1/events HTTP/1.1\r\nHost: a\r\n\r\n");
   await until("it has the last", () => reader.text().includes(`-${events.last()}\n`));

@@ -68,6 +68,7 @@ export { listOf } from "./format/text.ts";
 
 // JSON that says where it is wrong
 export { parseJson } from "./json/parse.ts";
+export { groupBy } from "./group.ts";
 export { prettyJson } from "./json/pretty.ts";
 
 // CPU templates

@@ -1,30 +1,12 @@
 /** Any error as an answer of the API. */
 import type { ErrorBody } from "@evenkeel/api";
+import { problemsOf } from "@evenkeel/api/problems";
 import { CoreError } from "@evenkeel/core";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import type { FastifyInstance } from "fastify";
 import { AGENT_ERRORS, AgentError, asVmmError, messageOf, type AgentErrorCode } from "../errors.ts";
 
 import { methodsOf } from "./methods.ts";
-
-type Problems = ErrorBody["error"]["problems"];
-
-/** `/machine/disks/0/id` as `machine.disks[0].id`. */
-function placeOf(pointer: string): string {
-  return pointer
-    .slice(1)
-    .replaceAll(/\/(\d+)/g, "[$1]")
-    .replaceAll("/", ".");
-}
-
-function invalid(error: { validation: readonly { instancePath: string; message?: string }[] }) {
-  const problems: Problems = error.validation.map(({ instancePath, message = "is wrong" }) => ({
-    path: placeOf(instancePath),
-    message,
-  }));
-  const text = problems.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`));
-  return new AgentError("BAD_REQUEST", text.join("; "), { problems });
-}
 
 const FASTIFY_CODES: Readonly<Record<string, AgentErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: "BODY_TOO_LARGE",
@@ -33,7 +15,10 @@ const FASTIFY_CODES: Readonly<Record<string, AgentErrorCode>> = {
 
 function known(error: unknown): AgentError {
   if (error instanceof AgentError) return error;
-  if (hasZodFastifySchemaValidationErrors(error)) return invalid(error);
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const { message, problems } = problemsOf(error.validation);
+    return new AgentError("BAD_REQUEST", message, { problems });
+  }
   if (error instanceof CoreError) {
     const { problems } = error;
     return new AgentError("BAD_REQUEST", error.message, { problems });

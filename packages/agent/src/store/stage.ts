@@ -37,11 +37,16 @@ export interface Stage {
 
 type Intern = (contract: CpuContract) => CpuContract;
 
+interface Origin extends Pick<Local, "imported"> {
+  readonly signedBy: string | undefined;
+  readonly contract: CpuContract;
+}
+
 async function place(
   state: StoreState,
   directory: string,
   manifest: Manifest,
-  facts: Pick<Local, "name" | "imported"> & { signedBy: string | undefined; contract: CpuContract },
+  facts: Pick<Local, "name"> & Origin,
 ): Promise<Snapshot> {
   const { name, imported, signedBy, contract } = facts;
   const local: Local = { schema: SNAPSHOT_SCHEMA, name, manifest: manifest.digest, imported };
@@ -81,6 +86,11 @@ export async function makeStage(
     await discard();
     throw error;
   }
+  const give = async (manifest: Manifest, origin: Origin): Promise<Snapshot> => {
+    placed = true;
+    const contract = intern(origin.contract);
+    return await place(state, directory, manifest, { ...origin, name, contract });
+  };
   return {
     directory,
     discard,
@@ -92,24 +102,9 @@ export async function makeStage(
       const signature = signatures.sign(manifest.digest);
       if (signature !== undefined) await writeFile(join(directory, SIGNATURE_FILE), signature);
       const signedBy = signatures.signer(manifest.digest, signature);
-      placed = true;
-      const shared = intern(contract);
-      return place(state, directory, manifest, {
-        name,
-        imported: false,
-        signedBy,
-        contract: shared,
-      });
+      return await give(manifest, { imported: false, signedBy, contract });
     },
-    adopt: (manifest, contract, signedBy) => {
-      placed = true;
-      const shared = intern(contract);
-      return place(state, directory, manifest, {
-        name,
-        imported: true,
-        signedBy,
-        contract: shared,
-      });
-    },
+    adopt: async (manifest, contract, signedBy) =>
+      await give(manifest, { imported: true, signedBy, contract }),
   };
 }

@@ -1,6 +1,7 @@
 /** `evenkeel/cpu-contract@1`: the contract as the file kept beside a snapshot. */
 import { entryKey, indexEntries } from "../cpuid.ts";
-import { hex32, hexNumber } from "../format/address.ts";
+import { hexNumber } from "../format/address.ts";
+import { cpuidToJson, msrsToJson, registersToJson } from "../format/cpu-json.ts";
 import { sha256 } from "../format/digest.ts";
 import { prettyJson } from "../json/pretty.ts";
 import { CONTRACT_SCHEMA, type CpuContract } from "./contract.ts";
@@ -22,17 +23,9 @@ function body(contract: CpuContract) {
     ...(templateMsrs === undefined ? {} : { templateMsrs: templateMsrs.map(hexNumber) }),
     ...(unbacked.length === 0 ? {} : { unbacked }),
     ...(contract.arch === "x86_64" ? stateMasks(contract) : {}),
-    cpuid: cpuid.map((e) => ({
-      leaf: hexNumber(e.leaf),
-      subleaf: hexNumber(e.subleaf),
-      flags: e.flags,
-      eax: hex32(e.eax),
-      ebx: hex32(e.ebx),
-      ecx: hex32(e.ecx),
-      edx: hex32(e.edx),
-    })),
-    msrs: msrs.map((m) => ({ addr: hexNumber(m.addr), value: hexNumber(m.value) })),
-    registers: registers.map((r) => ({ id: hexNumber(r.id), value: hexNumber(r.value) })),
+    cpuid: cpuidToJson(cpuid),
+    msrs: msrsToJson(msrs),
+    registers: registersToJson(registers),
   };
 }
 

@@ -1,4 +1,5 @@
 /** The nodes of a class that no rule tells apart: what a plan judges moves between. */
+import { groupBy } from "../group.ts";
 import { ALL_LINES, isEmulator, isOpenFormat, lineOf, newestVersion } from "../tables/releases.ts";
 import { compareText } from "../format/text.ts";
 import { kernelLine } from "../tables/kernels.ts";
@@ -53,17 +54,6 @@ function labels(id: string, members: readonly NodeProfile[]): string[] {
 
 type KeyOf = (profile: NodeProfile) => string;
 
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return [...groups.values()];
-}
-
 interface Alike {
   /** One of them as it is judged. */
   readonly judged: NodeProfile;
@@ -79,12 +69,12 @@ function groupAlike(
   keyOf: KeyOf,
   judgedOf: (profile: NodeProfile) => NodeProfile,
 ): Alike[] {
-  const alike = groupBy(profiles, keyOf).flatMap((members): Alike[] => {
+  const alike = [...groupBy(profiles, keyOf).values()].flatMap((members): Alike[] => {
     const [first] = members;
     const nodes = members.map(({ name }) => name);
     return first === undefined ? [] : [{ judged: judgedOf(first), nodes }];
   });
-  return groupBy(alike, ({ judged }) => keyOf(judged)).flatMap((groups): Alike[] => {
+  return [...groupBy(alike, ({ judged }) => keyOf(judged)).values()].flatMap((groups): Alike[] => {
     const [first] = groups;
     if (first === undefined || groups.length === 1) return groups;
     return [

@@ -1,5 +1,6 @@
 /** `evenkeel/node-profile@1` as JSON (docs/formats.md). */
 import { hex32, hexNumber } from "../format/address.ts";
+import { cpuidToJson, msrsToJson, registersToJson } from "../format/cpu-json.ts";
 import { prettyJson } from "../json/pretty.ts";
 import type { KvmFacts } from "./kvm-facts.ts";
 import { PROFILE_SCHEMA, type NodeProfile } from "./profile.ts";
@@ -62,18 +63,8 @@ export function profileToJson({ cpu, ...profile }: NodeProfile) {
     estimate: profile.estimate ? true : undefined,
     arch: cpu.arch,
     view: cpu.view,
-    cpuid: cpu.cpuid.map((e) => ({
-      leaf: hexNumber(e.leaf),
-      subleaf: hexNumber(e.subleaf),
-      flags: e.flags,
-      eax: hex32(e.eax),
-      ebx: hex32(e.ebx),
-      ecx: hex32(e.ecx),
-      edx: hex32(e.edx),
-    })),
-    msrs: cpu.msrs.map((m) => ({ addr: hexNumber(m.addr), value: hexNumber(m.value) })),
-    registers: listIfAny(
-      cpu.registers.map((r) => ({ id: hexNumber(r.id), value: hexNumber(r.value) })),
-    ),
+    cpuid: cpuidToJson(cpu.cpuid),
+    msrs: msrsToJson(cpu.msrs),
+    registers: listIfAny(registersToJson(cpu.registers)),
   };
 }

@@ -1,4 +1,5 @@
 /** Finding rows: by place and by name. Everything else derives from the rows found here. */
+import { groupBy } from "../group.ts";
 import { entryKey, type Register } from "../cpuid.ts";
 import { AMD_FIELDS } from "./cpuid/amd.ts";
 import { BASIC_FIELDS } from "./cpuid/basic.ts";
@@ -31,16 +32,6 @@ const byName = new Map<string, CpuidField | MsrField>(
 
 function placeOf({ leaf, subleaf, register }: CpuidField): string {
   return `${subleaf === undefined ? leaf.toString(16) : entryKey(leaf, subleaf)}:${register}`;
-}
-
-function groupBy<T, K>(items: readonly T[], key: (item: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
-  for (const item of items) {
-    const group = groups.get(key(item));
-    if (group === undefined) groups.set(key(item), [item]);
-    else group.push(item);
-  }
-  return groups;
 }
 
 /** Whether a row of x86's holds for a CPU. */

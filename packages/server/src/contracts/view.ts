@@ -1,7 +1,7 @@
 /** Contracts and snapshots as operators see them. */
+import { groupBy } from "@evenkeel/core";
 import { eq, sql } from "drizzle-orm";
 import { ServerError } from "../errors.ts";
-import { groupBy } from "../group.ts";
 import { contracts, heldSnapshots, nodes, verdicts } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 

@@ -1,28 +1,10 @@
 /** Any error as an answer of the API. */
 import type { ErrorBody } from "@evenkeel/api";
+import { problemsOf } from "@evenkeel/api/problems";
 import { CoreError } from "@evenkeel/core";
 import type { FastifyInstance } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { messageOf, SERVER_ERRORS, ServerError, type ServerErrorCode } from "../errors.ts";
-
-type Problems = ErrorBody["error"]["problems"];
-
-/** `/labels/0/id` as `labels[0].id`. */
-function placeOf(pointer: string): string {
-  return pointer
-    .slice(1)
-    .replaceAll(/\/(\d+)/g, "[$1]")
-    .replaceAll("/", ".");
-}
-
-function invalid(error: { validation: readonly { instancePath: string; message?: string }[] }) {
-  const problems: Problems = error.validation.map(({ instancePath, message = "is wrong" }) => ({
-    path: placeOf(instancePath),
-    message,
-  }));
-  const text = problems.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`));
-  return new ServerError("BAD_REQUEST", text.join("; "), { problems });
-}
 
 const FASTIFY_CODES: Readonly<Record<string, ServerErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: "BODY_TOO_LARGE",
@@ -45,7 +27,10 @@ function isStoreDown(error: unknown): boolean {
 
 function known(error: unknown): ServerError {
   if (error instanceof ServerError) return error;
-  if (hasZodFastifySchemaValidationErrors(error)) return invalid(error);
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const { message, problems } = problemsOf(error.validation);
+    return new ServerError("BAD_REQUEST", message, { problems });
+  }
   if (error instanceof CoreError) {
     const { problems } = error;
     return new ServerError("BAD_REQUEST", error.message, { problems });

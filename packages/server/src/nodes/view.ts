@@ -1,9 +1,9 @@
 /** Nodes and classes as operators see them. */
 import { desc, eq, sql } from "drizzle-orm";
 import type { NodeView } from "@evenkeel/api";
+import { groupBy } from "@evenkeel/core";
 import type { Context, Times } from "../context.ts";
 import { ServerError } from "../errors.ts";
-import { groupBy } from "../group.ts";
 import type { NodeState } from "../placement/fleet.ts";
 import { contracts, nodeHistory, nodes, profiles, variants, verdicts } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";

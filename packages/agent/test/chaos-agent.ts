@@ -6,7 +6,7 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { buildSync } from "esbuild";
+import { rolldown } from "rolldown";
 import { ROOT, VERSION } from "./fixtures.ts";
 import { agentEnvironment, ask, type Reply } from "./supervised.ts";
 
@@ -41,21 +41,12 @@ function childOf(pid: number): number | undefined {
 }
 
 /** The agent in one file, which starts in half the time; where its worker and koffi are found. */
-function bundled(): string {
-  const outfile = join(ROOT, "packages/agent/dist/test/chaos-agent.mjs");
-  buildSync({
-    entryPoints: [join(ROOT, "packages/agent/test/chaos-node.mjs")],
-    outfile,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    external: ["koffi"],
-    banner: {
-      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
-    },
-    logLevel: "error",
-  });
-  return outfile;
+async function bundled(): Promise<string> {
+  const file = join(ROOT, "packages/agent/dist/test/chaos-agent.mjs");
+  const input = join(ROOT, "packages/agent/test/chaos-node.mjs");
+  const bundle = await rolldown({ input, platform: "node", external: ["koffi"] });
+  await bundle.write({ file, format: "esm", codeSplitting: false });
+  return file;
 }
 
 /** The double, or a real Firecracker where EVENKEEL_FIRECRACKER names one; and its release. */
@@ -86,7 +77,7 @@ export async function chaosAgent(directory: string, diskMib: number): Promise<Ch
   const env = agentEnvironment(directory, join(disk, "d"));
   const socket = env.EVENKEEL_LISTEN;
   const other = await otherNamespace();
-  const command = [process.execPath, bundled(), ...firecracker(env.FIRECRACKER_VERSIONS_DIR)];
+  const command = [process.execPath, await bundled(), ...firecracker(env.FIRECRACKER_VERSIONS_DIR)];
   const inside = ["nsenter", "--target", String(other.pid), "--pid", "--mount", ...command];
   const said = openSync(join(directory, "said"), "a");
   let child: ChildProcess | undefined;

@@ -167,7 +167,7 @@ test.runIf(hasOldCpu)(
     if (!hasTool("gdb")) return;
     expect(happened("never")).toContain("in a new guest as in a resumed one");
     expect(happened("asks")).toContain("Most likely a snapshot was taken on a node that has it");
-    expect(happened("asks")).toContain("A scan of asks agrees: it asks the CPU");
+    expect(happened("asks")).toContain("A scan of asks agrees: it checks the CPU");
   },
 );
 

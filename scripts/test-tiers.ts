@@ -16,6 +16,7 @@ const THOROUGH = new Set([
   "packages/cli/test/comparison.test.ts",
   "packages/core/test/arm.test.ts",
   "packages/core/test/catalogue.test.ts",
+  "packages/core/test/change.test.ts",
   "packages/core/test/contract-real.test.ts",
   "packages/core/test/drift.test.ts",
   "packages/core/test/emulator.test.ts",

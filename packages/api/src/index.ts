@@ -35,4 +35,5 @@ export type {
   PlanReference,
 } from "./fleet/node.ts";
 export type { FilterName, Placement } from "./fleet/placement.ts";
+export type { Simulation, SimulationRequest } from "./fleet/simulation.ts";
 export type { PlanDifference, PlanRequest, PlanVersion, PoolView } from "./fleet/pool.ts";

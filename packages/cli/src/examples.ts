@@ -17,6 +17,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   probe: ["evenkeel probe --out node.json", "evenkeel probe --watch --interval 60"],
   verify: ["evenkeel verify plan", "evenkeel verify T2CL --firecracker 1.14.1"],
   drift: ["evenkeel drift --baseline node.json --plan plan"],
+  simulate: [
+    "evenkeel simulate nodes/*.json --plan plan --remove node-7",
+    "evenkeel simulate nodes/*.json --snapshot base.contract.json --replace node-7=updated.json",
+  ],
   agent: ["evenkeel agent --plan plan --check", "evenkeel agent --config /etc/evenkeel/agent.json"],
   serve: ["evenkeel serve --listen 0.0.0.0:7701 --names fleet.example.org"],
   "fleet login": [
@@ -33,6 +37,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "fleet uncordon": ["evenkeel fleet uncordon node-7"],
   "fleet release": ["evenkeel fleet release node-7"],
   "fleet delete": ["evenkeel fleet delete node node-7"],
+  "fleet simulate": [
+    "evenkeel fleet simulate --remove node-7 --pool mixed",
+    "evenkeel fleet simulate --with granite-rapids@6.8 --pool mixed",
+  ],
   "launcher install": [
     "evenkeel launcher install --firecracker /usr/bin/firecracker --at /usr/bin/firecracker --plan plan",
   ],

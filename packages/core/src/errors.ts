@@ -91,6 +91,10 @@ export const CORE_ERRORS = {
     exitCode: 2,
     hint: "Names are those of `evenkeel show`, such as AVX512F, or a level such as x86-64-v3.",
   },
+  UNKNOWN_NODE: {
+    exitCode: 2,
+    hint: "Name a node by its profile's name, or a class of nodes by its id.",
+  },
   UNKNOWN_CLASS: {
     exitCode: 2,
     hint: "Name a class by its id, or by its model, as `evenkeel plan` prints them.",

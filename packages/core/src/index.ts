@@ -201,6 +201,23 @@ export { driftOf, type Drift, type DriftOutcome } from "./drift/drift.ts";
 export type { PlannedDrift, PlannedNode } from "./drift/planned.ts";
 export { staleHost, staleProfile, type Staleness } from "./drift/stale.ts";
 
+// Changes of a fleet, before they are made
+export {
+  afterChanges,
+  classNameOf,
+  type FleetChange,
+  type Room,
+  type SimulatedFleet,
+  type SimulatedNode,
+} from "./change/fleet.ts";
+export {
+  simulateChange,
+  type ChangeOutcome,
+  type ContractOutcome,
+  type Obstacle,
+} from "./change/outcome.ts";
+export { planAgain, replacePlan, type PlanChange } from "./change/plans.ts";
+
 // Reading any file
 export {
   profileOf,

@@ -44,6 +44,7 @@ const FLOORS: Readonly<Record<string, readonly Floor[]>> = {
     "inspect",
     "verify",
     "drift",
+    "change",
     "read",
   ],
   isa: ["features", "elf", "code", "image", "flow", "scan", "switches", "crash"],

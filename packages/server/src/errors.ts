@@ -68,6 +68,11 @@ export const SERVER_ERRORS = {
     exitCode: 1,
     hint: "Compute a new version, and look at its difference to what runs now.",
   },
+  WOULD_STRAND: {
+    status: 409,
+    exitCode: 1,
+    hint: "Move or rebuild these snapshots first, or go on with --strand and their number.",
+  },
   WRONG_STATE: { status: 409, exitCode: 1, hint: "GET the object to see its state." },
   KEY_REUSED: {
     status: 409,

@@ -46,6 +46,7 @@ import {
   PoolRequest,
   PoolView,
 } from "./pool.ts";
+import { Simulation, SimulationRequest, Strand } from "./simulation.ts";
 
 const ByDigest = z.strictObject({ digest: Digest });
 const ByVersion = z.strictObject({ name: Name, version: z.coerce.number().int().min(1) });
@@ -218,7 +219,7 @@ export const FLEET_ROUTES = {
     "/v1/nodes/:name",
     "operate",
     "Forget a node and revoke its certificate. Its sandboxes run on.",
-    { params: ByName },
+    { params: ByName, querystring: Strand },
     { 204: Nothing },
   ),
   listClasses: route(
@@ -320,6 +321,14 @@ export const FLEET_ROUTES = {
     "Which nodes can run this, best first, or why none can.",
     { body: PlacementRequest },
     { 200: Placement },
+  ),
+  simulate: route(
+    "POST",
+    "/v1/simulations",
+    "view",
+    "What a change of the fleet would strand. Changes nothing.",
+    { body: SimulationRequest },
+    { 200: Simulation },
   ),
   listAudit: route(
     "GET",

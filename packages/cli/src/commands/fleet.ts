@@ -22,14 +22,15 @@ export interface FleetFlags {
   readonly forbid?: readonly string[];
   readonly require?: readonly string[];
   readonly accept?: string;
+  readonly strand?: string;
 }
 
-function show(flags: FleetFlags, answer: unknown, text: () => string): number {
+export function show(flags: FleetFlags, answer: unknown, text: () => string): number {
   process.stdout.write(flags.json === true ? prettyJson(answer) : text());
   return 0;
 }
 
-async function call(
+export async function call(
   { context }: FleetFlags,
   ...[method, path, body, options]: [
     method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
@@ -42,11 +43,11 @@ async function call(
 }
 
 /** Names and digests go into paths. */
-function at(...parts: readonly string[]): string {
+export function at(...parts: readonly string[]): string {
   return `/v1/${parts.map(encodeURIComponent).join("/")}`;
 }
 
-function labelsOf({ label = [] }: FleetFlags): Record<string, string> {
+export function labelsOf({ label = [] }: FleetFlags): Record<string, string> {
   return Object.fromEntries(
     label.map((text) => {
       const equals = text.indexOf("=");
@@ -56,7 +57,7 @@ function labelsOf({ label = [] }: FleetFlags): Record<string, string> {
   );
 }
 
-function wholeNumber(text: string, option: string): number {
+export function wholeNumber(text: string, option: string): number {
   if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
   throw new CliError("USAGE", `${option} must be a whole number from 1, but is "${text}"`);
 }
@@ -184,7 +185,8 @@ export async function runDelete(text: string, name: string, flags: FleetFlags): 
   if (kind !== "nodes" && kind !== "pools" && kind !== "tokens") {
     throw new CliError("USAGE", `delete takes a node, pool or token, not ${kind}`);
   }
-  await call(flags, "DELETE", at(kind, name));
+  const strand = kind === "nodes" && flags.strand !== undefined ? `?strand=${flags.strand}` : "";
+  await call(flags, "DELETE", `${at(kind, name)}${strand}`);
   return show(flags, { deleted: name }, () => `deleted ${name}\n`);
 }
 

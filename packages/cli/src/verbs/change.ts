@@ -1,5 +1,5 @@
 /** Verbs about what changes on a node. */
-import { given, KERNEL, verb, type Parent, type SetExit } from "./arguments.ts";
+import { collect, FILES, given, KERNEL, verb, type Parent, type SetExit } from "./arguments.ts";
 
 export function addChangeVerbs(program: Parent, setExit: SetExit): void {
   verb(program, "drift")
@@ -21,5 +21,34 @@ export function addChangeVerbs(program: Parent, setExit: SetExit): void {
     .action(async (flags) => {
       const { runDrift } = await import("../commands/drift.ts");
       setExit(await runDrift(given(flags)));
+    });
+
+  verb(program, "simulate")
+    .summary("which snapshots would a change of the fleet strand?")
+    .description(
+      "Simulates removing, adding, upgrading or drifting nodes, and says which snapshots no node could resume any more, what is left for each of the others, and how the plan would change. Changes are made in this order: --firecracker, --replace, --remove, --add, --with. Exit code 0: nothing is stranded; 1: something is.",
+    )
+    .argument("[file...]", `the nodes that there are: ${FILES}`)
+    .option(
+      "--snapshot <contract>",
+      "a snapshot's CPU contract, repeatable (default: one predicted per class)",
+      collect,
+    )
+    .option("--plan <path>", "the plan that runs: a plan.json, or its directory")
+    .option("--new-plan <path>", "compare with this version of the plan")
+    .option("--remove <node>", "remove a node, or all nodes of a class, repeatable", collect)
+    .option("--add <profile>", "add a node, repeatable", collect)
+    .option("--with <model[@kernel]>", "add a catalogue model's estimate, repeatable", collect)
+    .option(
+      "--replace <node=profile>",
+      "a node, or each node of a class, is like this from now on, repeatable",
+      collect,
+    )
+    .option("--firecracker <version...>", "all nodes have these Firecracker releases from now on")
+    .option(...KERNEL)
+    .option("--json", "print everything as JSON")
+    .action(async (files, flags) => {
+      const { runSimulate } = await import("../commands/simulate.ts");
+      setExit(runSimulate(files, given(flags)));
     });
 }

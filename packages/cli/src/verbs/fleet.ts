@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { FleetFlags } from "../commands/fleet.ts";
 import { collect, type SetExit } from "./arguments.ts";
+import { addFleetChangeVerbs } from "./fleet-change.ts";
 
 type Handlers = typeof import("../commands/fleet.ts");
 
@@ -111,7 +112,7 @@ function addChanging(fleet: Command, setExit: SetExit): void {
     "forget a node and revoke its certificate, or delete a pool or a token",
     async ({ runDelete }, [kind = "", name = ""], flags) => await runDelete(kind, name, flags),
     setExit,
-  );
+  ).option("--strand <count>", "go on although a node takes this many snapshots with it");
 }
 
 export function addFleetVerbs(program: Command, setExit: SetExit): void {
@@ -136,4 +137,5 @@ export function addFleetVerbs(program: Command, setExit: SetExit): void {
     );
   addReading(fleet, setExit);
   addChanging(fleet, setExit);
+  addFleetChangeVerbs(fleet, setExit);
 }

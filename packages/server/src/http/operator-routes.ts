@@ -2,6 +2,7 @@
 import { FLEET_ROUTES } from "@evenkeel/api/fleet";
 import { listAudit } from "../audit.ts";
 import { registerContract } from "../contracts/index-writes.ts";
+import { requireStranded } from "../change/simulate.ts";
 import { getContract, listContracts, listSnapshots } from "../contracts/view.ts";
 import type { Context } from "../context.ts";
 import { readContractJson } from "../documents.ts";
@@ -80,11 +81,15 @@ function addFleetNodeRoutes(app: App, context: Context): void {
   });
   app.route({
     ...FLEET_ROUTES.deleteNode,
-    handler: async (request, reply) =>
-      await sendChange(context, request, reply, 204, async (tx, actor) => {
-        await deleteNode(tx, actor, request.params.name);
+    handler: async (request, reply) => {
+      const { index } = await context.picture.now();
+      return await sendChange(context, request, reply, 204, async (tx, actor) => {
+        const { name: node } = request.params;
+        await requireStranded(context, tx, index, { node, strand: request.query.strand });
+        await deleteNode(tx, actor, node);
         return null;
-      }),
+      });
+    },
   });
   app.route({ ...FLEET_ROUTES.listClasses, handler: async () => await listClasses(db) });
 }

@@ -13,6 +13,7 @@ import type { Context } from "../context.ts";
 import { ServerError } from "../errors.ts";
 import { requireCallers } from "./auth.ts";
 import { handleErrors } from "./errors.ts";
+import { addChangeRoutes } from "./change-routes.ts";
 import { addNodeRoutes } from "./node-routes.ts";
 import { addOperatorRoutes } from "./operator-routes.ts";
 import { addPoolRoutes } from "./pool-routes.ts";
@@ -106,6 +107,7 @@ export async function makeServer(context: Context, options: HttpOptions): Promis
   addNodeRoutes(app, context, () => stopping);
   addOperatorRoutes(app, context);
   addPoolRoutes(app, context);
+  addChangeRoutes(app, context);
   app.get("/openapi.json", { schema: { hide: true }, config: { allow: "anyone" } }, () =>
     app.swagger(),
   );

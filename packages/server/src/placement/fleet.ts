@@ -24,6 +24,8 @@ export interface VerdictIndex {
   /** Throws nothing: a contract that nobody knows is unknown everywhere. */
   verdict(contract: string, variant: string): Verdict;
   has(contract: string): boolean;
+  /** Whether anybody judged the pair, with whatever verdict. */
+  judged(contract: string, variant: string): boolean;
   /** How many contracts a variant can resume. */
   served(variant: string): number;
 }

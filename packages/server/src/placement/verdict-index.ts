@@ -5,6 +5,8 @@ import type { VerdictIndex } from "./fleet.ts";
 /** As bytes; 0, which is there before anything is known, is `unknown`. */
 const CODES: readonly Verdict[] = ["unknown", "incompatible", "insecure", "compatible"];
 const COMPATIBLE = CODES.indexOf("compatible");
+/** Set where a pair was judged: an `unknown` that somebody found is another than one nobody did. */
+const JUDGED = 4;
 
 interface IndexedVerdict {
   readonly contract: string;
@@ -48,17 +50,21 @@ export function openVerdictIndex(): GrowingIndex {
         const number = variantNumber(variant);
         const row = rowOf(contract, number);
         const code = Math.max(CODES.indexOf(verdict), 0);
-        const before = row[number] ?? 0;
+        const before = (row[number] ?? 0) % JUDGED;
         const change = Number(code === COMPATIBLE) - Number(before === COMPATIBLE);
         served[number] = (served[number] ?? 0) + change;
-        row[number] = code;
+        row[number] = code + JUDGED;
       }
     },
     has: (contract) => rows.has(contract),
     verdict: (contract, variant) => {
       const number = variants.get(variant);
       const code = number === undefined ? 0 : (rows.get(contract)?.[number] ?? 0);
-      return CODES[code] ?? "unknown";
+      return CODES[code % JUDGED] ?? "unknown";
+    },
+    judged: (contract, variant) => {
+      const number = variants.get(variant);
+      return number !== undefined && (rows.get(contract)?.[number] ?? 0) >= JUDGED;
     },
     served: (variant) => served[variants.get(variant) ?? -1] ?? 0,
   };

@@ -1,0 +1,133 @@
+/** Changes of a fleet: simulated, and refused where they strand what nobody named. */
+import { contractDigest, judge, profileToJson } from "@evenkeel/core";
+import { describe, expect, test } from "vitest";
+import { STORES } from "./postgres.ts";
+import {
+  CASCADE_LAKE,
+  contractBody,
+  contractFrom,
+  ICE_LAKE,
+  profileNamed,
+  useFleet,
+  type TestNode,
+} from "./support.ts";
+
+/** Tells the server that a node holds a snapshot of a guest that booted there. */
+async function hold(node: TestNode, name: string, digest: string): Promise<void> {
+  const contract = contractFrom(node.profile);
+  const snapshot = {
+    name,
+    digest,
+    kind: "template",
+    contract: contractDigest(contract),
+    memoryMib: 512,
+    bytes: 1000,
+    created: "2026-01-01T00:00:00.000Z",
+  };
+  const report = { digest: "1".repeat(64), snapshots: [snapshot] };
+  const put = async () => await node.call("PUT", "/v1/node/snapshots", report);
+  expect((await put()).body.missing).toHaveLength(1);
+  await node.call("PUT", "/v1/node/contracts", contractBody(contract));
+  expect((await put()).body.missing).toEqual([]);
+}
+
+const ICX_SNAPSHOT = "a".repeat(64);
+const CLX_SNAPSHOT = "b".repeat(64);
+
+describe.each(STORES)("on %s", (store) => {
+  const fleet = useFleet(store);
+
+  test("the stranded are those that verdicts refuse afterwards; a node with them takes their number", async () => {
+    const { operator, join } = fleet();
+    const [clx, icx] = [
+      await join(profileNamed(CASCADE_LAKE, "clx")),
+      await join(profileNamed(ICE_LAKE, "icx")),
+    ];
+    await hold(icx, "of-icx", ICX_SNAPSHOT);
+    await hold(clx, "of-clx", CLX_SNAPSHOT);
+    const simulate = async (body: object) => (await operator("POST", "/v1/simulations", body)).body;
+    expect(judge(contractFrom(icx.profile), clx.profile).verdict).toBe("incompatible");
+
+    const removed = await simulate({ remove: ["icx"] });
+    const stranded = [{ digest: ICX_SNAPSHOT, name: "of-icx" }];
+    expect(removed).toMatchObject({ count: 1, stranded, filesLost: stranded, nodesAfter: 1 });
+    const [first] = removed.contracts.filter(({ fate }: { fate: string }) => fate === "stranded");
+    expect(first.obstacles.map(({ name }: { name: string }) => name)).toContain("AVX512_VBMI2");
+    expect(first.obstacles[0].nodes).toBe(1);
+
+    // A second node like it saves them; its class is the last one all the same.
+    const spare = profileToJson(profileNamed(ICE_LAKE, "spare"));
+    const saved = await simulate({ remove: ["icx"], add: [{ profile: spare }] });
+    expect(saved).toMatchObject({ stranded: [], count: 1, filesLost: stranded });
+    const kept = saved.contracts.find(({ snapshots }: { snapshots: unknown[] }) =>
+      JSON.stringify(snapshots).includes(ICX_SNAPSHOT),
+    );
+    expect(kept).toMatchObject({ fate: "kept", open: 1, room: { sandboxes: 0 } });
+    expect(kept.lastClass).toMatch(/^ice-lake/);
+
+    // Cordoned first and removed then: it does not count for less.
+    expect((await operator("PATCH", "/v1/nodes/icx", { cordoned: true })).status).toBe(200);
+    expect(await simulate({ remove: ["icx"] })).toMatchObject({ count: 1, stranded });
+    expect(await simulate({ firecracker: ["1.14.1"] })).toMatchObject({
+      count: 0,
+      waiting: stranded,
+    });
+
+    const refused = await operator("DELETE", "/v1/nodes/icx");
+    expect([refused.status, refused.body.error.code]).toEqual([409, "WOULD_STRAND"]);
+    expect(refused.body.error.message).toContain("1 that no other open node can resume");
+    expect(refused.body.error.problems).toEqual([{ path: "of-icx", message: ICX_SNAPSHOT }]);
+    expect((await operator("DELETE", "/v1/nodes/icx?strand=2")).status).toBe(409);
+    expect((await operator("DELETE", "/v1/nodes/icx?strand=-1")).status).toBe(400);
+    expect((await operator("GET", "/v1/nodes/icx")).status).toBe(200);
+    const key = { "idempotency-key": "delete-icx" };
+    for (const _ of [1, 2]) {
+      expect((await operator("DELETE", "/v1/nodes/icx?strand=1", undefined, key)).status).toBe(204);
+    }
+    expect((await operator("DELETE", "/v1/nodes/icx?strand=1")).status).toBe(404);
+  });
+
+  test("a contract that an operator registered counts for one snapshot", async () => {
+    const { operator, join } = fleet();
+    const node = await join(profileNamed(ICE_LAKE, "lone"));
+    const contract = contractFrom({ ...node.profile, name: "elsewhere" });
+    await operator("PUT", "/v1/contracts", contractBody(contract));
+    const { body } = await operator("POST", "/v1/simulations", { remove: ["lone"] });
+    expect(body.stranded).toContainEqual({
+      digest: contractDigest(contract),
+      name: `contract-${contractDigest(contract).slice(0, 12)}`,
+    });
+  });
+
+  test("what is bought is an estimate, a plan is computed anew, and bad questions are refused", async () => {
+    const { operator, join, tokenOf } = fleet();
+    const labels = { pool: "sim" };
+    await join(profileNamed(CASCADE_LAKE, "sim-clx"), labels);
+    await join(profileNamed(ICE_LAKE, "sim-icx"), labels);
+    await operator("POST", "/v1/pools", { name: "sim", selector: labels });
+    const view = await tokenOf("view");
+    const ask = async (body: object) => {
+      const { status, body: answer } = await view("POST", "/v1/simulations", body);
+      return [status, answer?.error?.code];
+    };
+    expect(await ask({ remove: ["sim-clx"], pool: "sim" })).toEqual([404, "NO_SUCH_PLAN"]);
+    await operator("POST", "/v1/pools/sim/plans", {});
+    await operator("POST", "/v1/pools/sim/plans/1/approve", {});
+    const { body } = await view("POST", "/v1/simulations", { remove: ["sim-clx"], pool: "sim" });
+    expect(body.plan).toMatchObject({ lost: [], unplanned: [], refusals: [] });
+    expect(body.plan.gained).toContain("AVX512_VBMI2");
+    const bought = { with: ["granite-rapids@6.8"], pool: "sim" };
+    const { body: more } = await view("POST", "/v1/simulations", bought);
+    expect(more).toMatchObject({ count: 0, plan: { unplanned: ["estimate:granite-rapids@6.8"] } });
+
+    expect(await ask({ remove: ["nobody"] })).toEqual([400, "BAD_REQUEST"]);
+    expect(await ask({ remov: ["sim-clx"] })).toEqual([400, "BAD_REQUEST"]);
+    expect(await ask({ planVersion: 1 })).toEqual([400, "BAD_REQUEST"]);
+    expect(await ask({ with: ["no-such-model"] })).toEqual([400, "BAD_REQUEST"]);
+    expect(await ask({ replace: [{ node: "sim-clx", profile: {} }] })).toEqual([
+      400,
+      "BAD_REQUEST",
+    ]);
+    expect(await ask({ pool: "none" })).toEqual([404, "NO_SUCH_POOL"]);
+  });
+});

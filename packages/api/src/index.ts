@@ -35,5 +35,15 @@ export type {
   PlanReference,
 } from "./fleet/node.ts";
 export type { FilterName, Placement } from "./fleet/placement.ts";
+export {
+  WorkAnswer,
+  type FleetResumeRequest,
+  type FleetSandbox,
+  type FleetSandboxRequest,
+  type NodeSandbox,
+  type Work,
+  type WorkBody,
+  type WorkResult,
+} from "./fleet/sandbox.ts";
 export type { Simulation, SimulationRequest } from "./fleet/simulation.ts";
 export type { PlanDifference, PlanRequest, PlanVersion, PoolView } from "./fleet/pool.ts";

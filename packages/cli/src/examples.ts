@@ -37,6 +37,9 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "fleet uncordon": ["evenkeel fleet uncordon node-7"],
   "fleet release": ["evenkeel fleet release node-7"],
   "fleet delete": ["evenkeel fleet delete node node-7"],
+  "fleet sandboxes": ["evenkeel fleet sandboxes"],
+  "fleet sandboxes create": ["evenkeel fleet sandboxes create base --pool mixed"],
+  "fleet sandboxes resume": ["evenkeel fleet sandboxes resume s0123456789abcdef --node node-8"],
   "fleet simulate": [
     "evenkeel fleet simulate --remove node-7 --pool mixed",
     "evenkeel fleet simulate --with granite-rapids@6.8 --pool mixed",

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { installDouble } from "@evenkeel/firecracker-double";
@@ -23,6 +24,14 @@ export async function until<T>(what: string, ask: () => Promise<T | undefined>):
     if (Date.now() > end) throw new Error(`${what}: not in time`);
     await sleep(100);
   }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((settle) => server.listen(0, "127.0.0.1", settle));
+  const address = server.address();
+  await new Promise((settle) => server.close(settle));
+  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 interface Running {

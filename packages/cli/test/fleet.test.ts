@@ -1,6 +1,5 @@
 /** The fleet from end to end: `evenkeel serve`, `agent` and `fleet` as processes, on both stores. */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,6 +8,7 @@ import { openPostgres, STORES } from "../../server/test/postgres.ts";
 import { caller } from "../../server/test/support.ts";
 import {
   contextFor,
+  freePort,
   MACHINE,
   operatorOf,
   startAgent,
@@ -22,14 +22,6 @@ import {
 import { CLX, evenkeel, ICX, temporaryDirectory } from "./run.ts";
 
 const LIMIT = 1_200_000;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((settle) => server.listen(0, "127.0.0.1", settle));
-  const address = server.address();
-  await new Promise((settle) => server.close(settle));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 async function serverOn(store: string, directory: string): Promise<TestServer> {
   const postgres = store === "postgresql" ? await openPostgres() : undefined;

@@ -51,6 +51,23 @@ export const SERVER_ERRORS = {
     exitCode: 1,
     hint: "`evenkeel fleet get snapshots` lists what nodes hold.",
   },
+  NO_SUCH_SANDBOX: {
+    status: 404,
+    exitCode: 1,
+    hint: "`evenkeel fleet sandboxes` lists them; what a node ended by itself is gone.",
+  },
+  NO_SUCH_WORK: { status: 404, exitCode: 1, hint: "Work is kept for a day after it was done." },
+  NO_NODE: {
+    status: 409,
+    exitCode: 1,
+    hint: "The problems name the filters, the features and the ways out.",
+  },
+  NO_FILES: {
+    status: 409,
+    exitCode: 1,
+    hint: "Bring back a node that holds the snapshot, or boot it anew from its disk.",
+  },
+  NODE_REFUSED: { status: 409, exitCode: 1, hint: "The message is the node's own." },
   NAME_TAKEN: { status: 409, exitCode: 1, hint: "Choose another name, or delete the other first." },
   TOO_MANY: { status: 409, exitCode: 1, hint: "Delete what is not used any more." },
   POOLS_OVERLAP: {
@@ -87,6 +104,11 @@ export const SERVER_ERRORS = {
     hint: "This is a defect of evenkeel; please report it with the server's log.",
   },
   STOPPING: { status: 503, exitCode: 1, hint: "Try again when the server is back." },
+  NODE_SILENT: {
+    status: 503,
+    exitCode: 1,
+    hint: "It is done once the node is back. Ask again with the same Idempotency-Key, or GET it.",
+  },
   STORE_DOWN: {
     status: 503,
     exitCode: 3,

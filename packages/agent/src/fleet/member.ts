@@ -30,6 +30,7 @@ import {
   Reference,
   shapeOfPlan,
 } from "./plan.ts";
+import { keepWorking } from "./work.ts";
 
 export interface FleetOptions {
   /** `https://host:port` */
@@ -237,6 +238,8 @@ export async function openFleet(
     trouble: undefined,
   };
   applyAgain(member);
-  const done = keepBeating(member, context.stopping).finally(() => member.client.close());
+  const beating = keepBeating(member, context.stopping).finally(() => member.client.close());
+  const working = keepWorking({ context, key, identity: () => member.identity });
+  const done = Promise.all([beating, working]).then(() => undefined);
   return { node: identity.node, done };
 }

@@ -1,13 +1,21 @@
 /** `evenkeel fleet`: changes of the fleet, and its sandboxes. */
-import type { Simulation } from "@evenkeel/api";
+import type { FleetSandbox, Simulation } from "@evenkeel/api";
 import { profileToJson } from "@evenkeel/core";
+import { CliError } from "../errors.ts";
 import { profileLoader } from "../input/documents.ts";
+import { sandboxesText } from "../render/sandboxes.ts";
 import { simulationReport } from "../render/simulate.ts";
-import { at, call, show, wholeNumber, type FleetFlags } from "./fleet.ts";
+import { at, call, labelsOf, show, wholeNumber, type FleetFlags } from "./fleet.ts";
 import { releasesOf, replacements, type ChangeFlags } from "./simulate.ts";
 
 export interface FleetChangeFlags extends FleetFlags, ChangeFlags {
   readonly planVersion?: string;
+  readonly node?: string;
+  readonly nodeLabel?: readonly string[];
+  readonly timeout?: string;
+  readonly onTimeout?: string;
+  readonly override?: string;
+  readonly reason?: string;
 }
 
 function someOf<T>(name: string, list: readonly T[]): Record<string, readonly T[]> {
@@ -65,4 +73,47 @@ export async function runFleetSimulate(flags: FleetChangeFlags): Promise<number>
   const simulation = (await call(flags, "POST", at("simulations"), body)) as Simulation;
   show(flags, simulation, () => reportOf(simulation));
   return simulation.count > 0 || (simulation.plan?.refusals.length ?? 0) > 0 ? 1 : 0;
+}
+
+function overrideOf({ override: accept, reason }: FleetChangeFlags): object {
+  if (accept === undefined) return {};
+  if (reason !== undefined) return { override: { accept, reason } };
+  throw new CliError("USAGE", "--override takes a --reason, which is kept");
+}
+
+function whereOf(flags: FleetChangeFlags): object {
+  const { node, pool, nodeLabel = [], timeout } = flags;
+  return {
+    ...(node === undefined ? {} : { node }),
+    ...(pool === undefined ? {} : { pool }),
+    ...(nodeLabel.length === 0 ? {} : { nodeLabels: labelsOf({ label: nodeLabel }) }),
+    ...(timeout === undefined ? {} : { timeoutSeconds: wholeNumber(timeout, "--timeout") }),
+    ...overrideOf(flags),
+  };
+}
+
+export async function runListSandboxes(flags: FleetChangeFlags): Promise<number> {
+  const answer = (await call(flags, "GET", at("sandboxes"))) as { sandboxes: FleetSandbox[] };
+  return show(flags, answer, () => sandboxesText(answer.sandboxes));
+}
+
+export async function runCreateSandbox(from: string, flags: FleetChangeFlags): Promise<number> {
+  const { onTimeout = "kill" } = flags;
+  const body = { from, onTimeout, labels: labelsOf(flags), ...whereOf(flags) };
+  const made = (await call(flags, "POST", at("sandboxes"), body)) as FleetSandbox;
+  return show(flags, made, () => sandboxesText([made]));
+}
+
+export async function runOnSandbox(
+  verb: "pause" | "resume" | "kill",
+  id: string,
+  flags: FleetChangeFlags,
+): Promise<number> {
+  if (verb === "kill") {
+    await call(flags, "DELETE", at("sandboxes", id));
+    return show(flags, { killed: id }, () => `killed ${id}\n`);
+  }
+  const body = verb === "resume" ? whereOf(flags) : {};
+  const now = (await call(flags, "POST", at("sandboxes", id, verb), body)) as FleetSandbox;
+  return show(flags, now, () => sandboxesText([now]));
 }

@@ -46,6 +46,69 @@ function addSimulate(fleet: Command, setExit: SetExit): void {
     .option("--plan-version <version>", "with --pool: compare this version with the running one");
 }
 
+function addWhere(command: Command): void {
+  command
+    .option("--node <name>", "on this node, if it can")
+    .option("--pool <name>", "on a node of this pool")
+    .option("--node-label <key=value>", "on a node with this label, repeatable", collect)
+    .option("--timeout <seconds>", "how long it may run; default: the node's")
+    .option(
+      "--override <verdict>",
+      "with --node and --reason: go against this verdict (role override)",
+    )
+    .option("--reason <text>", "why a verdict is gone against");
+}
+
+function addSandboxes(fleet: Command, setExit: SetExit): void {
+  const group = fleet
+    .command("sandboxes")
+    .summary("list sandboxes; create, pause, resume and kill them")
+    .description("Sandboxes on the nodes of the fleet, carried out by their agents.")
+    .configureHelp({ subcommandTerm: (command) => command.name() });
+  group
+    .command("list", { isDefault: true })
+    .summary("list sandboxes")
+    .description("Lists sandboxes, as their nodes reported them last.")
+    .option("--context <name>", "the fleet to talk to, as `fleet login` named it")
+    .option("--json", "print the answer as JSON")
+    .action(async (flags: FleetChangeFlags) => {
+      const { runListSandboxes } = await import("../commands/fleet-change.ts");
+      setExit(await runListSandboxes(flags));
+    });
+  const create = verb(
+    group,
+    "create <snapshot>",
+    "start a sandbox from a template or snapshot, on the best node that can run it",
+    async ({ runCreateSandbox }, [from = ""], flags) => await runCreateSandbox(from, flags),
+    setExit,
+  );
+  addWhere(create);
+  create
+    .option("--on-timeout <what>", "kill it or pause it then", "kill")
+    .option("--label <key=value>", "a label of the sandbox, repeatable", collect);
+  const resume = verb(
+    group,
+    "resume <id>",
+    "resume a paused sandbox where it is, or on another node that can run it",
+    async ({ runOnSandbox }, [id = ""], flags) => await runOnSandbox("resume", id, flags),
+    setExit,
+  );
+  addWhere(resume);
+  for (const [name, summary] of [
+    ["pause", "snapshot a sandbox and end its microVM"],
+    ["kill", "end a sandbox and remove its files"],
+  ] as const) {
+    verb(
+      group,
+      `${name} <id>`,
+      summary,
+      async ({ runOnSandbox }, [id = ""], flags) => await runOnSandbox(name, id, flags),
+      setExit,
+    );
+  }
+}
+
 export function addFleetChangeVerbs(fleet: Command, setExit: SetExit): void {
   addSimulate(fleet, setExit);
+  addSandboxes(fleet, setExit);
 }

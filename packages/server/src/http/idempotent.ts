@@ -46,13 +46,29 @@ async function earlier(tx: Queryable, actor: string, key: string, request: strin
 
 type Change<T> = (tx: Queryable, actor: Actor) => Promise<T>;
 
-/** Runs a change and sends its answer. `status`: of a success. */
+/** Whether a request with this key was done before, as far as can be told without its lock. */
+export async function wasDone({ store }: Context, request: FastifyRequest): Promise<boolean> {
+  const key = keyOf(request);
+  if (key === undefined) return false;
+  const who = actorText(actorOf(request));
+  const rows = await store.db
+    .select({ key: answers.key })
+    .from(answers)
+    .where(and(eq(answers.actor, who), eq(answers.key, key)));
+  return rows.length > 0;
+}
+
+/**
+ * Runs a change and sends its answer. `status`: of a success. `isNews`: placement must see it at
+ * once.
+ */
 export async function sendChange<T>(
   context: Context,
   request: FastifyRequest,
   reply: FastifyReply,
   status: number,
   change: Change<T>,
+  { isNews = true } = {},
 ): Promise<T> {
   const actor = actorOf(request);
   const key = keyOf(request);
@@ -67,7 +83,7 @@ export async function sendChange<T>(
     await tx.insert(answers).values({ ...kept, created: sql`now()` });
     return made;
   });
-  context.picture.changed();
+  if (isNews) context.picture.changed();
   void reply.code(status);
   return body;
 }

@@ -11,12 +11,14 @@ import {
 } from "fastify-type-provider-zod";
 import type { Context } from "../context.ts";
 import { ServerError } from "../errors.ts";
+import { openDesk } from "../sandboxes/desk.ts";
 import { requireCallers } from "./auth.ts";
 import { handleErrors } from "./errors.ts";
 import { addChangeRoutes } from "./change-routes.ts";
 import { addNodeRoutes } from "./node-routes.ts";
 import { addOperatorRoutes } from "./operator-routes.ts";
 import { addPoolRoutes } from "./pool-routes.ts";
+import { addSandboxRoutes } from "./sandbox-routes.ts";
 
 /** 20,000 snapshots of a node, the largest of all requests, in about 6 MiB. */
 const BODY_LIMIT = 8 * 1024 * 1024;
@@ -107,7 +109,10 @@ export async function makeServer(context: Context, options: HttpOptions): Promis
   addNodeRoutes(app, context, () => stopping);
   addOperatorRoutes(app, context);
   addPoolRoutes(app, context);
+  const desk = openDesk(context);
+  app.addHook("preClose", async () => desk.close());
   addChangeRoutes(app, context);
+  addSandboxRoutes(app, desk);
   app.get("/openapi.json", { schema: { hide: true }, config: { allow: "anyone" } }, () =>
     app.swagger(),
   );

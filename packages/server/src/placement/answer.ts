@@ -8,7 +8,7 @@ import { contracts, findings, heldSnapshots, verdicts } from "../store/schema.ts
 import type { Queryable } from "../store/store.ts";
 import { obstaclesOf, waysOut, type VariantFindings } from "./explain.ts";
 import type { Fleet, Labels } from "./fleet.ts";
-import { place, type Answer } from "./place.ts";
+import { place, type Answer, type Question } from "./place.ts";
 
 interface Request {
   readonly contract?: string | undefined;
@@ -28,7 +28,7 @@ interface Guest {
  * What all nodes that hold a snapshot say of it. A node speaks for itself alone: where two name
  * different contracts, neither is believed, and the snapshot is placed nowhere.
  */
-async function heldAs(tx: Queryable, snapshot: string): Promise<Guest> {
+export async function heldAs(tx: Queryable, snapshot: string): Promise<Guest> {
   const held = await tx
     .select({ contract: heldSnapshots.contract, memoryMib: heldSnapshots.memoryMib })
     .from(heldSnapshots)
@@ -97,14 +97,14 @@ function placed({ nodes, freeSandboxes, freeMemoryMib }: Fleet, answer: Answer) 
   });
 }
 
-/** Throws NO_SUCH_CONTRACT, NO_SUCH_SNAPSHOT, NO_SUCH_POOL. That no node fits is an answer. */
-export async function answerPlacement(context: Context, request: Request): Promise<Placement> {
-  const { db } = context.store;
-  const { contract, memoryMib } = await guestOf(db, request);
-  if (request.pool !== undefined) await requirePool(db, request.pool);
-  const fleet = await context.picture.now();
-  const { snapshot, labels, pool, limit } = request;
-  const answer = place(fleet, { contract, snapshot, memoryMib, labels, pool, limit });
+/** The answer on a fleet, or on a part of it, in full. */
+export async function answerOn(
+  db: Queryable,
+  fleet: Fleet,
+  question: Question,
+): Promise<Placement> {
+  const { contract } = question;
+  const answer = place(fleet, question);
   const found =
     answer.eligible > 0
       ? new Map<string, VariantFindings>()
@@ -118,4 +118,14 @@ export async function answerPlacement(context: Context, request: Request): Promi
     obstacles: answer.eligible > 0 ? [] : obstaclesOf(answer.refused, found),
     waysOut: waysOut(answer),
   };
+}
+
+/** Throws NO_SUCH_CONTRACT, NO_SUCH_SNAPSHOT, NO_SUCH_POOL. That no node fits is an answer. */
+export async function answerPlacement(context: Context, request: Request): Promise<Placement> {
+  const { db } = context.store;
+  const { contract, memoryMib } = await guestOf(db, request);
+  if (request.pool !== undefined) await requirePool(db, request.pool);
+  const { snapshot, labels, pool, limit } = request;
+  const question = { contract, snapshot, memoryMib, labels, pool, limit };
+  return await answerOn(db, await context.picture.now(), question);
 }

@@ -14,7 +14,7 @@ import {
   text,
   timestamp,
 } from "drizzle-orm/pg-core";
-import type { Capacity, PlanDifference } from "@evenkeel/api";
+import type { Capacity, PlanDifference, SandboxState } from "@evenkeel/api";
 import type { Finding, Verdict } from "@evenkeel/core";
 
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
@@ -238,4 +238,49 @@ export const answers = pgTable(
     created: time("created").notNull(),
   },
   (table) => [primaryKey({ columns: [table.actor, table.key] })],
+);
+
+export const sandboxes = pgTable(
+  "sandboxes",
+  {
+    id: text("id").primaryKey(),
+    node: text("node")
+      .notNull()
+      .references(() => nodes.id, { onDelete: "cascade" }),
+    state: text("state").$type<SandboxState>().notNull(),
+    /** What is under way; while it is, only its answer changes the sandbox. */
+    work: text("work"),
+    from: text("came_from"),
+    snapshot: text("snapshot"),
+    contract: text("contract"),
+    memoryMib: integer("memory_mib").notNull(),
+    onTimeout: text("on_timeout").$type<"kill" | "pause">().notNull(),
+    labels: jsonb("labels").$type<Labels>().notNull(),
+    error: text("error"),
+    createdBy: text("created_by").notNull(),
+    created: time("created").notNull(),
+    updated: time("updated").notNull(),
+  },
+  (table) => [index("sandboxes_node").on(table.node)],
+);
+
+/** What nodes have to do, in order; kept for a day after it was done. */
+export const work = pgTable(
+  "work",
+  {
+    id: text("id").primaryKey(),
+    number: bigint("number", { mode: "number" }).generatedAlwaysAsIdentity(),
+    node: text("node")
+      .notNull()
+      .references(() => nodes.id, { onDelete: "cascade" }),
+    sandbox: text("sandbox"),
+    body: text("body").notNull(),
+    state: text("state").$type<"queued" | "done" | "failed">().notNull(),
+    /** Of the error, where it failed. */
+    code: text("code"),
+    message: text("message"),
+    created: time("created").notNull(),
+    finished: time("finished"),
+  },
+  (table) => [index("work_queued").on(table.node, table.number)],
 );

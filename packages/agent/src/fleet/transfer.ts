@@ -1,0 +1,142 @@
+/** Snapshots between this node and another, through the fleet's server. */
+import { Agent, request, type RequestOptions } from "node:https";
+import type { IncomingMessage } from "node:http";
+import type { SnapshotMetadata } from "@evenkeel/api";
+import type { Context } from "../context.ts";
+import { AgentError, messageOf } from "../errors.ts";
+import { exportSnapshot } from "../store/export.ts";
+import { importSnapshot } from "../store/import.ts";
+import type { Snapshot } from "../store/snapshot-files.ts";
+import type { Credentials } from "./client.ts";
+
+/** Bytes of a part: few requests, and little memory at the server. */
+const PART = 1024 * 1024;
+/** The other node may be slow; the server gives up before this. */
+const PATIENCE_MS = 90_000;
+
+export interface Server {
+  readonly url: string;
+  readonly credentials: Credentials;
+}
+
+function answerTo(
+  { url, credentials }: Server,
+  path: string,
+  options: RequestOptions,
+  body?: Buffer,
+): Promise<IncomingMessage> {
+  return new Promise((settle, fail) => {
+    const { ca, certificate: cert, key } = credentials;
+    const agent = new Agent({ ca, cert, key, maxCachedSessions: 0 });
+    const sent = request(new URL(path, url), { ...options, agent }, settle);
+    sent.setTimeout(PATIENCE_MS, () => sent.destroy(new Error("nothing comes any more")));
+    sent.on("error", fail);
+    sent.on("close", () => agent.destroy());
+    sent.end(body);
+  });
+}
+
+async function textOf(answer: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const part of answer) parts.push(part as Buffer);
+  return Buffer.concat(parts).toString("utf8").slice(0, 1000);
+}
+
+function failed(what: string, cause: unknown): AgentError {
+  return new AgentError("SERVER_UNREACHABLE", `${what}: ${messageOf(cause)}`, { cause });
+}
+
+async function putPart(server: Server, path: string, body: Buffer): Promise<void> {
+  const headers = { "content-type": "application/octet-stream", "content-length": body.length };
+  const answer = await answerTo(server, path, { method: "PUT", headers }, body).catch((cause) => {
+    throw failed(`PUT ${path}`, cause);
+  });
+  const text = await textOf(answer);
+  if (answer.statusCode === 204) return;
+  throw new AgentError("SERVER_REFUSED", `PUT ${path}: HTTP ${answer.statusCode} ${text}`);
+}
+
+/** Throws NO_SUCH_SNAPSHOT. */
+export function requireDigest({ snapshots }: Context, digest: string): Snapshot {
+  const found = snapshots
+    .list()
+    .find(({ metadata }) => metadata.digest === digest && metadata.damaged === undefined);
+  if (found !== undefined) return found;
+  throw new AgentError("NO_SUCH_SNAPSHOT", `no snapshot has the digest ${digest}`);
+}
+
+/** Sends a snapshot's archive, part by part, as fast as the other node takes it. */
+export async function sendSnapshot(
+  context: Context,
+  server: Server,
+  transfer: string,
+  digest: string,
+): Promise<void> {
+  const { metadata } = requireDigest(context, digest);
+  const { stream, bytes } = await exportSnapshot(context.snapshots, metadata.name);
+  let [held, length, part, sent] = [[] as Buffer[], 0, 0, 0];
+  const flush = async (last: boolean) => {
+    const body = Buffer.concat(held);
+    [held, length, sent] = [[], 0, sent + body.length];
+    const path = `/v1/node/transfers/${transfer}/${part}`;
+    await putPart(server, last ? `${path}?last=true` : path, body);
+    part += 1;
+  };
+  try {
+    for await (const chunk of stream) {
+      held.push(chunk as Buffer);
+      length += (chunk as Buffer).length;
+      if (length >= PART) await flush(sent + length >= bytes);
+    }
+    if (sent < bytes || part === 0) await flush(true);
+  } finally {
+    stream.destroy();
+  }
+}
+
+function freeName({ snapshots }: Context, name: string, digest: string): string {
+  const candidates = [name, `${name.slice(0, 50)}-${digest.slice(0, 12)}`];
+  return candidates.find((one) => snapshots.isFree(one)) ?? digest;
+}
+
+/** Throws BAD_ARCHIVE where it is another snapshot than the one that was named. */
+async function keep(
+  context: Context,
+  name: string,
+  digest: string,
+  answer: IncomingMessage,
+): Promise<SnapshotMetadata> {
+  const { snapshots, room, events } = context;
+  const imported = await importSnapshot(snapshots, name, answer, room);
+  if (imported.digest !== digest) {
+    await snapshots.remove(name);
+    throw new AgentError("BAD_ARCHIVE", `snapshot ${imported.digest} came instead of ${digest}`);
+  }
+  events.emit("snapshot.imported", name, { from: imported.node });
+  return imported;
+}
+
+/** Fetches a snapshot unless it is there; returns what it is called here. */
+export async function fetchSnapshot(
+  context: Context,
+  server: Server,
+  transfer: string,
+  { digest, name }: { readonly digest: string; readonly name: string },
+): Promise<string> {
+  const known = context.snapshots.list().find(({ metadata }) => metadata.digest === digest);
+  if (known !== undefined) return known.metadata.name;
+  const path = `/v1/node/transfers/${transfer}`;
+  const answer = await answerTo(server, path, { method: "GET" }).catch((cause) => {
+    throw failed(`GET ${path}`, cause);
+  });
+  if (answer.statusCode !== 200) {
+    const text = await textOf(answer);
+    throw new AgentError("SERVER_REFUSED", `GET ${path}: HTTP ${answer.statusCode} ${text}`);
+  }
+  try {
+    const free = freeName(context, name, digest);
+    return (await keep(context, free, digest, answer)).name;
+  } finally {
+    answer.destroy();
+  }
+}

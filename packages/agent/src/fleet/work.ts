@@ -1,0 +1,204 @@
+/**
+ * What the fleet's server wants done here: fetched, done and answered. An answer may be lost and a
+ * thing be asked for twice, so that each is done in a way that twice is once.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  WorkAnswer,
+  type NodeSandbox,
+  type Work,
+  type WorkBody,
+  type WorkResult,
+} from "@evenkeel/api";
+import type { Context } from "../context.ts";
+import { AgentError, messageOf } from "../errors.ts";
+import { createSandbox } from "../sandboxes/create.ts";
+import { killSandbox } from "../sandboxes/end.ts";
+import { pauseSandbox, resumeSandbox } from "../sandboxes/pause.ts";
+import { openClient, type FleetClient } from "./client.ts";
+import type { Identity } from "./identity.ts";
+import { fetchSnapshot, requireDigest, sendSnapshot, type Server } from "./transfer.ts";
+
+export interface Worker {
+  readonly context: Context;
+  /** As it is now: certificates are renewed. */
+  readonly identity: () => Identity;
+  readonly key: string;
+}
+
+const AGAIN_MS = 1000;
+/** A server that was given another store hears of everything by then. */
+const TELL_MS = 60_000;
+const BUSY_MS = 50;
+const MOST_BUSY = 200;
+
+function serverOf({ identity, key }: Worker): Server {
+  const { server: url, ca, certificate } = identity();
+  return { url, credentials: { ca, certificate, key } };
+}
+
+/** The node's sandboxes, as the server keeps them. */
+export function sandboxesHeld({ sandboxes, snapshots }: Context): NodeSandbox[] {
+  const digestOf = (name: string | undefined) =>
+    name === undefined ? undefined : snapshots.find(name)?.metadata.digest;
+  return sandboxes
+    .list()
+    .map(({ record }): NodeSandbox => {
+      const { id, state, contract, memoryMib, labels, created } = record;
+      const [from, snapshot] = [digestOf(record.from), digestOf(record.snapshot)];
+      return {
+        id,
+        state,
+        memoryMib,
+        labels,
+        created,
+        ...(from === undefined ? {} : { from }),
+        ...(snapshot === undefined ? {} : { snapshot }),
+        ...(contract === undefined ? {} : { contract }),
+      };
+    })
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+type Of<K extends WorkBody["kind"]> = Extract<WorkBody, { kind: K }>;
+
+function stateOf({ sandboxes }: Context, id: string): string | undefined {
+  return sandboxes.find(id)?.record.state;
+}
+
+async function create(worker: Worker, body: Of<"create">): Promise<void> {
+  const { context } = worker;
+  const { sandbox: id, snapshot: digest, name, transfer, onTimeout, labels } = body;
+  // The id is the server's, and given once: what has it is this sandbox.
+  if (stateOf(context, id) === "running") return;
+  const from =
+    transfer === null
+      ? requireDigest(context, digest).metadata.name
+      : await fetchSnapshot(context, serverOf(worker), transfer, { digest, name });
+  const { timeoutSeconds, override } = body;
+  await createSandbox(context, { id, from, onTimeout, labels, timeoutSeconds, override });
+}
+
+async function perform(worker: Worker, id: string, body: WorkBody): Promise<void> {
+  const { context } = worker;
+  switch (body.kind) {
+    case "create":
+      await create(worker, body);
+      return;
+    case "pause":
+      if (stateOf(context, body.sandbox) !== "paused") await pauseSandbox(context, body.sandbox);
+      return;
+    case "resume": {
+      const { timeoutSeconds, override } = body;
+      if (stateOf(context, body.sandbox) === "running") return;
+      await resumeSandbox(context, body.sandbox, { timeoutSeconds, override });
+      return;
+    }
+    case "kill": {
+      const isThere = stateOf(context, body.sandbox) !== undefined;
+      if (isThere) await killSandbox(context, body.sandbox, "asked to by the fleet");
+      return;
+    }
+    case "fetch": {
+      const { transfer, snapshot: digest, name } = body;
+      await fetchSnapshot(context, serverOf(worker), transfer, { digest, name });
+      return;
+    }
+    case "send":
+      await sendSnapshot(context, serverOf(worker), id, body.snapshot);
+      return;
+  }
+}
+
+/** What is being done to a sandbox, such as cleaning up after its VMM, is waited for. */
+async function patiently(run: () => Promise<void>): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      await run();
+      return;
+    } catch (error) {
+      const isBusy = error instanceof AgentError && error.code === "BUSY";
+      if (!isBusy || tries >= MOST_BUSY) throw error;
+    }
+    await sleep(BUSY_MS);
+  }
+}
+
+async function resultOf(worker: Worker, { id, work: body }: Work): Promise<WorkResult> {
+  try {
+    await patiently(async () => await perform(worker, id, body));
+  } catch (error) {
+    const code = error instanceof AgentError ? error.code : "FAILED";
+    return { error: { code, message: messageOf(error).slice(0, 4000) } };
+  }
+  if (!("sandbox" in body)) return {};
+  const sandbox = sandboxesHeld(worker.context).find(({ id: own }) => own === body.sandbox);
+  return sandbox === undefined ? {} : { sandbox };
+}
+
+/** Tells the server until it has heard. What it does not know any more, nobody waits for. */
+async function answer(
+  client: () => FleetClient,
+  id: string,
+  result: WorkResult,
+  stopping: AbortSignal,
+): Promise<void> {
+  while (!stopping.aborted) {
+    try {
+      await client().call("POST", `/v1/node/work/${id}`, result);
+      return;
+    } catch (error) {
+      if (error instanceof AgentError && error.code === "SERVER_REFUSED") return;
+    }
+    await sleep(AGAIN_MS, undefined, { signal: stopping }).catch(() => undefined);
+  }
+}
+
+/** One call for work: what was sent of the sandboxes, and the work. */
+async function ask(client: FleetClient, running: Iterable<string>, list: string | undefined) {
+  const sandboxes = list === undefined ? {} : { sandboxes: JSON.parse(list) as NodeSandbox[] };
+  const body = { running: [...running], ...sandboxes };
+  return WorkAnswer.parse(await client.call("POST", "/v1/node/work", body)).work;
+}
+
+/** Fetches work until the agent stops. */
+export async function keepWorking(worker: Worker): Promise<void> {
+  const { context, identity, key } = worker;
+  const { stopping, report } = context;
+  const running = new Map<string, Promise<void>>();
+  let [told, toldAt, trouble] = ["", -Infinity, ""];
+  let current: { readonly certificate: string; readonly client: FleetClient } | undefined;
+  const client = (): FleetClient => {
+    const { server, ca, certificate } = identity();
+    if (current?.certificate === certificate) return current.client;
+    current?.client.close();
+    current = { certificate, client: openClient(server, { ca, certificate, key }) };
+    return current.client;
+  };
+  const begin = (work: Work) => {
+    if (running.has(work.id)) return;
+    const done = resultOf(worker, work)
+      .then(async (result) => await answer(client, work.id, result, stopping))
+      .finally(() => running.delete(work.id));
+    running.set(work.id, done);
+  };
+  // A call that waits at the server is of no use once the agent is to stop.
+  const stop = () => current?.client.close();
+  stopping.addEventListener("abort", stop, { once: true });
+  while (!stopping.aborted) {
+    try {
+      const list = JSON.stringify(sandboxesHeld(context));
+      const isNews = list !== told || performance.now() - toldAt > TELL_MS;
+      const work = await ask(client(), running.keys(), isNews ? list : undefined);
+      if (isNews) [told, toldAt] = [list, performance.now()];
+      trouble = "";
+      for (const one of work) begin(one);
+    } catch (error) {
+      const why = messageOf(error);
+      if (why !== trouble && !stopping.aborted) report("work for the fleet", why);
+      trouble = why;
+      await sleep(AGAIN_MS, undefined, { signal: stopping }).catch(() => undefined);
+    }
+  }
+  stop();
+}

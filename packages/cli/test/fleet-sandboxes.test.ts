@@ -1,0 +1,185 @@
+/** Sandboxes through agents: real processes of server and agents, on doubles of unlike CPUs. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { caller } from "../../server/test/support.ts";
+import {
+  contextFor,
+  freePort,
+  MACHINE,
+  operatorOf,
+  startAgent,
+  startServer,
+  until,
+  type Json,
+  type Operator,
+  type TestAgent,
+  type TestServer,
+} from "./fleet-support.ts";
+import { ROOT, temporaryDirectory } from "./run.ts";
+
+const LIMIT = 1_200_000;
+const POOL = join(ROOT, "examples/intel-pool");
+
+async function agentOn(
+  server: TestServer,
+  operator: Operator,
+  directory: string,
+  profile: string,
+): Promise<TestAgent> {
+  const { token } = await operator("POST", "/v1/join-tokens", {}, true);
+  mkdirSync(directory, { recursive: true });
+  const file = join(POOL, `${profile}.json`);
+  return await startAgent({ directory, profile: file, server: server.url, token });
+}
+
+async function build(operator: Operator, agent: TestAgent, name: string): Promise<Json> {
+  const readiness = { kind: "serial", text: "Debian login:", timeoutSeconds: 60 };
+  await agent.call("POST", "/v1/templates", { name, machine: MACHINE, readiness });
+  return await until(`${name} is known`, async () => {
+    const { snapshots } = await operator("GET", "/v1/snapshots");
+    return snapshots.find((one: Json) => one.name === name);
+  });
+}
+
+/** What the agents themselves have of a sandbox. */
+async function whereRuns(agents: readonly TestAgent[], id: string): Promise<string[]> {
+  const lists = await Promise.all(
+    agents.map(async (agent) => {
+      const { sandboxes } = await agent.call("GET", "/v1/sandboxes");
+      const own = sandboxes.find((one: Json) => one.id === id);
+      return own === undefined ? [] : [`${agent.name} ${own.state}`];
+    }),
+  );
+  return lists.flat();
+}
+
+test(
+  "a sandbox is created, paused, resumed on another node that can, and refused where none can",
+  async () => {
+    const directory = temporaryDirectory();
+    const server = await startServer(join(directory, "server"), await freePort(), undefined);
+    const context = await contextFor(server);
+    const operator = operatorOf(context);
+    const call = caller(server.url, { ca: context.ca, token: context.token });
+    const agents: TestAgent[] = [];
+    for (const name of ["xeon-gold-6330-a", "xeon-gold-6330-b", "xeon-gold-6130"]) {
+      agents.push(await agentOn(server, operator, join(directory, name), name));
+    }
+    const [a, b, old] = agents as [TestAgent, TestAgent, TestAgent];
+    const base = await build(operator, a, "base");
+
+    // The same key three times at once, and once more later: one sandbox.
+    const headers = { "idempotency-key": "one" };
+    const create = async (body: object, more = {}) =>
+      await call("POST", "/v1/sandboxes", { from: "base", ...body }, more);
+    const same = await Promise.all([1, 2, 3].map(async () => await create({}, headers)));
+    expect(same.map(({ status }) => status)).toEqual([201, 201, 201]);
+    const { id } = same[0]?.body;
+    expect((await create({}, headers)).body).toMatchObject({ id, state: "running" });
+    expect(new Set(same.map(({ body }) => body.id)).size).toBe(1);
+    // Where the files are.
+    expect(same[0]?.body).toMatchObject({ node: a.name, from: base.digest, error: null });
+    const { sandboxes } = await operator("GET", "/v1/sandboxes");
+    expect(sandboxes.map((one: Json) => one.id)).toEqual([id]);
+
+    // To a node that lacks the files: they move, and only their digest counts.
+    const moved = await create({ node: b.name });
+    expect([moved.status, moved.body.node, moved.body.state]).toEqual([201, b.name, "running"]);
+    const { snapshots } = await b.call("GET", "/v1/snapshots");
+    expect(snapshots.map((one: Json) => one.digest)).toEqual([base.digest]);
+
+    // To one that cannot run it: nothing moves, and the answer says why.
+    const refused = await create({ node: old.name });
+    expect([refused.status, refused.body.error.code]).toEqual([409, "NO_NODE"]);
+    expect(refused.body.error.message).toContain("it needs AVX512_BITALG");
+    const paths = refused.body.error.problems.map(({ path }: Json) => path);
+    expect(paths).toEqual(expect.arrayContaining(["verdict", "AVX512_VBMI2", "way out"]));
+    expect((await old.call("GET", "/v1/snapshots")).snapshots).toEqual([]);
+
+    const paused = await call("POST", `/v1/sandboxes/${id}/pause`, {});
+    expect(paused.body).toMatchObject({ state: "paused", node: a.name });
+    expect(paused.body.snapshot).toMatch(/^[0-9a-f]{64}$/);
+    expect((await call("POST", `/v1/sandboxes/${id}/pause`, {})).status).toBe(409);
+    const nowhere = await call("POST", `/v1/sandboxes/${id}/resume`, { node: old.name });
+    expect([nowhere.status, nowhere.body.error.code]).toEqual([409, "NO_NODE"]);
+    expect(await whereRuns(agents, id)).toEqual([`${a.name} paused`]);
+    const resumed = await call("POST", `/v1/sandboxes/${id}/resume`, { node: b.name });
+    expect(resumed.body).toMatchObject({ state: "running", node: b.name, error: null });
+    await until("it is at one node alone", async () => {
+      const there = await whereRuns(agents, id);
+      return there.length === 1 && there[0] === `${b.name} running` ? true : undefined;
+    });
+    // Paused and resumed there, it is where it was before.
+    await call("POST", `/v1/sandboxes/${id}/pause`, {});
+    expect((await call("POST", `/v1/sandboxes/${id}/resume`, {})).body.node).toBe(b.name);
+
+    // A sandbox of the agent's own API is listed, and one that ends by itself is not for long.
+    const own = await a.call("POST", "/v1/sandboxes", { from: "base", timeoutSeconds: 600 });
+    await until("the fleet knows of it", async () => {
+      const answer = await call("GET", `/v1/sandboxes/${own.id}`);
+      return answer.body.state === "running" ? answer : undefined;
+    });
+
+    const key = { "idempotency-key": "kill" };
+    for (const _ of [1, 2]) {
+      expect((await call("DELETE", `/v1/sandboxes/${id}`, undefined, key)).status).toBe(204);
+    }
+    expect(await whereRuns(agents, id)).toEqual([]);
+    expect((await call("DELETE", `/v1/sandboxes/${id}`)).status).toBe(404);
+
+    // Roles, and what is no request.
+    const { token } = await operator("POST", "/v1/tokens", { name: "v", role: "view" }, true);
+    const view = caller(server.url, { ca: context.ca, token });
+    expect((await view("GET", "/v1/sandboxes")).status).toBe(200);
+    expect((await view("POST", "/v1/sandboxes", { from: "base" })).status).toBe(403);
+    const made = await operator("POST", "/v1/tokens", { name: "o", role: "operate" }, true);
+    const operate = caller(server.url, { ca: context.ca, token: made.token });
+    const override = { accept: "incompatible", reason: "to see it die" };
+    const against = { from: "base", node: old.name, override };
+    expect((await operate("POST", "/v1/sandboxes", against)).status).toBe(403);
+    expect((await create({ override })).status).toBe(400);
+    expect((await create({ colour: "red" })).status).toBe(400);
+    expect((await create({ from: "none" })).status).toBe(404);
+    // Against the verdict, by who may: the guest dies of it, as foretold.
+    const { body: doomed } = await call("POST", "/v1/sandboxes", against);
+    await until("the guest has died", async () => {
+      const there = await whereRuns([old], doomed.id);
+      return there[0] === `${old.name} failed` ? true : undefined;
+    });
+  },
+  LIMIT,
+);
+
+test(
+  "an agent and the server that are killed lose nothing that was asked for",
+  async () => {
+    const directory = temporaryDirectory();
+    const server = await startServer(join(directory, "server"), await freePort(), undefined);
+    const context = await contextFor(server);
+    const operator = operatorOf(context);
+    const call = caller(server.url, { ca: context.ca, token: context.token });
+    const a = await agentOn(server, operator, join(directory, "a"), "xeon-gold-6330-a");
+    await build(operator, a, "base");
+    // Asked while the agent is down: done when it is back, once.
+    await a.stop();
+    const headers = { "idempotency-key": "while-down" };
+    const ask = async () => await call("POST", "/v1/sandboxes", { from: "base" }, headers);
+    const asked = ask().catch(() => undefined);
+    await until("it is written down", async () => {
+      const { sandboxes } = await operator("GET", "/v1/sandboxes");
+      return sandboxes.length === 1 ? true : undefined;
+    });
+    await server.kill();
+    await asked;
+    await server.start();
+    await a.crash();
+    const again = await until("it is done", async () => {
+      const answer = await ask();
+      return answer.status === 201 ? answer : undefined;
+    });
+    expect(again.body.state).toBe("running");
+    expect((await a.call("GET", "/v1/sandboxes")).sandboxes).toHaveLength(1);
+  },
+  LIMIT,
+);

@@ -1,0 +1,256 @@
+/** What operators call about sandboxes, and what nodes call about their work. */
+import { FLEET_ROUTES } from "@evenkeel/api/fleet";
+import type { FleetSandbox, FleetSandboxRequest } from "@evenkeel/api";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Actor } from "../context.ts";
+import { ServerError } from "../errors.ts";
+import { applyList, applyResult } from "../sandboxes/answers.ts";
+import type { Choice } from "../sandboxes/choose.ts";
+import type { Desk } from "../sandboxes/desk.ts";
+import {
+  chooseFor,
+  forget,
+  pausedGuest,
+  requireOverride,
+  snapshotFor,
+  startAgain,
+  startCreate,
+  startKill,
+  startPause,
+  startResume,
+  wakeFor,
+  whereOf,
+  type NamedGuest,
+  type Started,
+} from "../sandboxes/start.ts";
+import { getSandbox, listSandboxes, lockSandbox } from "../sandboxes/view.ts";
+import { finish, outcomeOf, requireTransfer, takeWork, type WorkRow } from "../sandboxes/work.ts";
+import type { Queryable } from "../store/store.ts";
+import { actorOf, nodeOf } from "./auth.ts";
+import { sendChange, wasDone } from "./idempotent.ts";
+import type { App } from "./server.ts";
+
+/** How long a caller is kept waiting for a node. */
+const WAIT_MS = 50_000;
+/** Bytes of one part of an archive. */
+const PART_LIMIT = 4 * 1024 * 1024;
+/** Nodes that are tried where others gave their room away. */
+const TRIES = 3;
+
+interface Call {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly status: number;
+}
+
+type Start = (tx: Queryable, actor: Actor) => Promise<Started>;
+
+/** Writes work down, once for each key, and wakes the node. */
+async function begin(desk: Desk, { request, reply, status }: Call, start: Start): Promise<Started> {
+  return await sendChange(desk.context, request, reply, status, start, { isNews: false });
+}
+
+/** Throws NODE_SILENT, NODE_REFUSED. */
+async function settled(desk: Desk, { work, sandbox }: Started): Promise<WorkRow> {
+  const row = await outcomeOf(desk.context, desk.signals, work, WAIT_MS);
+  if (row !== undefined) return row;
+  throw new ServerError("NODE_SILENT", `the node of ${sandbox} has not answered yet`);
+}
+
+function refused({ code, message }: WorkRow): ServerError {
+  return new ServerError("NODE_REFUSED", `${message ?? "the node failed"} (${code ?? "?"})`);
+}
+
+/** The sandbox once its work is done. */
+async function finished(desk: Desk, started: Started): Promise<FleetSandbox> {
+  const row = await settled(desk, started);
+  if (row.state === "failed") throw refused(row);
+  return await getSandbox(desk.context.store.db, started.sandbox);
+}
+
+interface Prepared {
+  readonly guest: NamedGuest;
+  readonly choice: Choice;
+}
+
+/** Where the node was full, the next: heartbeats are seconds old. */
+async function created(
+  desk: Desk,
+  started: Started,
+  request: FleetSandboxRequest,
+  prepared: Prepared | undefined,
+): Promise<FleetSandbox> {
+  const { db } = desk.context.store;
+  const tried = new Set<string>();
+  let row = await settled(desk, started);
+  while (row.state === "failed" && row.code === "NODE_FULL" && prepared !== undefined) {
+    tried.add(row.node);
+    if (tried.size >= TRIES || request.node !== undefined) break;
+    const { guest } = prepared;
+    const choice = await chooseFor(desk, guest, whereOf(request), tried).catch(() => undefined);
+    if (choice === undefined) break;
+    const { sandbox } = started;
+    const again = async (tx: Queryable) =>
+      await startAgain(tx, { sandbox, guest, choice, request });
+    if (!(await db.transaction(again))) break;
+    wakeFor(desk, choice, guest.memoryMib);
+    const { work } = await lockSandbox(db, sandbox);
+    if (work === null) break;
+    row = await settled(desk, { sandbox, work });
+  }
+  if (row.state === "failed") {
+    await forget(db, [started.sandbox]);
+    throw refused(row);
+  }
+  return await getSandbox(db, started.sandbox);
+}
+
+function addStarting(app: App, desk: Desk): void {
+  const { context } = desk;
+  const { db } = context.store;
+  app.route({
+    ...FLEET_ROUTES.createSandbox,
+    handler: async (request, reply) => {
+      const { body } = request;
+      requireOverride(actorOf(request), body.override);
+      const prepare = async () => {
+        const guest = await snapshotFor(db, body.from);
+        return { guest, choice: await chooseFor(desk, guest, whereOf(body)) };
+      };
+      const prepared = (await wasDone(context, request)) ? undefined : await prepare();
+      const started = await begin(desk, { request, reply, status: 201 }, async (tx, actor) => {
+        if (prepared === undefined)
+          throw new ServerError("WRONG_STATE", "the key has just expired");
+        return await startCreate(tx, actor, { request: body, ...prepared });
+      });
+      if (prepared !== undefined) wakeFor(desk, prepared.choice, prepared.guest.memoryMib);
+      return await created(desk, started, body, prepared);
+    },
+  });
+  app.route({
+    ...FLEET_ROUTES.resumeSandbox,
+    handler: async (request, reply) => {
+      const { body, params } = request;
+      requireOverride(actorOf(request), body.override);
+      const prepare = async () => {
+        const guest = pausedGuest(await lockSandbox(db, params.id));
+        return await chooseFor(desk, guest, whereOf(body));
+      };
+      const choice = (await wasDone(context, request)) ? undefined : await prepare();
+      const started = await begin(desk, { request, reply, status: 200 }, async (tx, actor) => {
+        if (choice === undefined) throw new ServerError("WRONG_STATE", "the key has just expired");
+        return await startResume(tx, actor, params.id, { request: body, choice });
+      });
+      if (choice !== undefined) wakeFor(desk, choice);
+      return await finished(desk, started);
+    },
+  });
+}
+
+async function wakeHolder(desk: Desk, { sandbox }: Started): Promise<void> {
+  const { db } = desk.context.store;
+  const row = await lockSandbox(db, sandbox).catch(() => undefined);
+  if (row !== undefined) desk.signals.wake(`node ${row.node}`);
+}
+
+function addEnding(app: App, desk: Desk): void {
+  const { db } = desk.context.store;
+  app.route({
+    ...FLEET_ROUTES.pauseSandbox,
+    handler: async (request, reply) => {
+      const start: Start = async (tx, actor) => await startPause(tx, actor, request.params.id);
+      const started = await begin(desk, { request, reply, status: 200 }, start);
+      await wakeHolder(desk, started);
+      return await finished(desk, started);
+    },
+  });
+  app.route({
+    ...FLEET_ROUTES.killSandbox,
+    handler: async (request, reply) => {
+      const start: Start = async (tx, actor) => await startKill(tx, actor, request.params.id);
+      const started = await begin(desk, { request, reply, status: 204 }, start);
+      await wakeHolder(desk, started);
+      const row = await settled(desk, started);
+      if (row.state === "failed") throw refused(row);
+      return null;
+    },
+  });
+  app.route({
+    ...FLEET_ROUTES.listSandboxes,
+    handler: async () => ({ sandboxes: await listSandboxes(db) }),
+  });
+  app.route({
+    ...FLEET_ROUTES.getSandbox,
+    handler: async ({ params }) => await getSandbox(db, params.id),
+  });
+}
+
+function addWork(app: App, desk: Desk): void {
+  const { context, signals } = desk;
+  const { db } = context.store;
+  app.route({
+    ...FLEET_ROUTES.fetchWork,
+    handler: async (request) => {
+      const node = nodeOf(request);
+      const { running, sandboxes } = request.body;
+      if (sandboxes !== undefined) {
+        await db.transaction(async (tx) => await applyList(tx, node, sandboxes));
+      }
+      return { work: await takeWork(context, signals, node.id, running) };
+    },
+  });
+  app.route({
+    ...FLEET_ROUTES.finishWork,
+    handler: async (request, reply) => {
+      const node = nodeOf(request);
+      const { params, body } = request;
+      await db.transaction(async (tx) => {
+        const row = await finish(tx, node.id, params.id, body);
+        if (row !== undefined) await applyResult(tx, row, body);
+      });
+      signals.wake(`work ${params.id}`);
+      return reply.code(204).send(null);
+    },
+  });
+}
+
+function addTransfers(app: App, desk: Desk): void {
+  const { transfers, context } = desk;
+  const { db } = context.store;
+  app.addContentTypeParser(
+    "application/octet-stream",
+    { parseAs: "buffer", bodyLimit: PART_LIMIT },
+    (_request, body, done) => done(null, body),
+  );
+  app.route({
+    ...FLEET_ROUTES.sendPart,
+    bodyLimit: PART_LIMIT,
+    handler: async (request, reply) => {
+      const { id, part } = request.params;
+      await requireTransfer(db, id, nodeOf(request).id, "send");
+      const body = request.body as unknown;
+      if (!Buffer.isBuffer(body)) {
+        throw new ServerError("WRONG_MEDIA_TYPE", "a part is application/octet-stream");
+      }
+      await transfers.put(id, part, body, request.query.last === "true");
+      return reply.code(204).send(null);
+    },
+  });
+  app.route({
+    ...FLEET_ROUTES.fetchParts,
+    handler: async (request, reply) => {
+      const { id } = request.params;
+      await requireTransfer(db, id, nodeOf(request).id, "fetch");
+      reply.type("application/octet-stream");
+      // The type provider knows of bodies that are data; Fastify pipes a stream.
+      return reply.send(transfers.fetch(id) as unknown as string);
+    },
+  });
+}
+
+export function addSandboxRoutes(app: App, desk: Desk): void {
+  addStarting(app, desk);
+  addEnding(app, desk);
+  addWork(app, desk);
+  addTransfers(app, desk);
+}

@@ -23,6 +23,7 @@ export {
   type TemplateRequest,
 } from "./agent/snapshot.ts";
 export type { Caller } from "./fleet/routes.ts";
+export type { Drain, DrainRequest } from "./fleet/drain.ts";
 export type { Certificate } from "./fleet/join.ts";
 export type { Role } from "./fleet/names.ts";
 export type {

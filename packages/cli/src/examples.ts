@@ -37,6 +37,8 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "fleet uncordon": ["evenkeel fleet uncordon node-7"],
   "fleet release": ["evenkeel fleet release node-7"],
   "fleet delete": ["evenkeel fleet delete node node-7"],
+  "fleet labels": ["evenkeel fleet labels -o kubernetes | sh"],
+  "fleet drain": ["evenkeel fleet drain node-7 --dry-run"],
   "fleet sandboxes": ["evenkeel fleet sandboxes"],
   "fleet sandboxes create": ["evenkeel fleet sandboxes create base --pool mixed"],
   "fleet sandboxes resume": ["evenkeel fleet sandboxes resume s0123456789abcdef --node node-8"],

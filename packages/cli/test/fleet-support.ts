@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { installDouble } from "@evenkeel/firecracker-double";
 import { onTestFinished } from "vitest";
@@ -137,6 +137,8 @@ interface AgentSetup {
   readonly profile: string;
   readonly server: string;
   readonly token: string;
+  /** Guests die of what the profile lacks; otherwise nothing looks at their CPU. */
+  readonly dies?: boolean;
 }
 
 function callAgent(socketPath: string): TestAgent["call"] {
@@ -166,10 +168,12 @@ function flags(values: Readonly<Record<string, string>>): string[] {
 
 /** An agent on a double of Firecracker; it joins with the token. */
 export async function startAgent(setup: AgentSetup): Promise<TestAgent> {
-  const { directory, profile, server, token } = setup;
+  const { directory, profile, server, token, dies = false } = setup;
   const [fc, kernels, images] = ["fc", "k", "i"].map((name) => join(directory, name));
   if (fc === undefined || kernels === undefined || images === undefined) throw new Error("three");
-  installDouble(fc, { version: "1.14.1", console: ["Debian login:"] });
+  const console = ["Debian login:"];
+  const judged = dies ? { profile: resolve(ROOT, profile) } : {};
+  installDouble(fc, { version: "1.14.1", console, ...judged });
   mkdirSync(join(kernels, "6.1"), { recursive: true });
   writeFileSync(join(kernels, "6.1/vmlinux.bin"), "");
   mkdirSync(images, { recursive: true });

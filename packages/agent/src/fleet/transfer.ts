@@ -10,7 +10,7 @@ import type { Snapshot } from "../store/snapshot-files.ts";
 import type { Credentials } from "./client.ts";
 
 /** Bytes of a part: few requests, and little memory at the server. */
-const PART = 1024 * 1024;
+const PART = 3 * 1024 * 1024;
 /** The other node may be slow; the server gives up before this. */
 const PATIENCE_MS = 90_000;
 
@@ -19,19 +19,22 @@ export interface Server {
   readonly credentials: Credentials;
 }
 
+/** One connection, for as long as a transfer takes. */
+function connection({ credentials }: Server): Agent {
+  const { ca, certificate: cert, key } = credentials;
+  return new Agent({ ca, cert, key, maxCachedSessions: 0, keepAlive: true, maxSockets: 1 });
+}
+
 function answerTo(
-  { url, credentials }: Server,
+  url: string,
   path: string,
   options: RequestOptions,
   body?: Buffer,
 ): Promise<IncomingMessage> {
   return new Promise((settle, fail) => {
-    const { ca, certificate: cert, key } = credentials;
-    const agent = new Agent({ ca, cert, key, maxCachedSessions: 0 });
-    const sent = request(new URL(path, url), { ...options, agent }, settle);
+    const sent = request(new URL(path, url), options, settle);
     sent.setTimeout(PATIENCE_MS, () => sent.destroy(new Error("nothing comes any more")));
     sent.on("error", fail);
-    sent.on("close", () => agent.destroy());
     sent.end(body);
   });
 }
@@ -46,9 +49,10 @@ function failed(what: string, cause: unknown): AgentError {
   return new AgentError("SERVER_UNREACHABLE", `${what}: ${messageOf(cause)}`, { cause });
 }
 
-async function putPart(server: Server, path: string, body: Buffer): Promise<void> {
+async function putPart(url: string, agent: Agent, path: string, body: Buffer): Promise<void> {
   const headers = { "content-type": "application/octet-stream", "content-length": body.length };
-  const answer = await answerTo(server, path, { method: "PUT", headers }, body).catch((cause) => {
+  const options = { method: "PUT", headers, agent };
+  const answer = await answerTo(url, path, options, body).catch((cause) => {
     throw failed(`PUT ${path}`, cause);
   });
   const text = await textOf(answer);
@@ -74,12 +78,13 @@ export async function sendSnapshot(
 ): Promise<void> {
   const { metadata } = requireDigest(context, digest);
   const { stream, bytes } = await exportSnapshot(context.snapshots, metadata.name);
+  const agent = connection(server);
   let [held, length, part, sent] = [[] as Buffer[], 0, 0, 0];
   const flush = async (last: boolean) => {
     const body = Buffer.concat(held);
     [held, length, sent] = [[], 0, sent + body.length];
     const path = `/v1/node/transfers/${transfer}/${part}`;
-    await putPart(server, last ? `${path}?last=true` : path, body);
+    await putPart(server.url, agent, last ? `${path}?last=true` : path, body);
     part += 1;
   };
   try {
@@ -91,6 +96,7 @@ export async function sendSnapshot(
     if (sent < bytes || part === 0) await flush(true);
   } finally {
     stream.destroy();
+    agent.destroy();
   }
 }
 
@@ -126,17 +132,18 @@ export async function fetchSnapshot(
   const known = context.snapshots.list().find(({ metadata }) => metadata.digest === digest);
   if (known !== undefined) return known.metadata.name;
   const path = `/v1/node/transfers/${transfer}`;
-  const answer = await answerTo(server, path, { method: "GET" }).catch((cause) => {
-    throw failed(`GET ${path}`, cause);
-  });
-  if (answer.statusCode !== 200) {
-    const text = await textOf(answer);
-    throw new AgentError("SERVER_REFUSED", `GET ${path}: HTTP ${answer.statusCode} ${text}`);
-  }
+  const agent = connection(server);
   try {
+    const answer = await answerTo(server.url, path, { method: "GET", agent }).catch((cause) => {
+      throw failed(`GET ${path}`, cause);
+    });
+    if (answer.statusCode !== 200) {
+      const text = await textOf(answer);
+      throw new AgentError("SERVER_REFUSED", `GET ${path}: HTTP ${answer.statusCode} ${text}`);
+    }
     const free = freeName(context, name, digest);
     return (await keep(context, free, digest, answer)).name;
   } finally {
-    answer.destroy();
+    agent.destroy();
   }
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { ErrorBody } from "../agent/errors.ts";
 import { Name } from "../names.ts";
 import { AuditList, AuditQuery, FleetHealth } from "./audit.ts";
+import { Drain, DrainRequest } from "./drain.ts";
 import {
   CaAnswer,
   Certificate,
@@ -234,6 +235,14 @@ export const FLEET_ROUTES = {
     "Forget a node and revoke its certificate. Its sandboxes run on.",
     { params: ByName, querystring: Strand },
     { 204: Nothing },
+  ),
+  drainNode: route(
+    "POST",
+    "/v1/nodes/:name/drain",
+    "operate",
+    "Cordon a node, pause what runs there, and move what other nodes can resume.",
+    { params: ByName, body: DrainRequest },
+    { 200: Drain },
   ),
   listClasses: route(
     "GET",

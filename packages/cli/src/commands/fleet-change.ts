@@ -1,15 +1,18 @@
 /** `evenkeel fleet`: changes of the fleet, and its sandboxes. */
-import type { FleetSandbox, Simulation } from "@evenkeel/api";
+import type { Drain, FleetSandbox, NodeView, PoolView, Simulation } from "@evenkeel/api";
 import { profileToJson } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
 import { profileLoader } from "../input/documents.ts";
-import { sandboxesText } from "../render/sandboxes.ts";
+import { LABEL_FORMATS, labelLines } from "../render/labels.ts";
+import { drainText, sandboxesText } from "../render/sandboxes.ts";
 import { simulationReport } from "../render/simulate.ts";
 import { at, call, labelsOf, show, wholeNumber, type FleetFlags } from "./fleet.ts";
 import { releasesOf, replacements, type ChangeFlags } from "./simulate.ts";
 
 export interface FleetChangeFlags extends FleetFlags, ChangeFlags {
   readonly planVersion?: string;
+  readonly dryRun?: boolean;
+  readonly output?: string;
   readonly node?: string;
   readonly nodeLabel?: readonly string[];
   readonly timeout?: string;
@@ -116,4 +119,33 @@ export async function runOnSandbox(
   const body = verb === "resume" ? whereOf(flags) : {};
   const now = (await call(flags, "POST", at("sandboxes", id, verb), body)) as FleetSandbox;
   return show(flags, now, () => sandboxesText([now]));
+}
+
+/** 1 where something stays behind, or failed. One call has a limited time: it is made again. */
+export async function runDrain(node: string, flags: FleetChangeFlags): Promise<number> {
+  const { dryRun = false, strand } = flags;
+  const body = { dryRun, ...(strand === undefined ? {} : { strand: Number(strand) }) };
+  let [paused, moved] = [0, 0];
+  for (;;) {
+    const path = at("nodes", node, "drain");
+    const answer = (await call(flags, "POST", path, body, { secret: true })) as Drain;
+    [paused, moved] = [paused + answer.paused, moved + answer.moved];
+    const isStuck = answer.failed.length > 0 || answer.paused + answer.moved === 0;
+    if (!answer.done && !isStuck) continue;
+    const all = { ...answer, paused, moved };
+    show(flags, all, () => drainText(all));
+    return answer.stay.length > 0 || answer.failed.length > 0 || !answer.done ? 1 : 0;
+  }
+}
+
+/** Prints commands; it runs none of them. */
+export async function runLabels(flags: FleetChangeFlags): Promise<number> {
+  const format = LABEL_FORMATS.find((one) => one === flags.output);
+  if (format === undefined) {
+    throw new CliError("USAGE", `--output must be kubernetes or nomad, but is "${flags.output}"`);
+  }
+  const { nodes } = (await call(flags, "GET", at("nodes"))) as { nodes: NodeView[] };
+  const { pools } = (await call(flags, "GET", at("pools"))) as { pools: PoolView[] };
+  const commands = labelLines(format, nodes, pools);
+  return show(flags, { commands }, () => commands.map((line) => `${line}\n`).join(""));
 }

@@ -67,5 +67,5 @@ export function paragraph(text: string, indent: number): string[] {
 /** `1 node`, `2 classes`. */
 export function plural(count: number, noun: string): string {
   if (count === 1) return `1 ${noun}`;
-  return `${count} ${noun}${noun.endsWith("s") ? "es" : "s"}`;
+  return `${count} ${noun}${/[sx]$/.test(noun) ? "es" : "s"}`;
 }

@@ -108,7 +108,31 @@ function addSandboxes(fleet: Command, setExit: SetExit): void {
   }
 }
 
+function addDrain(fleet: Command, setExit: SetExit): void {
+  verb(
+    fleet,
+    "drain <node>",
+    "cordon a node, pause what runs there, and move what other nodes can resume",
+    async ({ runDrain }, [node = ""], flags) => await runDrain(node, flags),
+    setExit,
+  )
+    .option("--dry-run", "say what would be done, and stop")
+    .option("--strand <count>", "go on although this many stay behind");
+}
+
+function addLabels(fleet: Command, setExit: SetExit): void {
+  verb(
+    fleet,
+    "labels",
+    "class, pool and plan of each node as what other schedulers take",
+    async ({ runLabels }, _args, flags) => await runLabels(flags),
+    setExit,
+  ).requiredOption("-o, --output <format>", "kubernetes or nomad");
+}
+
 export function addFleetChangeVerbs(fleet: Command, setExit: SetExit): void {
+  addLabels(fleet, setExit);
+  addDrain(fleet, setExit);
   addSimulate(fleet, setExit);
   addSandboxes(fleet, setExit);
 }

@@ -111,7 +111,7 @@ export async function makeServer(context: Context, options: HttpOptions): Promis
   addPoolRoutes(app, context);
   const desk = openDesk(context);
   app.addHook("preClose", async () => desk.close());
-  addChangeRoutes(app, context);
+  addChangeRoutes(app, desk);
   addSandboxRoutes(app, desk);
   app.get("/openapi.json", { schema: { hide: true }, config: { allow: "anyone" } }, () =>
     app.swagger(),

@@ -76,7 +76,8 @@ async function refusal(
   const message =
     `${who} can${where.node === undefined ? "" : "not"} run it` +
     `${taken === "" ? "" : `; filtered: ${taken}`}` +
-    `${features.length === 0 ? "" : `; it needs ${features.join(", ")}`}`;
+    `${features.length === 0 ? "" : `; it needs ${features.join(", ")}`}` +
+    waysOut.map((way) => `; way out: ${way}`).join("");
   return new ServerError("NO_NODE", message, { problems });
 }
 

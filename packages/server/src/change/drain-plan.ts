@@ -1,0 +1,90 @@
+/** What draining a node comes to: what runs there, what is there alone, and where it can go. */
+import { and, eq, inArray } from "drizzle-orm";
+import type { Drain } from "@evenkeel/api";
+import type { Context } from "../context.ts";
+import type { Fleet, FleetNode } from "../placement/fleet.ts";
+import { heldSnapshots, sandboxes } from "../store/schema.ts";
+
+export interface DrainPlan {
+  readonly pause: readonly string[];
+  readonly move: readonly {
+    readonly snapshot: string;
+    readonly name: string;
+    readonly to: FleetNode;
+  }[];
+  readonly stay: Drain["stay"];
+}
+
+/** Open nodes that can resume a contract, the emptiest first. A snapshot's files need no room. */
+export function ableFor(fleet: Fleet, contract: string, but: string): FleetNode[] {
+  return fleet.nodes
+    .filter(
+      (node, i) =>
+        node.id !== but &&
+        (fleet.closed[i] ?? 0) < 0 &&
+        fleet.index.verdict(contract, node.variant) === "compatible",
+    )
+    .toSorted((a, b) => b.freeMemoryMib - a.freeMemoryMib);
+}
+
+function reasonFor(fleet: Fleet, contract: string, but: string): string {
+  const closed = fleet.nodes.filter(
+    (node) => node.id !== but && fleet.index.verdict(contract, node.variant) === "compatible",
+  ).length;
+  return closed === 0
+    ? "no other node can resume it"
+    : `no other open node can resume it; ${closed} that can are cordoned, held, suspect or lost`;
+}
+
+/** Ids of nodes that a snapshot's files are on, by digest: of those that this node holds. */
+async function holdersOf({ store: { db } }: Context, node: string) {
+  const own = await db.select().from(heldSnapshots).where(eq(heldSnapshots.node, node));
+  const digests = [...new Set(own.map(({ digest }) => digest))];
+  const all =
+    digests.length === 0
+      ? []
+      : await db
+          .select({ digest: heldSnapshots.digest, node: heldSnapshots.node })
+          .from(heldSnapshots)
+          .where(inArray(heldSnapshots.digest, digests));
+  const holders = new Map<string, Set<string>>();
+  for (const { digest, node: holder } of all) {
+    holders.set(digest, (holders.get(digest) ?? new Set()).add(holder));
+  }
+  return { own, holders };
+}
+
+async function runningOn({ store: { db } }: Context, node: string) {
+  return await db
+    .select()
+    .from(sandboxes)
+    .where(and(eq(sandboxes.node, node), eq(sandboxes.state, "running")))
+    .orderBy(sandboxes.id);
+}
+
+export async function planDrain(context: Context, node: string): Promise<DrainPlan> {
+  const fleet = await context.picture.now();
+  const open = new Set(
+    fleet.nodes.filter((_, i) => (fleet.closed[i] ?? 0) < 0).map(({ id }) => id),
+  );
+  const running = await runningOn(context, node);
+  const { own, holders } = await holdersOf(context, node);
+  const [move, stay]: [DrainPlan["move"][number][], { what: string; why: string }[]] = [[], []];
+  for (const { id, contract } of running) {
+    if (contract !== null && ableFor(fleet, contract, node).length > 0) continue;
+    const why = contract === null ? "its contract is not known" : reasonFor(fleet, contract, node);
+    stay.push({ what: id, why });
+  }
+  const seen = new Set<string>();
+  for (const { digest, name, contract } of own) {
+    if (seen.has(digest)) continue;
+    seen.add(digest);
+    const able = ableFor(fleet, contract, node);
+    const others = [...(holders.get(digest) ?? [])].filter((id) => id !== node && open.has(id));
+    if (able.length > 0 && others.length > 0) continue;
+    const [to] = able;
+    if (to === undefined) stay.push({ what: name, why: reasonFor(fleet, contract, node) });
+    else move.push({ snapshot: digest, name, to });
+  }
+  return { pause: running.map(({ id }) => id), move, stay };
+}

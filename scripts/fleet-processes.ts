@@ -30,12 +30,16 @@ export async function until<T>(what: string, ask: () => Promise<T | undefined>):
 /** Processes that end with this one. */
 export interface Crew {
   start(args: readonly string[]): Promise<void>;
+  /** What is done before the processes end. */
+  before(run: () => Promise<void>): void;
   stop(): Promise<void>;
 }
 
 export function openCrew(): Crew {
   const children = new Set<ChildProcess>();
+  const first: (() => Promise<void>)[] = [];
   return {
+    before: (run) => void first.push(run),
     start: async (args) => {
       // A group of its own: the terminal's ^C is for us, and we end it in order.
       const child = spawn(process.execPath, [BIN, ...args], {
@@ -55,6 +59,7 @@ export function openCrew(): Crew {
       if (child.exitCode !== null) throw new Error(`evenkeel ${args[0]} ended: ${log}`);
     },
     stop: async () => {
+      await Promise.allSettled(first.map(async (run) => await run()));
       for (const child of [...children].toReversed()) {
         if (child.exitCode !== null || child.signalCode !== null) continue;
         const gone = new Promise((settle) => child.once("exit", settle));
@@ -131,7 +136,7 @@ function callSocket(socketPath: string): FleetAgent["call"] {
 export const MACHINE = {
   kernel: "6.1",
   vcpus: 1,
-  memoryMib: 128,
+  memoryMib: 16,
   disks: [{ id: "rootfs", image: "rootfs", root: true }],
 };
 
@@ -168,6 +173,13 @@ export async function startAgent(
   const flags = Object.entries(values).flatMap(([name, value]) => [`--${name}`, value]);
   await crew.start(["agent", "--foreign-profile", ...flags]);
   const call = callSocket(socket);
+  // Sandboxes outlive their agent on purpose: they are ended first.
+  crew.before(async () => {
+    const { sandboxes } = await call("GET", "/v1/sandboxes");
+    await Promise.all(
+      sandboxes.map(async ({ id }: Json) => await call("DELETE", `/v1/sandboxes/${id}`)),
+    );
+  });
   const { node } = await call("GET", "/v1/health");
   return { name: String(node), call };
 }

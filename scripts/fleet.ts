@@ -91,20 +91,6 @@ const contexts = join(directory, "contexts.json");
 const crew = openCrew();
 let stopping: Promise<void> | undefined;
 async function stop(): Promise<void> {
-  // Sandboxes outlive their agent on purpose: they are ended first.
-  const { callFleet } = await import("../packages/cli/src/fleet/call.ts");
-  const { contextOf } = await import("../packages/cli/src/fleet/contexts.ts");
-  try {
-    const context = contextOf({ EVENKEEL_FLEET_CONFIG: contexts }, undefined);
-    const { sandboxes } = (await callFleet(context, "GET", "/v1/sandboxes")) as Json;
-    await Promise.allSettled(
-      sandboxes.map(
-        async ({ id }: Json) => await callFleet(context, "DELETE", `/v1/sandboxes/${id}`),
-      ),
-    );
-  } catch {
-    // Not that far yet.
-  }
   await crew.stop();
   rmSync(directory, { recursive: true, force: true });
 }

@@ -432,6 +432,14 @@ export const FLEET_ROUTES = {
     { body: SimulationRequest },
     { 200: Simulation },
   ),
+  events: route(
+    "GET",
+    "/v1/events",
+    "view",
+    "The audit log as server-sent events; Last-Event-ID goes on where a client left off.",
+    {},
+    { 200: z.string() },
+  ),
   listAudit: route(
     "GET",
     "/v1/audit",

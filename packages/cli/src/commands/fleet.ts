@@ -6,7 +6,7 @@ import { callFleet, fetchCa } from "../fleet/call.ts";
 import { contextOf, keepContext } from "../fleet/contexts.ts";
 import { LISTS, type ListKind } from "../fleet/lists.ts";
 import { readSecret } from "../input/secret.ts";
-import { describeText, listText, placementText, planText } from "../render/fleet.ts";
+import { describeText, placementText, planText } from "../render/fleet.ts";
 
 export interface FleetFlags {
   readonly context?: string;
@@ -23,6 +23,8 @@ export interface FleetFlags {
   readonly require?: readonly string[];
   readonly accept?: string;
   readonly strand?: string;
+  readonly output?: string;
+  readonly watch?: boolean;
 }
 
 export function show(flags: FleetFlags, answer: unknown, text: () => string): number {
@@ -92,10 +94,11 @@ export async function runGet(
   flags: FleetFlags,
 ): Promise<number> {
   const kind = listKind(text);
-  const answer =
+  const ask = async () =>
     kind === "plans" ? await allPlans(name, flags) : await call(flags, "GET", at(kind));
   const only = kind === "plans" ? undefined : name;
-  return show(flags, answer, () => listText(kind, answer, only));
+  const { runList } = await import("./fleet-list.ts");
+  return await runList({ kind, only, ask }, flags);
 }
 
 export async function runDescribe(args: readonly string[], flags: FleetFlags): Promise<number> {

@@ -7,6 +7,8 @@ import type { FleetContext } from "./contexts.ts";
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 const PATIENCE_MS = 60_000;
+/** Of a node that is slow, or moves much: some minutes. */
+const MOST_WAITS = 5;
 
 interface Trust {
   readonly ca?: string;
@@ -57,7 +59,10 @@ async function ask(
   throw FleetError.of(server, status, text);
 }
 
-/** A call by an operator. A change that was not answered is sent once more, and done once. */
+/**
+ * A call by an operator. A change that was not answered is sent once more, and done once; one that
+ * a node is slow to do is waited for.
+ */
 export async function callFleet(
   { server, ca, token }: FleetContext,
   method: Method,
@@ -70,12 +75,16 @@ export async function callFleet(
   if (method !== "GET" && !secret) headers["idempotency-key"] = randomUUID();
   const text = body === undefined ? {} : { body: JSON.stringify(body) };
   const again = async () => await ask(server, method, path, { headers, ca, ...text });
-  try {
-    return await again();
-  } catch (error) {
-    const lost = error instanceof CliError && error.code === "FLEET_UNREACHABLE";
-    if (lost && headers["idempotency-key"] !== undefined) return await again();
-    throw error;
+  for (let tries = 0; ; tries++) {
+    try {
+      return await again();
+    } catch (error) {
+      if (headers["idempotency-key"] === undefined) throw error;
+      const lost = error instanceof CliError && error.code === "FLEET_UNREACHABLE";
+      // The server keeps nobody waiting for longer than a minute; the same key goes on waiting.
+      const waits = error instanceof FleetError && error.code === "NODE_SILENT";
+      if (!(lost && tries === 0) && !(waits && tries < MOST_WAITS)) throw error;
+    }
   }
 }
 

@@ -149,20 +149,50 @@ const SHAPES: Readonly<Record<ListKind, Shape>> = {
   ]),
 };
 
+/** What `-o wide` adds. */
+const WIDE: Readonly<Partial<Record<ListKind, Shape>>> = {
+  nodes: shape("name", "KERNEL MICROCODE FIRECRACKER LABELS", (node: NodeView) => [
+    orNone(node.kernel),
+    orNone(node.microcode),
+    node.firecracker.join(","),
+    labels(node.labels),
+  ]),
+  contracts: shape("digest", "CONTRACT", (row: ContractRow) => [row.digest]),
+  snapshots: shape("name", "SNAPSHOT", (row: SnapshotRow) => [row.digest]),
+};
+
 /** The answer's list; the audit log calls its own `entries`. */
 function rowsIn(kind: ListKind, answer: unknown): readonly Row[] {
   const lists = answer as Readonly<Record<string, readonly Row[]>>;
   return lists[kind === "audit" ? "entries" : kind] ?? [];
 }
 
-export function listText(kind: ListKind, answer: unknown, only: string | undefined): string {
-  const { head, cells, name } = SHAPES[kind];
-  const rows = rowsIn(kind, answer).filter((row) => only === undefined || row[name] === only);
-  if (rows.length === 0) return `no ${kind}\n`;
-  return `${table(
-    head,
-    rows.map((row) => cells(row as never)),
-  ).join("\n")}\n`;
+/** The rows of a list, or those of one name. */
+export function rowsOf(kind: ListKind, answer: unknown, only: string | undefined): readonly Row[] {
+  const { name } = SHAPES[kind];
+  return rowsIn(kind, answer).filter((row) => only === undefined || row[name] === only);
+}
+
+/** What a row is called: `node/a`. */
+export function nameOf(kind: ListKind, row: Row): string {
+  const one = kind === "audit" ? kind : kind.replace(/(?<=ss)es$|s$/, "");
+  return `${one}/${String(row[SHAPES[kind].name])}`;
+}
+
+/** `head`: whether the columns are named. */
+export function listText(
+  kind: ListKind,
+  rows: readonly Row[],
+  { wide = false, head = true }: { readonly wide?: boolean; readonly head?: boolean } = {},
+): string {
+  if (rows.length === 0) return head ? `no ${kind}\n` : "";
+  const { head: columns, cells } = SHAPES[kind];
+  const more = wide ? WIDE[kind] : undefined;
+  const lines = table(
+    [...columns, ...(more?.head ?? [])],
+    rows.map((row) => [...cells(row as never), ...(more?.cells(row as never) ?? [])]),
+  );
+  return `${(head ? lines : lines.slice(1)).join("\n")}\n`;
 }
 
 function textOf(value: unknown): string {

@@ -36,7 +36,9 @@ function addReading(fleet: Command, setExit: SetExit): void {
     `list ${KINDS}`,
     async ({ runGet }, [kind = "", name], flags) => await runGet(kind, name, flags),
     setExit,
-  );
+  )
+    .option("-o, --output <format>", "json, yaml, wide or name; default: a table")
+    .option("-w, --watch", "go on, and print rows as they change");
   verb(
     fleet,
     "describe <kind> <name> [version]",

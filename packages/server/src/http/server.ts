@@ -13,6 +13,7 @@ import type { Context } from "../context.ts";
 import { ServerError } from "../errors.ts";
 import { openDesk } from "../sandboxes/desk.ts";
 import { requireCallers } from "./auth.ts";
+import { addEventRoutes } from "./event-routes.ts";
 import { handleErrors } from "./errors.ts";
 import { addChangeRoutes } from "./change-routes.ts";
 import { addNodeRoutes } from "./node-routes.ts";
@@ -113,6 +114,7 @@ export async function makeServer(context: Context, options: HttpOptions): Promis
   app.addHook("preClose", async () => desk.close());
   addChangeRoutes(app, desk);
   addSandboxRoutes(app, desk);
+  addEventRoutes(app, context);
   app.get("/openapi.json", { schema: { hide: true }, config: { allow: "anyone" } }, () =>
     app.swagger(),
   );

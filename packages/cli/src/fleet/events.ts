@@ -1,0 +1,46 @@
+/** The server's events, for as long as it is there and nobody says stop. */
+import { request } from "node:https";
+import { CliError } from "../errors.ts";
+import type { FleetContext } from "./contexts.ts";
+
+/** What no event tells, such as a node's load, is looked at this often. */
+const LOOK_MS = 5000;
+/** Events that come together are one. */
+const GATHER_MS = 100;
+
+/**
+ * Calls `changed` when something has happened, one call after the other. Throws FLEET_UNREACHABLE when
+ * the server goes, and what `changed` throws.
+ */
+export async function followEvents(
+  { server, ca, token }: FleetContext,
+  changed: () => Promise<void>,
+): Promise<void> {
+  const headers = { authorization: `Bearer ${token}` };
+  await new Promise<void>((_, fail) => {
+    let timer: NodeJS.Timeout | undefined;
+    const look = () => {
+      clearTimeout(timer);
+      changed().then(() => later(LOOK_MS), fail);
+    };
+    const later = (milliseconds: number) => {
+      clearTimeout(timer);
+      timer = setTimeout(look, milliseconds);
+    };
+    const gone = (why: string) => {
+      clearTimeout(timer);
+      fail(new CliError("FLEET_UNREACHABLE", `${server}: ${why}`));
+    };
+    const sent = request(new URL("/v1/events", server), { headers, ca }, (response) => {
+      if (response.statusCode !== 200) gone(`HTTP ${response.statusCode}`);
+      response.on("data", (part: Buffer) => {
+        if (part.toString("utf8").includes("data: ")) later(GATHER_MS);
+      });
+      response.on("error", ({ message }) => gone(message));
+      response.on("end", () => gone("the server has ended the events"));
+    });
+    sent.on("error", ({ message }) => gone(message));
+    sent.end();
+    later(LOOK_MS);
+  });
+}

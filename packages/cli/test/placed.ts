@@ -1,0 +1,172 @@
+/**
+ * Never placed where it dies: unlike nodes behind a server, a snapshot from each, with and without
+ * a plan, and guests that are placed and resumed. What a guest meets is read from its own console.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  build,
+  openCrew,
+  planPool,
+  ROOT,
+  startAgent,
+  startServer,
+  until,
+  type FleetAgent,
+  type FleetServer,
+  type Json,
+} from "../../../scripts/fleet-processes.ts";
+import { FleetError } from "../src/errors.ts";
+
+const POOL = "mixed";
+const NODES = ["xeon-gold-6130", "xeon-gold-6330-a", "xeon-gold-6430"];
+
+export interface Placed {
+  /** Guests that were placed and resumed, by whether their snapshot is of the plan. */
+  readonly placed: { readonly planned: number; readonly unplanned: number };
+  /** Asked for on a node that cannot, and refused. */
+  readonly refused: number;
+  /** Guests that met an instruction that their node lacks. */
+  readonly died: readonly string[];
+  /** The same, where the verdict was overridden, of those that were tried. */
+  readonly overridden: { readonly tried: number; readonly died: number };
+}
+
+interface Site {
+  readonly directory: string;
+  readonly server: FleetServer;
+  readonly agents: readonly FleetAgent[];
+}
+
+interface Template {
+  readonly digest: string;
+  readonly planned: boolean;
+}
+
+/** Looked at once the guest has said that it runs: what it meets, it says in the same breath. */
+async function hasDied({ directory }: Site, node: string, id: string): Promise<boolean> {
+  const file = join(directory, node, "d/vms", id, "console.log");
+  const text = () => (existsSync(file) ? readFileSync(file, "utf8") : "");
+  await until("the guest runs", async () => (text().includes("login:") ? true : undefined));
+  await sleep(50);
+  return text().includes("invalid opcode");
+}
+
+async function templatesOf(site: Site, planned: boolean): Promise<Template[]> {
+  const kind = planned ? "planned" : "plain";
+  const built = await Promise.all(
+    site.agents.map(async (agent) => await build(site.server, agent, `${kind}-${agent.name}`)),
+  );
+  return built.map(({ digest }: Json) => ({ digest: String(digest), planned }));
+}
+
+/** Resumes a snapshot, on a node if one is named; undefined where that is refused. */
+async function resume(
+  { server }: Site,
+  from: string,
+  where: object,
+): Promise<{ readonly id: string; readonly node: string } | undefined> {
+  try {
+    return await server.call("POST", "/v1/sandboxes", { from, ...where });
+  } catch (error) {
+    if (error instanceof FleetError && error.code === "NO_NODE") return undefined;
+    throw error;
+  }
+}
+
+/** Some at once: each guest is a process. */
+async function inParallel<T>(list: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
+  const left = [...list];
+  const work = async () => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await run(item);
+  };
+  await Promise.all([work(), work(), work()]);
+}
+
+async function placeAll(site: Site, templates: readonly Template[], count: number) {
+  const placed = { planned: 0, unplanned: 0 };
+  const died: string[] = [];
+  let refused = 0;
+  const rounds = Array.from({ length: count }, (_, i) => i);
+  await inParallel(rounds, async (i) => {
+    const template = templates[i % templates.length];
+    if (template === undefined) return;
+    // Every other one by request on a node, in turn, so that files move and refusals are seen.
+    const round = Math.floor(i / templates.length);
+    const node = NODES[Math.floor(round / 2) % NODES.length];
+    const guest = await resume(site, template.digest, round % 2 === 0 ? {} : { node });
+    if (guest === undefined) {
+      refused += 1;
+      return;
+    }
+    placed[template.planned ? "planned" : "unplanned"] += 1;
+    if (await hasDied(site, guest.node, guest.id)) died.push(`${template.digest} on ${guest.node}`);
+    await site.server.call("DELETE", `/v1/sandboxes/${guest.id}`);
+  });
+  return { placed, died, refused };
+}
+
+/** The filter off: each snapshot without a plan on each node that the verdict refuses. */
+async function overrideAll(site: Site, templates: readonly Template[]) {
+  const override = { accept: "incompatible", reason: "to see what the filter is for" };
+  const pairs = templates
+    .filter(({ planned }) => !planned)
+    .flatMap(({ digest }) => NODES.map((node) => ({ digest, node })));
+  let [tried, died] = [0, 0];
+  await inParallel(pairs, async ({ digest, node }) => {
+    const { eligible, nodes } = (await site.server.call("POST", "/v1/placements", {
+      snapshot: digest,
+      limit: 100,
+    })) as { eligible: number; nodes: { name: string }[] };
+    if (eligible > 0 && nodes.some(({ name }) => name === node)) return;
+    tried += 1;
+    try {
+      const guest = await site.server.call("POST", "/v1/sandboxes", {
+        from: digest,
+        node,
+        override,
+      });
+      if (await hasDied(site, node, guest.id)) died += 1;
+      await site.server.call("DELETE", `/v1/sandboxes/${guest.id}`);
+    } catch (error) {
+      // KVM itself refuses some of them: no guest comes of it.
+      if (!(error instanceof FleetError) || error.code !== "NODE_REFUSED") throw error;
+      died += 1;
+    }
+  });
+  return { tried, died };
+}
+
+/** Everything in a directory that must be empty; `count`: guests to place. */
+export async function placeGuests(
+  directory: string,
+  count: number,
+  say: (text: string) => void = () => undefined,
+): Promise<Placed> {
+  const crew = openCrew();
+  try {
+    const server = await startServer(crew, join(directory, "server"), join(directory, "contexts"));
+    say("the server is up");
+    const agents = await Promise.all(
+      NODES.map(async (name) => {
+        const profile = join(ROOT, "examples/intel-pool", `${name}.json`);
+        return await startAgent(crew, server, {
+          directory: join(directory, name),
+          profile,
+          pool: POOL,
+        });
+      }),
+    );
+    const site = { directory, server, agents };
+    const plain = await templatesOf(site, false);
+    await planPool(server, POOL);
+    const templates = [...plain, ...(await templatesOf(site, true))];
+    say("six templates are built");
+    const overridden = await overrideAll(site, templates);
+    say(`with the filter off, ${overridden.died} of ${overridden.tried} died`);
+    return { ...(await placeAll(site, templates, count)), overridden };
+  } finally {
+    await crew.stop();
+  }
+}

@@ -1,4 +1,5 @@
 /** Changes of a fleet: simulated, and refused where they strand what nobody named. */
+import { request } from "node:https";
 import { contractDigest, judge, profileToJson } from "@evenkeel/core";
 import { describe, expect, test } from "vitest";
 import { STORES } from "./postgres.ts";
@@ -129,5 +130,51 @@ describe.each(STORES)("on %s", (store) => {
       "BAD_REQUEST",
     ]);
     expect(await ask({ pool: "none" })).toEqual([404, "NO_SUCH_POOL"]);
+  });
+});
+
+/** Reads events until one is there; what it has read. */
+async function eventsUntil(
+  { base, ca, token }: { base: string; ca: string; token: string },
+  wanted: string,
+  lastEventId?: string,
+): Promise<string> {
+  const headers = {
+    authorization: `Bearer ${token}`,
+    ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId }),
+  };
+  return await new Promise((settle, fail) => {
+    let text = "";
+    const sent = request(new URL("/v1/events", base), { headers, ca, agent: false }, (response) => {
+      response.on("data", (part: Buffer) => {
+        text += part.toString("utf8");
+        if (!text.includes(wanted)) return;
+        sent.destroy();
+        settle(text);
+      });
+    });
+    sent.on("error", fail);
+    sent.end();
+  });
+}
+
+describe.each(STORES)("events on %s", (store) => {
+  const fleet = useFleet(store);
+
+  test("what is done is told, and a reader that comes back misses nothing", async () => {
+    const { operator, anyone } = fleet();
+    const hello = eventsUntil(fleet(), "pool.created");
+    const made = async (name: string) =>
+      await operator("POST", "/v1/pools", { name, selector: { name } });
+    await eventsUntil(fleet(), ": hello");
+    await made("first");
+    const [, id] =
+      /id: (\d+)\nevent: pool\.created\ndata: .*"subject":"first"/.exec(await hello) ?? [];
+    expect(id).toBeDefined();
+    await made("second");
+    await made("third");
+    const later = await eventsUntil(fleet(), '"subject":"third"', id);
+    expect(later.match(/"subject":"\w+"/g)).toEqual(['"subject":"second"', '"subject":"third"']);
+    expect((await anyone("GET", "/v1/events")).status).toBe(401);
   });
 });

@@ -39,6 +39,28 @@ export interface Catalogued {
   readonly stateOffsets: Readonly<Record<string, number>>;
 }
 
+/** Makes the rows of one vendor's family. `bugs`: of all its models, but for those that say more. */
+export function family(vendor: Vendor, number: number, bugs: readonly BugId[] = []) {
+  return (model: number, name: string, launched: number, more: Partial<Model> = {}): Model => ({
+    vendor,
+    family: number,
+    model,
+    name,
+    launched,
+    bugs,
+    ...more,
+  });
+}
+
+/** A model's guest CPU: the stepping, the features, and all the numbers. */
+export function guest(
+  stepping: number,
+  features: readonly string[],
+  numbers: Omit<Catalogued, "stepping" | "features">,
+): Catalogued {
+  return { ...numbers, stepping, features };
+}
+
 export function without(features: readonly string[], gone: string): string[] {
   const names = new Set(words(gone));
   return features.filter((name) => !names.has(name));

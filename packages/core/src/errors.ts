@@ -61,78 +61,39 @@ export function defineErrors<K extends Kinds>(
   };
 }
 
-export const CORE_ERRORS = {
-  NOT_JSON: {
-    exitCode: 2,
-    hint: "The file must be one JSON document; a truncated copy ends too early.",
-  },
-  UNKNOWN_FORMAT: {
-    exitCode: 2,
-    hint: "docs/formats.md lists every supported format: profiles, plans, templates, CPU dumps.",
-  },
-  BAD_FIELD: {
-    exitCode: 2,
-    hint: "Correct the named field; docs/formats.md describes every format.",
-  },
-  NOT_A_PROFILE: {
-    exitCode: 2,
-    hint: "Pass a node's profile: a fingerprint, a template dump or an evenkeel profile.",
-  },
-  NOT_COMPARABLE: {
-    exitCode: 2,
-    hint: "Compare two CPUs (profiles, fingerprints, plans) or two CPU templates.",
-  },
-  EMPTY_POOL: { exitCode: 2, hint: "Name at least one profile." },
-  DUPLICATE_NODE: {
-    exitCode: 2,
-    hint: "Give each node a unique name: the `name` in its profile, else the file name.",
-  },
-  UNKNOWN_FEATURE: {
-    exitCode: 2,
-    hint: "Names are those of `evenkeel show`, such as AVX512F, or a level such as x86-64-v3.",
-  },
-  UNKNOWN_CLASS: {
-    exitCode: 2,
-    hint: "Name a class by its id, or by its model, as `evenkeel plan` prints them.",
-  },
-  UNKNOWN_MODEL: {
-    exitCode: 2,
-    hint: "Give MODEL or MODEL@KERNEL as `evenkeel models` lists them.",
-  },
-  UNKNOWN_VENDOR: {
-    exitCode: 2,
-    hint: "Intel, AMD and aarch64 CPUs are known; docs/formats.md says what a profile must have.",
-  },
-  UNKNOWN_VERSION: {
-    exitCode: 2,
-    hint: "Give a Firecracker release such as 1.12 or 1.14.1; docs/firecracker.md lists them.",
-  },
-  NOT_A_TEMPLATE: {
-    exitCode: 2,
-    hint: "Give a CPU template's JSON file, a plan, or the name of a built-in template such as T2CL.",
-  },
-  NOT_A_CONTRACT: {
-    exitCode: 2,
-    hint: "Give the contract of a snapshot; `evenkeel contract` makes one.",
-  },
-  NOT_A_PLAN: { exitCode: 2, hint: "Give a plan.json, or the directory that holds it." },
-  BAD_DUMP: {
-    exitCode: 2,
-    hint: "Make the dump again; docs/formats.md says how.",
-  },
-  UNLIKE_CORES: {
-    exitCode: 2,
-    hint: "Guests move between cores: disable the cores with fewer features, and dump again.",
-  },
-  UNKNOWN_KERNEL: {
-    exitCode: 2,
-    hint: "Pass a host kernel release such as 6.1; docs/estimates.md says which are known.",
-  },
-  BAD_IDENTITY: {
-    exitCode: 2,
-    hint: "Give oldest, keep, or family/model/stepping such as 6/85/7.",
-  },
-} as const satisfies Record<string, ErrorKind>;
+/** What is wrong with what somebody gave: exit code 2. */
+function badInput<Code extends string>(hints: Readonly<Record<Code, string>>) {
+  return Object.fromEntries(
+    Object.entries(hints).map(([code, hint]) => [code, { exitCode: 2, hint }]),
+  ) as Readonly<Record<Code, { readonly exitCode: 2; readonly hint: string }>>;
+}
+
+export const CORE_ERRORS = badInput({
+  NOT_JSON: "The file must be one JSON document; a truncated copy ends too early.",
+  UNKNOWN_FORMAT:
+    "docs/formats.md lists every supported format: profiles, plans, templates, CPU dumps.",
+  BAD_FIELD: "Correct the named field; docs/formats.md describes every format.",
+  NOT_A_PROFILE: "Pass a node's profile: a fingerprint, a template dump or an evenkeel profile.",
+  NOT_COMPARABLE: "Compare two CPUs (profiles, fingerprints, plans) or two CPU templates.",
+  EMPTY_POOL: "Name at least one profile.",
+  DUPLICATE_NODE: "Give each node a unique name: the `name` in its profile, else the file name.",
+  UNKNOWN_FEATURE:
+    "Names are those of `evenkeel show`, such as AVX512F, or a level such as x86-64-v3.",
+  UNKNOWN_CLASS: "Name a class by its id, or by its model, as `evenkeel plan` prints them.",
+  UNKNOWN_MODEL: "Give MODEL or MODEL@KERNEL as `evenkeel models` lists them.",
+  UNKNOWN_VENDOR:
+    "Intel, AMD and aarch64 CPUs are known; docs/formats.md says what a profile must have.",
+  UNKNOWN_VERSION:
+    "Give a Firecracker release such as 1.12 or 1.14.1; docs/firecracker.md lists them.",
+  NOT_A_TEMPLATE:
+    "Give a CPU template's JSON file, a plan, or the name of a built-in template such as T2CL.",
+  NOT_A_CONTRACT: "Give the contract of a snapshot; `evenkeel contract` makes one.",
+  NOT_A_PLAN: "Give a plan.json, or the directory that holds it.",
+  BAD_DUMP: "Make the dump again; docs/formats.md says how.",
+  UNLIKE_CORES: "Guests move between cores: disable the cores with fewer features, and dump again.",
+  UNKNOWN_KERNEL: "Pass a host kernel release such as 6.1; docs/estimates.md says which are known.",
+  BAD_IDENTITY: "Give oldest, keep, or family/model/stepping such as 6/85/7.",
+});
 
 export type CoreErrorCode = keyof typeof CORE_ERRORS;
 

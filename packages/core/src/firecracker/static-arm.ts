@@ -2,31 +2,17 @@
  * Firecracker's built-in template for aarch64, as fields and values: Neoverse V1 shown as N1.
  * Source: src/vmm/src/cpu_config/aarch64/static_cpu_templates/v1n1.rs, v1.5.0 to v1.16.0.
  */
-import { armFields, ARM_FIELDS } from "../tables/arm/lookup.ts";
+import { armFieldValues } from "../tables/arm/lookup.ts";
+import { writeField } from "../tables/merge-rules.ts";
 import { fieldBits } from "../bits.ts";
 import { EMPTY_TEMPLATE, type CpuTemplate } from "../template/template.ts";
 
-type FieldValue = readonly [register: string, field: string, value: number];
-
-const V1N1: readonly FieldValue[] = [
-  ["ID_AA64PFR0_EL1", "SVE", 0],
-  ["ID_AA64PFR0_EL1", "DIT", 0],
-  ["ID_AA64ISAR0_EL1", "SHA2", 1],
-  ["ID_AA64ISAR0_EL1", "SHA3", 0],
-  ["ID_AA64ISAR0_EL1", "SM3", 0],
-  ["ID_AA64ISAR0_EL1", "SM4", 0],
-  ["ID_AA64ISAR0_EL1", "FHM", 0],
-  ["ID_AA64ISAR0_EL1", "TS", 0],
-  ["ID_AA64ISAR0_EL1", "RNDR", 0],
-  ["ID_AA64ISAR1_EL1", "DPB", 1],
-  ["ID_AA64ISAR1_EL1", "JSCVT", 0],
-  ["ID_AA64ISAR1_EL1", "FCMA", 0],
-  ["ID_AA64ISAR1_EL1", "LRCPC", 1],
-  ["ID_AA64ISAR1_EL1", "BF16", 0],
-  ["ID_AA64ISAR1_EL1", "DGH", 0],
-  ["ID_AA64ISAR1_EL1", "I8MM", 0],
-  ["ID_AA64MMFR2_EL1", "AT", 0],
-];
+const V1N1 = {
+  ID_AA64PFR0_EL1: "SVE=0 DIT=0",
+  ID_AA64ISAR0_EL1: "SHA2=1 SHA3=0 SM3=0 SM4=0 FHM=0 TS=0 RNDR=0",
+  ID_AA64ISAR1_EL1: "DPB=1 JSCVT=0 FCMA=0 LRCPC=1 BF16=0 DGH=0 I8MM=0",
+  ID_AA64MMFR2_EL1: "AT=0",
+};
 
 export const ARM_BUILT_IN_NAMES: readonly string[] = ["V1N1"];
 
@@ -38,19 +24,13 @@ export function armBuiltInModel(name: string): string | undefined {
 /** The template by its name; undefined where there is none. */
 export function armBuiltInTemplate(name: string): CpuTemplate | undefined {
   if (name !== "V1N1") return undefined;
-  const words = new Map<bigint, { mask: bigint; value: bigint }>();
-  for (const [register, fieldName, value] of V1N1) {
-    const id = ARM_FIELDS.find((field) => field.register === register)?.id ?? 0n;
-    const field = armFields(id).find((f) => f.name === fieldName);
-    if (field === undefined) throw new Error(`no row for ${register}.${fieldName}`);
-    const before = words.get(id) ?? { mask: 0n, value: 0n };
-    words.set(id, {
-      mask: before.mask | fieldBits(field),
-      value: before.value | (BigInt(value) << BigInt(field.lo)),
-    });
-  }
-  const regModifiers = [...words]
-    .map(([addr, bitmap]) => ({ addr, ...bitmap }))
-    .toSorted((a, b) => (a.addr < b.addr ? -1 : 1));
+  const regModifiers = Object.entries(V1N1).map(([register, text]) => {
+    const fields = armFieldValues(register, text);
+    return {
+      addr: fields[0]?.field.id ?? 0n,
+      mask: fields.reduce((bits, { field }) => bits | fieldBits(field), 0n),
+      value: fields.reduce((word, { field, value }) => writeField(word, field, value), 0n),
+    };
+  });
   return { ...EMPTY_TEMPLATE, regModifiers };
 }

@@ -2,7 +2,7 @@
  * The shape of a row: one named field of a CPUID register or of an MSR, and what planning and
  * verdicts need to know about it. Bits that no row covers are reserved.
  */
-import type { Register } from "../cpuid.ts";
+import { REGISTERS, type Register } from "../cpuid.ts";
 
 export type Vendor = "intel" | "amd";
 
@@ -260,6 +260,11 @@ interface Place {
   readonly reference: string;
 }
 
+/** The features that a row needs. */
+export function needs(...requires: readonly string[]): Options {
+  return { requires };
+}
+
 /** Places rows in one CPUID register. A row's own vendors and reference win over the place's. */
 export function inRegister(
   leaf: number,
@@ -270,6 +275,27 @@ export function inRegister(
 ): CpuidField[] {
   const { vendors = BOTH, reference } = place;
   return rows.map((r) => ({ vendors, reference, ...r, leaf, subleaf, register }));
+}
+
+/** {@link inRegister} for several registers of one entry. */
+export function inEntry(
+  leaf: number,
+  subleaf: number,
+  place: Place,
+  rows: Partial<Record<Register, readonly Row[]>>,
+): CpuidField[] {
+  return REGISTERS.flatMap((register) =>
+    inRegister(leaf, subleaf, register, place, rows[register] ?? []),
+  );
+}
+
+/** One row for each register of a leaf, in all its subleaves; named after leaf and register. */
+export function wholeLeaf(leaf: number, place: Place, row: (name: string) => Row): CpuidField[] {
+  const digits = (leaf & 0xff).toString(16).toUpperCase().padStart(2, "0");
+  const name = `LEAF_${leaf >= 0x8000_0000 ? "80_" : ""}${digits}`;
+  return REGISTERS.flatMap((register) =>
+    inRegister(leaf, undefined, register, place, [row(`${name}_${register}`)]),
+  );
 }
 
 /** Places rows in one MSR. */

@@ -14,6 +14,11 @@ export type Register = (typeof REGISTERS)[number];
 /** The four registers that CPUID returns, each an unsigned 32-bit number. */
 export type Registers = Readonly<Record<Register, number>>;
 
+/** What a function makes of each of the four registers. */
+export function eachRegister<T>(make: (register: Register) => T): Record<Register, T> {
+  return { eax: make("eax"), ebx: make("ebx"), ecx: make("ecx"), edx: make("edx") };
+}
+
 /** One CPUID entry as KVM keeps it. `flags` are KVM's (1 = the subleaf is significant). */
 export interface CpuidEntry extends Registers {
   readonly leaf: number;

@@ -1,5 +1,5 @@
 /** A planned node after a change: does its template still yield the pool's guest CPU? */
-import { entryKey, indexEntries, keyOf, REGISTERS, type CpuidMap } from "../cpuid.ts";
+import { eachRegister, entryKey, indexEntries, keyOf, type CpuidMap } from "../cpuid.ts";
 import { mayBeInserted } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import { diffCpus, type Difference } from "../inspect/diff.ts";
@@ -14,6 +14,7 @@ import { fail } from "../errors.ts";
 import { isAnnouncement, isPromise, plannedMasks } from "../tables/masks.ts";
 import { isPlannedRegister, plannedRegisterMask } from "../tables/registers.ts";
 import { missingAddress } from "../template/apply.ts";
+import { applyBitmap32 } from "../template/bitmap.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import { whyVolatile } from "./volatile.ts";
 
@@ -44,8 +45,6 @@ export interface PlannedDrift {
   readonly unproven: readonly string[];
 }
 
-const NOTHING = { mask: 0, value: 0 };
-
 /**
  * The plan's guest CPU, with every entry and register that the node has and the plan does not know
  * as zero: a plan hides what not all of its nodes have.
@@ -56,10 +55,7 @@ function extended({ guest, type }: PlanFile, { cpu }: NodeClass): GuestCpu {
     const { leaf, subleaf } = entry;
     if (known.has(keyOf(entry)) || mayBeInserted(type, leaf, subleaf)) return [];
     const masks = plannedMasks(type, leaf, subleaf);
-    const [eax = NOTHING, ebx = NOTHING, ecx = NOTHING, edx = NOTHING] = REGISTERS.map(
-      (register) => ({ mask: masks[register], value: 0 }),
-    );
-    return [{ leaf, subleaf, registers: { eax, ebx, ecx, edx } }];
+    return [{ leaf, subleaf, registers: eachRegister((r) => ({ mask: masks[r], value: 0 })) }];
   });
   const listed = new Set(guest.registers.map(({ id }) => id));
   const registers = [...registersOf(cpu).keys()]
@@ -77,12 +73,10 @@ function planned({ cpuid }: GuestCpu, view: GuestView): CpuidMap {
     cpuid.map(({ leaf, subleaf, registers }) => {
       const actual = view.cpuid.get(entryKey(leaf, subleaf));
       // What the plan leaves to the nodes is as it is here.
-      const word = (register: (typeof REGISTERS)[number]) => {
-        const { mask, value } = registers[register];
-        return (((actual?.[register] ?? 0) & ~mask) | value) >>> 0;
-      };
-      const [eax = 0, ebx = 0, ecx = 0, edx = 0] = REGISTERS.map(word);
-      return [entryKey(leaf, subleaf), { leaf, subleaf, flags: 0, eax, ebx, ecx, edx }];
+      const words = eachRegister((register) =>
+        applyBitmap32(actual?.[register] ?? 0, registers[register]),
+      );
+      return [entryKey(leaf, subleaf), { leaf, subleaf, flags: 0, ...words }];
     }),
   );
 }

@@ -5,6 +5,7 @@
  * Source: src/vmm/src/cpu_config/x86_64/cpuid/{normalize,intel/normalize,amd/normalize}.rs at
  * v1.5.0 to v1.16.0, and docs/cpu_templates/cpuid-normalization.md.
  */
+import { groupBy } from "../group.ts";
 import { mask32 } from "../bits.ts";
 import {
   entryKey,
@@ -283,12 +284,8 @@ function rowsOf(type: CpuType, line: string): ReadonlyMap<number, readonly Norma
   const key = `${type} ${line}`;
   let found = rowsByLine.get(key);
   if (found === undefined) {
-    const byLeaf = new Map<number, NormalizedField[]>();
-    for (const row of NORMALIZED) {
-      if (!appliesTo(row, type, line)) continue;
-      byLeaf.set(row.leaf, [...(byLeaf.get(row.leaf) ?? []), row]);
-    }
-    found = byLeaf;
+    const own = NORMALIZED.filter((row) => appliesTo(row, type, line));
+    found = groupBy(own, ({ leaf }) => leaf);
     rowsByLine.set(key, found);
   }
   return found;

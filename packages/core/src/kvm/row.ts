@@ -43,10 +43,8 @@ export function since(line: string): Where {
 }
 
 function on(vendor: Vendor, parts: readonly (string | Where)[]): Where {
-  return parts.reduce<Where>(
-    (where, part) => ({ ...where, ...(typeof part === "string" ? since(part) : part) }),
-    { vendor },
-  );
+  const all = parts.map((part) => (typeof part === "string" ? since(part) : part));
+  return Object.assign({ vendor }, ...all) as Where;
 }
 
 /** On Intel's CPUs; a text is the Linux release from which on. */

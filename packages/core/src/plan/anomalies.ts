@@ -1,4 +1,5 @@
 /** The same model with different bits: firmware, microcode or kernel made the difference. */
+import { groupBy } from "../group.ts";
 import { compareText, listOf } from "../format/text.ts";
 import type { NodeClass } from "../profile/class.ts";
 import { formatFms } from "../tables/models.ts";
@@ -22,13 +23,12 @@ function likelyCause(classes: readonly NodeClass[]): Anomaly["cause"] {
 }
 
 export function findAnomalies(merged: Merged, classes: readonly NodeClass[]): Anomaly[] {
-  const byModel = new Map<string, number[]>();
-  for (const [i, { model }] of classes.entries()) {
-    if (model.signature === undefined) continue;
-    const key = formatFms(model.signature);
-    byModel.set(key, [...(byModel.get(key) ?? []), i]);
-  }
+  const byModel = groupBy([...classes.keys()], (i) => {
+    const signature = classes[i]?.model.signature;
+    return signature && formatFms(signature);
+  });
   return [...byModel].flatMap(([model, indexes]): Anomaly[] => {
+    if (model === undefined) return [];
     const differs = (values: readonly bigint[]) => new Set(indexes.map((i) => values[i])).size > 1;
     const fields = merged.fields.filter(({ values }) => differs(values));
     if (indexes.length < 2 || fields.length === 0) return [];

@@ -1,4 +1,5 @@
 /** What the plan costs and changes, as data: a report or a program renders it. */
+import { groupBy } from "../group.ts";
 import { bitRange, registerAddress, registerName } from "../format/address.ts";
 import { entryKey, REGISTERS, type Register } from "../cpuid.ts";
 import type { GuestView } from "../firecracker/simulate.ts";
@@ -168,10 +169,6 @@ export function groupClasses(
   classes: readonly Pick<NodeClass, "id">[],
   values: readonly string[],
 ): string[][] {
-  const groups = new Map<string, string[]>();
-  for (const [i, { id }] of classes.entries()) {
-    const value = values[i] ?? "";
-    groups.set(value, [...(groups.get(value) ?? []), id]);
-  }
-  return [...groups.values()];
+  const groups = groupBy([...classes.entries()], ([i]) => values[i]);
+  return [...groups.values()].map((own) => own.map(([, { id }]) => id));
 }

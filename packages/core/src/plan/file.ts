@@ -1,4 +1,5 @@
 /** `plan.json`: the plan as the file people keep (docs/formats.md). */
+import { eachRegister, isZero } from "../cpuid.ts";
 import { hexNumber, registerName } from "../format/address.ts";
 import { formatBitmap } from "../template/bitmap.ts";
 import { formatFms } from "../tables/models.ts";
@@ -12,14 +13,11 @@ export const PLAN_SCHEMA = "evenkeel/pool-plan@1";
 /** An entry of zeros only reads the same as one that is absent. */
 function entriesJson({ cpuid }: GuestCpu) {
   return cpuid
-    .filter(({ registers: r }) => (r.eax.value | r.ebx.value | r.ecx.value | r.edx.value) !== 0)
-    .map(({ leaf, subleaf, registers: r }) => ({
+    .filter(({ registers }) => !isZero(eachRegister((r) => registers[r].value)))
+    .map(({ leaf, subleaf, registers }) => ({
       leaf: hexNumber(leaf),
       subleaf: hexNumber(subleaf),
-      eax: formatBitmap(r.eax, 32),
-      ebx: formatBitmap(r.ebx, 32),
-      ecx: formatBitmap(r.ecx, 32),
-      edx: formatBitmap(r.edx, 32),
+      ...eachRegister((r) => formatBitmap(registers[r], 32)),
     }));
 }
 

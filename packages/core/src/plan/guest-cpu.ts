@@ -1,6 +1,6 @@
 /** The pool's guest CPU: the bits a plan decides, and their values. */
 import { insert32, mask32 } from "../bits.ts";
-import { entryKey, REGISTERS, type Register } from "../cpuid.ts";
+import { eachRegister, entryKey, REGISTERS, type Register } from "../cpuid.ts";
 import { AARCH32_GROUP, UNCOUNTED_GROUPS } from "../tables/groups.ts";
 import { plannedMasks } from "../tables/masks.ts";
 import { isPresent, writeField } from "../tables/merge-rules.ts";
@@ -65,12 +65,7 @@ export function guestCpu(merged: Merged, keepIdentity: boolean): GuestCpu {
     cpuid: merged.places.map(({ leaf, subleaf }) => ({
       leaf,
       subleaf,
-      registers: {
-        eax: word(leaf, subleaf, "eax"),
-        ebx: word(leaf, subleaf, "ebx"),
-        ecx: word(leaf, subleaf, "ecx"),
-        edx: word(leaf, subleaf, "edx"),
-      },
+      registers: eachRegister((register) => word(leaf, subleaf, register)),
     })),
     registers: [...registers].map(([id, value]) => ({
       id,

@@ -1,4 +1,5 @@
 /** From profiles to plans: one pool, or several. */
+import { groupBy } from "../group.ts";
 import { fail } from "../errors.ts";
 import { compareLines } from "../tables/releases.ts";
 import { compareText } from "../format/text.ts";
@@ -105,11 +106,9 @@ function refuseSplitting(profiles: readonly NodeProfile[]): Refusal {
 
 /** Profiles by what leaf 0 spells, in a fixed order. */
 function byVendor(profiles: readonly NodeProfile[]): NodeProfile[][] {
-  const groups = new Map<string, NodeProfile[]>();
-  for (const profile of profiles) {
-    const leaf0 = profile.cpu.cpuid.find(({ leaf }) => leaf === 0);
-    const key = leaf0 === undefined ? profile.cpu.arch : vendorString(leaf0);
-    groups.set(key, [...(groups.get(key) ?? []), profile]);
-  }
+  const groups = groupBy(profiles, ({ cpu }) => {
+    const leaf0 = cpu.cpuid.find(({ leaf }) => leaf === 0);
+    return leaf0 === undefined ? cpu.arch : vendorString(leaf0);
+  });
   return [...groups].toSorted(([a], [b]) => compareText(b, a)).map(([, own]) => own);
 }

@@ -1,4 +1,5 @@
 /** Pools that cannot be one pool, and why. */
+import { groupBy } from "../group.ts";
 import { CoreError } from "../errors.ts";
 import { leafAddress } from "../format/address.ts";
 import { isEmulator } from "../tables/releases.ts";
@@ -33,14 +34,8 @@ function groupNames<K>(
   profiles: readonly NodeProfile[],
   key: (profile: NodeProfile) => K,
 ): Map<K, string[]> {
-  const groups = new Map<K, string[]>();
-  for (const profile of profiles) {
-    const of = key(profile);
-    const group = groups.get(of);
-    if (group === undefined) groups.set(of, [profile.name]);
-    else group.push(profile.name);
-  }
-  return groups;
+  const groups = [...groupBy(profiles, key)];
+  return new Map(groups.map(([of, own]) => [of, own.map(({ name }) => name)]));
 }
 
 /** `a, b and 37 more`. */
@@ -68,11 +63,8 @@ function leaf0(profile: NodeProfile) {
 function perCpu<T extends string>(ask: (profile: NodeProfile) => T): (profile: NodeProfile) => T {
   const known = new Map<NodeProfile["cpu"], T>();
   return (profile) => {
-    let answer = known.get(profile.cpu);
-    if (answer === undefined) {
-      answer = ask(profile);
-      known.set(profile.cpu, answer);
-    }
+    const answer = known.get(profile.cpu) ?? ask(profile);
+    known.set(profile.cpu, answer);
     return answer;
   };
 }

@@ -10,7 +10,7 @@ export const PROFILE_SCHEMA = "evenkeel/node-profile@1";
  * - `guest`: what a guest sees under Firecracker without a template, after normalization
  * - `kvm`: what KVM reports as supported, before Firecracker touches it
  */
-export type View = "guest" | "kvm";
+type View = "guest" | "kvm";
 
 export interface HostFacts {
   readonly kernel?: string;

@@ -71,7 +71,7 @@ const MEMBERS = objectOf({
 
 export const CONTRACT: Reader<CpuContract> = mapped(
   MEMBERS,
-  ({ schema: _, digest, ...contract }, problems) => {
+  ({ schema: _schema, digest, ...contract }, problems) => {
     if (problems.list.length === 0) checkFacts(contract, problems);
     if (problems.list.length === 0 && digest !== contractDigest(contract)) {
       const what = "does not match the contract: the file was changed after it was written";

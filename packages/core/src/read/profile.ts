@@ -106,7 +106,13 @@ export function readProfileHeader(
   json: JsonObject,
   fallbackName: string,
 ): Omit<NodeProfile, "cpu"> {
-  const { schema: _, name, provenance, notes, ...facts } = readWith(HEADER_PART, json, "BAD_FIELD");
+  const {
+    schema: _schema,
+    name,
+    provenance,
+    notes,
+    ...facts
+  } = readWith(HEADER_PART, json, "BAD_FIELD");
   const shown = notes.length === 0 ? {} : { notes };
   return { name: name ?? fallbackName, provenance, ...present(facts), ...shown };
 }

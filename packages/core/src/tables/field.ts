@@ -290,11 +290,11 @@ export function inEntry(
 }
 
 /** One row for each register of a leaf, in all its subleaves; named after leaf and register. */
-export function wholeLeaf(leaf: number, place: Place, row: (name: string) => Row): CpuidField[] {
+export function wholeLeaf(leaf: number, place: Place, rowOf: (name: string) => Row): CpuidField[] {
   const digits = (leaf & 0xff).toString(16).toUpperCase().padStart(2, "0");
   const name = `LEAF_${leaf >= 0x8000_0000 ? "80_" : ""}${digits}`;
   return REGISTERS.flatMap((register) =>
-    inRegister(leaf, undefined, register, place, [row(`${name}_${register}`)]),
+    inRegister(leaf, undefined, register, place, [rowOf(`${name}_${register}`)]),
   );
 }
 

@@ -1,6 +1,6 @@
 /** Finding rows: by place and by name. Everything else derives from the rows found here. */
 import { groupBy } from "../group.ts";
-import { entryKey, type Register } from "../cpuid.ts";
+import { eachRegister, entryKey, type Register } from "../cpuid.ts";
 import { AMD_FIELDS } from "./cpuid/amd.ts";
 import { BASIC_FIELDS } from "./cpuid/basic.ts";
 import { ENUMERATION_FIELDS } from "./cpuid/enumerations.ts";
@@ -66,8 +66,7 @@ export function cpuidFields(
   const key = leaf * SUBLEAVES + subleaf;
   const known = cache[type].get(key);
   if (known !== undefined) return known[register];
-  const find = (of: Register) => findFields(type, leaf, subleaf, of);
-  const rows = { eax: find("eax"), ebx: find("ebx"), ecx: find("ecx"), edx: find("edx") };
+  const rows = eachRegister((of) => findFields(type, leaf, subleaf, of));
   // A hostile file may name any number of leaves; only known ones are worth remembering.
   if (Object.values(rows).some(({ length }) => length > 0)) cache[type].set(key, rows);
   return rows[register];

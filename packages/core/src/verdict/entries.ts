@@ -1,4 +1,5 @@
 /** Nodes that no rule of a verdict tells apart, so that a fleet is a few dozen rows. */
+import { groupBy } from "../group.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { compareText } from "../format/text.ts";
 import { sha256 } from "../format/digest.ts";
@@ -63,16 +64,8 @@ export function matrixEntries(
   ) => {
     const byName = new Map(own.map((profile) => [profile.name, profile]));
     for (const { id, nodes } of classes) {
-      const groups = new Map<string, NodeProfile[]>();
-      for (const name of nodes) {
-        const member = byName.get(name);
-        if (member === undefined) continue;
-        const key = keyOf(member);
-        const group = groups.get(key);
-        if (group === undefined) groups.set(key, [member]);
-        else group.push(member);
-      }
-      for (const members of groups.values()) add(id, members);
+      const members = nodes.flatMap((name) => byName.get(name) ?? []);
+      for (const alike of groupBy(members, keyOf).values()) add(id, alike);
     }
   };
   for (const type of CPU_TYPES) {

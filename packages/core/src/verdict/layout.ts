@@ -2,6 +2,7 @@
  * Words side by side: guests and nodes laid out alike, so that comparing them is a few hundred
  * integer operations. MSRs are two words, low and high.
  */
+import { groupBy } from "../group.ts";
 import { compareEntries, keyOf, REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { bitRange, fieldAddress, msrAddress, registerAddress } from "../format/address.ts";
 import type { CpuidField, CpuType, MsrField } from "../tables/field.ts";
@@ -225,12 +226,8 @@ export function layoutOf(type: CpuType | undefined, contents: readonly Content[]
 }
 
 function gatedOf(slots: readonly Slot[]): Map<string, Gated[]> {
-  const gated = new Map<string, Gated[]>();
-  for (const [slot, { gates }] of slots.entries()) {
-    for (const gate of gates)
-      gated.set(gate.of, [...(gated.get(gate.of) ?? []), { slot, ...gate }]);
-  }
-  return gated;
+  const all = slots.flatMap(({ gates }, slot) => gates.map((gate) => ({ slot, ...gate })));
+  return groupBy(all, ({ of }) => of);
 }
 
 function bitPlaces(slots: readonly Slot[]): Map<string, BitPlace> {

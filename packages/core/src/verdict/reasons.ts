@@ -1,4 +1,5 @@
 /** Why snapshots do not move: one reason once, with all the moves that it stands against. */
+import { groupBy } from "../group.ts";
 import { compareText } from "../format/text.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { RuleId } from "./rules.ts";
@@ -30,14 +31,11 @@ type Targets = ReadonlyMap<string, readonly string[]>;
 
 /** Pairs as few rectangles: those who cannot reach the same nodes stand together. */
 function rectangles(targets: Targets): Moves[] {
-  const byTargets = new Map<string, { from: string[]; to: readonly string[] }>();
-  for (const [from, to] of targets) {
-    const key = to.join("\n");
-    const group = byTargets.get(key);
-    if (group === undefined) byTargets.set(key, { from: [from], to });
-    else group.from.push(from);
-  }
-  return [...byTargets.values()];
+  const byTargets = groupBy([...targets], ([, to]) => to.join("\n"));
+  return [...byTargets.values()].map((alike) => ({
+    from: alike.map(([from]) => from),
+    to: alike[0]?.[1] ?? [],
+  }));
 }
 
 interface Against {
@@ -66,26 +64,24 @@ function collect(pairs: readonly Judged[]): Against[] {
 
 /** The reasons against some ordered pairs, the worst first. Notes are none. */
 export function whyNot(pairs: readonly Judged[]): WhyNot[] {
-  const reasons = new Map<string, { all: Against[]; moves: Moves[] }>();
-  for (const against of collect(pairs)) {
-    const { rule, severity } = against.finding;
-    const moves = rectangles(against.targets);
-    const key = JSON.stringify([severity, rule, moves]);
-    const group = reasons.get(key);
-    if (group === undefined) reasons.set(key, { all: [against], moves });
-    else group.all.push(against);
-  }
+  const all = collect(pairs).map(({ finding, targets }) => ({
+    finding,
+    moves: rectangles(targets),
+  }));
+  const reasons = groupBy(all, ({ finding: { rule, severity }, moves }) =>
+    JSON.stringify([severity, rule, moves]),
+  );
   return [...reasons.values()]
-    .flatMap(({ all, moves }): WhyNot[] => {
-      const [first] = all;
+    .flatMap((alike): WhyNot[] => {
+      const [first] = alike;
       if (first === undefined || first.finding.severity === "note") return [];
       const { rule, severity } = first.finding;
-      const findings = all.map(({ finding: { address, name, consequence } }) => ({
+      const findings = alike.map(({ finding: { address, name, consequence } }) => ({
         address,
         name,
         consequence,
       }));
-      return [{ rule, severity, findings, moves }];
+      return [{ rule, severity, findings, moves: first.moves }];
     })
     .toSorted(
       (a, b) =>

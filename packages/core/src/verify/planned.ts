@@ -1,5 +1,5 @@
 /** The guest that a vCPU answered with, compared with the one that a plan promises. */
-import { indexEntries, keyOf } from "../cpuid.ts";
+import { eachRegister, indexEntries, keyOf } from "../cpuid.ts";
 import { registerName } from "../format/address.ts";
 import { normalize } from "../firecracker/normalization.ts";
 import { simulate } from "../firecracker/simulate.ts";
@@ -17,10 +17,7 @@ function withUnlisted(guest: GuestCpu, { type }: BootRequest, answer: BootAnswer
     .filter((entry) => !listed.has(keyOf(entry)))
     .map(({ leaf, subleaf }): GuestEntry => {
       const masks = plannedMasks(type, leaf, subleaf);
-      const zero = (mask: number) => ({ mask, value: 0 });
-      const { eax, ebx, ecx, edx } = masks;
-      const registers = { eax: zero(eax), ebx: zero(ebx), ecx: zero(ecx), edx: zero(edx) };
-      return { leaf, subleaf, registers };
+      return { leaf, subleaf, registers: eachRegister((r) => ({ mask: masks[r], value: 0 })) };
     });
   return { ...guest, cpuid: [...guest.cpuid, ...unlisted] };
 }

@@ -5,6 +5,7 @@
 import { mask32 } from "../bits.ts";
 import {
   compareEntries,
+  eachRegister,
   indexEntries,
   keyOf,
   REGISTERS,
@@ -34,7 +35,7 @@ function stateMask(vendor: Vendor, leaf: number, subleaf: number, register: Regi
   return maskOf(cpuidFields(vendor, leaf, subleaf, register).filter(followsState));
 }
 
-const NOTHING = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+const NOTHING = eachRegister(() => 0);
 
 /** Words that came back different, sorted; an entry that is absent reads as zero. */
 export function changedWords(
@@ -72,8 +73,8 @@ function trialWord(vendor: Vendor, entry: CpuidEntry, register: Register): numbe
  * another stepping. Numbers stay as they are, since KVM checks some of them.
  */
 export function trialCpuid(vendor: Vendor, offered: readonly CpuidEntry[]): CpuidEntry[] {
-  return offered.map((entry) => {
-    const [eax = 0, ebx = 0, ecx = 0, edx = 0] = REGISTERS.map((r) => trialWord(vendor, entry, r));
-    return { ...entry, eax, ebx, ecx, edx };
-  });
+  return offered.map((entry) => ({
+    ...entry,
+    ...eachRegister((register) => trialWord(vendor, entry, register)),
+  }));
 }

@@ -1,4 +1,5 @@
 /** What still differs between guests of different aarch64 classes, and may. */
+import { groupBy } from "../../group.ts";
 import { readField } from "../../bits.ts";
 import { fieldAddress } from "../../format/address.ts";
 import type { NodeClass } from "../../profile/class.ts";
@@ -62,15 +63,14 @@ function cacheGeometry(words: readonly Words[], classes: readonly NodeClass[]): 
 export function partialRegisters(
   words: readonly Words[],
 ): { readonly ids: readonly bigint[]; readonly present: readonly boolean[] }[] {
-  const groups = new Map<string, { ids: bigint[]; present: boolean[] }>();
-  for (const id of allRegisters(words)) {
-    const present = words.map((own) => own.has(id));
-    if (present.every(Boolean) || isCacheGeometry(id)) continue;
-    const group = groups.get(present.join());
-    if (group === undefined) groups.set(present.join(), { ids: [id], present });
-    else group.ids.push(id);
-  }
-  return [...groups.values()];
+  const presence = (id: bigint) => words.map((own) => own.has(id));
+  const partial = allRegisters(words).filter(
+    (id) => !presence(id).every(Boolean) && !isCacheGeometry(id),
+  );
+  return [...groupBy(partial, (id) => presence(id).join()).values()].map((ids) => ({
+    ids,
+    present: presence(ids[0] ?? 0n),
+  }));
 }
 
 /** `A, B and 37 more`. */

@@ -1,4 +1,5 @@
 /** What a plan's templates write that a node's KVM refuses, or may refuse. */
+import { groupBy } from "../../group.ts";
 import { writersOf } from "../../profile/arm/writers.ts";
 import { listOf } from "../../format/text.ts";
 import { someOf, type Refusal } from "../refuse.ts";
@@ -21,31 +22,28 @@ function doubtfulOf({ nodeClass, template }: Emitted): Doubtful[] {
   const { registers } = nodeClass.cpu;
   if (template.regModifiers.length === 0) return [];
   return writersOf(profiles).flatMap(({ writer, nodes }) => {
-    const groups = new Map<string, Doubtful & { fields: ArmField[] }>();
-    for (const { field, answer } of writtenFields(registers, template, writer)) {
-      if (answer === "yes") continue;
-      const why = whyNotTaken(field, writer);
-      const key = `${answer} ${why}`;
-      const group = groups.get(key);
-      if (group !== undefined) group.fields.push(field);
-      else groups.set(key, { class: id, nodes, answer, why, fields: [field] });
-    }
-    return [...groups.values()];
+    const doubtful = writtenFields(registers, template, writer).flatMap(({ field, answer }) =>
+      answer === "yes" ? [] : [{ field, answer, why: whyNotTaken(field, writer) }],
+    );
+    const groups = groupBy(doubtful, ({ answer, why }) => `${answer} ${why}`);
+    return [...groups.values()].flatMap((group) =>
+      group.slice(0, 1).map(({ answer, why }) => {
+        return { class: id, nodes, answer, why, fields: group.map(({ field }) => field) };
+      }),
+    );
   });
 }
 
 /** `SHA2 and RNDR (ID_AA64ISAR0_EL1)` per register; AArch32's many together. */
 function namesOf(fields: readonly ArmField[]): string {
-  const registers = new Map<string, string[]>();
-  for (const { name, register } of fields) {
-    const key = register.startsWith("ID_AA64") || register === "CTR_EL0" ? register : "AArch32";
-    registers.set(key, [...(registers.get(key) ?? []), name]);
-  }
+  const registers = groupBy(fields, ({ register }) =>
+    register.startsWith("ID_AA64") || register === "CTR_EL0" ? register : "AArch32",
+  );
   return [...registers]
-    .map(([register, names]) =>
+    .map(([register, own]) =>
       register === "AArch32"
-        ? `${names.length} fields of the AArch32 ID registers`
-        : `${listOf(names)} (${register})`,
+        ? `${own.length} fields of the AArch32 ID registers`
+        : `${listOf(own.map(({ name }) => name))} (${register})`,
     )
     .join(", ");
 }

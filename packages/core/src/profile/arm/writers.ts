@@ -1,4 +1,5 @@
 /** Nodes of an aarch64 class whose KVM takes the same writes, as far as is known. */
+import { groupBy } from "../../group.ts";
 import type { NodeProfile } from "../profile.ts";
 import { writerOf, type ArmWriter } from "./takes.ts";
 
@@ -19,13 +20,9 @@ export function armWriterKey({ host, kvm }: NodeProfile): string {
 
 /** What the KVMs of a class's nodes take, each once. */
 export function writersOf(profiles: readonly NodeProfile[]): ClassWriter[] {
-  const groups = new Map<string, { writer: ArmWriter; nodes: string[] }>();
-  for (const profile of profiles) {
-    const { name, host, kvm } = profile;
-    const key = armWriterKey(profile);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { writer: writerOf(host.kernel, kvm), nodes: [name] });
-    else group.nodes.push(name);
-  }
-  return [...groups.values()];
+  return [...groupBy(profiles, armWriterKey).values()].flatMap((alike) =>
+    alike.slice(0, 1).map(({ host, kvm }) => {
+      return { writer: writerOf(host.kernel, kvm), nodes: alike.map(({ name }) => name) };
+    }),
+  );
 }

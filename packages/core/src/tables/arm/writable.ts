@@ -5,6 +5,7 @@
  * Sources: Linux arch/arm64/kvm/sys_regs.c, hypercalls.c and psci.c at the releases named, and the
  * KVM/arm64 pull requests for them.
  */
+import { groupBy } from "../../group.ts";
 import { AA32_FIELDS } from "./aa32.ts";
 import type { ArmField } from "../field.ts";
 import { isFirmware } from "./lookup.ts";
@@ -97,10 +98,7 @@ const RULES: readonly Rule[] = [
   { register: "ID_AA64MMFR4_EL1", since: "6.18", only: ["NV_frac"] },
 ];
 
-const RULES_OF = new Map<string, Rule[]>();
-for (const rule of RULES) {
-  RULES_OF.set(rule.register, [...(RULES_OF.get(rule.register) ?? []), rule]);
-}
+const RULES_OF = groupBy(RULES, ({ register }) => register);
 
 function covers({ only, except }: Rule, field: ArmField): boolean {
   if (only !== undefined) return only.includes(field.name);

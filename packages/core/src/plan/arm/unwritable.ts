@@ -5,32 +5,18 @@ import { listOf } from "../../format/text.ts";
 import { someOf, type Refusal } from "../refuse.ts";
 import type { ArmField } from "../../tables/field.ts";
 import type { Emitted } from "../prove.ts";
-import { whyNotTaken, type Answer } from "../../profile/arm/takes.ts";
-import { writtenFields } from "../../profile/arm/written.ts";
+import { doubtfulFields, writtenFields, type Doubtful } from "../../profile/arm/written.ts";
 
 /** Fields of one class's template that the KVM of some of its nodes does not take for certain. */
-interface Doubtful {
+interface DoubtfulOf extends Doubtful {
   readonly class: string;
   readonly nodes: readonly string[];
-  readonly answer: Exclude<Answer, "yes">;
-  readonly why: string;
-  readonly fields: readonly ArmField[];
 }
 
-function doubtfulOf({ nodeClass, template }: Emitted): Doubtful[] {
-  const { id, profiles } = nodeClass;
-  const { registers } = nodeClass.cpu;
-  if (template.regModifiers.length === 0) return [];
+function doubtfulOf({ nodeClass: { id, profiles, cpu }, template }: Emitted): DoubtfulOf[] {
   return writersOf(profiles).flatMap(({ writer, nodes }) => {
-    const doubtful = writtenFields(registers, template, writer).flatMap(({ field, answer }) =>
-      answer === "yes" ? [] : [{ field, answer, why: whyNotTaken(field, writer) }],
-    );
-    const groups = groupBy(doubtful, ({ answer, why }) => `${answer} ${why}`);
-    return [...groups.values()].flatMap((group) =>
-      group.slice(0, 1).map(({ answer, why }) => {
-        return { class: id, nodes, answer, why, fields: group.map(({ field }) => field) };
-      }),
-    );
+    const written = writtenFields(cpu.registers, template, writer);
+    return doubtfulFields(written, writer).map((one) => ({ class: id, nodes, ...one }));
   });
 }
 

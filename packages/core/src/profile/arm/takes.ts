@@ -17,7 +17,7 @@ export interface ArmWriter {
 export type Answer = "yes" | "no" | "unknown";
 
 /** What a write is for: a restore has to be taken, and what a template writes has to stay as well. */
-type Purpose = "restore" | "template";
+export type Purpose = "restore" | "template";
 
 type Place = Pick<ArmField, "id" | "hi" | "lo">;
 

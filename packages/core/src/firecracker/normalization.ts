@@ -157,10 +157,7 @@ function overwrittenBy(rowsThere: readonly NormalizedField[]): Overwritten {
     const value = isConstant ? (written << lo) & bits : 0;
     constant.value = (constant.value & ~bits) | value;
   }
-  return {
-    mask: mask >>> 0,
-    constant: { mask: constant.mask >>> 0, value: constant.value >>> 0 },
-  };
+  return { mask: mask >>> 0, constant: { mask: constant.mask >>> 0, value: constant.value >>> 0 } };
 }
 
 /** The bits of a register that Firecracker overwrites, whatever the template says. */

@@ -43,9 +43,6 @@ export function compareStaticTemplates(plan: Plan): StaticComparison[] {
     (row) =>
       row.vendor === plan.type && plan.classes.every(({ nodeClass }) => isMeantFor(row, nodeClass)),
   )
-    .map(({ name, hides }) => ({
-      name,
-      losesMore: hiddenFeatures(plan, hides),
-    }))
+    .map(({ name, hides }) => ({ name, losesMore: hiddenFeatures(plan, hides) }))
     .toSorted((a, b) => a.losesMore.length - b.losesMore.length);
 }

@@ -19,10 +19,7 @@ interface Format {
 
 /** By the first key of the part that describes the CPU. */
 const FORMATS: Readonly<Record<string, Format>> = {
-  arch: {
-    hasHeader: ({ schema }) => schema === PROFILE_SCHEMA,
-    read: readProfileHeader,
-  },
+  arch: { hasHeader: ({ schema }) => schema === PROFILE_SCHEMA, read: readProfileHeader },
   guest_cpu_config: {
     hasHeader: isFingerprintHeader,
     read: (header, name) => {

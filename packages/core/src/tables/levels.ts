@@ -17,10 +17,7 @@ export const LEVELS: readonly MicroarchitectureLevel[] = [
     name: "x86-64-v3",
     features: ["AVX", "AVX2", "BMI1", "BMI2", "F16C", "FMA", "LZCNT", "MOVBE", "XSAVE"],
   },
-  {
-    name: "x86-64-v4",
-    features: ["AVX512F", "AVX512BW", "AVX512CD", "AVX512DQ", "AVX512VL"],
-  },
+  { name: "x86-64-v4", features: ["AVX512F", "AVX512BW", "AVX512CD", "AVX512DQ", "AVX512VL"] },
 ];
 
 /** The highest level whose features, and those of the levels below it, are all there. */

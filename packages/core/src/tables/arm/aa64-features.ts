@@ -207,9 +207,7 @@ const ISAR1 = idRegister("ISAR1", 6, 1, "instructions", [
   instruction(16, "FCMA", "complex numbers", { group: "SIMD" }),
   instruction(20, "LRCPC", "weaker load-acquire"),
   instruction(24, "GPA", "generic authentication, QARMA5", { group: PAC }),
-  instruction(28, "GPI", "generic authentication, the CPU's own algorithm", {
-    group: PAC,
-  }),
+  instruction(28, "GPI", "generic authentication, the CPU's own algorithm", { group: PAC }),
   instruction(32, "FRINTTS", "rounding to integer sizes", { group: "SIMD" }),
   instruction(36, "SB", "speculation barrier", { group: "speculation control" }),
   instruction(40, "SPECRES", "prediction invalidation", { group: "speculation control" }),
@@ -228,9 +226,7 @@ const ISAR2 = idRegister("ISAR2", 6, 2, "instructions", [
   instruction(16, "MOPS", "memory copy and set"),
   // Linux merges it upwards; it is an instruction, and a guest must not be promised one.
   instruction(20, "BC", "conditional branch with a hint"),
-  instruction(24, "PAC_frac", "pointer authentication, minor version", {
-    group: PAC,
-  }),
+  instruction(24, "PAC_frac", "pointer authentication, minor version", { group: PAC }),
   immunity(28, "CLRBHB", "clear branch history", { group: "speculation control" }),
   kernel(32, "SYSREG_128", "128-bit system registers"),
   kernel(36, "SYSINSTR_128", "128-bit system instructions"),

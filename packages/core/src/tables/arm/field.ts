@@ -84,12 +84,7 @@ export const weakness = builder({
   loss: "fault",
 });
 /** Firmware services, one bit each. */
-export const services = builder({
-  kind: "feature",
-  merge: "and",
-  readBy: "kernel",
-  loss: "fault",
-});
+export const services = builder({ kind: "feature", merge: "and", readBy: "kernel", loss: "fault" });
 export const identity = builder({
   kind: "identity",
   merge: "free",

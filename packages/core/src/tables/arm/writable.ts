@@ -73,16 +73,8 @@ const RULES: readonly Rule[] = [
     since: "6.7",
     except: ["TGran4_2", "TGran64_2", "TGran16_2", "ASIDBits"],
   },
-  {
-    register: "ID_AA64MMFR1_EL1",
-    since: "6.7",
-    except: ["HCX", "XNX", "TWED", "VH", "VMIDBits"],
-  },
-  {
-    register: "ID_AA64MMFR2_EL1",
-    since: "6.7",
-    except: ["EVT", "FWB", "IDS", "NV", "CCIDX"],
-  },
+  { register: "ID_AA64MMFR1_EL1", since: "6.7", except: ["HCX", "XNX", "TWED", "VH", "VMIDBits"] },
+  { register: "ID_AA64MMFR2_EL1", since: "6.7", except: ["EVT", "FWB", "IDS", "NV", "CCIDX"] },
   { register: "CTR_EL0", since: "6.11", only: ["DIC", "IDC", "DminLine", "IminLine"] },
   { register: "ID_AA64PFR1_EL1", since: "6.12", only: ["BT", "SSBS", "CSV2_frac"] },
   { register: "ID_AA64DFR0_EL1", since: "6.12", only: ["DoubleLock", "WRPs"] },

@@ -109,9 +109,7 @@ const MEMORY_ENCRYPTION: readonly CpuidField[] = [
         "ENCRYPTION_BITS",
         "C-bit, address reduction, VMPLs",
         "memory encryption",
-        {
-          of: "SME",
-        },
+        { of: "SME" },
       ),
     ],
     ecx: [

@@ -202,10 +202,7 @@ const ADDRESSES_EBX = inRegister(0x8000_0008, 0, "ebx", ref, [
   kernel(17, "STIBP_ALWAYS_ON", "STIBP always on preferred", SPECULATION, amd),
   kernel(18, "IBRS_PREFERRED", "IBRS preferred over software", SPECULATION, amd),
   immunity(19, "IBRS_SAME_MODE", "IBRS protects the same mode", "immunities", amd),
-  lack(20, "NO_LMSL", "EFER.LMSLE not supported", "base", {
-    ...amd,
-    reference: XEN_FEATURESET,
-  }),
+  lack(20, "NO_LMSL", "EFER.LMSLE not supported", "base", { ...amd, reference: XEN_FEATURESET }),
   kernel(21, "INVLPGB_NESTED", "INVLPGB for nested pages", "paging", amd),
   kernel(23, "AMD_PPIN", "protected processor inventory number", "identity", amd),
   kernel(24, "AMD_SSBD", "speculative store bypass disable", SPECULATION),

@@ -89,9 +89,7 @@ export const XSAVE_FIELDS: readonly CpuidField[] = [
         "XSAVE_SIZE_MAX",
         "area size for all user components, in bytes",
         STATE_GROUP,
-        {
-          ofCpuidAlone: true,
-        },
+        { ofCpuidAlone: true },
       ),
     ],
     edx: [

@@ -104,8 +104,6 @@ export const AMD_MODELS: readonly Model[] = [
     }),
   }),
   zen3And4(0xa0, "Bergamo", 2023.25, { catalogue: guest(2, GENOA, zen4) }),
-  zen5(0x02, "Turin", 2024.75, {
-    catalogue: guest(1, [...TURIN, ...NO_TSA], zen4),
-  }),
+  zen5(0x02, "Turin", 2024.75, { catalogue: guest(1, [...TURIN, ...NO_TSA], zen4) }),
   zen5(0x11, "Turin Dense", 2024.75),
 ];

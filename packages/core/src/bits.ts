@@ -33,7 +33,6 @@ export function readField(
   return extract64(word, hi, lo);
 }
 
-/** {@link mask64} of a field. */
 export function fieldBits({ hi, lo }: { readonly hi: number; readonly lo: number }): bigint {
   return mask64(hi, lo);
 }

@@ -11,7 +11,6 @@ export type Arch = "x86_64" | "aarch64";
 export const REGISTERS = ["eax", "ebx", "ecx", "edx"] as const;
 export type Register = (typeof REGISTERS)[number];
 
-/** The four registers that CPUID returns, each an unsigned 32-bit number. */
 export type Registers = Readonly<Record<Register, number>>;
 
 /** What a function makes of each of the four registers. */
@@ -26,7 +25,6 @@ export interface CpuidEntry extends Registers {
   readonly flags: number;
 }
 
-/** One model-specific register. */
 export interface MsrValue {
   readonly addr: number;
   readonly value: bigint;

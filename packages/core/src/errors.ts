@@ -3,7 +3,6 @@
  * registries with `npm run docs`; a test keeps it equal.
  */
 
-/** What a registry says about a code. */
 export interface ErrorKind {
   /** 1: the answer is no; 2: usage or bad input; 3: the environment failed. */
   readonly exitCode: 1 | 2 | 3;
@@ -20,7 +19,6 @@ export abstract class KnownError extends Error implements ErrorKind {
 
 type Kinds = Readonly<Record<string, ErrorKind>>;
 
-/** An error with a code of this registry. */
 export interface ErrorOf<K extends Kinds> extends KnownError {
   readonly code: keyof K & string;
   /** The registry's row, for what a package keeps there besides. */
@@ -154,7 +152,6 @@ export function fail(code: CoreErrorCode, message: string, path = ""): never {
   throw new CoreError(code, [{ path, message }]);
 }
 
-/** Two documents that have nothing to compare. */
 export function notComparable(a: string, b: string): never {
   return fail("NOT_COMPARABLE", `a ${a} and a ${b} cannot be compared`);
 }

@@ -213,7 +213,6 @@ const MADE_UP_CCSIDR = 0x2n;
 /** Levels as Firecracker 1.15 and later write them from the host's own. */
 const MADE_UP_CLIDR = "CLIDR=0x3000123";
 
-/** KVM_REG_ARM_DEMUX_ID_CCSIDR. */
 const CCSIDR = 0x6020_0000_0011_0000n;
 
 const FEATURE_ID_REGISTERS = [1, 2, 3, 4, 5, 6, 7].flatMap((crm) =>

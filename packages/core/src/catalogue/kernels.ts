@@ -6,7 +6,6 @@ import { limitsOf } from "../tables/kernels.ts";
 import { shownFeatures } from "../kvm/shown.ts";
 import type { CatalogueModel } from "../tables/models.ts";
 
-/** The model as KVM of one kernel passes it on. */
 export function onKernel(model: CatalogueModel, kernel: string): CatalogueModel {
   const { vendor, signature, features } = model;
   const shown = shownFeatures({ vendor, signature, features: new Set(features) }, kernel);

@@ -10,7 +10,6 @@ import { doubtsAbout } from "./doubts.ts";
 import { unbackedPromises } from "./unbacked.ts";
 
 export interface InheritOptions {
-  /** The version that takes the snapshot. */
   readonly firecracker: string;
   readonly time?: string;
 }

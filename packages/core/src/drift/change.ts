@@ -6,7 +6,6 @@ import type { NodeProfile } from "../profile/profile.ts";
 import { cpuTypeOf } from "../tables/vendors.ts";
 import { whyVolatile, whyVolatileFact } from "./volatile.ts";
 
-/** A difference that means nothing to guests, and why. */
 interface Ignored {
   readonly name: string;
   readonly address: string;

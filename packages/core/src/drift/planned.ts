@@ -18,18 +18,15 @@ import { applyBitmap32 } from "../template/bitmap.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import { whyVolatile } from "./volatile.ts";
 
-/** A plan, and what it has for the node. */
 export interface PlannedNode {
   readonly plan: PlanFile;
   readonly class: string;
-  /** As it is in use. */
   readonly template: CpuTemplate;
 }
 
 export interface PlannedDrift {
   /** The class that the node was planned as. */
   readonly class: string;
-  /** The class that it is now. */
   readonly classNow: string;
   /** What the template in use lets through or sets that the plan does not have. */
   readonly leaks: readonly Difference[];
@@ -39,7 +36,6 @@ export interface PlannedDrift {
   readonly fatal: readonly string[];
   /** The template that yields the plan's guest CPU now; undefined where none does. */
   readonly template: CpuTemplate | undefined;
-  /** Why there is none. */
   readonly unreachable: readonly string[];
   /** Firecracker versions on the node that the plan was not proven for. */
   readonly unproven: readonly string[];

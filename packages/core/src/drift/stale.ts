@@ -8,7 +8,6 @@ import { vendorOfCpu } from "../tables/vendors.ts";
 import type { Finding } from "../verdict/finding.ts";
 import { driftOf, type Drift } from "./drift.ts";
 
-/** What is not as the profile says, in words. */
 export interface Staleness {
   /** Verdicts that go by the profile may be false. */
   readonly matters: readonly string[];
@@ -81,7 +80,6 @@ function newFindings(then: Drift, drift: Drift): string[] {
     );
 }
 
-/** Compares a profile with one that was probed now, on the machine that it is used for. */
 export function staleProfile(before: NodeProfile, now: NodeProfile): Staleness {
   const [from, to] = [before, now].map(({ cpu }) => vendorOfCpu(cpu.cpuid) ?? "unknown");
   if (before.cpu.arch !== now.cpu.arch) {

@@ -34,7 +34,6 @@ const HOST_FACTS: readonly VolatileRow[] = [
 const byKind = new Map(KINDS.map(({ what, reason }) => [what, reason]));
 const byFact = new Map(HOST_FACTS.map(({ what, reason }) => [what, reason]));
 
-/** Why a difference means nothing to guests; undefined where it does mean something. */
 export function whyVolatile({ kind }: Difference): string | undefined {
   return byKind.get(kind);
 }

@@ -27,7 +27,6 @@ import type { Behaviour } from "../tables/release-rows.ts";
 type Written = number | "host" | "topology";
 
 export interface NormalizedField {
-  /** On whose CPUs. */
   readonly vendors: readonly CpuType[];
   readonly leaf: number;
   /** `undefined`: in every subleaf. */
@@ -181,7 +180,6 @@ function overwritten(
   return known;
 }
 
-/** The bits that every one of these releases overwrites. */
 export function alwaysOverwritten(
   type: CpuType,
   lines: readonly string[],
@@ -276,7 +274,6 @@ function normalizeEntry(
 
 const rowsByLine = new Map<string, ReadonlyMap<number, readonly NormalizedField[]>>();
 
-/** The rows of a release by leaf. */
 function rowsOf(type: CpuType, line: string): ReadonlyMap<number, readonly NormalizedField[]> {
   const key = `${type} ${line}`;
   let found = rowsByLine.get(key);

@@ -21,7 +21,6 @@ export function armBuiltInModel(name: string): string | undefined {
   return name === "V1N1" ? "Neoverse V1" : undefined;
 }
 
-/** The template by its name; undefined where there is none. */
 export function armBuiltInTemplate(name: string): CpuTemplate | undefined {
   if (name !== "V1N1") return undefined;
   const regModifiers = Object.entries(V1N1).map(([register, text]) => {

@@ -78,7 +78,6 @@ function msrModifier({ sets, keeps }: StaticMsr): MsrModifier {
   return { addr: ARCH_CAPABILITIES, mask, value: bitsNamed(sets) };
 }
 
-/** The template as a release line has it. */
 export function buildStaticTemplate(row: StaticTemplate, line: string): CpuTemplate {
   const msr = row.archCapabilities.findLast(({ by }) => by === undefined || does(line, by));
   return normalizeTemplate({

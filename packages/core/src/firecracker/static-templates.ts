@@ -28,7 +28,6 @@ export interface StaticTemplate {
   readonly vendor: Vendor;
   /** Models it is accepted on by releases that check them; others check the vendor only. */
   readonly models: readonly FamilyModelStepping[];
-  /** The model it shows guests. */
   readonly identity: FamilyModelStepping;
   /** Fields that become 0. */
   readonly hides: readonly string[];
@@ -46,7 +45,6 @@ const MILAN = { family: 0x19, model: 0x01, stepping: 1 };
 const HASWELL_EP = { family: 6, model: 0x3f, stepping: 2 };
 const IVY_BRIDGE_EP = { family: 6, model: 0x3e, stepping: 4 };
 
-/** Hidden by every one of them. */
 const COMMON = `
   DTES64 MONITOR DS_CPL VMX TM2 CNXT_ID SDBG XTPR PDCM PSN DS ACPI SELF_SNOOP TM PBE
   SGX HLE RTM RDT_M MPX RDT_A RDSEED ADX CLFLUSHOPT CLWB INTEL_PT
@@ -128,7 +126,6 @@ export function staticTemplateRow(name: string): StaticTemplate | undefined {
   return STATIC_TEMPLATES.find((template) => template.name === name);
 }
 
-/** Whether a template's list has a model. */
 export function isAcceptedOn(template: StaticTemplate, signature: FamilyModelStepping): boolean {
   return template.models.some(
     (m) =>
@@ -138,7 +135,6 @@ export function isAcceptedOn(template: StaticTemplate, signature: FamilyModelSte
   );
 }
 
-/** Whether Firecracker of a line refuses a built-in template on a model. */
 export function isRefusedOn(
   template: StaticTemplate,
   signature: FamilyModelStepping,

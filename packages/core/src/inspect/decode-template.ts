@@ -55,7 +55,6 @@ function fieldsOf(
   return [...named, ...rest].filter(({ bits }) => /[01]/.test(bits));
 }
 
-/** Every field that a template touches, in names. */
 export function decodeTemplate(template: CpuTemplate): TemplateField[] {
   const type = templateVendor(template);
   const cpuid = template.cpuidModifiers.flatMap(({ leaf, subleaf, modifiers }) =>

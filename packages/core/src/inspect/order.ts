@@ -26,7 +26,6 @@ function orderOf(space: string, ...numbers: readonly number[]): string {
   return [space, ...numbers.map((n) => n.toString(16).padStart(8, "0"))].join(":");
 }
 
-/** The place of a field within a register. */
 export function fieldPlace({ address, order }: Place, hi: number, lo: number): Place {
   return {
     address: `${address}${bitRange(hi, lo)}`,

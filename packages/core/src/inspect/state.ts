@@ -13,7 +13,6 @@ export function stateOfPlan({ type, guest }: Pick<PlanFile, "type" | "guest">): 
   return { type, cpuid: plannedEntries(guest), registers };
 }
 
-/** Undefined for vendors nothing is known about. */
 export function stateOfContract(contract: CpuContract): CpuState | undefined {
   const type = contractType(contract);
   if (type === undefined) return undefined;
@@ -29,7 +28,6 @@ export function profileFields(cpu: OfferedCpu): DecodedField[] | undefined {
   return decoded(stateOfCpu(cpu));
 }
 
-/** A plan's guest CPU in names. */
 export function planFields(plan: PlanFile): DecodedField[] {
   return decode(stateOfPlan(plan));
 }

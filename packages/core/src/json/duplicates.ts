@@ -2,7 +2,6 @@
 
 export interface DuplicateKey {
   readonly key: string;
-  /** Where it stands for the second time. */
   readonly offset: number;
 }
 

@@ -20,7 +20,6 @@ function readInteger(value: unknown, bits: number, problems: Problems): bigint {
   return 0n;
 }
 
-/** An integer of so many bits. */
 function integer(bits: number): Reader<bigint> {
   return {
     read: (json, problems) => readInteger(json, bits, problems),

@@ -31,7 +31,6 @@ export class Problems {
     );
   }
 
-  /** Reads a part of what is being read. */
   within<T>(
     part: Step,
     reader: { readonly read: (json: unknown, problems: Problems) => T },

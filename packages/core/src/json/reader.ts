@@ -25,7 +25,6 @@ export const text: Reader<string> = {
   schema: { type: "string" },
 };
 
-/** Text of a certain form. */
 export function textLike(pattern: RegExp, message: string): Reader<string> {
   return {
     read: (json, problems) => {
@@ -67,7 +66,6 @@ export function number(
   };
 }
 
-/** One of these words. */
 export function oneOf<const Words extends readonly [string, ...string[]]>(
   ...words: Words
 ): Reader<Words[number]> {
@@ -125,7 +123,6 @@ export function uniqueListOf<T>(
   return { ...list, read };
 }
 
-/** A list that must not be left out. */
 export function required<T>(reader: Reader<T>): Reader<T> {
   return {
     read: (json, problems) => {
@@ -136,7 +133,6 @@ export function required<T>(reader: Reader<T>): Reader<T> {
   };
 }
 
-/** An object with any names and values of one kind. */
 export function mapOf<T>(value: Reader<T>): Reader<Readonly<Record<string, T>>> {
   return {
     read: (json, problems) => {
@@ -214,7 +210,6 @@ type Present<T> = {
   readonly [K in keyof T as undefined extends T[K] ? never : K]: T[K];
 } & { readonly [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> };
 
-/** An object without the members that are undefined. */
 export function present<T extends object>(object: T): Present<T> {
   const members = Object.entries(object).filter(([, value]) => value !== undefined);
   return Object.fromEntries(members) as Present<T>;

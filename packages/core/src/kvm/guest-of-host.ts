@@ -30,7 +30,6 @@ import { guestMsrs } from "./msrs.ts";
 import { shownFeatures, type HostCpu } from "./shown.ts";
 import { isAnnouncement, isPromise } from "../tables/masks.ts";
 
-/** A host's CPU, and IA32_ARCH_CAPABILITIES if it is known. */
 export interface HostRegisters {
   readonly vendor: Vendor;
   readonly cpuid: CpuidMap;

@@ -14,13 +14,11 @@ import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { Vendor } from "../tables/field.ts";
 import { isWithin, kernelDoes, limitsOf } from "../tables/kernels.ts";
 
-/** What an entry is made of. */
 export interface Source {
   readonly vendor: Vendor;
   /** The host's own entries; an absent one reads as zero. */
   readonly host: CpuidMap;
   readonly kernel: string;
-  /** Whether the guest sees a feature. */
   readonly shows: (feature: string) => boolean;
 }
 
@@ -30,9 +28,7 @@ const NONE: Registers = eachRegister(() => 0);
 
 interface PassedLeaf extends Partial<Registers> {
   readonly leaf: number;
-  /** Only with this feature. */
   readonly with?: string;
-  /** Up to the line before. */
   readonly until?: string;
 }
 

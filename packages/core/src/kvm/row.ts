@@ -21,9 +21,7 @@ export interface PassedRow {
   readonly families?: readonly number[];
   readonly models?: readonly number[];
   readonly exceptModels?: readonly number[];
-  /** Steppings up to this one. */
   readonly steppingsTo?: number;
-  /** Not on CPUs with this feature. */
   readonly unless?: string;
   readonly source: string;
 }
@@ -37,7 +35,6 @@ export const COMMON_C = "Linux arch/x86/kernel/cpu/common.c, cpu_vuln_blacklist"
 /** On which CPUs and kernels a row holds: on all where nothing is said. */
 type Where = Omit<PassedRow, "features" | "from" | "source">;
 
-/** From a Linux release on. */
 export function since(line: string): Where {
   return { since: line };
 }
@@ -50,7 +47,6 @@ function on(vendor: Vendor, parts: readonly (string | Where)[]): Where {
 /** On Intel's CPUs; a text is the Linux release from which on. */
 export const intel = (...parts: readonly (string | Where)[]) => on("intel", parts);
 
-/** On AMD's CPUs; a text is the Linux release from which on. */
 export const amd = (...parts: readonly (string | Where)[]) => on("amd", parts);
 
 /** Features that KVM passes on as the CPU has them. */

@@ -109,7 +109,6 @@ function lintModel(builtIn: string | undefined, { cpu }: NodeProfile): LintFindi
   return [found("static-model", "error", place, message, fix)];
 }
 
-/** `builtIn`: the name of the built-in template it is, if it is one. */
 export function lintArmTemplate(
   template: CpuTemplate,
   profile: NodeProfile,

@@ -22,9 +22,7 @@ import { hasField, type CpuState } from "../profile/state.ts";
 
 export interface Linted {
   readonly template: CpuTemplate;
-  /** The built-in template it is, if it is one. */
   readonly builtIn: StaticTemplate | undefined;
-  /** The name of the built-in template for aarch64 it is, if it is one. */
   readonly armBuiltIn?: string | undefined;
 }
 
@@ -149,7 +147,6 @@ function onlyOnce(findings: readonly LintFinding[]): LintFinding[] {
   return [...new Map(findings.map((finding) => [key(finding), finding])).values()];
 }
 
-/** What is wrong with a template on CPUs of one type. */
 type Lint = (
   linted: Linted,
   profile: NodeProfile,

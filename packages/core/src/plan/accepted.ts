@@ -24,7 +24,6 @@ const VERDICT_OF: Readonly<Record<string, string>> = {
   identity: "identity",
 };
 
-/** Whether a lint error of the plan's template on a class is what was accepted. */
 export function isAccepted(
   accepted: Accepted | undefined,
   id: string,
@@ -39,7 +38,6 @@ export function isAccepted(
   );
 }
 
-/** What shapes guests on a node, by a plan. */
 interface NodeShape {
   readonly class?: string;
   readonly plan?: string;

@@ -8,7 +8,6 @@ import type { Merged } from "./merge.ts";
 export interface Anomaly {
   readonly model: string;
   readonly classes: readonly string[];
-  /** Names of the fields that differ. */
   readonly fields: readonly string[];
   readonly cause: "kernel" | "microcode" | "firmware" | "unknown";
 }

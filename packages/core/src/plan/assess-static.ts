@@ -21,7 +21,6 @@ export interface StaticAssessment {
   readonly name: string;
   /** Classes that Firecracker 1.12 and later refuse it on. */
   readonly refusedOn: readonly string[];
-  /** Ordered pairs of classes whose guests would not be interchangeable. */
   readonly unsound: readonly UnsoundPair[];
   /** Features that the plan keeps and this template hides. */
   readonly losesMore: readonly string[];
@@ -61,7 +60,6 @@ function unsoundPairs(row: StaticTemplate, plan: Plan, line: string): UnsoundPai
   });
 }
 
-/** Throws NOT_A_TEMPLATE where no built-in template has the name. */
 export function assessStaticTemplate(plan: Plan, name: string): StaticAssessment {
   const row = staticTemplateRow(name);
   if (row === undefined) {

@@ -4,11 +4,9 @@ import { hex32, registerAddress } from "../format/address.ts";
 import type { GuestCpu } from "./guest-cpu.ts";
 
 export interface PlannedDifference {
-  /** As in the manuals, e.g. `CPUID.(EAX=07H,ECX=0):EBX`. */
   readonly address: string;
   readonly planned: string;
   readonly actual: string;
-  /** The bits that differ. */
   readonly bits: number;
 }
 

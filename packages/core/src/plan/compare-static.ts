@@ -27,7 +27,6 @@ function withDependents(features: readonly string[], hidden: ReadonlySet<string>
   return features.filter((name) => lost.has(name));
 }
 
-/** Features of a plan's guest CPU that go when these are hidden. */
 export function hiddenFeatures(plan: Plan, hides: readonly string[]): string[] {
   return withDependents(plan.guest.features, new Set(hides));
 }

@@ -30,7 +30,6 @@ export interface GivenUp extends NamedField {
 
 /** A weakness or needed action that guests see everywhere because some class has it. */
 export interface United extends NamedField {
-  /** Classes that would not have shown it. */
   readonly addedTo: readonly string[];
 }
 
@@ -51,7 +50,6 @@ export interface Residual {
   readonly address: string;
   readonly what: string;
   readonly kind: "topology" | "owned" | "state" | "identity";
-  /** Groups of classes that show the same. */
   readonly groups: readonly (readonly string[])[];
 }
 
@@ -164,7 +162,6 @@ export function wordsAt(
   return views.map(({ cpuid }) => cpuid.get(key)?.[register] ?? 0);
 }
 
-/** Classes that have the same value together. */
 export function groupClasses(
   classes: readonly Pick<NodeClass, "id">[],
   values: readonly string[],

@@ -25,7 +25,6 @@ export interface DesignOptions {
   readonly firecracker: readonly string[];
   /** Features the pool must have, else there is no plan. */
   readonly require?: readonly string[];
-  /** Features to give up on purpose. */
   readonly forbid?: readonly string[];
 }
 

@@ -21,7 +21,6 @@ function entriesJson({ cpuid }: GuestCpu) {
     }));
 }
 
-/** What is written of a plan for CPUs of one type. */
 interface Format {
   readonly head: (plan: Plan) => object;
   readonly class: (planned: PlannedClass) => object;

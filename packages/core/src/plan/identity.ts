@@ -78,7 +78,6 @@ export function chooseIdentity(
   return { ...signature, name, reason };
 }
 
-/** What a person should know about the choice. */
 export function identityWarnings(classes: readonly NodeClass[], policy: IdentityPolicy): string[] {
   const unknown = classes.filter(({ model }) => model.launched === undefined);
   const models = new Set(datedModels(classes).map(({ signature }) => formatFms(signature)));
@@ -89,7 +88,6 @@ export function identityWarnings(classes: readonly NodeClass[], policy: Identity
   ];
 }
 
-/** Writes the identity into every field that spells it. */
 export function setIdentity(merged: Merged, identity: FamilyModelStepping): void {
   const eax = BigInt(encodeSignature(identity));
   for (const merging of merged.fields) {

@@ -11,7 +11,6 @@ import { someOf, type Refusal } from "./refuse.ts";
 
 export interface JudgedPlan {
   readonly moves: PlanMoves;
-  /** Empty where the plan holds. */
   readonly refusals: readonly Refusal[];
 }
 

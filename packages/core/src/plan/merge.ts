@@ -27,7 +27,6 @@ type FieldPlace = (EntryPlace & { readonly register: Register }) | { readonly id
 export interface MergedField {
   readonly field: AnyField;
   readonly place: FieldPlace;
-  /** As the manuals write it. */
   readonly address: string;
   /** One per class, in the order of the classes; zero where the class has no such register. */
   readonly values: readonly bigint[];
@@ -42,7 +41,6 @@ export interface MergedField {
 export interface Merged {
   readonly type: CpuType;
   readonly fields: readonly MergedField[];
-  /** The features by name. */
   readonly features: ReadonlyMap<string, MergedField>;
   /** Every CPUID entry that some class has, sorted. */
   readonly places: readonly EntryPlace[];
@@ -50,7 +48,6 @@ export interface Merged {
   readonly registers: readonly RegisterId[];
 }
 
-/** Whether the pool has a feature. */
 export function has({ features }: Merged, name: string): boolean {
   const feature = features.get(name);
   return feature !== undefined && isPresent(feature.value, feature.field);
@@ -106,7 +103,6 @@ function mergeRegister(type: CpuType, views: readonly GuestView[], id: RegisterI
     });
 }
 
-/** Merges the guests that the classes show without a template. */
 export function merge(type: CpuType, views: readonly GuestView[]): Merged {
   const places = placesOf(views);
   const ids = new Set(views.flatMap((view) => [...view.registers.keys()]));

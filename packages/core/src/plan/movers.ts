@@ -8,7 +8,6 @@ import type { CpuTemplate } from "../template/template.ts";
 import { withSameClocks } from "../verdict/clocks.ts";
 import { circumstances } from "../verdict/entries.ts";
 
-/** A class under a plan. */
 export interface Planned {
   readonly id: string;
   readonly template: CpuTemplate;
@@ -23,7 +22,6 @@ export interface Mover {
   readonly template: CpuTemplate;
   /** One of them. Firecracker versions are those that the plan is for. */
   readonly profile: NodeProfile;
-  /** The Firecracker that takes their snapshots. */
   readonly firecracker: string;
 }
 
@@ -55,7 +53,6 @@ function labels(id: string, members: readonly NodeProfile[]): string[] {
 type KeyOf = (profile: NodeProfile) => string;
 
 interface Alike {
-  /** One of them as it is judged. */
   readonly judged: NodeProfile;
   readonly nodes: readonly string[];
 }

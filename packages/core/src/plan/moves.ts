@@ -17,7 +17,6 @@ import { moversOf, type Mover, type Planned } from "./movers.ts";
 export type Accept = Accepted["verdict"];
 
 export interface PlanMoves {
-  /** Ordered pairs judged, each class with itself included. */
   readonly judged: number;
   /** Why snapshots do not move, where no template could change it. */
   readonly barred: readonly WhyNot[];
@@ -49,7 +48,6 @@ const BEYOND_TEMPLATES: ReadonlySet<string> = new Set<RuleId>([
   "arm/missing",
 ]);
 
-/** Whether a rule is about the host, which no template could change. */
 export function isBeyondTemplates(rule: string): boolean {
   return BEYOND_TEMPLATES.has(rule);
 }
@@ -117,7 +115,6 @@ function isBarring({ rule }: Finding, all: readonly Finding[]): boolean {
 
 interface JudgeOptions {
   readonly type: CpuType;
-  /** Firecracker lines, oldest first. */
   readonly lines: readonly string[];
   readonly accept: Accept | undefined;
 }

@@ -7,7 +7,6 @@ import { formatFms } from "../tables/models.ts";
 import { NESTING } from "../tables/nesting.ts";
 import type { Merged } from "./merge.ts";
 
-/** Gives them up in a pool of several models. */
 export function giveUpNesting(merged: Merged, classes: readonly NodeClass[]): void {
   const models = new Set(classes.map(({ model }) => model.signature && formatFms(model.signature)));
   if (models.size < 2) return;

@@ -43,7 +43,6 @@ export interface PlannedClass {
 }
 
 export interface Plan {
-  /** Of every class. */
   readonly type: CpuType;
   readonly firecracker: readonly string[];
   /** Undefined: every class keeps its own (`--identity keep`, and always on aarch64). */
@@ -83,7 +82,6 @@ export function planClasses(classes: readonly NodeClass[], options: PlanOptions)
   return refusals.length > 0 ? refused(...refusals) : { ok: true, plan: describePlan(pool, moves) };
 }
 
-/** What a pool's guest CPU costs and changes. */
 export function describePlan(pool: Pool, moves: PlanMoves): Plan {
   const { classes, views, merged, lines, identity, level, guest, proof, anomalies } = pool;
   const steps = STEPS[merged.type];

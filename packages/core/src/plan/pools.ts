@@ -26,7 +26,6 @@ import { withoutClasses } from "./shape.ts";
 import { STEPS } from "./steps.ts";
 import { splitClasses, type Join, type SplitOptions } from "./split.ts";
 
-/** Classes of complete profiles, or why there are none. */
 type Classes =
   | { readonly ok: true; readonly classes: readonly NodeClass[] }
   | { readonly ok: false; readonly refusals: readonly Refusal[] };

@@ -168,7 +168,6 @@ function expectedGuests(type: CpuType, guest: GuestCpu, lines: readonly string[]
   }));
 }
 
-/** Classes of one type. */
 export function prove(
   emitted: readonly Emitted[],
   guest: GuestCpu,

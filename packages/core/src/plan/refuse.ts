@@ -38,7 +38,6 @@ function groupNames<K>(
   return new Map(groups.map(([of, own]) => [of, own.map(({ name }) => name)]));
 }
 
-/** `a, b and 37 more`. */
 export function someOf(names: readonly string[]): string {
   const sorted = names.toSorted(compareText);
   if (sorted.length <= 4) return listOf(sorted);
@@ -59,7 +58,6 @@ function leaf0(profile: NodeProfile) {
   return profile.cpu.cpuid.find(({ leaf }) => leaf === 0);
 }
 
-/** The same for every node that shares a CPU. */
 function perCpu<T extends string>(ask: (profile: NodeProfile) => T): (profile: NodeProfile) => T {
   const known = new Map<NodeProfile["cpu"], T>();
   return (profile) => {

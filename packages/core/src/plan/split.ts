@@ -7,7 +7,6 @@ import { close } from "./close.ts";
 import { merge } from "./merge.ts";
 
 export interface SplitOptions {
-  /** How many pools there shall be. */
   readonly pools?: number;
   /** How many features a class may give up at most. */
   readonly maxLoss?: number;
@@ -24,7 +23,6 @@ export interface Join {
   readonly cost: number;
   /** The most that any class would then have given up, against what it offers. */
   readonly worstLoss: number;
-  /** Whether the split did it. */
   readonly joined: boolean;
 }
 
@@ -88,7 +86,6 @@ function evaluate(left: Group, right: Group): { join: Join; group: Group } {
   };
 }
 
-/** The cheapest join of two groups of one vendor. */
 function cheapest(groups: readonly Group[]) {
   let best: { i: number; j: number; step: ReturnType<typeof evaluate> } | undefined;
   for (const [i, left] of groups.entries()) {

@@ -11,9 +11,7 @@ import type { NodeProfile, OfferedCpu } from "./profile.ts";
 export interface NodeClass {
   /** Stable: depends on nothing but what a guest can see. */
   readonly id: string;
-  /** Sorted by name. */
   readonly nodes: readonly string[];
-  /** The same nodes. */
   readonly profiles: readonly NodeProfile[];
   readonly type: CpuType;
   readonly model: CpuModel;
@@ -21,7 +19,6 @@ export interface NodeClass {
   readonly kernels: readonly string[];
   /** Microcode versions of its nodes, sorted, each once. */
   readonly microcodes: readonly string[];
-  /** Whether any of its nodes is an estimate. */
   readonly estimate: boolean;
   /** The CPU of the first node by name; its siblings differ from it in nothing a plan decides. */
   readonly cpu: OfferedCpu;
@@ -45,7 +42,6 @@ export interface ClassIdentity {
   readonly digest: string;
 }
 
-/** Undefined for vendors nothing is known about. */
 export function classIdentity({ cpu }: NodeProfile): ClassIdentity | undefined {
   const type = cpuTypeOf(cpu);
   if (type === undefined) return undefined;

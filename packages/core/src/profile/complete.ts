@@ -71,7 +71,6 @@ function countedSubleaves({ cpuid }: Entries): string[] {
   });
 }
 
-/** Leaves that belong to a feature, where the feature is offered. */
 function leavesOfFeatures(entries: Entries): string[] {
   return FEATURE_LEAVES[entries.vendor]
     .filter(([leaf, feature]) => hasFeature(entries, feature) && !hasLeaf(entries, leaf))
@@ -122,7 +121,6 @@ function isEmulated({ firecracker }: { readonly firecracker: readonly string[] }
   return firecracker.length > 0 && firecracker.every(isEmulator);
 }
 
-/** What a profile lacks to be planned or judged with; empty when nothing. */
 function missingFacts(
   profile: {
     readonly incomplete: readonly string[];

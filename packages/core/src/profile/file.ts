@@ -43,7 +43,6 @@ function listIfAny<T>(items: readonly T[]): readonly T[] | undefined {
   return items.length === 0 ? undefined : items;
 }
 
-/** A profile as the file people keep: stable order, one line per entry. */
 export function formatProfile(profile: NodeProfile): string {
   return prettyJson(profileToJson(profile));
 }

@@ -17,7 +17,6 @@ export interface ChangedWord {
  */
 export interface Enforcement {
   readonly enforced: boolean;
-  /** Empty where it is enforced. */
   readonly changed: readonly ChangedWord[];
 }
 
@@ -26,7 +25,6 @@ export interface Enforcement {
  * the same decides over a template at boot and over a snapshot at its restore.
  */
 export interface TakenField {
-  /** KVM's id of the register. */
   readonly id: bigint;
   readonly hi: number;
   readonly lo: number;
@@ -55,7 +53,6 @@ export interface KvmFacts {
   readonly takenFields?: readonly TakenField[];
 }
 
-/** Whether CPU templates are known to have no effect there. */
 export function ignoresTemplates(profile: { readonly kvm?: KvmFacts }): boolean {
   return profile.kvm?.enforcement?.enforced === false;
 }

@@ -14,7 +14,6 @@ export interface CpuState {
   readonly registers: ReadonlyMap<RegisterId, bigint>;
 }
 
-/** Undefined for vendors nothing is known about. */
 export function stateOfCpu(cpu: OfferedCpu): CpuState | undefined {
   const type = cpuTypeOf(cpu);
   if (type === undefined) return undefined;
@@ -37,7 +36,6 @@ export function isSet(state: CpuState, field: CpuidField | MsrField): boolean {
   return entry !== undefined && extract32(entry[field.register], field.hi, field.lo) !== 0;
 }
 
-/** Whether a feature, or a weakness, of x86's is set. */
 export function hasField(state: CpuState, name: string): boolean {
   const field = fieldByName(name);
   return field !== undefined && isSet(state, field);

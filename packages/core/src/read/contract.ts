@@ -81,7 +81,6 @@ export const CONTRACT: Reader<CpuContract> = mapped(
   },
 );
 
-/** Reads a contract's JSON; throws BAD_FIELD with everything that is wrong. */
 export function readContract(json: JsonObject): CpuContract {
   return readWith(CONTRACT, json, "BAD_FIELD");
 }

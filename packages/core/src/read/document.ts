@@ -79,7 +79,6 @@ function readOwn(json: JsonObject, name: string): Document {
   );
 }
 
-/** Reads what must be a profile. */
 export function readProfile(json: unknown, name: string): NodeProfile {
   return profileOf(readDocument(json, name));
 }

@@ -101,7 +101,6 @@ export function isFingerprintHeader(json: JsonObject): boolean {
   return Object.keys(json).every((key) => Object.hasOwn(HEADER_MEMBERS, key));
 }
 
-/** The header of a fingerprint: everything but the CPU. */
 export function readFingerprintHeader(json: JsonObject): Pick<NodeProfile, "host" | "firecracker"> {
   const read = readWith(HEADER, json, "BAD_FIELD");
   const { firecracker_version: version } = read;

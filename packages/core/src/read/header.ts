@@ -34,7 +34,6 @@ export const CPU_KEYS: readonly string[] = Object.keys(FORMATS);
 
 const CPU_MEMBERS = new Set(["guest_cpu_config", "arch", "view", "cpuid", "msrs", "registers"]);
 
-/** The part of a profile's file before its CPU. */
 export interface ProfileHeader {
   /** The profile but for its CPU; `name`: where the file has none. */
   readonly facts: (name: string) => Facts;

@@ -90,7 +90,6 @@ export const ARM_PLAN: Reader<PlanFile> = mapped(
   }),
 );
 
-/** Reads a plan's JSON; throws BAD_FIELD with everything that is wrong. */
 export function readPlan(json: JsonObject): PlanFile {
   return readWith(json["arch"] === "aarch64" ? ARM_PLAN : X86_PLAN, json, "BAD_FIELD");
 }

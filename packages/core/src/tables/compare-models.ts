@@ -15,7 +15,6 @@ function sees(has: HasBit, name: string): boolean {
 }
 
 interface ModelMatch {
-  /** How the model that is shown relates to the node's own. */
   readonly kind: "same" | "older" | "newer" | "unknown";
   /** Bugs of the node that the guest's kernel does not mitigate; empty where nothing is known. */
   readonly lacking: readonly BugId[];

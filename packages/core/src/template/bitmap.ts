@@ -3,7 +3,6 @@ import { kindOf, type Problems } from "../json/problems.ts";
 import type { Reader } from "../json/reader.ts";
 import type { Bitmap32, WideBitmap } from "./template.ts";
 
-/** The registers a bitmap can be for, as a message names them. */
 const REGISTER_NAMES = { 32: "a CPUID register", 64: "an MSR", 128: "a register" } as const;
 type Width = keyof typeof REGISTER_NAMES;
 

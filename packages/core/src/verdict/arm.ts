@@ -42,7 +42,6 @@ function keyOf(id: bigint): Key {
   return high % 0x1_0000 === 0 ? (high / 0x1_0000) * 2 ** 32 + Number(id & 0xffff_ffffn) : id;
 }
 
-/** Of values that never change, what was made of them once. */
 function remembered<K extends object, V>(make: (key: K) => V): (key: K) => V {
   const known = new WeakMap<K, { readonly made: V }>();
   return (key) => {
@@ -61,14 +60,12 @@ export const armNode = remembered(({ cpu, host, kvm }: NodeProfile): ArmNode => 
   };
 });
 
-/** Sorted by id. */
 const promisedOf = remembered((registers: readonly ArmRegister[]) =>
   registers
     .map(({ id, value }) => ({ id, value: value & WORD, key: keyOf(id) }))
     .toSorted((a, b) => (a.id < b.id ? -1 : 1)),
 );
 
-/** A move between two registers' values, and the node that it leads to. */
 interface Move {
   readonly node: ArmNode;
   /** Whether the guest was told that it runs on this CPU model. */

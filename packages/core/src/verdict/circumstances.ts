@@ -48,7 +48,6 @@ function judgeOf<K extends FactName>(
   return { arch, reads, judge };
 }
 
-/** Releases of the host kernels that the snapshot was taken on, and is to resume on. */
 function judgeKernel(
   promised: string | undefined,
   offered: string | undefined,
@@ -144,7 +143,6 @@ function judgeEnforcement({ facts }: Question<"enforcement">): readonly Finding[
   return [finding("enforced", "unknown", "CPUID", values, text)];
 }
 
-/** In the order of their findings. */
 export const JUDGES: readonly Judge[] = [
   judgeOf("any", ["estimate"], judgeEstimate),
   judgeOf("any", ["enforcement"], judgeEnforcement),
@@ -201,7 +199,6 @@ export function restoredMsrs(
   );
 }
 
-/** An MSR that the snapshot restores and the node's KVM does not list. */
 export function unlistedMsr(
   { type }: { readonly type: CpuType | undefined },
   { addr, value }: MsrValue,
@@ -216,7 +213,6 @@ export function unlistedMsr(
   );
 }
 
-/** Features that let a guest run guests of its own. */
 export function nestingOf(promises: HasBit): string[] {
   return NESTING.filter(promises);
 }

@@ -15,7 +15,6 @@ import { profileDigest, type MatrixEntry } from "./matrix.ts";
 /** Every fact that some judge reads; what completes a profile is read before them. */
 const READ = [...new Set(["incomplete" as const, ...JUDGES.flatMap(({ reads }) => reads)])];
 
-/** Makes keys of what a verdict looks at besides the class, for the nodes of one fleet. */
 export function circumstances(): (profile: NodeProfile) => string {
   return factsKeys(READ);
 }

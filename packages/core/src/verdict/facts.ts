@@ -25,7 +25,6 @@ function offeredNumbers(capabilities: ReadonlyMap<number, number> | undefined) {
 }
 
 const NODE_FACTS = {
-  /** The host kernel's release; its line decides. */
   kernel: fact(({ host }) => host.kernel, kernelLine),
   firecracker: fact(
     ({ firecracker }) => firecracker,

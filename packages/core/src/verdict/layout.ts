@@ -19,7 +19,6 @@ import type { Finding, Severity } from "./finding.ts";
 /** A finding but for the numbers that differ. */
 type Missed = Omit<Finding, "promised" | "offered">;
 
-/** A number in a word. */
 export interface NumberField {
   readonly field: CpuidField | MsrField;
   readonly hi: number;
@@ -30,7 +29,6 @@ export interface NumberField {
   readonly missedUnused: (Missed & { readonly without: string }) | undefined;
 }
 
-/** Where a named bit is. */
 interface BitPlace {
   readonly slot: number;
   readonly bit: number;
@@ -39,9 +37,7 @@ interface BitPlace {
 /** What of a word means nothing to a guest without some feature. */
 interface Gate {
   readonly of: string;
-  /** Promises and announcements. */
   readonly bits: number;
-  /** The bits of numbers. */
   readonly numbers: number;
 }
 
@@ -66,13 +62,10 @@ export interface Slot {
   /** Bits that promise a guest something: features and remedies. */
   readonly promises: number;
   readonly excuses: readonly Excuse[];
-  /** The bits of all excuses. */
   readonly excusable: number;
-  /** Whether any bit of the whole register is a feature. */
   readonly holdsFeatures: boolean;
   readonly gates: readonly Gate[];
   readonly reserved: number;
-  /** Those that verdicts are about. */
   readonly numbers: readonly NumberField[];
   readonly numbersMask: number;
   /** Per bit: the finding if what the guest was promised is missing. */
@@ -88,11 +81,8 @@ export interface Layout {
   /** Where the words of an entry, or of an MSR, begin. */
   readonly cpuid: ReadonlyMap<string, number>;
   readonly msrs: ReadonlyMap<number, number>;
-  /** Per word, the bits of its numbers. */
   readonly counted: Uint32Array;
-  /** By the feature that it belongs to. */
   readonly gated: ReadonlyMap<string, readonly Gated[]>;
-  /** Where the features and the weaknesses are, by name. */
   readonly bits: ReadonlyMap<string, BitPlace>;
 }
 
@@ -181,7 +171,6 @@ interface Content {
   readonly msrs: readonly MsrValue[];
 }
 
-/** Words as they are placed. */
 interface Placed {
   readonly slots: Slot[];
   readonly cpuid: Map<string, number>;
@@ -213,7 +202,6 @@ function placeMsrs(type: CpuType, contents: readonly Content[], { slots, msrs }:
   }
 }
 
-/** The layout that holds all of these, for CPUs of one type. */
 export function layoutOf(type: CpuType | undefined, contents: readonly Content[]): Layout {
   const placed: Placed = { slots: [], cpuid: new Map(), msrs: new Map() };
   if (type !== undefined) {
@@ -267,7 +255,6 @@ export function layOut(layout: Layout, { cpuid, msrs }: Content): Uint32Array {
   return words;
 }
 
-/** The address of one bit of a slot. */
 export function bitAddress({ address, base }: Slot, bit: number): string {
   return `${address}${bitRange(bit + base, bit + base)}`;
 }

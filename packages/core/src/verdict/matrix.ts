@@ -62,7 +62,6 @@ function judgeRows(
 }
 
 export interface CertifiedInput {
-  /** Where the profile was read from. */
   readonly file: string;
   readonly name: string;
   /** SHA-256 of the profile in evenkeel's own format. */

@@ -22,24 +22,19 @@ interface Content {
   readonly msrs: readonly MsrValue[];
 }
 
-/** A contract made ready to be compared with many nodes. */
 export interface PreparedContract extends GuestWords {
   readonly contract: CpuContract;
   /** Why nothing may be built on it; empty where nothing speaks against it. */
   readonly gaps: readonly string[];
   readonly signature: number | undefined;
   readonly model: NamedModel | undefined;
-  /** KVM capabilities that its Firecracker insists on, by number. */
   readonly needed: ReadonlyMap<number, string>;
   readonly restored: readonly MsrValue[];
-  /** Features it has that let a guest run guests of its own. */
   readonly nesting: readonly string[];
 }
 
-/** A node made ready to be compared with many contracts. */
 export interface PreparedNode extends NodeWords {
   readonly profile: NodeProfile;
-  /** Undefined for vendors nothing is known about. */
   readonly type: CpuType | undefined;
   readonly signature: number | undefined;
   readonly model: NamedModel | undefined;

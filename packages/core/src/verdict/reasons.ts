@@ -4,7 +4,6 @@ import { compareText } from "../format/text.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { RuleId } from "./rules.ts";
 
-/** Every `from` to every `to`. */
 interface Moves {
   readonly from: readonly string[];
   readonly to: readonly string[];
@@ -15,7 +14,6 @@ export interface WhyNot {
   readonly severity: Exclude<Severity, "note">;
   /** What the rule found, each once; it is the same for all moves. */
   readonly findings: readonly Pick<Finding, "address" | "name" | "consequence">[];
-  /** Each ordered pair is in one of them. */
   readonly moves: readonly Moves[];
 }
 

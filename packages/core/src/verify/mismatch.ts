@@ -71,7 +71,6 @@ function absentCapabilities({ template, offered }: BootRequest, answer: BootAnsw
   );
 }
 
-/** The name of an MSR that is one field. */
 function registerNameOf(type: CpuType, id: RegisterId): string {
   const fields = typeof id === "number" ? registerFields(type, id) : [];
   return fields.length === 1 ? (fields[0]?.name ?? "") : "";

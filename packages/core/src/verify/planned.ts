@@ -25,7 +25,6 @@ function withUnlisted(guest: GuestCpu, { type }: BootRequest, answer: BootAnswer
 const MESSAGE =
   "The node no longer offers what it was planned with: plan the pool again with its profile.";
 
-/** CPUID that is not the planned guest's after normalization. */
 function cpuidNotAsPlanned(
   planned: GuestCpu,
   { type, line, offered }: BootRequest,

@@ -63,7 +63,6 @@ function trialsOf({ id, value }: ArmRegister): ArmTrial[] {
   });
 }
 
-/** Sorted by register and bit. */
 export function armTrials(registers: readonly ArmRegister[]): ArmTrial[] {
   return registers
     .toSorted((a, b) => (a.id < b.id ? -1 : 1))

@@ -73,7 +73,6 @@ export function partialRegisters(
   }));
 }
 
-/** `A, B and 37 more`. */
 export function someRegisters(ids: readonly bigint[]): string {
   const shown = ids.slice(0, 3).map(armRegisterName).join(", ");
   return ids.length > 3 ? `${shown} and ${ids.length - 3} more` : shown;

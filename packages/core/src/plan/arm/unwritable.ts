@@ -7,7 +7,6 @@ import type { ArmField } from "../../tables/field.ts";
 import type { Emitted } from "../prove.ts";
 import { doubtfulFields, writtenFields, type Doubtful } from "../../profile/arm/written.ts";
 
-/** Fields of one class's template that the KVM of some of its nodes does not take for certain. */
 interface DoubtfulOf extends Doubtful {
   readonly class: string;
   readonly nodes: readonly string[];

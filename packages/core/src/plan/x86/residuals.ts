@@ -10,7 +10,6 @@ import { isFree } from "../../tables/masks.ts";
 import { groupClasses, wordsAt, type Residual } from "../costs.ts";
 import { has, type Merged } from "../merge.ts";
 
-/** Free fields that differ, one residual per leaf. */
 function freeLeaves(
   merged: Merged,
   views: readonly GuestView[],

@@ -5,7 +5,6 @@ import { isOlder, kernelLine, WRITABLE_READ } from "../../tables/kernels.ts";
 import { honours } from "../../tables/merge-rules.ts";
 import { distributionOf, keepsItsOwn, writability } from "../../tables/arm/writable.ts";
 
-/** What is known of how a node's KVM takes writes. */
 export interface ArmWriter {
   /** The host kernel's distribution, where its patches are known; else empty. */
   readonly distribution: string;

@@ -5,7 +5,6 @@ import { writerOf, type ArmWriter } from "./takes.ts";
 
 interface ClassWriter {
   readonly writer: ArmWriter;
-  /** In the order of the profiles. */
   readonly nodes: readonly string[];
 }
 
@@ -18,7 +17,6 @@ export function armWriterKey({ host, kvm }: NodeProfile): string {
   return `${release ?? "?"} ${distribution} ${fields?.join(" ") ?? "untried"}`;
 }
 
-/** What the KVMs of a class's nodes take, each once. */
 export function writersOf(profiles: readonly NodeProfile[]): ClassWriter[] {
   return [...groupBy(profiles, armWriterKey).values()].flatMap((alike) =>
     alike.slice(0, 1).map(({ host, kvm }) => {

@@ -50,7 +50,6 @@ export function doubtfulFields(changed: readonly ChangedField[], writer: ArmWrit
   return [...groups.values()];
 }
 
-/** Each field that a template changes. */
 export function writtenFields(
   registers: readonly ArmRegister[],
   { regModifiers }: CpuTemplate,

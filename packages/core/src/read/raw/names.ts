@@ -19,7 +19,6 @@ export interface NamedCpu {
   readonly vendor: Vendor;
   readonly signature: FamilyModelStepping;
   readonly brand: string | undefined;
-  /** As the source writes them. */
   readonly flags: readonly string[];
   /** Rows that the source has no word for: they are the catalogue's model's. */
   readonly unsaid: ReadonlySet<string>;
@@ -30,7 +29,6 @@ export interface NamedCpu {
 
 export interface ComposedCpu {
   readonly cpu: RawCpu;
-  /** Flags that no row names. */
   readonly unknown: readonly string[];
   readonly incomplete: readonly string[];
 }

@@ -22,7 +22,6 @@ export function systemRegister(
   return 0x6030_0000_0013_0000n | BigInt(encoding);
 }
 
-/** A row without its register. */
 export type ArmRow = Omit<ArmField, "register" | "id" | "group" | "reference"> & {
   readonly group?: string;
 };

@@ -107,7 +107,6 @@ export function isAlwaysThere(id: bigint): boolean {
   return isCore || id === CNTVCT;
 }
 
-/** Bytes of a register, as its id says. */
 export function armRegisterBytes(id: bigint): number {
   return 2 ** Number((id >> 52n) & 0xfn);
 }

@@ -18,7 +18,6 @@ interface Rule {
   readonly except?: readonly string[];
   /** KVM takes nothing below, whatever the CPU has. */
   readonly least?: bigint;
-  /** KVM takes nothing above. */
   readonly most?: bigint;
   /** Only kernels of this distribution, as their release is named. */
   readonly in?: string;

@@ -1,11 +1,10 @@
 /** A model's guest CPU on one vCPU: its features, and the leaves and MSRs that come with them. */
 import type { OfferedCpu } from "../profile/profile.ts";
-import { encodeSignature } from "../tables/models.ts";
+import { encodeSignature, type CatalogueModel } from "../tables/models.ts";
 import { CpuBuilder, SIGNATURES } from "../tables/cpu-builder.ts";
 import { guestMsrs } from "../kvm/msrs.ts";
 import { kernelDoes } from "../tables/kernels.ts";
 import { addXsave } from "../tables/xsave-layout.ts";
-import type { CatalogueModel } from "../tables/models.ts";
 
 export interface Caches {
   /** Per cache: level, type (1 data, 2 instruction, 3 unified), ways, sets of 64-byte lines. */

@@ -5,11 +5,9 @@ import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { CATALOGUE_KERNELS, DEFAULT_KERNEL } from "../tables/kernels.ts";
 import { ARM_MODELS, armGuestCpuOf, type ArmCatalogueModel } from "./arm.ts";
-import { CATALOGUE_MODELS } from "../tables/models.ts";
-import { guestCpuOf } from "./guest-of-model.ts";
+import { CATALOGUE_MODELS, type CatalogueModel } from "../tables/models.ts";
+import { guestCpuOf, type Caches } from "./guest-of-model.ts";
 import { onKernel } from "./kernels.ts";
-import type { Caches } from "./guest-of-model.ts";
-import type { CatalogueModel } from "../tables/models.ts";
 
 const MODELS: readonly (CatalogueModel | ArmCatalogueModel)[] = [
   ...CATALOGUE_MODELS,

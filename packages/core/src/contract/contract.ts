@@ -1,6 +1,5 @@
 /** The CPU contract: the record kept beside a snapshot of the guest CPU it was taken with. */
-import type { ArmRegister, CpuidEntry, MsrValue } from "../cpuid.ts";
-import type { Arch } from "../cpuid.ts";
+import type { Arch, ArmRegister, CpuidEntry, MsrValue } from "../cpuid.ts";
 import type { CpuType, Vendor } from "../tables/field.ts";
 
 export const CONTRACT_SCHEMA = "evenkeel/cpu-contract@1";

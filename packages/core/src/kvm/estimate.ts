@@ -1,7 +1,6 @@
 /** A raw dump to a node profile: what a guest would see there, as an estimate. */
 import { entryKey, type CpuidMap } from "../cpuid.ts";
-import { modelFor } from "../tables/models.ts";
-import type { CatalogueModel } from "../tables/models.ts";
+import { decodeSignature, modelFor, type CatalogueModel } from "../tables/models.ts";
 import { stateLayout } from "../tables/xsave-layout.ts";
 import { leafAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
@@ -11,7 +10,6 @@ import { badDump, type RawCpu, type RawDump } from "./dump.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { Vendor } from "../tables/field.ts";
 import { msrFields } from "../tables/lookup.ts";
-import { decodeSignature } from "../tables/models.ts";
 import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
 import { vendorOf, vendorString } from "../tables/vendors.ts";
 import { refuseUnlikeCores } from "./alike.ts";

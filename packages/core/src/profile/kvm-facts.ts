@@ -1,6 +1,5 @@
 /** What a node's KVM says of itself, and whether it keeps its word. */
-import type { MsrValue, Register } from "../cpuid.ts";
-import type { Arch } from "../cpuid.ts";
+import type { Arch, MsrValue, Register } from "../cpuid.ts";
 
 /** A word of CPUID that a vCPU was given, and what KVM answered when asked for it again. */
 export interface ChangedWord {

@@ -10,8 +10,7 @@ import {
   readFingerprintCpu,
   readFingerprintHeader,
 } from "./dump.ts";
-import type { CpuContract } from "../contract/contract.ts";
-import { CONTRACT_SCHEMA } from "../contract/contract.ts";
+import { CONTRACT_SCHEMA, type CpuContract } from "../contract/contract.ts";
 import { readContract } from "./contract.ts";
 import { estimateProfile } from "../kvm/estimate.ts";
 import { DEFAULT_KERNEL } from "../tables/kernels.ts";

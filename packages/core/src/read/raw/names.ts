@@ -1,7 +1,11 @@
 /** A CPU of which only names of flags are known: the registers are composed from the rows. */
 import { CpuBuilder, SIGNATURES } from "../../tables/cpu-builder.ts";
-import { modelFor } from "../../tables/models.ts";
-import type { CatalogueModel } from "../../tables/models.ts";
+import {
+  encodeSignature,
+  modelFor,
+  type CatalogueModel,
+  type FamilyModelStepping,
+} from "../../tables/models.ts";
 import { addXsave } from "../../tables/xsave-layout.ts";
 import { compareText } from "../../format/text.ts";
 import { indexEntries } from "../../cpuid.ts";
@@ -9,7 +13,6 @@ import { STATE_COMPONENTS } from "../../tables/cpuid/xsave.ts";
 import type { Vendor } from "../../tables/field.ts";
 import { ALIAS_GROUP } from "../../tables/groups.ts";
 import { CPUID_FIELDS } from "../../tables/lookup.ts";
-import { encodeSignature, type FamilyModelStepping } from "../../tables/models.ts";
 import { fieldByForeignName } from "../../tables/names.ts";
 import type { RawCpu } from "../../kvm/dump.ts";
 

@@ -79,7 +79,7 @@ export { parseTemplate } from "./template/parse.ts";
 export { EMPTY_TEMPLATE, templateArch, type CpuTemplate } from "./template/template.ts";
 
 // Node profiles and classes
-export { changedMembers } from "./profile/changes.ts";
+export { changedMembers } from "./profile/file.ts";
 export { classId } from "./profile/class.ts";
 export { formatProfile, profileToJson } from "./profile/file.ts";
 export {
@@ -118,7 +118,7 @@ export { readPlanText, readTemplateDocument, type TemplateDocument } from "./rea
 // Estimates of CPU models that are not there
 export { guestCpuOf, type Caches } from "./catalogue/guest-of-model.ts";
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
-export { onKernel } from "./catalogue/kernels.ts";
+export { onKernel } from "./catalogue/guest-of-model.ts";
 
 // CPU contracts of snapshots
 export type { CpuContract } from "./contract/contract.ts";
@@ -153,9 +153,9 @@ export { lintTemplate } from "./lint/lint.ts";
 // Plans: one guest CPU for a pool
 export { honourAccepted, isAccepted, type Accepted } from "./plan/accepted.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./plan/assess-static.ts";
-export type { Reason } from "./plan/reason.ts";
+export type { Reason } from "./plan/merge.ts";
 export { compareSeen, type PlannedDifference } from "./plan/compare-seen.ts";
-export { compareStaticTemplates, type StaticComparison } from "./plan/compare-static.ts";
+export { compareStaticTemplates, type StaticComparison } from "./plan/assess-static.ts";
 export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
 export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
@@ -190,7 +190,7 @@ export {
 
 // Verify: what a real vCPU must show
 export { bootRequest, type BootAnswer, type BootRequest } from "./verify/boot.ts";
-export { changedFields } from "./verify/enforcement.ts";
+export { changedFields } from "./verify/read-back.ts";
 export { compareBoot, type Mismatch, type MismatchOwner } from "./verify/mismatch.ts";
 export { comparePlanned } from "./verify/planned.ts";
 export { changedWords, trialCpuid } from "./verify/read-back.ts";

@@ -6,8 +6,7 @@ import type { Vendor } from "../tables/field.ts";
 import { CATALOGUE_KERNELS, DEFAULT_KERNEL } from "../tables/kernels.ts";
 import { ARM_MODELS, armGuestCpuOf, type ArmCatalogueModel } from "./arm.ts";
 import { CATALOGUE_MODELS, type CatalogueModel } from "../tables/models.ts";
-import { guestCpuOf, type Caches } from "./guest-of-model.ts";
-import { onKernel } from "./kernels.ts";
+import { guestCpuOf, onKernel, type Caches } from "./guest-of-model.ts";
 
 const MODELS: readonly (CatalogueModel | ArmCatalogueModel)[] = [
   ...CATALOGUE_MODELS,

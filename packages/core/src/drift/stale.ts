@@ -1,5 +1,5 @@
 /** Whether a node's profile still describes the machine that it is used on. */
-import { armWriterKey } from "../profile/arm/writers.ts";
+import { armWriterKey } from "../profile/arm/takes.ts";
 import { isSameTsc } from "../firecracker/tsc.ts";
 import { kernelLine } from "../tables/kernels.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";

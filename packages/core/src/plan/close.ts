@@ -5,8 +5,7 @@
 import { hidingLimit } from "../tables/cpuid-limits.ts";
 import { fieldByName } from "../tables/lookup.ts";
 import { isPresent } from "../tables/merge-rules.ts";
-import { has, type Merged, type MergedField } from "./merge.ts";
-import type { Reason } from "./reason.ts";
+import { has, type Merged, type MergedField, type Reason } from "./merge.ts";
 
 function levelsOf(merged: Merged): Map<string, number> {
   const levels = merged.fields.filter(({ field }) => field.group === "levels");

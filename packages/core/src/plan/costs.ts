@@ -10,8 +10,7 @@ import { isAnnouncement, reservedMask } from "../tables/masks.ts";
 import { isPresent } from "../tables/merge-rules.ts";
 import { reservedRegisterMask } from "../tables/registers.ts";
 import { isCountedFeature } from "./guest-cpu.ts";
-import type { Merged, MergedField } from "./merge.ts";
-import type { Reason } from "./reason.ts";
+import type { Merged, MergedField, Reason } from "./merge.ts";
 
 interface NamedField {
   readonly name: string;

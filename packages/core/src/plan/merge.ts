@@ -14,7 +14,15 @@ import {
   registerFields,
   type RegisterId,
 } from "../tables/registers.ts";
-import type { Reason } from "./reason.ts";
+
+export type Reason =
+  | { readonly kind: "absent" }
+  | { readonly kind: "forbidden" }
+  | { readonly kind: "requires"; readonly feature: string }
+  | { readonly kind: "unused"; readonly by: readonly string[] }
+  | { readonly kind: "layout"; readonly field: string }
+  | { readonly kind: "hidden"; readonly level: string }
+  | { readonly kind: "unverifiable" };
 
 export interface EntryPlace {
   readonly leaf: number;

@@ -16,7 +16,6 @@ import {
   type United,
 } from "./costs.ts";
 import { designPool, type DesignOptions } from "./design.ts";
-import { nameFiles } from "./files.ts";
 import type { GuestCpu } from "./guest-cpu.ts";
 import type { Identity } from "./identity.ts";
 import { judgePlan } from "./judge.ts";
@@ -24,6 +23,7 @@ import type { Accept, PlanMoves } from "./moves.ts";
 import type { Proof } from "./prove.ts";
 import type { Refusal } from "./refuse.ts";
 import { STEPS, type Pool } from "./steps.ts";
+import { formatTemplate } from "../template/format.ts";
 
 export interface PlanOptions extends DesignOptions {
   /** Classes to leave out, by id or model. */
@@ -110,4 +110,11 @@ function plannedClasses({ emitted, merged }: Pool): PlannedClass[] {
     emitted.map(({ template }) => template),
   );
   return emitted.map((one, i) => ({ ...one, file: files[i] ?? "", givesUp: given[i] ?? [] }));
+}
+
+/** One file per class, or a single one where the same template serves all. */
+function nameFiles(ids: readonly string[], templates: readonly CpuTemplate[]): string[] {
+  const texts = new Set(templates.map(formatTemplate));
+  const shared = ids.length > 1 && texts.size === 1;
+  return ids.map((id) => `templates/${shared ? "pool" : id}.json`);
 }

@@ -17,7 +17,34 @@ import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest-cpu.ts";
 import type { PlanFile } from "../plan/plan-file.ts";
 import { compareIds } from "../tables/registers.ts";
 import { bitmap32, bitmap64 } from "../template/bitmap.ts";
-import { ACCEPTED } from "./plan-moves.ts";
+import type { Accepted } from "../plan/accepted.ts";
+import type { WhyNot } from "../verdict/reasons.ts";
+import { RULES, type RuleId } from "../verdict/rules.ts";
+
+function isRule(rule: string): rule is RuleId {
+  return Object.hasOwn(RULES, rule);
+}
+
+/** Nothing worse can be accepted. */
+const ACCEPTABLE = oneOf("unknown", "insecure");
+
+const REASON = objectOf({
+  rule: text,
+  severity: ACCEPTABLE,
+  findings: listOf(objectOf({ address: text, name: text, consequence: text })),
+  moves: listOf(objectOf({ from: listOf(text), to: listOf(text) })),
+});
+
+/** What a rule of another release of this program is about was not accepted. */
+const REASONS: Reader<WhyNot[]> = mapped(listOf(REASON), (reasons) =>
+  reasons.flatMap((reason) => (isRule(reason.rule) ? [{ ...reason, rule: reason.rule }] : [])),
+);
+
+/** `moves.accepted` of a plan; plans that were made before there was such a thing have none. */
+const ACCEPTED: Reader<Accepted | undefined> = mapped(
+  maybe(objectOf({ accepted: maybe(objectOf({ verdict: ACCEPTABLE, reasons: REASONS })) })),
+  (moves) => moves?.accepted,
+);
 
 const ENTRY: Reader<GuestEntry> = mapped(
   objectOf({ leaf: u32, subleaf: u32, eax: bitmap32, ebx: bitmap32, ecx: bitmap32, edx: bitmap32 }),

@@ -3,7 +3,7 @@
  * it reads and is given no others; nodes of one class with the same facts are one entry of a
  * matrix, so that a fact which a judge reads cannot be forgotten there.
  */
-import { armWriterKey } from "../profile/arm/writers.ts";
+import { armWriterKey } from "../profile/arm/takes.ts";
 import { compareText } from "../format/text.ts";
 import { kernelLine } from "../tables/kernels.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";

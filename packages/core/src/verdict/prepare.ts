@@ -1,6 +1,6 @@
 /** Contracts and nodes made ready to be compared: whatever does not depend on the pair. */
 import type { CpuContract } from "../contract/contract.ts";
-import { contractGaps } from "../contract/gaps.ts";
+import { contractGaps } from "../contract/doubts.ts";
 import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { neededCapabilities } from "../firecracker/capabilities.ts";
 import { simulate } from "../firecracker/simulate.ts";

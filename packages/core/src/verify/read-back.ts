@@ -16,6 +16,8 @@ import type { ChangedWord } from "../profile/kvm-facts.ts";
 import type { CpuidField, Vendor } from "../tables/field.ts";
 import { cpuidFields } from "../tables/lookup.ts";
 import { isAnnouncement } from "../tables/masks.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import { vendorOfCpu } from "../tables/vendors.ts";
 
 /**
  * Fields that KVM keeps in step with the vCPU's state, whatever it was given. Those of kind
@@ -77,4 +79,21 @@ export function trialCpuid(vendor: Vendor, offered: readonly CpuidEntry[]): Cpui
     ...entry,
     ...eachRegister((register) => trialWord(vendor, entry, register)),
   }));
+}
+
+export interface ChangedField extends CpuidField {
+  /** Hidden and shown all the same; else announced and hidden. */
+  readonly shown: boolean;
+}
+
+/** The fields that came back other than they were asked for; empty where none did. */
+export function changedFields({ cpu, kvm }: NodeProfile): ChangedField[] {
+  const vendor = vendorOfCpu(cpu.cpuid);
+  if (vendor === undefined) return [];
+  return (kvm?.enforcement?.changed ?? []).flatMap(({ leaf, subleaf, register, asked, answered }) =>
+    cpuidFields(vendor, leaf, subleaf, register)
+      .filter((field) => !followsState(field))
+      .filter(({ hi, lo }) => ((asked ^ answered) & mask32(hi, lo)) !== 0)
+      .map((field) => ({ ...field, shown: (answered & mask32(field.hi, field.lo)) !== 0 })),
+  );
 }

@@ -1,6 +1,6 @@
 /** What a plan's templates write that a node's KVM refuses, or may refuse. */
 import { groupBy } from "../../group.ts";
-import { writersOf } from "../../profile/arm/writers.ts";
+import { writersOf } from "../../profile/arm/takes.ts";
 import { listOf } from "../../format/text.ts";
 import { someOf, type Refusal } from "../refuse.ts";
 import type { ArmField } from "../../tables/field.ts";

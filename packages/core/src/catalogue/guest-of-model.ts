@@ -61,7 +61,7 @@ function addIdentity(builder: CpuBuilder, { vendor, signature }: CatalogueModel)
 }
 
 /**
- * The guest's CPU for a model that catalogue/kernels.ts has fitted to `kernel`, as Firecracker
+ * The guest's CPU for a model as {@link onKernel} has fitted it to `kernel`, as Firecracker
  * without a template shows it on one vCPU.
  */
 export function guestCpuOf(model: CatalogueModel, kernel: string, caches: Caches): OfferedCpu {

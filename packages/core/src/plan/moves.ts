@@ -4,7 +4,7 @@
  */
 import { predictContract } from "../contract/make.ts";
 import type { CpuType } from "../tables/field.ts";
-import type { Finding } from "../verdict/finding.ts";
+import { finding, type Finding } from "../verdict/finding.ts";
 import { guestKey } from "../verdict/guest-key.ts";
 import { judgePrepared } from "../verdict/judge.ts";
 import { prepare } from "../verdict/prepare.ts";
@@ -59,15 +59,10 @@ interface Pair {
 }
 
 function cannotBoot(mover: Mover, missing: readonly string[]): Pair {
-  const findings = missing.map((address): Finding => ({
-    rule: "complete",
-    severity: "incompatible",
-    address,
-    name: address,
-    promised: undefined,
-    offered: undefined,
-    consequence: "The template names it and the node lacks it: no microVM starts.",
-  }));
+  const text = "The template names it and the node lacks it: no microVM starts.";
+  const findings = missing.map((address) =>
+    finding("complete", "incompatible", address, { address }, text),
+  );
   return { from: mover.label, to: mover.label, findings };
 }
 
@@ -127,24 +122,17 @@ export function judgeMoves(
   const movers = moversOf(classes, lines);
   const pairs = judgePairs(movers, type);
   const against = pairs
-    .map((pair) => ({
-      ...pair,
-      findings: pair.findings.filter(({ severity }) => severity !== "note"),
-    }))
+    .map((pair) => ({ ...pair, findings: pair.findings.filter((f) => f.severity !== "note") }))
     .filter(({ findings }) => findings.length > 0);
-  const barred = against.map(({ findings, ...pair }) => ({
-    ...pair,
-    findings: findings.filter((finding) => isBarring(finding, findings)),
-  }));
-  const own = whyNot(
+  const those = (barring: boolean) =>
     against.map(({ findings, ...pair }) => ({
       ...pair,
-      findings: findings.filter((finding) => !isBarring(finding, findings)),
-    })),
-  );
+      findings: findings.filter((one) => isBarring(one, findings) === barring),
+    }));
+  const own = whyNot(those(false));
   const accepted = own.filter((reason) => isWithin(reason, accept));
   return {
-    barred: whyNot(barred),
+    barred: whyNot(those(true)),
     failed: own.filter((reason) => !isWithin(reason, accept)),
     accepted:
       accept === undefined || accepted.length === 0

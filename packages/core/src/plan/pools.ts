@@ -19,6 +19,7 @@ import {
   refuseIncomplete,
   refuseMixtures,
   refuseUnenforced,
+  refusal,
   someOf,
   type Refusal,
 } from "./refuse.ts";
@@ -95,12 +96,8 @@ export function planPools(
 /** What joining costs is counted in features that are there or not, as x86's are. */
 function refuseSplitting(profiles: readonly NodeProfile[]): Refusal {
   const nodes = profiles.map(({ name }) => name);
-  return {
-    code: "unsupported",
-    message: `aarch64 nodes cannot be split into pools (${someOf(nodes)})`,
-    hint: "Plan them without --split and --max-loss.",
-    nodes,
-  };
+  const message = `aarch64 nodes cannot be split into pools (${someOf(nodes)})`;
+  return refusal("unsupported", message, "Plan them without --split and --max-loss.", nodes);
 }
 
 /** Profiles by what leaf 0 spells, in a fixed order. */

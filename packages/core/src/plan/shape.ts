@@ -7,7 +7,7 @@ import type { NodeClass } from "../profile/class.ts";
 import { LEVELS } from "../tables/levels.ts";
 import { CPUID_FIELDS, fieldByName, MSR_FIELDS } from "../tables/lookup.ts";
 import { has, type Merged } from "./merge.ts";
-import type { Refusal } from "./refuse.ts";
+import { refusal, type Refusal } from "./refuse.ts";
 
 function featureNames(): string[] {
   const fields = [...CPUID_FIELDS, ...MSR_FIELDS].filter(({ kind }) => kind === "feature");
@@ -58,12 +58,9 @@ export function unmetRequirements(
     const { why, lacking } = explain(name, merged, classes);
     const field = fieldByName(name);
     const address = field === undefined ? "" : ` (${fieldAddress(field)})`;
-    return {
-      code: "requirement",
-      message: `${name}${address} is required: ${why}`,
-      hint: "Leave those classes out (--without CLASS), or split the pool (--split K).",
-      nodes: lacking.flatMap(({ nodes }) => nodes),
-    };
+    const hint = "Leave those classes out (--without CLASS), or split the pool (--split K).";
+    const nodes = lacking.flatMap((c) => c.nodes);
+    return refusal("requirement", `${name}${address} is required: ${why}`, hint, nodes);
   });
 }
 

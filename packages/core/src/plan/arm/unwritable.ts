@@ -2,7 +2,7 @@
 import { groupBy } from "../../group.ts";
 import { writersOf } from "../../profile/arm/takes.ts";
 import { listOf } from "../../format/text.ts";
-import { someOf, type Refusal } from "../refuse.ts";
+import { refusal, someOf, type Refusal } from "../refuse.ts";
 import type { ArmField } from "../../tables/field.ts";
 import type { Emitted } from "../prove.ts";
 import { doubtfulFields, writtenFields, type Doubtful } from "../../profile/arm/written.ts";
@@ -42,12 +42,10 @@ export function refuseUnwritable(emitted: readonly Emitted[]): Refusal[] {
   return emitted
     .flatMap(doubtfulOf)
     .filter(({ answer }) => answer === "no")
-    .map((doubtful) => ({
-      code: "unwritable",
-      message: `${someOf(doubtful.nodes)} (${doubtful.class}) cannot hide ${namesOf(doubtful.fields)}: ${doubtful.why}`,
-      hint: HINT,
-      nodes: doubtful.nodes,
-    }));
+    .map(({ nodes, class: id, fields, why }) => {
+      const message = `${someOf(nodes)} (${id}) cannot hide ${namesOf(fields)}: ${why}`;
+      return refusal("unwritable", message, HINT, nodes);
+    });
 }
 
 /** Where neither a trial nor the kernel's release decides. */
@@ -56,9 +54,9 @@ export function unwritableWarnings(emitted: readonly Emitted[]): string[] {
     .flatMap(doubtfulOf)
     .filter(({ answer }) => answer === "unknown")
     .map(
-      (doubtful) =>
-        `${doubtful.class} (${someOf(doubtful.nodes)}): it is not known whether its KVM lets a template write ` +
-        `${namesOf(doubtful.fields)} (${doubtful.why}). If KVM refuses, InstanceStart ` +
-        "fails. Run evenkeel probe on the node to find out.",
+      ({ class: id, nodes, fields, why }) =>
+        `${id} (${someOf(nodes)}): it is not known whether its KVM lets a template write ` +
+        `${namesOf(fields)} (${why}). If KVM refuses, InstanceStart fails. Run evenkeel probe on ` +
+        "the node to find out.",
     );
 }

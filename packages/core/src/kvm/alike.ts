@@ -1,41 +1,34 @@
 /** Whether the logical CPUs of a dump are the same to a guest: it moves between them. */
-import { extract32 } from "../bits.ts";
-import { REGISTERS } from "../cpuid.ts";
+import { readField } from "../bits.ts";
 import { CoreError } from "../errors.ts";
 import { fieldAddress } from "../format/address.ts";
 import { at, badDump, type RawCpu, type RawDump } from "./dump.ts";
-import type { CpuidField, Vendor } from "../tables/field.ts";
-import { cpuidFields } from "../tables/lookup.ts";
+import type { AnyField, Vendor } from "../tables/field.ts";
+import { wordAt, wordsOf } from "../profile/state.ts";
+import { fieldsAt, type WordPlace } from "../tables/registers.ts";
 import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
 import { isPassable } from "./shown.ts";
 import { isAnnouncement, isPromise } from "../tables/masks.ts";
 
-function matters({ kind, name }: CpuidField): boolean {
+function matters({ kind, name }: AnyField): boolean {
   if (isPromise(kind) || isAnnouncement(kind)) return isPassable(name);
   return kind === "identity" || kind === "minimum";
 }
 
 /** Fields that a guest could see and in which the two differ. */
 function differences(vendor: Vendor, a: RawCpu, b: RawCpu): string[] {
-  const found: string[] = [];
-  for (const key of new Set([...a.entries.keys(), ...b.entries.keys()])) {
-    const [mine, other] = [a.entries.get(key), b.entries.get(key)];
-    const place = mine ?? other;
-    if (place === undefined) continue;
-    for (const register of REGISTERS) {
-      const [x, y] = [mine?.[register] ?? 0, other?.[register] ?? 0];
-      if (x === y) continue;
-      for (const field of cpuidFields(vendor, place.leaf, place.subleaf, register)) {
-        const { hi, lo } = field;
-        if (!matters(field) || extract32(x, hi, lo) === extract32(y, hi, lo)) continue;
-        found.push(`${field.name} (${fieldAddress(field)})`);
-      }
-    }
-  }
-  if (a.msrs.get(ARCH_CAPABILITIES) !== b.msrs.get(ARCH_CAPABILITIES)) {
-    if (b.msrs.has(ARCH_CAPABILITIES)) found.push("IA32_ARCH_CAPABILITIES");
-  }
-  return found;
+  const none = new Map<number, bigint>();
+  const valueIn = (cpu: RawCpu, place: WordPlace) =>
+    wordAt({ cpuid: cpu.entries, registers: none }, place) ?? 0n;
+  const all = wordsOf({ cpuid: new Map([...a.entries, ...b.entries]), registers: none });
+  const found = all.flatMap(({ place }) => {
+    const differs = valueIn(a, place) ^ valueIn(b, place);
+    return fieldsAt(vendor, place)
+      .filter((field) => matters(field) && readField(differs, field) !== 0n)
+      .map((field) => `${field.name} (${fieldAddress(field)})`);
+  });
+  const isOther = a.msrs.get(ARCH_CAPABILITIES) !== b.msrs.get(ARCH_CAPABILITIES);
+  return isOther && b.msrs.has(ARCH_CAPABILITIES) ? [...found, "IA32_ARCH_CAPABILITIES"] : found;
 }
 
 /** A dump that ends within a CPU has all of the others' last leaves but this one's. */

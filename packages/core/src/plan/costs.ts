@@ -1,16 +1,16 @@
 /** What the plan costs and changes, as data: a report or a program renders it. */
 import { groupBy } from "../group.ts";
-import { bitRange, registerAddress, registerName } from "../format/address.ts";
-import { entryKey, REGISTERS, type Register } from "../cpuid.ts";
+import { bitRange, wordAddress } from "../format/address.ts";
 import type { GuestView } from "../firecracker/simulate.ts";
 import type { NodeClass } from "../profile/class.ts";
+import { wordAt } from "../profile/state.ts";
 import type { RowLoss } from "../tables/field.ts";
 import { AARCH32_GROUP } from "../tables/groups.ts";
-import { isAnnouncement, reservedMask } from "../tables/masks.ts";
+import { isAnnouncement } from "../tables/masks.ts";
 import { isPresent } from "../tables/merge-rules.ts";
-import { reservedRegisterMask } from "../tables/registers.ts";
+import { reservedAt } from "../tables/registers.ts";
 import { isCountedFeature } from "./guest-cpu.ts";
-import type { Merged, MergedField, Reason } from "./merge.ts";
+import { placesOfWords, type Merged, type MergedField, type Reason } from "./merge.ts";
 
 interface NamedField {
   readonly name: string;
@@ -120,7 +120,7 @@ function bitsOf(mask: bigint): string {
 }
 
 export function masked(
-  { type, places, registers }: Merged,
+  merged: Merged,
   views: readonly GuestView[],
   classes: readonly NodeClass[],
 ): Masked[] {
@@ -133,32 +133,14 @@ export function masked(
       classes: idsWhere(classes, (i) => (words[i] ?? 0n) !== 0n),
     });
   };
-  for (const { leaf, subleaf } of places) {
-    for (const register of REGISTERS) {
-      const mask = reservedMask(type, leaf, subleaf, register);
-      const words = wordsAt(views, leaf, subleaf, register).map((w) => BigInt((w & mask) >>> 0));
-      add(registerAddress(leaf, subleaf, register), words);
-    }
-  }
-  for (const id of registers) {
-    const mask = reservedRegisterMask(type, id);
+  for (const place of placesOfWords(merged)) {
+    const mask = reservedAt(merged.type, place);
     add(
-      registerName(id),
-      views.map((view) => (view.registers.get(id) ?? 0n) & mask),
+      wordAddress(place),
+      views.map((view) => (wordAt(view, place) ?? 0n) & mask),
     );
   }
   return result;
-}
-
-/** A register of CPUID in each view; zero where the entry is absent. */
-export function wordsAt(
-  views: readonly GuestView[],
-  leaf: number,
-  subleaf: number,
-  register: Register,
-): number[] {
-  const key = entryKey(leaf, subleaf);
-  return views.map(({ cpuid }) => cpuid.get(key)?.[register] ?? 0);
 }
 
 export function groupClasses(

@@ -1,12 +1,13 @@
 /**
- * What a guest's CPU has besides CPUID: MSRs on x86, and on aarch64 the registers that KVM describes
- * it with. Each is a word of 64 bits under one id.
+ * The words of a guest's CPU: CPUID's registers, MSRs, and on aarch64 the registers that KVM
+ * describes it with. All but CPUID's have 64 bits and one id.
  */
 import { fieldBits } from "../bits.ts";
 import { armFields, armReservedMask } from "./arm/lookup.ts";
-import type { ArmField, CpuType, MsrField } from "./field.ts";
-import { msrFields } from "./lookup.ts";
-import { isAnnouncement, isPlanned } from "./masks.ts";
+import type { Register } from "../cpuid.ts";
+import type { AnyField, ArmField, CpuType, MsrField } from "./field.ts";
+import { cpuidFields, msrFields } from "./lookup.ts";
+import { isAnnouncement, isPlanned, reservedMask } from "./masks.ts";
 
 /** An MSR's address, or KVM's id of an aarch64 register. */
 export type RegisterId = number | bigint;
@@ -14,6 +15,25 @@ export type RegisterId = number | bigint;
 export function compareIds(a: RegisterId, b: RegisterId): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
+}
+
+/** Where a word stands. */
+export type WordPlace =
+  | { readonly leaf: number; readonly subleaf: number; readonly register: Register }
+  | { readonly id: RegisterId };
+
+/** The rows of one word, lowest bit first. */
+export function fieldsAt(type: CpuType, place: WordPlace): readonly AnyField[] {
+  return "id" in place
+    ? registerFields(type, place.id)
+    : cpuidFields(type, place.leaf, place.subleaf, place.register);
+}
+
+/** Bits of a word that no row covers. */
+export function reservedAt(type: CpuType, place: WordPlace): bigint {
+  return "id" in place
+    ? reservedRegisterMask(type, place.id)
+    : BigInt(reservedMask(type, place.leaf, place.subleaf, place.register));
 }
 
 /** The rows of one register, lowest bit first. */

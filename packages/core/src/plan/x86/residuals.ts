@@ -1,5 +1,5 @@
 /** What still differs between guests of different x86 classes, and may. */
-import { extract32 } from "../../bits.ts";
+import { readField } from "../../bits.ts";
 import { REGISTERS } from "../../cpuid.ts";
 import type { GuestView } from "../../firecracker/simulate.ts";
 import { leafAddress, msrAddress } from "../../format/address.ts";
@@ -7,7 +7,8 @@ import type { NodeClass } from "../../profile/class.ts";
 import type { CpuidField } from "../../tables/field.ts";
 import { cpuidFields, msrFields } from "../../tables/lookup.ts";
 import { isFree } from "../../tables/masks.ts";
-import { groupClasses, wordsAt, type Residual } from "../costs.ts";
+import { wordAt } from "../../profile/state.ts";
+import { groupClasses, type Residual } from "../costs.ts";
 import { has, type Merged } from "../merge.ts";
 
 function freeLeaves(
@@ -20,8 +21,8 @@ function freeLeaves(
     for (const register of REGISTERS) {
       const fields = cpuidFields(merged.type, leaf, subleaf, register);
       for (const field of fields.filter(({ kind }) => isFree(kind))) {
-        const words = wordsAt(views, leaf, subleaf, register);
-        const values = words.map((word) => extract32(word, field.hi, field.lo));
+        const place = { leaf, subleaf, register };
+        const values = views.map((view) => readField(wordAt(view, place) ?? 0n, field));
         if (new Set(values).size < 2) continue;
         const known = leaves.get(leaf) ?? { fields: [], values: classes.map(() => "") };
         known.fields.push(field);

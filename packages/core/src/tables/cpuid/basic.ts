@@ -44,11 +44,12 @@ const LEAF_1_EBX = inRegister(0x1, 0, "ebx", ref, [
 ]);
 
 const intel = { vendors: ["intel"] } as const;
+const hwp = { ...intel, requires: ["HWP"] } as const;
 
 const LEAF_1_ECX = inRegister(0x1, 0, "ecx", ref, [
   instruction(0, "SSE3", "SSE3", "SSE", { requires: ["SSE2"], aka: ["pni"] }),
   instruction(1, "PCLMULQDQ", "carry-less multiply", "crypto", {
-    requires: ["SSE2"],
+    ...needs("SSE2"),
     aka: ["pclmuldq"],
   }),
   kernel(2, "DTES64", "64-bit debug store", "tracing", { ...intel, requires: ["DS"] }),
@@ -138,22 +139,13 @@ const LEAF_6: readonly CpuidField[] = [
       kernel(5, "ECMD", "clock modulation extension", "power", intel),
       kernel(6, "PTM", "package thermal management", "power", { ...intel, aka: ["pts"] }),
       kernel(7, "HWP", "hardware P-states", "power", intel),
-      kernel(8, "HWP_NOTIFICATION", "HWP notification", "power", {
-        ...intel,
-        requires: ["HWP"],
-        aka: ["hwp_notify"],
-      }),
+      kernel(8, "HWP_NOTIFICATION", "HWP notification", "power", { ...hwp, aka: ["hwp_notify"] }),
       kernel(9, "HWP_ACTIVITY_WINDOW", "HWP activity window", "power", {
-        ...intel,
-        requires: ["HWP"],
+        ...hwp,
         aka: ["hwp_act_window"],
       }),
-      kernel(10, "HWP_EPP", "HWP energy preference", "power", { ...intel, requires: ["HWP"] }),
-      kernel(11, "HWP_PACKAGE", "HWP package request", "power", {
-        ...intel,
-        requires: ["HWP"],
-        aka: ["hwp_pkg_req"],
-      }),
+      kernel(10, "HWP_EPP", "HWP energy preference", "power", hwp),
+      kernel(11, "HWP_PACKAGE", "HWP package request", "power", { ...hwp, aka: ["hwp_pkg_req"] }),
       kernel(13, "HDC", "hardware duty cycling", "power", intel),
       kernel(14, "TURBO_BOOST_MAX", "Turbo Boost Max 3.0", "power", intel),
       kernel(15, "HWP_CAPABILITIES", "HWP highest performance change", "power", intel),

@@ -25,6 +25,8 @@ function topologyLeaf(leaf: number, title: string, group: string): CpuidField[] 
   return wholeLeaf(leaf, ref, (name) => topology([31, 0], name, title, group));
 }
 
+const [pt, tile, avx10] = [{ of: "INTEL_PT" }, { of: "AMX_TILE" }, { of: "AVX10" }];
+
 const PERFMON: readonly CpuidField[] = [
   ...inRegister(0xa, 0, "eax", ref, [
     minimum([7, 0], "PMU_VERSION", "performance monitoring version", "tracing"),
@@ -47,12 +49,8 @@ const PERFMON: readonly CpuidField[] = [
 const AMX: readonly CpuidField[] = [
   ...leafOf(0x1d, "AMX_TILE", "tile palettes", "AMX"),
   ...inEntry(0x1e, 0, ref, {
-    eax: [
-      minimum([31, 0], "MAX_TMUL_SUBLEAF", "highest subleaf of leaf 1EH", "levels", {
-        of: "AMX_TILE",
-      }),
-    ],
-    ebx: [derived([23, 0], "TMUL_LIMITS", "tile multiply limits", "AMX", { of: "AMX_TILE" })],
+    eax: [minimum([31, 0], "MAX_TMUL_SUBLEAF", "highest subleaf of leaf 1EH", "levels", tile)],
+    ebx: [derived([23, 0], "TMUL_LIMITS", "tile multiply limits", "AMX", tile)],
   }),
   ...inRegister(0x1e, 1, "eax", ref, [
     instruction(0, "AMX_INT8_ALIAS", "AMX_INT8 again", ALIAS_GROUP, needs("AMX_INT8")),
@@ -75,13 +73,9 @@ const ENCLAVES = inRegister(0x12, 0, "eax", ref, [
 ]);
 
 const TRACING = inRegister(0x14, 0, "ebx", ref, [
-  derived([3, 0], "PT_CAPABILITIES_3_0", "processor trace capabilities", "tracing", {
-    of: "INTEL_PT",
-  }),
+  derived([3, 0], "PT_CAPABILITIES_3_0", "processor trace capabilities", "tracing", pt),
   instruction(4, "PTWRITE", "PTWRITE", "tracing", needs("INTEL_PT")),
-  derived([31, 5], "PT_CAPABILITIES_31_5", "processor trace capabilities", "tracing", {
-    of: "INTEL_PT",
-  }),
+  derived([31, 5], "PT_CAPABILITIES_31_5", "processor trace capabilities", "tracing", pt),
 ]);
 
 const KEY_LOCKER = inRegister(0x19, 0, "ebx", ref, [
@@ -93,13 +87,9 @@ const KEY_LOCKER = inRegister(0x19, 0, "ebx", ref, [
 
 const AVX10: readonly CpuidField[] = [
   ...inEntry(0x24, 0, ref, {
-    eax: [
-      minimum([31, 0], "MAX_AVX10_SUBLEAF", "highest subleaf of leaf 24H", "levels", {
-        of: "AVX10",
-      }),
-    ],
+    eax: [minimum([31, 0], "MAX_AVX10_SUBLEAF", "highest subleaf of leaf 24H", "levels", avx10)],
     ebx: [
-      minimum([7, 0], "AVX10_VERSION", "AVX10 version", "AVX-512", { of: "AVX10" }),
+      minimum([7, 0], "AVX10_VERSION", "AVX10 version", "AVX-512", avx10),
       instruction(16, "AVX10_128", "128-bit vectors", "AVX-512", needs("AVX10")),
       instruction(17, "AVX10_256", "256-bit vectors", "AVX-512", needs("AVX10")),
       instruction(18, "AVX10_512", "512-bit vectors", "AVX-512", needs("AVX10")),

@@ -20,6 +20,7 @@ import { APM, FPU_LEFTOVERS, INTEL_VERW, KVM_SPEC_CTRL, SDM } from "../reference
 
 const ref = { reference: `${SDM}; ${APM}` };
 const AVX512 = "AVX-512";
+const leftover = { reference: FPU_LEFTOVERS };
 
 const SUBLEAF_0_EBX = inRegister(0x7, 0, "ebx", ref, [
   instruction(0, "FSGSBASE", "RDFSBASE, WRFSBASE …", "base"),
@@ -28,31 +29,21 @@ const SUBLEAF_0_EBX = inRegister(0x7, 0, "ebx", ref, [
   aliased(3, "BMI1", "TZCNT, ANDN, BLSR …", "bit manipulation"),
   hint(4, "HLE", "hardware lock elision", "TSX"),
   instruction(5, "AVX2", "AVX2", "AVX", needs("AVX")),
-  lack(6, "FDP_EXCPTN_ONLY", "x87 data pointer only updated on exceptions", "x87", {
-    reference: FPU_LEFTOVERS,
-  }),
+  lack(6, "FDP_EXCPTN_ONLY", "x87 data pointer only updated on exceptions", "x87", leftover),
   kernel(7, "SMEP", "supervisor-mode execution prevention", "paging"),
   instruction(8, "BMI2", "PDEP, PEXT, SHLX …", "bit manipulation"),
   hint(9, "ERMS", "enhanced REP MOVSB/STOSB", "string operations"),
   kernel(10, "INVPCID", "INVPCID", "paging", needs("PCID")),
   instruction(11, "RTM", "restricted transactional memory", "TSX"),
   kernel(12, "RDT_M", "resource director monitoring", "resource control", { aka: ["cqm"] }),
-  lack(13, "ZERO_FCS_FDS", "x87 CS and DS stored as zero", "x87", { reference: FPU_LEFTOVERS }),
-  instruction(
-    14,
-    "MPX",
-    "memory protection extensions",
-    "MPX",
-    needs("XSAVE", "XCR0_BNDREGS", "XCR0_BNDCSR"),
-  ),
+  lack(13, "ZERO_FCS_FDS", "x87 CS and DS stored as zero", "x87", leftover),
+  instruction(14, "MPX", "memory protection extensions", "MPX", {
+    requires: ["XSAVE", "XCR0_BNDREGS", "XCR0_BNDCSR"],
+  }),
   kernel(15, "RDT_A", "resource director allocation", "resource control"),
-  instruction(
-    16,
-    "AVX512F",
-    "AVX-512 foundation",
-    AVX512,
-    needs("AVX2", "XCR0_OPMASK", "XCR0_ZMM_HI256", "XCR0_HI16_ZMM"),
-  ),
+  instruction(16, "AVX512F", "AVX-512 foundation", AVX512, {
+    requires: ["AVX2", "XCR0_OPMASK", "XCR0_ZMM_HI256", "XCR0_HI16_ZMM"],
+  }),
   instruction(17, "AVX512DQ", "doubleword and quadword", AVX512, needs("AVX512F")),
   instruction(18, "RDSEED", "RDSEED", "crypto"),
   instruction(19, "ADX", "ADCX, ADOX", "bit manipulation"),
@@ -98,6 +89,9 @@ const SUBLEAF_0_ECX = inRegister(0x7, 0, "ecx", ref, [
   kernel(31, "PKS", "protection keys for supervisor pages", "paging"),
 ]);
 
+/** AMD's own bits stand in for one of Intel's. */
+const backed = (...names: string[]) => ({ reference: KVM_SPEC_CTRL, backedBy: [names] });
+
 const SPECULATION = "speculation control";
 
 const SUBLEAF_0_EDX = inRegister(0x7, 0, "edx", ref, [
@@ -124,30 +118,21 @@ const SUBLEAF_0_EDX = inRegister(0x7, 0, "edx", ref, [
   kernel(18, "PCONFIG", "PCONFIG", "memory encryption"),
   kernel(19, "ARCH_LBR", "architectural last branch records", "tracing"),
   instruction(20, "CET_IBT", "indirect branch tracking", "CET", {
-    requires: ["XSS_CET_U"],
+    ...needs("XSS_CET_U"),
     aka: ["ibt"],
   }),
   instruction(22, "AMX_BF16", "tile bfloat16", "AMX", needs("AMX_TILE")),
   instruction(23, "AVX512_FP16", "half-precision", AVX512, needs("AVX512BW")),
   instruction(24, "AMX_TILE", "tiles", "AMX", needs("XSAVE", "XCR0_XTILECFG", "XCR0_XTILEDATA")),
   instruction(25, "AMX_INT8", "tile 8-bit integer", "AMX", needs("AMX_TILE")),
-  kernel(26, "SPEC_CTRL", "IBRS and IBPB", SPECULATION, {
-    reference: KVM_SPEC_CTRL,
-    backedBy: [["AMD_IBRS", "AMD_IBPB"]],
-  }),
-  kernel(27, "STIBP", "single-thread indirect branch predictors", SPECULATION, {
-    reference: KVM_SPEC_CTRL,
-    backedBy: [["AMD_STIBP"]],
-  }),
+  kernel(26, "SPEC_CTRL", "IBRS and IBPB", SPECULATION, backed("AMD_IBRS", "AMD_IBPB")),
+  kernel(27, "STIBP", "single-thread indirect branch predictors", SPECULATION, backed("AMD_STIBP")),
   kernel(28, "FLUSH_L1D", "FLUSH_CMD MSR", SPECULATION),
   kernel(29, "ARCH_CAPABILITIES", "ARCH_CAPABILITIES MSR", SPECULATION),
   kernel(30, "CORE_CAPABILITIES", "CORE_CAPABILITIES MSR", SPECULATION, {
     aka: ["core-capability"],
   }),
-  kernel(31, "SSBD", "speculative store bypass disable", SPECULATION, {
-    reference: KVM_SPEC_CTRL,
-    backedBy: [["AMD_SSBD"]],
-  }),
+  kernel(31, "SSBD", "speculative store bypass disable", SPECULATION, backed("AMD_SSBD")),
 ]);
 
 const SUBLEAF_1_EAX = inRegister(0x7, 1, "eax", ref, [

@@ -10,7 +10,7 @@ import {
   type CpuidField,
   type Options,
 } from "../field.ts";
-import { STATE_GROUP } from "../groups.ts";
+import { STATE_GROUP as STATE } from "../groups.ts";
 import { SDM_XSAVE } from "../references.ts";
 
 const ref = { reference: SDM_XSAVE };
@@ -52,7 +52,7 @@ export const STATE_COMPONENTS: readonly StateComponent[] = [
 function componentRow({ index, name, title, in: where, usedBy }: StateComponent) {
   const requires = where === "xss" ? ["XSAVES"] : ["XSAVE"];
   const options: Options = { usedBy, requires };
-  return kernel(index, name, `state component ${index}: ${title}`, STATE_GROUP, options);
+  return kernel(index, name, `state component ${index}: ${title}`, STATE, options);
 }
 
 function componentsIn(where: StateComponent["in"]) {
@@ -68,7 +68,7 @@ function componentSubleaf({ index, name }: StateComponent): CpuidField[] {
   ] as const;
   return parts.flatMap(([register, suffix, title]) =>
     inRegister(0xd, index, register, ref, [
-      derived([31, 0], `${name}_${suffix}`, title, STATE_GROUP, { of: name }),
+      derived([31, 0], `${name}_${suffix}`, title, STATE, { of: name }),
     ]),
   );
 }
@@ -76,24 +76,18 @@ function componentSubleaf({ index, name }: StateComponent): CpuidField[] {
 export const XSAVE_FIELDS: readonly CpuidField[] = [
   ...inEntry(0xd, 0, ref, {
     eax: [
-      kernel(0, "XCR0_X87", "state component 0: x87", STATE_GROUP),
-      kernel(1, "XCR0_SSE", "state component 1: SSE", STATE_GROUP),
+      kernel(0, "XCR0_X87", "state component 0: x87", STATE),
+      kernel(1, "XCR0_SSE", "state component 1: SSE", STATE),
       ...componentsIn("xcr0"),
     ],
-    ebx: [
-      ownedByKvm([31, 0], "XSAVE_SIZE_NOW", "area size for the XCR0 of the moment", STATE_GROUP),
-    ],
+    ebx: [ownedByKvm([31, 0], "XSAVE_SIZE_NOW", "area size for the XCR0 of the moment", STATE)],
     ecx: [
-      derived(
-        [31, 0],
-        "XSAVE_SIZE_MAX",
-        "area size for all user components, in bytes",
-        STATE_GROUP,
-        { ofCpuidAlone: true },
-      ),
+      derived([31, 0], "XSAVE_SIZE_MAX", "area size for all user components, in bytes", STATE, {
+        ofCpuidAlone: true,
+      }),
     ],
     edx: [
-      kernel(30, "XCR0_LWP", "state component 62: LWP", STATE_GROUP, {
+      kernel(30, "XCR0_LWP", "state component 62: LWP", STATE, {
         vendors: ["amd"],
         usedBy: ["LWP"],
       }),
@@ -112,7 +106,7 @@ export const XSAVE_FIELDS: readonly CpuidField[] = [
         [31, 0],
         "XSAVES_SIZE_NOW",
         "compacted size for XCR0 and XSS of the moment",
-        STATE_GROUP,
+        STATE,
       ),
     ],
     ecx: componentsIn("xss"),

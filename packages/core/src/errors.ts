@@ -27,10 +27,7 @@ export interface ErrorOf<K extends Kinds> extends KnownError {
   readonly hint: string;
 }
 
-/**
- * The error class of a package, made from its registry: `class HostError extends
- * defineErrors("HostError", HOST_ERRORS) {}`. Exit code and hint come from the registry.
- */
+/** A package's error class: `class HostError extends defineErrors("HostError", HOST_ERRORS) {}`. */
 export function defineErrors<K extends Kinds>(
   name: string,
   kinds: K,

@@ -53,10 +53,7 @@ function cpuOf(model: CatalogueModel | ArmCatalogueModel, kernel: string): Offer
   return guestCpuOf(onKernel(model, kernel), kernel, CACHES[model.vendor]);
 }
 
-/**
- * A node of this model under this host kernel (a release line such as `6.1`), estimated from
- * public facts; undefined where the catalogue has no such model or kernel.
- */
+/** An estimated node of a model; undefined where the catalogue has no such model or kernel line. */
 export function catalogueProfile(
   id: string,
   kernel: string = DEFAULT_KERNEL,

@@ -55,10 +55,7 @@ export function doubtsAboutTemplate(profile: NodeProfile, template: CpuTemplate)
   return [...notModelled(template), ...notWritten(profile, template)];
 }
 
-/**
- * Verdicts take capabilities of nested virtualization for the same on the same model, and know the
- * model that guests are shown: where that is not the node's own, nothing says which it was.
- */
+/** Verdicts rely on the model that guests are shown: nothing may be nested on another. */
 export function doubtsAboutNesting(
   guest: Pick<CpuContract, "cpuid" | "msrs">,
   own: readonly CpuidEntry[],

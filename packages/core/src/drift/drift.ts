@@ -95,10 +95,7 @@ function outcomeOf(
   return changes.seen.length === 0 && verdict === "compatible" ? "none" : "changed";
 }
 
-/**
- * What happened to a node between two profiles of it. `planned` is the plan it is part of, if any.
- * Snapshots of the plan come from other nodes too, but all have the plan's guest CPU.
- */
+/** What happened to a node between two profiles of it. `planned`: the plan that it is part of. */
 export function driftOf(baseline: NodeProfile, now: NodeProfile, planned?: PlannedNode): Drift {
   const line = planned?.plan.firecracker.at(-1) ?? ALL_LINES.at(-1) ?? "";
   const found = changesOf(baseline, now, line);

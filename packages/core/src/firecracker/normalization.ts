@@ -20,10 +20,7 @@ import { ONE_VCPU, packageShift, writeTopology, type BootTopology } from "./topo
 import { compareLines, does, firstLineThat, isEmulator } from "../tables/releases.ts";
 import type { Behaviour } from "../tables/release-rows.ts";
 
-/**
- * Where the value comes from: a constant, the host's own CPUID, or the microVM's topology
- * (vCPU index, vCPU count, SMT).
- */
+/** A constant, the host's own CPUID, or the microVM's topology (vCPU index, vCPU count, SMT). */
 type Written = number | "host" | "topology";
 
 export interface NormalizedField {
@@ -209,10 +206,7 @@ export function alwaysWritten(
   return { mask, value: (first.value & mask) >>> 0 };
 }
 
-/**
- * One release for all that write the same, the newest, oldest first: what is simulated under it
- * holds for them.
- */
+/** The newest of the releases that write the same, oldest first: it stands for them. */
 export function unlikeLines(type: CpuType, lines: readonly string[]): string[] {
   const byWriting = new Map<string, string>();
   for (const line of lines.toSorted(compareLines)) byWriting.set(writingOf(type, line), line);

@@ -98,10 +98,7 @@ export function listOf<T>(item: Reader<T>): Reader<readonly T[]> {
   };
 }
 
-/**
- * A list of things of which none may be given twice: which one counts would be a guess. `nameOf`:
- * what a message calls the thing.
- */
+/** A list without duplicates: which one counts would be a guess. `nameOf`: for messages. */
 export function uniqueListOf<T>(
   item: Reader<T>,
   keyOf: (item: T) => string | number | bigint,

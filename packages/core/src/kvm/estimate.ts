@@ -101,10 +101,7 @@ function cpuModel(cpu: RawCpu): HostFacts {
   return brand === "" ? {} : { cpuModel: brand };
 }
 
-/**
- * The profile of a node with this CPU under a host kernel release such as `6.1`, marked as an
- * estimate. Throws BAD_DUMP and UNLIKE_CORES with the line.
- */
+/** An estimated profile, for a kernel release such as `6.1`. Throws BAD_DUMP and UNLIKE_CORES. */
 export function estimateProfile(dump: RawDump, name: string, kernel: string): NodeProfile {
   const [cpu] = dump.cpus;
   const vendor = vendorOfDump(cpu);

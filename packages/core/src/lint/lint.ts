@@ -194,10 +194,7 @@ const LINTS: Readonly<Record<CpuType, Lint>> = {
   aarch64: ({ template, armBuiltIn }, profile) => lintArmTemplate(template, profile, armBuiltIn),
 };
 
-/**
- * Lints a template on one node, for these release lines; what several of them find is told once.
- * Undefined: nothing is known of the node's vendor.
- */
+/** Lints a template on one node for these lines; undefined: nothing is known of its vendor. */
 export function lintTemplate(
   linted: Linted,
   profile: NodeProfile,

@@ -44,10 +44,7 @@ interface NodeShape {
   readonly accepted?: Accepted;
 }
 
-/**
- * A judgement of a move to a node, without what was accepted for its class when the pool was
- * planned. Snapshots that another plan shaped, or none, are judged as ever.
- */
+/** A judgement without what was accepted for the node's class, for snapshots of the same plan. */
 export function honourAccepted(
   judgement: Judgement,
   contract: Pick<CpuContract, "class" | "plan">,

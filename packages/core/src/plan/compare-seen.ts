@@ -10,10 +10,7 @@ export interface PlannedDifference {
   readonly bits: number;
 }
 
-/**
- * Compares every bit that the plan decides; an entry the guest does not have reads as zero, and
- * one the plan does not have must be zero. MSRs cannot be read from inside and are left out.
- */
+/** Compares every bit that the plan decides. MSRs cannot be read from inside and are left out. */
 export function compareSeen(
   planned: GuestCpu,
   actual: readonly CpuidEntry[],

@@ -20,10 +20,7 @@ function tellingBit(fields: Fields, bug: BugId): MergedField | undefined {
     });
 }
 
-/**
- * Sets what tells guests of bugs that their model does not have, and says so in the identity's
- * reason. What no bit tells, the verdicts between the classes have against the plan.
- */
+/** Sets what tells guests of bugs that their model does not have; the identity's reason says so. */
 export function tellMitigations(
   merged: Merged,
   classes: readonly NodeClass[],

@@ -1,7 +1,4 @@
-/**
- * The moves of snapshots between the classes of a plan, judged as `check` and `matrix` judge them:
- * which of them the plan fails, and which no plan could allow.
- */
+/** Which moves of snapshots between classes a plan fails, and which no plan could allow. */
 import { predictContract } from "../contract/make.ts";
 import type { CpuType } from "../tables/field.ts";
 import { finding, type Finding } from "../verdict/finding.ts";
@@ -31,10 +28,7 @@ export interface JudgedMoves extends PlanMoves {
   readonly movers: readonly Mover[];
 }
 
-/**
- * Rules about the host that no CPU template reaches. Every other rule is about the guest's CPU,
- * and what it has against a move is the plan's failure.
- */
+/** Rules about the host, which no CPU template reaches; all others are about the guest's CPU. */
 const BEYOND_TEMPLATES: ReadonlySet<string> = new Set<RuleId>([
   "kernel",
   "snapshot-format",
@@ -99,10 +93,7 @@ function isWithin({ severity }: WhyNot, accept: Accept | undefined): boolean {
 
 const [NESTING, KERNEL]: readonly RuleId[] = ["nesting", "kernel"];
 
-/**
- * Whether a finding is no failure of the plan: no template could change it, or it is what nested
- * guests of one model may do on a host kernel that the move is barred to anyway.
- */
+/** No failure of the plan: no template could change it, or the host kernel bars the move anyway. */
 function isBarring({ rule }: Finding, all: readonly Finding[]): boolean {
   if (rule === NESTING) return all.some((other) => other.rule === KERNEL);
   return isBeyondTemplates(rule);

@@ -103,10 +103,7 @@ function isAllowed(join: Join, groups: number, { pools, maxLoss }: SplitOptions)
   return maxLoss === undefined || join.worstLoss <= maxLoss;
 }
 
-/**
- * Joins classes, always where it costs least, until there are as few pools as asked for or a
- * class would give up too much. The tree goes on to the end, to show what more would cost.
- */
+/** Joins classes where it costs least, as far as asked for; the tree shows what more would cost. */
 export function splitClasses(
   classes: readonly NodeClass[],
   line: string,

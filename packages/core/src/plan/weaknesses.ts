@@ -33,10 +33,7 @@ function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): R
   });
 }
 
-/**
- * Remedies that some class announces and another one neither has nor can do without: its guests
- * would execute VERW, and it would clear nothing.
- */
+/** Remedies that some class announces and another neither has nor can do without. */
 function unbackedRemedies(merged: Merged, classes: readonly NodeClass[]): Refusal[] {
   const byName = new Map(merged.fields.map((merging) => [merging.field.name, merging]));
   return merged.fields.flatMap(({ field, address, values }): Refusal[] => {

@@ -60,11 +60,7 @@ const IGNORES_TEMPLATES =
   "its KVM shows guests the hardware's own CPUID whatever a CPU template says";
 const UNTRIED = "it has not been tested whether its KVM enforces CPU templates";
 
-/**
- * Why nobody may count on CPU templates there, for a sentence that begins with the node's name;
- * undefined where nothing speaks against it. A fingerprint does not say, and is believed: it shows
- * what a guest saw.
- */
+/** Why nobody may count on templates there. A fingerprint does not say, and is believed. */
 export function templateDoubt(profile: {
   readonly cpu: { readonly arch: Arch };
   readonly kvm?: KvmFacts;

@@ -89,10 +89,7 @@ interface Field {
   readonly of: string | undefined;
   /** For a state component: it goes when none of these features is left. */
   readonly usedBy: readonly string[];
-  /**
-   * What backs a promise of this bit where the bit itself is missing: all names of any one list,
-   * `!NAME` for a bit that must be absent.
-   */
+  /** What stands in for a missing bit: all of any one list; `!NAME`: a bit that must be absent. */
   readonly backedBy: readonly (readonly string[])[];
   readonly readBy: Reader;
   readonly loss: RowLoss;

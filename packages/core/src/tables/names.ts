@@ -15,10 +15,7 @@ const named = [...CPUID_FIELDS, ...MSR_FIELDS]
   );
 const byName = groupBy(named, ({ name }) => name);
 
-/**
- * The row that Linux or QEMU means by `name` on a vendor's CPU: where AMD has a bit of its own for
- * what Intel has, such as SSBD, an AMD CPU means AMD's.
- */
+/** The row that Linux or QEMU means by `name`; AMD's own bit where AMD has one, such as SSBD. */
 export function fieldByForeignName(
   vendor: Vendor,
   name: string,

@@ -116,10 +116,7 @@ export const snapshotFormat = remembered((version): string | undefined => {
   return formats.findLast(([first]) => Number(patch) >= first)?.[1];
 });
 
-/**
- * The lines of installed versions, sorted, each once; where none is known, all lines there are.
- * Versions that nothing is known about are left out.
- */
+/** The lines of installed versions, sorted; all lines there are where none of them is known. */
 export function knownVersions(versions: readonly string[]): {
   readonly lines: readonly string[];
   readonly installed: boolean;
@@ -137,10 +134,7 @@ export function newestVersion(versions: readonly string[]): string | undefined {
     .at(-1);
 }
 
-/**
- * The release that loads a snapshot, out of those that a node has: the one that took it where it
- * is there, else the newest that reads its format. Undefined where none does.
- */
+/** Of a node's releases the one that took a snapshot, else the newest that reads its format. */
 export function loadingVersion(
   {
     firecracker,

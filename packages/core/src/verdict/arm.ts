@@ -205,10 +205,7 @@ function judgeRegister(
   return [...changed.flatMap((one) => judgeField(one, move)), ...judgeReserved(register, offered)];
 }
 
-/**
- * A guest that read the CPU's own registers keeps what they said. The same CPU says the same; of
- * another kernel's nodes it is not known what the CPU itself has.
- */
+/** A guest of an old kernel read the CPU's own registers, which newer nodes do not show. */
 function ownRegisters(node: ArmNode): Finding[] {
   if (!isDescribed(node.registers)) return [];
   const text = "The guest read the CPU's own ID registers, which were not recorded.";

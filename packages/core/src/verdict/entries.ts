@@ -19,11 +19,7 @@ export function circumstances(): (profile: NodeProfile) => string {
   return factsKeys(READ);
 }
 
-/**
- * A digest that two nodes share only where every verdict on them is the same, whatever the
- * contract. Nodes of a class may differ in it: by kernel line, TSC, KVM capabilities, Firecracker
- * releases.
- */
+/** A digest that two nodes share only where every verdict on them is the same. */
 export function verdictKey(profile: NodeProfile): string {
   const [type, identity] = [cpuTypeOf(profile.cpu), classIdentity(profile)];
   if (type === undefined || identity === undefined) return profileDigest(profile);

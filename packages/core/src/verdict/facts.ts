@@ -74,10 +74,7 @@ function numbersOf({ key }: Fact<unknown>): (value: unknown) => number {
   };
 }
 
-/**
- * Makes text that is the same for two nodes of a class where every verdict is. One such function
- * is for the nodes of one fleet: it remembers their facts, as most of them are alike.
- */
+/** Makes text that is the same for nodes of one fleet and class where every verdict is. */
 export function factsKeys(names: readonly FactName[]): (profile: NodeProfile) => string {
   const facts = names.map((name) => NODE_FACTS[name] as unknown as Fact<unknown>);
   const asked = facts.map((one) => ({ read: one.read, number: numbersOf(one) }));
@@ -88,10 +85,7 @@ export function factsKeys(names: readonly FactName[]): (profile: NodeProfile) =>
   };
 }
 
-/**
- * What {@link factsKeys} numbers, as the text itself: it means the same in every fleet, so it can
- * be kept.
- */
+/** What {@link factsKeys} numbers, as text that can be kept. */
 export function factsText(names: readonly FactName[], profile: NodeProfile): string {
   return JSON.stringify(
     names.map((name) => {

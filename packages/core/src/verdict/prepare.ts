@@ -43,10 +43,7 @@ export interface PreparedNode extends NodeWords {
   readonly missing: readonly string[];
 }
 
-/**
- * The release whose normalization hides the least: a node can honour all that KVM offers, even
- * what a newer Firecracker would not show a fresh guest.
- */
+/** The release that hides least: a node can honour all that KVM offers. */
 const LEAST_HIDING = lastLineBefore("clears-waitpkg");
 
 /** What a node can honour: the guest it would show without a template. */

@@ -67,10 +67,7 @@ function registersNotAsPlanned(
   });
 }
 
-/**
- * {@link compareBoot} for the template of a plan. A plan reckons with what Firecracker overwrites:
- * the planned guest after normalization counts, not each bit of the template.
- */
+/** {@link compareBoot} for a plan's template: the planned guest after normalization counts. */
 export function comparePlanned(
   planned: GuestCpu,
   request: BootRequest,

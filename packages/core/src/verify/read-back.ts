@@ -70,10 +70,7 @@ function trialWord(vendor: Vendor, entry: CpuidEntry, register: Register): numbe
   return (isSignature ? word ^ (STEPPING & 1) : word) >>> 0;
 }
 
-/**
- * A CPUID that asks more of KVM than any plan: every feature hidden, every weakness announced,
- * another stepping. Numbers stay as they are, since KVM checks some of them.
- */
+/** Every feature hidden, every weakness announced, another stepping; KVM checks some numbers. */
 export function trialCpuid(vendor: Vendor, offered: readonly CpuidEntry[]): CpuidEntry[] {
   return offered.map((entry) => ({
     ...entry,

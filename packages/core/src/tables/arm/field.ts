@@ -101,14 +101,11 @@ interface ArmPlace {
   readonly register: string;
   readonly id: bigint;
   readonly group: string;
-  /** Features without all of which the whole register says nothing. */
-  readonly usedBy?: readonly string[];
 }
 
 const ARM_ARM = "Arm ARM (DDI 0487), chapter D; Linux arch/arm64/kernel/cpufeature.c";
 
 /** Places rows in one register. A row's own group wins over the place's. */
 export function inArmRegister(place: ArmPlace, rows: readonly ArmRow[]): ArmField[] {
-  const { usedBy = [], ...at } = place;
-  return rows.map((row) => ({ reference: ARM_ARM, ...at, ...row, usedBy }));
+  return rows.map((row) => ({ reference: ARM_ARM, ...place, ...row }));
 }

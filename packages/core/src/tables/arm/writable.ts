@@ -100,10 +100,7 @@ const FIRMWARE: Pick<Rule, "since"> = { since: "5.0" };
 
 type Writability = Pick<Rule, "since" | "least" | "most">;
 
-/**
- * From which release on, or undefined where no kernel up to {@link WRITABLE_READ} allows it.
- * `distribution`: the node's, for the patches that it is known to carry.
- */
+/** Since when; undefined where no kernel up to {@link WRITABLE_READ} allows it. */
 export function writability(field: ArmField, distribution = ""): Writability | undefined {
   if (isFirmware(field.id)) return FIRMWARE;
   const rules = RULES_OF.get(field.register) ?? [];

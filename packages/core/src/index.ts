@@ -25,9 +25,7 @@ export {
   inFile,
   KnownError,
   notComparable,
-  type CoreErrorCode,
   type ErrorKind,
-  type ErrorOf,
   type Problem,
 } from "./errors.ts";
 
@@ -84,7 +82,6 @@ export { classId } from "./profile/class.ts";
 export { formatProfile, profileToJson } from "./profile/file.ts";
 export {
   ignoresTemplates,
-  type ChangedWord,
   type Enforcement,
   type KvmFacts,
   type TakenField,
@@ -101,7 +98,7 @@ export { stateOfCpu, type CpuState } from "./profile/state.ts";
 export { withoutCpuNumber } from "./profile/which-cpu.ts";
 
 // What Firecracker does at boot, and its built-in templates
-export { checkTemplate, type TemplateFinding } from "./firecracker/check-template.ts";
+export { checkTemplate } from "./firecracker/check-template.ts";
 export { isDumpedMsr } from "./firecracker/dumped-msrs.ts";
 export { simulate } from "./firecracker/simulate.ts";
 export { armBuiltInTemplate } from "./firecracker/static-arm.ts";
@@ -143,8 +140,8 @@ export {
   type MatrixPair,
 } from "./verdict/matrix.ts";
 export { prepare } from "./verdict/prepare.ts";
-export { whyNot, type WhyNot } from "./verdict/reasons.ts";
-export { RULES, type RuleId } from "./verdict/rules.ts";
+export { type WhyNot } from "./verdict/reasons.ts";
+export { RULES } from "./verdict/rules.ts";
 
 // Lint: is a template right for a node?
 export { LINT_RULES, type LintFinding, type LintRuleId } from "./lint/finding.ts";
@@ -155,16 +152,16 @@ export { honourAccepted, isAccepted, type Accepted } from "./plan/accepted.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./plan/assess-static.ts";
 export type { Reason } from "./plan/merge.ts";
 export { compareSeen, type PlannedDifference } from "./plan/compare-seen.ts";
-export { compareStaticTemplates, type StaticComparison } from "./plan/assess-static.ts";
+export { compareStaticTemplates } from "./plan/assess-static.ts";
 export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
 export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
 export type { GuestCpu } from "./plan/guest-cpu.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
-export { isBeyondTemplates, type Accept, type PlanMoves } from "./plan/moves.ts";
+export { isBeyondTemplates, type Accept } from "./plan/moves.ts";
 export type { PlanFile, PlanFileClass } from "./plan/plan-file.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
-export { planPool, planPools, type PlannedPools } from "./plan/pools.ts";
+export { planPool, planPools } from "./plan/pools.ts";
 export type { Refusal } from "./plan/refuse.ts";
 export { parseFeatures } from "./plan/shape.ts";
 export type { Join } from "./plan/split.ts";

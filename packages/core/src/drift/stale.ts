@@ -46,7 +46,6 @@ function enforcementChange(before: NodeProfile, now: NodeProfile): string[] {
 
 /** aarch64: a template or a snapshot that was taken and is not, or the other way round. */
 function writesChange(before: NodeProfile, now: NodeProfile): string[] {
-  if (now.cpu.arch !== "aarch64") return [];
   if (before.kvm?.takenFields === undefined || now.kvm?.takenFields === undefined) return [];
   if (armWriterKey(before) === armWriterKey(now)) return [];
   return ["ID registers: KVM now accepts different values for their fields"];

@@ -15,7 +15,8 @@ import {
   type CpuidMap,
   type Register,
 } from "../cpuid.ts";
-import type { CpuType, Vendor } from "../tables/field.ts";
+import { remembered } from "../remember.ts";
+import { byType, type CpuType, type Vendor } from "../tables/field.ts";
 import { ONE_VCPU, packageShift, writeTopology, type BootTopology } from "./topology.ts";
 import { compareLines, does, firstLineThat, isEmulator } from "../tables/releases.ts";
 import type { Behaviour } from "../tables/release-rows.ts";
@@ -213,18 +214,16 @@ export function unlikeLines(type: CpuType, lines: readonly string[]): string[] {
   return [...byWriting.values()].toSorted(compareLines);
 }
 
-const writings = new Map<string, string>();
-
 /** What a release writes, as a key: which rows, and how wide the topology's ids are. */
-export function writingOf(type: CpuType, line: string): string {
-  const key = `${type} ${line}`;
-  let writing = writings.get(key);
-  if (writing === undefined) {
+const writingAs = byType((type) =>
+  remembered((line) => {
     const applying = NORMALIZED.flatMap((row, i) => (appliesTo(row, type, line) ? [i] : []));
-    writing = JSON.stringify(applying.length === 0 ? [] : [applying, packageShift(line)]);
-    writings.set(key, writing);
-  }
-  return writing;
+    return JSON.stringify(applying.length === 0 ? [] : [applying, packageShift(line)]);
+  }),
+);
+
+export function writingOf(type: CpuType, line: string): string {
+  return writingAs[type](line);
 }
 
 const CORE_LEVEL = { leaf: 0xb, subleaf: 1, flags: 1, eax: 0, ebx: 0, ecx: 0, edx: 0 } as const;
@@ -266,18 +265,15 @@ function normalizeEntry(
   return changed;
 }
 
-const rowsByLine = new Map<string, ReadonlyMap<number, readonly NormalizedField[]>>();
-
-function rowsOf(type: CpuType, line: string): ReadonlyMap<number, readonly NormalizedField[]> {
-  const key = `${type} ${line}`;
-  let found = rowsByLine.get(key);
-  if (found === undefined) {
-    const own = NORMALIZED.filter((row) => appliesTo(row, type, line));
-    found = groupBy(own, ({ leaf }) => leaf);
-    rowsByLine.set(key, found);
-  }
-  return found;
-}
+/** The rows of a release by leaf. */
+const rowsOf = byType((type) =>
+  remembered((line) =>
+    groupBy(
+      NORMALIZED.filter((row) => appliesTo(row, type, line)),
+      ({ leaf }) => leaf,
+    ),
+  ),
+);
 
 /**
  * Normalization of one vCPU's entries. `host` is what the node shows a guest without a template:
@@ -291,7 +287,7 @@ export function normalize(
   boot: BootTopology = ONE_VCPU,
   preRelease = false,
 ): Map<string, CpuidEntry> {
-  const byLeaf = rowsOf(type, line);
+  const byLeaf = rowsOf[type](line);
   const result = new Map(entries);
   for (const [key, entry] of entries) {
     const rowsThere = byLeaf.get(entry.leaf);

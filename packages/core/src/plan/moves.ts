@@ -75,7 +75,7 @@ function judgePairs(movers: readonly Mover[], type: CpuType): Pair[] {
   // Under a plan that holds the guests are one, and so are their verdicts.
   const rows = new Map<string, readonly (readonly Finding[])[]>();
   const pairs = bench.contracts.flatMap((guest, i) => {
-    const key = guestKey(bench.layout, guest) ?? `guest ${i}`;
+    const key = guestKey(bench.layout, guest);
     const row =
       rows.get(key) ?? bench.nodes.map((node) => judgePrepared(bench, guest, node).findings);
     rows.set(key, row);

@@ -10,6 +10,11 @@ export type Vendor = "intel" | "amd";
 export const CPU_TYPES = ["intel", "amd", "aarch64"] as const;
 export type CpuType = (typeof CPU_TYPES)[number];
 
+/** Something for each type of CPU. */
+export function byType<T>(make: (type: CpuType) => T): Readonly<Record<CpuType, T>> {
+  return { intel: make("intel"), amd: make("amd"), aarch64: make("aarch64") };
+}
+
 /**
  * How a field merges over a pool (docs/adr/0002-merge-kinds.md):
  * - `feature`: 1 only where every class has 1

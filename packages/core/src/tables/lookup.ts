@@ -8,7 +8,7 @@ import { EXTENDED_FIELDS } from "./cpuid/extended.ts";
 import { PARAVIRTUAL_FIELDS } from "./cpuid/paravirtual.ts";
 import { STRUCTURED_FIELDS } from "./cpuid/structured.ts";
 import { XSAVE_FIELDS } from "./cpuid/xsave.ts";
-import type { CpuidField, CpuType, MsrField, Reader } from "./field.ts";
+import { byType, type CpuidField, type CpuType, type MsrField, type Reader } from "./field.ts";
 import { CAPABILITY_FIELDS } from "./msr/capabilities.ts";
 import { STATE_FIELDS } from "./msr/state.ts";
 
@@ -42,11 +42,7 @@ export function isRowOf({ vendors }: CpuidField | MsrField, type: CpuType): bool
 type RowsOfEntry = Readonly<Record<Register, readonly CpuidField[]>>;
 
 /** Rows by leaf and subleaf: asked for once per register of every node, and more. */
-const cache: Readonly<Record<CpuType, Map<number, RowsOfEntry>>> = {
-  intel: new Map(),
-  amd: new Map(),
-  aarch64: new Map(),
-};
+const cache = byType(() => new Map<number, RowsOfEntry>());
 const SUBLEAVES = 2 ** 16;
 
 function findFields(type: CpuType, leaf: number, subleaf: number, register: Register) {
@@ -77,11 +73,7 @@ function byLowestBit(a: { lo: number }, b: { lo: number }): number {
 }
 
 const NO_ROWS: readonly MsrField[] = [];
-const msrCache: Readonly<Record<CpuType, Map<number, readonly MsrField[]>>> = {
-  intel: new Map(),
-  amd: new Map(),
-  aarch64: new Map(),
-};
+const msrCache = byType(() => new Map<number, readonly MsrField[]>());
 
 /** The rows of one MSR on a vendor's CPUs, lowest bit first. */
 export function msrFields(type: CpuType, addr: number): readonly MsrField[] {

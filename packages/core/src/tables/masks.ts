@@ -1,7 +1,7 @@
 /** Masks that derive from the rows: which bits of a register a pool plans. */
 import { mask32 } from "../bits.ts";
 import { eachRegister, entryKey, REGISTERS, type Register, type Registers } from "../cpuid.ts";
-import type { AnyField, CpuType, Kind } from "./field.ts";
+import { byType, type AnyField, type CpuType, type Kind } from "./field.ts";
 import { cpuidFields } from "./lookup.ts";
 
 /** Kinds that a plan leaves as each node has them. */
@@ -34,11 +34,7 @@ function planned(type: CpuType, leaf: number, subleaf: number, register: Registe
 }
 
 const ALL_PLANNED: Registers = eachRegister(() => 0xffff_ffff);
-const caches: Readonly<Record<CpuType, Map<string, Registers>>> = {
-  intel: new Map(),
-  amd: new Map(),
-  aarch64: new Map(),
-};
+const caches = byType(() => new Map<string, Registers>());
 
 /** Bits of an entry that a plan decides: named ones and the reserved ones, which it clears. */
 export function plannedMasks(type: CpuType, leaf: number, subleaf: number): Registers {

@@ -8,17 +8,16 @@ function comparedBits({ promises, announced, numbersMask, reserved }: Slot): num
 }
 
 /**
- * Text that is the same for two contracts where every verdict is; undefined for aarch64. A member
- * of a contract counts unless it is named here as one that no rule reads, or that its words say.
+ * Text that is the same for two contracts where every verdict is. A member of a contract counts unless it is named here as one that no rule reads, or that its words say.
  */
-export function guestKey(layout: Layout, guest: PreparedContract): string | undefined {
+export function guestKey(layout: Layout, guest: PreparedContract): string {
   const { contract, gaps, words, signature } = guest;
-  if (contract.arch !== "x86_64") return undefined;
-  const { node: _node, cpuid: _words, msrs, registers: _arm, ...others } = contract;
+  const { node: _node, cpuid: _words, msrs, registers, ...others } = contract;
   const listed = msrs.map(({ addr, value }) => `${addr.toString(16)}=${value.toString(16)}`);
   const compared = words.map((word, i) => {
     const slot = layout.slots[i];
     return slot === undefined ? word : word & comparedBits(slot);
   });
-  return JSON.stringify([others, gaps, signature, listed, [...compared]]);
+  const arm = registers.map(({ id, value }) => `${id.toString(16)}=${value.toString(16)}`);
+  return JSON.stringify([others, gaps, signature, listed, arm, [...compared]]);
 }

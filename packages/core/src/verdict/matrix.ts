@@ -43,18 +43,15 @@ function judgeRows(
   to: readonly MatrixEntry[],
   version: string | undefined,
 ): Map<string, MatrixPair[]> {
-  const bench = prepare(
-    type,
-    from.map(({ contract }) => contract),
-    to.map(({ profile }) => profile),
-  );
+  const contracts = from.map(({ contract }) => contract);
+  const profiles = to.map(({ profile }) => profile);
+  const bench = prepare(type, contracts, profiles);
   return new Map(
-    from.map(({ label }, i) => {
-      const guest = bench.contracts[i];
-      const row = bench.nodes.flatMap((node, j): MatrixPair[] => {
-        const target = to[j]?.label ?? "";
-        if (guest === undefined) return [];
-        return [{ from: label, to: target, ...judgePrepared(bench, guest, node, version) }];
+    bench.contracts.map((guest, i) => {
+      const label = from[i]?.label ?? "";
+      const row = bench.nodes.map((node, j): MatrixPair => {
+        const judgement = judgePrepared(bench, guest, node, version);
+        return { from: label, to: to[j]?.label ?? "", ...judgement };
       });
       return [label, row];
     }),

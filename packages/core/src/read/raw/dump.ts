@@ -1,7 +1,8 @@
 /** What the readers of foreign dumps share: lines, and CPUs that are collected line by line. */
 import { keyOf, type CpuidEntry } from "../../cpuid.ts";
 import { CoreError } from "../../errors.ts";
-import { at, badDump, type RawCpu } from "../../kvm/dump.ts";
+import type { HostFacts } from "../../profile/profile.ts";
+import { at, badDump, type RawCpu, type RawDump } from "../../kvm/dump.ts";
 
 /** Lines with their numbers, whatever ends them. */
 export function* numberedLines(text: string): Generator<readonly [line: string, number: number]> {
@@ -14,6 +15,16 @@ export function* numberedLines(text: string): Generator<readonly [line: string, 
     if (end < 0) return;
     start = end + 1;
   }
+}
+
+/** A number in hexadecimal digits, as a pattern found it. */
+export function hex(digits: string | undefined): number {
+  return Number.parseInt(digits ?? "", 16);
+}
+
+/** What a dump says that has nothing but CPUs. */
+export function rawDump(format: string, cpus: RawDump["cpus"], host: HostFacts = {}): RawDump {
+  return { format, cpus, host, notes: [], incomplete: [] };
 }
 
 interface Building {

@@ -14,7 +14,7 @@ import { decodeSignature, formatFms } from "../tables/models.ts";
 import { cpuTypeOf } from "../tables/vendors.ts";
 import { missingAddress } from "../template/apply.ts";
 import type { CpuTemplate, CpuidModifier } from "../template/template.ts";
-import { found, type LintFinding } from "./finding.ts";
+import { found, type LintFinding, type LintSeverity } from "./finding.ts";
 import { lintArmTemplate } from "./lint-arm.ts";
 import { lintBits, lintXsaveSize } from "./lint-bits.ts";
 import { hasField, type CpuState } from "../profile/state.ts";
@@ -98,37 +98,32 @@ function lintIdentity(guest: CpuState, node: CpuState): LintFinding[] {
   const { kind, lacking } = compareModels(guest.type, shown, own, hasIn(guest), hasIn(node));
   if (kind === "same") return [];
   const place = { address: "CPUID.01H:EAX", name: "family/model/stepping" };
-  const older = `Guests see model ${formatFms(shown)}, older than the node's ${formatFms(own)}`;
+  const say = (severity: LintSeverity, message: string, fix: string) => [
+    found("identity", severity, place, message, fix),
+  ];
+  const [from, to] = [formatFms(shown), formatFms(own)];
   if (kind !== "older") {
     const message =
-      `Guests see model ${formatFms(shown)}, not known to be older than ${formatFms(own)}: ` +
+      `Guests see model ${from}, not known to be older than ${to}: ` +
       "their kernels may leave mitigations off.";
-    return [found("identity", "error", place, message, "Show the oldest model of the pool.")];
+    return say("error", message, "Show the oldest model of the pool.");
   }
-  if (lacking.length > 0) {
-    const what = listOf(titlesOf(lacking));
-    const message = `${older}: on that model their kernels do not mitigate ${what}.`;
-    return [
-      found(
-        "identity",
-        "error",
-        place,
-        message,
-        "Show a model on which they do mitigate it, or the node's own.",
-      ),
-    ];
-  }
-  return [found("identity", "note", place, `${older}.`, "Expected if intentional.")];
+  const older = `Guests see model ${from}, older than the node's ${to}`;
+  if (lacking.length === 0) return say("note", `${older}.`, "Expected if intentional.");
+  const what = listOf(titlesOf(lacking));
+  const message = `${older}: on that model their kernels do not mitigate ${what}.`;
+  return say("error", message, "Show a model on which they do mitigate it, or the node's own.");
 }
 
 function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string[]): LintFinding[] {
   if (builtIn === undefined) return [];
   const { name } = builtIn;
+  const goes = `${name} is deprecated since Firecracker 1.5 and will be removed in 2.0.`;
   const gone = found(
     "deprecated",
     "note",
     { name },
-    `${name} is deprecated since Firecracker 1.5 and will be removed in 2.0.`,
+    goes,
     "Use a custom template, such as a plan's.",
   );
   const signature = decodeSignature(node.get(entryKey(1, 0))?.eax ?? 0);

@@ -32,14 +32,9 @@ export function findAnomalies(merged: Merged, classes: readonly NodeClass[]): An
     const fields = merged.fields.filter(({ values }) => differs(values));
     if (indexes.length < 2 || fields.length === 0) return [];
     const own = indexes.flatMap((i) => classes[i] ?? []);
-    return [
-      {
-        model,
-        classes: own.map(({ id }) => id).toSorted(compareText),
-        fields: fields.map(({ field }) => field.name),
-        cause: likelyCause(own),
-      },
-    ];
+    const ids = own.map(({ id }) => id).toSorted(compareText);
+    const names = fields.map(({ field }) => field.name);
+    return [{ model, classes: ids, fields: names, cause: likelyCause(own) }];
   });
 }
 

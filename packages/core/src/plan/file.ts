@@ -41,20 +41,12 @@ const X86: Format = {
     model: model.name,
     signature: model.signature && formatFms(model.signature),
   }),
-  givenUp: ({ name, address, title, group, loss, reason }) => ({
-    name,
-    address,
-    title,
-    group,
-    loss,
-    reason,
-  }),
+  givenUp: ({ from: _from, to: _to, ...given }) => given,
   guest: (guest) => ({
     cpuid: entriesJson(guest),
-    msrs: guest.registers.map((msr) => ({
-      addr: hexNumber(msr.id),
-      bitmap: formatBitmap(msr, 64),
-    })),
+    msrs: guest.registers.map((msr) => {
+      return { addr: hexNumber(msr.id), bitmap: formatBitmap(msr, 64) };
+    }),
   }),
   tail: ({ anomalies }) => ({ anomalies }),
 };

@@ -49,14 +49,8 @@ function cacheGeometry(words: readonly Words[], classes: readonly NodeClass[]): 
       .join(),
   );
   if (new Set(values).size < 2) return [];
-  return [
-    {
-      address: "CCSIDR_EL1",
-      what: "cache geometry",
-      kind: "topology",
-      groups: groupClasses(classes, values),
-    },
-  ];
+  const groups = groupClasses(classes, values);
+  return [{ address: "CCSIDR_EL1", what: "cache geometry", kind: "topology", groups }];
 }
 
 /** Registers that only some classes have, together where the same classes have them. */

@@ -56,14 +56,9 @@ function stateMsrs(
       if (listed.every(Boolean) || merged.registers.includes(addr)) return [];
       const field = msrFields(merged.type, addr)[0];
       if (field?.of !== undefined && !has(merged, field.of)) return [];
-      return [
-        {
-          address: msrAddress(addr),
-          what: `${field?.title ?? "an MSR without a row"}, only on some`,
-          kind: "state",
-          groups: groupClasses(classes, listed.map(String)),
-        },
-      ];
+      const what = `${field?.title ?? "an MSR without a row"}, only on some`;
+      const groups = groupClasses(classes, listed.map(String));
+      return [{ address: msrAddress(addr), what, kind: "state", groups }];
     });
 }
 
@@ -75,11 +70,9 @@ export function x86Residuals(
 ): Residual[] {
   const identity = merged.fields
     .filter((f) => keepIdentity && f.field.kind === "identity" && new Set(f.values).size > 1)
-    .map(({ field, address, values }): Residual => ({
-      address,
-      what: field.title,
-      kind: "identity",
-      groups: groupClasses(classes, values.map(String)),
-    }));
+    .map(({ field, address, values }): Residual => {
+      const groups = groupClasses(classes, values.map(String));
+      return { address, what: field.title, kind: "identity", groups };
+    });
   return [...identity, ...freeLeaves(merged, views, classes), ...stateMsrs(merged, views, classes)];
 }

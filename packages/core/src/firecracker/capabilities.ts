@@ -56,11 +56,3 @@ export function lackingCapabilities(
   }
   return lacking;
 }
-
-export function missingCapabilities(
-  arch: Arch,
-  modifiers: readonly string[],
-  offered: ReadonlyMap<number, number>,
-): MissingCapability[] {
-  return lackingCapabilities(neededCapabilities(arch, modifiers), offered);
-}

@@ -7,7 +7,7 @@ import { isAcceptedOn, isRefusedOn, type StaticTemplate } from "../firecracker/s
 import { firstLineThat, formatLines } from "../tables/releases.ts";
 import { listOf } from "../format/text.ts";
 import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
-import { compareModels } from "../tables/compare-models.ts";
+import { compareModels, nameModel } from "../tables/compare-models.ts";
 import { titlesOf } from "../tables/bugs.ts";
 import type { CpuType } from "../tables/field.ts";
 import { decodeSignature, formatFms } from "../tables/models.ts";
@@ -18,7 +18,7 @@ import { found, type LintFinding, type LintSeverity } from "./finding.ts";
 import { lintArmTemplate } from "./lint-arm.ts";
 import { lintBits, lintXsaveSize } from "./lint-bits.ts";
 import { hasField, type CpuState } from "../profile/state.ts";
-import { missingCapabilities } from "../firecracker/capabilities.ts";
+import { lackingCapabilities, neededCapabilities } from "../firecracker/capabilities.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
 
 function lintEnforcement(profile: NodeProfile): LintFinding[] {
@@ -31,7 +31,8 @@ function lintEnforcement(profile: NodeProfile): LintFinding[] {
 
 function lintCapabilities(template: CpuTemplate, { kvm, cpu }: NodeProfile): LintFinding[] {
   if (kvm === undefined) return [];
-  const missing = missingCapabilities(cpu.arch, template.kvmCapabilities, kvm.capabilities);
+  const needed = neededCapabilities(cpu.arch, template.kvmCapabilities);
+  const missing = lackingCapabilities(needed, kvm.capabilities);
   const fix = "Use a host kernel that has it, or remove it from the template's kvm_capabilities.";
   return missing.map(({ name }) => {
     const message = `This node's KVM has no ${name}: no microVM starts.`;
@@ -92,23 +93,23 @@ function lintLanguage(
 }
 
 function lintIdentity(guest: CpuState, node: CpuState): LintFinding[] {
-  const signature = ({ cpuid }: CpuState) => decodeSignature(cpuid.get(entryKey(1, 0))?.eax ?? 0);
-  const [shown, own] = [signature(guest), signature(node)];
+  const model = ({ type, cpuid }: CpuState) =>
+    nameModel(type, decodeSignature(cpuid.get(entryKey(1, 0))?.eax ?? 0));
+  const [shown, own] = [model(guest), model(node)];
   const hasIn = (cpu: CpuState) => (name: string) => hasField(cpu, name);
-  const { kind, lacking } = compareModels(guest.type, shown, own, hasIn(guest), hasIn(node));
+  const { kind, lacking } = compareModels(shown, own, hasIn(guest), hasIn(node));
   if (kind === "same") return [];
   const place = { address: "CPUID.01H:EAX", name: "family/model/stepping" };
   const say = (severity: LintSeverity, message: string, fix: string) => [
     found("identity", severity, place, message, fix),
   ];
-  const [from, to] = [formatFms(shown), formatFms(own)];
   if (kind !== "older") {
     const message =
-      `Guests see model ${from}, not known to be older than ${to}: ` +
+      `Guests see model ${shown.fms}, not known to be older than ${own.fms}: ` +
       "their kernels may leave mitigations off.";
     return say("error", message, "Show the oldest model of the pool.");
   }
-  const older = `Guests see model ${from}, older than the node's ${to}`;
+  const older = `Guests see model ${shown.fms}, older than the node's ${own.fms}`;
   if (lacking.length === 0) return say("note", `${older}.`, "Expected if intentional.");
   const what = listOf(titlesOf(lacking));
   const message = `${older}: on that model their kernels do not mitigate ${what}.`;

@@ -1,6 +1,6 @@
 /** The nodes of a class that no rule tells apart: what a plan judges moves between. */
 import { groupBy } from "../group.ts";
-import { ALL_LINES, isEmulator, isOpenFormat, lineOf, newestVersion } from "../tables/releases.ts";
+import { ALL_LINES, isEmulator, isPreRelease, lineOf, newestVersion } from "../tables/releases.ts";
 import { compareText } from "../format/text.ts";
 import { kernelLine } from "../tables/kernels.ts";
 import type { NodeProfile } from "../profile/profile.ts";
@@ -28,7 +28,7 @@ export interface Mover {
 /** Releases of the lines that are planned for; what a build between two releases writes is open. */
 function isRelease(version: string, lines: readonly string[]): boolean {
   const line = lineOf(version);
-  return line !== undefined && lines.includes(line) && !isOpenFormat(version);
+  return line !== undefined && lines.includes(line) && !isPreRelease(version);
 }
 
 /** For nodes whose profiles name no release: those that the others have, else the newest. */

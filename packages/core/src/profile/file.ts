@@ -10,24 +10,18 @@ function kvmFactsToJson(kvm: KvmFacts): object {
   return {
     apiVersion: kvm.apiVersion,
     backend: kvm.backend,
-    enforcement:
-      enforcement === undefined
-        ? undefined
-        : {
-            enforced: enforcement.enforced,
-            changed: enforcement.changed.map((word) => ({
-              leaf: hexNumber(word.leaf),
-              subleaf: hexNumber(word.subleaf),
-              register: word.register,
-              asked: hex32(word.asked),
-              answered: hex32(word.answered),
-            })),
-          },
+    enforcement: enforcement && {
+      enforced: enforcement.enforced,
+      changed: enforcement.changed.map((word) => ({
+        leaf: hexNumber(word.leaf),
+        subleaf: hexNumber(word.subleaf),
+        register: word.register,
+        asked: hex32(word.asked),
+        answered: hex32(word.answered),
+      })),
+    },
     capabilities: Object.fromEntries(kvm.capabilities),
-    featureMsrs: kvm.featureMsrs.map(({ addr, value }) => ({
-      addr: hexNumber(addr),
-      value: hexNumber(value),
-    })),
+    featureMsrs: msrsToJson(kvm.featureMsrs),
     unreadableMsrs: kvm.unreadableMsrs.map(hexNumber),
     takenFields: kvm.takenFields?.map(({ id, hi, lo, values, ignored }) => ({
       id: hexNumber(id),

@@ -33,17 +33,6 @@ export function nameModel(type: CpuType, fms: FamilyModelStepping): NamedModel {
 
 /** What a guest that is shown one model leaves unmitigated on a node of another. */
 export function compareModels(
-  type: CpuType,
-  shown: FamilyModelStepping,
-  own: FamilyModelStepping,
-  guestHas: HasBit,
-  nodeHas: HasBit,
-): ModelMatch {
-  return compareNamed(nameModel(type, shown), nameModel(type, own), guestHas, nodeHas);
-}
-
-/** {@link compareModels} for models that were looked up before. */
-export function compareNamed(
   shown: NamedModel,
   own: NamedModel,
   guestHas: HasBit,

@@ -91,12 +91,7 @@ export function formatLines(lines: readonly string[]): string {
 /** `1.16.0-dev`: a build between two releases, whose format is anybody's guess. */
 const PRE_RELEASE = /^v?\d+\.\d+(?:\.\d+)?-/;
 
-/** A format that is named after a build, because no release says which one it is. */
-export function isOpenFormat(format: string): boolean {
-  return isPreRelease(format);
-}
-
-/** Whether a version is a build between two releases. */
+/** Whether a version, or a format that is named after one, is of a build between two releases. */
 export function isPreRelease(version: string): boolean {
   return PRE_RELEASE.test(version);
 }
@@ -104,7 +99,7 @@ export function isPreRelease(version: string): boolean {
 /**
  * The snapshot format that a release writes and loads. Undefined where nothing is known, and
  * where a line without a patch number leaves it open (1.10). A pre-release has a format named
- * after it; two builds of one name need not share it ({@link isOpenFormat}).
+ * after it; two builds of one name need not share it ({@link isPreRelease}).
  */
 export const snapshotFormat = remembered((version): string | undefined => {
   if (isEmulator(version)) return lineOf(version);

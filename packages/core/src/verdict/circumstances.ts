@@ -9,11 +9,11 @@ import type { MsrValue } from "../cpuid.ts";
 import { lackingCapabilities } from "../firecracker/capabilities.ts";
 import { isSavedMsr } from "../firecracker/saved-msrs.ts";
 import { isSameTsc } from "../firecracker/tsc.ts";
-import { isOpenFormat, snapshotFormat } from "../tables/releases.ts";
+import { isPreRelease, snapshotFormat } from "../tables/releases.ts";
 import { hexNumber, msrAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
 import { kernelMove, type KernelMove } from "../tables/kernels.ts";
-import { compareNamed, type HasBit, type NamedModel } from "../tables/compare-models.ts";
+import { compareModels, type HasBit, type NamedModel } from "../tables/compare-models.ts";
 import { titlesOf } from "../tables/bugs.ts";
 import { msrFields } from "../tables/lookup.ts";
 import type { CpuType } from "../tables/field.ts";
@@ -69,7 +69,7 @@ function judgeFormat({ contract, facts, version }: Question<"firecracker">): rea
   const versions = version === undefined ? facts.firecracker : [version];
   const written = contract.snapshotFormat;
   const isLoaded = versions.some((one) => snapshotFormat(one) === written);
-  if (written !== undefined && isLoaded && !isOpenFormat(written)) return NOTHING;
+  if (written !== undefined && isLoaded && !isPreRelease(written)) return NOTHING;
   const values = { promised: written, offered: versions.join(", ") || undefined };
   const name = "snapshot format";
   if (written === undefined || versions.length === 0) {
@@ -77,14 +77,14 @@ function judgeFormat({ contract, facts, version }: Question<"firecracker">): rea
       "It is not known which Firecracker wrote the snapshot, or which one would load it.";
     return [finding("snapshot-format", "unknown", name, values, text)];
   }
-  if (isOpenFormat(written)) {
+  if (isPreRelease(written)) {
     const text =
       `Firecracker ${written} is not a release, and formats change between builds of the same name. ` +
       "Name the release with --firecracker.";
     return [finding("snapshot-format", "unknown", name, values, text)];
   }
   const formats = versions.map(snapshotFormat);
-  const open = formats.some((f) => f === undefined || isOpenFormat(f));
+  const open = formats.some((f) => f === undefined || isPreRelease(f));
   const severity = open ? "unknown" : "incompatible";
   const text = open
     ? "It is not known which format the node's Firecracker loads. Name the release with --firecracker."
@@ -235,7 +235,7 @@ export function judgeIdentity(
   nodeHas: HasBit,
 ): readonly Finding[] {
   if (promised === undefined || offered === undefined) return NOTHING;
-  const { kind, lacking } = compareNamed(promised, offered, guestHas, nodeHas);
+  const { kind, lacking } = compareModels(promised, offered, guestHas, nodeHas);
   if (kind === "same") return NOTHING;
   const values = { promised: promised.fms, offered: offered.fms, address: "CPUID.01H:EAX" };
   const judged = (severity: Severity, text: string) => [

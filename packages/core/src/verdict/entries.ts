@@ -53,22 +53,13 @@ export function matrixEntries(
     const nodes = members.map(({ name }) => name);
     entries.push({ label, nodes, profile, contract: contractOf(profile) });
   };
-  const addClasses = (
-    own: readonly NodeProfile[],
-    classes: readonly { readonly id: string; readonly nodes: readonly string[] }[],
-  ) => {
-    const byName = new Map(own.map((profile) => [profile.name, profile]));
-    for (const { id, nodes } of classes) {
-      const members = nodes.flatMap((name) => byName.get(name) ?? []);
-      for (const alike of groupBy(members, keyOf).values()) add(id, alike);
-    }
-  };
   for (const type of CPU_TYPES) {
     const own = sorted.filter(({ cpu }) => cpuTypeOf(cpu) === type);
-    addClasses(own, groupIntoClasses(own, type));
+    for (const nodeClass of groupIntoClasses(own, type)) {
+      for (const alike of groupBy(nodeClass.profiles, keyOf).values()) add(nodeClass.id, alike);
+    }
   }
-  for (const profile of sorted) {
-    if (cpuTypeOf(profile.cpu) === undefined) add(profile.name, [profile]);
-  }
+  const strangers = sorted.filter(({ cpu }) => cpuTypeOf(cpu) === undefined);
+  for (const profile of strangers) add(profile.name, [profile]);
   return entries;
 }

@@ -13,7 +13,6 @@ export type Register = (typeof REGISTERS)[number];
 
 export type Registers = Readonly<Record<Register, number>>;
 
-/** What a function makes of each of the four registers. */
 export function eachRegister<T>(make: (register: Register) => T): Record<Register, T> {
   return { eax: make("eax"), ebx: make("ebx"), ecx: make("ecx"), edx: make("edx") };
 }
@@ -39,7 +38,6 @@ export interface ArmRegister {
 /** KVM_CPUID_FLAG_SIGNIFCANT_INDEX (sic): the entry answers for its own subleaf only. */
 export const SIGNIFICANT_INDEX = 1;
 
-/** Whether all four registers read 0, as those of an entry that is absent do. */
 export function isZero({ eax, ebx, ecx, edx }: Registers): boolean {
   return (eax | ebx | ecx | edx) === 0;
 }

@@ -10,7 +10,6 @@ export interface ErrorKind {
   readonly hint: string;
 }
 
-/** An error that a registry knows: with a code, an exit code and a hint. */
 export abstract class KnownError extends Error implements ErrorKind {
   abstract readonly code: string;
   abstract get exitCode(): ErrorKind["exitCode"];

@@ -26,6 +26,7 @@ export {
   KnownError,
   notComparable,
   type ErrorKind,
+  type ErrorOf,
   type Problem,
 } from "./errors.ts";
 

@@ -60,10 +60,7 @@ function addIdentity(builder: CpuBuilder, { vendor, signature }: CatalogueModel)
   else builder.entry(0x8000_0000, 0, SIGNATURES.amd).entry(0x8000_0001, 0, { eax });
 }
 
-/**
- * The guest's CPU for a model as {@link onKernel} has fitted it to `kernel`, as Firecracker
- * without a template shows it on one vCPU.
- */
+/** A model's guest CPU on one vCPU, without a template, as {@link onKernel} has fitted it. */
 export function guestCpuOf(model: CatalogueModel, kernel: string, caches: Caches): OfferedCpu {
   const builder = new CpuBuilder();
   addLeaves(builder, model, caches);

@@ -14,7 +14,6 @@ interface Ignored {
   readonly reason: string;
 }
 
-/** A fact of the host that changed: the likely cause. */
 interface FactChange {
   readonly fact: string;
   readonly from: string | undefined;
@@ -40,7 +39,6 @@ function differences(
   return diffCpus(seen(baseline), seen(now));
 }
 
-/** Facts of the host and versions installed there that are not what they were. */
 function factChanges(baseline: NodeProfile, now: NodeProfile): FactChange[] {
   const factsOf = ({ host, firecracker }: NodeProfile): ReadonlyMap<string, string> =>
     new Map([

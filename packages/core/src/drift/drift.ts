@@ -29,7 +29,6 @@ export type DriftOutcome =
 export interface Drift {
   readonly node: string;
   readonly outcome: DriftOutcome;
-  /** Whether someone has to act. */
   readonly matters: boolean;
   /** Why nothing can be said; empty but for `unknown`. */
   readonly reasons: readonly string[];
@@ -41,7 +40,6 @@ export interface Drift {
 
 const NO_CHANGES: Changes = { seen: [], ignored: [], facts: [] };
 
-/** A snapshot of the node as it was, judged on the node as it is. */
 function judgeSnapshots(
   baseline: NodeProfile,
   now: NodeProfile,

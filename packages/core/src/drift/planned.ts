@@ -25,7 +25,6 @@ export interface PlannedNode {
 }
 
 export interface PlannedDrift {
-  /** The class that the node was planned as. */
   readonly class: string;
   readonly classNow: string;
   /** What the template in use lets through or sets that the plan does not have. */
@@ -41,10 +40,7 @@ export interface PlannedDrift {
   readonly unproven: readonly string[];
 }
 
-/**
- * The plan's guest CPU, with every entry and register that the node has and the plan does not know
- * as zero: a plan hides what not all of its nodes have.
- */
+/** The plan's guest CPU, with zeros for what the node has and the plan does not know. */
 function extended({ guest, type }: PlanFile, { cpu }: NodeClass): GuestCpu {
   const known = new Set(guest.cpuid.map(keyOf));
   const added = cpu.cpuid.flatMap((entry): GuestEntry[] => {

@@ -86,10 +86,7 @@ function checkOverwritten(
   });
 }
 
-/**
- * `lines`: the releases the template is for; what only some of them overwrite is not lost. `node`:
- * the entries of the node it is for, where that is known.
- */
+/** `lines`: releases that the template is for; `node`: the node's entries, where known. */
 export function checkTemplate(
   template: CpuTemplate,
   lines: readonly string[],

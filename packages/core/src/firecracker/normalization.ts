@@ -157,7 +157,6 @@ function overwrittenBy(rowsThere: readonly NormalizedField[]): Overwritten {
   return { mask: mask >>> 0, constant: { mask: constant.mask >>> 0, value: constant.value >>> 0 } };
 }
 
-/** The bits of a register that Firecracker overwrites, whatever the template says. */
 function overwritten(
   type: CpuType,
   line: string,

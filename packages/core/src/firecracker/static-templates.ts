@@ -16,9 +16,7 @@ import { words } from "../tables/words.ts";
 type ReservedBits = readonly [leaf: number, register: Register, ...bits: number[]];
 
 export interface StaticMsr {
-  /** Only by releases that do this. */
   readonly by?: Behaviour;
-  /** Names of the bits that become 1. */
   readonly sets: readonly string[];
   /** Names of the bits that are left as they are; all others become 0. */
   readonly keeps: readonly string[];
@@ -30,7 +28,6 @@ export interface StaticTemplate {
   /** Models it is accepted on by releases that check them; others check the vendor only. */
   readonly models: readonly FamilyModelStepping[];
   readonly identity: FamilyModelStepping;
-  /** Fields that become 0. */
   readonly hides: readonly string[];
   /** Fields that become 1, whether the CPU has them or not. */
   readonly sets: readonly string[];

@@ -15,7 +15,6 @@ function matters({ kind, name }: AnyField): boolean {
   return kind === "identity" || kind === "minimum";
 }
 
-/** Fields that a guest could see and in which the two differ. */
 function differences(vendor: Vendor, a: RawCpu, b: RawCpu): string[] {
   const none = new Map<number, bigint>();
   const valueIn = (cpu: RawCpu, place: WordPlace) =>

@@ -38,7 +38,6 @@ export interface HostRegisters {
   readonly archCapabilities: bigint | undefined;
 }
 
-/** Names of the bits that are set: features and weaknesses. */
 function featuresOf({ vendor, cpuid, archCapabilities }: HostRegisters): Set<string> {
   const registers = new Map([[ARCH_CAPABILITIES, archCapabilities ?? 0n]]);
   const set = wordsOf({ cpuid, registers }).flatMap(({ place, value }) =>

@@ -63,14 +63,12 @@ function hostRegisters({ host }: Source, leaf: number, subleaf: number): Registe
   return host.get(entryKey(leaf, subleaf)) ?? NONE;
 }
 
-/** An entry's bits that KVM passes on whatever they mean. */
 export function passedRegisters(source: Source, leaf: number, subleaf: number): Registers {
   const host = hostRegisters(source, leaf, subleaf);
   const bits = passedBits(source, leaf);
   return eachRegister((register) => (host[register] & (bits[register] ?? 0)) >>> 0);
 }
 
-/** The highest leaves that the guest is told of. */
 export function guestLevels({ host, kernel, shows }: Source) {
   const limits = limitsOf(kernel);
   const level = (leaf: number) => host.get(entryKey(leaf, 0))?.eax ?? 0;

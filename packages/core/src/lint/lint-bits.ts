@@ -67,7 +67,6 @@ function lintDependencies(guest: CpuState, hidden: ReadonlySet<string>): LintFin
     });
 }
 
-/** Bits that the node does not back, weaknesses that are hidden, features without their base. */
 export function lintBits(guest: CpuState, node: CpuState): LintFinding[] {
   const changed = changedFields(guest, node);
   const hidden = changed.filter(

@@ -1,7 +1,4 @@
-/**
- * What an operator accepted when a plan was made (`plan --accept`), and who has to honour it: the
- * linter, the launcher and the agent.
- */
+/** What an operator accepted when a plan was made: `plan --accept`. */
 import type { LintFinding } from "../lint/finding.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { verdictOf, type Finding } from "../verdict/finding.ts";

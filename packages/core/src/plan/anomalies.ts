@@ -12,7 +12,6 @@ export interface Anomaly {
   readonly cause: "kernel" | "microcode" | "firmware" | "unknown";
 }
 
-/** What the operator can look at, given what is equal and what is not. */
 function likelyCause(classes: readonly NodeClass[]): Anomaly["cause"] {
   const kernels = classes.map((c) => c.kernels.join());
   const microcodes = classes.map((c) => c.microcodes.join());

@@ -17,7 +17,6 @@ import { fieldByName } from "../tables/lookup.ts";
 
 export interface StaticComparison {
   readonly name: string;
-  /** Features of the plan's guest CPU that this template hides. */
   readonly losesMore: readonly string[];
 }
 
@@ -65,7 +64,6 @@ export interface StaticAssessment {
   /** Classes that Firecracker 1.12 and later refuse it on. */
   readonly refusedOn: readonly string[];
   readonly unsound: readonly UnsoundPair[];
-  /** Features that the plan keeps and this template hides. */
   readonly losesMore: readonly string[];
 }
 

@@ -32,7 +32,6 @@ export interface United extends NamedField {
   readonly addedTo: readonly string[];
 }
 
-/** A number that some class must lower or change. */
 export interface Levelled extends NamedField {
   readonly value: number;
   readonly classes: readonly { readonly class: string; readonly value: number }[];

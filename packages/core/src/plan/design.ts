@@ -21,9 +21,7 @@ import { refuseWeaknesses } from "./weaknesses.ts";
 
 export interface DesignOptions {
   readonly identity: IdentityPolicy;
-  /** Firecracker lines to plan for, e.g. `1.12`. */
   readonly firecracker: readonly string[];
-  /** Features the pool must have, else there is no plan. */
   readonly require?: readonly string[];
   readonly forbid?: readonly string[];
 }

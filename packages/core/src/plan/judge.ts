@@ -77,7 +77,6 @@ function refuseLint(mover: Mover, { address, message, fix }: LintFinding): Refus
   return refusal("lint", text, fix, mover.nodes);
 }
 
-/** Judges every ordered pair of classes under their templates, and lints each template. */
 export function judgePlan(
   classes: readonly Planned[],
   options: { type: CpuType; lines: readonly string[]; accept: Accept | undefined },

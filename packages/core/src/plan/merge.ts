@@ -30,7 +30,6 @@ export interface EntryPlace {
   readonly subleaf: number;
 }
 
-/** A field and its value in each class and in the pool. */
 export interface MergedField {
   readonly field: AnyField;
   readonly place: WordPlace;

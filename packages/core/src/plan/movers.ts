@@ -57,10 +57,7 @@ interface Alike {
   readonly nodes: readonly string[];
 }
 
-/**
- * Nodes that no rule tells apart once they are as `judgedOf` makes them. They are grouped as they
- * are first: of thousands of nodes few are then left to be made anything of.
- */
+/** Nodes that no rule tells apart as `judgedOf` makes them; grouped before, too, for speed. */
 function groupAlike(
   profiles: readonly NodeProfile[],
   keyOf: KeyOf,

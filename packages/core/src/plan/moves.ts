@@ -105,7 +105,6 @@ interface JudgeOptions {
   readonly accept: Accept | undefined;
 }
 
-/** Judges every ordered pair of these classes, each with itself included. */
 export function judgeMoves(
   classes: readonly Planned[],
   { type, lines, accept }: JudgeOptions,

@@ -26,7 +26,6 @@ import { STEPS, type Pool } from "./steps.ts";
 import { formatTemplate } from "../template/format.ts";
 
 export interface PlanOptions extends DesignOptions {
-  /** Classes to leave out, by id or model. */
   readonly without?: readonly string[];
   /** The worst verdict between two classes that is no reason against the plan. */
   readonly accept?: Accept | undefined;

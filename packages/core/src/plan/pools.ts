@@ -100,7 +100,6 @@ function refuseSplitting(profiles: readonly NodeProfile[]): Refusal {
   return refusal("unsupported", message, "Plan them without --split and --max-loss.", nodes);
 }
 
-/** Profiles by what leaf 0 spells, in a fixed order. */
 function byVendor(profiles: readonly NodeProfile[]): NodeProfile[][] {
   const groups = groupBy(profiles, ({ cpu }) => {
     const leaf0 = cpu.cpuid.find(({ leaf }) => leaf === 0);

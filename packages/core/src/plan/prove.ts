@@ -105,7 +105,6 @@ export function compareCpuid(
   return guest.cpuid.length * REGISTERS.length;
 }
 
-/** Fields of a register that promise more than the class has. */
 export function unbackedFields(
   fields: readonly (MsrField | ArmField)[],
   offered: bigint,

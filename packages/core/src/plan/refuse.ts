@@ -106,7 +106,6 @@ function refuseVendors(profiles: readonly NodeProfile[]): Refusal | undefined {
 
 const PROBE_AGAIN = "Probe the node again; a plan never guesses missing facts.";
 
-/** The first reason against planning these profiles as one pool. */
 export function refuseMixtures(profiles: readonly NodeProfile[]): Refusal | undefined {
   return refuseArchitectures(profiles) ?? refuseVendors(profiles);
 }

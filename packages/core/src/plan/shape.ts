@@ -26,7 +26,6 @@ export function parseFeatures(names: readonly string[], option: string): string[
   });
 }
 
-/** Hides features on purpose, before the merged CPU is closed. */
 export function forbid(merged: Merged, names: readonly string[]): void {
   for (const name of names) {
     const feature = merged.features.get(name);

@@ -8,7 +8,6 @@ import { merge } from "./merge.ts";
 
 export interface SplitOptions {
   readonly pools?: number;
-  /** How many features a class may give up at most. */
   readonly maxLoss?: number;
 }
 

@@ -15,9 +15,7 @@ export interface NodeClass {
   readonly profiles: readonly NodeProfile[];
   readonly type: CpuType;
   readonly model: CpuModel;
-  /** Host kernels of its nodes, sorted, each once. */
   readonly kernels: readonly string[];
-  /** Microcode versions of its nodes, sorted, each once. */
   readonly microcodes: readonly string[];
   readonly estimate: boolean;
   /** The CPU of the first node by name; its siblings differ from it in nothing a plan decides. */

@@ -40,7 +40,6 @@ interface Entries {
   readonly vendor: Vendor;
 }
 
-/** Leaves up to the maximum that the CPU itself gives for their range. */
 function leavesUpToMaximum({ cpuid, vendor }: Entries): string[] {
   return SPEAKING_LEAVES[vendor]
     .filter((leaf) => {
@@ -50,7 +49,6 @@ function leavesUpToMaximum({ cpuid, vendor }: Entries): string[] {
     .map((leaf) => `${leafAddress(leaf, 0)} is absent, but the highest leaf is beyond it`);
 }
 
-/** Subleaves up to the highest that the first one gives. */
 function countedSubleaves({ cpuid }: Entries): string[] {
   return [...COUNTED_LEAVES].flatMap((leaf) => {
     // No CPU has more than a few; a hostile file may say four billion.

@@ -82,7 +82,6 @@ export function readProfile(json: unknown, name: string): NodeProfile {
   return profileOf(readDocument(json, name));
 }
 
-/** The template that a document is, or can be read as; undefined where it is none. */
 export function templateOf(document: Document): CpuTemplate | undefined {
   if (document.kind === "template" || document.kind === "profile") return document.template;
   return undefined;

@@ -20,7 +20,6 @@ interface ModelMatch {
   readonly lacking: readonly BugId[];
 }
 
-/** A model with the row that stands for it, if any. */
 export interface NamedModel {
   /** Family, model and stepping as text: `6/106/6`. */
   readonly fms: string;

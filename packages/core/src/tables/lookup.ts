@@ -34,7 +34,6 @@ function placeOf({ leaf, subleaf, register }: CpuidField): string {
   return `${subleaf === undefined ? leaf.toString(16) : entryKey(leaf, subleaf)}:${register}`;
 }
 
-/** Whether a row of x86's holds for a CPU. */
 export function isRowOf({ vendors }: CpuidField | MsrField, type: CpuType): boolean {
   return vendors.some((vendor) => vendor === type);
 }

@@ -49,7 +49,6 @@ export function plannedMasks(type: CpuType, leaf: number, subleaf: number): Regi
   return masks;
 }
 
-/** Bits that no row covers. */
 export function reservedMask(
   type: CpuType,
   leaf: number,

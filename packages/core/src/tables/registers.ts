@@ -36,7 +36,6 @@ export function reservedAt(type: CpuType, place: WordPlace): bigint {
     : BigInt(reservedMask(type, place.leaf, place.subleaf, place.register));
 }
 
-/** The rows of one register, lowest bit first. */
 export function registerFields(type: CpuType, id: RegisterId): readonly (MsrField | ArmField)[] {
   return typeof id === "number" ? msrFields(type, id) : armFields(id);
 }

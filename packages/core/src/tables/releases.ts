@@ -68,7 +68,6 @@ export function does(line: string, behaviour: Behaviour): boolean {
   return row !== undefined && doing.get(row)?.has(behaviour) === true;
 }
 
-/** The first line that does something. */
 export function firstLineThat(behaviour: Behaviour): string {
   return RELEASES.find(({ begins }) => begins?.includes(behaviour))?.line ?? "none";
 }

@@ -53,7 +53,6 @@ function parseBitmap32(text: unknown, problems: Problems): Bitmap32 {
 
 const schema = { type: "string", pattern: "^(0b)?[01x_]+$" };
 
-/** Bitmaps of a CPUID register, an MSR and an aarch64 register. */
 export const bitmap32: Reader<Bitmap32> = { read: parseBitmap32, schema };
 export const bitmap64: Reader<WideBitmap> = {
   read: (json, problems) => parseBitmap(json, 64, problems),

@@ -25,7 +25,6 @@ import { firstKernelThat, isWithin, kernelDoes } from "../tables/kernels.ts";
 import { finding, type Finding, type Severity } from "./finding.ts";
 import type { RuleId } from "./rules.ts";
 
-/** An aarch64 node made ready to be compared with many contracts. */
 export interface ArmNode {
   readonly registers: ReadonlyMap<bigint, bigint>;
   readonly values: ReadonlyMap<Key, bigint>;

@@ -203,10 +203,7 @@ export function nestingOf(promises: HasBit): string[] {
   return NESTING.filter(promises);
 }
 
-/**
- * What a nested guest may do stands in MSRs 480H to 491H (VMX) or C0010114H on, in no dump.
- * `promised`: by {@link nestingOf}.
- */
+/** What a nested guest may do stands in MSRs of no dump. `promised`: by {@link nestingOf}. */
 export function judgeNesting(
   promised: readonly string[],
   kernels: { readonly promised: string | undefined; readonly offered: string | undefined },

@@ -80,7 +80,6 @@ export function consequenceOf(field: CpuidField | MsrField, direction: Direction
   return (CONSEQUENCES[ruleOf(field, direction)] ?? fault)(field);
 }
 
-/** What it means to a guest that a number is not what it was promised. */
 export function numberConsequence(field: CpuidField | MsrField): string {
   const { title } = field;
   const rule = ruleOf(field);

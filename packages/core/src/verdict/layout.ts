@@ -16,7 +16,6 @@ import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { consequenceOf, numberConsequence, ruleOf, type Direction } from "./consequence.ts";
 import type { Finding, Severity } from "./finding.ts";
 
-/** A finding but for the numbers that differ. */
 type Missed = Omit<Finding, "promised" | "offered">;
 
 export interface NumberField {

@@ -41,7 +41,6 @@ interface Against {
   readonly targets: Map<string, string[]>;
 }
 
-/** Each finding with the pairs it stands against, in the order of the pairs. */
 function collect(pairs: readonly Judged[]): Against[] {
   const found = new Map<string, Against>();
   for (const { from, to, findings } of pairs) {

@@ -16,7 +16,6 @@ export function wordsOf({ registers }: OfferedCpu): Words {
   return new Map(registers.map(({ id, value }) => [id, value]));
 }
 
-/** The ids of all registers that some class has, sorted. */
 export function allRegisters(words: readonly Words[]): bigint[] {
   return [...new Set(words.flatMap((own) => [...own.keys()]))].toSorted((a, b) => (a < b ? -1 : 1));
 }

@@ -44,7 +44,6 @@ function isWritable(id: bigint, writer: ArmWriter): Answer {
   return "yes";
 }
 
-/** Whether KVM takes another geometry than the node's own. */
 export function takesCaches(
   id: bigint,
   promised: bigint,

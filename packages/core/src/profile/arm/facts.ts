@@ -46,7 +46,6 @@ export function missingArmFacts({ cpu, incomplete, host }: ArmFacts): string[] {
   return [...incomplete, ...absent.map(({ register }) => `${register} is absent`)];
 }
 
-/** Whether the registers that describe a CPU are among these. */
 export function isDescribed(registers: ReadonlyMap<bigint, bigint>): boolean {
   return REQUIRED.every(({ id }) => id !== undefined && registers.has(id));
 }

@@ -17,7 +17,6 @@ export function* numberedLines(text: string): Generator<readonly [line: string, 
   }
 }
 
-/** A number in hexadecimal digits, as a pattern found it. */
 export function hex(digits: string | undefined): number {
   return Number.parseInt(digits ?? "", 16);
 }
@@ -38,7 +37,6 @@ interface Building {
 export const MOST_CPUS = 8192;
 const MOST_ENTRIES = 4096;
 
-/** Collects the logical CPUs of a dump line by line. */
 export class DumpBuilder {
   readonly #cpus: Building[] = [];
   readonly #byLabel = new Map<string, Building>();

@@ -68,10 +68,7 @@ function namesOf({ vendor, flags, unsaid }: NamedCpu, model: CatalogueModel | un
   return { names, unknown };
 }
 
-/**
- * The CPU as far as flags say it. Highest leaves and the layout of the XSAVE area are those of the
- * catalogue's model; without a model the CPU is incomplete.
- */
+/** The CPU as far as flags say; highest leaves and the XSAVE layout are the catalogue's model's. */
 export function composeCpu(named: NamedCpu): ComposedCpu {
   const { label, line, vendor, signature, brand } = named;
   const model = modelFor(vendor, signature);

@@ -19,7 +19,6 @@ export const ARM_FIELDS: readonly ArmField[] = [
 const byId = groupBy(ARM_FIELDS, ({ id }) => id);
 for (const fields of byId.values()) fields.sort((a, b) => a.lo - b.lo);
 
-/** The rows of one register, lowest bit first. */
 export function armFields(id: bigint): readonly ArmField[] {
   return byId.get(id) ?? [];
 }

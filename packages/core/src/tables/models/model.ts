@@ -1,7 +1,4 @@
-/**
- * The shape of a CPU model's row: what it is called, since when it is sold, what kernels mitigate on
- * it, and what the catalogue knows of its guests' CPU, by names as the vendors' documents have them.
- */
+/** The shape of a CPU model's row: name, launch, bugs, and its guests in the catalogue. */
 import type { BugId } from "../bugs.ts";
 import type { Vendor } from "../field.ts";
 import { words } from "../words.ts";

@@ -102,7 +102,6 @@ export { withoutCpuNumber } from "./profile/which-cpu.ts";
 export { checkTemplate } from "./firecracker/check-template.ts";
 export { isDumpedMsr } from "./firecracker/dumped-msrs.ts";
 export { simulate } from "./firecracker/simulate.ts";
-export { armBuiltInTemplate } from "./firecracker/static-arm.ts";
 export { buildStaticTemplate } from "./firecracker/static-build.ts";
 export {
   isAcceptedOn,
@@ -110,7 +109,12 @@ export {
   staticTemplateRow,
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
-export { BUILT_IN_NAMES, builtInTemplate, type BuiltInTemplate } from "./firecracker/built-in.ts";
+export {
+  armBuiltInTemplate,
+  BUILT_IN_NAMES,
+  builtInTemplate,
+  type BuiltInTemplate,
+} from "./firecracker/built-in.ts";
 export { readPlanText, readTemplateDocument, type TemplateDocument } from "./read/template.ts";
 
 // Estimates of CPU models that are not there
@@ -127,8 +131,7 @@ export { predictContract, type ContractResult } from "./contract/make.ts";
 // Verdicts: can a snapshot resume there?
 export { withClockOf, withSameClocks } from "./verdict/clocks.ts";
 export { matrixEntries, verdictKey } from "./verdict/entries.ts";
-export { guestKey } from "./verdict/guest-key.ts";
-export { rulesVersion } from "./verdict/version.ts";
+export { guestKey } from "./verdict/prepare.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";
 export { judge, judgePrepared, type Judgement } from "./verdict/judge.ts";
 export {
@@ -136,6 +139,7 @@ export {
   disagreements,
   judgeMatrix,
   profileDigest,
+  rulesVersion,
   type Certificate,
   type MatrixEntry,
   type MatrixPair,
@@ -156,11 +160,15 @@ export { compareSeen, type PlannedDifference } from "./plan/compare-seen.ts";
 export { compareStaticTemplates } from "./plan/assess-static.ts";
 export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
-export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
+export {
+  findPlannedClass,
+  type ClassMatch,
+  type PlanFile,
+  type PlanFileClass,
+} from "./plan/find-class.ts";
 export type { GuestCpu } from "./plan/guest-cpu.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
 export { isBeyondTemplates, type Accept } from "./plan/moves.ts";
-export type { PlanFile, PlanFileClass } from "./plan/plan-file.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
 export { planPool, planPools } from "./plan/pools.ts";
 export type { Refusal } from "./plan/refuse.ts";

@@ -59,24 +59,13 @@ function judgeSnapshots(
   return judge(result.contract, now, same ? version : undefined);
 }
 
-function reasonsAgainst(
-  baseline: NodeProfile,
-  now: NodeProfile,
-  changes: Changes | undefined,
-): string[] {
-  const reasons: string[] = [];
-  if (changes === undefined) reasons.push("the two profiles differ in architecture or vendor");
-  for (const [which, profile] of [
-    ["the baseline", baseline],
-    ["the current profile", now],
-  ] as const) {
-    const { estimate, incomplete } = profile;
-    const doubt = templateDoubt(profile);
-    if (doubt !== undefined) reasons.push(`${which}: ${doubt}`);
-    if (estimate) reasons.push(`${which} is an estimate, not a measurement`);
-    reasons.push(...incomplete.map((what) => `${which} is incomplete: ${what}`));
-  }
-  return reasons;
+function reasonsAgainst(which: string, profile: NodeProfile): string[] {
+  const doubt = templateDoubt(profile);
+  return [
+    ...(doubt === undefined ? [] : [`${which}: ${doubt}`]),
+    ...(profile.estimate ? [`${which} is an estimate, not a measurement`] : []),
+    ...profile.incomplete.map((what) => `${which} is incomplete: ${what}`),
+  ];
 }
 
 function outcomeOf(
@@ -99,7 +88,11 @@ export function driftOf(baseline: NodeProfile, now: NodeProfile, planned?: Plann
   const found = changesOf(baseline, now, line);
   const changes = found ?? NO_CHANGES;
   const snapshots = judgeSnapshots(baseline, now, planned);
-  const reasons = reasonsAgainst(baseline, now, found);
+  const reasons = [
+    ...(found === undefined ? ["the two profiles differ in architecture or vendor"] : []),
+    ...reasonsAgainst("the baseline", baseline),
+    ...reasonsAgainst("the current profile", now),
+  ];
   if (reasons.length > 0) {
     const nothing = { plan: undefined, outcome: "unknown", matters: true } as const;
     return { node: now.name, ...nothing, reasons, changes, snapshots };

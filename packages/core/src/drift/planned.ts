@@ -3,20 +3,20 @@ import { eachRegister, entryKey, indexEntries, keyOf, type CpuidMap } from "../c
 import { mayBeInserted } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import { diffCpus, type Difference } from "../inspect/diff.ts";
-import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest-cpu.ts";
+import { hiddenEntry, type GuestCpu, type GuestRegister } from "../plan/guest-cpu.ts";
 import { refuseUnwritable } from "../plan/arm/unwritable.ts";
 import { prove } from "../plan/prove.ts";
 import { STEPS } from "../plan/steps.ts";
 import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
 import { registersOf, type NodeProfile } from "../profile/profile.ts";
-import type { PlanFile } from "../plan/plan-file.ts";
+import type { PlanFile } from "../plan/find-class.ts";
 import { fail } from "../errors.ts";
-import { isAnnouncement, isPromise, plannedMasks } from "../tables/masks.ts";
+import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { isPlannedRegister, plannedRegisterMask } from "../tables/registers.ts";
 import { missingAddress } from "../template/apply.ts";
 import { applyBitmap32 } from "../template/bitmap.ts";
 import type { CpuTemplate } from "../template/template.ts";
-import { whyVolatile } from "./volatile.ts";
+import { VOLATILE_KINDS } from "./change.ts";
 
 export interface PlannedNode {
   readonly plan: PlanFile;
@@ -43,12 +43,9 @@ export interface PlannedDrift {
 /** The plan's guest CPU, with zeros for what the node has and the plan does not know. */
 function extended({ guest, type }: PlanFile, { cpu }: NodeClass): GuestCpu {
   const known = new Set(guest.cpuid.map(keyOf));
-  const added = cpu.cpuid.flatMap((entry): GuestEntry[] => {
-    const { leaf, subleaf } = entry;
-    if (known.has(keyOf(entry)) || mayBeInserted(type, leaf, subleaf)) return [];
-    const masks = plannedMasks(type, leaf, subleaf);
-    return [{ leaf, subleaf, registers: eachRegister((r) => ({ mask: masks[r], value: 0 })) }];
-  });
+  const added = cpu.cpuid
+    .filter((entry) => !known.has(keyOf(entry)) && !mayBeInserted(type, entry.leaf, entry.subleaf))
+    .map((entry) => hiddenEntry(type, entry));
   const listed = new Set(guest.registers.map(({ id }) => id));
   const registers = [...registersOf(cpu).keys()]
     .filter((id) => !listed.has(id) && isPlannedRegister(type, id))
@@ -93,7 +90,7 @@ function deviations(
   const expected = simulate({ ...cpu, cpuid: [...planned(guest, view).values()] }, type, line);
   const registers = new Map(guest.registers.map(({ id, value }) => [id, value]));
   const found = diffCpus({ type, cpuid: expected.cpuid, registers }, actual);
-  return { found: found.filter((one) => whyVolatile(one) === undefined), view };
+  return { found: found.filter(({ kind }) => !VOLATILE_KINDS.has(kind)), view };
 }
 
 function isOfLine(version: string, lines: readonly string[]): boolean {

@@ -3,7 +3,7 @@ import type { CpuContract } from "../contract/contract.ts";
 import { missingOf } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { hasField, stateOfCpu, type CpuState } from "../profile/state.ts";
-import type { PlanFile } from "../plan/plan-file.ts";
+import type { PlanFile } from "../plan/find-class.ts";
 import { UNCOUNTED_GROUPS } from "../tables/groups.ts";
 import { fieldByName } from "../tables/lookup.ts";
 import { stateOfContract, stateOfPlan } from "./state.ts";

@@ -1,7 +1,7 @@
 /** Linting a template on an aarch64 node: registers it lacks, fields it cannot back or write. */
 import { fieldAddress, hexNumber } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
-import { armBuiltInModel } from "../firecracker/static-arm.ts";
+import { armBuiltInModel } from "../firecracker/built-in.ts";
 import { takesCaches } from "../profile/arm/caches.ts";
 import type { ArmWriter } from "../profile/arm/takes.ts";
 import { changedFields, doubtfulFields, type ChangedField } from "../profile/arm/written.ts";

@@ -123,23 +123,14 @@ export function masked(
   views: readonly GuestView[],
   classes: readonly NodeClass[],
 ): Masked[] {
-  const result: Masked[] = [];
-  const add = (address: string, words: readonly bigint[]) => {
-    const all = words.reduce((a, b) => a | b, 0n);
-    if (all === 0n) return;
-    result.push({
-      address: `${address}${bitsOf(all)}`,
-      classes: idsWhere(classes, (i) => (words[i] ?? 0n) !== 0n),
-    });
-  };
-  for (const place of placesOfWords(merged)) {
+  return placesOfWords(merged).flatMap((place): Masked[] => {
     const mask = reservedAt(merged.type, place);
-    add(
-      wordAddress(place),
-      views.map((view) => (wordAt(view, place) ?? 0n) & mask),
-    );
-  }
-  return result;
+    const words = views.map((view) => (wordAt(view, place) ?? 0n) & mask);
+    const all = words.reduce((a, b) => a | b, 0n);
+    if (all === 0n) return [];
+    const address = `${wordAddress(place)}${bitsOf(all)}`;
+    return [{ address, classes: idsWhere(classes, (i) => (words[i] ?? 0n) !== 0n) }];
+  });
 }
 
 export function groupClasses(

@@ -2,9 +2,8 @@
 import { predictContract } from "../contract/make.ts";
 import type { CpuType } from "../tables/field.ts";
 import { finding, type Finding } from "../verdict/finding.ts";
-import { guestKey } from "../verdict/guest-key.ts";
+import { guestKey, prepare } from "../verdict/prepare.ts";
 import { judgePrepared } from "../verdict/judge.ts";
-import { prepare } from "../verdict/prepare.ts";
 import { whyNot, type WhyNot } from "../verdict/reasons.ts";
 import type { RuleId } from "../verdict/rules.ts";
 import type { Accepted } from "./accepted.ts";

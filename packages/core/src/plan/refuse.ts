@@ -82,11 +82,10 @@ function refuseVendors(profiles: readonly NodeProfile[]): Refusal | undefined {
     return entry === undefined ? (cpuTypeOf(profile.cpu) ?? "") : vendorString(entry);
   });
   const vendors = groupNames(profiles, spelled);
-  for (const [name, nodes] of vendors) {
-    if (name === "") {
-      const message = `${leafAddress(0, 0)} is missing from ${someOf(nodes)}: the vendor is unknown`;
-      return refusal("incomplete", message, PROBE_AGAIN, nodes);
-    }
+  const nameless = vendors.get("");
+  if (nameless !== undefined) {
+    const message = `${leafAddress(0, 0)} is missing from ${someOf(nameless)}: the vendor is unknown`;
+    return refusal("incomplete", message, PROBE_AGAIN, nameless);
   }
   if (vendors.size > 1) {
     const parts = [...vendors].map(([name, nodes]) => `${name} (${someOf(nodes)})`);

@@ -1,8 +1,7 @@
 /** Weaknesses of a pool that some class makes it impossible to tell every guest of. */
-import { backingText } from "../format/backing.ts";
 import { listOf } from "../format/text.ts";
 import type { NodeClass } from "../profile/class.ts";
-import { isBacked } from "../tables/backing.ts";
+import { backingText, isBacked } from "../tables/backing.ts";
 import { isAnnouncement } from "../tables/masks.ts";
 import type { Merged } from "./merge.ts";
 import { refusal, someOf, type Refusal } from "./refuse.ts";

@@ -18,7 +18,7 @@ import { isQemuModel, readQemuModel } from "./raw/qemu.ts";
 import { isVmConfig, readVmConfig } from "./vm-config.ts";
 import { readPlan } from "./plan.ts";
 import { PLAN_SCHEMA } from "../plan/file.ts";
-import type { PlanFile } from "../plan/plan-file.ts";
+import type { PlanFile } from "../plan/find-class.ts";
 import { isObject, kindOf, type JsonObject } from "../json/problems.ts";
 import { readProfileCpu, readProfileHeader } from "./profile.ts";
 

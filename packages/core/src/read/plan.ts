@@ -14,10 +14,10 @@ import {
 } from "../json/reader.ts";
 import { PLAN_SCHEMA } from "../plan/file.ts";
 import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest-cpu.ts";
-import type { PlanFile } from "../plan/plan-file.ts";
+import type { Accepted } from "../plan/accepted.ts";
+import type { PlanFile } from "../plan/find-class.ts";
 import { compareIds } from "../tables/registers.ts";
 import { bitmap32, bitmap64 } from "../template/bitmap.ts";
-import type { Accepted } from "../plan/accepted.ts";
 import type { WhyNot } from "../verdict/reasons.ts";
 import { RULES, type RuleId } from "../verdict/rules.ts";
 

@@ -124,7 +124,7 @@ export interface MsrField extends X86Field {
 }
 
 /** Rules that KVM has for a write too. */
-export type ArmMergeRule = Exclude<MergeRule, "or" | "least" | "chosen">;
+type ArmMergeRule = Exclude<MergeRule, "or" | "least" | "chosen">;
 
 /** One named field of a register that KVM describes an aarch64 guest's CPU with. */
 export interface ArmField extends Field {

@@ -47,7 +47,7 @@ function bitsOf(fields: readonly (MsrField | ArmField)[]): bigint {
 const WORD = 2n ** 64n - 1n;
 
 /** Bits that no row covers, in a register that describes the CPU. */
-export function reservedRegisterMask(type: CpuType, id: RegisterId): bigint {
+function reservedRegisterMask(type: CpuType, id: RegisterId): bigint {
   return typeof id === "number" ? WORD & ~bitsOf(msrFields(type, id)) : armReservedMask(id);
 }
 

@@ -9,7 +9,8 @@ import type { CpuType } from "../tables/field.ts";
 import type { Verdict } from "./finding.ts";
 import { judgePrepared, type Judgement } from "./judge.ts";
 import { prepare } from "./prepare.ts";
-import { rulesVersion } from "./version.ts";
+import { JUDGES } from "./circumstances.ts";
+import { REVISION, RULES } from "./rules.ts";
 
 export const MATRIX_SCHEMA = "evenkeel/matrix@1";
 
@@ -56,6 +57,18 @@ function judgeRows(
       return [label, row];
     }),
   );
+}
+
+let rules: string | undefined;
+
+/**
+ * Changes when a rule's text does, when a judge reads another fact, and with the revision that is
+ * raised by hand: certificates name the version they were made with.
+ */
+export function rulesVersion(): string {
+  const facts = JUDGES.map(({ arch, reads }) => [arch, reads]);
+  rules ??= `${REVISION}.${sha256(JSON.stringify([RULES, facts])).slice(0, 8)}`;
+  return rules;
 }
 
 export interface CertifiedInput {

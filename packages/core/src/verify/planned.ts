@@ -1,11 +1,10 @@
 /** The guest that a vCPU answered with, compared with the one that a plan promises. */
-import { eachRegister, indexEntries, keyOf } from "../cpuid.ts";
+import { indexEntries, keyOf } from "../cpuid.ts";
 import { registerName } from "../format/address.ts";
 import { normalize } from "../firecracker/normalization.ts";
 import { simulate } from "../firecracker/simulate.ts";
-import type { GuestCpu, GuestEntry } from "../plan/guest-cpu.ts";
+import { hiddenEntry, type GuestCpu } from "../plan/guest-cpu.ts";
 import { compareCpuid, plannedEntries, unbackedFields, type Report } from "../plan/prove.ts";
-import { plannedMasks } from "../tables/masks.ts";
 import { registerFields } from "../tables/registers.ts";
 import type { BootAnswer, BootRequest } from "./boot.ts";
 import { compareBoot, registerMismatches, type Mismatch } from "./mismatch.ts";
@@ -15,10 +14,7 @@ function withUnlisted(guest: GuestCpu, { type }: BootRequest, answer: BootAnswer
   const listed = new Set(guest.cpuid.map(keyOf));
   const unlisted = answer.cpuid
     .filter((entry) => !listed.has(keyOf(entry)))
-    .map(({ leaf, subleaf }): GuestEntry => {
-      const masks = plannedMasks(type, leaf, subleaf);
-      return { leaf, subleaf, registers: eachRegister((r) => ({ mask: masks[r], value: 0 })) };
-    });
+    .map((entry) => hiddenEntry(type, entry));
   return { ...guest, cpuid: [...guest.cpuid, ...unlisted] };
 }
 

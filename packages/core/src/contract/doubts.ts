@@ -79,7 +79,7 @@ function ambiguous({ cpuid }: CpuContract): string[] {
     .map(({ leaf, subleaf }) => `${leafAddress(leaf, subleaf)} answers for every subleaf`);
 }
 
-/** Why no verdict may build on a contract; empty where nothing is missing. */
+/** Why no verdict may build on a contract, by its own content: anybody can make a file. */
 export function contractGaps(contract: CpuContract): readonly string[] {
   const { arch, incomplete, cpuid, msrs, registers, firecracker, kernel } = contract;
   const type = contractType(contract);

@@ -39,10 +39,15 @@ function assumedReleases(named: ReadonlySet<string>, lines: readonly string[]): 
   return [isEmulator(newest) ? newest : `${newest}.0`];
 }
 
-function labels(id: string, members: readonly NodeProfile[]): string[] {
+interface Alike {
+  readonly judged: NodeProfile;
+  readonly nodes: readonly string[];
+}
+
+function labels(id: string, members: readonly Alike[]): string[] {
   if (members.length === 1) return [id];
   const taken = new Map<string, number>();
-  return members.map(({ host }) => {
+  return members.map(({ judged: { host } }) => {
     const label = `${id}@${kernelLine(host.kernel) ?? "?"}`;
     const count = (taken.get(label) ?? 0) + 1;
     taken.set(label, count);
@@ -51,11 +56,6 @@ function labels(id: string, members: readonly NodeProfile[]): string[] {
 }
 
 type KeyOf = (profile: NodeProfile) => string;
-
-interface Alike {
-  readonly judged: NodeProfile;
-  readonly nodes: readonly string[];
-}
 
 /** Nodes that no rule tells apart as `judgedOf` makes them; grouped before, too, for speed. */
 function groupAlike(
@@ -95,10 +95,7 @@ export function moversOf(classes: readonly Planned[], lines: readonly string[]):
     const own = clocked.slice(at, at + length);
     at += length;
     const groups = groupAlike(own, keyOf, judgedOf);
-    const names = labels(
-      id,
-      groups.map(({ judged }) => judged),
-    );
+    const names = labels(id, groups);
     return groups.map(({ judged, nodes }, i) => ({
       label: names[i] ?? id,
       class: id,

@@ -158,9 +158,7 @@ export function refuseDuplicateNames(profiles: readonly NodeProfile[]): void {
 }
 
 export function unreachableFields(violations: readonly Violation[]): Refusal[] {
-  const unique = new Map(
-    violations.map((v) => [`${v.class} ${v.address} ${v.problem}`, v] as const),
-  );
+  const unique = new Map(violations.map((v) => [`${v.class} ${v.address} ${v.problem}`, v]));
   return [...unique.values()].slice(0, 20).map((v) => {
     const message = `${v.address} on ${v.class}: ${v.problem} (Firecracker ${v.firecracker})`;
     return refusal("unreachable", message, "Plan this class as a separate pool.");

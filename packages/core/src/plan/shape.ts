@@ -71,10 +71,10 @@ export function withoutClasses(
   const named = (id: string, name: string) => id === name || id.startsWith(`${name}-`);
   for (const name of names) {
     if (classes.some(({ id }) => named(id, name))) continue;
-    const known = listOf(classes.map(({ id }) => id));
     const ids = classes.map(({ id }) => id);
     const meant = didYouMean(name, [...ids, ...ids.map((id) => id.replace(/-[0-9a-f]+$/, ""))]);
-    fail("UNKNOWN_CLASS", `there is no class "${name}"${meant}; there are ${known}`, "--without");
+    const message = `there is no class "${name}"${meant}; there are ${listOf(ids)}`;
+    fail("UNKNOWN_CLASS", message, "--without");
   }
   const rest = classes.filter(({ id }) => !names.some((name) => named(id, name)));
   return rest.length > 0 ? rest : fail("EMPTY_POOL", "no class is left", "--without");

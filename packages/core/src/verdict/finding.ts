@@ -35,13 +35,10 @@ export function finding(
 
 export type Verdict = "compatible" | "insecure" | "incompatible" | "unknown";
 
-const VERDICTS = ["incompatible", "insecure", "unknown", "compatible"] as const;
-
-const RANKS = { incompatible: 0, insecure: 1, unknown: 2, note: 3 } as const;
+const WORST_FIRST = ["incompatible", "insecure", "unknown"] as const;
 
 /** The worst of all findings; `compatible` only where there is nothing but notes. */
 export function verdictOf(findings: readonly Finding[]): Verdict {
-  let worst: 0 | 1 | 2 | 3 = RANKS.note;
-  for (const { severity } of findings) if (RANKS[severity] < worst) worst = RANKS[severity];
-  return VERDICTS[worst];
+  const isThere = (worst: Severity) => findings.some(({ severity }) => severity === worst);
+  return WORST_FIRST.find(isThere) ?? "compatible";
 }

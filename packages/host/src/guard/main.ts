@@ -3,12 +3,13 @@
  * that this Firecracker takes. It puts its own socket where the orchestrator waits, and ends with
  * Firecracker. Until it has said `ready` on its standard output, its end is Firecracker's end, too.
  */
-import { linkSync, rmdirSync, rmSync, writeSync } from "node:fs";
+import { lchownSync, linkSync, lstatSync, rmdirSync, rmSync, writeSync } from "node:fs";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readPlainSync } from "../plain-file.ts";
 import { isRunning, startTimeOf } from "../proc.ts";
+import { openJailRoot } from "./place.ts";
 import { ALLOW_VARIABLE, readPolicy, type Objection } from "./policy.ts";
 import { guardServer } from "./server.ts";
 import type { RulesOptions } from "./rules.ts";
@@ -67,7 +68,7 @@ type Handle = (call: Call) => Promise<Answer>;
 async function loadRules(
   launcher: string,
   allowed: ReadonlySet<Objection>,
-  wires: Pick<RulesOptions, "upstream" | "limit" | "exposed">,
+  wires: Pick<RulesOptions, "upstream" | "limit" | "exposed" | "jail">,
 ): Promise<Handle> {
   const [{ guardRules }, { readSettings }] = await Promise.all([
     import("./rules.ts"),
@@ -78,15 +79,17 @@ async function loadRules(
 }
 
 async function main(): Promise<void> {
-  const [launcher = "", directory = "", socket = "", pidText = "", limitText = "", ...fds] =
+  const [launcher = "", directory = "", socket = "", pidText = "", limitText = "", where, ...fds] =
     process.argv.slice(2);
   const pid = Number(pidText);
+  // Before the guest runs, and so before it can have taken Firecracker over.
+  const jail = where === "jailed" ? openJailRoot(pid) : undefined;
   const startTime = startTimeOf(pid) ?? "";
   const allowed = readPolicy(process.env[ALLOW_VARIABLE]);
   const limit = Number(limitText);
   const upstream = openUpstream(fds.map(Number));
   let lost = false;
-  const wires = { upstream, limit, exposed: () => lost };
+  const wires = { upstream, limit, exposed: () => lost, jail };
   let handle: Promise<Handle> | undefined;
   const rules = () => (handle ??= loadRules(launcher, allowed, wires));
   const answer = async (call: Call) => (await rules())(call);
@@ -111,6 +114,9 @@ async function main(): Promise<void> {
   }
   const own = join(directory, "g");
   await listen(server, own);
+  // As Firecracker's own would be: the private directory is whose it runs as.
+  const { uid, gid } = lstatSync(directory);
+  lchownSync(own, uid, gid);
   // Unlike rename, link fails where there is something already; what is linked already listens.
   linkSync(own, socket);
   rmSync(own);

@@ -8,8 +8,8 @@ import { call } from "./launched.ts";
 import { temporaryDirectory } from "./pool.ts";
 
 export const BINARY = process.env["EVENKEEL_FIRECRACKER"] ?? "";
-/** Nobody else's. */
-export const USER = 0x7300_0000;
+/** Of this process alone: another may test the same. */
+export const USER = 0x7300_0000 + process.pid;
 
 function missing(): string | undefined {
   if (BINARY === "") return "EVENKEEL_FIRECRACKER is not set";

@@ -10,7 +10,6 @@ import { findImage, findKernel } from "../store/images.ts";
 import { networkOf, requireNetwork, takeCell } from "./confine.ts";
 import {
   drivesOf,
-  keepContract,
   makeVmDirectory,
   vsockOf,
   type DiskSource,
@@ -62,8 +61,7 @@ export async function bootMachine(
 ): Promise<MicroVm> {
   const { machine, release, kernel, initrd, disks, shape } = ready;
   try {
-    const directory = await makeVmDirectory(context, id, disks);
-    await keepContract(directory, ready.contract);
+    const directory = await makeVmDirectory(context, id, disks, ready.contract);
     const drives = drivesOf(directory, disks);
     const cell = await takeCell(context, release.driver, id, machine, drives);
     return await release.driver.boot({

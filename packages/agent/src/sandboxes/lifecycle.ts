@@ -11,7 +11,6 @@ import type { SandboxRecord } from "./record.ts";
 import type { Entry } from "./registry.ts";
 import {
   drivesOf,
-  keepContract,
   makeVmDirectory,
   removeVmDirectory,
   sourcesIn,
@@ -96,8 +95,7 @@ export async function loadInto(context: Context, id: string, snapshot: Snapshot)
   const disks = sourcesIn(snapshot.directory, snapshot.metadata.disks);
   let vm: MicroVm | undefined;
   try {
-    const directory = await makeVmDirectory(context, id, disks);
-    await keepContract(directory, snapshot);
+    const directory = await makeVmDirectory(context, id, disks, snapshot);
     const files = vmFiles(snapshot.directory);
     const drives = drivesOf(directory, disks);
     const cell = await takeCell(context, driver, id, snapshot.metadata, drives);

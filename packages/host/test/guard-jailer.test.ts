@@ -84,7 +84,7 @@ describe.skipIf(WHY !== undefined)("a guard behind a jailer", () => {
     const { start, snapshot } = await guarded(iceLake);
     const first = await start("first", own);
     expect(statSync(first.socket).uid).toBe(USER);
-    expect(leftovers(dirname(first.socket))).toEqual([]);
+    await expect.poll(() => leftovers(dirname(first.socket))).toEqual([]);
     expect(await snapshot(first)).toEqual({ status: 204, body: "" });
     expect(readdirSync(join(first.root, "snap")).toSorted()).toEqual(STATE_FILES.toSorted());
     expect(contractIn(join(first.root, "snap"))).toMatchObject({ node: iceLake.name, vcpus: 1 });

@@ -2,18 +2,13 @@
 import type { Machine } from "@evenkeel/api";
 import type { CpuContract } from "@evenkeel/core";
 import type { MicroVm } from "@evenkeel/host";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { contractOf, shapeOf, type CpuShape } from "../cpu/shape.ts";
 import { asVmmError } from "../errors.ts";
 import type { Release } from "../releases.ts";
 import { findImage, findKernel } from "../store/images.ts";
 import { networkOf, requireNetwork, takeCell } from "./confine.ts";
-import {
-  drivesOf,
-  makeVmDirectory,
-  vsockOf,
-  type DiskSource,
-} from "./vm-directory.ts";
+import { drivesOf, makeVmDirectory, vsockOf, type DiskSource } from "./vm-directory.ts";
 
 /** A machine whose parts were all found, and whose CPU was accepted. */
 export interface ReadyMachine {

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Machine, Sandbox, SandboxRequest } from "@evenkeel/api";
 import type { CpuContract } from "@evenkeel/core";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { AgentError } from "../errors.ts";
 import type { Snapshot } from "../store/snapshot-files.ts";
 import { bootMachine, prepareMachine } from "./boot.ts";

@@ -1,7 +1,7 @@
 /** The parts that the operations on sandboxes have in common. */
 import type { Override, OverrideRecord } from "@evenkeel/api";
 import type { MicroVm } from "@evenkeel/host";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { AgentError, asVmmError, messageOf } from "../errors.ts";
 import { vmFiles, type Snapshot } from "../store/snapshot-files.ts";
 import { requireNetwork, takeCell } from "./confine.ts";
@@ -9,12 +9,7 @@ import { consoleEnd } from "./console.ts";
 import { hearConsole } from "./hear.ts";
 import type { SandboxRecord } from "./record.ts";
 import type { Entry } from "./registry.ts";
-import {
-  drivesOf,
-  makeVmDirectory,
-  removeVmDirectory,
-  sourcesIn,
-} from "./vm-directory.ts";
+import { drivesOf, makeVmDirectory, removeVmDirectory, sourcesIn } from "./vm-directory.ts";
 
 /** A new deadline, and how long it gives: should the clock change, that is what counts. */
 export function deadlineIn(seconds: number): Pick<SandboxRecord, "deadline" | "granted"> {

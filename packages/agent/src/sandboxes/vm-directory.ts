@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { SnapshotMetadata } from "@evenkeel/api";
 import { contractToJson, prettyJson, type CpuContract } from "@evenkeel/core";
 import type { Drive, Vsock } from "@evenkeel/host";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { clone } from "../store/durable.ts";
 import { requireUnused } from "./find-vm.ts";
 import { CONTRACT_FILE } from "../store/manifest.ts";

@@ -25,9 +25,14 @@ const ENDING = 5000;
 /** For answers that Firecracker gave before it ended. */
 const LAST_ANSWERS = 1000;
 
+/** One line, whatever a path or a contract has in it: a terminal or a log may show it. */
 function say(text: string): void {
+  const shown = text.replaceAll(
+    /\p{Cc}/gu,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
   try {
-    writeSync(STDERR, `evenkeel guard: ${text}\n`);
+    writeSync(STDERR, `evenkeel guard: ${shown}\n`);
   } catch {
     // Nobody reads it.
   }

@@ -192,8 +192,10 @@ export function messageOf(error: unknown): string {
   // Zod's own message is its list of issues as JSON.
   const { issues } = error as Partial<ZodError>;
   if (!Array.isArray(issues)) return error.message;
-  const told = issues.slice(0, MOST_ISSUES) as ZodError["issues"];
-  return told.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
+  return issues
+    .slice(0, MOST_ISSUES)
+    .map(({ path, message }) => `${path.join(".")}: ${message}`)
+    .join("; ");
 }
 
 const NO_SPACE = new Set(["ENOSPC", "EDQUOT"]);

@@ -38,7 +38,7 @@ test("a sandbox whose VMM died meanwhile has failed", async () => {
   await until("it is gone", () => !runs(body.pid));
   const again = await node.restart();
   // Its files may be open for a moment longer, and until then it may live somewhere out of sight.
-  await until("it failed", async () => (await state(again, "one")) === "failed");
+  await expect.poll(() => state(again, "one"), { timeout: 10_000 }).toBe("failed");
 });
 
 test("an adopted guest that dies later is noticed as well", async () => {

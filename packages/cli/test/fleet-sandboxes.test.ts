@@ -101,7 +101,7 @@ test(
       await call("POST", "/v1/sandboxes", { from: "base", ...body }, more);
     const same = await Promise.all([1, 2, 3].map(async () => await create({}, headers)));
     expect(same.map(({ status }) => status)).toEqual([201, 201, 201]);
-    const { id } = same[0]?.body;
+    const id = String(same[0]?.body.id);
     expect((await create({}, headers)).body).toMatchObject({ id, state: "running" });
     expect(new Set(same.map(({ body }) => body.id)).size).toBe(1);
     // Where the files are.

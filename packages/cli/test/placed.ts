@@ -15,8 +15,8 @@ import {
   until,
   type FleetAgent,
   type FleetServer,
-  type Json,
 } from "../../../scripts/fleet-processes.ts";
+import { judge, readDocument, readProfile, type NodeProfile } from "@evenkeel/core";
 import { FleetError } from "../src/errors.ts";
 
 const POOL = "mixed";
@@ -40,6 +40,9 @@ interface Site {
 }
 
 interface Template {
+  readonly name: string;
+  /** The node that it was built on. */
+  readonly built: string;
   readonly digest: string;
   readonly planned: boolean;
 }
@@ -55,10 +58,13 @@ async function hasDied({ directory }: Site, node: string, id: string): Promise<b
 
 async function templatesOf(site: Site, planned: boolean): Promise<Template[]> {
   const kind = planned ? "planned" : "plain";
-  const built = await Promise.all(
-    site.agents.map(async (agent) => await build(site.server, agent, `${kind}-${agent.name}`)),
+  return await Promise.all(
+    site.agents.map(async (agent) => {
+      const name = `${kind}-${agent.name}`;
+      const { digest } = await build(site.server, agent, name);
+      return { name, built: agent.name, digest: String(digest), planned };
+    }),
   );
-  return built.map(({ digest }: Json) => ({ digest: String(digest), planned }));
 }
 
 /** Resumes a snapshot, on a node if one is named; undefined where that is refused. */
@@ -107,26 +113,35 @@ async function placeAll(site: Site, templates: readonly Template[], count: numbe
   return { placed, died, refused };
 }
 
-/** The filter off: each snapshot without a plan on each node that the verdict refuses. */
+function profileOfNode(node: string): NodeProfile {
+  const text = readFileSync(join(ROOT, "examples/intel-pool", `${node}.json`), "utf8");
+  return readProfile(JSON.parse(text), node);
+}
+
+/** Nodes where the guest would run against a verdict of `incompatible`. */
+async function deadlyFor({ agents }: Site, { name, built }: Template): Promise<string[]> {
+  const agent = agents.find((one) => one.name === built);
+  const document = readDocument(await agent?.call("GET", `/v1/snapshots/${name}/contract`), name);
+  if (document.kind !== "contract") throw new Error(`${name} has no contract`);
+  const { contract } = document;
+  return NODES.filter((node) => judge(contract, profileOfNode(node)).verdict === "incompatible");
+}
+
+/** The filter off: each snapshot without a plan on each node that cannot run it. */
 async function overrideAll(site: Site, templates: readonly Template[]) {
   const override = { accept: "incompatible", reason: "to see what the filter is for" };
-  const pairs = templates
-    .filter(({ planned }) => !planned)
-    .flatMap(({ digest }) => NODES.map((node) => ({ digest, node })));
+  const plain = templates.filter(({ planned }) => !planned);
+  const pairs = await Promise.all(
+    plain.map(async (one) =>
+      (await deadlyFor(site, one)).map((node) => ({ digest: one.digest, node })),
+    ),
+  );
   let [tried, died] = [0, 0];
-  await inParallel(pairs, async ({ digest, node }) => {
-    const { eligible, nodes } = (await site.server.call("POST", "/v1/placements", {
-      snapshot: digest,
-      limit: 100,
-    })) as { eligible: number; nodes: { name: string }[] };
-    if (eligible > 0 && nodes.some(({ name }) => name === node)) return;
+  await inParallel(pairs.flat(), async ({ digest, node }) => {
     tried += 1;
+    const body = { from: digest, node, override };
     try {
-      const guest = await site.server.call("POST", "/v1/sandboxes", {
-        from: digest,
-        node,
-        override,
-      });
+      const guest = await site.server.call("POST", "/v1/sandboxes", body);
       if (await hasDied(site, node, guest.id)) died += 1;
       await site.server.call("DELETE", `/v1/sandboxes/${guest.id}`);
     } catch (error) {

@@ -52,7 +52,7 @@ describe.each(STORES)("on %s", (store) => {
     const removed = await simulate({ remove: ["icx"] });
     const stranded = [{ digest: ICX_SNAPSHOT, name: "of-icx" }];
     expect(removed).toMatchObject({ count: 1, stranded, filesLost: stranded, nodesAfter: 1 });
-    const [first] = removed.contracts.filter(({ fate }: { fate: string }) => fate === "stranded");
+    const first = removed.contracts.find(({ fate }: { fate: string }) => fate === "stranded");
     expect(first.obstacles.map(({ name }: { name: string }) => name)).toContain("AVX512_VBMI2");
     expect(first.obstacles[0].nodes).toBe(1);
 

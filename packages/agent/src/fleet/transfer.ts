@@ -2,7 +2,7 @@
 import { Agent, request, type RequestOptions } from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { SnapshotMetadata } from "@evenkeel/api";
-import type { Context } from "../context.ts";
+import type { Context } from "../sandboxes/context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { exportSnapshot } from "../store/export.ts";
 import { importSnapshot } from "../store/import.ts";

@@ -10,7 +10,7 @@ import {
   type WorkBody,
   type WorkResult,
 } from "@evenkeel/api";
-import type { Context } from "../context.ts";
+import type { Context } from "../sandboxes/context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { createSandbox } from "../sandboxes/create.ts";
 import { killSandbox } from "../sandboxes/end.ts";

@@ -1,9 +1,7 @@
 /** Every call of the fleet's API: who may make it, method, path, and what goes in and out. */
 import { z } from "zod";
-import { ErrorBody } from "../agent/errors.ts";
 import { Name } from "../names.ts";
 import { AuditList, AuditQuery, FleetHealth } from "./audit.ts";
-import { Drain, DrainRequest } from "./drain.ts";
 import {
   CaAnswer,
   Certificate,
@@ -15,7 +13,7 @@ import {
   TokenList,
   TokenRequest,
 } from "./join.ts";
-import { ByName, Digest, NoBody, NoQuery, type Role } from "./names.ts";
+import { ByName, Digest, NoBody } from "./names.ts";
 import {
   ClassList,
   Heartbeat,
@@ -47,61 +45,18 @@ import {
   PoolRequest,
   PoolView,
 } from "./pool.ts";
-import {
-  ByPart,
-  BySandbox,
-  ByWork,
-  FleetResumeRequest,
-  FleetSandbox,
-  FleetSandboxList,
-  FleetSandboxRequest,
-  PartQuery,
-  WorkAnswer,
-  WorkRequest,
-  WorkResult,
-} from "./sandbox.ts";
-import { Simulation, SimulationRequest, Strand } from "./simulation.ts";
+import { CHANGE_ROUTES } from "./change-routes.ts";
+import { Nothing, route } from "./route.ts";
+import { Strand } from "./simulation.ts";
+
+export type { Caller } from "./route.ts";
 
 const ByDigest = z.strictObject({ digest: Digest });
 const ByVersion = z.strictObject({ name: Name, version: z.coerce.number().int().min(1) });
-const Nothing = z.null().meta({ description: "Nothing to say." });
-
-/** `anyone` needs nothing; `node` the certificate it joined with; a role an operator's token. */
-export type Caller = "anyone" | "node" | Role;
-
-const ERRORS = {
-  400: ErrorBody,
-  401: ErrorBody,
-  403: ErrorBody,
-  404: ErrorBody,
-  409: ErrorBody,
-  413: ErrorBody,
-  415: ErrorBody,
-  500: ErrorBody,
-  503: ErrorBody,
-};
-
-function route<
-  const M extends "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
-  const S extends object,
-  const R extends object,
->(method: M, path: string, allow: Caller, summary: string, schema: S, response: R) {
-  const [tag = "fleet"] = path.split("/").slice(2);
-  return {
-    method,
-    url: path,
-    config: { allow },
-    schema: {
-      summary,
-      tags: [tag],
-      querystring: NoQuery,
-      ...schema,
-      response: { ...ERRORS, ...response },
-    },
-  };
-}
 
 export const FLEET_ROUTES = {
+  ...CHANGE_ROUTES,
+
   health: route("GET", "/v1/health", "anyone", "Is the server well?", {}, { 200: FleetHealth }),
   ca: route(
     "GET",
@@ -236,14 +191,6 @@ export const FLEET_ROUTES = {
     { params: ByName, querystring: Strand },
     { 204: Nothing },
   ),
-  drainNode: route(
-    "POST",
-    "/v1/nodes/:name/drain",
-    "operate",
-    "Cordon a node, pause what runs there, and move what other nodes can resume.",
-    { params: ByName, body: DrainRequest },
-    { 200: Drain },
-  ),
   listClasses: route(
     "GET",
     "/v1/classes",
@@ -343,102 +290,6 @@ export const FLEET_ROUTES = {
     "Which nodes can run this, best first, or why none can.",
     { body: PlacementRequest },
     { 200: Placement },
-  ),
-  createSandbox: route(
-    "POST",
-    "/v1/sandboxes",
-    "operate",
-    "Start a sandbox from a template or a snapshot, on a node that can run it.",
-    { body: FleetSandboxRequest },
-    { 201: FleetSandbox },
-  ),
-  listSandboxes: route(
-    "GET",
-    "/v1/sandboxes",
-    "view",
-    "Sandboxes, as their nodes reported them last.",
-    {},
-    { 200: FleetSandboxList },
-  ),
-  getSandbox: route(
-    "GET",
-    "/v1/sandboxes/:id",
-    "view",
-    "A sandbox.",
-    { params: BySandbox },
-    { 200: FleetSandbox },
-  ),
-  pauseSandbox: route(
-    "POST",
-    "/v1/sandboxes/:id/pause",
-    "operate",
-    "Snapshot a sandbox and end its microVM.",
-    { params: BySandbox, body: NoBody },
-    { 200: FleetSandbox },
-  ),
-  resumeSandbox: route(
-    "POST",
-    "/v1/sandboxes/:id/resume",
-    "operate",
-    "Resume a paused sandbox where it is, or on another node that can run it.",
-    { params: BySandbox, body: FleetResumeRequest },
-    { 200: FleetSandbox },
-  ),
-  killSandbox: route(
-    "DELETE",
-    "/v1/sandboxes/:id",
-    "operate",
-    "End a sandbox and remove its files.",
-    { params: BySandbox },
-    { 204: Nothing },
-  ),
-  fetchWork: route(
-    "POST",
-    "/v1/node/work",
-    "node",
-    "What the node has to do; waits some seconds where there is nothing.",
-    { body: WorkRequest },
-    { 200: WorkAnswer },
-  ),
-  finishWork: route(
-    "POST",
-    "/v1/node/work/:id",
-    "node",
-    "What became of it. Sent again, it changes nothing.",
-    { params: ByWork, body: WorkResult },
-    { 204: Nothing },
-  ),
-  sendPart: route(
-    "PUT",
-    "/v1/node/transfers/:id/:part",
-    "node",
-    "A part of a snapshot's archive, for the node that fetches it; answers when it has it.",
-    { params: ByPart, querystring: PartQuery },
-    { 204: Nothing },
-  ),
-  fetchParts: route(
-    "GET",
-    "/v1/node/transfers/:id",
-    "node",
-    "A snapshot's archive, as the node that holds it sends it.",
-    { params: ByWork },
-    { 200: z.string() },
-  ),
-  simulate: route(
-    "POST",
-    "/v1/simulations",
-    "view",
-    "What a change of the fleet would strand. Changes nothing.",
-    { body: SimulationRequest },
-    { 200: Simulation },
-  ),
-  events: route(
-    "GET",
-    "/v1/events",
-    "view",
-    "The audit log as server-sent events; Last-Event-ID goes on where a client left off.",
-    {},
-    { 200: z.string() },
   ),
   listAudit: route(
     "GET",

@@ -1,7 +1,6 @@
 /** What a change of the nodes, or of the plan, does to a pool's guest CPU. */
 import { compareText } from "../format/text.ts";
-import { findPlannedClass } from "../plan/find-class.ts";
-import type { PlanFile } from "../plan/plan-file.ts";
+import { findPlannedClass, type PlanFile } from "../plan/find-class.ts";
 import { DEFAULT_OPTIONS, type PlanOptions } from "../plan/plan.ts";
 import { planPool } from "../plan/pools.ts";
 import type { Refusal } from "../plan/refuse.ts";

@@ -4,9 +4,8 @@ import { groupBy } from "../group.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { loadingVersion } from "../tables/releases.ts";
 import { verdictKey } from "../verdict/entries.ts";
-import { guestKey } from "../verdict/guest-key.ts";
 import { judgePrepared, type Judgement } from "../verdict/judge.ts";
-import { prepare } from "../verdict/prepare.ts";
+import { guestKey, prepare } from "../verdict/prepare.ts";
 
 export interface VerdictTable {
   /** A node's column. */
@@ -35,7 +34,7 @@ function rowsOf(
   const known = new Map<string, Row>();
   return bench.contracts.map((guest, i) => {
     const id = contracts[i]?.[0] ?? "";
-    const key = guestKey(bench.layout, guest) ?? `contract ${id}`;
+    const key = guestKey(bench.layout, guest);
     const row =
       known.get(key) ??
       new Map(

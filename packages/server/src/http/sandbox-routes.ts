@@ -83,10 +83,10 @@ async function created(
   const { db } = desk.context.store;
   const tried = new Set<string>();
   let row = await settled(desk, started);
-  while (row.state === "failed" && row.code === "NODE_FULL" && prepared !== undefined) {
+  const guest = request.node === undefined ? prepared?.guest : undefined;
+  for (let tries = 1; guest !== undefined && tries < TRIES; tries++) {
+    if (row.state !== "failed" || row.code !== "NODE_FULL") break;
     tried.add(row.node);
-    if (tried.size >= TRIES || request.node !== undefined) break;
-    const { guest } = prepared;
     const choice = await chooseFor(desk, guest, whereOf(request), tried).catch(() => undefined);
     if (choice === undefined) break;
     const { sandbox } = started;
@@ -228,7 +228,7 @@ function addTransfers(app: App, desk: Desk): void {
     handler: async (request, reply) => {
       const { id, part } = request.params;
       await requireTransfer(db, id, nodeOf(request).id, "send");
-      const body = request.body as unknown;
+      const { body }: { body: unknown } = request;
       if (!Buffer.isBuffer(body)) {
         throw new ServerError("WRONG_MEDIA_TYPE", "a part is application/octet-stream");
       }

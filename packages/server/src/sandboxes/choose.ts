@@ -75,8 +75,8 @@ async function refusal(
   const who = where.node ?? `none of ${considered} nodes`;
   const message =
     `${who} can${where.node === undefined ? "" : "not"} run it` +
-    `${taken === "" ? "" : `; filtered: ${taken}`}` +
-    `${features.length === 0 ? "" : `; it needs ${features.join(", ")}`}` +
+    (taken === "" ? "" : `; filtered: ${taken}`) +
+    (features.length === 0 ? "" : `; it needs ${features.join(", ")}`) +
     waysOut.map((way) => `; way out: ${way}`).join("");
   return new ServerError("NO_NODE", message, { problems });
 }

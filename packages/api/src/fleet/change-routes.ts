@@ -1,0 +1,126 @@
+/** Calls about sandboxes, the work that nodes fetch for them, and changes of the fleet. */
+import { z } from "zod";
+import { Drain, DrainRequest } from "./drain.ts";
+import { ByName, NoBody } from "./names.ts";
+import { Nothing, route } from "./route.ts";
+import {
+  ByPart,
+  BySandbox,
+  ByWork,
+  FleetResumeRequest,
+  FleetSandbox,
+  FleetSandboxList,
+  FleetSandboxRequest,
+  PartQuery,
+  WorkAnswer,
+  WorkRequest,
+  WorkResult,
+} from "./sandbox.ts";
+import { Simulation, SimulationRequest } from "./simulation.ts";
+
+export const CHANGE_ROUTES = {
+  drainNode: route(
+    "POST",
+    "/v1/nodes/:name/drain",
+    "operate",
+    "Cordon a node, pause what runs there, and move what other nodes can resume.",
+    { params: ByName, body: DrainRequest },
+    { 200: Drain },
+  ),
+  createSandbox: route(
+    "POST",
+    "/v1/sandboxes",
+    "operate",
+    "Start a sandbox from a template or a snapshot, on a node that can run it.",
+    { body: FleetSandboxRequest },
+    { 201: FleetSandbox },
+  ),
+  listSandboxes: route(
+    "GET",
+    "/v1/sandboxes",
+    "view",
+    "Sandboxes, as their nodes reported them last.",
+    {},
+    { 200: FleetSandboxList },
+  ),
+  getSandbox: route(
+    "GET",
+    "/v1/sandboxes/:id",
+    "view",
+    "A sandbox.",
+    { params: BySandbox },
+    { 200: FleetSandbox },
+  ),
+  pauseSandbox: route(
+    "POST",
+    "/v1/sandboxes/:id/pause",
+    "operate",
+    "Snapshot a sandbox and end its microVM.",
+    { params: BySandbox, body: NoBody },
+    { 200: FleetSandbox },
+  ),
+  resumeSandbox: route(
+    "POST",
+    "/v1/sandboxes/:id/resume",
+    "operate",
+    "Resume a paused sandbox where it is, or on another node that can run it.",
+    { params: BySandbox, body: FleetResumeRequest },
+    { 200: FleetSandbox },
+  ),
+  killSandbox: route(
+    "DELETE",
+    "/v1/sandboxes/:id",
+    "operate",
+    "End a sandbox and remove its files.",
+    { params: BySandbox },
+    { 204: Nothing },
+  ),
+  fetchWork: route(
+    "POST",
+    "/v1/node/work",
+    "node",
+    "What the node has to do; waits some seconds where there is nothing.",
+    { body: WorkRequest },
+    { 200: WorkAnswer },
+  ),
+  finishWork: route(
+    "POST",
+    "/v1/node/work/:id",
+    "node",
+    "What became of it. Sent again, it changes nothing.",
+    { params: ByWork, body: WorkResult },
+    { 204: Nothing },
+  ),
+  sendPart: route(
+    "PUT",
+    "/v1/node/transfers/:id/:part",
+    "node",
+    "A part of a snapshot's archive, for the node that fetches it; answers when it has it.",
+    { params: ByPart, querystring: PartQuery },
+    { 204: Nothing },
+  ),
+  fetchParts: route(
+    "GET",
+    "/v1/node/transfers/:id",
+    "node",
+    "A snapshot's archive, as the node that holds it sends it.",
+    { params: ByWork },
+    { 200: z.string() },
+  ),
+  simulate: route(
+    "POST",
+    "/v1/simulations",
+    "view",
+    "What a change of the fleet would strand. Changes nothing.",
+    { body: SimulationRequest },
+    { 200: Simulation },
+  ),
+  events: route(
+    "GET",
+    "/v1/events",
+    "view",
+    "The audit log as server-sent events; Last-Event-ID goes on where a client left off.",
+    {},
+    { 200: z.string() },
+  ),
+} as const;

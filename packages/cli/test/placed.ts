@@ -90,7 +90,12 @@ async function inParallel<T>(list: readonly T[], run: (item: T) => Promise<void>
   await Promise.all([work(), work(), work()]);
 }
 
-async function placeAll(site: Site, templates: readonly Template[], count: number) {
+async function placeAll(
+  site: Site,
+  templates: readonly Template[],
+  count: number,
+  say: (text: string) => void,
+) {
   const placed = { planned: 0, unplanned: 0 };
   const died: string[] = [];
   let refused = 0;
@@ -107,6 +112,8 @@ async function placeAll(site: Site, templates: readonly Template[], count: numbe
       return;
     }
     placed[template.planned ? "planned" : "unplanned"] += 1;
+    const all = placed.planned + placed.unplanned;
+    if (all % 20 === 0) say(`${all} guests placed, ${refused} refused, ${died.length} died`);
     if (await hasDied(site, guest.node, guest.id)) died.push(`${template.digest} on ${guest.node}`);
     await site.server.call("DELETE", `/v1/sandboxes/${guest.id}`);
   });
@@ -180,7 +187,7 @@ export async function placeGuests(
     say("six templates are built");
     const overridden = await overrideAll(site, templates);
     say(`with the filter off, ${overridden.died} of ${overridden.tried} died`);
-    return { ...(await placeAll(site, templates, count)), overridden };
+    return { ...(await placeAll(site, templates, count, say)), overridden };
   } finally {
     await crew.stop();
   }

@@ -38,7 +38,7 @@ function serverOf({ identity, key }: Worker): Server {
 }
 
 /** The node's sandboxes, as the server keeps them. */
-export function sandboxesHeld({ sandboxes, snapshots }: Context): NodeSandbox[] {
+function sandboxesHeld({ sandboxes, snapshots }: Context): NodeSandbox[] {
   const digestOf = (name: string | undefined) =>
     name === undefined ? undefined : snapshots.find(name)?.metadata.digest;
   return sandboxes

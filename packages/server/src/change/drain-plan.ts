@@ -16,7 +16,7 @@ export interface DrainPlan {
 }
 
 /** Open nodes that can resume a contract, the emptiest first. A snapshot's files need no room. */
-export function ableFor(fleet: Fleet, contract: string, but: string): FleetNode[] {
+function ableFor(fleet: Fleet, contract: string, but: string): FleetNode[] {
   return fleet.nodes
     .filter(
       (node, i) =>

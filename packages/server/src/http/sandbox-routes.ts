@@ -5,7 +5,6 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Actor } from "../context.ts";
 import { ServerError } from "../errors.ts";
 import { applyList, applyResult } from "../sandboxes/answers.ts";
-import type { Choice } from "../sandboxes/choose.ts";
 import type { Desk } from "../sandboxes/desk.ts";
 import {
   chooseFor,
@@ -68,28 +67,28 @@ async function finished(desk: Desk, started: Started): Promise<FleetSandbox> {
   return await getSandbox(desk.context.store.db, started.sandbox);
 }
 
-interface Prepared {
-  readonly guest: NamedGuest;
-  readonly choice: Choice;
-}
-
-/** Where the node was full, the next: heartbeats are seconds old. */
-async function created(
+/** Where the node was full, the next: heartbeats are seconds old. What became of the last. */
+async function elsewhere(
   desk: Desk,
-  started: Started,
-  request: FleetSandboxRequest,
-  prepared: Prepared | undefined,
-): Promise<FleetSandbox> {
+  first: WorkRow,
+  {
+    sandbox,
+    request,
+    guest,
+  }: {
+    readonly sandbox: string;
+    readonly request: FleetSandboxRequest;
+    readonly guest: NamedGuest;
+  },
+): Promise<WorkRow> {
   const { db } = desk.context.store;
   const tried = new Set<string>();
-  let row = await settled(desk, started);
-  const guest = request.node === undefined ? prepared?.guest : undefined;
-  for (let tries = 1; guest !== undefined && tries < TRIES; tries++) {
+  let row = first;
+  for (let tries = 1; tries < TRIES; tries++) {
     if (row.state !== "failed" || row.code !== "NODE_FULL") break;
     tried.add(row.node);
     const choice = await chooseFor(desk, guest, whereOf(request), tried).catch(() => undefined);
     if (choice === undefined) break;
-    const { sandbox } = started;
     const again = async (tx: Queryable) =>
       await startAgain(tx, { sandbox, guest, choice, request });
     if (!(await db.transaction(again))) break;
@@ -98,11 +97,26 @@ async function created(
     if (work === null) break;
     row = await settled(desk, { sandbox, work });
   }
+  return row;
+}
+
+/** The sandbox that was created; one that no node took never was. */
+async function created(
+  desk: Desk,
+  started: Started,
+  request: FleetSandboxRequest,
+  guest: NamedGuest | undefined,
+): Promise<FleetSandbox> {
+  const { db } = desk.context.store;
+  const { sandbox } = started;
+  const first = await settled(desk, started);
+  const isBound = guest === undefined || request.node !== undefined;
+  const row = isBound ? first : await elsewhere(desk, first, { sandbox, request, guest });
   if (row.state === "failed") {
-    await forget(db, [started.sandbox]);
+    await forget(db, [sandbox]);
     throw refused(row);
   }
-  return await getSandbox(db, started.sandbox);
+  return await getSandbox(db, sandbox);
 }
 
 function addStarting(app: App, desk: Desk): void {
@@ -124,7 +138,7 @@ function addStarting(app: App, desk: Desk): void {
         return await startCreate(tx, actor, { request: body, ...prepared });
       });
       if (prepared !== undefined) wakeFor(desk, prepared.choice, prepared.guest.memoryMib);
-      return await created(desk, started, body, prepared);
+      return await created(desk, started, body, prepared?.guest);
     },
   });
   app.route({

@@ -40,7 +40,9 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "fleet delete": ["evenkeel fleet delete node node-7"],
   "fleet labels": ["evenkeel fleet labels -o kubernetes | sh"],
   "fleet drain": ["evenkeel fleet drain node-7 --dry-run"],
-  "fleet sandboxes": ["evenkeel fleet sandboxes"],
+  "fleet sandboxes list": ["evenkeel fleet sandboxes"],
+  "fleet sandboxes pause": ["evenkeel fleet sandboxes pause s0123456789abcdef"],
+  "fleet sandboxes kill": ["evenkeel fleet sandboxes kill s0123456789abcdef"],
   "fleet sandboxes create": ["evenkeel fleet sandboxes create base --pool mixed"],
   "fleet sandboxes resume": ["evenkeel fleet sandboxes resume s0123456789abcdef --node node-8"],
   "fleet simulate": [

@@ -125,12 +125,13 @@ export async function runOnSandbox(
 export async function runDrain(node: string, flags: FleetChangeFlags): Promise<number> {
   const { dryRun = false, strand } = flags;
   const body = { dryRun, ...(strand === undefined ? {} : { strand: Number(strand) }) };
-  let [paused, moved] = [0, 0];
+  let [paused, moved, idle] = [0, 0, 0];
   for (;;) {
     const path = at("nodes", node, "drain");
     const answer = (await call(flags, "POST", path, body, { secret: true })) as Drain;
     [paused, moved] = [paused + answer.paused, moved + answer.moved];
-    const isStuck = answer.failed.length > 0 || answer.paused + answer.moved === 0;
+    idle = answer.paused + answer.moved === 0 ? idle + 1 : 0;
+    const isStuck = answer.failed.length > 0 || idle > 3;
     if (!answer.done && !isStuck) continue;
     const all = { ...answer, paused, moved };
     show(flags, all, () => drainText(all));

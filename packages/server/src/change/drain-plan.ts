@@ -1,5 +1,5 @@
 /** What draining a node comes to: what runs there, what is there alone, and where it can go. */
-import { and, eq, inArray } from "drizzle-orm";
+import { eq, inArray } from "drizzle-orm";
 import type { Drain } from "@evenkeel/api";
 import type { Context } from "../context.ts";
 import type { Fleet, FleetNode } from "../placement/fleet.ts";
@@ -13,6 +13,8 @@ export interface DrainPlan {
     readonly to: FleetNode;
   }[];
   readonly stay: Drain["stay"];
+  /** Sandboxes that something is under way with, or whose snapshot is not reported yet. */
+  readonly busy: number;
 }
 
 /** Open nodes that can resume a contract, the emptiest first. A snapshot's files need no room. */
@@ -54,12 +56,8 @@ async function holdersOf({ store: { db } }: Context, node: string) {
   return { own, holders };
 }
 
-async function runningOn({ store: { db } }: Context, node: string) {
-  return await db
-    .select()
-    .from(sandboxes)
-    .where(and(eq(sandboxes.node, node), eq(sandboxes.state, "running")))
-    .orderBy(sandboxes.id);
+async function sandboxesOn({ store: { db } }: Context, node: string) {
+  return await db.select().from(sandboxes).where(eq(sandboxes.node, node)).orderBy(sandboxes.id);
 }
 
 export async function planDrain(context: Context, node: string): Promise<DrainPlan> {
@@ -67,8 +65,14 @@ export async function planDrain(context: Context, node: string): Promise<DrainPl
   const open = new Set(
     fleet.nodes.filter((_, i) => (fleet.closed[i] ?? 0) < 0).map(({ id }) => id),
   );
-  const running = await runningOn(context, node);
+  const all = await sandboxesOn(context, node);
+  const running = all.filter(({ state, work }) => state === "running" && work === null);
   const { own, holders } = await holdersOf(context, node);
+  const held = new Set(own.map(({ digest }) => digest));
+  const busy = all.filter(
+    ({ state, work, snapshot }) =>
+      work !== null || (state === "paused" && !held.has(snapshot ?? "")),
+  ).length;
   const [move, stay]: [DrainPlan["move"][number][], { what: string; why: string }[]] = [[], []];
   for (const { id, contract } of running) {
     if (contract !== null && ableFor(fleet, contract, node).length > 0) continue;
@@ -86,5 +90,5 @@ export async function planDrain(context: Context, node: string): Promise<DrainPl
     if (to === undefined) stay.push({ what: name, why: reasonFor(fleet, contract, node) });
     else move.push({ snapshot: digest, name, to });
   }
-  return { pause: running.map(({ id }) => id), move, stay };
+  return { pause: running.map(({ id }) => id), move, stay, busy };
 }

@@ -67,7 +67,10 @@ async function each<T>(
       try {
         const row = await run(item);
         if (row?.state === "done") done += 1;
-        else failed.push({ what: nameOf(item), why: row?.message ?? "its node did not answer" });
+        // What has not been answered yet is under way: the next call sees what came of it.
+        if (row?.state === "failed") {
+          failed.push({ what: nameOf(item), why: row.message ?? "its node could not" });
+        }
       } catch (error) {
         failed.push({ what: nameOf(item), why: messageOf(error) });
       }
@@ -100,13 +103,11 @@ async function move(desk: Desk, node: Node, one: DrainPlan["move"][number], end:
 }
 
 /** What was paused just now is a snapshot that the node reports with its next heartbeat. */
-async function reported(desk: Desk, { id }: Node, before: DrainPlan, paused: number, end: number) {
+async function reported(desk: Desk, { id }: Node, end: number): Promise<DrainPlan> {
   const until = Math.min(end, performance.now() + REPORT_MS);
   for (;;) {
     const plan = await planDrain(desk.context, id);
-    // What ran and could not go elsewhere is counted as staying before, and as a snapshot after.
-    const isThere = plan.move.length + plan.stay.length >= before.move.length + paused;
-    if (paused === 0 || isThere || performance.now() > until) return plan;
+    if (plan.busy === 0 || performance.now() > until) return plan;
     await desk.signals.wait(`drain ${id}`, LOOK_MS);
     desk.context.picture.changed();
   }
@@ -143,7 +144,7 @@ export async function drain(
     (id) => id,
     async (id) => await pause(desk, actor, node, id, end),
   );
-  const second = await reported(desk, node, first, paused.done, end);
+  const second = await reported(desk, node, end);
   const moved = await each(
     second.move,
     end,
@@ -155,7 +156,8 @@ export async function drain(
     ...second,
     move: second.move.filter(({ name: one }) => failed.some(({ what }) => what === one)),
   };
-  const done = second.pause.length === 0 && moved.done + moved.failed.length === second.move.length;
+  const isQuiet = second.pause.length === 0 && second.busy === 0;
+  const done = isQuiet && moved.done + moved.failed.length === second.move.length;
   const counts = { paused: paused.done, moved: moved.done };
   return viewOf(node, left, { dryRun, done, failed, ...counts });
 }

@@ -38,6 +38,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   "launcher uninstall": ["evenkeel launcher uninstall --at /usr/bin/firecracker"],
   "launcher status": ["evenkeel launcher status --at /usr/bin/firecracker"],
+  "host-proc": [
+    "evenkeel host-proc --plan plan",
+    "evenkeel host-proc --plan plan --watch",
+    "evenkeel host-proc --undo",
+  ],
   lab: ["evenkeel lab", "evenkeel lab --nodes Broadwell-noTSX,Haswell-noTSX --pool none"],
   explain: ["dmesg | evenkeel explain -", "evenkeel explain --bytes 62f27d4863c1"],
   scan: ["evenkeel scan /usr/bin/node --plan plan", "docker save app | evenkeel scan -"],

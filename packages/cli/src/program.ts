@@ -6,6 +6,7 @@ import { versionText } from "./version.ts";
 import { addCrashVerbs } from "./verbs/crash.ts";
 import { addAgentVerbs } from "./verbs/agent.ts";
 import { addChangeVerbs } from "./verbs/change.ts";
+import { addE2bVerbs } from "./verbs/e2b.ts";
 import { addInspectVerbs } from "./verbs/inspect.ts";
 import { addLabVerbs } from "./verbs/lab.ts";
 import { addLauncherVerbs } from "./verbs/launcher.ts";
@@ -43,6 +44,7 @@ export function programOf(setExit: SetExit): Command {
     addServeVerbs,
     addFleetVerbs,
     addLauncherVerbs,
+    addE2bVerbs,
     addLabVerbs,
     addCrashVerbs,
     addScanVerbs,

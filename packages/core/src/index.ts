@@ -160,6 +160,7 @@ export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
 export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
 export type { GuestCpu } from "./plan/guest-cpu.ts";
+export { guestWord } from "./plan/guest-word.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
 export { isBeyondTemplates, type Accept, type PlanMoves } from "./plan/moves.ts";
 export type { PlanFile, PlanFileClass } from "./plan/plan-file.ts";
@@ -177,6 +178,7 @@ export {
   promisesFeature,
   type Answer,
 } from "./inspect/answers.ts";
+export { cpuinfoGuest, rewriteCpuinfo, type CpuinfoGuest } from "./inspect/cpuinfo.ts";
 export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
 export { decode, type DecodedField } from "./inspect/decode.ts";
 export { diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";

@@ -56,6 +56,7 @@ const FLOORS: Readonly<Record<string, readonly Floor[]>> = {
     "guard",
     "guest",
     "launcher",
+    "host-proc",
     "verify",
     "qemu",
   ],

@@ -129,6 +129,18 @@ export const HOST_ERRORS = {
     exitCode: 3,
     hint: "No partial file was left behind; check permissions and free space.",
   },
+  HOST_PROC_OCCUPIED: {
+    exitCode: 2,
+    hint: "Give --at a path that does not exist yet, or one that `evenkeel host-proc` made.",
+  },
+  HOST_PROC_FAILED: {
+    exitCode: 3,
+    hint: "Check permissions and free space; what was there before is still there.",
+  },
+  LAUNCHERS_DIFFER: {
+    exitCode: 1,
+    hint: "Install the launcher with this plan for each Firecracker first: guests must have the CPU that the node reports.",
+  },
   NO_ISOLATION: {
     exitCode: 3,
     hint: "docs/isolation.md lists what isolation needs; `isolation: none` runs without it, at your own risk.",

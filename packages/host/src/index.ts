@@ -32,6 +32,14 @@ export {
   type LauncherStatus,
 } from "./launcher/install.ts";
 export type { LauncherRecord } from "./launcher/script.ts";
+export { keepHostProc, type HostProcNews, type HostProcOptions } from "./host-proc/keep.ts";
+export {
+  readHostProc,
+  removeHostProc,
+  withdrawHostProc,
+  type HostProcRecord,
+} from "./host-proc/directory.ts";
+export { launchersIn, type FoundLauncher } from "./host-proc/launchers.ts";
 export { readTextFile } from "./files.ts";
 export { openPlain, readPlainSync, tailOf } from "./plain-file.ts";
 export { createFirecrackerDriver, type FirecrackerOptions } from "./firecracker/driver.ts";

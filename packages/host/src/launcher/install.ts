@@ -91,6 +91,7 @@ function checkVersion(binary: string, version: string): void {
   }
 }
 
+/** A template as it is sent. Throws VMM_BODY_TOO_LARGE. */
 function templateText(template: CpuTemplate): string {
   const text = JSON.stringify(JSON.parse(formatTemplate(template)));
   const size = Buffer.byteLength(text);
@@ -99,6 +100,11 @@ function templateText(template: CpuTemplate): string {
     "VMM_BODY_TOO_LARGE",
     `the template has ${size} bytes, Firecracker takes ${API_BODY_LIMIT}`,
   );
+}
+
+/** SHA-256 of a template as it is sent, which a launcher's record has. */
+export function templateDigest(template: CpuTemplate): string {
+  return createHash("sha256").update(templateText(template)).digest("hex");
 }
 
 function settingsFor(profile: NodeProfile, version: string, chosen: ChosenTemplate): string {
@@ -199,7 +205,7 @@ export async function installLauncher(options: InstallOptions): Promise<Launcher
     real: places.real,
     version,
     moved: places.moved,
-    digest: createHash("sha256").update(template).digest("hex"),
+    digest: templateDigest(chosen.template),
     source: chosen.source,
     ...(node === undefined ? {} : { node }),
     ...(jailed === undefined ? {} : { jailed }),

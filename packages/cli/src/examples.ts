@@ -38,6 +38,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   "launcher uninstall": ["evenkeel launcher uninstall --at /usr/bin/firecracker"],
   "launcher status": ["evenkeel launcher status --at /usr/bin/firecracker"],
+  "e2b check": ["evenkeel e2b check", "evenkeel e2b check --plan plan --json"],
   "host-proc": [
     "evenkeel host-proc --plan plan",
     "evenkeel host-proc --plan plan --watch",

@@ -57,6 +57,7 @@ const FLOORS: Readonly<Record<string, readonly Floor[]>> = {
     "guest",
     "launcher",
     "host-proc",
+    "e2b",
     "verify",
     "qemu",
   ],

@@ -113,6 +113,10 @@ export const HOST_ERRORS = {
     exitCode: 2,
     hint: "Give --at the path that the orchestrator starts; docs/launcher.md has the steps.",
   },
+  LAUNCHER_SHARED: {
+    exitCode: 2,
+    hint: "Install it in a local directory, and have the orchestrator look there: docs/e2b.md shows how.",
+  },
   LAUNCHER_NO_GUARD: {
     exitCode: 2,
     hint: "Put the launcher in front of a jailer without --guard; the orchestrator must check snapshots itself.",
@@ -136,6 +140,10 @@ export const HOST_ERRORS = {
   HOST_PROC_FAILED: {
     exitCode: 3,
     hint: "Check permissions and free space; what was there before is still there.",
+  },
+  E2B_UNREADABLE: {
+    exitCode: 3,
+    hint: "Run it as root, or as the user that the orchestrator runs as.",
   },
   LAUNCHERS_DIFFER: {
     exitCode: 1,

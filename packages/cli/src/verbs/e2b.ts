@@ -30,6 +30,35 @@ function addHostProc(program: Parent, setExit: SetExit): void {
     });
 }
 
+function addCheck(e2b: Parent, setExit: SetExit): void {
+  verb(e2b, "check")
+    .summary("does this node give its guests the pool's CPU, and report it?")
+    .description(
+      "Looks at the Firecrackers and kernels that the orchestrator uses, the launchers, the HOST_PROC directory, and the running orchestrator: what it was told, and which CPU it reports. Exit code 1 if anything is missing; the report says what mends it.",
+    )
+    .option("--plan <path>", "the pool's plan: also compare launchers and model with it")
+    .option("--pool <name>", "with --plan: the pool's name, as given to host-proc")
+    .option("--node <profile>", "with --plan: the node's profile (default: probe this machine)")
+    .option(...KVM_OPTION)
+    .option("--at <dir>", "the HOST_PROC directory", AT)
+    .option(
+      "--firecracker-dir <dir>",
+      "directory of Firecracker versions (default: the orchestrator's $FIRECRACKER_VERSIONS_DIR, else /fc-versions)",
+    )
+    .option(
+      "--kernel-dir <dir>",
+      "directory of guest kernels (default: the orchestrator's $HOST_KERNELS_DIR, else /fc-kernels)",
+    )
+    .option("--proc <dir>", "the machine's own /proc", "/proc")
+    .option("--json", "print the findings as JSON")
+    .action(async (flags) => {
+      const { runE2bCheck } = await import("../commands/e2b.ts");
+      setExit(await runE2bCheck(given(flags)));
+    });
+}
+
 export function addE2bVerbs(program: Parent, setExit: SetExit): void {
   addHostProc(program, setExit);
+  const e2b = verb(program, "e2b").summary("nodes of an E2B cluster");
+  addCheck(e2b, setExit);
 }

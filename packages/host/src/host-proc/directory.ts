@@ -34,6 +34,8 @@ export interface HostProcRecord {
   readonly node: string;
   readonly class: string;
   readonly plan: string;
+  /** SHA-256 of the template that its launchers have. */
+  readonly template: string;
   readonly pool?: string;
   /** Where the links lead. */
   readonly proc: string;
@@ -56,7 +58,7 @@ export function readHostProc(target: string): HostProcRecord | undefined {
   if (text !== undefined) {
     try {
       const { schema, ...record } = parseJson(text) as HostProcRecord & { schema?: unknown };
-      if (schema === SCHEMA) return record;
+      if (schema === SCHEMA && typeof record.model === "string") return record;
     } catch {
       // Not what we wrote.
     }

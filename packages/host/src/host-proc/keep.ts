@@ -82,7 +82,8 @@ export function keepHostProc(options: HostProcOptions): HostProcNews {
   if (loaded.planned === undefined || template === undefined) {
     throw new HostError("NODE_NOT_IN_PLAN", `${path} has no template for ${profile.name}`);
   }
-  const launchers = requireLaunchers(firecrackers, templateDigest(template));
+  const sent = templateDigest(template);
+  const launchers = requireLaunchers(firecrackers, sent);
   const { plan, digest } = loaded.planned;
   const guest = cpuinfoGuest(plan, guestWord(plan, pool));
   const cpuinfo = cpuinfoOf(proc, guest);
@@ -92,6 +93,7 @@ export function keepHostProc(options: HostProcOptions): HostProcNews {
     node: profile.name,
     class: loaded.class ?? "",
     plan: digest,
+    template: sent,
     ...(pool === undefined ? {} : { pool }),
     proc,
   };

@@ -1,5 +1,6 @@
 /** Whether every Firecracker of this machine starts with a plan's template. */
 import { findFirecrackers } from "../firecracker/find.ts";
+import { HostError } from "../errors.ts";
 import { launcherAt } from "../launcher/files.ts";
 import { launcherStatus } from "../launcher/install.ts";
 import type { LauncherRecord } from "../launcher/script.ts";
@@ -12,6 +13,16 @@ export interface FoundLauncher {
   readonly record: LauncherRecord | undefined;
   /** Why guests that boot here do not get the template, or do not start; none where they do. */
   readonly problems: readonly string[];
+}
+
+/** What is wrong with the Firecracker behind a launcher is wrong with the launcher. */
+function statusProblems(path: string): readonly string[] {
+  try {
+    return launcherStatus(path).problems;
+  } catch (error) {
+    if (error instanceof HostError) return [error.message];
+    throw error;
+  }
 }
 
 /** `digest`: of the template as it is sent, which the launchers must have. */
@@ -28,7 +39,7 @@ export function launchersIn(directory: string, digest: string | undefined): Foun
       version,
       path,
       record,
-      problems: [...(differs ? [template] : []), ...launcherStatus(path).problems],
+      problems: [...(differs ? [template] : []), ...statusProblems(path)],
     };
   });
 }

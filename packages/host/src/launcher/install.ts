@@ -25,7 +25,7 @@ import { readTextFile } from "../files.ts";
 import { formatSettings, readSettings, type Shape } from "../guard/settings.ts";
 import { machineNow } from "../probe/machine.ts";
 import { jailerVersionOf, versionOf } from "../firecracker/release.ts";
-import { changedAt, launcherAt, placeExecutable, realPath, writing } from "./files.ts";
+import { changedAt, isShared, launcherAt, placeExecutable, realPath, writing } from "./files.ts";
 import { launcherScript, type LauncherRecord } from "./script.ts";
 import { tryLauncher } from "./try-out.ts";
 
@@ -149,6 +149,14 @@ function placesOf(firecracker: string, target: string): Places {
   return { now, real: now, at, moved: false };
 }
 
+/** Makes the directory; a launcher holds this node's template, and must be seen by no other node. */
+function prepareDirectory({ at }: Places): void {
+  const directory = dirname(at);
+  writing(directory, () => mkdirSync(directory, { recursive: true }));
+  if (!isShared(directory)) return;
+  throw new HostError("LAUNCHER_SHARED", `${directory} is on a file system that nodes share`);
+}
+
 /** Links the Firecracker aside, so that its old place is never empty. */
 function moveAside({ now, real }: Places): void {
   if (now === real) return;
@@ -214,6 +222,7 @@ export async function installLauncher(options: InstallOptions): Promise<Launcher
   };
   const settings = guard === undefined ? "" : settingsFor(guard, version, chosen);
   const text = launcherScript({ record, template, perl: findPerl(path), settings });
+  prepareDirectory(places);
   moveAside(places);
   try {
     const newest = Math.max(changedAt(places.real), jailed === undefined ? 0 : changedAt(jailed));

@@ -4,16 +4,7 @@
  * to the directory: nothing is followed, waited for, or read without bound.
  */
 import { createHash, randomUUID } from "node:crypto";
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, readSync, renameSync, rmSync, statSync } from "node:fs";
 import {
   contractToJson,
   parseJson,
@@ -22,9 +13,8 @@ import {
   type CpuContract,
 } from "@evenkeel/core";
 import { openPlainSync, readPlainSync } from "../plain-file.ts";
+import { CONTRACT_LIMIT, placeWhole, type ContractStore } from "./contract-store.ts";
 
-/** Those of today have some 50 KiB. */
-const CONTRACT_LIMIT = 1024 * 1024;
 /** A state file has some hundred KiB; more is none. */
 const STATE_LIMIT = 256 * 1024 * 1024;
 const CHUNK = 1024 * 1024;
@@ -79,9 +69,23 @@ function requireState(json: unknown, snapshot: string): void {
   throw new Error("it belongs to a different state file");
 }
 
-/** Throws where there is none, or none that can be read; the message says why. */
-export function readContract(snapshot: string): CpuContract {
+/** The contract that nodes share, for a snapshot that came without one. */
+function findContract(snapshot: string, store: ContractStore): CpuContract {
+  const state = stateDigest(snapshot);
+  const contract = store.find(state);
+  if (contract !== undefined) return contract;
+  throw new Error(`${snapshot}: none beside it, and none is kept for its digest ${state}`);
+}
+
+/**
+ * The contract beside the snapshot, else the one that `store` keeps for its state file. Throws
+ * where there is none, or none that can be read; the message says why.
+ */
+export function readContract(snapshot: string, store?: ContractStore): CpuContract {
   const path = contractPath(snapshot);
+  if (store !== undefined && statSync(path, { throwIfNoEntry: false }) === undefined) {
+    return findContract(snapshot, store);
+  }
   const text = readText(path);
   try {
     const json = parseJson(text);
@@ -105,8 +109,11 @@ function stateOf(path: string): string | undefined {
 }
 
 export interface Replacement {
-  /** Puts the new contract there. */
-  readonly write: (contract: CpuContract) => void;
+  /**
+   * Puts the new contract where nodes share it, else beside the snapshot. Returns why it is beside
+   * the snapshot where it should have been shared.
+   */
+  readonly write: (contract: CpuContract) => string | undefined;
   /** The old contract returns if there is no new snapshot and the old one is untouched. */
   readonly end: (taken: boolean) => void;
 }
@@ -115,7 +122,7 @@ export interface Replacement {
  * Takes an old contract out of the way before its snapshot is overwritten, so that it never stands
  * beside another one, whatever ends the guard meanwhile. Throws where it cannot.
  */
-export function replaceContract(snapshot: string): Replacement {
+export function replaceContract(snapshot: string, store?: ContractStore): Replacement {
   const path = contractPath(snapshot);
   // A name that nobody can have put something at.
   const old = `${path}.${randomUUID()}.old`;
@@ -129,19 +136,16 @@ export function replaceContract(snapshot: string): Replacement {
   }
   return {
     write: (contract) => {
-      const temporary = `${path}.${randomUUID()}.tmp`;
+      if (store === undefined) {
+        placeWhole(path, textOf(contract, snapshot));
+        return undefined;
+      }
       try {
-        const fd = openSync(temporary, "wx", 0o644);
-        try {
-          writeSync(fd, textOf(contract, snapshot));
-          fsyncSync(fd);
-        } finally {
-          closeSync(fd);
-        }
-        renameSync(temporary, path);
+        store.keep(contract, stateDigest(snapshot));
+        return undefined;
       } catch (error) {
-        rmSync(temporary, { force: true });
-        throw error;
+        placeWhole(path, textOf(contract, snapshot));
+        return reasonOf(error);
       }
     },
     end: (taken) => {

@@ -8,6 +8,7 @@ import {
   type NodeProfile,
 } from "@evenkeel/core";
 import { readContract, replaceContract, type Replacement } from "./contract-file.ts";
+import { contractStore, type ContractStore } from "./contract-store.ts";
 import { guestOf, type Machine } from "./guest.ts";
 import { ALLOW_VARIABLE, type Objection } from "./policy.ts";
 import { profileToday, type GuardSettings } from "./settings.ts";
@@ -70,10 +71,15 @@ interface Judged {
   readonly words: string;
 }
 
-function judgeSnapshot(snapshot: string, profile: NodeProfile, settings: GuardSettings): Judged {
+function judgeSnapshot(
+  snapshot: string,
+  profile: NodeProfile,
+  settings: GuardSettings,
+  store: ContractStore | undefined,
+): Judged {
   let contract: CpuContract;
   try {
-    contract = readContract(snapshot);
+    contract = readContract(snapshot, store);
   } catch (error) {
     const words = `no contract: ${error instanceof Error ? error.message : String(error)}`;
     return { objection: "missing", words };
@@ -96,7 +102,8 @@ const METHODS = ["GET", "PUT", "PATCH"];
 const UNPLUG = "DELETE";
 
 export function guardRules({ settings, allowed, upstream, limit, exposed, say }: RulesOptions) {
-  const { version, shape } = settings;
+  const { version, shape, contracts } = settings;
+  const store = contracts === undefined ? undefined : contractStore(contracts);
   const unplugs = does(knownLine(version), "unplugs-devices");
   const methods = new Set(unplugs ? [...METHODS, UNPLUG] : METHODS);
   // Asked anew each time: microcode may be reloaded while the guard runs.
@@ -125,7 +132,7 @@ export function guardRules({ settings, allowed, upstream, limit, exposed, say }:
   async function load(call: Call): Promise<Answer> {
     const snapshot = snapshotOf(call);
     if (snapshot === undefined) return fault(400, "evenkeel guard: there is no snapshot_path");
-    const { contract, objection, words } = judgeSnapshot(snapshot, profile(), settings);
+    const { contract, objection, words } = judgeSnapshot(snapshot, profile(), settings, store);
     if (objection !== undefined && !allowed.has(objection)) {
       const message = `${snapshot} on ${profile().name}: ${words}`;
       say(`refused to load ${message}`);
@@ -141,7 +148,12 @@ export function guardRules({ settings, allowed, upstream, limit, exposed, say }:
     try {
       if (exposed())
         throw new Error("a connection to Firecracker was lost, and others may reach it");
-      replacement.write(guest.contract(await machine()));
+      const unshared = replacement.write(guest.contract(await machine()));
+      if (unshared !== undefined) {
+        say(
+          `the contract of ${snapshot} is beside it, and not shared with other nodes: ${unshared}`,
+        );
+      }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       say(`${snapshot} has no contract, so a guarded load will be refused: ${reason}`);
@@ -153,7 +165,7 @@ export function guardRules({ settings, allowed, upstream, limit, exposed, say }:
     if (snapshot === undefined) return fault(400, "evenkeel guard: there is no snapshot_path");
     let replacement: Replacement;
     try {
-      replacement = replaceContract(snapshot);
+      replacement = replaceContract(snapshot, store);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       return fault(403, `evenkeel guard: the snapshot's old contract is in the way: ${reason}`);

@@ -51,6 +51,8 @@ export interface InstallOptions {
   readonly node?: string;
   /** Leave a guard on the socket, which judges for a node with this profile. */
   readonly guard?: NodeProfile;
+  /** With a guard: a directory that nodes share, for contracts by the digest of their state file. */
+  readonly contracts?: string;
   /** ISO 8601. */
   readonly time: string;
   /** Where perl is looked for. */
@@ -107,10 +109,16 @@ export function templateDigest(template: CpuTemplate): string {
   return createHash("sha256").update(templateText(template)).digest("hex");
 }
 
-function settingsFor(profile: NodeProfile, version: string, chosen: ChosenTemplate): string {
+function settingsFor(
+  { guard: profile, contracts }: InstallOptions,
+  version: string,
+  chosen: ChosenTemplate,
+): string {
+  if (profile === undefined) return "";
   const { template, names, source } = chosen;
   const shape = { name: source, ...names, template };
-  return formatSettings({ version, profile, shape, machine: machineNow() });
+  const shared = contracts === undefined ? {} : { contracts };
+  return formatSettings({ version, profile, shape, machine: machineNow(), ...shared });
 }
 
 interface Places {
@@ -198,6 +206,11 @@ function kindOf({ now: binary, at }: Places): Kind {
   return { version: versionOf(jailed), jailed };
 }
 
+function guardCommand({ contracts }: InstallOptions): NonNullable<LauncherRecord["guard"]> {
+  const command = { node: process.execPath, program: GUARD };
+  return contracts === undefined ? command : { ...command, contracts };
+}
+
 export async function installLauncher(options: InstallOptions): Promise<LauncherRecord> {
   const { firecracker, at: target, choose, node, guard, time, path } = options;
   const places = placesOf(firecracker, target);
@@ -217,10 +230,10 @@ export async function installLauncher(options: InstallOptions): Promise<Launcher
     source: chosen.source,
     ...(node === undefined ? {} : { node }),
     ...(jailed === undefined ? {} : { jailed }),
-    ...(guard === undefined ? {} : { guard: { node: process.execPath, program: GUARD } }),
+    ...(guard === undefined ? {} : { guard: guardCommand(options) }),
     installed: time,
   };
-  const settings = guard === undefined ? "" : settingsFor(guard, version, chosen);
+  const settings = settingsFor(options, version, chosen);
   const text = launcherScript({ record, template, perl: findPerl(path), settings });
   prepareDirectory(places);
   moveAside(places);
@@ -282,6 +295,9 @@ export function launcherStatus(target: string): LauncherStatus {
     );
     problems.push(...gone.map((file) => `${file}, which the guard needs, is missing`));
     problems.push(...machineProblems(at));
+    if (guard.contracts !== undefined && !existsSync(guard.contracts)) {
+      problems.push(`${guard.contracts}, where contracts are kept, is missing`);
+    }
   }
   const { jailed = real } = record;
   for (const binary of new Set([real, jailed])) {

@@ -76,7 +76,7 @@ test("a launcher is one node's, and goes nowhere that nodes share", async () => 
   ]);
   expect(status).toBe(2);
   expect(JSON.parse(stdout)).toMatchObject({ error: { code: "LAUNCHER_SHARED" } });
-  expect(existsSync(join(source, "v", "launcher"))).toBe(false);
+  expect(existsSync(join(source, "v"))).toBe(false);
 });
 
 test("--contracts is for a guard, and status names the directory", async () => {

@@ -6,7 +6,7 @@ const COLUMN = 12;
 
 /** For a systemd unit: it sees this file in the place of /proc/cpuinfo, and nothing else changes. */
 export function dropIn(at: string): string {
-  const file = `${at}/cpuinfo`.replaceAll(/[\\" ]/g, String.raw`\$&`).replaceAll("%", "%%");
+  const file = `${at}/cpuinfo`.replaceAll(/[\\" :]/g, String.raw`\$&`).replaceAll("%", "%%");
   return `[Service]\nBindReadOnlyPaths=${file}:/proc/cpuinfo\n`;
 }
 

@@ -1,5 +1,4 @@
 /** Whether a node of E2B's gives its guests the pool's CPU, and reports that CPU. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
   FIRECRACKER_DIRECTORY,
@@ -7,10 +6,12 @@ import {
   findKernels,
   KERNELS_DIRECTORY,
 } from "../firecracker/find.ts";
+import { HostError } from "../errors.ts";
 import { readTextFile } from "../files.ts";
 import { readHostProc, type HostProcRecord } from "../host-proc/directory.ts";
 import { launchersIn, type FoundLauncher } from "../host-proc/launchers.ts";
 import { isShared } from "../launcher/files.ts";
+import { launcherStatus } from "../launcher/install.ts";
 import { findOrchestrators, type Orchestrator } from "./processes.ts";
 import { askServiceInfo, type ReportedCpu } from "./service-info.ts";
 
@@ -55,7 +56,19 @@ function installing(real: string, at: string, plan: string): string {
   return `evenkeel launcher install ${paths} --plan ${quoted(plan)}`;
 }
 
-function aboutLauncher({ path, record, problems }: FoundLauncher, plan: string): E2bFinding {
+/** Why no microVM starts through it; what is wrong with its Firecracker is wrong with a launcher. */
+function statusProblems(path: string): readonly string[] {
+  try {
+    return launcherStatus(path).problems;
+  } catch (error) {
+    if (error instanceof HostError) return [error.message];
+    throw error;
+  }
+}
+
+function aboutLauncher(launcher: FoundLauncher, plan: string): E2bFinding {
+  const { path, record } = launcher;
+  const problems = [...launcher.problems, ...(record === undefined ? [] : statusProblems(path))];
   if (record !== undefined && problems.length === 0) {
     const guard = record.guard === undefined ? "without a guard" : "with a guard";
     return good("firecracker", `${path}: launcher of Firecracker ${record.version}, ${guard}`);
@@ -94,7 +107,7 @@ function aboutFirecrackers(directory: string, template: string | undefined, plan
     const text = `the launchers in ${directory} have ${digests.size} different templates`;
     findings.push(bad("firecracker", text, "install all of them again with one plan"));
   }
-  if (existsSync(directory) && isShared(directory)) {
+  if (isShared(directory)) {
     const text = `${directory} is on a file system that other nodes share, and a launcher is one node's`;
     const mend = "keep launchers in a local directory and set FIRECRACKER_VERSIONS_DIR to it";
     findings.push(bad("firecracker", text, mend));

@@ -1,8 +1,6 @@
 /** Whether every Firecracker of this machine starts with a plan's template. */
 import { findFirecrackers } from "../firecracker/find.ts";
-import { HostError } from "../errors.ts";
 import { launcherAt } from "../launcher/files.ts";
-import { launcherStatus } from "../launcher/install.ts";
 import type { LauncherRecord } from "../launcher/script.ts";
 
 export interface FoundLauncher {
@@ -11,21 +9,11 @@ export interface FoundLauncher {
   readonly path: string;
   /** Undefined: a Firecracker stands there without a launcher. */
   readonly record: LauncherRecord | undefined;
-  /** Why guests that boot here do not get the template, or do not start; none where they do. */
+  /** Why guests that boot here do not get the template; none where they do, or do not start. */
   readonly problems: readonly string[];
 }
 
-/** What is wrong with the Firecracker behind a launcher is wrong with the launcher. */
-function statusProblems(path: string): readonly string[] {
-  try {
-    return launcherStatus(path).problems;
-  } catch (error) {
-    if (error instanceof HostError) return [error.message];
-    throw error;
-  }
-}
-
-/** `digest`: of the template as it is sent, which the launchers must have. */
+/** `digest`: of the template as it is sent, which the launchers must have; undefined: any. */
 export function launchersIn(directory: string, digest: string | undefined): FoundLauncher[] {
   const installed = findFirecrackers({ FIRECRACKER_VERSIONS_DIR: directory });
   return installed.map(({ version, path }) => {
@@ -35,11 +23,6 @@ export function launchersIn(directory: string, digest: string | undefined): Foun
     }
     const differs = digest !== undefined && record.digest !== digest;
     const template = `the launcher at ${path} has another template: ${record.source}`;
-    return {
-      version,
-      path,
-      record,
-      problems: [...(differs ? [template] : []), ...statusProblems(path)],
-    };
+    return { version, path, record, problems: differs ? [template] : [] };
   });
 }

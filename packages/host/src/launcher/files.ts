@@ -2,6 +2,7 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
   openSync,
   readSync,
@@ -13,6 +14,7 @@ import {
   utimesSync,
   writeSync,
 } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { HostError } from "../errors.ts";
 import { readLauncher, type LauncherRecord } from "./script.ts";
 
@@ -63,9 +65,11 @@ const SHARED: ReadonlySet<number> = new Set([
   0x0bd0_0bd0, // Lustre
 ]);
 
-/** Whether a directory that exists is on such a file system. */
+/** Whether a directory, or what it will be made in, is on such a file system. */
 export function isShared(directory: string): boolean {
-  return SHARED.has(statfsSync(directory).type >>> 0);
+  let there = resolve(directory);
+  while (!existsSync(there) && there !== dirname(there)) there = dirname(there);
+  return SHARED.has(statfsSync(there).type >>> 0);
 }
 
 /** Runs something that writes; says which path where it fails. */

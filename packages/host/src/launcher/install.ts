@@ -160,9 +160,10 @@ function placesOf(firecracker: string, target: string): Places {
 /** Makes the directory; a launcher holds this node's template, and must be seen by no other node. */
 function prepareDirectory({ at }: Places): void {
   const directory = dirname(at);
+  if (isShared(directory)) {
+    throw new HostError("LAUNCHER_SHARED", `${directory} is on a file system that nodes share`);
+  }
   writing(directory, () => mkdirSync(directory, { recursive: true }));
-  if (!isShared(directory)) return;
-  throw new HostError("LAUNCHER_SHARED", `${directory} is on a file system that nodes share`);
 }
 
 /** Links the Firecracker aside, so that its old place is never empty. */

@@ -79,7 +79,7 @@ test("a bare node: each thing that is missing, with what mends it, until nothing
   const kernel = place("kernels/vmlinux-6.1.158");
   mkdirSync(kernel, { recursive: true });
   writeFileSync(join(kernel, "vmlinux.bin"), "");
-  const keep = [...(hostProc ?? []), "--node", ICX, "--firecracker-dir", versions];
+  const keep = [...(hostProc ?? []), "--node", ICX];
   expect((await run(keep)).status).toBe(0);
 
   await orchestrator({ ...dirs, HOST_PROC: at, GRPC_PORT: String((port += 1)) });

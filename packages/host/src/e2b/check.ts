@@ -18,6 +18,9 @@ import { askServiceInfo, type ReportedCpu } from "./service-info.ts";
 /** E2B's default, where the orchestrator's environment says nothing else. */
 const GRPC_PORT = "5008";
 
+/** Where launchers go that cannot stand in Firecracker's place. */
+const LOCAL_DIRECTORY = "/var/lib/evenkeel/fc-versions";
+
 export interface E2bFinding {
   readonly about: "firecracker" | "kernel" | "host-proc" | "orchestrator";
   readonly ok: boolean;
@@ -66,15 +69,18 @@ function statusProblems(path: string): readonly string[] {
   }
 }
 
-function aboutLauncher(launcher: FoundLauncher, plan: string): E2bFinding {
+/** `to`: where a launcher for it belongs. */
+function aboutLauncher(launcher: FoundLauncher, to: string, plan: string): E2bFinding {
   const { path, record } = launcher;
   const problems = [...launcher.problems, ...(record === undefined ? [] : statusProblems(path))];
   if (record !== undefined && problems.length === 0) {
     const guard = record.guard === undefined ? "without a guard" : "with a guard";
     return good("firecracker", `${path}: launcher of Firecracker ${record.version}, ${guard}`);
   }
+  const { contracts } = record?.guard ?? {};
   const guard = record?.guard === undefined ? "" : " --guard";
-  const mend = `${installing(record?.real ?? path, path, plan)}${guard}`;
+  const store = contracts === undefined ? "" : ` --contracts ${quoted(contracts)}`;
+  const mend = `${installing(record?.real ?? path, to, plan)}${guard}${store}`;
   return bad("firecracker", problems.join("; "), mend);
 }
 
@@ -98,7 +104,10 @@ function withoutLauncher(directory: string, plan: string): E2bFinding[] {
 
 function aboutFirecrackers(directory: string, template: string | undefined, plan: string) {
   const launchers = launchersIn(directory, template);
-  const findings = launchers.map((launcher) => aboutLauncher(launcher, plan));
+  const shared = isShared(directory);
+  const placeFor = ({ version, path }: FoundLauncher) =>
+    shared ? join(LOCAL_DIRECTORY, version, "firecracker") : path;
+  const findings = launchers.map((one) => aboutLauncher(one, placeFor(one), plan));
   const digests = new Set(launchers.flatMap(({ record }) => record?.digest ?? []));
   if (launchers.length === 0) {
     findings.push(bad("firecracker", `no Firecracker in ${directory}`, "docs/e2b.md, step 2"));
@@ -107,9 +116,9 @@ function aboutFirecrackers(directory: string, template: string | undefined, plan
     const text = `the launchers in ${directory} have ${digests.size} different templates`;
     findings.push(bad("firecracker", text, "install all of them again with one plan"));
   }
-  if (isShared(directory)) {
+  if (shared) {
     const text = `${directory} is on a file system that other nodes share, and a launcher is one node's`;
-    const mend = "keep launchers in a local directory and set FIRECRACKER_VERSIONS_DIR to it";
+    const mend = `set FIRECRACKER_VERSIONS_DIR = "${LOCAL_DIRECTORY}", with launchers there`;
     findings.push(bad("firecracker", text, mend));
   }
   return [...findings, ...withoutLauncher(directory, plan)];
@@ -127,9 +136,14 @@ function modelIn(cpuinfo: string | undefined): string | undefined {
   return /^model\s*: (.*)$/m.exec(cpuinfo ?? "")?.[1];
 }
 
-function aboutHostProc(options: E2bOptions, record: HostProcRecord | undefined): E2bFinding {
-  const { at, expected, plan } = options;
-  const mend = `evenkeel host-proc --plan ${quoted(plan)} --at ${quoted(at)}`;
+function aboutHostProc(
+  { at, expected, plan }: E2bOptions,
+  record: HostProcRecord | undefined,
+  firecrackers: string,
+): E2bFinding {
+  const pool = record?.pool === undefined ? "" : ` --pool ${record.pool}`;
+  const where = `--at ${quoted(at)} --firecracker-dir ${quoted(firecrackers)}`;
+  const mend = `evenkeel host-proc --plan ${quoted(plan)} ${where}${pool}`;
   if (record === undefined) return bad("host-proc", `there is no ${at}`, mend);
   const model = modelIn(readTextFile(join(at, "cpuinfo")));
   if (model === undefined) return bad("host-proc", `${at}/cpuinfo names no model`, mend);
@@ -216,7 +230,7 @@ export async function checkE2b(options: E2bOptions): Promise<readonly E2bFinding
   return [
     ...firecrackers.flatMap((directory) => aboutFirecrackers(directory, template, plan)),
     ...kernels.map(aboutKernels),
-    aboutHostProc(options, record),
+    aboutHostProc(options, record, firecrackers[0] ?? FIRECRACKER_DIRECTORY),
     ...running,
   ];
 }

@@ -71,9 +71,8 @@ test("a launcher is one node's, and goes nowhere that nodes share", async () => 
   }
   onTestFinished(() => void spawnSync("umount", [shared]));
   const place = ["--firecracker", firecrackerIn(directory), "--at", join(shared, "v", "launcher")];
-  const { status, stdout } = await run([
-    ...["launcher", "install", ...place, "--cpu-template", "T2CL", "--node", ICX, "--json"],
-  ]);
+  const install = ["launcher", "install", ...place, "--cpu-template", "T2CL", "--node", ICX];
+  const { status, stdout } = await run([...install, "--json"]);
   expect(status).toBe(2);
   expect(JSON.parse(stdout)).toMatchObject({ error: { code: "LAUNCHER_SHARED" } });
   expect(existsSync(join(source, "v"))).toBe(false);

@@ -45,15 +45,18 @@ test.each([
   expect(() => readServiceInfo(body)).toThrow(words);
 });
 
-test("whatever the bytes, reading ends, and with an Error at worst", () => {
+function outcomeOf(bytes: Uint8Array): unknown {
+  try {
+    return typeof readServiceInfo(framed(Buffer.from(bytes))).model;
+  } catch (error) {
+    return error instanceof RangeError ? "RangeError" : error;
+  }
+}
+
+test("whatever the bytes, reading ends, and with a RangeError at worst", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-      try {
-        const { model } = readServiceInfo(framed(Buffer.from(bytes)));
-        expect(typeof model).toBe("string");
-      } catch (error) {
-        expect(error).toBeInstanceOf(RangeError);
-      }
+      expect(["string", "RangeError"]).toContain(outcomeOf(bytes));
     }),
   );
 });

@@ -27,10 +27,10 @@ const LINUX_FLAGS = words(`fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge 
   arch_capabilities`);
 
 /** Words that Linux has for one bit of Intel's, which is two bits of AMD's. */
-const INTEL_PAIR: readonly string[] = ["ibrs", "ibpb"];
+const INTEL_PAIR: ReadonlySet<string> = new Set(["ibrs", "ibpb"]);
 
 function rowName(vendor: Vendor, flag: string): string | undefined {
-  if (vendor === "intel" && INTEL_PAIR.includes(flag)) return "SPEC_CTRL";
+  if (vendor === "intel" && INTEL_PAIR.has(flag)) return "SPEC_CTRL";
   return fieldByForeignName(vendor, flag)?.name;
 }
 

@@ -117,10 +117,6 @@ export const HOST_ERRORS = {
     exitCode: 2,
     hint: "Install it in a local directory, and have the orchestrator look there: docs/e2b.md shows how.",
   },
-  LAUNCHER_NO_GUARD: {
-    exitCode: 2,
-    hint: "Put the launcher in front of a jailer without --guard; the orchestrator must check snapshots itself.",
-  },
   LAUNCHER_NO_PERL: {
     exitCode: 3,
     hint: "The launcher is a Perl script without modules; Debian and Ubuntu always have perl.",

@@ -4,7 +4,7 @@
  * (topology, caches, clock, microcode) stays.
  */
 import { entryKey } from "../cpuid.ts";
-import type { PlanFile } from "../plan/plan-file.ts";
+import type { PlanFile } from "../plan/find-class.ts";
 import type { GuestEntry } from "../plan/guest-cpu.ts";
 import { modelName } from "../profile/model.ts";
 import type { Vendor } from "../tables/field.ts";

@@ -4,7 +4,7 @@
  * Source: Linux arch/x86/include/asm/cpufeatures.h, in its order, without the words that Linux makes
  * up itself, and that no CPUID bit stands for.
  */
-import type { PlanFile } from "../plan/plan-file.ts";
+import type { PlanFile } from "../plan/find-class.ts";
 import type { Vendor } from "../tables/field.ts";
 import { fieldByForeignName } from "../tables/names.ts";
 import { words } from "../tables/words.ts";

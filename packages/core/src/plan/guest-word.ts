@@ -5,7 +5,7 @@
 import { hexNumber } from "../format/address.ts";
 import { sha256 } from "../format/digest.ts";
 import { REGISTERS } from "../cpuid.ts";
-import type { PlanFile } from "./plan-file.ts";
+import type { PlanFile } from "./find-class.ts";
 
 /** 64 bits: words are compared, not guessed, and a fleet has a handful of guest CPUs. */
 const DIGITS = 16;

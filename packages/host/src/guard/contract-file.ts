@@ -14,12 +14,20 @@ import {
 } from "@evenkeel/core";
 import { openPlainSync, readPlainSync } from "../plain-file.ts";
 import { CONTRACT_LIMIT, placeWhole, type ContractStore } from "./contract-store.ts";
+import { placeOf, type JailRoot } from "./place.ts";
 
 /** A state file has some hundred KiB; more is none. */
 const STATE_LIMIT = 256 * 1024 * 1024;
 const CHUNK = 1024 * 1024;
 
-/** Relative paths are Firecracker's: the guard has the same working directory. */
+/** Where a guard finds snapshots and contracts. */
+interface Whereabouts {
+  /** Undefined: Firecracker is in no jail. */
+  readonly jail?: JailRoot | undefined;
+  /** Undefined: contracts stand beside their snapshots. */
+  readonly store?: ContractStore | undefined;
+}
+
 function contractPath(snapshot: string): string {
   return `${snapshot}.contract.json`;
 }
@@ -78,10 +86,21 @@ function findContract(snapshot: string, store: ContractStore): CpuContract {
 }
 
 /**
- * The contract beside the snapshot, else the one that `store` keeps for its state file. Throws
- * where there is none, or none that can be read; the message says why.
+ * The contract beside the snapshot, else the one that is shared for its state file. Throws where
+ * there is none, or none that can be read; the message says why.
  */
-export function readContract(snapshot: string, store?: ContractStore): CpuContract {
+export function readContract(snapshot: string, { jail, store }: Whereabouts = {}): CpuContract {
+  const place = placeOf(snapshot, jail);
+  try {
+    return readAt(place.path, store);
+  } catch (error) {
+    throw new Error(reasonOf(error).replaceAll(place.path, snapshot), { cause: error });
+  } finally {
+    place.close();
+  }
+}
+
+function readAt(snapshot: string, store: ContractStore | undefined): CpuContract {
   const path = contractPath(snapshot);
   if (store !== undefined && statSync(path, { throwIfNoEntry: false }) === undefined) {
     return findContract(snapshot, store);
@@ -120,9 +139,30 @@ export interface Replacement {
 
 /**
  * Takes an old contract out of the way before its snapshot is overwritten, so that it never stands
- * beside another one, whatever ends the guard meanwhile. Throws where it cannot.
+ * beside another one, whatever ends the guard meanwhile. Throws where it cannot. What it returns has
+ * to be ended.
  */
-export function replaceContract(snapshot: string, store?: ContractStore): Replacement {
+export function replaceContract(snapshot: string, { jail, store }: Whereabouts = {}): Replacement {
+  const { path, close } = placeOf(snapshot, jail);
+  try {
+    const replacement = replaceAt(path, store);
+    return {
+      write: replacement.write,
+      end: (taken) => {
+        try {
+          replacement.end(taken);
+        } finally {
+          close();
+        }
+      },
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function replaceAt(snapshot: string, store: ContractStore | undefined): Replacement {
   const path = contractPath(snapshot);
   // A name that nobody can have put something at.
   const old = `${path}.${randomUUID()}.old`;

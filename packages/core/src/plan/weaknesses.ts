@@ -1,7 +1,8 @@
 /** Weaknesses of a pool that cannot be announced to every guest, because of some class. */
 import { listOf } from "../format/text.ts";
 import type { NodeClass } from "../profile/class.ts";
-import { backingText, isBacked } from "../tables/backing.ts";
+import { backingText } from "../format/backing.ts";
+import { isBacked } from "../tables/backing.ts";
 import { isAnnouncement } from "../tables/masks.ts";
 import type { Merged } from "./merge.ts";
 import { refusal, someOf, type Refusal } from "./refuse.ts";

@@ -61,6 +61,7 @@ export {
 export { archOf, cpuTypeOf, vendorOfCpu } from "./tables/vendors.ts";
 
 // Addresses as the manuals write them, order and lists of words
+export { didYouMean } from "./format/suggest.ts";
 export { fieldAddress, hexNumber, registerAddress } from "./format/address.ts";
 export { API_BODY_LIMIT, SOCKET_PATH_LIMIT } from "./limits.ts";
 export { listOf } from "./format/text.ts";
@@ -193,6 +194,11 @@ export {
   stateOfContract,
   stateOfPlan,
 } from "./inspect/state.ts";
+
+// The guest CPU for other virtual machine monitors
+export { EMITTERS, type Monitor } from "./emit/emit.ts";
+export type { Emitted, Unsaid } from "./emit/guest.ts";
+export { NAMED_MODELS, VMM_NAMES } from "./tables/vmm-names.ts";
 
 // Verify: what a real vCPU must show
 export { bootRequest, type BootAnswer, type BootRequest } from "./verify/boot.ts";

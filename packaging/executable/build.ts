@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { inject } from "postject";
 import type { RolldownOutput } from "rolldown";
 import type { BuildInfo } from "../build-info.ts";
-import { ROOT } from "../own-files.ts";
+import { PAGE_FILES, ROOT } from "../own-files.ts";
 import { bundleExecutable, MAIN, THREADS } from "./bundle.ts";
 import { nodeFor, unpackFromNpm, type Arch } from "./node.ts";
 
@@ -24,8 +24,9 @@ function assetsOf(arch: Arch, work: string, downloads: string): Record<string, s
   const examples = ["xeon-silver-4216.json", "xeon-silver-4314.json"].map(
     (name) => [name, join(ROOT, "examples/bug-report-pool", name)] as const,
   );
+  const pages = PAGE_FILES.map((name) => [name, join(ROOT, "packages/web/assets", name)] as const);
   return {
-    ...Object.fromEntries([...threads, ...examples]),
+    ...Object.fromEntries([...threads, ...examples, ...pages]),
     "launcher.pl": join(ROOT, "packages/host/launcher/launcher.pl"),
     "iced_x86_bg.wasm": join(ROOT, "node_modules/iced-x86/iced_x86_bg.wasm"),
     "koffi.node": join(koffi, `linux_${arch}/koffi.node`),

@@ -5,6 +5,6 @@ export { matrixView, type MatrixClass, type MatrixView, type Move } from "./view
 export type { MatrixPart, PoolPart, ReportPart } from "./view/report.ts";
 export { renderReport } from "./page/report.tsx";
 export { reportPictures, type Picture } from "./svg/pictures.tsx";
-export { assetText } from "./page/document.tsx";
+export { assetText } from "./page/assets.ts";
 export type { FleetPage } from "./fleet/data.ts";
 export { renderFleetPage, type FleetAssets } from "./fleet/page.tsx";

@@ -1,24 +1,9 @@
 /** A whole HTML page around its parts. */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { ComponentChildren } from "preact";
 import { render } from "preact-render-to-string";
 import { visible } from "../view/text.ts";
-
-/** Each place is written out: a build finds the files by them. */
-const FILES = {
-  css: () => readFileSync(new URL("../../assets/page.css", import.meta.url), "utf8"),
-  js: () => readFileSync(new URL("../../assets/page.js", import.meta.url), "utf8"),
-};
-
-const texts = new Map<keyof typeof FILES, string>();
-
-/** The style sheet and the script of all pages. */
-export function assetText(name: keyof typeof FILES): string {
-  const text = texts.get(name) ?? FILES[name]();
-  texts.set(name, text);
-  return text;
-}
+import { assetText } from "./assets.ts";
 
 function hashSource(text: string): string {
   return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;

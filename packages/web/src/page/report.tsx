@@ -38,10 +38,7 @@ const NEXT = "evenkeel plan NODES… --out plan";
 
 function compatibility(maps: readonly { how: string; view: MatrixView }[], id: string): Built {
   const [first, second] = maps;
-  const next =
-    second === undefined
-      ? undefined
-      : `The plan shown here is ready. ${matrixSentence(second.view, "With it").text}`;
+  const next = second === undefined ? undefined : matrixSentence(second.view, second.how).text;
   return {
     id,
     title: "Compatibility",

@@ -1,5 +1,5 @@
 /** Class × class: can a snapshot from the row resume on the column? The picture is a table itself. */
-import { adviceOf } from "../view/advice.ts";
+import { adviceOf, titleOf } from "../view/advice.ts";
 import {
   byRule,
   countMoves,
@@ -119,7 +119,8 @@ function Detail({
         {byRule(findings).map(({ rule, severity, names, consequences }) => (
           <li key={`${severity}${rule}`} class={severity}>
             <p>
-              <b>{severity}</b> <span class="rule">{short(rule, 40)}</span> {consequences[0]}
+              <b>{severity}</b> <span class="rule">{short(titleOf(rule), 60)}:</span>{" "}
+              {consequences[0]}
               {consequences.length > 1 && ` (and ${consequences.length - 1} more of the kind)`}
             </p>
             <Features names={names} />

@@ -1,6 +1,6 @@
 /** Why snapshots do not move: each rule once, or once per move where there are few. */
 import type { FindingRow as Finding } from "../read/schemas.ts";
-import { adviceOf } from "../view/advice.ts";
+import { adviceOf, titleOf } from "../view/advice.ts";
 import { deadlyFirst, type MatrixView } from "../view/matrix.ts";
 import { few, short } from "../view/text.ts";
 import { classNamer } from "./heat-map.tsx";
@@ -42,6 +42,7 @@ function ruled({ moves, classes }: MatrixView): Ruled[] {
   return [...found.values()].toSorted(
     (a, b) =>
       WORST_FIRST.indexOf(a.severity) - WORST_FIRST.indexOf(b.severity) ||
+      Number(b.rule === "feature") - Number(a.rule === "feature") ||
       b.names.size - a.names.size,
   );
 }
@@ -79,7 +80,7 @@ function Reason({ reason, view }: { readonly reason: Ruled; readonly view: Matri
         <span class={`badge ${severity}`}>
           <span aria-hidden="true">{SIGN[severity]}</span> {severity}
         </span>{" "}
-        {short(rule, 40)}
+        {short(titleOf(rule), 60)}
       </h4>
       <Moves moves={moves} view={view} />
       <p>{consequenceText(reason)}</p>

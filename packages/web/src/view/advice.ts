@@ -2,7 +2,7 @@
 import { isBeyondTemplates } from "@evenkeel/core";
 
 const PLAN =
-  "Plan the pool, boot guests with the template of their node's class, and take new snapshots.";
+  "Plan the pool (evenkeel plan NODES… --out plan), boot guests with the template of their node's class, and take new snapshots.";
 
 /** Rules whose findings a plan does not remove, and what does. */
 const OTHERS: Readonly<Record<string, string>> = {
@@ -18,6 +18,33 @@ const OTHERS: Readonly<Record<string, string>> = {
   "arm/identity": "Keep one pool per CPU model; cold boot from disk on the other.",
   "arm/caches": "Keep nodes with other caches in a pool of their own.",
 };
+
+/** What a rule is about, for people who do not know its id. */
+const TITLES: Readonly<Record<string, string>> = {
+  feature: "missing features",
+  "silent-change": "instructions that do something else there",
+  immunity: "missing immunities and mitigations",
+  remedy: "missing remedies",
+  weakness: "vulnerabilities that the guest is not told of",
+  paravirtual: "missing KVM features",
+  "xsave-state": "missing XSAVE state",
+  "xsave-layout": "another XSAVE layout",
+  "address-width": "narrower addresses",
+  number: "lower numbers",
+  reserved: "bits of unknown meaning",
+  identity: "CPU model",
+  msr: "missing MSRs",
+  tsc: "TSC frequency",
+  kernel: "host kernel",
+  "snapshot-format": "snapshot format",
+  complete: "incomplete profile",
+  measured: "estimated profile",
+  enforced: "templates are not enforced",
+};
+
+export function titleOf(rule: string): string {
+  return TITLES[rule] ?? rule;
+}
 
 /** MSRs that belong to a feature go when a plan hides the feature. */
 export function adviceFor(rule: string): string {

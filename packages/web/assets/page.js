@@ -23,6 +23,7 @@ function addTheme() {
   if (known === "light" || known === "dark") root.dataset.theme = known;
   button.hidden = false;
   label();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", label);
   button.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
     try {

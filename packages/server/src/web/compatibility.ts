@@ -10,6 +10,7 @@ import { listClasses } from "../nodes/view.ts";
 const MOST_ROWS = 60;
 
 interface Column {
+  readonly class: string;
   readonly label: string;
   readonly variant: string;
   readonly nodes: readonly string[];
@@ -19,6 +20,7 @@ async function columnsOf(tx: Queryable): Promise<Column[]> {
   const { classes } = await listClasses(tx);
   return classes.flatMap(({ class: name, variants }) =>
     variants.map(({ variant, kernel, nodes }) => ({
+      class: name,
       label: variants.length === 1 ? name : `${name}@${kernel ?? "?"} ${variant.slice(0, 6)}`,
       variant,
       nodes,
@@ -40,7 +42,12 @@ interface Row {
 /** Contracts of one class that have the same verdicts and findings on all nodes are one row. */
 async function rowsOf(tx: Queryable, columns: readonly Column[]): Promise<Row[]> {
   const known = await tx
-    .select({ digest: contracts.digest, class: contracts.class, plan: contracts.plan })
+    .select({
+      digest: contracts.digest,
+      class: contracts.class,
+      plan: contracts.plan,
+      node: contracts.node,
+    })
     .from(contracts)
     .orderBy(contracts.class, contracts.created);
   const judged = await tx
@@ -54,15 +61,18 @@ async function rowsOf(tx: Queryable, columns: readonly Column[]): Promise<Row[]>
   const held = await tx
     .select({ contract: heldSnapshots.contract, name: heldSnapshots.name })
     .from(heldSnapshots);
+  const classes = new Map(columns.flatMap((column) => column.nodes.map((n) => [n, column.class])));
   const names = groupBy(held, ({ contract }) => contract);
   const byContract = groupBy(judged, ({ contract }) => contract);
   const groups = new Map<string, Row & { readonly snapshots: string[] }>();
-  for (const { digest, class: name, plan } of known) {
+  for (const { digest, class: planned, plan, node } of known) {
+    // Only a contract of a planned guest names its class; of others, the node may still be there.
+    const name = planned ?? classes.get(node) ?? `taken on ${node}`;
     const own = new Map((byContract.get(digest) ?? []).map((row) => [row.variant, row]));
     const cells = columns.map(({ variant }) => own.get(variant));
     const verdictsText = cells.map((cell) => `${cell?.verdict} ${cell?.findings}`);
     const key = JSON.stringify([name, plan, verdictsText]);
-    const label = `${name ?? "unknown class"}, ${plan === null ? "no plan" : "planned"} (${digest.slice(0, 8)})`;
+    const label = `${name}, ${plan === null ? "no plan" : "planned"} (${digest.slice(0, 8)})`;
     const group = groups.get(key) ?? { label, cells, snapshots: [] };
     groups.set(key, group);
     group.snapshots.push(...(names.get(digest) ?? []).map((one) => one.name));

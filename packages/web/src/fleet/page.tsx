@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { renderPage, type Link } from "../page/document.tsx";
 import { HeatMap } from "../pictures/heat-map.tsx";
-import { Legend } from "../pictures/parts.tsx";
+import { Legend, Section } from "../pictures/parts.tsx";
 import { Reasons } from "../pictures/reasons.tsx";
 import { plural } from "../view/text.ts";
 import type { FleetPage } from "./data.ts";
@@ -20,16 +20,16 @@ function CompatibilityPage({ view, hidden }: PageOf<"compatibility">) {
       {view.moves.length === 0 ? (
         <p>No node has reported a snapshot's contract yet.</p>
       ) : (
-        <>
+        <Section id="contracts" title="Contracts by class">
           <p>
             Can snapshots with the row's contract resume on the column's class? Contracts of one
             class with the same verdicts everywhere are one row.
           </p>
-          <HeatMap id="map" title="Contracts by class:" view={view} />
+          <HeatMap id="map" title="Contracts:" view={view} />
           {hidden > 0 && <p>{plural(hidden, "more row")} are not shown.</p>}
           <Legend />
           <Reasons view={view} />
-        </>
+        </Section>
       )}
     </>
   );

@@ -35,7 +35,9 @@ function Cell({ pairs }: { readonly pairs: readonly Pair[] }) {
   const [sign, verdict] = cell.lives ? ["✓", "compatible"] : ["✕", "incompatible"];
   return (
     <td class={`cell ${verdict}`}>
-      <span aria-hidden="true">{sign}</span> {cell.text}
+      <span>
+        <span aria-hidden="true">{sign}</span> {cell.text}
+      </span>
     </td>
   );
 }

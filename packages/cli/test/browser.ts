@@ -1,14 +1,13 @@
 /** Debian's Chromium, as tests open pages in it. */
 import { existsSync, mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
+import axe from "axe-core";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect } from "vitest";
 import { ROOT } from "./run.ts";
 
 const CHROMIUM = process.env["EVENKEEL_CHROMIUM"] ?? "/usr/bin/chromium";
 const SHOTS = join(ROOT, ".report/screenshots");
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 /** In CI it must be there. */
 export const withoutChromium = !existsSync(CHROMIUM) && process.env["CI"] === undefined;
@@ -57,22 +56,14 @@ export async function open(url: string, options: BrowserContextOptions = {}): Pr
 
 /** What axe finds, each with the first element that it concerns. */
 export async function violationsIn(page: Page): Promise<string[]> {
-  await page.evaluate(await axeSource());
+  await page.evaluate(axe.source);
   return await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
+    const { axe: inPage } = globalThis as unknown as {
       axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
     };
-    const { violations } = await axe.run();
+    const { violations } = await inPage.run();
     return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ""}`);
   });
-}
-
-let axeText: string | undefined;
-
-async function axeSource(): Promise<string> {
-  const { readFile } = await import("node:fs/promises");
-  axeText ??= await readFile(AXE, "utf8");
-  return axeText;
 }
 
 export async function shoot(page: Page, name: string, fullPage = true): Promise<void> {

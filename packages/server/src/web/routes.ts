@@ -67,7 +67,7 @@ function handleErrors(app: FastifyInstance): void {
 function addSession(app: FastifyInstance, context: Context): void {
   const parse = { parseAs: "string", bodyLimit: FORM_LIMIT } as const;
   app.addContentTypeParser("application/x-www-form-urlencoded", parse, (_, body, done) =>
-    done(null, String(body)),
+    done(null, body),
   );
   const formOf = ({ body }: FastifyRequest) =>
     new URLSearchParams(typeof body === "string" ? body : "");

@@ -2,7 +2,7 @@
 import type { NodeView, Placement, PlanVersion, PoolView } from "@evenkeel/api";
 import type { MatrixView } from "../view/matrix.ts";
 
-export interface ClassRow {
+interface ClassRow {
   readonly class: string;
   readonly arch: string;
   readonly nodes: number;
@@ -22,7 +22,7 @@ export interface SnapshotRow {
   readonly created: string;
 }
 
-export interface AuditRow {
+interface AuditRow {
   readonly time: string;
   readonly actor: string;
   readonly action: string;

@@ -71,7 +71,7 @@ function factText(change: ChangeRow | undefined, fact: (typeof FACTS)[number]): 
 }
 
 /** Each change against the one before it; newest first, as the API has them. */
-export function timelineOf(node: string, history: readonly ChangeRow[]): TimelineEntry[] {
+function timelineOf(node: string, history: readonly ChangeRow[]): TimelineEntry[] {
   return history.map((change, i) => {
     const before = history[i + 1];
     const { time, drift, reasons } = change;

@@ -10,7 +10,7 @@ function hashSource(text: string): string {
 }
 
 /** Nothing is loaded, nothing is sent, and only the page's own style and script run. */
-export function inlinePolicy(): string {
+function inlinePolicy(): string {
   return [
     "default-src 'none'",
     `style-src ${hashSource(assetText("css"))}`,

@@ -45,7 +45,7 @@ export function matrixSentence(view: MatrixView, how: string): Sentence {
   return { tone: toneOf(view), text };
 }
 
-export function planSentences(plan: PlanDocument): Sentence[] {
+function planSentences(plan: PlanDocument): Sentence[] {
   const { classes, guestCpu, united, firecracker, moves, warnings } = plan;
   const nodes = classes.reduce((sum, { nodes: own }) => sum + own.length, 0);
   const templates = new Set(classes.map(({ template }) => template)).size;

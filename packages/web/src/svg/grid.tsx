@@ -12,7 +12,7 @@ const WORD_CELL = 128;
 const WORDS = 6;
 const TOP = 64;
 
-export interface SignCell {
+interface SignCell {
   readonly verdict: Verdict;
   /** Beside the sign, where there is room. */
   readonly word: string;

@@ -11,7 +11,7 @@ import type { PlanDocument } from "../read/schemas.ts";
  */
 export type CellState = "kept" | "given-up" | "lacking" | "set" | "added";
 
-export type RowKind = "given-up" | "set-everywhere" | "kept";
+type RowKind = "given-up" | "set-everywhere" | "kept";
 
 export interface FeatureRow {
   readonly name: string;

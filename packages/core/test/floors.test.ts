@@ -16,13 +16,13 @@ type Floor = string | readonly string[];
 const BUILDING: readonly Floor[] = [
   "core",
   "api",
+  "web",
   "isa",
   "host",
   "firecracker-double",
   "agent",
   "server",
   "lab",
-  "web",
   "cli",
 ];
 
@@ -47,6 +47,7 @@ const FLOORS: Readonly<Record<string, readonly Floor[]>> = {
     "drift",
     "read",
   ],
+  web: ["read", "view", "pictures", "svg", "page", "fleet"],
   isa: ["features", "elf", "code", "image", "flow", "scan", "switches", "crash"],
   host: [
     "kvm",

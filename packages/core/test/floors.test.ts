@@ -42,6 +42,7 @@ const FLOORS: Readonly<Record<string, readonly Floor[]>> = {
     "lint",
     "plan",
     "inspect",
+    "emit",
     "verify",
     "drift",
     "read",

@@ -5,6 +5,7 @@ import type { NodeProfile } from "@evenkeel/core";
 import { machineNow, type CellPool, type VmmDriver } from "@evenkeel/host";
 import type { FastifyBaseLogger } from "fastify";
 import type { Context, Settings } from "./sandboxes/context.ts";
+import { AGENT_OPTIONS } from "./config/options.ts";
 import { agingProfile } from "./cpu/age.ts";
 import { openGate } from "./cpu/gate.ts";
 import { currentShape, type CurrentShape } from "./cpu/current.ts";
@@ -84,15 +85,16 @@ function nodeMemoryMib(): number {
   return Math.floor((totalmem() * 0.95) / 1024 / 1024);
 }
 
+/** The options' own. */
 const DEFAULTS = {
-  allowUnknown: false,
-  allowInsecure: false,
-  verifyOnResume: false,
-  scrubHours: 24,
-  maxSandboxes: 1000,
+  allowUnknown: AGENT_OPTIONS.allowUnknown.default,
+  allowInsecure: AGENT_OPTIONS.allowInsecure.default,
+  verifyOnResume: AGENT_OPTIONS.verifyOnResume.default,
+  scrubHours: AGENT_OPTIONS.scrubHours.default,
+  maxSandboxes: AGENT_OPTIONS.maxSandboxes.default,
   maxMemoryMib: nodeMemoryMib(),
-  defaultTimeoutSeconds: 3600,
-  keepFailedSeconds: 3600,
+  defaultTimeoutSeconds: AGENT_OPTIONS.defaultTimeoutSeconds.default,
+  keepFailedSeconds: AGENT_OPTIONS.keepFailedSeconds.default,
 } as const;
 
 /** How many events are kept for readers that come back. */

@@ -36,3 +36,4 @@ export type {
 } from "./fleet/node.ts";
 export type { FilterName, Placement } from "./fleet/placement.ts";
 export type { PlanDifference, PlanRequest, PlanVersion, PoolView } from "./fleet/pool.ts";
+export { readOptions, type OptionSources, type Options } from "./options.ts";

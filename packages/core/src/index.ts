@@ -142,7 +142,7 @@ export {
   type MatrixEntry,
   type MatrixPair,
 } from "./verdict/matrix.ts";
-export { prepare } from "./verdict/prepare.ts";
+export { prepare, prepareOn, type Bench } from "./verdict/prepare.ts";
 export { whyNot, type WhyNot } from "./verdict/reasons.ts";
 export { RULES, type RuleId } from "./verdict/rules.ts";
 

@@ -1,5 +1,5 @@
 /** Servers on both stores, operators and nodes that call them over TLS. */
-import { webcrypto } from "node:crypto";
+import { createHash, webcrypto } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 import {
+  contractDigest,
   contractToJson,
   predictContract,
   profileDigest,
@@ -235,6 +236,28 @@ export function useFleet(
     if (fleet === undefined) throw new Error("the server has not started");
     return fleet;
   };
+}
+
+export interface TestSnapshot {
+  /** As a node lists it. */
+  readonly held: { readonly digest: string; readonly contract: string; readonly bytes: number };
+  /** The text of its manifest. */
+  readonly manifest: string;
+}
+
+/** A snapshot of a guest with this contract; `seed` makes it another one. */
+export function snapshotOf(contract: CpuContract, name: string, seed = name): TestSnapshot {
+  const facts = {
+    kind: "template",
+    contract: contractDigest(contract),
+    memoryMib: 512,
+    created: "2026-01-01T00:00:00.000Z",
+  };
+  const schema = "evenkeel/snapshot-manifest@1";
+  const files = [{ path: "memory", bytes: 1000, sha256: "0".repeat(64) }];
+  const manifest = JSON.stringify({ schema, ...facts, labels: { seed }, files });
+  const digest = createHash("sha256").update(manifest).digest("hex");
+  return { held: { name, digest, ...facts, bytes: 1000 }, manifest };
 }
 
 export function contractBody(contract: CpuContract): object {

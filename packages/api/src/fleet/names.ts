@@ -24,6 +24,5 @@ export const Selector = Labels.meta({
 
 export const ByName = z.strictObject({ name: Name });
 export const NoQuery = z.strictObject({});
-export const NoBody = z.strictObject({});
 /** A document of evenkeel's own, described in docs/formats.md and read by its reader. */
 export const Document = z.record(z.string(), z.unknown());

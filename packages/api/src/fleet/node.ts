@@ -25,6 +25,12 @@ export const PlanReference = z.strictObject({
 });
 export type PlanReference = z.infer<typeof PlanReference>;
 
+export const Unplanned = z.enum(["refuse", "allow"]).meta({
+  description:
+    "Cold boots on a node that has not applied the pool's plan: refused, or by the host's own CPU.",
+});
+const PoolMembership = z.object({ name: Name, unplanned: Unplanned });
+
 export const Heartbeat = z
   .strictObject({
     profile: Digest.meta({ description: "Of the profile as it holds now." }),
@@ -40,6 +46,7 @@ export const HeartbeatAnswer = z
   .object({
     node: NodeId,
     needs: z.array(z.enum(["profile", "snapshots"])),
+    pool: PoolMembership.nullable().meta({ description: "The pool that the node is in." }),
     plan: PlanReference.nullable().meta({ description: "What cold boots are to go by." }),
     heartbeatSeconds: z.number(),
   })
@@ -77,9 +84,23 @@ export const SnapshotReport = z.strictObject({
 
 export const SnapshotAnswer = z.object({
   missing: z.array(Digest).meta({
-    description: "Contracts to report first; the list is kept once there is none.",
+    description: "Contracts to report first; the list is kept once nothing is missing.",
+  }),
+  manifests: z.array(Digest).meta({
+    description: "Snapshots whose manifests are to be reported then, a thousand of them at most.",
   }),
 });
+
+/** As many as a request takes, and how long one may be. */
+export const MANIFESTS_AT_ONCE = 1000;
+const MANIFEST_LENGTH = 4 * 1024 * 1024;
+
+export const ManifestReport = z.strictObject({
+  manifests: z.array(z.string().min(1).max(MANIFEST_LENGTH)).min(1).max(MANIFESTS_AT_ONCE).meta({
+    description: "Texts of manifest.json: the SHA-256 of each is the digest of its snapshot.",
+  }),
+});
+export const ManifestsStored = z.object({ digests: z.array(Digest) });
 
 export const PlanFiles = z
   .object({

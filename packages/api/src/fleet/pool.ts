@@ -2,10 +2,15 @@
 import { z } from "zod";
 import { Name, Timestamp } from "../names.ts";
 import { Digest, Document, Selector } from "./names.ts";
+import { Unplanned } from "./node.ts";
 
 export const PoolRequest = z
-  .strictObject({ name: Name, selector: Selector, strategy: z.enum(["spread", "pack"]) })
-  .partial({ strategy: true })
+  .strictObject({
+    name: Name,
+    selector: Selector,
+    strategy: z.enum(["spread", "pack"]).default("spread"),
+    unplanned: Unplanned.default("refuse"),
+  })
   .meta({ id: "PoolRequest" });
 
 export const PoolView = z
@@ -13,6 +18,7 @@ export const PoolView = z
     name: Name,
     selector: Selector,
     strategy: z.enum(["spread", "pack"]),
+    unplanned: Unplanned,
     nodes: z.array(Name),
     running: z.int().nullable().meta({ description: "The plan version that nodes are to apply." }),
     applied: z.int().meta({ description: "How many nodes say that they apply it." }),
@@ -35,6 +41,14 @@ export const PlanRequest = z
   })
   .meta({ id: "PlanRequest", description: "As the options of `evenkeel plan`." });
 export type PlanRequest = z.infer<typeof PlanRequest>;
+
+export const ApproveRequest = z
+  .strictObject({ digest: Digest })
+  .meta({ id: "ApproveRequest", description: "What is approved is what was looked at." });
+
+export const ReleaseRequest = z
+  .strictObject({ profile: Digest })
+  .meta({ id: "ReleaseRequest", description: "The profile that was looked at." });
 
 export const PlanDifference = z
   .object({

@@ -14,11 +14,13 @@ import {
   TokenList,
   TokenRequest,
 } from "./join.ts";
-import { ByName, Digest, NoBody, NoQuery, type Role } from "./names.ts";
+import { ByName, Digest, NoQuery, type Role } from "./names.ts";
 import {
   ClassList,
   Heartbeat,
   HeartbeatAnswer,
+  ManifestReport,
+  ManifestsStored,
   NodeHistory,
   NodeList,
   NodeUpdate,
@@ -38,6 +40,7 @@ import {
   SnapshotsView,
 } from "./placement.ts";
 import {
+  ApproveRequest,
   PlanList,
   PlanRequest,
   PlanVersion,
@@ -45,7 +48,10 @@ import {
   PoolList,
   PoolRequest,
   PoolView,
+  ReleaseRequest,
 } from "./pool.ts";
+
+export { HeldSnapshot, MANIFESTS_AT_ONCE } from "./node.ts";
 
 const ByDigest = z.strictObject({ digest: Digest });
 const ByVersion = z.strictObject({ name: Name, version: z.coerce.number().int().min(1) });
@@ -145,6 +151,14 @@ export const FLEET_ROUTES = {
     { body: ContractBody },
     { 200: ContractStored },
   ),
+  reportManifests: route(
+    "PUT",
+    "/v1/node/manifests",
+    "node",
+    "Manifests of its snapshots, which say whose contracts those are.",
+    { body: ManifestReport },
+    { 200: ManifestsStored },
+  ),
   nodePlan: route(
     "GET",
     "/v1/node/plan",
@@ -210,7 +224,7 @@ export const FLEET_ROUTES = {
     "/v1/nodes/:name/release",
     "override",
     "Give a node new work again after its profile changed.",
-    { params: ByName, body: NoBody },
+    { params: ByName, body: ReleaseRequest },
     { 200: NodeView },
   ),
   deleteNode: route(
@@ -284,7 +298,7 @@ export const FLEET_ROUTES = {
     "/v1/pools/:name/plans/:version/approve",
     "operate",
     "Let the pool's nodes apply a version to their cold boots.",
-    { params: ByVersion, body: NoBody },
+    { params: ByVersion, body: ApproveRequest },
     { 200: PlanVersion },
   ),
 

@@ -24,7 +24,7 @@ declare module "fastify" {
   }
 }
 
-async function nodeThatAsks({ store }: Context, request: FastifyRequest): Promise<NodeActor> {
+async function nodeThatAsks({ store, picture }: Context, request: FastifyRequest): Promise<NodeActor> {
   const { socket } = request.raw;
   if (!(socket instanceof TLSSocket) || !socket.authorized) {
     throw new ServerError("UNAUTHORIZED", "this takes the certificate of a node of this fleet");
@@ -38,6 +38,8 @@ async function nodeThatAsks({ store }: Context, request: FastifyRequest): Promis
   if (Date.parse(certificate.valid_to) < Date.now()) {
     throw new ServerError("UNAUTHORIZED", `the certificate of ${id} has expired`);
   }
+  const known = picture.node(id);
+  if (known !== undefined) return { kind: "node", id, name: known.row.name };
   const [row] = await store.db.select({ name: nodes.name }).from(nodes).where(eq(nodes.id, id));
   if (row === undefined) throw new ServerError("UNAUTHORIZED", `there is no node ${id} any more`);
   return { kind: "node", id, name: row.name };

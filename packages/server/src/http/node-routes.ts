@@ -1,13 +1,15 @@
 /** What nodes call, and what anyone may. */
 import { FLEET_ROUTES } from "@evenkeel/api/fleet";
 import { registerContract } from "../contracts/index-writes.ts";
-import type { Context } from "../context.ts";
+import { actorText, type Context } from "../context.ts";
 import { readContractJson } from "../documents.ts";
 import { ServerError } from "../errors.ts";
 import { join, renew } from "../nodes/join.ts";
 import { heartbeat, reportProfile, reportSnapshots } from "../nodes/report.ts";
+import { keepManifests } from "../nodes/manifests.ts";
 import { getNode } from "../nodes/view.ts";
 import { filesOf, runningVersion } from "../pools/running.ts";
+import type { Queryable } from "../store/store.ts";
 import { nodeOf } from "./auth.ts";
 import type { App } from "./server.ts";
 
@@ -69,8 +71,17 @@ export function addNodeRoutes(app: App, context: Context, isStopping: () => bool
     handler: async (request) => {
       const contract = readContractJson(request.body);
       return await store.db.transaction(
-        async (tx) => await registerContract(tx, nodeOf(request), contract),
+        async (tx) => await registerContract(tx, context.index, nodeOf(request), contract),
       );
+    },
+  });
+  app.route({
+    ...FLEET_ROUTES.reportManifests,
+    handler: async (request) => {
+      const { manifests } = request.body;
+      const by = actorText(nodeOf(request));
+      const keep = async (tx: Queryable) => await keepManifests(tx, by, manifests);
+      return { digests: await store.db.transaction(keep) };
     },
   });
   app.route({

@@ -74,7 +74,7 @@ function addFleetNodeRoutes(app: App, context: Context): void {
     ...FLEET_ROUTES.releaseNode,
     handler: async (request, reply) =>
       await sendChange(context, request, reply, 200, async (tx, actor) => {
-        await releaseNode(tx, actor, request.params.name);
+        await releaseNode(tx, actor, request.params.name, request.body.profile);
         return await getNode(context, tx, request.params.name);
       }),
   });
@@ -100,7 +100,7 @@ function addContractRoutes(app: App, context: Context): void {
         request,
         reply,
         200,
-        async (tx, actor) => await registerContract(tx, actor, contract),
+        async (tx, actor) => await registerContract(tx, context.index, actor, contract),
       );
     },
   });

@@ -60,7 +60,7 @@ export function addPoolRoutes(app: App, context: Context): void {
         reply,
         200,
         async (tx, actor) =>
-          await approvePlan(tx, actor, request.params.name, request.params.version),
+          await approvePlan(context, tx, actor, request.params, request.body.digest),
       ),
   });
 }

@@ -29,13 +29,14 @@ async function viewsOf(tx: Queryable, rows: readonly PoolRow[]): Promise<PoolVie
     })
     .from(nodes)
     .orderBy(nodes.name);
-  return rows.map(({ name, selector, strategy, running, created }) => {
+  return rows.map(({ name, selector, strategy, unplanned, running, created }) => {
     const own = members.filter(({ labels }) => matches(selector, labels));
     const applied = own.filter(({ pool, version }) => pool === name && version === running);
     return {
       name,
       selector,
       strategy,
+      unplanned,
       nodes: own.map((node) => node.name),
       running,
       applied: running === null ? 0 : applied.length,
@@ -58,19 +59,20 @@ export async function getPool(tx: Queryable, name: string): Promise<PoolView> {
 interface PoolRequest {
   readonly name: string;
   readonly selector: Labels;
-  readonly strategy?: "spread" | "pack" | undefined;
+  readonly strategy: "spread" | "pack";
+  readonly unplanned: "refuse" | "allow";
 }
 
 /** Throws NAME_TAKEN, POOLS_OVERLAP. */
 export async function createPool(tx: Queryable, actor: Actor, request: PoolRequest) {
-  const { name, selector, strategy = "spread" } = request;
+  const { name, selector, strategy, unplanned } = request;
   await takeLock(tx, "pools");
   const [taken] = await tx.select().from(pools).where(eq(pools.name, name));
   if (taken !== undefined) throw new ServerError("NAME_TAKEN", `there is a pool "${name}"`);
-  const row = { name, selector, strategy, running: null };
+  const row = { name, selector, strategy, unplanned, running: null };
   await admitPool(tx, row);
   await tx.insert(pools).values({ ...row, created: new Date() });
-  await record(tx, actor, { action: "pool.created", subject: name, data: { selector, strategy } });
+  await record(tx, actor, { action: "pool.created", subject: name, data: { selector, strategy, unplanned } });
   return await getPool(tx, name);
 }
 

@@ -1,6 +1,6 @@
 /** The plan that runs in a pool. */
 import { and, eq } from "drizzle-orm";
-import type { PlanFiles, PlanReference } from "@evenkeel/api";
+import type { HeartbeatAnswer, PlanFiles } from "@evenkeel/api";
 import {
   findPlannedClass,
   parseTemplate,
@@ -14,6 +14,7 @@ import type { Queryable } from "../store/store.ts";
 import type { Labels } from "../placement/fleet.ts";
 
 type VersionRow = typeof planVersions.$inferSelect;
+type Wanted = Pick<HeartbeatAnswer, "pool" | "plan">;
 
 export async function runningVersion(
   tx: Queryable,
@@ -30,15 +31,18 @@ export async function runningVersion(
 }
 
 /** As a heartbeat is answered: without the plan itself. */
-export async function wantedPlan(tx: Queryable, labels: Labels): Promise<PlanReference | null> {
-  const pool = poolOf(labels, await allPools(tx));
-  if (pool === undefined || pool.running === null) return null;
-  const { name, running } = pool;
+export async function wantedPlan(tx: Queryable, labels: Labels): Promise<Wanted> {
+  const found = poolOf(labels, await allPools(tx));
+  if (found === undefined) return { pool: null, plan: null };
+  const { name, running, unplanned } = found;
+  const pool = { name, unplanned };
+  if (running === null) return { pool, plan: null };
   const [row] = await tx
     .select({ digest: planVersions.digest })
     .from(planVersions)
     .where(and(eq(planVersions.pool, name), eq(planVersions.version, running)));
-  return row === undefined ? null : { pool: name, version: running, digest: row.digest };
+  const plan = row === undefined ? null : { pool: name, version: running, digest: row.digest };
+  return { pool, plan };
 }
 
 export function filesOf({ pool, version, digest, plan, templates }: VersionRow): PlanFiles {

@@ -125,8 +125,23 @@ describe.each(STORES)("on %s", (store) => {
 
       const selector = { pool: "mixed" };
       await operator("POST", "/v1/pools", { name: "mixed", selector });
+      // A pool's first plan is due before its nodes boot anything: never silently the host's CPU.
+      for (const agent of [clx, icx]) {
+        const health = await until(`${agent.name} refuses`, async () => {
+          const now = await agent.call("GET", "/v1/health");
+          return now.coldBoots === "refused" ? now : undefined;
+        });
+        expect(health.coldBootsWhy).toBe("pool mixed has no approved plan");
+        const refused = await agent.call("POST", "/v1/sandboxes", { machine: MACHINE });
+        expect(refused.error).toMatchObject({ code: "NO_PLAN", message: health.coldBootsWhy });
+        await until("the server knows", async () =>
+          (await nodeOf(operator, agent)).planError === null ? undefined : true,
+        );
+      }
       const plan = await operator("POST", "/v1/pools/mixed/plans", {});
-      await operator("POST", `/v1/pools/mixed/plans/${plan.version}/approve`, {});
+      await operator("POST", `/v1/pools/mixed/plans/${plan.version}/approve`, {
+        digest: plan.digest,
+      });
       for (const agent of [clx, icx]) {
         await until(`${agent.name} applies the plan`, async () =>
           (await nodeOf(operator, agent)).plan?.digest === plan.digest ? true : undefined,

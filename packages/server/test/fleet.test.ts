@@ -42,8 +42,7 @@ function holdSnapshot(node: TestNode, name: string) {
   const { held, manifest } = snapshotOf(contract, name);
   const report = { digest: "1".repeat(64), snapshots: [held] };
   const put = async () => await node.call("PUT", "/v1/node/snapshots", report);
-  const prove = async () =>
-    await node.call("PUT", "/v1/node/manifests", { manifests: [manifest] });
+  const prove = async () => await node.call("PUT", "/v1/node/manifests", { manifests: [manifest] });
   return { contract, held, manifest, put, prove };
 }
 
@@ -188,7 +187,10 @@ describe.each(STORES)("on %s", (store) => {
     const twice = true_.manifest.replace("{", '{"contract": "x", ');
     const bad = await liar.call("PUT", "/v1/node/manifests", { manifests: [twice] });
     expect(codeOf(bad)).toEqual([400, "BAD_REQUEST"]);
-    const placed = await operator("POST", "/v1/placements", { snapshot: true_.held.digest, labels });
+    const placed = await operator("POST", "/v1/placements", {
+      snapshot: true_.held.digest,
+      labels,
+    });
     expect(placed.body.nodes.map(({ name }: { name: string }) => name)).toEqual(["truthful"]);
   });
 
@@ -213,10 +215,9 @@ describe.each(STORES)("on %s", (store) => {
     expect((await node.beat({ profile: digest })).body.needs).not.toContain("profile");
     expect(await eligible()).toBe(0);
     const operate = await tokenOf("operate");
-    expect(codeOf(await operate("POST", "/v1/nodes/drifting/release", { profile: digest }))).toEqual([
-      403,
-      "FORBIDDEN",
-    ]);
+    expect(
+      codeOf(await operate("POST", "/v1/nodes/drifting/release", { profile: digest })),
+    ).toEqual([403, "FORBIDDEN"]);
     const release = async (profile: string) =>
       await operator("POST", "/v1/nodes/drifting/release", { profile });
     // Only what was looked at is released.

@@ -67,7 +67,7 @@ describe.each(STORES)("on %s", (store) => {
     await join(now, labels);
     expect((await operator("GET", "/v1/nodes/again")).body.held).toBeNull();
     const { body } = await operator("GET", "/v1/nodes/again/history");
-    expect(body.history[0].drift).toBe("unchanged");
+    expect(body.history[0].drift).toBe("none");
   });
 
   test("a profile that changed again since it was looked at is not released", async () => {

@@ -127,6 +127,7 @@ export interface TestNode {
   readonly name: string;
   readonly profile: NodeProfile;
   readonly call: Call;
+  readonly credentials: { readonly cert: string; readonly key: string };
   /** One heartbeat with room for guests, of the profile that is given. */
   readonly beat: (change?: object) => Promise<Answer>;
 }
@@ -181,7 +182,8 @@ function makeFleet(
       const body = { secret: await joinSecret(labels), csr, profile: profileToJson(profile) };
       const joined = await anyone("POST", "/v1/join", body);
       if (joined.status !== 201) throw new Error(JSON.stringify(joined.body));
-      const call = caller(base, { ca, cert: joined.body.certificate, key });
+      const credentials = { cert: String(joined.body.certificate), key };
+      const call = caller(base, { ca, ...credentials });
       const beat: TestNode["beat"] = async (change = {}) =>
         await call("POST", "/v1/node/heartbeat", {
           profile: profileDigest(profile),
@@ -190,7 +192,8 @@ function makeFleet(
           ...change,
         });
       await beat();
-      return { id: joined.body.node, name: profile.name, profile, call, beat };
+      const { name } = profile;
+      return { id: joined.body.node, name, profile, call, credentials, beat };
     },
     tokenOf: async (role) => {
       const { body } = await operator("POST", "/v1/tokens", { name: `${role}-${made++}`, role });
@@ -240,7 +243,13 @@ export function useFleet(
 
 export interface TestSnapshot {
   /** As a node lists it. */
-  readonly held: { readonly digest: string; readonly contract: string; readonly bytes: number };
+  readonly held: {
+    readonly name: string;
+    readonly digest: string;
+    readonly contract: string;
+    readonly memoryMib: number;
+    readonly bytes: number;
+  };
   /** The text of its manifest. */
   readonly manifest: string;
 }
@@ -257,7 +266,8 @@ export function snapshotOf(contract: CpuContract, name: string, seed = name): Te
   const files = [{ path: "memory", bytes: 1000, sha256: "0".repeat(64) }];
   const manifest = JSON.stringify({ schema, ...facts, labels: { seed }, files });
   const digest = createHash("sha256").update(manifest).digest("hex");
-  return { held: { name, digest, ...facts, bytes: 1000 }, manifest };
+  const held = { name, digest, ...facts, bytes: 1000 };
+  return { held, manifest };
 }
 
 export function contractBody(contract: CpuContract): object {

@@ -170,11 +170,7 @@ export async function follow(state: Applying, client: FleetClient, told: Told): 
 }
 
 /** Begins with what was told before the agent was started again: the server need not be there. */
-export function beginApplying(
-  context: Context,
-  paths: FleetPaths,
-  shapes: CurrentShape,
-): Applying {
+export function beginApplying(context: Context, paths: FleetPaths, shapes: CurrentShape): Applying {
   const state: Applying = {
     context,
     paths,

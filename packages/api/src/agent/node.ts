@@ -19,7 +19,10 @@ export const Health = z
         "What shapes a cold boot that names no CPU: the agent's own choice; the fleet's plan; the host's CPU where a " +
         "plan is due and the pool does without; or nothing: it is refused.",
     }),
-    coldBootsWhy: z.string().nullable().meta({ description: "Why no plan applies, where one is due." }),
+    coldBootsWhy: z
+      .string()
+      .nullable()
+      .meta({ description: "Why no plan applies, where one is due." }),
     sandboxes: z.int(),
     unreadable: z.array(z.string()).meta({
       description:

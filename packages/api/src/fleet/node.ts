@@ -1,26 +1,20 @@
 /** What nodes tell the server, and how it shows them. */
 import { z } from "zod";
 import { Labels, Name, Timestamp } from "../names.ts";
-import { Digest, Document, NodeId } from "./names.ts";
+import { Digest, Document, LARGEST_INTEGER, NodeId } from "./names.ts";
 
 /** What all guests together may have, and what they have. */
 export const Capacity = z.strictObject({
   sandboxes: z.int().min(0).max(1_000_000),
   maxSandboxes: z.int().min(0).max(1_000_000),
-  memoryMib: z
-    .int()
-    .min(0)
-    .max(2 ** 31),
-  maxMemoryMib: z
-    .int()
-    .min(0)
-    .max(2 ** 31),
+  memoryMib: z.int().min(0).max(LARGEST_INTEGER),
+  maxMemoryMib: z.int().min(0).max(LARGEST_INTEGER),
 });
 export type Capacity = z.infer<typeof Capacity>;
 
 export const PlanReference = z.strictObject({
   pool: Name,
-  version: z.int().min(1),
+  version: z.int().min(1).max(LARGEST_INTEGER),
   digest: Digest,
 });
 export type PlanReference = z.infer<typeof PlanReference>;
@@ -62,12 +56,9 @@ export const HeldSnapshot = z.strictObject({
   }),
   kind: z.enum(["template", "sandbox"]),
   contract: Digest,
-  memoryMib: z
-    .int()
-    .min(1)
-    .max(2 ** 31),
-  bytes: z.number().min(0),
-  created: Timestamp,
+  memoryMib: z.int().min(1).max(LARGEST_INTEGER),
+  bytes: z.int().min(0),
+  created: Timestamp.refine((text) => Date.parse(text) >= 0, { error: "must be after 1970" }),
   parent: Digest.optional(),
 });
 export type HeldSnapshot = z.infer<typeof HeldSnapshot>;

@@ -14,7 +14,7 @@ import {
   TokenList,
   TokenRequest,
 } from "./join.ts";
-import { ByName, Digest, NoQuery, type Role } from "./names.ts";
+import { ByName, Digest, LARGEST_INTEGER, NoQuery, type Role } from "./names.ts";
 import {
   ClassList,
   Heartbeat,
@@ -37,6 +37,7 @@ import {
   ContractView,
   Placement,
   PlacementRequest,
+  SnapshotQuery,
   SnapshotsView,
 } from "./placement.ts";
 import {
@@ -51,10 +52,14 @@ import {
   ReleaseRequest,
 } from "./pool.ts";
 
+export { LARGEST_INTEGER } from "./names.ts";
 export { HeldSnapshot, MANIFESTS_AT_ONCE } from "./node.ts";
 
 const ByDigest = z.strictObject({ digest: Digest });
-const ByVersion = z.strictObject({ name: Name, version: z.coerce.number().int().min(1) });
+const ByVersion = z.strictObject({
+  name: Name,
+  version: z.coerce.number().int().min(1).max(LARGEST_INTEGER),
+});
 const Nothing = z.null().meta({ description: "Nothing to say." });
 
 /** `anyone` needs nothing; `node` the certificate it joined with; a role an operator's token. */
@@ -68,6 +73,7 @@ const ERRORS = {
   409: ErrorBody,
   413: ErrorBody,
   415: ErrorBody,
+  429: ErrorBody,
   500: ErrorBody,
   503: ErrorBody,
 };
@@ -323,8 +329,8 @@ export const FLEET_ROUTES = {
     "GET",
     "/v1/snapshots",
     "view",
-    "All snapshots that nodes hold.",
-    {},
+    "Snapshots that nodes hold; all, or those of a name or a digest.",
+    { querystring: SnapshotQuery },
     { 200: SnapshotsView },
   ),
   place: route(

@@ -203,7 +203,15 @@ function listed(label: string, names: readonly string[]): string[] {
 }
 
 /** What a version is, and what it changes. */
-export function planText({ pool, version, state, features, classes, difference }: PlanVersion) {
+export function planText({
+  pool,
+  version,
+  state,
+  digest,
+  features,
+  classes,
+  difference,
+}: PlanVersion) {
   const { from, identity } = difference;
   const against = from === null ? "the first version" : `compared with version ${from}`;
   const lines = [
@@ -222,7 +230,9 @@ export function planText({ pool, version, state, features, classes, difference }
     ...listed("contracts affected", difference.contractsAffected.map(short)),
   ];
   const next =
-    state === "proposed" ? [`approve it: evenkeel fleet approve ${pool} ${version}`] : [];
+    state === "proposed"
+      ? [`approve it: evenkeel fleet approve ${pool} ${version} ${short(digest)}`]
+      : [];
   return `${[...lines, ...next].join("\n")}\n`;
 }
 

@@ -45,8 +45,8 @@ function addReading(fleet: Command, setExit: SetExit): void {
   );
   verb(
     fleet,
-    "place <digest>",
-    "which nodes can run a snapshot or a contract, best first, or why none can",
+    "place <snapshot>",
+    "which nodes can run a snapshot (name or digest) or contract/DIGEST, best first, or why none can",
     async ({ runPlace }, [digest = ""], flags) => await runPlace(digest, flags),
     setExit,
   )
@@ -73,7 +73,12 @@ function addChanging(fleet: Command, setExit: SetExit): void {
     setExit,
   )
     .option("--label <key=value>", "what its nodes have, repeatable; all nodes if none", collect)
-    .option("--strategy <how>", "spread guests over nodes, or pack them", "spread");
+    .option("--strategy <how>", "spread guests over nodes, or pack them", "spread")
+    .option(
+      "--unplanned <what>",
+      "cold boots before a node has applied the pool's plan: refuse, or allow with the host's own CPU",
+      "refuse",
+    );
   verb(
     fleet,
     "plan <pool>",
@@ -86,25 +91,32 @@ function addChanging(fleet: Command, setExit: SetExit): void {
     .option("--accept <verdict>", "accept moves that are unknown or insecure");
   verb(
     fleet,
-    "approve <pool> <version>",
-    "let a pool's nodes apply a plan version; one that ran before is a rollback",
-    async ({ runApprove }, [pool = "", version = ""], flags) =>
-      await runApprove(pool, version, flags),
+    "approve <pool> <version> <digest>",
+    "let a pool's nodes apply a plan version, by the digest that `fleet plan` showed; one that ran before is a rollback",
+    async ({ runApprove }, [pool = "", version = "", digest = ""], flags) =>
+      await runApprove(pool, version, digest, flags),
     setExit,
   );
   for (const [name, summary] of [
     ["cordon", "give a node no new work"],
     ["uncordon", "give a node new work again"],
-    ["release", "give a node new work again after its profile changed"],
   ] as const) {
     verb(
       fleet,
       `${name} <node>`,
       summary,
-      async ({ runOnNode }, [node = ""], flags) => await runOnNode(name, node, flags),
+      async ({ runCordon }, [node = ""], flags) => await runCordon(node, name === "cordon", flags),
       setExit,
     );
   }
+  verb(
+    fleet,
+    "release <node> <profile>",
+    "give a node new work again after its profile changed to the one of this digest",
+    async ({ runRelease }, [node = "", profile = ""], flags) =>
+      await runRelease(node, profile, flags),
+    setExit,
+  );
   verb(
     fleet,
     "delete <kind> <name>",

@@ -21,8 +21,10 @@ import { openJudging, type AcceptingPlans, type Judging, type VerdictRow } from 
 
 /** Rows of one statement. */
 const CHUNK = 10_000;
-/** No node has so many guests of its own making; what goes on beyond is a flood. */
-const MOST_CONTRACTS = 20_000;
+/** Sizes, releases and templates of one node's guests make a few hundred; beyond is a flood. */
+const MOST_CONTRACTS = { node: 2000, token: 50_000 } as const;
+/** Of all: servers hold each in memory. */
+const MOST_TOGETHER = 50_000;
 /** Kinds of nodes that one fleet can have; a few dozen are usual. */
 const MOST_VARIANTS = 5000;
 /** Lists of findings that this server remembers to have written. */
@@ -117,8 +119,7 @@ async function catchUpContracts(tx: Queryable, { judging }: IndexCache): Promise
   const lacking = digests.filter(({ digest }) => !judging.hasContract(digest));
   const rows = await tx
     .select({ digest: contracts.digest, contract: contracts.contract })
-    .from(contracts)
-    .where(sql`${contracts.digest} in (
+    .from(contracts).where(sql`${contracts.digest} in (
       select json_array_elements_text(${JSON.stringify(lacking.map(({ digest }) => digest))}::json))`);
   judging.addContracts(
     rows.map(({ digest, contract }) => ({ digest, contract: storedContract(contract) })),
@@ -172,13 +173,18 @@ export async function registerVariant(
 }
 
 /** Throws TOO_MANY. */
-async function requireRoom(tx: Queryable, reportedBy: string): Promise<void> {
+async function requireRoom(tx: Queryable, actor: Actor): Promise<void> {
+  const reportedBy = actorText(actor);
+  const most = MOST_CONTRACTS[actor.kind];
   const [row] = await tx
     .select({ count: sql<string>`count(*)` })
     .from(contracts)
     .where(eq(contracts.reportedBy, reportedBy));
-  if (Number(row?.count ?? 0) < MOST_CONTRACTS) return;
-  throw new ServerError("TOO_MANY", `${reportedBy} has reported ${MOST_CONTRACTS} contracts`);
+  if (Number(row?.count ?? 0) >= most) {
+    throw new ServerError("TOO_MANY", `${reportedBy} has reported ${most} contracts`);
+  }
+  if ((await countOf(tx, contracts)) < MOST_TOGETHER) return;
+  throw new ServerError("TOO_MANY", `the fleet has ${MOST_TOGETHER} contracts`);
 }
 
 /** Registers a contract; says whether it was known. Throws TOO_MANY. */
@@ -199,7 +205,7 @@ export async function registerContract(
   await takeLock(tx, "index");
   if (await known()) return { digest, known: true };
   const reportedBy = actorText(actor);
-  await requireRoom(tx, reportedBy);
+  await requireRoom(tx, actor);
   const { arch, vendor, class: className, firecracker, plan, node } = contract;
   await tx.insert(contracts).values({
     digest,

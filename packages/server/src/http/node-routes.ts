@@ -13,8 +13,10 @@ import type { Queryable } from "../store/store.ts";
 import { nodeOf } from "./auth.ts";
 import type { App } from "./server.ts";
 
-/** Bytes: a profile has some tens of thousands. Nobody has shown a token yet. */
-const JOIN_LIMIT = 512 * 1024;
+/** Bytes: a profile or a contract has some tens of thousands. */
+const DOCUMENT_LIMIT = 512 * 1024;
+/** 20,000 snapshots of a node, the longest list, in about 6 MiB. */
+const LIST_LIMIT = 8 * 1024 * 1024;
 
 function addOpenRoutes(app: App, context: Context, isStopping: () => boolean): void {
   const { store, authority, picture } = context;
@@ -29,7 +31,7 @@ function addOpenRoutes(app: App, context: Context, isStopping: () => boolean): v
   app.route({ ...FLEET_ROUTES.ca, handler: () => ({ certificate: authority.certificate }) });
   app.route({
     ...FLEET_ROUTES.join,
-    bodyLimit: JOIN_LIMIT,
+    bodyLimit: DOCUMENT_LIMIT,
     handler: async ({ body }, reply) => {
       const joined = await join(context, body);
       picture.changed();
@@ -56,6 +58,7 @@ export function addNodeRoutes(app: App, context: Context, isStopping: () => bool
   });
   app.route({
     ...FLEET_ROUTES.reportProfile,
+    bodyLimit: DOCUMENT_LIMIT,
     handler: async (request) => {
       const node = nodeOf(request);
       await reportProfile(context, node, request.body);
@@ -64,10 +67,12 @@ export function addNodeRoutes(app: App, context: Context, isStopping: () => bool
   });
   app.route({
     ...FLEET_ROUTES.reportSnapshots,
+    bodyLimit: LIST_LIMIT,
     handler: async (request) => await reportSnapshots(context, nodeOf(request), request.body),
   });
   app.route({
     ...FLEET_ROUTES.reportContract,
+    bodyLimit: DOCUMENT_LIMIT,
     handler: async (request) => {
       const contract = readContractJson(request.body);
       return await store.db.transaction(
@@ -77,6 +82,7 @@ export function addNodeRoutes(app: App, context: Context, isStopping: () => bool
   });
   app.route({
     ...FLEET_ROUTES.reportManifests,
+    bodyLimit: LIST_LIMIT,
     handler: async (request) => {
       const { manifests } = request.body;
       const by = actorText(nodeOf(request));

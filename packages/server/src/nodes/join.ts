@@ -9,10 +9,11 @@ import type { Context } from "../context.ts";
 import { readProfileJson, type ReadProfile } from "../documents.ts";
 import { ServerError } from "../errors.ts";
 import { digestOf, newNodeId } from "../secrets.ts";
-import { formerNodes, joinTokens, nodeHistory, nodes } from "../store/schema.ts";
+import { formerNodes, joinTokens, nodes } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 import { keyOfRequest } from "../tls/authority.ts";
 import type { Labels } from "../placement/fleet.ts";
+import { keepChange } from "./history.ts";
 import { judgeChange } from "./judge-change.ts";
 import { admitLabels } from "./membership.ts";
 import { keepProfile } from "./profiles.ts";
@@ -114,15 +115,8 @@ async function addNode(
     snapshots: NOTHING_REPORTED,
     certificateExpires: expires,
   });
-  await tx
-    .insert(nodeHistory)
-    .values({
-      node: id,
-      time: sql`now()`,
-      profile: read.digest,
-      drift: former.drift,
-      reasons: held === null ? [] : [held],
-    });
+  const reasons = held === null ? [] : [held];
+  await keepChange(tx, { node: id, profile: read.digest, drift: former.drift, reasons });
 }
 
 /** Throws BAD_JOIN_TOKEN, BAD_CSR, BAD_REQUEST, NAME_TAKEN, POOLS_OVERLAP. */

@@ -8,8 +8,9 @@ import type { LiveNode } from "../placement/live-nodes.ts";
 import { readProfileJson } from "../documents.ts";
 import { ServerError } from "../errors.ts";
 import { wantedPlan } from "../pools/running.ts";
-import { contracts, heldSnapshots, nodeHistory, nodes } from "../store/schema.ts";
+import { contracts, heldSnapshots, nodes } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
+import { keepChange, requireChangeable } from "./history.ts";
 import { judgeChange } from "./judge-change.ts";
 import { dropManifests, missingManifests } from "./manifests.ts";
 import { keepProfile } from "./profiles.ts";
@@ -124,6 +125,7 @@ export async function reportProfile(
       await tx.update(nodes).set({ pendingProfile: null }).where(eq(nodes.id, actor.id));
       return;
     }
+    await requireChangeable(tx, actor.id);
     const { drift, held } = await judgeChange(tx, row, read.profile);
     const variant = await keepProfile(tx, index, read);
     await tx
@@ -137,8 +139,8 @@ export async function reportProfile(
       })
       .where(eq(nodes.id, actor.id));
     const reasons = held === undefined ? [] : [held];
-    const change = { node: actor.id, time: sql`now()`, profile: read.digest };
-    await tx.insert(nodeHistory).values({ ...change, drift: drift.outcome, reasons });
+    const change = { node: actor.id, profile: read.digest };
+    await keepChange(tx, { ...change, drift: drift.outcome, reasons });
     await record(tx, actor, {
       action: held === undefined ? "node.changed" : "node.held",
       subject: actor.name,

@@ -157,7 +157,17 @@ export function layOutLive(
   };
   for (const [place, node] of own.entries()) replace(place, node);
   const { variants, labelSets, groups } = group;
-  return { nodes: own, ...columns, variants, labelSets, groups, index, holders, strategies, replace };
+  return {
+    nodes: own,
+    ...columns,
+    variants,
+    labelSets,
+    groups,
+    index,
+    holders,
+    strategies,
+    replace,
+  };
 }
 
 export function layOutFleet({ held, ...input }: FleetInput): Fleet {

@@ -72,7 +72,11 @@ export async function createPool(tx: Queryable, actor: Actor, request: PoolReque
   const row = { name, selector, strategy, unplanned, running: null };
   await admitPool(tx, row);
   await tx.insert(pools).values({ ...row, created: new Date() });
-  await record(tx, actor, { action: "pool.created", subject: name, data: { selector, strategy, unplanned } });
+  await record(tx, actor, {
+    action: "pool.created",
+    subject: name,
+    data: { selector, strategy, unplanned },
+  });
   return await getPool(tx, name);
 }
 

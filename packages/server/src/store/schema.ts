@@ -96,7 +96,9 @@ export const nodes = pgTable(
     planError: text("plan_error"),
     certificateExpires: time("certificate_expires").notNull(),
     /** The transaction that changed the row last; a trigger sets it. */
-    touched: xid8("touched").notNull().default(sql`pg_current_xact_id()`),
+    touched: xid8("touched")
+      .notNull()
+      .default(sql`pg_current_xact_id()`),
   },
   (table) => [index("nodes_variant").on(table.variant)],
 );
@@ -167,18 +169,22 @@ export const planVersions = pgTable(
   (table) => [primaryKey({ columns: [table.pool, table.version] })],
 );
 
-export const contracts = pgTable("contracts", {
-  digest: text("digest").primaryKey(),
-  contract: text("contract").notNull(),
-  arch: text("arch").notNull(),
-  vendor: text("vendor"),
-  class: text("class"),
-  firecracker: text("firecracker").notNull(),
-  plan: text("plan"),
-  node: text("node").notNull(),
-  reportedBy: text("reported_by").notNull(),
-  created: time("created").notNull(),
-}, (table) => [index("contracts_reported_by").on(table.reportedBy)]);
+export const contracts = pgTable(
+  "contracts",
+  {
+    digest: text("digest").primaryKey(),
+    contract: text("contract").notNull(),
+    arch: text("arch").notNull(),
+    vendor: text("vendor"),
+    class: text("class"),
+    firecracker: text("firecracker").notNull(),
+    plan: text("plan"),
+    node: text("node").notNull(),
+    reportedBy: text("reported_by").notNull(),
+    created: time("created").notNull(),
+  },
+  (table) => [index("contracts_reported_by").on(table.reportedBy)],
+);
 
 /** The same findings stand behind many verdicts: each once. */
 export const findings = pgTable("findings", {

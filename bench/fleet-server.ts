@@ -187,7 +187,12 @@ async function measureHeartbeats(pid: number, nodes: Awaited<ReturnType<typeof j
   );
   const seconds = (performance.now() - began) / 1000;
   const share = (usage(pid).cpu - before) / seconds;
-  return { perSecond: beats / seconds, refused, share, each: ((usage(pid).cpu - before) / beats) * 1e6 };
+  return {
+    perSecond: beats / seconds,
+    refused,
+    share,
+    each: ((usage(pid).cpu - before) / beats) * 1e6,
+  };
 }
 
 async function measurePlacements(pid: number, base: string, token: string, digests: string[]) {
@@ -257,20 +262,38 @@ try {
   );
   row("kinds of nodes, contracts", `${new Set(PROFILES.map(verdictKey)).size}, ${contracts.size}`);
   const nodes = await joinKinds(base, token);
-  row("a new kind joins: the first, the median of the others", 
-    `${(nodes[0]?.ms ?? 0).toFixed(0)} ms, ${quantile(nodes.slice(1).map(({ ms }) => ms), 0.5).toFixed(0)} ms`);
+  row(
+    "a new kind joins: the first, the median of the others",
+    `${(nodes[0]?.ms ?? 0).toFixed(0)} ms, ${quantile(
+      nodes.slice(1).map(({ ms }) => ms),
+      0.5,
+    ).toFixed(0)} ms`,
+  );
   await fill(client, [...contracts.keys()]);
   await client.end();
   const beats = await measureHeartbeats(pid, nodes);
-  row(`heartbeats per second, of ${NODES} nodes every 5 s`, `${beats.perSecond.toFixed(0)}, ${beats.refused} refused`);
+  row(
+    `heartbeats per second, of ${NODES} nodes every 5 s`,
+    `${beats.perSecond.toFixed(0)}, ${beats.refused} refused`,
+  );
   row("  of one core (limit 0.5)", `${beats.share.toFixed(2)}, ${beats.each.toFixed(0)} µs each`);
   const placed = await measurePlacements(pid, base, token, [...contracts.keys()]);
-  row("a placement, one at a time, p50, p99 (limit 5 ms)", 
-    `${quantile(placed.single, 0.5).toFixed(2)} ms, ${quantile(placed.single, 0.99).toFixed(2)} ms`);
-  row("  8 callers, p50, p99", `${quantile(placed.times, 0.5).toFixed(2)} ms, ${quantile(placed.times, 0.99).toFixed(2)} ms`);
-  row("  per second, per second of the server's CPU (limit 2,000)",
-    `${placed.perSecond.toFixed(0)}, ${placed.perCpu.toFixed(0)}; ${(placed.found * 100).toFixed(0)} % placed`);
-  row(`memory of the server, ${HELD} snapshots held (limit 512 MiB)`, `${usage(pid).mib.toFixed(0)} MiB`);
+  row(
+    "a placement, one at a time, p50, p99 (limit 5 ms)",
+    `${quantile(placed.single, 0.5).toFixed(2)} ms, ${quantile(placed.single, 0.99).toFixed(2)} ms`,
+  );
+  row(
+    "  8 callers, p50, p99",
+    `${quantile(placed.times, 0.5).toFixed(2)} ms, ${quantile(placed.times, 0.99).toFixed(2)} ms`,
+  );
+  row(
+    "  per second, per second of the server's CPU (limit 2,000)",
+    `${placed.perSecond.toFixed(0)}, ${placed.perCpu.toFixed(0)}; ${(placed.found * 100).toFixed(0)} % placed`,
+  );
+  row(
+    `memory of the server, ${HELD} snapshots held (limit 512 MiB)`,
+    `${usage(pid).mib.toFixed(0)} MiB`,
+  );
 } finally {
   server.kill("SIGTERM");
   await postgres.stop();

@@ -252,7 +252,7 @@ describe.each(STORES)("on %s", (store) => {
     const approve = async (version: number, seen?: string) => {
       const path = `/v1/pools/mixed/plans/${version}`;
       const digest = seen ?? (await operator("GET", path)).body.digest;
-      return await operator("POST", `${path}/approve`, { digest });
+      return await operator("POST", `${path}/approve`, { digest, atOnce: true });
     };
     const first = await compute({});
     expect([first.version, first.state, first.difference.from]).toEqual([1, "proposed", null]);

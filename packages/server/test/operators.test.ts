@@ -31,7 +31,7 @@ const AVX512F = 16;
 async function approve(operator: Call, pool: string, version: number): Promise<Answer> {
   const path = `/v1/pools/${pool}/plans/${version}`;
   const { digest } = (await operator("GET", path)).body;
-  return await operator("POST", `${path}/approve`, { digest });
+  return await operator("POST", `${path}/approve`, { digest, atOnce: true });
 }
 
 describe.each(STORES)("on %s", (store) => {

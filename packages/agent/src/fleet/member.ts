@@ -69,7 +69,7 @@ async function renewIfDue(member: Member): Promise<void> {
 async function beat(member: Member): Promise<number> {
   const { context, applying } = member;
   await renewIfDue(member);
-  const { planError } = applying;
+  const { planError, refusal } = applying;
   const plan = appliedNow(applying);
   const { client } = member;
   const body: Heartbeat = {
@@ -78,6 +78,7 @@ async function beat(member: Member): Promise<number> {
     capacity: capacityOf(context),
     ...(plan === null ? {} : { plan }),
     ...(planError === undefined ? {} : { planError }),
+    ...(refusal === undefined ? {} : { planRefused: refusal.digest }),
   };
   const answer = Answer.parse(await client.call("POST", "/v1/node/heartbeat", body));
   if (answer.needs.includes("profile")) {

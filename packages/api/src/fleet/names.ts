@@ -27,5 +27,6 @@ export const LARGEST_INTEGER = 2_147_483_647;
 
 export const ByName = z.strictObject({ name: Name });
 export const NoQuery = z.strictObject({});
+export const NoBody = z.strictObject({});
 /** A document of evenkeel's own, described in docs/formats.md and read by its reader. */
 export const Document = z.record(z.string(), z.unknown());

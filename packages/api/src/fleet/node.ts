@@ -32,6 +32,7 @@ export const Heartbeat = z
     capacity: Capacity,
     plan: PlanReference.optional().meta({ description: "The plan that cold boots go by." }),
     planError: z.string().max(2000).optional().meta({ description: "Why a plan is not applied." }),
+    planRefused: Digest.optional().meta({ description: "A plan that does not fit this node." }),
   })
   .meta({ id: "Heartbeat" });
 export type Heartbeat = z.infer<typeof Heartbeat>;

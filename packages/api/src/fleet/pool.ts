@@ -13,6 +13,18 @@ export const PoolRequest = z
   })
   .meta({ id: "PoolRequest" });
 
+const Rollout = z
+  .object({
+    version: z.int(),
+    stage: z.enum(["canary", "share", "all"]).meta({
+      description: "A node of each class; a quarter of the pool; all of it.",
+    }),
+    state: z.enum(["rolling", "halted", "done"]),
+    why: z.string().nullable().meta({ description: "Why it was halted." }),
+    started: Timestamp,
+  })
+  .meta({ id: "Rollout" });
+
 export const PoolView = z
   .object({
     name: Name,
@@ -22,6 +34,7 @@ export const PoolView = z
     nodes: z.array(Name),
     running: z.int().nullable().meta({ description: "The plan version that nodes are to apply." }),
     applied: z.int().meta({ description: "How many nodes say that they apply it." }),
+    rollout: Rollout.nullable().meta({ description: "The last one." }),
     created: Timestamp,
   })
   .meta({ id: "Pool" });
@@ -43,7 +56,12 @@ export const PlanRequest = z
 export type PlanRequest = z.infer<typeof PlanRequest>;
 
 export const ApproveRequest = z
-  .strictObject({ digest: Digest })
+  .strictObject({
+    digest: Digest,
+    atOnce: z.boolean().default(false).meta({
+      description: "Without waves: all nodes are told at once. A version that ran before always is.",
+    }),
+  })
   .meta({ id: "ApproveRequest", description: "What is approved is what was looked at." });
 
 export const ReleaseRequest = z
@@ -73,7 +91,7 @@ export const PlanVersion = z
   .object({
     pool: Name,
     version: z.int(),
-    state: z.enum(["proposed", "running", "superseded"]),
+    state: z.enum(["proposed", "rolling", "running", "superseded"]),
     digest: Digest,
     created: Timestamp,
     createdBy: z.string(),

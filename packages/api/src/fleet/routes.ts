@@ -14,7 +14,7 @@ import {
   TokenList,
   TokenRequest,
 } from "./join.ts";
-import { ByName, Digest, LARGEST_INTEGER, NoQuery, type Role } from "./names.ts";
+import { ByName, Digest, LARGEST_INTEGER, NoBody, NoQuery, type Role } from "./names.ts";
 import {
   ClassList,
   Heartbeat,
@@ -306,6 +306,15 @@ export const FLEET_ROUTES = {
     "Let the pool's nodes apply a version to their cold boots.",
     { params: ByVersion, body: ApproveRequest },
     { 200: PlanVersion },
+  ),
+
+  haltRollout: route(
+    "POST",
+    "/v1/pools/:name/halt",
+    "operate",
+    "Halt the rollout of a version: nodes go back to the one before.",
+    { params: ByName, body: NoBody },
+    { 200: PoolView },
   ),
 
   putContract: route(

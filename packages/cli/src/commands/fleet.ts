@@ -21,6 +21,7 @@ export interface FleetFlags {
   readonly ttl?: string;
   readonly strategy?: string;
   readonly unplanned?: string;
+  readonly atOnce?: boolean;
   readonly forbid?: readonly string[];
   readonly require?: readonly string[];
   readonly accept?: string;
@@ -228,8 +229,13 @@ export async function runApprove(
   const found = (await call(flags, "GET", at("pools", pool, "plans", version))) as PlanVersion;
   const digest = requireSeen(`version ${version} of ${pool}`, seen, found.digest);
   const path = at("pools", pool, "plans", version, "approve");
-  const made = await call(flags, "POST", path, { digest });
+  const made = await call(flags, "POST", path, { digest, atOnce: flags.atOnce === true });
   return show(flags, made as PlanVersion, planText);
+}
+
+export async function runHalt(pool: string, flags: FleetFlags): Promise<number> {
+  const answer = await call(flags, "POST", at("pools", pool, "halt"), {});
+  return show(flags, answer as object, describeText);
 }
 
 export async function runCordon(

@@ -96,6 +96,13 @@ function addChanging(fleet: Command, setExit: SetExit): void {
     async ({ runApprove }, [pool = "", version = "", digest = ""], flags) =>
       await runApprove(pool, version, digest, flags),
     setExit,
+  ).option("--at-once", "tell all nodes at once, without waves");
+  verb(
+    fleet,
+    "halt <pool>",
+    "halt the rollout of a plan version: nodes go back to the one before",
+    async ({ runHalt }, [pool = ""], flags) => await runHalt(pool, flags),
+    setExit,
   );
   for (const [name, summary] of [
     ["cordon", "give a node no new work"],

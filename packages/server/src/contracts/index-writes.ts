@@ -3,7 +3,7 @@
  * variant and its verdicts on all contracts: no pair is ever missing.
  */
 import { createHash } from "node:crypto";
-import { and, eq, like, ne, sql } from "drizzle-orm";
+import { and, eq, isNotNull, like, ne, sql } from "drizzle-orm";
 import {
   readDocument,
   rulesVersion,
@@ -138,7 +138,7 @@ async function acceptingPlans(tx: Queryable): Promise<AcceptingPlans> {
   const rows = await tx
     .select({ digest: planVersions.digest, plan: planVersions.plan })
     .from(planVersions)
-    .where(and(like(planVersions.plan, '%"accepted"%'), ne(planVersions.state, "proposed")));
+    .where(and(like(planVersions.plan, '%"accepted"%'), isNotNull(planVersions.approvedBy)));
   return new Map(
     rows.flatMap(({ digest, plan }) => {
       const document = readDocument(JSON.parse(plan), "");
@@ -260,7 +260,9 @@ export async function judgeAccepted(
     .from(contracts)
     .where(eq(contracts.plan, plan.digest));
   await catchUpVariants(tx, cache);
-  const plans = await acceptingPlans(tx);
+  const document = readDocument(JSON.parse(plan.plan), "");
+  if (document.kind !== "plan") return;
+  const plans = new Map([[plan.digest, document.plan]]);
   for (const { digest, contract } of rows) {
     const known = { digest, contract: storedContract(contract) };
     await write(tx, cache, cache.judging.ofContract(known, plans));

@@ -8,7 +8,7 @@ import { join, renew } from "../nodes/join.ts";
 import { heartbeat, reportProfile, reportSnapshots } from "../nodes/report.ts";
 import { keepManifests } from "../nodes/manifests.ts";
 import { getNode } from "../nodes/view.ts";
-import { filesOf, runningVersion } from "../pools/running.ts";
+import { filesOf, wantedVersion } from "../pools/running.ts";
 import type { Queryable } from "../store/store.ts";
 import { nodeOf } from "./auth.ts";
 import type { App } from "./server.ts";
@@ -93,10 +93,10 @@ export function addNodeRoutes(app: App, context: Context, isStopping: () => bool
   app.route({
     ...FLEET_ROUTES.nodePlan,
     handler: async (request) => {
-      const { name } = nodeOf(request);
+      const { id, name } = nodeOf(request);
       const { labels } = await getNode(context, store.db, name);
-      const running = await runningVersion(store.db, labels);
-      if (running !== undefined) return filesOf(running);
+      const { row } = await wantedVersion(store.db, { id, labels });
+      if (row !== undefined) return filesOf(row);
       throw new ServerError("NO_SUCH_PLAN", `no plan runs for ${name}`);
     },
   });

@@ -3,6 +3,7 @@ import { FLEET_ROUTES } from "@evenkeel/api/fleet";
 import type { Context } from "../context.ts";
 import { approvePlan, computePlan, getPlan, listPlans } from "../pools/plans.ts";
 import { createPool, deletePool, getPool, listPools } from "../pools/pools.ts";
+import { haltRollout } from "../pools/rollouts.ts";
 import { sendChange } from "./idempotent.ts";
 import type { App } from "./server.ts";
 
@@ -52,6 +53,14 @@ export function addPoolRoutes(app: App, context: Context): void {
       ),
   });
   app.route({
+    ...FLEET_ROUTES.haltRollout,
+    handler: async (request, reply) =>
+      await sendChange(context, request, reply, 200, async (tx, actor) => {
+        await haltRollout(tx, actor, request.params.name);
+        return await getPool(tx, request.params.name);
+      }),
+  });
+  app.route({
     ...FLEET_ROUTES.approvePlan,
     handler: async (request, reply) =>
       await sendChange(
@@ -60,7 +69,7 @@ export function addPoolRoutes(app: App, context: Context): void {
         reply,
         200,
         async (tx, actor) =>
-          await approvePlan(context, tx, actor, request.params, request.body.digest),
+          await approvePlan(context, tx, actor, request.params, request.body),
       ),
   });
 }

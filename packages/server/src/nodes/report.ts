@@ -7,7 +7,7 @@ import { actorText, type Actor, type Context } from "../context.ts";
 import type { LiveNode } from "../placement/live-nodes.ts";
 import { readProfileJson } from "../documents.ts";
 import { ServerError } from "../errors.ts";
-import { wantedPlan } from "../pools/running.ts";
+import { versionFor, wantedPlan } from "../pools/running.ts";
 import { contracts, heldSnapshots, nodes } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 import { keepChange, requireChangeable } from "./history.ts";
@@ -29,7 +29,7 @@ async function lockNode(tx: Queryable, { id }: NodeActor): Promise<NodeRow> {
 }
 
 /** Whether a heartbeat says nothing that is not known. */
-function isOldNews({ row }: LiveNode, { profile, snapshots, plan, planError }: Heartbeat): boolean {
+function isOldNews({ row }: LiveNode, { profile, snapshots, plan, planError, planRefused }: Heartbeat): boolean {
   return (
     row.profile === profile &&
     row.pendingProfile === null &&
@@ -37,19 +37,19 @@ function isOldNews({ row }: LiveNode, { profile, snapshots, plan, planError }: H
     row.planPool === (plan?.pool ?? null) &&
     row.planVersion === (plan?.version ?? null) &&
     row.planDigest === (plan?.digest ?? null) &&
-    row.planError === (planError ?? null)
+    row.planError === (planError ?? null) &&
+    row.planRefused === (planRefused ?? null)
   );
 }
 
 function answerFrom({ row, pool }: LiveNode, heartbeatSeconds: number): HeartbeatAnswer {
-  const { name = "", running = null, digest = null, unplanned = "refuse" } = pool ?? {};
-  return {
-    node: row.id,
-    needs: [],
-    pool: pool === undefined ? null : { name, unplanned },
-    plan: running === null || digest === null ? null : { pool: name, version: running, digest },
-    heartbeatSeconds,
-  };
+  const said = { node: row.id, needs: [], heartbeatSeconds };
+  if (pool === undefined) return { ...said, pool: null, plan: null };
+  const { name, unplanned } = pool;
+  const version = versionFor(pool, row.id);
+  const digest = version === pool.running ? pool.digest : (pool.rollout?.digest ?? null);
+  const plan = version === null || digest === null ? null : { pool: name, version, digest };
+  return { ...said, pool: { name, unplanned }, plan };
 }
 
 async function writeHeartbeat(
@@ -57,7 +57,7 @@ async function writeHeartbeat(
   actor: NodeActor,
   beat: Heartbeat,
 ): Promise<HeartbeatAnswer> {
-  const { capacity, plan, planError = null } = beat;
+  const { capacity, plan, planError = null, planRefused = null } = beat;
   return await store.db.transaction(async (tx): Promise<HeartbeatAnswer> => {
     const row = await lockNode(tx, actor);
     const pendingProfile = beat.profile === row.profile ? null : beat.profile;
@@ -71,6 +71,7 @@ async function writeHeartbeat(
         planVersion: plan?.version ?? null,
         planDigest: plan?.digest ?? null,
         planError,
+        planRefused,
       })
       .where(eq(nodes.id, actor.id));
     const needs: HeartbeatAnswer["needs"] = [];
@@ -79,7 +80,7 @@ async function writeHeartbeat(
     return {
       node: actor.id,
       needs,
-      ...(await wantedPlan(tx, row.labels)),
+      ...(await wantedPlan(tx, row)),
       heartbeatSeconds: times.heartbeatSeconds,
     };
   });

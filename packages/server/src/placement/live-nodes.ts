@@ -3,6 +3,7 @@ import type { Capacity } from "@evenkeel/api";
 import type { Times } from "../context.ts";
 import { poolOf } from "../nodes/membership.ts";
 import { heldOf, stateAfter } from "../nodes/view.ts";
+import type { Wave } from "../pools/waves.ts";
 import type { FleetNode, Labels } from "./fleet.ts";
 
 /** A pool, with the plan that runs there. */
@@ -13,6 +14,7 @@ export interface LivePool {
   readonly unplanned: "refuse" | "allow";
   readonly running: number | null;
   readonly digest: string | null;
+  readonly rollout: (Wave & { readonly version: number; readonly digest: string | null }) | null;
 }
 
 export interface NodeRow {
@@ -32,6 +34,7 @@ export interface NodeRow {
   readonly planVersion: number | null;
   readonly planDigest: string | null;
   readonly planError: string | null;
+  readonly planRefused: string | null;
 }
 
 export interface LiveNode {

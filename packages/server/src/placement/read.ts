@@ -1,5 +1,6 @@
 /** What the picture of the fleet is read from. */
 import { and, eq, gt, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import { rulesVersion } from "@evenkeel/core";
 import { SILENT } from "../nodes/view.ts";
 import {
@@ -8,6 +9,7 @@ import {
   nodes,
   planVersions,
   pools,
+  rollouts,
   variants,
   verdicts,
 } from "../store/schema.ts";
@@ -24,7 +26,8 @@ export async function readHorizon(tx: Queryable) {
 }
 
 export async function readPools(tx: Queryable): Promise<LivePool[]> {
-  return await tx
+  const rolling = alias(planVersions, "rolling");
+  const rows = await tx
     .select({
       name: pools.name,
       selector: pools.selector,
@@ -32,13 +35,24 @@ export async function readPools(tx: Queryable): Promise<LivePool[]> {
       unplanned: pools.unplanned,
       running: pools.running,
       digest: planVersions.digest,
+      rollout: rollouts,
+      rolls: rolling.digest,
     })
     .from(pools)
     .leftJoin(
       planVersions,
       and(eq(planVersions.pool, pools.name), eq(planVersions.version, pools.running)),
     )
+    .leftJoin(rollouts, eq(rollouts.pool, pools.name))
+    .leftJoin(
+      rolling,
+      and(eq(rolling.pool, rollouts.pool), eq(rolling.version, rollouts.version)),
+    )
     .orderBy(pools.name);
+  return rows.map(({ rollout, rolls, ...pool }) => ({
+    ...pool,
+    rollout: rollout && { ...rollout, digest: rolls },
+  }));
 }
 
 /** Nodes that changed since a horizon. */
@@ -60,6 +74,7 @@ export async function readNodes(tx: Queryable, horizon: string) {
       planVersion: nodes.planVersion,
       planDigest: nodes.planDigest,
       planError: nodes.planError,
+      planRefused: nodes.planRefused,
       silent: SILENT,
     })
     .from(nodes)

@@ -22,10 +22,11 @@ import { storedProfile } from "../documents.ts";
 import { ServerError } from "../errors.ts";
 import { matches, type Labels } from "../placement/fleet.ts";
 import { takeLock } from "../store/locks.ts";
-import { contracts, nodes, planVersions, pools, profiles, verdicts } from "../store/schema.ts";
+import { contracts, nodes, planVersions, profiles, verdicts } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 import { differenceOf, partsOf } from "./difference.ts";
 import { requirePool } from "./pools.ts";
+import { beginRollout, finishVersion, rollingOf } from "./rollouts.ts";
 import { filesOf } from "./running.ts";
 
 type VersionRow = typeof planVersions.$inferSelect;
@@ -222,8 +223,8 @@ function requireApprovable(row: VersionRow, running: number | null, digest: stri
     const message = `version ${version} is ${row.digest}, and ${digest} was approved`;
     throw new ServerError("STALE_PLAN", message);
   }
-  if (state === "running") {
-    throw new ServerError("WRONG_STATE", `version ${version} runs already`);
+  if (state === "running" || state === "rolling") {
+    throw new ServerError("WRONG_STATE", `version ${version} runs already, or rolls out`);
   }
   if (state === "superseded" || difference.from === running) return;
   const against = difference.from === null ? "no version" : `version ${difference.from}`;
@@ -261,11 +262,11 @@ async function requireCurrent(
  * rollback. Throws NO_SUCH_POOL, NO_SUCH_PLAN, WRONG_STATE, STALE_PLAN.
  */
 export async function approvePlan(
-  { index }: Context,
+  context: Context,
   tx: Queryable,
   actor: Actor,
   { name: pool, version }: { readonly name: string; readonly version: number },
-  digest: string,
+  { digest, atOnce }: { readonly digest: string; readonly atOnce: boolean },
 ): Promise<PlanVersion> {
   await takeLock(tx, "pools");
   const row = await requireVersion(tx, pool, version);
@@ -273,20 +274,26 @@ export async function approvePlan(
   const { running } = found;
   requireApprovable(row, running, digest);
   if (row.state === "proposed") await requireCurrent(tx, row, found);
-  const here = (number: number) =>
-    and(eq(planVersions.pool, pool), eq(planVersions.version, number));
-  if (running !== null) {
-    await tx.update(planVersions).set({ state: "superseded" }).where(here(running));
+  const rolling = await rollingOf(tx, pool);
+  if (rolling !== undefined) {
+    const message = `version ${rolling.version} rolls out: halt it first`;
+    throw new ServerError("WRONG_STATE", message);
   }
+  const isRollback = row.state === "superseded";
+  await judgeAccepted(tx, context.index, row);
+  if (isRollback || atOnce) await finishVersion(tx, pool, { from: running, to: version });
+  else await beginRollout(tx, context, found, version);
+  const here = and(eq(planVersions.pool, pool), eq(planVersions.version, version));
   const [approved] = await tx
     .update(planVersions)
-    .set({ state: "running", approvedBy: actorText(actor) })
-    .where(here(version))
+    .set({
+      approvedBy: actorText(actor),
+      ...(isRollback || atOnce ? {} : { state: "rolling" as const }),
+    })
+    .where(here)
     .returning();
   if (approved === undefined) throw new Error("the version was just read");
-  await judgeAccepted(tx, index, row);
-  await tx.update(pools).set({ running: version }).where(eq(pools.name, pool));
-  const action = row.state === "superseded" ? "plan.rolled-back" : "plan.approved";
+  const action = isRollback ? "plan.rolled-back" : "plan.approved";
   await record(tx, actor, { action, subject: pool, data: { version, digest, from: running } });
   return viewOf(approved);
 }

@@ -7,7 +7,7 @@ import { ServerError } from "../errors.ts";
 import { admitPool } from "../nodes/membership.ts";
 import { matches, type Labels } from "../placement/fleet.ts";
 import { takeLock } from "../store/locks.ts";
-import { nodes, planVersions, pools } from "../store/schema.ts";
+import { nodes, planVersions, pools, rollouts } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 
 type PoolRow = typeof pools.$inferSelect;
@@ -17,6 +17,12 @@ export async function requirePool(tx: Queryable, name: string): Promise<PoolRow>
   const [row] = await tx.select().from(pools).where(eq(pools.name, name));
   if (row === undefined) throw new ServerError("NO_SUCH_POOL", `there is no pool "${name}"`);
   return row;
+}
+
+function rolloutOf(row: typeof rollouts.$inferSelect | undefined): PoolView["rollout"] {
+  if (row === undefined) return null;
+  const { version, stage, state, why, started } = row;
+  return { version, stage, state, why, started: started.toISOString() };
 }
 
 async function viewsOf(tx: Queryable, rows: readonly PoolRow[]): Promise<PoolView[]> {
@@ -29,6 +35,7 @@ async function viewsOf(tx: Queryable, rows: readonly PoolRow[]): Promise<PoolVie
     })
     .from(nodes)
     .orderBy(nodes.name);
+  const rolled = new Map((await tx.select().from(rollouts)).map((row) => [row.pool, row]));
   return rows.map(({ name, selector, strategy, unplanned, running, created }) => {
     const own = members.filter(({ labels }) => matches(selector, labels));
     const applied = own.filter(({ pool, version }) => pool === name && version === running);
@@ -40,6 +47,7 @@ async function viewsOf(tx: Queryable, rows: readonly PoolRow[]): Promise<PoolVie
       nodes: own.map((node) => node.name),
       running,
       applied: running === null ? 0 : applied.length,
+      rollout: rolloutOf(rolled.get(name)),
       created: created.toISOString(),
     };
   });

@@ -94,6 +94,8 @@ export const nodes = pgTable(
     planVersion: integer("plan_version"),
     planDigest: text("plan_digest"),
     planError: text("plan_error"),
+    /** Digest of a plan that does not fit the node. */
+    planRefused: text("plan_refused"),
     certificateExpires: time("certificate_expires").notNull(),
     /** The transaction that changed the row last; a trigger sets it. */
     touched: xid8("touched")
@@ -155,7 +157,7 @@ export const planVersions = pgTable(
       .notNull()
       .references(() => pools.name, { onDelete: "cascade" }),
     version: integer("version").notNull(),
-    state: text("state").$type<"proposed" | "running" | "superseded">().notNull(),
+    state: text("state").$type<"proposed" | "rolling" | "running" | "superseded">().notNull(),
     digest: text("digest").notNull(),
     plan: text("plan").notNull(),
     templates: text("templates").notNull(),
@@ -168,6 +170,20 @@ export const planVersions = pgTable(
   },
   (table) => [primaryKey({ columns: [table.pool, table.version] })],
 );
+
+/** How far a plan version has come in its pool. */
+export const rollouts = pgTable("rollouts", {
+  pool: text("pool")
+    .primaryKey()
+    .references(() => pools.name, { onDelete: "cascade" }),
+  version: integer("version").notNull(),
+  stage: text("stage").$type<"canary" | "share" | "all">().notNull(),
+  state: text("state").$type<"rolling" | "halted" | "done">().notNull(),
+  why: text("why"),
+  canaries: texts("canaries").notNull(),
+  started: time("started").notNull(),
+  stageSince: time("stage_since").notNull(),
+});
 
 export const contracts = pgTable(
   "contracts",

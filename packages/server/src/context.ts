@@ -18,8 +18,8 @@ export interface Times {
 export interface Picture {
   /** Not older than a second, and than anything that this server has written. */
   now(): Promise<Fleet>;
-  /** What was written is to be seen. */
-  changed(): void;
+  /** What was written is to be seen: of a node, or whatever it was. */
+  changed(node?: string): void;
   /** A node; undefined where there is none, or where the picture is too old to say. */
   node(id: string): LiveNode | undefined;
   /** A heartbeat without news: it is written with others, within a second. */

@@ -168,27 +168,27 @@ describe.each(STORES)("on %s", (store) => {
     const labels = { test: "forged" };
     const honest = await join(profileNamed(ICE_LAKE, "truthful"), labels);
     const liar = await join(profileNamed(CASCADE_LAKE, "liar"), labels);
-    const true_ = holdSnapshot(honest, "base");
-    await honest.call("PUT", "/v1/node/contracts", contractBody(true_.contract));
-    await true_.prove();
-    expect((await true_.put()).body).toEqual({ missing: [], manifests: [] });
+    const genuine = holdSnapshot(honest, "base");
+    await honest.call("PUT", "/v1/node/contracts", contractBody(genuine.contract));
+    await genuine.prove();
+    expect((await genuine.put()).body).toEqual({ missing: [], manifests: [] });
     // The liar holds the same snapshot, and says that it is its own CPU's.
     const own = contractFrom(liar.profile);
     await liar.call("PUT", "/v1/node/contracts", contractBody(own));
-    const forged = { ...true_.held, contract: contractDigest(own) };
+    const forged = { ...genuine.held, contract: contractDigest(own) };
     const report = { digest: "2".repeat(64), snapshots: [forged] };
     const answer = await liar.call("PUT", "/v1/node/snapshots", report);
     expect(codeOf(answer)).toEqual([400, "BAD_REQUEST"]);
     expect(answer.body.error.message).toContain("not what its manifest says");
     // A manifest that was changed is another snapshot's.
-    const other = true_.manifest.replace(contractDigest(true_.contract), contractDigest(own));
+    const other = genuine.manifest.replace(contractDigest(genuine.contract), contractDigest(own));
     const { body } = await liar.call("PUT", "/v1/node/manifests", { manifests: [other] });
-    expect(body.digests).not.toContain(true_.held.digest);
-    const twice = true_.manifest.replace("{", '{"contract": "x", ');
+    expect(body.digests).not.toContain(genuine.held.digest);
+    const twice = genuine.manifest.replace("{", '{"contract": "x", ');
     const bad = await liar.call("PUT", "/v1/node/manifests", { manifests: [twice] });
     expect(codeOf(bad)).toEqual([400, "BAD_REQUEST"]);
     const placed = await operator("POST", "/v1/placements", {
-      snapshot: true_.held.digest,
+      snapshot: genuine.held.digest,
       labels,
     });
     expect(placed.body.nodes.map(({ name }: { name: string }) => name)).toEqual(["truthful"]);

@@ -2,7 +2,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chooseCanaries, isReleased, nextStep, type Member, type Wave } from "../src/pools/waves.ts";
+import {
+  chooseCanaries,
+  isReleased,
+  nextStep,
+  type Member,
+  type Wave,
+} from "../src/pools/waves.ts";
 import { STORES } from "./postgres.ts";
 import {
   CASCADE_LAKE,
@@ -138,7 +144,9 @@ describe.each(STORES)("on %s", (store) => {
     expect(done).toMatchObject({ running: 1, rollout: { version: 1, stage: "all" } });
     expect(await told()).toEqual([1, 1, 1, 1]);
     const { body } = await operator("GET", "/v1/audit");
-    const steps = body.entries.filter(({ action }: { action: string }) => action.startsWith("rollout"));
+    const steps = body.entries.filter(({ action }: { action: string }) =>
+      action.startsWith("rollout"),
+    );
     expect(steps.map(({ action }: { action: string }) => action).toReversed()).toEqual([
       "rollout.advanced",
       "rollout.advanced",

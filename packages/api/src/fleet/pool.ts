@@ -59,7 +59,8 @@ export const ApproveRequest = z
   .strictObject({
     digest: Digest,
     atOnce: z.boolean().default(false).meta({
-      description: "Without waves: all nodes are told at once. A version that ran before always is.",
+      description:
+        "Without waves: all nodes are told at once. A version that ran before always is.",
     }),
   })
   .meta({ id: "ApproveRequest", description: "What is approved is what was looked at." });

@@ -65,6 +65,36 @@ function addChanging(fleet: Command, setExit: SetExit): void {
   )
     .option("--ttl <seconds>", "how long it is good for", "3600")
     .option("--label <key=value>", "a label that the node gets, repeatable", collect);
+  for (const [name, summary] of [
+    ["cordon", "give a node no new work"],
+    ["uncordon", "give a node new work again"],
+  ] as const) {
+    verb(
+      fleet,
+      `${name} <node>`,
+      summary,
+      async ({ runCordon }, [node = ""], flags) => await runCordon(node, name === "cordon", flags),
+      setExit,
+    );
+  }
+  verb(
+    fleet,
+    "release <node> <profile>",
+    "give a node new work again after its profile changed to the one of this digest",
+    async ({ runRelease }, [node = "", profile = ""], flags) =>
+      await runRelease(node, profile, flags),
+    setExit,
+  );
+  verb(
+    fleet,
+    "delete <kind> <name>",
+    "forget a node and revoke its certificate, or delete a pool or a token",
+    async ({ runDelete }, [kind = "", name = ""], flags) => await runDelete(kind, name, flags),
+    setExit,
+  );
+}
+
+function addPlanning(fleet: Command, setExit: SetExit): void {
   verb(
     fleet,
     "create-pool <name>",
@@ -104,33 +134,6 @@ function addChanging(fleet: Command, setExit: SetExit): void {
     async ({ runHalt }, [pool = ""], flags) => await runHalt(pool, flags),
     setExit,
   );
-  for (const [name, summary] of [
-    ["cordon", "give a node no new work"],
-    ["uncordon", "give a node new work again"],
-  ] as const) {
-    verb(
-      fleet,
-      `${name} <node>`,
-      summary,
-      async ({ runCordon }, [node = ""], flags) => await runCordon(node, name === "cordon", flags),
-      setExit,
-    );
-  }
-  verb(
-    fleet,
-    "release <node> <profile>",
-    "give a node new work again after its profile changed to the one of this digest",
-    async ({ runRelease }, [node = "", profile = ""], flags) =>
-      await runRelease(node, profile, flags),
-    setExit,
-  );
-  verb(
-    fleet,
-    "delete <kind> <name>",
-    "forget a node and revoke its certificate, or delete a pool or a token",
-    async ({ runDelete }, [kind = "", name = ""], flags) => await runDelete(kind, name, flags),
-    setExit,
-  );
 }
 
 export function addFleetVerbs(program: Command, setExit: SetExit): void {
@@ -154,5 +157,6 @@ export function addFleetVerbs(program: Command, setExit: SetExit): void {
       "digest that the server's CA must have; default: trust on first use",
     );
   addReading(fleet, setExit);
+  addPlanning(fleet, setExit);
   addChanging(fleet, setExit);
 }

@@ -64,6 +64,9 @@ interface TypeBench {
   nodes: Node[];
 }
 
+/** Beyond so many, laying all out anew is quicker than adding one by one. */
+const AT_ONCE = 100;
+
 /** When a contract was made means nothing to a verdict, and would make each a guest of its own. */
 function timeless(contract: CpuContract): CpuContract {
   return { ...contract, time: undefined };
@@ -134,21 +137,21 @@ export interface Judging {
   readonly ofContract: (contract: KnownContract, plans: AcceptingPlans) => VerdictRow[];
 }
 
-export function openJudging(): Judging {
-  const contracts = new Map<string, CpuContract>();
-  const variants = new Map<string, NodeProfile>();
+/** Benches by type, made when they are needed, and made anew for words that have no place. */
+function openBenches(
+  contracts: ReadonlyMap<string, CpuContract>,
+  variants: ReadonlyMap<string, NodeProfile>,
+) {
   const benches = new Map<Type, TypeBench>();
-
-  /** Everything anew, where something came that the layout has no place for. */
+  /** With room for more that is to come. */
   const rebuilt = (type: Type, more: readonly CpuContract[], nodes: readonly NodeProfile[]) => {
     const own = [...contracts].filter(([, contract]) => typeOf(contract) === type);
     const all = [...own.map(([, contract]) => timeless(contract)), ...more];
     const bench = prepare(type, all, [...variants.values(), ...nodes]);
-    const ids = [...variants.keys()];
     const made: TypeBench = {
       layout: bench.layout,
       guests: new Map(),
-      nodes: ids.flatMap((id, i) => {
+      nodes: [...variants.keys()].flatMap((id, i) => {
         const prepared = bench.nodes[i];
         return prepared === undefined ? [] : [{ id, prepared }];
       }),
@@ -161,24 +164,32 @@ export function openJudging(): Judging {
     return made;
   };
   const benchOf = (type: Type): TypeBench => benches.get(type) ?? rebuilt(type, [], []);
-
-  const preparedNode = (type: Type, profile: NodeProfile) => {
-    const bench = benchOf(type);
-    const fitting = prepareOn(bench, [], [profile]);
-    if (fitting !== undefined) return { bench, node: fitting.nodes[0] };
-    const made = rebuilt(type, [], [profile]);
-    return { bench: made, node: prepareOn(made, [], [profile])?.nodes[0] };
+  return {
+    types: () => [...benches.keys()],
+    rebuild: (type: Type) => void rebuilt(type, [], []),
+    withNode: (type: Type, profile: NodeProfile) => {
+      const bench = benchOf(type);
+      const fitting = prepareOn(bench, [], [profile]);
+      if (fitting !== undefined) return { bench, node: fitting.nodes[0] };
+      const made = rebuilt(type, [], [profile]);
+      return { bench: made, node: prepareOn(made, [], [profile])?.nodes[0] };
+    },
+    withGuest: (contract: CpuContract) => {
+      const type = typeOf(contract);
+      const bench = benchOf(type);
+      const own = timeless(contract);
+      const fitting = prepareOn(bench, [own], []);
+      if (fitting !== undefined) return { bench, guest: fitting.contracts[0] };
+      const made = rebuilt(type, [own], []);
+      return { bench: made, guest: prepareOn(made, [own], [])?.contracts[0] };
+    },
   };
-  const preparedGuest = ({ contract }: KnownContract) => {
-    const type = typeOf(contract);
-    const bench = benchOf(type);
-    const own = timeless(contract);
-    const fitting = prepareOn(bench, [own], []);
-    if (fitting !== undefined) return { bench, guest: fitting.contracts[0] };
-    const made = rebuilt(type, [own], []);
-    return { bench: made, guest: prepareOn(made, [own], [])?.contracts[0] };
-  };
+}
 
+export function openJudging(): Judging {
+  const contracts = new Map<string, CpuContract>();
+  const variants = new Map<string, NodeProfile>();
+  const benches = openBenches(contracts, variants);
   return {
     contracts: () => contracts.size,
     variants: () => variants.size,
@@ -187,41 +198,41 @@ export function openJudging(): Judging {
     addContracts: (list) => {
       const added = list.filter(({ digest }) => !contracts.has(digest));
       // Many at once: one layout for all of them.
-      if (added.length > 100) {
+      if (added.length > AT_ONCE) {
         for (const { digest, contract } of added) contracts.set(digest, contract);
         for (const type of new Set(added.map(({ contract }) => typeOf(contract)))) {
-          rebuilt(type, [], []);
+          benches.rebuild(type);
         }
         return;
       }
-      for (const one of added) {
-        const { bench, guest } = preparedGuest(one);
-        contracts.set(one.digest, one.contract);
-        if (guest !== undefined) keep(bench, one.digest, guest);
+      for (const { digest, contract } of added) {
+        const { bench, guest } = benches.withGuest(contract);
+        contracts.set(digest, contract);
+        if (guest !== undefined) keep(bench, digest, guest);
       }
     },
     addVariants: (list) => {
       for (const { id, profile } of list) {
         if (variants.has(id)) continue;
-        for (const type of benches.keys()) {
-          const { bench, node } = preparedNode(type, profile);
+        for (const type of benches.types()) {
+          const { bench, node } = benches.withNode(type, profile);
           if (node !== undefined) bench.nodes.push({ id, prepared: node });
         }
         variants.set(id, profile);
       }
     },
     onVariant: ({ id, profile }, plans) =>
-      [...benches.keys()].flatMap((type) => {
-        const { bench, node } = preparedNode(type, profile);
+      benches.types().flatMap((type) => {
+        const { bench, node } = benches.withNode(type, profile);
         if (node === undefined) return [];
         return [...bench.guests.values()].flatMap((guest) =>
           judgePair(bench, guest, { id, prepared: node }, plans),
         );
       }),
-    ofContract: (known, plans) => {
-      const { bench, guest } = preparedGuest(known);
+    ofContract: ({ digest, contract }, plans) => {
+      const { bench, guest } = benches.withGuest(contract);
       if (guest === undefined) return [];
-      const one: Guest = { prepared: guest, digests: [known.digest] };
+      const one: Guest = { prepared: guest, digests: [digest] };
       return bench.nodes.flatMap((node) => judgePair(bench, one, node, plans));
     },
   };

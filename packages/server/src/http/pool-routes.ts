@@ -68,8 +68,7 @@ export function addPoolRoutes(app: App, context: Context): void {
         request,
         reply,
         200,
-        async (tx, actor) =>
-          await approvePlan(context, tx, actor, request.params, request.body),
+        async (tx, actor) => await approvePlan(context, tx, actor, request.params, request.body),
       ),
   });
 }

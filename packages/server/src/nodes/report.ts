@@ -29,7 +29,10 @@ async function lockNode(tx: Queryable, { id }: NodeActor): Promise<NodeRow> {
 }
 
 /** Whether a heartbeat says nothing that is not known. */
-function isOldNews({ row }: LiveNode, { profile, snapshots, plan, planError, planRefused }: Heartbeat): boolean {
+function isOldNews(
+  { row }: LiveNode,
+  { profile, snapshots, plan, planError, planRefused }: Heartbeat,
+): boolean {
   return (
     row.profile === profile &&
     row.pendingProfile === null &&
@@ -99,7 +102,7 @@ export async function heartbeat(
     return answerFrom(known, times.heartbeatSeconds);
   }
   const answer = await writeHeartbeat(context, actor, beat);
-  picture.changed();
+  picture.changed(actor.id);
   return answer;
 }
 
@@ -148,7 +151,7 @@ export async function reportProfile(
       data: { profile: read.digest, drift: drift.outcome, ...(held === undefined ? {} : { held }) },
     });
   });
-  picture.changed();
+  picture.changed(actor.id);
 }
 
 async function missingContracts(tx: Queryable, list: readonly HeldSnapshot[]): Promise<string[]> {
@@ -197,6 +200,6 @@ export async function reportSnapshots(
     await dropManifests(tx, actorText(actor));
     return { missing: [], manifests: [] };
   });
-  picture.changed();
+  picture.changed(actor.id);
   return lacking;
 }

@@ -3,14 +3,12 @@
  * what changed; what this server writes, before anybody asks again. Heartbeats that bring no news
  * are heard here, and written together.
  */
-import { sql } from "drizzle-orm";
-import type { Capacity } from "@evenkeel/api";
 import type { Picture, Times } from "../context.ts";
 import { messageOf } from "../errors.ts";
-import type { Store } from "../store/store.ts";
-import { layOutLive, type Fleet, type LiveFleet } from "./fleet.ts";
-import { openHolders } from "./holders.ts";
-import { asFleetNode, stateOf, takeRow, type LiveNode, type LivePool } from "./live-nodes.ts";
+import type { Queryable, Store } from "../store/store.ts";
+import { writeHeard } from "./heard.ts";
+import { openLiveState, type LiveState } from "./live-fleet.ts";
+import type { LiveNode } from "./live-nodes.ts";
 import {
   followVerdicts,
   readHeld,
@@ -24,16 +22,81 @@ import { openVerdictIndex } from "./verdict-index.ts";
 /** What another server wrote may be seen as late as this. */
 const FRESH_MS = 1000;
 /** Without a reading for so long, nodes are looked up in the store. */
-const TRUSTED_MS = 3000;
-/** How often nodes are looked at for whether they went silent. */
-const AGE_MS = 100;
+const TRUSTED_MS = 5000;
 
-/** Where the next reading begins. */
-interface Position {
-  horizon: string;
-  revision: number;
-  /** As text, to be compared. */
-  pools: string;
+const BEGINNING = "0";
+
+/** Reads what changed since the last reading. */
+function openReader(db: Queryable, live: LiveState, index: ReturnType<typeof openVerdictIndex>) {
+  let from = BEGINNING;
+  let revision = 0;
+  return async (): Promise<void> => {
+    const { horizon, nodes: count } = await readHorizon(db);
+    live.setPools(await readPools(db));
+    const moved: string[] = [];
+    for (const { silent, ...row } of await readNodes(db, from)) {
+      if (live.take(row, silent)) moved.push(row.id);
+    }
+    if (moved.length > 0) {
+      live.held.set(moved, await readHeld(db, from === BEGINNING ? undefined : moved));
+    }
+    // Nodes that are gone have no row that says so.
+    if (live.nodes.size !== count) live.keepOnly(await readNodeIds(db));
+    revision = await followVerdicts(db, index, revision);
+    from = horizon;
+  };
+}
+
+/** One reading at a time, and none that began before what it is to show. */
+function openRefresh(read: () => Promise<void>) {
+  let readAt = -Infinity;
+  let reading: Promise<void> | undefined;
+  /** Changes of this server, and how many of them the last reading has seen. */
+  let changes = 0;
+  let seen = -1;
+  const run = async () => {
+    const before = changes;
+    await read();
+    [readAt, seen] = [performance.now(), before];
+  };
+  return {
+    age: () => performance.now() - readAt,
+    seen: () => seen,
+    changed: () => {
+      changes += 1;
+      return changes;
+    },
+    /** Settles once all that was written by now is shown. */
+    refresh: async (): Promise<void> => {
+      const wanted = changes;
+      while (seen < wanted || performance.now() - readAt >= FRESH_MS) {
+        if (reading !== undefined) {
+          await reading.catch(() => undefined);
+          continue;
+        }
+        reading = run().finally(() => {
+          reading = undefined;
+        });
+        await reading;
+      }
+    },
+  };
+}
+
+/** Calls `work` each second, one at a time; what it returns ends that. */
+function keepDoing(work: () => Promise<void>, report: (why: string) => void): () => void {
+  let isBusy = false;
+  const timer = setInterval(() => {
+    if (isBusy) return;
+    isBusy = true;
+    work()
+      .catch((error: unknown) => report(messageOf(error)))
+      .finally(() => {
+        isBusy = false;
+      });
+  }, FRESH_MS);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 export function openPicture(
@@ -42,173 +105,59 @@ export function openPicture(
   report: (what: string, why: string) => void,
 ): Picture {
   const index = openVerdictIndex();
-  const nodes = new Map<string, LiveNode>();
-  const places = new Map<string, number>();
-  const held = openHolders();
-  const at: Position = { horizon: "0", revision: 0, pools: "" };
-  let pools: readonly LivePool[] = [];
-  let fleet: LiveFleet | undefined;
-  let readAt = -Infinity;
-  let agedAt = -Infinity;
-  let reading: Promise<void> | undefined;
-  /** Counts changes, so that a reading which began before one is not taken for current. */
-  let changes = 0;
-  let seen = -1;
-  let asked = false;
-  const dirty = new Map<string, LiveNode>();
+  const live = openLiveState(index, times);
+  const reader = openRefresh(openReader(db, live, index));
+  const heard = new Map<string, LiveNode>();
+  /** Nodes that were written since the last reading, by the change that did. */
+  const written = new Map<string, number>();
+  /** The last change that may concern any node. */
+  let lastOfAll = 0;
+  let isAsked = false;
 
-  const holders: Fleet["holders"] = {
-    get: (snapshot) =>
-      held.nodes(snapshot).flatMap((id) => {
-        const place = places.get(id);
-        return place === undefined ? [] : [place];
-      }),
+  const flush = async () => {
+    const all = [...heard.values()];
+    heard.clear();
+    await writeHeard(db, all);
   };
-  const layOut = (): LiveFleet => {
-    const sorted = [...nodes.values()].toSorted((a, b) => (a.row.name < b.row.name ? -1 : 1));
-    places.clear();
-    for (const [place, { row }] of sorted.entries()) places.set(row.id, place);
-    const strategies = new Map(pools.map(({ name, strategy }) => [name, strategy]));
-    return layOutLive({ nodes: sorted.map(asFleetNode), index, strategies }, holders);
-  };
-  const show = (node: LiveNode) => {
-    const place = places.get(node.row.id);
-    if (place !== undefined) fleet?.replace(place, asFleetNode(node));
-  };
-  /** Silence is no change of the store. */
-  const age = () => {
-    const now = performance.now();
-    if (now - agedAt < AGE_MS) return;
-    agedAt = now;
-    for (const node of nodes.values()) {
-      const state = stateOf(node, times);
-      if (state === node.state) continue;
-      node.state = state;
-      show(node);
-    }
-  };
-
-  /** Nodes that are gone have no row that says so. */
-  const dropGone = async () => {
-    const there = await readNodeIds(db);
-    for (const [id] of nodes) {
-      if (there.has(id)) continue;
-      nodes.delete(id);
-      held.set([id], []);
-    }
-    fleet = undefined;
-  };
-  const takeNodes = async (from: string): Promise<void> => {
-    const moved: string[] = [];
-    for (const { silent, ...row } of await readNodes(db, from)) {
-      const known = nodes.get(row.id);
-      if (known?.row.snapshots !== row.snapshots) moved.push(row.id);
-      const isNew = known === undefined;
-      const node = takeRow(known, row, silent, pools);
-      node.state = stateOf(node, times);
-      nodes.set(row.id, node);
-      if (isNew) fleet = undefined;
-      else show(node);
-    }
-    if (moved.length > 0) held.set(moved, await readHeld(db, from === "0" ? undefined : moved));
-  };
-  const read = async (): Promise<void> => {
-    const before = changes;
-    const { horizon, nodes: count } = await readHorizon(db);
-    pools = await readPools(db);
-    const text = JSON.stringify(pools);
-    const isRegrouped = text !== at.pools;
-    await takeNodes(at.horizon);
-    if (isRegrouped) {
-      for (const node of nodes.values()) takeRow(node, node.row, Infinity, pools);
-      fleet = undefined;
-    }
-    if (nodes.size !== count) await dropGone();
-    at.revision = await followVerdicts(db, index, at.revision);
-    [at.horizon, at.pools] = [horizon, text];
-    fleet ??= layOut();
-    readAt = performance.now();
-    seen = before;
-  };
-  const isCurrent = (milliseconds: number) =>
-    seen === changes && performance.now() - readAt < milliseconds;
-
-  const refresh = async (): Promise<void> => {
-    while (!isCurrent(FRESH_MS)) {
-      // One that began before a change may miss it.
-      if (reading !== undefined) {
-        await reading.catch(() => undefined);
-        continue;
-      }
-      reading = read().finally(() => {
-        reading = undefined;
-      });
-      await reading;
-    }
-  };
-
-  const flush = async (): Promise<void> => {
-    if (dirty.size === 0) return;
-    const now = performance.now();
-    const rows = [...dirty.values()].map(({ row, capacity, heardAt }) => ({
-      i: row.id,
-      a: Math.max(0, (now - heardAt) / 1000),
-      c: capacity,
-    }));
-    dirty.clear();
-    // What another transaction changes right now says of itself that it was heard.
-    await db.execute(sql`
-      with heard as (
-        select i, a, c from json_to_recordset(${JSON.stringify(rows)}::json)
-          as t (i text, a float8, c jsonb)
-      ), free as (
-        select id from nodes where id in (select i from heard) order by id for update skip locked
-      )
-      update nodes set seen = greatest(seen, now() - heard.a * interval '1 second'), capacity = heard.c
-      from heard join free on free.id = heard.i where nodes.id = heard.i`);
-  };
-  let writing = false;
-  const tick = async () => {
-    if (writing) return;
-    writing = true;
-    try {
+  const stop = keepDoing(
+    async () => {
       await flush();
-      if (asked) await refresh();
-      asked = false;
-    } catch (error) {
-      report("the picture of the fleet", messageOf(error));
-    } finally {
-      writing = false;
-    }
-  };
-  const timer = setInterval(() => void tick(), FRESH_MS);
-  timer.unref();
+      if (isAsked) await reader.refresh();
+      isAsked = false;
+    },
+    (why) => report("the picture of the fleet", why),
+  );
 
   return {
     now: async () => {
-      await refresh();
-      age();
-      fleet ??= layOut();
-      return fleet;
+      await reader.refresh();
+      return live.fleet();
     },
-    changed: () => {
-      changes += 1;
+    changed: (node) => {
+      const change = reader.changed();
+      if (node === undefined) lastOfAll = change;
+      else written.set(node, change);
     },
     node: (id) => {
-      asked = true;
-      return isCurrent(TRUSTED_MS) ? nodes.get(id) : undefined;
+      isAsked = true;
+      const seen = reader.seen();
+      if (reader.age() >= TRUSTED_MS || lastOfAll > seen) return undefined;
+      const own = written.get(id) ?? 0;
+      if (own > seen) return undefined;
+      written.delete(id);
+      return live.nodes.get(id);
     },
-    heard: (node: LiveNode, capacity: Capacity) => {
+    heard: (node, capacity) => {
       node.capacity = capacity;
       node.heardAt = performance.now();
       node.state = "ready";
-      dirty.set(node.row.id, node);
-      show(node);
+      heard.set(node.row.id, node);
+      live.show(node);
     },
-    guest: (snapshot) => held.guest(snapshot),
+    guest: (snapshot) => live.held.guest(snapshot),
     hasContract: (digest) => index.has(digest),
     close: async () => {
-      clearInterval(timer);
+      stop();
       await flush().catch((error: unknown) => report("heartbeats", messageOf(error)));
     },
   };

@@ -44,10 +44,7 @@ export async function readPools(tx: Queryable): Promise<LivePool[]> {
       and(eq(planVersions.pool, pools.name), eq(planVersions.version, pools.running)),
     )
     .leftJoin(rollouts, eq(rollouts.pool, pools.name))
-    .leftJoin(
-      rolling,
-      and(eq(rolling.pool, rollouts.pool), eq(rolling.version, rollouts.version)),
-    )
+    .leftJoin(rolling, and(eq(rolling.pool, rollouts.pool), eq(rolling.version, rollouts.version)))
     .orderBy(pools.name);
   return rows.map(({ rollout, rolls, ...pool }) => ({
     ...pool,

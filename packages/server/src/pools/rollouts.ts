@@ -26,8 +26,7 @@ async function membersOf(tx: Queryable, { times }: Context, selector: Labels): P
       id: node.id,
       name: node.name,
       class: className,
-      isReady:
-        stateAfter(silent, times) === "ready" && heldOf(node) === null && !node.cordoned,
+      isReady: stateAfter(silent, times) === "ready" && heldOf(node) === null && !node.cordoned,
       applied: node.planDigest,
       refused: node.planRefused,
       error: node.planError,

@@ -76,8 +76,7 @@ export async function wantedPlan(
   const { pool, row } = await wantedVersion(tx, node);
   if (pool === undefined) return { pool: null, plan: null };
   const { name, unplanned } = pool;
-  const plan =
-    row === undefined ? null : { pool: name, version: row.version, digest: row.digest };
+  const plan = row === undefined ? null : { pool: name, version: row.version, digest: row.digest };
   return { pool: { name, unplanned }, plan };
 }
 

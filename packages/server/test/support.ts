@@ -214,7 +214,9 @@ export function useFleet(
   beforeAll(async () => {
     postgres = store === "postgresql" ? await openPostgres() : undefined;
     const databaseUrl = await postgres?.database();
-    const settings = { directory, databaseUrl, ...options };
+    // Nodes of tests speak when a test says so, and a loaded machine is slow to.
+    const times = { suspectSeconds: 3600, lostSeconds: 7200 };
+    const settings = { directory, databaseUrl, times, ...options };
     server = await createServer(settings);
     const base = await listenOn(server, 0);
     const port = Number(new URL(base).port);

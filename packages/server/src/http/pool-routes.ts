@@ -7,7 +7,7 @@ import { haltRollout } from "../pools/rollouts.ts";
 import { sendChange } from "./idempotent.ts";
 import type { App } from "./server.ts";
 
-export function addPoolRoutes(app: App, context: Context): void {
+function addOwnRoutes(app: App, context: Context): void {
   const { db } = context.store;
   app.route({ ...FLEET_ROUTES.listPools, handler: async () => ({ pools: await listPools(db) }) });
   app.route({
@@ -33,6 +33,10 @@ export function addPoolRoutes(app: App, context: Context): void {
         return null;
       }),
   });
+}
+
+function addPlanRoutes(app: App, context: Context): void {
+  const { db } = context.store;
   app.route({
     ...FLEET_ROUTES.listPlans,
     handler: async ({ params }) => ({ plans: await listPlans(db, params.name) }),
@@ -71,4 +75,9 @@ export function addPoolRoutes(app: App, context: Context): void {
         async (tx, actor) => await approvePlan(context, tx, actor, request.params, request.body),
       ),
   });
+}
+
+export function addPoolRoutes(app: App, context: Context): void {
+  addOwnRoutes(app, context);
+  addPlanRoutes(app, context);
 }

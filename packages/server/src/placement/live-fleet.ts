@@ -26,14 +26,10 @@ export interface LiveState {
   setPools(pools: readonly LivePool[]): void;
 }
 
-export function openLiveState(index: VerdictIndex, times: Times): LiveState {
-  const nodes = new Map<string, LiveNode>();
+/** The layout, made anew when it is asked for after nodes came or went. */
+function openLayout(nodes: ReadonlyMap<string, LiveNode>, held: Holders, index: VerdictIndex) {
   const places = new Map<string, number>();
-  const held = openHolders();
-  let pools: readonly LivePool[] = [];
   let laidOut: LiveFleet | undefined;
-  let agedAt = -Infinity;
-
   const holders: Fleet["holders"] = {
     get: (snapshot) =>
       held.nodes(snapshot).flatMap((id) => {
@@ -41,17 +37,33 @@ export function openLiveState(index: VerdictIndex, times: Times): LiveState {
         return place === undefined ? [] : [place];
       }),
   };
-  const layOut = (): LiveFleet => {
-    const sorted = [...nodes.values()].toSorted((a, b) => (a.row.name < b.row.name ? -1 : 1));
-    places.clear();
-    for (const [place, { row }] of sorted.entries()) places.set(row.id, place);
-    const strategies = new Map(pools.map(({ name, strategy }) => [name, strategy]));
-    return layOutLive({ nodes: sorted.map(asFleetNode), index, strategies }, holders);
+  return {
+    drop: () => {
+      laidOut = undefined;
+    },
+    get: (pools: readonly LivePool[]): LiveFleet => {
+      if (laidOut !== undefined) return laidOut;
+      const sorted = [...nodes.values()].toSorted((a, b) => (a.row.name < b.row.name ? -1 : 1));
+      places.clear();
+      for (const [place, { row }] of sorted.entries()) places.set(row.id, place);
+      const strategies = new Map(pools.map(({ name, strategy }) => [name, strategy]));
+      laidOut = layOutLive({ nodes: sorted.map(asFleetNode), index, strategies }, holders);
+      return laidOut;
+    },
+    show: (node: LiveNode) => {
+      const place = places.get(node.row.id);
+      if (place !== undefined) laidOut?.replace(place, asFleetNode(node));
+    },
   };
-  const show = (node: LiveNode) => {
-    const place = places.get(node.row.id);
-    if (place !== undefined) laidOut?.replace(place, asFleetNode(node));
-  };
+}
+
+export function openLiveState(index: VerdictIndex, times: Times): LiveState {
+  const nodes = new Map<string, LiveNode>();
+  const held = openHolders();
+  const layout = openLayout(nodes, held, index);
+  const { show } = layout;
+  let pools: readonly LivePool[] = [];
+  let agedAt = -Infinity;
   /** Silence is no change of the store. */
   const age = () => {
     const now = performance.now();
@@ -71,8 +83,7 @@ export function openLiveState(index: VerdictIndex, times: Times): LiveState {
     show,
     fleet: () => {
       age();
-      laidOut ??= layOut();
-      return laidOut;
+      return layout.get(pools);
     },
     take: (row, silent) => {
       const known = nodes.get(row.id);
@@ -80,7 +91,7 @@ export function openLiveState(index: VerdictIndex, times: Times): LiveState {
       const node = takeRow(known, row, silent, pools);
       node.state = stateOf(node, times);
       nodes.set(row.id, node);
-      if (known === undefined) laidOut = undefined;
+      if (known === undefined) layout.drop();
       else show(node);
       return isMoved;
     },
@@ -90,13 +101,13 @@ export function openLiveState(index: VerdictIndex, times: Times): LiveState {
         nodes.delete(id);
         held.set([id], []);
       }
-      laidOut = undefined;
+      layout.drop();
     },
     setPools: (all) => {
       if (JSON.stringify(all) === JSON.stringify(pools)) return;
       pools = all;
       for (const node of nodes.values()) takeRow(node, node.row, Infinity, pools);
-      laidOut = undefined;
+      layout.drop();
     },
   };
 }

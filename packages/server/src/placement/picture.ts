@@ -69,7 +69,8 @@ function openRefresh(read: () => Promise<void>) {
     /** Settles once all that was written by now is shown. */
     refresh: async (): Promise<void> => {
       const wanted = changes;
-      while (seen < wanted || performance.now() - readAt >= FRESH_MS) {
+      const isShown = () => seen >= wanted && performance.now() - readAt < FRESH_MS;
+      while (!isShown()) {
         if (reading !== undefined) {
           await reading.catch(() => undefined);
           continue;
@@ -78,6 +79,8 @@ function openRefresh(read: () => Promise<void>) {
           reading = undefined;
         });
         await reading;
+        // What took longer than it may be old was current when it was asked for.
+        if (seen >= wanted) return;
       }
     },
   };

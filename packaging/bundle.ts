@@ -1,6 +1,7 @@
 /** The command as a few JavaScript files, and the library as one. */
 import { rolldown, type OutputChunk, type RolldownOutput } from "rolldown";
 import { join } from "node:path";
+import { programOf } from "../packages/cli/src/program.ts";
 import type { BuildInfo } from "./build-info.ts";
 import { BESIDE, ownFiles, ROOT } from "./own-files.ts";
 
@@ -16,11 +17,34 @@ const ENTRIES = {
   sha256: "packages/agent/worker/sha256.mjs",
 } as const;
 
-/** `EVENKEEL_BUILD` in packages/cli/src/version.ts. */
+/** What `evenkeel --help` prints. */
+export function helpText(): string {
+  return programOf(() => undefined).helpInformation();
+}
+
+/** `EVENKEEL_BUILD` in packages/cli/src/version.ts, and `EVENKEEL_HELP` in its quick.ts. */
 export function buildDefine(info: BuildInfo, kind: "npm" | "executable"): Record<string, string> {
   const { version, commit } = info;
-  return { EVENKEEL_BUILD: JSON.stringify({ version, commit, kind }) };
+  return {
+    EVENKEEL_BUILD: JSON.stringify({ version, commit, kind }),
+    EVENKEEL_HELP: JSON.stringify(helpText()),
+  };
 }
+
+/**
+ * Core and isa in a file each, but for Firecracker's releases: `--help` of each command names
+ * them, and is quick.
+ */
+export const CODE_SPLITTING = {
+  groups: [
+    {
+      name: "releases",
+      test: /packages\/core\/src\/(?:tables\/release(?:s|-rows)|errors|remember)\.ts$/,
+      priority: 1,
+    },
+    ...["core", "isa"].map((name) => ({ name, test: new RegExp(`packages/${name}/src/`) })),
+  ],
+};
 
 /** The npm modules in a bundle, by the folder they come from. */
 export function bundledFolders(output: RolldownOutput): string[] {
@@ -52,9 +76,7 @@ export async function bundleCommand(directory: string, info: BuildInfo): Promise
     entryFileNames: ({ name }) => (name === "sha256" ? "sha256.mjs" : "[name].js"),
     chunkFileNames: "[name]-[hash].js",
     minify: { compress: true, mangle: false, codegen: true },
-    codeSplitting: {
-      groups: ["core", "isa"].map((name) => ({ name, test: new RegExp(`packages/${name}/src/`) })),
-    },
+    codeSplitting: CODE_SPLITTING,
   });
 }
 

@@ -1,6 +1,6 @@
 /**
  * The tier of each test file, by what it imports: `unit` needs nothing but Node and seconds;
- * `thorough` needs only Node, but minutes; `process` starts programs, opens KVM or sockets;
+ * `thorough` needs only Node, but minutes, or modules of its own; `process` starts programs, opens KVM or sockets;
  * `emulated` runs machines in QEMU.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -36,6 +36,9 @@ const EMULATED = /qemuDriver|runNested|runArmMachine|runLab\b|qemu-system|evenke
 const PROCESS =
   /node:child_process|"@evenkeel\/firecracker-double|\.\/run\.ts"|kvm-support|withKvm|createServer|\bfetch\(|findKernel/;
 
+/** Unit tests share their modules (vitest's `isolate: false`); one that replaces a module cannot. */
+const REPLACES_MODULES = /^vi\.mock\(/m;
+
 const IMPORT = /(?:from|import\() ?"(\.{1,2}\/[^"]+)"/g;
 
 /** The text of a test, and of the helpers beside it that it imports. */
@@ -53,6 +56,7 @@ function tierOf(root: string, file: string): Tier {
   const text = textOf(join(root, file), new Set());
   if (EMULATED.test(text)) return "emulated";
   if (THOROUGH.has(file)) return "thorough";
+  if (!PROCESS.test(text) && REPLACES_MODULES.test(text)) return "thorough";
   return PROCESS.test(text) || file.startsWith("packaging/") ? "process" : "unit";
 }
 

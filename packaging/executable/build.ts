@@ -1,13 +1,21 @@
 /** One executable: Node.js with the command's script and files inside. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { inject } from "postject";
 import type { RolldownOutput } from "rolldown";
 import type { BuildInfo } from "../build-info.ts";
 import { ROOT } from "../own-files.ts";
-import { bundleExecutable, MAIN, THREADS } from "./bundle.ts";
+import { bundleExecutable, MAIN, SCRIPTS, THREADS, WARM } from "./bundle.ts";
 import { nodeFor, unpackFromNpm, type Arch } from "./node.ts";
 
 /** Node.js looks for this text to know whether it has something inside. */
@@ -18,30 +26,39 @@ function koffiVersion(): string {
   return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
 }
 
+const EXAMPLES = ["xeon-silver-4216.json", "xeon-silver-4314.json"].map(
+  (name) => [name, join(ROOT, "examples/bug-report-pool", name)] as const,
+);
+
+/** V8 draws the seed of its hashes, whose order is in the compiled code; this is no flag that it must be run with. */
+const REPRODUCIBLE = ["--random-seed=1"];
+
+/** Keeps beside each script what V8 compiles of it, which is for the architecture it runs on. */
+function compile(work: string, downloads: string): void {
+  const args = [...REPRODUCIBLE, join(work, WARM), join(work, SCRIPTS)];
+  execFileSync(nodeFor("x64", downloads), args, { stdio: "pipe" });
+}
+
+/** Scripts, and what was compiled of them. */
+function scriptsIn(work: string): Record<string, string> {
+  const directory = join(work, SCRIPTS);
+  const names = readdirSync(directory).toSorted();
+  return Object.fromEntries(names.map((name) => [name, join(directory, name)]));
+}
+
 function assetsOf(arch: Arch, work: string, downloads: string): Record<string, string> {
   const koffi = unpackFromNpm(`@koromix/koffi-linux-${arch}`, koffiVersion(), downloads);
-  const threads = Object.entries(THREADS).map(([name, file]) => [name, join(work, file)] as const);
-  const examples = ["xeon-silver-4216.json", "xeon-silver-4314.json"].map(
-    (name) => [name, join(ROOT, "examples/bug-report-pool", name)] as const,
-  );
   return {
-    ...Object.fromEntries([...threads, ...examples]),
+    ...Object.fromEntries(Object.entries(THREADS).map(([name, file]) => [name, join(work, file)])),
+    ...Object.fromEntries(EXAMPLES),
     "launcher.pl": join(ROOT, "packages/host/launcher/launcher.pl"),
     "iced_x86_bg.wasm": join(ROOT, "node_modules/iced-x86/iced_x86_bg.wasm"),
     "koffi.node": join(koffi, `linux_${arch}/koffi.node`),
   };
 }
 
-/** V8 draws the seed of its hashes, whose order is in the compiled code; this is no flag that it must be run with. */
-const REPRODUCIBLE = ["--random-seed=1"];
-
 /** Node.js writes what goes inside. */
-function writeBlob(
-  arch: Arch,
-  assets: Record<string, string>,
-  work: string,
-  downloads: string,
-): Buffer {
+function writeBlob(assets: Record<string, string>, work: string, downloads: string): Buffer {
   const configuration = "configuration.json";
   const settings = {
     // Relative: the script's path goes inside, too.
@@ -50,8 +67,8 @@ function writeBlob(
     assets,
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
-    // V8's compiled code is for the architecture it was compiled on.
-    useCodeCache: arch === "x64",
+    // Of the scripts, which are nearly all, there is one where it helps.
+    useCodeCache: false,
   };
   writeFileSync(join(work, configuration), JSON.stringify(settings));
   const node = nodeFor("x64", downloads);
@@ -77,7 +94,9 @@ export async function buildExecutable(
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
   const outputs = await bundleExecutable(work, info);
-  const blob = writeBlob(arch, assetsOf(arch, work, downloads), work, downloads);
+  if (arch === "x64") compile(work, downloads);
+  const assets = { ...scriptsIn(work), ...assetsOf(arch, work, downloads) };
+  const blob = writeBlob(assets, work, downloads);
   const path = join(directory, `evenkeel-linux-${arch}`);
   copyFileSync(nodeFor(arch, downloads), path);
   chmodSync(path, 0o755);

@@ -1,9 +1,11 @@
-/** The command as one script and two threads' scripts, which find everything in the executable. */
+/** The command's scripts and those of two threads, which find everything in the executable. */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { rolldown, type Plugin, type RolldownOutput } from "rolldown";
 import type { BuildInfo } from "../build-info.ts";
-import { buildDefine, CONDITIONS } from "../bundle.ts";
+import { buildDefine, CODE_SPLITTING, CONDITIONS } from "../bundle.ts";
 import { ownFiles, ROOT, type Rewrites } from "../own-files.ts";
+import { WRAPPER } from "./scripts.ts";
 import { GUARD_WORD } from "./words.ts";
 
 const asset = (name: string) => JSON.stringify(name.replace(/^.*\//, ""));
@@ -29,48 +31,96 @@ const wasmInside: Plugin = {
   },
 };
 
-async function bundleOne(
-  source: string,
+const OPTIONS = {
+  cwd: ROOT,
+  platform: "node",
+  resolve: {
+    conditionNames: CONDITIONS,
+    alias: {
+      koffi: join(ROOT, "packaging/executable/koffi.ts"),
+      "@electric-sql/pglite": join(ROOT, "packaging/executable/pglite.ts"),
+    },
+  },
+  // Where a thread's code is in the source is of no interest here.
+  checks: { emptyImportMeta: false },
+} as const;
+
+const OUTPUT = {
+  format: "cjs",
+  // Node.js runs that one from a directory whose scripts are modules.
+  entryFileNames: ({ name }: { name: string }) => (name === "warm" ? WARM : `${name}.js`),
+  chunkFileNames: "[name]-[hash].js",
+  minify: { compress: true, mangle: false, codegen: true },
+} as const;
+
+async function rolled(
+  input: Readonly<Record<string, string>>,
   directory: string,
-  name: string,
   info: BuildInfo,
+  codeSplitting: typeof SPLITTING | false = false,
 ): Promise<RolldownOutput> {
   const bundle = await rolldown({
-    cwd: ROOT,
-    input: { [name]: join(ROOT, source) },
-    platform: "node",
-    resolve: {
-      conditionNames: CONDITIONS,
-      alias: {
-        koffi: join(ROOT, "packaging/executable/koffi.ts"),
-        "@electric-sql/pglite": join(ROOT, "packaging/executable/pglite.ts"),
-      },
-    },
+    ...OPTIONS,
+    input: Object.fromEntries(
+      Object.entries(input).map(([name, path]) => [name, join(ROOT, path)]),
+    ),
     transform: { define: buildDefine(info, "executable") },
-    // Where a thread's code is in the source is of no interest here.
-    checks: { emptyImportMeta: false },
     plugins: [ownFiles(INSIDE, `import { ownText, ownThread } from ${ASSETS};\n`), wasmInside],
   });
-  return bundle.write({
-    dir: directory,
-    format: "cjs",
-    codeSplitting: false,
-    entryFileNames: "[name].js",
-    minify: { compress: true, mangle: false, codegen: true },
-  });
+  return bundle.write({ ...OUTPUT, dir: directory, codeSplitting });
 }
 
+/** Node.js starts this one; it loads the scripts. */
 export const MAIN = "main.js";
-/** Scripts inside, by the name under which they are asked for. */
+/** Run at the build only. */
+export const WARM = "warm.cjs";
+/** The command's scripts are in a directory of their own. */
+export const SCRIPTS = "scripts";
+/** Threads' scripts inside, by the name under which they are asked for. */
 export const THREADS = { "scan-worker.js": "scan-worker.js", "sha256.mjs": "sha256.js" } as const;
+
+const ENTRIES = {
+  command: "packages/cli/src/main.ts",
+  guard: "packages/host/src/guard/main.ts",
+} as const;
+
+/** What finds files inside is small, and must not bring in a large part that uses it, too. */
+const SPLITTING = {
+  groups: [
+    { name: "inside", test: /packaging\/executable\/assets\.ts$/, priority: 2 },
+    ...CODE_SPLITTING.groups,
+  ],
+};
+
+/** Inside strings, templates and expressions alike. */
+function asciiOnly(code: string): string {
+  return code.replaceAll(
+    /[^\0-\x7F]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** In the form that scripts.ts reads. */
+function wrap(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const path = join(directory, name);
+    writeFileSync(path, WRAPPER.join(asciiOnly(readFileSync(path, "utf8"))));
+  }
+}
 
 export async function bundleExecutable(
   directory: string,
   info: BuildInfo,
 ): Promise<RolldownOutput[]> {
+  const scripts = join(directory, SCRIPTS);
+  const command = await rolled(ENTRIES, scripts, info, SPLITTING);
+  wrap(scripts);
+  const one = (name: string, source: string) => rolled({ [name]: source }, directory, info);
   return [
-    await bundleOne("packaging/executable/main.ts", directory, "main", info),
-    await bundleOne("packages/isa/src/scan/worker.ts", directory, "scan-worker", info),
-    await bundleOne("packages/agent/worker/sha256.mjs", directory, "sha256", info),
+    command,
+    await one("main", "packaging/executable/main.ts"),
+    await one("warm", "packaging/executable/warm.ts"),
+    await one("scan-worker", "packages/isa/src/scan/worker.ts"),
+    await one("sha256", "packages/agent/worker/sha256.mjs"),
   ];
 }

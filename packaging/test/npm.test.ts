@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { buildInfo } from "../build-info.ts";
+import { helpText } from "../bundle.ts";
 import { pack, writeNpmPackage } from "../npm.ts";
 import { ROOT } from "../own-files.ts";
 import { unpackFromNpm } from "../executable/node.ts";
@@ -87,6 +88,14 @@ test("the files name no path of the machine that packed it", () => {
     ...parts,
   ]);
   expect(source.stdout.toString()).toBe("");
+});
+
+test("--help is what the tree of commands says", () => {
+  expect(run(evenkeel, ["--help"], scratch())).toEqual({
+    status: 0,
+    stdout: helpText(),
+    stderr: "",
+  });
 });
 
 test("what is bundled is named with its licence", () => {

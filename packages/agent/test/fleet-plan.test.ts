@@ -15,7 +15,7 @@ import {
   type NodeProfile,
 } from "@evenkeel/core";
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
-import type { Context } from "../src/context.ts";
+import type { Context } from "../src/sandboxes/context.ts";
 import { currentShape, shapeForBoot } from "../src/cpu/current.ts";
 import { NO_SHAPE } from "../src/cpu/shape.ts";
 import { openEventLog } from "../src/events/log.ts";

@@ -5,6 +5,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "evenkeel plan nodes/*.json --out plan",
     "evenkeel plan nodes/*.json --with granite-rapids@6.8",
     "evenkeel plan nodes/*.json --require x86-64-v3 --split 2",
+    "evenkeel plan nodes/*.json --emit libvirt > cpu.xml",
   ],
   models: ["evenkeel models"],
   show: ["evenkeel show node.json", "evenkeel show plan/plan.json --fields"],

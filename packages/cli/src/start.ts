@@ -7,6 +7,7 @@ import { mkdirSync, statSync } from "node:fs";
 import * as modules from "node:module";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { answeredQuickly } from "./quick.ts";
 
 const OTHERS_WRITE = 0o022;
 
@@ -28,9 +29,10 @@ function cacheDirectory(): string | undefined {
 
 /** From Node 22.1 on. */
 const { enableCompileCache } = modules as { enableCompileCache?: (directory: string) => unknown };
-if (enableCompileCache !== undefined) {
-  const directory = cacheDirectory();
-  if (directory !== undefined) enableCompileCache(directory);
+
+if (!answeredQuickly(process.argv.slice(2))) {
+  const directory = enableCompileCache === undefined ? undefined : cacheDirectory();
+  if (directory !== undefined) enableCompileCache?.(directory);
+  const { main } = await import("./main.ts");
+  await main();
 }
-const { main } = await import("./main.ts");
-await main();

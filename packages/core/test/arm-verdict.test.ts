@@ -9,7 +9,7 @@ import { planPool } from "../src/plan/pools.ts";
 import { compareArm } from "../src/verdict/arm.ts";
 import { predictContract } from "../src/contract/make.ts";
 import type { ArmRegister } from "../src/cpuid.ts";
-import { armBuiltInTemplate } from "../src/firecracker/static-arm.ts";
+import { armBuiltInTemplate } from "../src/firecracker/built-in.ts";
 import { lintTemplate } from "../src/lint/lint.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { readDocument } from "../src/read/document.ts";

@@ -232,6 +232,12 @@ export function seeds(): ReadonlyMap<string, string> {
     ],
     ["InstLatX64", aidaAffinity([OWN, OWN])],
     ["libvirt", cpudata(OWN, "  <msr index='0x10a' edx='0x0' eax='0x6c28fdeb'/>\n")],
+    [
+      "libvirt's model",
+      "<cpu mode='custom'>\n  <model fallback='forbid'>EPYC-Rome</model>\n  <vendor>AMD</vendor>\n" +
+        "  <signature family='23' model='49' stepping='0'/>\n  <maxphysaddr bits='48'/>\n" +
+        "  <feature policy='require' name='fpu'/>\n  <feature policy='require' name='avx2'/>\n</cpu>\n",
+    ],
     ["/proc/cpuinfo", fixture("cpuinfo.txt")],
     ["QEMU", fixture("qemu-max.txt")],
   ]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { armBuiltInTemplate } from "../src/firecracker/static-arm.ts";
+import { armBuiltInTemplate } from "../src/firecracker/built-in.ts";
 import { ALL_LINES } from "../src/tables/releases.ts";
 import { lintTemplate } from "../src/lint/lint.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";

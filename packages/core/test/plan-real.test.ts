@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Plan } from "../src/plan/plan.ts";
 import { planPool } from "../src/plan/pools.ts";
-import { compareStaticTemplates } from "../src/plan/compare-static.ts";
+import { compareStaticTemplates } from "../src/plan/assess-static.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { formatTemplate } from "../src/template/format.ts";
 import {

@@ -89,7 +89,7 @@ test("a template that names an entry which is not there says so", () => {
 });
 
 test("bitmaps: separators, missing prefix, missing high bits", () => {
-  const parse = (text: string) => parseBitmap(text, 32, () => "", new Problems());
+  const parse = (text: string) => parseBitmap(text, 32, new Problems());
   expect(parse("0b1_0x")).toEqual({ mask: 0b110n, value: 0b100n });
   expect(parse("10x")).toEqual(parse("0b10x"));
   expect(formatBitmap({ mask: 0b101, value: 0b100 }, 32)).toBe(`0b${"x".repeat(29)}1x0`);

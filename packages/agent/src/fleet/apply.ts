@@ -1,6 +1,6 @@
 /** Making cold boots follow what the server says, and saying where they do not. */
 import type { PlanReference } from "@evenkeel/api";
-import type { Context } from "../context.ts";
+import type { Context } from "../sandboxes/context.ts";
 import type { CurrentShape } from "../cpu/current.ts";
 import type { CpuShape } from "../cpu/shape.ts";
 import { messageOf } from "../errors.ts";

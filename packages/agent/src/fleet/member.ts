@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Heartbeat } from "@evenkeel/api";
 import { formatProfile } from "@evenkeel/core";
 import { z } from "zod";
-import type { Context } from "../context.ts";
+import type { Context } from "../sandboxes/context.ts";
 import type { CurrentShape } from "../cpu/current.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { appliedNow, beginApplying, follow, type Applying } from "./apply.ts";

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { contractToJson } from "@evenkeel/core";
 import { z } from "zod";
-import type { Context } from "../context.ts";
+import type { Context } from "../sandboxes/context.ts";
 import { sha256 } from "../store/hashing.ts";
 import { MANIFEST_FILE } from "../store/manifest.ts";
 import type { FleetClient } from "./client.ts";

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import {
   ALL_LINES,
   assessStaticTemplate,
+  didYouMean,
+  EMITTERS,
   formatTemplate,
   knownLine,
   parseFeatures,
@@ -13,6 +15,7 @@ import {
   prettyJson,
   requireCatalogueProfile,
   type Accept,
+  type Monitor,
   type NodeProfile,
   type Plan,
   type PlanOptions,
@@ -28,6 +31,7 @@ import { writePlanFiles, type OutputFile } from "../output/write-files.ts";
 import { assessmentReport } from "../render/assessment.ts";
 import { planReport } from "../render/plan-report.ts";
 import { treeReport } from "../render/pools.ts";
+import { unsaidReport } from "../render/unsaid.ts";
 import { refusalReport } from "../render/refusal.ts";
 
 export interface PlanFlags extends ReadFlags {
@@ -43,6 +47,7 @@ export interface PlanFlags extends ReadFlags {
   readonly accept?: string;
   readonly split?: string;
   readonly maxLoss?: string;
+  readonly emit?: string;
   readonly json?: boolean;
 }
 
@@ -91,8 +96,26 @@ function assess(plan: Plan, names: readonly string[]): StaticAssessment[] {
   return names.map((name) => assessStaticTemplate(plan, name));
 }
 
+function monitorOf(name: string | undefined): Monitor | undefined {
+  if (name === undefined) return undefined;
+  const known = Object.keys(EMITTERS);
+  if (Object.hasOwn(EMITTERS, name)) return name as Monitor;
+  throw new CliError(
+    "USAGE",
+    `--emit must be one of ${known.join(", ")}, but is "${name}"${didYouMean(name, known)}`,
+  );
+}
+
+/** What the monitor cannot be told goes to standard error. Exit code 1 if it is not safe to leave. */
+function emitFor(monitor: Monitor, plan: Plan, json: boolean): number {
+  const { text, unsaid } = EMITTERS[monitor](plan);
+  process.stdout.write(json ? prettyJson({ monitor, text, unsaid }) : text);
+  if (!json) process.stderr.write(unsaidReport(unsaid));
+  return unsaid.every(({ effect }) => effect === "given up") ? 0 : 1;
+}
+
 /** Options that shape an x86 pool and have no meaning for ID registers. */
-const X86_OPTIONS = ["require", "forbid", "without"] as const;
+const X86_OPTIONS = ["require", "forbid", "without", "emit"] as const;
 
 function refuseX86Options(profiles: readonly NodeProfile[], flags: PlanFlags): void {
   if (profiles[0]?.cpu.arch !== "aarch64") return;
@@ -101,11 +124,13 @@ function refuseX86Options(profiles: readonly NodeProfile[], flags: PlanFlags): v
 }
 
 function planOne(profiles: readonly NodeProfile[], flags: PlanFlags): number {
+  const monitor = monitorOf(flags.emit);
   const result = planPool(profiles, optionsOf(flags));
   if (!result.ok) return refuse(result.refusals, profiles.length, flags.json === true);
   const { plan } = result;
   const assessments = assess(plan, flags.compare ?? []);
   if (flags.out !== undefined) writePlanFiles(flags.out, outputFiles(plan));
+  if (monitor !== undefined) return emitFor(monitor, plan, flags.json === true);
   if (flags.json === true) {
     const compared = assessments.length > 0 ? { builtIn: assessments } : {};
     process.stdout.write(prettyJson({ ...planToJson(plan), ...compared }));
@@ -160,6 +185,9 @@ export function runPlan(files: readonly string[], flags: PlanFlags): number {
   const several = flags.split !== undefined || flags.maxLoss !== undefined;
   if (several && flags.compare !== undefined) {
     throw new CliError("USAGE", "--compare is for one pool, not for several");
+  }
+  if (several && flags.emit !== undefined) {
+    throw new CliError("USAGE", "--emit is for one pool, not for several");
   }
   optionsOf(flags);
   const estimates = models.map(requireCatalogueProfile);

@@ -36,6 +36,10 @@ export function addPoolVerbs(program: Parent, setExit: SetExit): void {
     )
     .option("--split <n>", "split into this many pools, at the least cost")
     .option("--max-loss <n>", "split so that no class gives up more features than this")
+    .option(
+      "--emit <monitor>",
+      "print the guest CPU for another monitor: qemu, libvirt, proxmox, cloud-hypervisor",
+    )
     .option(...KERNEL)
     .option("--json", "print the plan as JSON")
     .action(async (files, flags) => {

@@ -10,7 +10,6 @@ import { doubtsAbout } from "./doubts.ts";
 import { unbackedPromises } from "./unbacked.ts";
 
 export interface InheritOptions {
-  /** The version that takes the snapshot. */
   readonly firecracker: string;
   readonly time?: string;
 }
@@ -55,10 +54,7 @@ function stillUnbacked(origin: CpuContract, { cpu }: NodeProfile): readonly stri
 
 const UNKNOWN = "an unknown one";
 
-/**
- * What a verdict held against the move to the taker and could not see in the contract that comes
- * of it, since that names the taker's own kernel and clock.
- */
+/** Doubts about the move that the new contract, with the taker's kernel and clock, cannot show. */
 function doubtsOfMove(origin: CpuContract, taker: NodeProfile, tscKhz: number | undefined) {
   const { kernel: from = UNKNOWN } = origin;
   const { kernel: to = UNKNOWN } = taker.host;

@@ -9,10 +9,10 @@ import { isCpuidTool, readCpuidTool } from "./raw/cpuid-tool.ts";
 import { isCpuinfo, readCpuinfo } from "./raw/cpuinfo.ts";
 import type { RawDump } from "../kvm/dump.ts";
 import { isXml, readLibvirt } from "./raw/libvirt.ts";
+import { isLibvirtModel, readLibvirtModel } from "./raw/libvirt-model.ts";
 import { isQmpLines } from "./raw/qemu.ts";
 
 export interface ReadOptions {
-  /** The node's name where the document has none. */
   readonly name: string;
   /** The host kernel that a raw dump is an estimate for, e.g. `6.1`; dumps do not say. */
   readonly kernel?: string | undefined;
@@ -21,6 +21,7 @@ export interface ReadOptions {
 type Reader = (text: string) => RawDump;
 
 const READERS: readonly (readonly [is: (text: string) => boolean, read: Reader])[] = [
+  [isLibvirtModel, readLibvirtModel],
   [isXml, readLibvirt],
   [isCpuidTool, readCpuidTool],
   [isAida, readAida],

@@ -12,7 +12,7 @@ import {
 import { NO_REGISTER, RIP, short } from "../code/short.ts";
 import { pop, push } from "./stack.ts";
 import { RAX, RBP, RCX, RDI, RDX, RSI, RSP, type State } from "./state.ts";
-import { extendSign, number, operate, unknown, UNKNOWN } from "./values.ts";
+import { extendSign, number, operate, unknown, UNKNOWN, type Value } from "./values.ts";
 
 function loadAddress(machine: Machine): void {
   const { state } = machine;
@@ -59,6 +59,7 @@ function otherForms(machine: Machine): void {
   const { opcode, immediate } = short;
   const { state } = machine;
   const size = operandSize((opcode & 1) === 1);
+  if (opcode >= 0x84 && opcode <= 0x8b) return moveForms(machine, size);
   switch (opcode) {
     case 0x63:
       writeRegister(state, short.reg, extendSign(readOperand(machine, 4), 4), operandSize(true));
@@ -66,27 +67,6 @@ function otherForms(machine: Machine): void {
     case 0x69:
     case 0x6b:
       writeRegister(state, short.reg, unknown(readOperand(machine, size).asked), 8);
-      return;
-    case 0x84:
-    case 0x85: {
-      const [a, b] = [readOperand(machine, size), readRegister(state, short.reg, size)];
-      state.flags = logicFlags(operate("and", a, b, size), size);
-      return;
-    }
-    case 0x86:
-    case 0x87: {
-      const old = readOperand(machine, size);
-      writeOperand(machine, readRegister(state, short.reg, size), size);
-      writeRegister(state, short.reg, old, size);
-      return;
-    }
-    case 0x88:
-    case 0x89:
-      writeOperand(machine, readRegister(state, short.reg, size), size);
-      return;
-    case 0x8a:
-    case 0x8b:
-      writeRegister(state, short.reg, readOperand(machine, size), size);
       return;
     case 0x8d:
       loadAddress(machine);
@@ -96,11 +76,9 @@ function otherForms(machine: Machine): void {
       widen(state);
       return;
     case 0xa8:
-    case 0xa9: {
-      const tested = operate("and", readRegister(state, RAX, size), number(immediate), size);
-      state.flags = logicFlags(tested, size);
+    case 0xa9:
+      test(state, readRegister(state, RAX, size), number(immediate), size);
       return;
-    }
     case 0xc6:
     case 0xc7:
       writeOperand(machine, number(immediate), size);
@@ -111,6 +89,32 @@ function otherForms(machine: Machine): void {
     default:
       groupForms(machine);
   }
+}
+
+/** TEST, XCHG and MOV of a register and an operand: 84H to 8BH, bytes first. */
+function moveForms(machine: Machine, size: number): void {
+  const { state } = machine;
+  const register = readRegister(state, short.reg, size);
+  switch (short.opcode & ~1) {
+    case 0x84:
+      test(state, readOperand(machine, size), register, size);
+      return;
+    case 0x86: {
+      const old = readOperand(machine, size);
+      writeOperand(machine, register, size);
+      writeRegister(state, short.reg, old, size);
+      return;
+    }
+    case 0x88:
+      writeOperand(machine, register, size);
+      return;
+    default:
+      writeRegister(state, short.reg, readOperand(machine, size), size);
+  }
+}
+
+function test(state: State, a: Value, b: Value, size: number): void {
+  state.flags = logicFlags(operate("and", a, b, size), size);
 }
 
 /** LEAVE. */

@@ -99,7 +99,6 @@ function emit({ cpu }: NodeClass, written: Written): CpuTemplate {
   };
 }
 
-/** In the order of the classes, which are of one type. */
 export function x86Templates(
   classes: readonly NodeClass[],
   guest: GuestCpu,

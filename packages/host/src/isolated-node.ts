@@ -1,25 +1,25 @@
 /** Isolation of a node as its operator has configured it: checked, then opened. */
 import { mkdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
-import { HostError } from "../errors.ts";
-import { warmFirecracker } from "../firecracker/process.ts";
+import { HostError } from "./errors.ts";
+import { warmFirecracker } from "./firecracker/process.ts";
 import {
   formatCidr,
   parseAddress,
   parseCidr,
   slotAddresses,
   type Cidr,
-} from "../network/addresses.ts";
-import { networkMissing } from "../network/check.ts";
-import { slotRules, type EgressPolicy } from "../network/egress.ts";
-import { setHostRules, type NetworkPool } from "../network/namespaces.ts";
-import type { Cell } from "./cell.ts";
-import { claim } from "./claim.ts";
-import { diskOf } from "./cgroups.ts";
-import { checkIsolation } from "./check.ts";
-import type { IoLimit } from "./limits.ts";
-import { FIRST_ID, tagOf } from "./names.ts";
-import { openCells, type CellPool } from "./pool.ts";
+} from "./network/addresses.ts";
+import { networkMissing } from "./network/check.ts";
+import { slotRules, type EgressPolicy } from "./network/egress.ts";
+import { setHostRules, type NetworkPool } from "./network/namespaces.ts";
+import type { Cell } from "./isolation/cell.ts";
+import { claim } from "./isolation/claim.ts";
+import { diskOf } from "./isolation/cgroups.ts";
+import { checkIsolation } from "./isolation/check.ts";
+import type { IoLimit } from "./isolation/limits.ts";
+import { FIRST_ID, tagOf } from "./isolation/names.ts";
+import { openCells, type CellPool } from "./isolation/pool.ts";
 
 interface NetworkOptions {
   /** The network that slots' addresses on the host are from: `10.214.0.0/16`. */

@@ -1,10 +1,10 @@
 /** The files of a microVM as its VMM sees them: as they are, or as a jail has them. */
 import { chmodSync, chownSync, closeSync, openSync } from "node:fs";
-import { HostError } from "../errors.ts";
-import { pathIn } from "../path-in.ts";
-import type { BootSpec, Drive, LoadSpec, SnapshotFiles, VmRecord } from "../vmm.ts";
-import type { Cell } from "./cell.ts";
-import { giveForeign, giveOwn, giveWritable, takeBack } from "./jail.ts";
+import { HostError } from "./errors.ts";
+import { pathIn } from "./path-in.ts";
+import type { BootSpec, Drive, LoadSpec, SnapshotFiles, VmRecord } from "./vmm.ts";
+import type { Cell } from "./isolation/cell.ts";
+import { giveForeign, giveOwn, giveWritable, takeBack } from "./isolation/jail.ts";
 
 const KERNEL = "kernel";
 const INITRD = "initrd";

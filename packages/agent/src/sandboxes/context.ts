@@ -1,18 +1,18 @@
 /** What the operations of an agent work with. */
 import type { NodeProfile } from "@evenkeel/core";
 import type { CellPool, VmmDriver } from "@evenkeel/host";
-import type { ExplainCrash } from "./sandboxes/console.ts";
-import type { BootShape, ColdBoots } from "./cpu/current.ts";
-import type { CpuShape } from "./cpu/shape.ts";
-import type { Gate } from "./cpu/gate.ts";
-import type { EventLog } from "./events/log.ts";
-import type { Metrics } from "./metrics.ts";
-import type { Releases } from "./releases.ts";
-import type { Outputs } from "./sandboxes/output.ts";
-import type { Registry } from "./sandboxes/registry.ts";
-import type { Paths } from "./store/paths.ts";
-import type { Room } from "./store/room.ts";
-import type { SnapshotStore } from "./store/snapshots.ts";
+import type { ExplainCrash } from "./console.ts";
+import type { BootShape, ColdBoots } from "../cpu/current.ts";
+import type { CpuShape } from "../cpu/shape.ts";
+import type { Gate } from "../cpu/gate.ts";
+import type { EventLog } from "../events/log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Releases } from "../releases.ts";
+import type { Outputs } from "./output.ts";
+import type { Registry } from "./registry.ts";
+import type { Paths } from "../store/paths.ts";
+import type { Room } from "../store/room.ts";
+import type { SnapshotStore } from "../store/snapshots.ts";
 
 export interface Settings {
   /** Holds `<name>/[<arch>/]vmlinux.bin`, as E2B lays kernels out. */

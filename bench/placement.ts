@@ -18,7 +18,7 @@ import { machine } from "./measure.ts";
 const NODES = 10_000;
 const KINDS = 30;
 const CONTRACTS = 5000;
-const QUESTIONS = 20_000;
+const QUESTIONS = 5000;
 
 function row(what: string, figure: string): void {
   process.stdout.write(`${what.padEnd(58)} ${figure}\n`);

@@ -11,7 +11,7 @@ import {
   type ErrorKind,
   type Problem,
 } from "@evenkeel/core";
-import { printableIn } from "./output/printable.ts";
+import { printableIn } from "./printable.ts";
 
 export const CLI_ERRORS = {
   USAGE: { exitCode: 2, hint: "See `evenkeel --help`." },

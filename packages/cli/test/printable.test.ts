@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { FleetError } from "../src/errors.ts";
-import { printable, printableIn } from "../src/output/printable.ts";
+import { printable, printableIn } from "../src/printable.ts";
 import { listText } from "../src/render/fleet.ts";
 
 const EVIL = "a\u001b]0;owned\u0007\u009b31m\u202egnp\u200b\r\nroot# ";

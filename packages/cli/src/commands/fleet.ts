@@ -6,7 +6,7 @@ import { callFleet, fetchCa } from "../fleet/call.ts";
 import { contextOf, keepContext } from "../fleet/contexts.ts";
 import { LISTS, type ListKind } from "../fleet/lists.ts";
 import { readSecret } from "../input/secret.ts";
-import { printable, printableIn } from "../output/printable.ts";
+import { printable, printableIn } from "../printable.ts";
 import { describeText, listText, placementText, planText } from "../render/fleet.ts";
 
 export interface FleetFlags {

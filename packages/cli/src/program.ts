@@ -11,6 +11,7 @@ import { addLabVerbs } from "./verbs/lab.ts";
 import { addLauncherVerbs } from "./verbs/launcher.ts";
 import { addNodeVerbs } from "./verbs/node.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
+import { addReportVerbs } from "./verbs/report.ts";
 import { addCompletionVerb } from "./verbs/completion.ts";
 import { addFleetVerbs } from "./verbs/fleet.ts";
 import { addScanVerbs } from "./verbs/scan.ts";
@@ -48,6 +49,7 @@ export function programOf(setExit: SetExit): Command {
     addLabVerbs,
     addCrashVerbs,
     addScanVerbs,
+    addReportVerbs,
     addCompletionVerb,
   ];
   for (const add of groups) add(program, setExit);

@@ -18,6 +18,7 @@ import { limitConnections } from "./limits.ts";
 import { addNodeRoutes } from "./node-routes.ts";
 import { addOperatorRoutes } from "./operator-routes.ts";
 import { addPoolRoutes } from "./pool-routes.ts";
+import { addPages } from "../web/routes.ts";
 
 /** What operators and heartbeats send is short; routes that take more say so. */
 const BODY_LIMIT = 64 * 1024;
@@ -96,6 +97,7 @@ export async function makeServer(context: Context, options: HttpOptions): Promis
   addNodeRoutes(app, context, () => stopping);
   addOperatorRoutes(app, context);
   addPoolRoutes(app, context);
+  await addPages(app, context);
   app.get("/openapi.json", { schema: { hide: true }, config: { allow: "anyone" } }, () =>
     app.swagger(),
   );

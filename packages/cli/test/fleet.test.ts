@@ -114,7 +114,12 @@ describe.each(STORES)("on %s", (store) => {
       const operator = operatorOf(await contextFor(server));
       const clx = await agentOn(server, operator, join(directory, "clx"), CLX);
       const icx = await agentOn(server, operator, join(directory, "icx"), ICX);
-      for (const agent of [clx, icx]) await untilReady(operator, agent);
+      for (const agent of [clx, icx]) {
+        await untilReady(operator, agent);
+        await until(`${agent.name} was told`, async () =>
+          (await agent.call("GET", "/v1/health")).coldBoots === "own" ? true : undefined,
+        );
+      }
 
       const alone = await build(operator, icx, "alone");
       const ask = async (snapshot: string) =>
@@ -201,6 +206,9 @@ describe.each(STORES)("on %s", (store) => {
       const operator = operatorOf(context);
       const agent = await agentOn(server, operator, join(directory, "n"), ICX);
       const { id } = await untilReady(operator, agent);
+      await until("it was told", async () =>
+        (await agent.call("GET", "/v1/health")).coldBoots === "own" ? true : undefined,
+      );
       await build(operator, agent, "base");
       await agent.call("POST", "/v1/sandboxes", { id: "steady", from: "base" });
 

@@ -81,6 +81,8 @@ async function beat(member: Member): Promise<number> {
     ...(refusal === undefined ? {} : { planRefused: refusal.digest }),
   };
   const answer = Answer.parse(await client.call("POST", "/v1/node/heartbeat", body));
+  // First, since guests wait for it; a long list of snapshots takes its time.
+  await follow(applying, client, { pool: answer.pool, wanted: answer.plan });
   if (answer.needs.includes("profile")) {
     const { profile } = context;
     const report = {
@@ -90,7 +92,6 @@ async function beat(member: Member): Promise<number> {
     await client.call("PUT", "/v1/node/profile", report);
   }
   if (answer.needs.includes("snapshots")) await sendSnapshots(context, client);
-  await follow(applying, client, { pool: answer.pool, wanted: answer.plan });
   // The server hears at once of a plan that was applied, or of why not.
   const isNews = !isSame(plan, appliedNow(applying)) || planError !== applying.planError;
   return isNews ? 0 : answer.heartbeatSeconds;

@@ -81,7 +81,7 @@ interface SnapshotFilter {
 
 export async function listSnapshots(
   tx: Queryable,
-  { name: called, digest: known }: SnapshotFilter,
+  { name: called, digest: known }: SnapshotFilter = {},
 ) {
   const counts = await verdictCounts(tx, undefined);
   const rows = await tx

@@ -145,7 +145,7 @@ export {
   type MatrixEntry,
   type MatrixPair,
 } from "./verdict/matrix.ts";
-export { prepare } from "./verdict/prepare.ts";
+export { prepare, prepareOn, type Bench } from "./verdict/prepare.ts";
 export { type WhyNot } from "./verdict/reasons.ts";
 export { RULES } from "./verdict/rules.ts";
 

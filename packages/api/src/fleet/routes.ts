@@ -14,11 +14,13 @@ import {
   TokenList,
   TokenRequest,
 } from "./join.ts";
-import { ByName, Digest, NoBody, NoQuery, type Role } from "./names.ts";
+import { ByName, Digest, LARGEST_INTEGER, NoBody, NoQuery, type Role } from "./names.ts";
 import {
   ClassList,
   Heartbeat,
   HeartbeatAnswer,
+  ManifestReport,
+  ManifestsStored,
   NodeHistory,
   NodeList,
   NodeUpdate,
@@ -35,9 +37,11 @@ import {
   ContractView,
   Placement,
   PlacementRequest,
+  SnapshotQuery,
   SnapshotsView,
 } from "./placement.ts";
 import {
+  ApproveRequest,
   PlanList,
   PlanRequest,
   PlanVersion,
@@ -45,10 +49,17 @@ import {
   PoolList,
   PoolRequest,
   PoolView,
+  ReleaseRequest,
 } from "./pool.ts";
 
+export { LARGEST_INTEGER } from "./names.ts";
+export { HeldSnapshot, MANIFESTS_AT_ONCE } from "./node.ts";
+
 const ByDigest = z.strictObject({ digest: Digest });
-const ByVersion = z.strictObject({ name: Name, version: z.coerce.number().int().min(1) });
+const ByVersion = z.strictObject({
+  name: Name,
+  version: z.coerce.number().int().min(1).max(LARGEST_INTEGER),
+});
 const Nothing = z.null().meta({ description: "Nothing to say." });
 
 /** `anyone` needs nothing; `node` the certificate it joined with; a role an operator's token. */
@@ -62,6 +73,7 @@ const ERRORS = {
   409: ErrorBody,
   413: ErrorBody,
   415: ErrorBody,
+  429: ErrorBody,
   500: ErrorBody,
   503: ErrorBody,
 };
@@ -145,6 +157,14 @@ export const FLEET_ROUTES = {
     { body: ContractBody },
     { 200: ContractStored },
   ),
+  reportManifests: route(
+    "PUT",
+    "/v1/node/manifests",
+    "node",
+    "Manifests of its snapshots, which say whose contracts those are.",
+    { body: ManifestReport },
+    { 200: ManifestsStored },
+  ),
   nodePlan: route(
     "GET",
     "/v1/node/plan",
@@ -210,7 +230,7 @@ export const FLEET_ROUTES = {
     "/v1/nodes/:name/release",
     "override",
     "Give a node new work again after its profile changed.",
-    { params: ByName, body: NoBody },
+    { params: ByName, body: ReleaseRequest },
     { 200: NodeView },
   ),
   deleteNode: route(
@@ -284,8 +304,17 @@ export const FLEET_ROUTES = {
     "/v1/pools/:name/plans/:version/approve",
     "operate",
     "Let the pool's nodes apply a version to their cold boots.",
-    { params: ByVersion, body: NoBody },
+    { params: ByVersion, body: ApproveRequest },
     { 200: PlanVersion },
+  ),
+
+  haltRollout: route(
+    "POST",
+    "/v1/pools/:name/halt",
+    "operate",
+    "Halt the rollout of a version: nodes go back to the one before.",
+    { params: ByName, body: NoBody },
+    { 200: PoolView },
   ),
 
   putContract: route(
@@ -309,8 +338,8 @@ export const FLEET_ROUTES = {
     "GET",
     "/v1/snapshots",
     "view",
-    "All snapshots that nodes hold.",
-    {},
+    "Snapshots that nodes hold; all, or those of a name or a digest.",
+    { querystring: SnapshotQuery },
     { 200: SnapshotsView },
   ),
   place: route(

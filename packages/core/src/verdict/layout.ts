@@ -212,6 +212,15 @@ export function layoutOf(type: CpuType | undefined, contents: readonly Content[]
   return { type, ...placed, counted, gated: gatedOf(slots), bits: bitPlaces(slots) };
 }
 
+/** Whether every word of a content that can be compared has its place. */
+export function hasPlaces({ type, cpuid, msrs }: Layout, content: Content): boolean {
+  if (type === undefined) return true;
+  return (
+    content.cpuid.every((entry) => cpuid.has(keyOf(entry))) &&
+    content.msrs.every(({ addr }) => msrs.has(addr) || !isPlannedRegister(type, addr))
+  );
+}
+
 function gatedOf(slots: readonly Slot[]): Map<string, Gated[]> {
   const all = slots.flatMap(({ gates }, slot) => gates.map((gate) => ({ slot, ...gate })));
   return groupBy(all, ({ of }) => of);

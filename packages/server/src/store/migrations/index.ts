@@ -1,9 +1,15 @@
 /** All migrations, in order; number n is applied after n - 1. They only go forward. */
 import { FLEET } from "./0001-fleet.ts";
+import { BOUNDS } from "./0002-bounds.ts";
+import { ROLLOUTS } from "./0003-rollouts.ts";
 
 export interface Migration {
   readonly name: string;
   readonly sql: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [{ name: "fleet", sql: FLEET }];
+export const MIGRATIONS: readonly Migration[] = [
+  { name: "fleet", sql: FLEET },
+  { name: "bounds", sql: BOUNDS },
+  { name: "rollouts", sql: ROLLOUTS },
+];

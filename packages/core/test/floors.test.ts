@@ -204,7 +204,7 @@ describe.each(Object.entries(FLOORS))("folders of %s", (name, floors) => {
     expect(upwards(graph, floors)).toEqual([]);
   });
 
-  it("and files are in no circle", () => {
+  it("files import in no circle", () => {
     expect(circlesOf(graph)).toEqual([]);
   });
 });

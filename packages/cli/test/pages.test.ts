@@ -167,6 +167,15 @@ describe("what pages say", () => {
     }
   });
 
+  it("finds nodes, and shows what was searched for as text", async () => {
+    const found = await ask("/nodes?q=icx%20pool%3Dmixed", cookie());
+    expect(found.body).toContain("1 node match");
+    expect(found.body).not.toContain('href="/nodes/clx"');
+    const hostile = await ask(`/nodes?q=${encodeURIComponent('"><script>1</script>')}`, cookie());
+    expect(hostile.body).toContain("0 nodes match");
+    expect(hostile.body.match(/<script/g)).toHaveLength(1);
+  });
+
   it("is small: all that a browser loads for a page, before it is compressed", async () => {
     const page = await ask("/", cookie());
     const assets = [...page.body.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(

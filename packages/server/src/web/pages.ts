@@ -51,7 +51,8 @@ async function node(context: Context, name: string): Promise<FleetPage> {
   return { page: "node", node: found, history };
 }
 
-type Read = (context: Context, name: string) => Promise<FleetPage>;
+/** `name` is the path's, `search` what a list is filtered by. */
+type Read = (context: Context, name: string, search: string) => Promise<FleetPage>;
 
 /** By path; `:name` is given to those that have one. */
 export const PAGES: Readonly<Record<string, Read>> = {
@@ -62,14 +63,16 @@ export const PAGES: Readonly<Record<string, Read>> = {
   }),
   "/pools": async ({ store }) => ({ page: "pools", pools: await listPools(store.db) }),
   "/pools/:name": pool,
-  "/nodes": async (context) => ({
+  "/nodes": async (context, _, search) => ({
     page: "nodes",
     nodes: await listNodes(context, context.store.db),
+    search,
   }),
   "/nodes/:name": node,
-  "/snapshots": async ({ store }) => ({
+  "/snapshots": async ({ store }, _, search) => ({
     page: "snapshots",
     snapshots: await listSnapshots(store.db),
+    search,
   }),
   "/snapshots/:name": snapshot,
 };

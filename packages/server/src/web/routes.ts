@@ -108,6 +108,13 @@ function addEvents(app: FastifyInstance, context: Context): void {
   });
 }
 
+const LONGEST_SEARCH = 200;
+
+function searchIn({ query }: FastifyRequest): string {
+  const { q } = query as { q?: unknown };
+  return typeof q === "string" ? q.slice(0, LONGEST_SEARCH) : "";
+}
+
 /** Adds the pages; in a scope of their own, so that errors of the API stay JSON. */
 export async function addPages(root: FastifyInstance, context: Context) {
   await root.register(async (app) => {
@@ -121,7 +128,7 @@ export async function addPages(root: FastifyInstance, context: Context) {
           return await reply.redirect(`/sign-in?to=${encodeURIComponent(request.url)}`, 303);
         }
         const { name = "" } = request.params as { name?: string };
-        return send(reply, await read(context, name), true);
+        return send(reply, await read(context, name, searchIn(request)), true);
       });
     }
   });

@@ -61,9 +61,13 @@ export type FleetPage =
       readonly plan: unknown;
       readonly shown: number | undefined;
     }
-  | { readonly page: "nodes"; readonly nodes: readonly NodeView[] }
+  | { readonly page: "nodes"; readonly nodes: readonly NodeView[]; readonly search: string }
   | { readonly page: "node"; readonly node: NodeView; readonly history: readonly ChangeRow[] }
-  | { readonly page: "snapshots"; readonly snapshots: readonly SnapshotRow[] }
+  | {
+      readonly page: "snapshots";
+      readonly snapshots: readonly SnapshotRow[];
+      readonly search: string;
+    }
   | {
       readonly page: "snapshot";
       readonly snapshot: SnapshotRow;

@@ -4,6 +4,7 @@ import { Timeline, isDriftOutcome, type TimelineEntry } from "../pictures/drift.
 import { Section, Table } from "../pictures/parts.tsx";
 import { few, plural, short } from "../view/text.ts";
 import type { ChangeRow } from "./data.ts";
+import { find, Search } from "./search.tsx";
 
 const STATES = {
   ready: { sign: "✓", tone: "compatible" },
@@ -33,14 +34,36 @@ function planText({ plan }: NodeView): string {
   return plan === null ? "none" : `${short(plan.pool, 40)} v${plan.version}`;
 }
 
-export function NodesPage({ nodes }: { readonly nodes: readonly NodeView[] }) {
+/** What a search looks into. */
+function textOf(node: NodeView): string {
+  const { name, state, held, cordoned, pool, kernel, firecracker, labels } = node;
+  const words = [
+    name,
+    state,
+    held === null ? "" : "held",
+    cordoned ? "cordoned" : "",
+    pool,
+    kernel,
+  ];
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  return [...words, node.class, ...firecracker, ...pairs].join(" ");
+}
+
+export function NodesPage({
+  nodes,
+  search,
+}: {
+  readonly nodes: readonly NodeView[];
+  readonly search: string;
+}) {
+  const found = find(nodes, search, textOf);
   return (
     <>
       <h1>{plural(nodes.length, "node")}</h1>
+      <Search action="/nodes" noun="node" search={search} found={found} />
       <Table
         caption="Nodes"
-        search="Search nodes"
-        rows={nodes}
+        rows={found.rows}
         columns={[
           {
             title: "Node",

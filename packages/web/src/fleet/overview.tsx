@@ -28,6 +28,7 @@ function snapshotSentences({ snapshots }: Overview): Sentence[] {
   const last = snapshots.filter(({ resumable }) => resumable === 1);
   const of = `of ${plural(snapshots.length, "snapshot")}`;
   const href = "/snapshots";
+  const worst = "/snapshots?q=stranded";
   if (snapshots.length === 0) return [{ tone: "unknown", text: "No node holds a snapshot.", href }];
   return [
     stranded.length === 0
@@ -39,7 +40,7 @@ function snapshotSentences({ snapshots }: Overview): Sentence[] {
       : {
           tone: "incompatible",
           text: `${stranded.length} ${of} can resume nowhere: ${few(stranded.map(({ name }) => name))}.`,
-          href,
+          href: worst,
         },
     ...(last.length === 0
       ? []

@@ -3,6 +3,7 @@ import type { Placement } from "@evenkeel/api";
 import { Section, Table } from "../pictures/parts.tsx";
 import { few, plural, short } from "../view/text.ts";
 import type { SnapshotRow } from "./data.ts";
+import { find, Search } from "./search.tsx";
 
 function Resumable({ count }: { readonly count: number }) {
   const [sign, tone] =
@@ -18,14 +19,27 @@ function sizeText(bytes: number): string {
   return bytes < 2 ** 20 ? `${Math.ceil(bytes / 1024)} KiB` : `${Math.round(bytes / 2 ** 20)} MiB`;
 }
 
-export function SnapshotsPage({ snapshots }: { readonly snapshots: readonly SnapshotRow[] }) {
+/** What a search looks into. */
+function textOf({ name, digest, kind, contract, nodes, resumable }: SnapshotRow): string {
+  const stranded = resumable === 0 ? "stranded" : "";
+  return [name, digest, kind, contract, stranded, ...nodes].join(" ");
+}
+
+export function SnapshotsPage({
+  snapshots,
+  search,
+}: {
+  readonly snapshots: readonly SnapshotRow[];
+  readonly search: string;
+}) {
+  const found = find(snapshots, search, textOf);
   return (
     <>
       <h1>{plural(snapshots.length, "snapshot")}</h1>
+      <Search action="/snapshots" noun="snapshot" search={search} found={found} />
       <Table
         caption="Snapshots"
-        search="Search snapshots"
-        rows={snapshots}
+        rows={found.rows}
         columns={[
           {
             title: "Snapshot",

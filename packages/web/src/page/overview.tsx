@@ -78,7 +78,7 @@ function planSentences(plan: PlanDocument): Sentence[] {
       : [
           {
             tone: "insecure" as const,
-            text: `${plural(barred, "reason")} stand against moves that no template can allow.`,
+            text: `No template can allow some moves: ${plural(barred, "reason")}.`,
           },
         ]),
     ...(moves?.accepted === undefined
@@ -89,16 +89,32 @@ function planSentences(plan: PlanDocument): Sentence[] {
             text: `The operator accepted moves that are ${moves.accepted.verdict}.`,
           },
         ]),
-    ...warnings.map((text) => ({ tone: "insecure" as const, text })),
+    ...warnings.slice(0, WARNINGS).map((text) => ({ tone: "insecure" as const, text })),
+    ...(warnings.length <= WARNINGS
+      ? []
+      : [
+          {
+            tone: "insecure" as const,
+            text: `${plural(warnings.length - WARNINGS, "more warning")}, all under Guest CPU.`,
+          },
+        ]),
   ];
 }
+
+/** What guests boot with, where each pool has its plan. */
+export function withPlans(plans: readonly PlanDocument[]): string {
+  return plans.length === 1 ? "With the plan" : `With the plans of ${plans.length} pools`;
+}
+
+/** Warnings that an overview has room for. */
+const WARNINGS = 3;
 
 /** What each part comes to, in the order of the report. */
 export function sentencesOf(part: ReportPart): Sentence[] {
   if (part.kind === "pool") {
     return [
       ...(part.before === undefined ? [] : [matrixSentence(part.before, "Without a template")]),
-      ...(part.after === undefined ? [] : [matrixSentence(part.after, "With the plan")]),
+      ...(part.after === undefined ? [] : [matrixSentence(part.after, withPlans(part.plans))]),
       ...part.plans.flatMap(planSentences),
       ...part.refusals.map(({ message }) => ({ tone: "incompatible" as const, text: message })),
     ];

@@ -9,7 +9,7 @@ import { Lowered, Masked } from "../pictures/numbers.tsx";
 import { Legend, Section } from "../pictures/parts.tsx";
 import { Barred } from "../pictures/barred.tsx";
 import { ClassTable } from "../pictures/classes.tsx";
-import { Reasons } from "../pictures/reasons.tsx";
+import { Reasons, Why } from "../pictures/reasons.tsx";
 import { Scan } from "../pictures/scan.tsx";
 import { Verified } from "../pictures/verify.tsx";
 import type { PlanDocument } from "../read/schemas.ts";
@@ -18,7 +18,7 @@ import type { Joint } from "../view/merge-tree.ts";
 import type { PoolPart, ReportPart } from "../view/report.ts";
 import { short } from "../view/text.ts";
 import { renderPage, type Link } from "./document.tsx";
-import { matrixSentence, Sentences, sentencesOf } from "./overview.tsx";
+import { matrixSentence, Sentences, sentencesOf, withPlans } from "./overview.tsx";
 
 export interface ReportProps {
   readonly title: string;
@@ -52,6 +52,9 @@ function compatibility(maps: readonly { how: string; view: MatrixView }[], id: s
         </div>
         <Legend />
         {first !== undefined && <Reasons view={first.view} next={next} />}
+        {second !== undefined && (
+          <Why view={second.view} title={`Why moves fail: ${second.how.toLowerCase()}`} />
+        )}
       </>
     ),
   };
@@ -109,6 +112,7 @@ function guestSection(plan: PlanDocument, id: string, title = "Guest CPU"): Buil
         <GuestCpuTable plan={plan} />
         <Lowered plan={plan} />
         <Masked plan={plan} />
+        <Warnings plan={plan} />
       </>
     ),
   };
@@ -122,11 +126,25 @@ function guestSections(plans: readonly PlanDocument[], id: string): Built[] {
   );
 }
 
+function Warnings({ plan: { warnings } }: { readonly plan: PlanDocument }) {
+  if (warnings.length === 0) return null;
+  return (
+    <>
+      <h3>Warnings</h3>
+      <ul>
+        {warnings.map((warning) => (
+          <li key={warning}>{warning}</li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
 function poolParts(part: PoolPart, id: string): Built[] {
   const { before, after, plans, tree, refusals } = part;
   const maps = [
     ...(before === undefined ? [] : [{ how: "Without a template", view: before }]),
-    ...(after === undefined ? [] : [{ how: "With the plan", view: after }]),
+    ...(after === undefined ? [] : [{ how: withPlans(plans), view: after }]),
   ];
   const classes = (before ?? after)?.classes.map(({ label }) => label) ?? [];
   return [

@@ -89,6 +89,22 @@ function Reason({ reason, view }: { readonly reason: Ruled; readonly view: Matri
   );
 }
 
+/** Each rule with what it stands against; nothing where every move is compatible. */
+export function Why({ view, title }: { readonly view: MatrixView; readonly title: string }) {
+  const reasons = ruled(view);
+  if (reasons.length === 0) return null;
+  return (
+    <div class="reasons">
+      <h3>{title}</h3>
+      <ol>
+        {reasons.map((reason, i) => (
+          <Reason key={i} reason={reason} view={view} />
+        ))}
+      </ol>
+    </div>
+  );
+}
+
 export interface ReasonsProps {
   readonly view: MatrixView;
   /** What else to do, or what was done: first of all. */
@@ -100,7 +116,7 @@ export function Reasons({ view, next }: ReasonsProps) {
   const reasons = ruled(view);
   if (reasons.length === 0) return null;
   return (
-    <div class="reasons">
+    <>
       <h3>What to do</h3>
       <ul class="todo">
         {next !== undefined && <li>{next}</li>}
@@ -112,12 +128,7 @@ export function Reasons({ view, next }: ReasonsProps) {
           says compatible.
         </li>
       </ul>
-      <h3>Why moves fail</h3>
-      <ol>
-        {reasons.map((reason, i) => (
-          <Reason key={i} reason={reason} view={view} />
-        ))}
-      </ol>
-    </div>
+      <Why view={view} title="Why moves fail" />
+    </>
   );
 }

@@ -17,6 +17,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   check: ["evenkeel check --snapshot snapshot.contract.json --node nodes/*.json"],
   matrix: ["evenkeel matrix nodes/*.json --plan plan", "evenkeel matrix --verify pool.cert.json"],
   probe: ["evenkeel probe --out node.json", "evenkeel probe --watch --interval 60"],
+  labels: ["evenkeel labels --plan /etc/evenkeel/plan --pool mixed"],
   verify: ["evenkeel verify plan", "evenkeel verify T2CL --firecracker 1.14.1"],
   drift: ["evenkeel drift --baseline node.json --plan plan"],
   agent: ["evenkeel agent --plan plan --check", "evenkeel agent --config /etc/evenkeel/agent.json"],

@@ -1,14 +1,20 @@
 /** The recipes, each read by the tool that it is for, or by a parser of its language. */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parse as parseHcl } from "@cdktf/hcl2json";
 import { expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { openMetrics } from "../../packages/agent/src/metrics.ts";
 import { programOf } from "../../packages/cli/src/program.ts";
+
+/** Its types bring those of browsers, which contradict Node's. */
+const require = createRequire(import.meta.url);
+const { parse: parseHcl } = require("@cdktf/hcl2json") as {
+  parse: (name: string, text: string) => Promise<unknown>;
+};
 
 const RECIPES = fileURLToPath(new URL("../../recipes/", import.meta.url));
 const read = (path: string) => readFileSync(join(RECIPES, path), "utf8");

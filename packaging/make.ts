@@ -25,7 +25,7 @@ const wants = (what: string) => asked.length === 0 || asked.includes(what);
 const artifacts: string[] = [];
 const folders = new Set<string>();
 
-function image(executable: string): string {
+function imageOf(executable: string): string {
   const layout = join(build, "oci");
   buildImage(executable, layout, info);
   const archive = join(build, `evenkeel-${info.version}-oci-amd64.tar`);
@@ -33,13 +33,13 @@ function image(executable: string): string {
   return archive;
 }
 
-async function executable(arch: Arch): Promise<void> {
+async function makeExecutable(arch: Arch): Promise<void> {
   const { path, outputs } = await buildExecutable(arch, build, downloads, info);
   const own = [...new Set(outputs.flatMap(bundledFolders))];
   for (const folder of own) folders.add(folder);
   const licences = licencesText(componentsIn(own));
   artifacts.push(path, buildDebianPackage(path, arch, build, info, licences));
-  if (arch === "x64") artifacts.push(image(path));
+  if (arch === "x64") artifacts.push(imageOf(path));
 }
 
 if (wants("npm")) {
@@ -48,7 +48,7 @@ if (wants("npm")) {
   for (const one of bundledFolders(output)) folders.add(one);
   artifacts.push(pack(folder, build));
 }
-for (const arch of ["x64", "arm64"] as const) if (wants(arch)) await executable(arch);
+for (const arch of ["x64", "arm64"] as const) if (wants(arch)) await makeExecutable(arch);
 
 const bom = join(build, `evenkeel-${info.version}.cdx.json`);
 const runtime = wants("x64") ? nodeRuntime("x64") : undefined;

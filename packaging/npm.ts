@@ -6,7 +6,7 @@ import type { RolldownOutput } from "rolldown";
 import { rootPackage, type BuildInfo } from "./build-info.ts";
 import { bundleCommand, bundledFolders, bundleLibrary, EXTERNAL } from "./bundle.ts";
 import { componentsIn, licencesText } from "./licences.ts";
-import { ROOT } from "./own-files.ts";
+import { PAGE_FILES, ROOT } from "./own-files.ts";
 
 const BIN = `#!/usr/bin/env node
 import "../dist/start.js";
@@ -54,6 +54,9 @@ export async function writeNpmPackage(directory: string, info: BuildInfo): Promi
   await bundleLibrary(join(directory, "lib"));
   copyTypes(join(directory, "lib/types"));
   cpSync(join(ROOT, "packages/host/launcher/launcher.pl"), join(directory, "dist/launcher.pl"));
+  for (const file of PAGE_FILES) {
+    cpSync(join(ROOT, "packages/web/assets", file), join(directory, "dist", file));
+  }
   cpSync(join(ROOT, "examples"), join(directory, "examples"), { recursive: true });
   for (const file of ["LICENSE", "CHANGELOG.md"]) cpSync(join(ROOT, file), join(directory, file));
   cpSync(join(ROOT, "packaging/README.npm.md"), join(directory, "README.md"));

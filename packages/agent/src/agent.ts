@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeProfile } from "@evenkeel/core";
 import { machineNow, type CellPool, type VmmDriver } from "@evenkeel/host";
 import type { FastifyBaseLogger } from "fastify";
-import type { Context, Settings } from "./context.ts";
+import type { Context, Settings } from "./sandboxes/context.ts";
 import { agingProfile } from "./cpu/age.ts";
 import { openGate } from "./cpu/gate.ts";
 import { currentShape, type CurrentShape } from "./cpu/current.ts";

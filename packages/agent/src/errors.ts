@@ -9,6 +9,7 @@ import {
   type Problem,
   type Verdict,
 } from "@evenkeel/core";
+import type { ZodError } from "zod";
 
 /** The exit code is that of `evenkeel agent`, where it ends with this error. */
 interface HttpErrorKind extends ErrorKind {
@@ -183,8 +184,18 @@ export class AgentError extends defineErrors("AgentError", AGENT_ERRORS) {
   }
 }
 
+/** What is wrong with somebody else's JSON; the rest is like it. */
+const MOST_ISSUES = 8;
+
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  // Zod's own message is its list of issues as JSON.
+  const { issues } = error as Partial<ZodError>;
+  if (!Array.isArray(issues)) return error.message;
+  return issues
+    .slice(0, MOST_ISSUES)
+    .map(({ path, message }) => `${path.join(".")}: ${message}`)
+    .join("; ");
 }
 
 const NO_SPACE = new Set(["ENOSPC", "EDQUOT"]);

@@ -1,6 +1,7 @@
 /** What a bad disk does to snapshots, and who signed them. */
+import { spawnSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openEventLog } from "../src/events/log.ts";
@@ -43,6 +44,34 @@ test.each(["state", "contract.json", "manifest.json", "metadata.json"])(
       expect(refused.error.message).toContain(name);
     }
     expect((await node.call("DELETE", "/v1/snapshots/base")).status).toBe(204);
+  },
+);
+
+test.each(["memory", "disks/rootfs", "state", "contract.json"])(
+  "what is no file, or a shorter one, in the place of %s is found at the next use, at once",
+  async (name) => {
+    const node = await nodeWithTemplate();
+    const file = fileOf(node, name);
+    const elsewhere = join(node.directory, "elsewhere");
+    renameSync(file, elsewhere);
+    for (const plant of [
+      () => spawnSync("mkfifo", [file]),
+      () => symlinkSync(elsewhere, file),
+      () => symlinkSync("/dev/zero", file),
+      () => mkdirSync(file),
+      () => writeFileSync(file, readFileSync(elsewhere).subarray(0, -1)),
+      () => undefined,
+    ]) {
+      plant();
+      const { status, body } = await node.call("POST", "/v1/sandboxes", { from: "base" });
+      expect([status, body.error.code]).toEqual([409, "SNAPSHOT_DAMAGED"]);
+      expect(body.error.message).toContain(name);
+      const exported = await node.call("GET", "/v1/snapshots/base/export");
+      expect([exported.status, exported.body.error.code]).toEqual([409, "SNAPSHOT_DAMAGED"]);
+      rmSync(file, { recursive: true, force: true });
+    }
+    renameSync(elsewhere, file);
+    expect((await node.call("POST", "/v1/sandboxes", { from: "base" })).status).toBe(201);
   },
 );
 

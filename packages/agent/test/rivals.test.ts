@@ -1,6 +1,6 @@
 /** Whoever else is at the data directory: other agents, other processes, a full or a bad disk. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { lock } from "../src/store/lock.ts";
@@ -37,6 +37,24 @@ test("of 25 that want a data directory at once, one gets it, whatever lies there
     await expect(lock(directory, note)).rejects.toMatchObject({ code: "DATA_IN_USE" });
     for (const unlock of unlocks) unlock();
   }
+});
+
+test("a FIFO or a link in the place of the lock's note is neither waited for nor written through", async () => {
+  const directory = temporaryDirectory();
+  const [note, victim] = [join(directory, "agent.lock"), join(directory, "victim")];
+  writeFileSync(victim, "untouched");
+  for (const plant of [
+    () => spawnSync("mkfifo", [note]),
+    () => symlinkSync(victim, note),
+    () => mkdirSync(note),
+  ]) {
+    plant();
+    const unlock = await lock(directory, note);
+    await expect(lock(directory, note)).rejects.toMatchObject({ code: "DATA_IN_USE" });
+    unlock();
+    rmSync(note, { recursive: true });
+  }
+  expect(readFileSync(victim, "utf8")).toBe("untouched");
 });
 
 test("an agent in another PID namespace is refused as well", async (context) => {

@@ -44,6 +44,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   lab: ["evenkeel lab", "evenkeel lab --nodes Broadwell-noTSX,Haswell-noTSX --pool none"],
   explain: ["dmesg | evenkeel explain -", "evenkeel explain --bytes 62f27d4863c1"],
   scan: ["evenkeel scan /usr/bin/node --plan plan", "docker save app | evenkeel scan -"],
+  report: [
+    "evenkeel report nodes/*.json --out report.html",
+    "evenkeel matrix nodes/*.json --json | evenkeel report - --out matrix.html",
+  ],
   env: ["evenkeel env --plan plan --for /usr/bin/node"],
   completion: ["source <(evenkeel completion bash)"],
 };

@@ -12,6 +12,7 @@ import { addLauncherVerbs } from "./verbs/launcher.ts";
 import { addNodeVerbs } from "./verbs/node.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
 import { addConfigVerb } from "./verbs/config.ts";
+import { addReportVerbs } from "./verbs/report.ts";
 import { addCompletionVerb } from "./verbs/completion.ts";
 import { addFleetVerbs } from "./verbs/fleet.ts";
 import { addScanVerbs } from "./verbs/scan.ts";
@@ -50,6 +51,7 @@ export function programOf(setExit: SetExit): Command {
     addCrashVerbs,
     addScanVerbs,
     addConfigVerb,
+    addReportVerbs,
     addCompletionVerb,
   ];
   for (const add of groups) add(program, setExit);

@@ -11,7 +11,6 @@ export function extract32(word: number, hi: number, lo: number): number {
   return (word & mask32(hi, lo)) >>> lo;
 }
 
-/** `word` with the field `hi:lo` replaced by `value`. */
 export function insert32(word: number, hi: number, lo: number, value: number): number {
   const mask = mask32(hi, lo);
   return ((word & ~mask) | ((value << lo) & mask)) >>> 0;
@@ -33,7 +32,6 @@ export function readField(
   return extract64(word, hi, lo);
 }
 
-/** {@link mask64} of a field. */
 export function fieldBits({ hi, lo }: { readonly hi: number; readonly lo: number }): bigint {
   return mask64(hi, lo);
 }

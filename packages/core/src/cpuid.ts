@@ -11,8 +11,11 @@ export type Arch = "x86_64" | "aarch64";
 export const REGISTERS = ["eax", "ebx", "ecx", "edx"] as const;
 export type Register = (typeof REGISTERS)[number];
 
-/** The four registers that CPUID returns, each an unsigned 32-bit number. */
 export type Registers = Readonly<Record<Register, number>>;
+
+export function eachRegister<T>(make: (register: Register) => T): Record<Register, T> {
+  return { eax: make("eax"), ebx: make("ebx"), ecx: make("ecx"), edx: make("edx") };
+}
 
 /** One CPUID entry as KVM keeps it. `flags` are KVM's (1 = the subleaf is significant). */
 export interface CpuidEntry extends Registers {
@@ -21,7 +24,6 @@ export interface CpuidEntry extends Registers {
   readonly flags: number;
 }
 
-/** One model-specific register. */
 export interface MsrValue {
   readonly addr: number;
   readonly value: bigint;
@@ -36,7 +38,6 @@ export interface ArmRegister {
 /** KVM_CPUID_FLAG_SIGNIFCANT_INDEX (sic): the entry answers for its own subleaf only. */
 export const SIGNIFICANT_INDEX = 1;
 
-/** Whether all four registers read 0, as those of an entry that is absent do. */
 export function isZero({ eax, ebx, ecx, edx }: Registers): boolean {
   return (eax | ebx | ecx | edx) === 0;
 }

@@ -3,7 +3,6 @@
  * registries with `npm run docs`; a test keeps it equal.
  */
 
-/** What a registry says about a code. */
 export interface ErrorKind {
   /** 1: the answer is no; 2: usage or bad input; 3: the environment failed. */
   readonly exitCode: 1 | 2 | 3;
@@ -11,7 +10,6 @@ export interface ErrorKind {
   readonly hint: string;
 }
 
-/** An error that a registry knows: with a code, an exit code and a hint. */
 export abstract class KnownError extends Error implements ErrorKind {
   abstract readonly code: string;
   abstract get exitCode(): ErrorKind["exitCode"];
@@ -20,7 +18,6 @@ export abstract class KnownError extends Error implements ErrorKind {
 
 type Kinds = Readonly<Record<string, ErrorKind>>;
 
-/** An error with a code of this registry. */
 export interface ErrorOf<K extends Kinds> extends KnownError {
   readonly code: keyof K & string;
   /** The registry's row, for what a package keeps there besides. */
@@ -29,10 +26,7 @@ export interface ErrorOf<K extends Kinds> extends KnownError {
   readonly hint: string;
 }
 
-/**
- * The error class of a package, made from its registry: `class HostError extends
- * defineErrors("HostError", HOST_ERRORS) {}`. Exit code and hint come from the registry.
- */
+/** A package's error class: `class HostError extends defineErrors("HostError", HOST_ERRORS) {}`. */
 export function defineErrors<K extends Kinds>(
   name: string,
   kinds: K,
@@ -61,78 +55,39 @@ export function defineErrors<K extends Kinds>(
   };
 }
 
-export const CORE_ERRORS = {
-  NOT_JSON: {
-    exitCode: 2,
-    hint: "The file must be one JSON document; a truncated copy ends too early.",
-  },
-  UNKNOWN_FORMAT: {
-    exitCode: 2,
-    hint: "docs/formats.md lists every supported format: profiles, plans, templates, CPU dumps.",
-  },
-  BAD_FIELD: {
-    exitCode: 2,
-    hint: "Correct the named field; docs/formats.md describes every format.",
-  },
-  NOT_A_PROFILE: {
-    exitCode: 2,
-    hint: "Pass a node's profile: a fingerprint, a template dump or an evenkeel profile.",
-  },
-  NOT_COMPARABLE: {
-    exitCode: 2,
-    hint: "Compare two CPUs (profiles, fingerprints, plans) or two CPU templates.",
-  },
-  EMPTY_POOL: { exitCode: 2, hint: "Name at least one profile." },
-  DUPLICATE_NODE: {
-    exitCode: 2,
-    hint: "Give each node a unique name: the `name` in its profile, else the file name.",
-  },
-  UNKNOWN_FEATURE: {
-    exitCode: 2,
-    hint: "Names are those of `evenkeel show`, such as AVX512F, or a level such as x86-64-v3.",
-  },
-  UNKNOWN_CLASS: {
-    exitCode: 2,
-    hint: "Name a class by its id, or by its model, as `evenkeel plan` prints them.",
-  },
-  UNKNOWN_MODEL: {
-    exitCode: 2,
-    hint: "Give MODEL or MODEL@KERNEL as `evenkeel models` lists them.",
-  },
-  UNKNOWN_VENDOR: {
-    exitCode: 2,
-    hint: "Intel, AMD and aarch64 CPUs are known; docs/formats.md says what a profile must have.",
-  },
-  UNKNOWN_VERSION: {
-    exitCode: 2,
-    hint: "Give a Firecracker release such as 1.12 or 1.14.1; docs/firecracker.md lists them.",
-  },
-  NOT_A_TEMPLATE: {
-    exitCode: 2,
-    hint: "Give a CPU template's JSON file, a plan, or the name of a built-in template such as T2CL.",
-  },
-  NOT_A_CONTRACT: {
-    exitCode: 2,
-    hint: "Give the contract of a snapshot; `evenkeel contract` makes one.",
-  },
-  NOT_A_PLAN: { exitCode: 2, hint: "Give a plan.json, or the directory that holds it." },
-  BAD_DUMP: {
-    exitCode: 2,
-    hint: "Make the dump again; docs/formats.md says how.",
-  },
-  UNLIKE_CORES: {
-    exitCode: 2,
-    hint: "Guests move between cores: disable the cores with fewer features, and dump again.",
-  },
-  UNKNOWN_KERNEL: {
-    exitCode: 2,
-    hint: "Pass a host kernel release such as 6.1; docs/estimates.md says which are known.",
-  },
-  BAD_IDENTITY: {
-    exitCode: 2,
-    hint: "Give oldest, keep, or family/model/stepping such as 6/85/7.",
-  },
-} as const satisfies Record<string, ErrorKind>;
+/** What is wrong with what somebody gave: exit code 2. */
+function badInput<Code extends string>(hints: Readonly<Record<Code, string>>) {
+  return Object.fromEntries(
+    Object.entries(hints).map(([code, hint]) => [code, { exitCode: 2, hint }]),
+  ) as Readonly<Record<Code, { readonly exitCode: 2; readonly hint: string }>>;
+}
+
+export const CORE_ERRORS = badInput({
+  NOT_JSON: "The file must be one JSON document; a truncated copy ends too early.",
+  UNKNOWN_FORMAT:
+    "docs/formats.md lists every supported format: profiles, plans, templates, CPU dumps.",
+  BAD_FIELD: "Correct the named field; docs/formats.md describes every format.",
+  NOT_A_PROFILE: "Pass a node's profile: a fingerprint, a template dump or an evenkeel profile.",
+  NOT_COMPARABLE: "Compare two CPUs (profiles, fingerprints, plans) or two CPU templates.",
+  EMPTY_POOL: "Name at least one profile.",
+  DUPLICATE_NODE: "Give each node a unique name: the `name` in its profile, else the file name.",
+  UNKNOWN_FEATURE:
+    "Names are those of `evenkeel show`, such as AVX512F, or a level such as x86-64-v3.",
+  UNKNOWN_CLASS: "Name a class by its id, or by its model, as `evenkeel plan` prints them.",
+  UNKNOWN_MODEL: "Give MODEL or MODEL@KERNEL as `evenkeel models` lists them.",
+  UNKNOWN_VENDOR:
+    "Intel, AMD and aarch64 CPUs are known; docs/formats.md says what a profile must have.",
+  UNKNOWN_VERSION:
+    "Give a Firecracker release such as 1.12 or 1.14.1; docs/firecracker.md lists them.",
+  NOT_A_TEMPLATE:
+    "Give a CPU template's JSON file, a plan, or the name of a built-in template such as T2CL.",
+  NOT_A_CONTRACT: "Give the contract of a snapshot; `evenkeel contract` makes one.",
+  NOT_A_PLAN: "Give a plan.json, or the directory that holds it.",
+  BAD_DUMP: "Make the dump again; docs/formats.md says how.",
+  UNLIKE_CORES: "Guests move between cores: disable the cores with fewer features, and dump again.",
+  UNKNOWN_KERNEL: "Pass a host kernel release such as 6.1; docs/estimates.md says which are known.",
+  BAD_IDENTITY: "Give oldest, keep, or family/model/stepping such as 6/85/7.",
+});
 
 export type CoreErrorCode = keyof typeof CORE_ERRORS;
 
@@ -193,7 +148,6 @@ export function fail(code: CoreErrorCode, message: string, path = ""): never {
   throw new CoreError(code, [{ path, message }]);
 }
 
-/** Two documents that have nothing to compare. */
 export function notComparable(a: string, b: string): never {
   return fail("NOT_COMPARABLE", `a ${a} and a ${b} cannot be compared`);
 }

@@ -25,7 +25,6 @@ export {
   inFile,
   KnownError,
   notComparable,
-  type CoreErrorCode,
   type ErrorKind,
   type ErrorOf,
   type Problem,
@@ -80,12 +79,11 @@ export { parseTemplate } from "./template/parse.ts";
 export { EMPTY_TEMPLATE, templateArch, type CpuTemplate } from "./template/template.ts";
 
 // Node profiles and classes
-export { changedMembers } from "./profile/changes.ts";
+export { changedMembers } from "./profile/file.ts";
 export { classId } from "./profile/class.ts";
 export { formatProfile, profileToJson } from "./profile/file.ts";
 export {
   ignoresTemplates,
-  type ChangedWord,
   type Enforcement,
   type KvmFacts,
   type TakenField,
@@ -102,10 +100,9 @@ export { stateOfCpu, type CpuState } from "./profile/state.ts";
 export { withoutCpuNumber } from "./profile/which-cpu.ts";
 
 // What Firecracker does at boot, and its built-in templates
-export { checkTemplate, type TemplateFinding } from "./firecracker/check-template.ts";
+export { checkTemplate } from "./firecracker/check-template.ts";
 export { isDumpedMsr } from "./firecracker/dumped-msrs.ts";
 export { simulate } from "./firecracker/simulate.ts";
-export { armBuiltInTemplate } from "./firecracker/static-arm.ts";
 export { buildStaticTemplate } from "./firecracker/static-build.ts";
 export {
   isAcceptedOn,
@@ -113,13 +110,18 @@ export {
   staticTemplateRow,
   type StaticTemplate,
 } from "./firecracker/static-templates.ts";
-export { BUILT_IN_NAMES, builtInTemplate, type BuiltInTemplate } from "./firecracker/built-in.ts";
+export {
+  armBuiltInTemplate,
+  BUILT_IN_NAMES,
+  builtInTemplate,
+  type BuiltInTemplate,
+} from "./firecracker/built-in.ts";
 export { readPlanText, readTemplateDocument, type TemplateDocument } from "./read/template.ts";
 
 // Estimates of CPU models that are not there
 export { guestCpuOf, type Caches } from "./catalogue/guest-of-model.ts";
 export { CATALOGUE, requireCatalogueProfile } from "./catalogue/index.ts";
-export { onKernel } from "./catalogue/kernels.ts";
+export { onKernel } from "./catalogue/guest-of-model.ts";
 
 // CPU contracts of snapshots
 export type { CpuContract } from "./contract/contract.ts";
@@ -130,8 +132,7 @@ export { predictContract, type ContractResult } from "./contract/make.ts";
 // Verdicts: can a snapshot resume there?
 export { withClockOf, withSameClocks } from "./verdict/clocks.ts";
 export { matrixEntries, verdictKey } from "./verdict/entries.ts";
-export { guestKey } from "./verdict/guest-key.ts";
-export { rulesVersion } from "./verdict/version.ts";
+export { guestKey } from "./verdict/prepare.ts";
 export type { Finding, Verdict } from "./verdict/finding.ts";
 export { judge, judgePrepared, type Judgement } from "./verdict/judge.ts";
 export {
@@ -139,13 +140,14 @@ export {
   disagreements,
   judgeMatrix,
   profileDigest,
+  rulesVersion,
   type Certificate,
   type MatrixEntry,
   type MatrixPair,
 } from "./verdict/matrix.ts";
 export { prepare } from "./verdict/prepare.ts";
-export { whyNot, type WhyNot } from "./verdict/reasons.ts";
-export { RULES, type RuleId } from "./verdict/rules.ts";
+export { type WhyNot } from "./verdict/reasons.ts";
+export { RULES } from "./verdict/rules.ts";
 
 // Lint: is a template right for a node?
 export { LINT_RULES, type LintFinding, type LintRuleId } from "./lint/finding.ts";
@@ -154,18 +156,22 @@ export { lintTemplate } from "./lint/lint.ts";
 // Plans: one guest CPU for a pool
 export { honourAccepted, isAccepted, type Accepted } from "./plan/accepted.ts";
 export { assessStaticTemplate, type StaticAssessment } from "./plan/assess-static.ts";
-export type { Reason } from "./plan/reason.ts";
+export type { Reason } from "./plan/merge.ts";
 export { compareSeen, type PlannedDifference } from "./plan/compare-seen.ts";
-export { compareStaticTemplates, type StaticComparison } from "./plan/compare-static.ts";
+export { compareStaticTemplates } from "./plan/assess-static.ts";
 export type { GivenUp } from "./plan/costs.ts";
 export { planToJson } from "./plan/file.ts";
-export { findPlannedClass, type ClassMatch } from "./plan/find-class.ts";
+export {
+  findPlannedClass,
+  type ClassMatch,
+  type PlanFile,
+  type PlanFileClass,
+} from "./plan/find-class.ts";
 export type { GuestCpu } from "./plan/guest-cpu.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
-export { isBeyondTemplates, type Accept, type PlanMoves } from "./plan/moves.ts";
-export type { PlanFile, PlanFileClass } from "./plan/plan-file.ts";
+export { isBeyondTemplates, type Accept } from "./plan/moves.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
-export { planPool, planPools, type PlannedPools } from "./plan/pools.ts";
+export { planPool, planPools } from "./plan/pools.ts";
 export type { Refusal } from "./plan/refuse.ts";
 export { parseFeatures } from "./plan/shape.ts";
 export type { Join } from "./plan/split.ts";
@@ -196,7 +202,7 @@ export { NAMED_MODELS, VMM_NAMES } from "./tables/vmm-names.ts";
 
 // Verify: what a real vCPU must show
 export { bootRequest, type BootAnswer, type BootRequest } from "./verify/boot.ts";
-export { changedFields } from "./verify/enforcement.ts";
+export { changedFields } from "./verify/read-back.ts";
 export { compareBoot, type Mismatch, type MismatchOwner } from "./verify/mismatch.ts";
 export { comparePlanned } from "./verify/planned.ts";
 export { changedWords, trialCpuid } from "./verify/read-back.ts";

@@ -1,10 +1,7 @@
 /** How many answers are kept: a fleet names a few dozen releases, and a hostile file any number. */
 const MOST = 1000;
 
-/**
- * A function of text that remembers its answers. For questions that are asked of every node, or of
- * every pair of nodes, and have a few answers all in all.
- */
+/** A function of text that remembers its answers: for what is asked of every node. */
 export function remembered<T>(answer: (text: string) => T): (text: string) => T {
   const known = new Map<string, { readonly answer: T }>();
   return (text) => {

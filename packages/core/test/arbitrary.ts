@@ -1,9 +1,7 @@
 /** Random pools for property tests: real models with features missing, kernels varied. */
 import fc from "fast-check";
-import { guestCpuOf } from "../src/catalogue/guest-of-model.ts";
+import { guestCpuOf, onKernel, type Caches } from "../src/catalogue/guest-of-model.ts";
 import { CATALOGUE_MODELS, requireModel } from "../src/tables/models.ts";
-import { onKernel } from "../src/catalogue/kernels.ts";
-import type { Caches } from "../src/catalogue/guest-of-model.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 
 const IDS = CATALOGUE_MODELS.filter(({ vendor }) => vendor === "intel").map(({ id }) => id);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Plan } from "../src/plan/plan.ts";
 import { planPool } from "../src/plan/pools.ts";
-import { compareStaticTemplates } from "../src/plan/compare-static.ts";
+import { compareStaticTemplates } from "../src/plan/assess-static.ts";
 import type { NodeProfile } from "../src/profile/profile.ts";
 import { formatTemplate } from "../src/template/format.ts";
 import {
@@ -113,7 +113,7 @@ describe.skipIf(!hasSharedData)("pools of real fingerprints", () => {
     expect(plan.level).toBe("x86-64-v4");
   });
 
-  test("a pool of one gives up nothing, whichever CPU it is", () => {
+  test("a pool of one class gives up nothing on any CPU", () => {
     for (const profile of x86Fingerprints()) {
       const plan = planned([profile]);
       expect([profile.name, lost(plan, profile.name)]).toEqual([profile.name, []]);

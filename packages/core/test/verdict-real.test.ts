@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CpuContract } from "../src/contract/contract.ts";
 import { contractToJson } from "../src/contract/file.ts";
-import { armBuiltInTemplate } from "../src/firecracker/static-arm.ts";
+import { armBuiltInTemplate } from "../src/firecracker/built-in.ts";
 import { contractFields } from "../src/inspect/state.ts";
 import { prettyJson } from "../src/json/pretty.ts";
 import { lintTemplate } from "../src/lint/lint.ts";

@@ -29,7 +29,7 @@ sub become { exec { $real } $real, @_ or fail("$real: $!") }
 
 # Where the values of these options stand; Firecracker takes none that begins with two dashes. A
 # jailer's own come first, Firecracker's behind the first "--".
-my ($socket_at, $config_at, $limit_at, $alone, $end);
+my ($socket_at, $config_at, $limit_at, $alone, $end, $daemon);
 $end = @ARGV;
 my $first = 0;
 my %jailer = ('chroot-base-dir' => '/srv/jailer');
@@ -37,6 +37,7 @@ if (defined $jailed) {
     while ($first < @ARGV and $ARGV[$first] ne '--') {
         my $option = $ARGV[$first++];
         become(@ARGV) if $option =~ /^(?:--help|-h|--version)$/;
+        $daemon = 1 if $option eq '--daemonize';
         next if $first == @ARGV or $ARGV[$first] =~ /^--/;
         $jailer{$1} = $ARGV[$first++] if $option =~ /^--(.+)/;
     }
@@ -233,7 +234,8 @@ sub api {
 sub ask {
     my ($api, $what, $request) = @_;
     while (length $request) {
-        my $sent = syswrite($api, $request) or give_up("writing $what: $!");
+        # One connection too many is answered before it has asked, and closed.
+        my $sent = syswrite($api, $request) or last;
         substr($request, 0, $sent) = '';
     }
     my $answer = '';
@@ -245,6 +247,20 @@ sub ask {
         }
         sysread($api, $answer, 65536, length $answer) or give_up("no answer to $what");
     }
+}
+
+# In a jail, whoever listens is the microVM: the jailer may be gone, and what it has written down is
+# in a directory of others. Linux: SOL_SOCKET, SO_PEERCRED.
+sub watch_listener {
+    my ($api) = @_;
+    my ($listener, $user) = unpack('iI', getsockopt($api, 1, 17) || '');
+    my @its = $listener ? stat "/proc/$listener/root/" : ();
+    my @jail = stat $root;
+    @its and $user == $uid and "@its[0, 1]" eq "@jail[0, 1]"
+        or give_up('somebody else listens in its place');
+    ($watched, $left) = ($listener, 1);
+    (undef, $born) = look();
+    defined $born or give_up('');
 }
 
 sub put_template {
@@ -283,7 +299,10 @@ sub stand_guard {
         delete $ENV{NODE_OPTIONS};
         open(STDIN, '<', '/dev/null');
         open(STDOUT, '>&', $say);
-        exec { $guard[0] } @guard, $0, $private, $socket, $pid, $limit, map { fileno $_ } @connections;
+        # A daemon holds nobody's output open.
+        open(STDERR, '>', '/dev/null') if $daemon;
+        exec { $guard[0] } @guard, $0, $private, $socket, $watched, $limit,
+            ($root eq '' ? 'plain' : 'jailed'), map { fileno $_ } @connections;
         say_why("$guard[0]: $!");
         exit 1;
     }
@@ -300,6 +319,7 @@ sub configure {
     # The guard is to inherit it.
     local $^F = 1 << 20 if @guard;
     my $api = api();
+    watch_listener($api) if $root ne '';
     alarm 10;
     my @connections = @guard ? occupy($api) : ();
     alarm 0;

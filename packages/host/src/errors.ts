@@ -113,10 +113,6 @@ export const HOST_ERRORS = {
     exitCode: 2,
     hint: "Give --at the path that the orchestrator starts; docs/launcher.md has the steps.",
   },
-  LAUNCHER_NO_GUARD: {
-    exitCode: 2,
-    hint: "Put the launcher in front of a jailer without --guard; the orchestrator must check snapshots itself.",
-  },
   LAUNCHER_NO_PERL: {
     exitCode: 3,
     hint: "The launcher is a Perl script without modules; Debian and Ubuntu always have perl.",

@@ -15,7 +15,7 @@ export type { CpuFinding } from "./qemu/cpu.ts";
 export { GUEST_BOOT_ARGUMENT, GUEST_NETWORK } from "./network/addresses.ts";
 export type { EgressPolicy } from "./network/egress.ts";
 export type { Cell } from "./isolation/cell.ts";
-export { checkNode, type CheckedIsolation, type IsolationOptions } from "./isolation/open.ts";
+export { checkNode, type CheckedIsolation, type IsolationOptions } from "./isolated-node.ts";
 export { hasJailer } from "./isolation/jailer.ts";
 export { connectPinned } from "./isolation/pinned.ts";
 export type { CellPool } from "./isolation/pool.ts";
@@ -33,7 +33,7 @@ export {
 } from "./launcher/install.ts";
 export type { LauncherRecord } from "./launcher/script.ts";
 export { readTextFile } from "./files.ts";
-export { openPlain, readPlainSync, tailOf } from "./plain-file.ts";
+export { openPlain, openPlainSync, readPlainSync, tailOf } from "./plain-file.ts";
 export { createFirecrackerDriver, type FirecrackerOptions } from "./firecracker/driver.ts";
 export {
   findFirecrackers,

@@ -5,6 +5,9 @@
  */
 import type { CpuTemplate } from "@evenkeel/core";
 import type { Cell } from "./isolation/cell.ts";
+import type { VmExit, VmRecord } from "./vm-record.ts";
+
+export { socketsOf, type VmExit, type VmRecord } from "./vm-record.ts";
 
 /** What shapes the guest CPU at a cold boot; a loaded snapshot brings its own. */
 export type CpuChoice =
@@ -72,24 +75,6 @@ export interface LoadSpec {
   readonly cell?: Cell;
 }
 
-/** Enough to find a running microVM again after a restart. */
-export interface VmRecord {
-  readonly directory: string;
-  readonly pid: number;
-  /** Field 22 of /proc/PID/stat, clock ticks since boot: a pid may be used again. */
-  readonly startTime: string;
-  /** The jail of one that is confined: its sockets are there, and its own to change. */
-  readonly jail?:
-    | { readonly root: string; readonly uid: number; readonly slot: number }
-    | undefined;
-}
-
-/** How a VMM process ended; both undefined where an adopted one vanished. */
-export interface VmExit {
-  readonly code: number | undefined;
-  readonly signal: NodeJS.Signals | undefined;
-}
-
 export interface MicroVm {
   readonly record: VmRecord;
   /** The file that the guest's serial console is written to. */
@@ -104,11 +89,6 @@ export interface MicroVm {
   snapshot(files: SnapshotFiles, kind: "full" | "diff"): Promise<void>;
   /** Ends the process and removes its socket. May be called again. */
   kill(): Promise<void>;
-}
-
-/** Where a VMM makes its sockets. */
-export function socketsOf({ jail, directory }: VmRecord): string {
-  return jail?.root ?? directory;
 }
 
 export interface VmmDriver {

@@ -189,6 +189,17 @@ describe.each(BACKENDS)("in front of $name", (backend) => {
     throw new Error("nobody was ever first");
   }, 120_000);
 
+  test("what a path has in it becomes neither a line nor a color of the log", async () => {
+    const cwd = await snapshotOnIceLake();
+    const vm = await start(iceLaunch, cwd);
+    const path = "no\nevenkeel guard: all is well\u001b[2J\u009b31m";
+    expect((await vm.ask("PUT", "/snapshot/load", load(path))).status).toBe(403);
+    const told = "no\\u000aevenkeel guard: all is well\\u001b[2J";
+    await expect.poll(vm.output).toContain(told);
+    expect(vm.output()).not.toMatch(/^evenkeel guard: all is well/m);
+    expect(vm.output()).not.toMatch(/[\u001b\u009b]/);
+  });
+
   test("a state file beside another's contract is refused", async () => {
     const cwd = await snapshotOnIceLake();
     const other = await snapshotOnIceLake();

@@ -25,7 +25,7 @@ import type { Cell } from "../src/isolation/cell.ts";
 import { findCgroups, groupsThere } from "../src/isolation/cgroups.ts";
 import { checkIsolation } from "../src/isolation/check.ts";
 import { claim } from "../src/isolation/claim.ts";
-import { fillForLoad, takenThrough } from "../src/isolation/files.ts";
+import { fillForLoad, takenThrough } from "../src/jailed-files.ts";
 import {
   giveForeign,
   giveLog,

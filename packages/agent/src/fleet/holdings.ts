@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Capacity, HeldSnapshot } from "@evenkeel/api";
 import { formatProfile, profileDigest, readProfile, type NodeProfile } from "@evenkeel/core";
-import type { Context } from "../context.ts";
+import type { Context } from "../sandboxes/context.ts";
 import { isLive } from "../sandboxes/record.ts";
 
 export function capacityOf({ sandboxes, builds, settings }: Context): Capacity {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Heartbeat, PlanReference } from "@evenkeel/api";
 import { contractToJson, formatProfile } from "@evenkeel/core";
 import { z } from "zod";
-import type { Context } from "../context.ts";
+import type { Context } from "../sandboxes/context.ts";
 import type { CurrentShape } from "../cpu/current.ts";
 import type { CpuShape } from "../cpu/shape.ts";
 import { AgentError, messageOf } from "../errors.ts";

@@ -1,7 +1,7 @@
 /** Calls about the node: health, profile, metrics, events, the OpenAPI document. */
 import { AGENT_ROUTES } from "@evenkeel/api";
 import { formatProfile } from "@evenkeel/core";
-import type { Context } from "../context.ts";
+import type { Context } from "../sandboxes/context.ts";
 import type { Gauge } from "../metrics.ts";
 import { freeBytes } from "../store/room.ts";
 import type { Streams } from "./events.ts";

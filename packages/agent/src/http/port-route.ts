@@ -6,7 +6,7 @@ import { ServerResponse, type IncomingMessage } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { AGENT_ROUTES } from "@evenkeel/api";
-import type { Context } from "../context.ts";
+import type { Context } from "../sandboxes/context.ts";
 import { AgentError } from "../errors.ts";
 import type { App } from "./app.ts";
 

@@ -1,6 +1,6 @@
 /** Calls about sandboxes. */
 import { AGENT_ROUTES } from "@evenkeel/api";
-import type { Context } from "../context.ts";
+import type { Context } from "../sandboxes/context.ts";
 import { createSandbox } from "../sandboxes/create.ts";
 import { setSandboxEgress } from "../sandboxes/egress.ts";
 import { extendSandbox, killSandbox } from "../sandboxes/end.ts";

@@ -2,7 +2,7 @@
 import swagger from "@fastify/swagger";
 import type { FastifyBaseLogger } from "fastify";
 import { jsonSchemaTransform, jsonSchemaTransformObject } from "fastify-type-provider-zod";
-import type { Context } from "../context.ts";
+import type { Context } from "../sandboxes/context.ts";
 import { AgentError } from "../errors.ts";
 import { makeApp, parseBodies, type App } from "./app.ts";
 import { requireTokens, type Tokens } from "./auth.ts";

@@ -2,7 +2,7 @@
 import type { Readable } from "node:stream";
 import { AGENT_ROUTES } from "@evenkeel/api";
 import { contractToJson } from "@evenkeel/core";
-import type { Context } from "../context.ts";
+import type { Context } from "../sandboxes/context.ts";
 import { AgentError } from "../errors.ts";
 import { exportSnapshot } from "../store/export.ts";
 import { importSnapshot } from "../store/import.ts";

@@ -2,19 +2,13 @@
 import type { Machine } from "@evenkeel/api";
 import type { CpuContract } from "@evenkeel/core";
 import type { MicroVm } from "@evenkeel/host";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { contractOf, shapeOf, type CpuShape } from "../cpu/shape.ts";
 import { asVmmError } from "../errors.ts";
 import type { Release } from "../releases.ts";
 import { findImage, findKernel } from "../store/images.ts";
 import { networkOf, requireNetwork, takeCell } from "./confine.ts";
-import {
-  drivesOf,
-  keepContract,
-  makeVmDirectory,
-  vsockOf,
-  type DiskSource,
-} from "./vm-directory.ts";
+import { drivesOf, makeVmDirectory, vsockOf, type DiskSource } from "./vm-directory.ts";
 
 /** A machine whose parts were all found, and whose CPU was accepted. */
 export interface ReadyMachine {
@@ -62,8 +56,7 @@ export async function bootMachine(
 ): Promise<MicroVm> {
   const { machine, release, kernel, initrd, disks, shape } = ready;
   try {
-    const directory = await makeVmDirectory(context, id, disks);
-    await keepContract(directory, ready.contract);
+    const directory = await makeVmDirectory(context, id, disks, ready.contract);
     const drives = drivesOf(directory, disks);
     const cell = await takeCell(context, release.driver, id, machine, drives);
     return await release.driver.boot({

@@ -1,5 +1,5 @@
 /** Whether the node has room for another guest: their number, and their memory. */
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { AgentError } from "../errors.ts";
 import { isLive } from "./record.ts";
 

@@ -11,7 +11,7 @@ import {
   type EgressPolicy,
   type VmmDriver,
 } from "@evenkeel/host";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { AgentError } from "../errors.ts";
 
 interface Size {

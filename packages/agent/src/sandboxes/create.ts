@@ -2,14 +2,14 @@
 import { randomBytes } from "node:crypto";
 import type { Machine, Sandbox, SandboxRequest } from "@evenkeel/api";
 import type { CpuContract } from "@evenkeel/core";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { AgentError } from "../errors.ts";
 import type { Snapshot } from "../store/snapshot-files.ts";
 import { bootMachine, prepareMachine } from "./boot.ts";
 import { requireCapacity } from "./capacity.ts";
 import { requireEgress } from "./confine.ts";
 import { admit, attach, deadlineIn, detach, loadInto } from "./lifecycle.ts";
-import { overridesWith, SandboxRecord, viewOf } from "./record.ts";
+import { overridesWith, SANDBOX_SCHEMA, viewOf, type SandboxRecord } from "./record.ts";
 
 function newId(): string {
   return `s${randomBytes(8).toString("hex")}`;
@@ -21,10 +21,17 @@ type Origin = Pick<
   "from" | "vcpus" | "memoryMib" | "vsock" | "network" | "disks" | "overrides"
 >;
 
-function newRecord(context: Context, id: string, request: SandboxRequest, origin: Origin) {
+/** Not parsed: it is made of what was, and a resume waits for it. */
+function newRecord(
+  context: Context,
+  id: string,
+  request: SandboxRequest,
+  origin: Origin,
+): SandboxRecord {
   const { onTimeout, labels, egress } = request;
   const timeoutSeconds = request.timeoutSeconds ?? context.settings.defaultTimeoutSeconds;
-  return SandboxRecord.parse({
+  return {
+    schema: SANDBOX_SCHEMA,
     id,
     state: "creating",
     created: new Date().toISOString(),
@@ -35,7 +42,7 @@ function newRecord(context: Context, id: string, request: SandboxRequest, origin
     egress,
     taken: 0,
     ...origin,
-  });
+  };
 }
 
 /** Registers a sandbox and lets `start` bring it up; where that fails, it never was. */

@@ -1,6 +1,6 @@
 /** Changing what a sandbox may reach. */
 import type { EgressPolicy, Sandbox } from "@evenkeel/api";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { AgentError, asVmmError } from "../errors.ts";
 import { egressOf, requireEgress } from "./confine.ts";
 import { viewOf } from "./record.ts";

@@ -1,6 +1,6 @@
 /** Extending a sandbox's life, and ending it. */
 import type { Sandbox } from "@evenkeel/api";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { AgentError } from "../errors.ts";
 import { deadlineIn, detach } from "./lifecycle.ts";
 import { reapVm } from "./find-vm.ts";

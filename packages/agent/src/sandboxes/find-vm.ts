@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { inUse, pidsIn, startTimeOf, worksIn, writesInto, type MicroVm } from "@evenkeel/host";
 import type { CpuContract } from "@evenkeel/core";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { AgentError } from "../errors.ts";
 import { readContractFile } from "../store/snapshot-files.ts";
 import { egressOf } from "./confine.ts";

@@ -1,6 +1,6 @@
 /** Listening to a guest's console: what it says of crashes becomes events. */
 import type { MicroVm } from "@evenkeel/host";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { messageOf } from "../errors.ts";
 import { allowance, type Allowance } from "./allowance.ts";
 import { readConsole, type Crash } from "./console.ts";

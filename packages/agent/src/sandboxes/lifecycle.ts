@@ -1,7 +1,7 @@
 /** The parts that the operations on sandboxes have in common. */
 import type { Override, OverrideRecord } from "@evenkeel/api";
 import type { MicroVm } from "@evenkeel/host";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { AgentError, asVmmError, messageOf } from "../errors.ts";
 import { vmFiles, type Snapshot } from "../store/snapshot-files.ts";
 import { requireNetwork, takeCell } from "./confine.ts";
@@ -9,13 +9,7 @@ import { consoleEnd } from "./console.ts";
 import { hearConsole } from "./hear.ts";
 import type { SandboxRecord } from "./record.ts";
 import type { Entry } from "./registry.ts";
-import {
-  drivesOf,
-  keepContract,
-  makeVmDirectory,
-  removeVmDirectory,
-  sourcesIn,
-} from "./vm-directory.ts";
+import { drivesOf, makeVmDirectory, removeVmDirectory, sourcesIn } from "./vm-directory.ts";
 
 /** A new deadline, and how long it gives: should the clock change, that is what counts. */
 export function deadlineIn(seconds: number): Pick<SandboxRecord, "deadline" | "granted"> {
@@ -96,8 +90,7 @@ export async function loadInto(context: Context, id: string, snapshot: Snapshot)
   const disks = sourcesIn(snapshot.directory, snapshot.metadata.disks);
   let vm: MicroVm | undefined;
   try {
-    const directory = await makeVmDirectory(context, id, disks);
-    await keepContract(directory, snapshot);
+    const directory = await makeVmDirectory(context, id, disks, snapshot);
     const files = vmFiles(snapshot.directory);
     const drives = drivesOf(directory, disks);
     const cell = await takeCell(context, driver, id, snapshot.metadata, drives);

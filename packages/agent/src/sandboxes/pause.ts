@@ -2,7 +2,7 @@
 import { inheritContract, type CpuContract } from "@evenkeel/core";
 import type { ResumeRequest, Sandbox } from "@evenkeel/api";
 import type { MicroVm } from "@evenkeel/host";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { sync } from "../store/durable.ts";
 import { requireCapacity } from "./capacity.ts";

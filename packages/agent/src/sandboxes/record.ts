@@ -2,7 +2,7 @@
 import { Sandbox, SnapshotMetadata, type OverrideRecord, type SandboxState } from "@evenkeel/api";
 import { z } from "zod";
 
-const SANDBOX_SCHEMA = "evenkeel/sandbox@1";
+export const SANDBOX_SCHEMA = "evenkeel/sandbox@1";
 
 export const SandboxRecord = Sandbox.omit({ pid: true }).extend({
   schema: z.literal(SANDBOX_SCHEMA).default(SANDBOX_SCHEMA),

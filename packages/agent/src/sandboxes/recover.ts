@@ -6,7 +6,7 @@ import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseJson } from "@evenkeel/core";
 import { readPlainSync, type MicroVm } from "@evenkeel/host";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { limiter } from "../store/limiter.ts";
 import { removeSandbox } from "./end.ts";
@@ -30,7 +30,7 @@ async function readRecords({ paths, sandboxes, report }: Context): Promise<Sandb
   const all = await readdir(paths.sandboxes);
   // Half-written ones of an agent that was killed.
   for (const name of all.filter((one) => one.endsWith(".tmp"))) {
-    await rm(join(paths.sandboxes, name), { force: true });
+    await rm(join(paths.sandboxes, name), { recursive: true, force: true });
   }
   const names = all.filter((name) => name.endsWith(".json"));
   return names.flatMap((name) => {

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { CpuContract } from "@evenkeel/core";
 import type { MicroVm } from "@evenkeel/host";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { asVmmError } from "../errors.ts";
 import type { ManifestFacts } from "../store/manifest.ts";
 import { vmFiles, type Snapshot } from "../store/snapshot-files.ts";

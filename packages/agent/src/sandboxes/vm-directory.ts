@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { SnapshotMetadata } from "@evenkeel/api";
 import { contractToJson, prettyJson, type CpuContract } from "@evenkeel/core";
 import type { Drive, Vsock } from "@evenkeel/host";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { clone } from "../store/durable.ts";
 import { requireUnused } from "./find-vm.ts";
 import { CONTRACT_FILE } from "../store/manifest.ts";
@@ -62,11 +62,29 @@ export async function placeDisks(
   }
 }
 
-/** Makes the directory with its disks and returns it. */
+/**
+ * Keeps the running guest's contract with it: its snapshot may be deleted meanwhile. A copy, since
+ * what damages the one file should not damage the other.
+ */
+async function keepContract(directory: string, of: Snapshot | CpuContract): Promise<void> {
+  const place = join(directory, CONTRACT_FILE);
+  if ("metadata" in of) copyFileSync(join(of.directory, CONTRACT_FILE), place);
+  else await writeFile(place, prettyJson(contractToJson(of)));
+}
+
+/** Waits for all, also where one fails: what goes on would write to a directory on its way out. */
+async function all(...work: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) {
+    if (result.status === "rejected") throw result.reason;
+  }
+}
+
+/** Makes the directory with its disks and the guest's contract, and returns it. */
 export async function makeVmDirectory(
   context: Context,
   id: string,
   disks: readonly DiskSource[],
+  of: Snapshot | CpuContract,
 ): Promise<string> {
   const directory = context.paths.vm(id);
   // What an earlier one left, unless somebody still uses it.
@@ -74,18 +92,8 @@ export async function makeVmDirectory(
   // A resume waits for these: each takes less time than a thread takes to hear of it.
   mkdirSync(directory, { mode: 0o700 });
   mkdirSync(join(directory, "disks"), { mode: 0o700 });
-  await placeDisks(context, disks, directory);
+  await all(placeDisks(context, disks, directory), keepContract(directory, of));
   return directory;
-}
-
-/**
- * Keeps the running guest's contract with it: its snapshot may be deleted meanwhile. A copy, since
- * what damages the one file should not damage the other.
- */
-export async function keepContract(directory: string, of: Snapshot | CpuContract): Promise<void> {
-  const place = join(directory, CONTRACT_FILE);
-  if ("metadata" in of) copyFileSync(join(of.directory, CONTRACT_FILE), place);
-  else await writeFile(place, prettyJson(contractToJson(of)));
 }
 
 /**

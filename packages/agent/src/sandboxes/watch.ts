@@ -1,5 +1,5 @@
 /** What an agent does by itself: keeping deadlines, and reading guests' consoles. */
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { killSandbox } from "./end.ts";
 import { hearConsole } from "./hear.ts";

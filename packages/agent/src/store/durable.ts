@@ -1,7 +1,8 @@
 /** Writing so that a reader, now or after a crash, finds a thing whole or not at all. */
-import { constants, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, constants, renameSync, rmSync, writeFileSync } from "node:fs";
 import { copyFile, open, readdir, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { openPlainSync } from "@evenkeel/host";
 
 /**
  * Replaces a small file at once. Not synced: it outlives the process, which is what records of
@@ -44,7 +45,16 @@ export async function publish(staged: string, place: string): Promise<void> {
   await sync(dirname(place));
 }
 
-/** Copies a file, sharing its blocks where the file system can: ioctl_ficlone(2). */
+/**
+ * Copies a plain file, sharing its blocks where the file system can: ioctl_ficlone(2). A FIFO would
+ * hold one of the few threads that copy, for ever.
+ */
 export async function clone(from: string, to: string): Promise<void> {
-  await copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+  const fd = openPlainSync(from);
+  try {
+    const source = `/proc/self/fd/${fd}`;
+    await copyFile(source, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+  } finally {
+    closeSync(fd);
+  }
 }

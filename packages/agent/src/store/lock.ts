@@ -1,11 +1,26 @@
 /** One agent per data directory, whatever PID namespace it is in. */
-import { readFileSync, writeFileSync } from "node:fs";
-import { lockDirectory } from "@evenkeel/host";
+import { closeSync, constants, fchmodSync, ftruncateSync, writeSync } from "node:fs";
+import { lockDirectory, openPlainSync, readPlainSync } from "@evenkeel/host";
 import { AgentError, messageOf } from "../errors.ts";
+
+/** A pid and a line's end. */
+const NOTE_LIMIT = 64;
+
+/** A FIFO or a link in its place is left alone, and not waited for. */
+function write(note: string): void {
+  const fd = openPlainSync(note, constants.O_WRONLY | constants.O_CREAT);
+  try {
+    fchmodSync(fd, 0o600);
+    ftruncateSync(fd);
+    writeSync(fd, `${process.pid}\n`);
+  } finally {
+    closeSync(fd);
+  }
+}
 
 function holderOf(note: string): string {
   try {
-    const pid = /^\d{1,10}/.exec(readFileSync(note, "utf8"))?.[0];
+    const pid = /^\d{1,10}/.exec(readPlainSync(note, NOTE_LIMIT).toString("utf8"))?.[0];
     return pid === undefined ? "" : ` (pid ${pid} in its own PID namespace)`;
   } catch {
     return "";
@@ -28,7 +43,7 @@ export async function lock(directory: string, note: string): Promise<() => void>
     throw new AgentError("DATA_IN_USE", `${directory}: in use by another agent${holderOf(note)}`);
   }
   try {
-    writeFileSync(note, `${process.pid}\n`, { mode: 0o600 });
+    write(note);
   } catch {
     // A full disk: the note is for people, the lock holds without.
   }

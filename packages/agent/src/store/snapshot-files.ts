@@ -1,5 +1,5 @@
 /** One snapshot directory: the files in it, reading it, and whether it is whole and unchanged. */
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { join } from "node:path";
 import { SNAPSHOT_SCHEMA, type SnapshotMetadata } from "@evenkeel/api";
 import {
@@ -130,9 +130,18 @@ export function isSmall({ path }: { readonly path: string }): boolean {
   return SMALL_FILES.has(path);
 }
 
+/** The first of these files that is none, or has another size; throws where one is missing. */
+function shapeDiffers(directory: string, files: SnapshotMetadata["files"]): string | undefined {
+  const odd = files.find(({ path, bytes }) => {
+    const stat = lstatSync(join(directory, path));
+    return !stat.isFile() || stat.size !== bytes;
+  });
+  return odd === undefined ? undefined : `${odd.path} does not match ${MANIFEST_FILE}`;
+}
+
 /**
- * Why a snapshot is not what it was when it was read: its manifest, state, contract and metadata.
- * Undefined where it is.
+ * Why a snapshot is not what it was when it was read: its manifest, state, contract and metadata,
+ * and that memory and disks are files of their sizes. Undefined where it is.
  */
 export async function changedSince({
   directory,
@@ -145,7 +154,9 @@ export async function changedSince({
     }
     if (readSmall(directory, METADATA_FILE) !== localText(local))
       return `${METADATA_FILE} was changed`;
-    return await contentDiffers(directory, metadata.files.filter(isSmall));
+    const { files } = metadata;
+    const differs = shapeDiffers(directory, files);
+    return differs ?? (await contentDiffers(directory, files.filter(isSmall)));
   } catch (error) {
     return messageOf(error);
   }

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { SnapshotMetadata, TemplateRequest } from "@evenkeel/api";
 import type { MicroVm } from "@evenkeel/host";
-import type { Context } from "../context.ts";
+import type { Context } from "../sandboxes/context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { bootMachine, prepareMachine, type ReadyMachine } from "../sandboxes/boot.ts";
 import { requireCapacity } from "../sandboxes/capacity.ts";

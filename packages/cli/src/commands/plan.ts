@@ -52,7 +52,7 @@ export interface PlanFlags extends ReadFlags {
 }
 
 /** `plan.json` comes last: it names the others. */
-function outputFiles(plan: Plan): OutputFile[] {
+export function outputFiles(plan: Plan): OutputFile[] {
   const templates = new Map(plan.classes.map(({ file, template }) => [file, template]));
   return [
     ...[...templates].map(([path, template]) => ({ path, text: formatTemplate(template) })),

@@ -9,13 +9,12 @@
  * on host kernels 5.10, 6.1 and 6.18): REVIDR_EL1, cache geometry, CTR_EL0.DIC and IDC; of N1 IESB
  * and EVT; of V2 SEL2, PARange, granules at stage 2, PAN and ECBHB.
  */
-import { ARM_FIELDS } from "../tables/arm/lookup.ts";
+import { armFieldValues } from "../tables/arm/lookup.ts";
 import { systemRegister } from "../tables/arm/field.ts";
 import { writeField } from "../tables/merge-rules.ts";
 import type { ArmRegister } from "../cpuid.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
 import { isWithin, kernelDoes } from "../tables/kernels.ts";
-import { words } from "../tables/words.ts";
 
 export interface ArmCatalogueModel {
   readonly id: string;
@@ -134,29 +133,33 @@ const NO_GUEST_FEATURES: readonly Shown[] = [
 const GICV41: Shown = { until: "5.11", register: "ID_AA64PFR0_EL1", fields: "GIC=3" };
 const CCIDX: Shown = { until: "5.11", register: "ID_AA64MMFR2_EL1", fields: "CCIDX=1" };
 
-const arm = { vendor: "arm" } as const;
+function graviton(
+  number: number,
+  core: string,
+  launched: number,
+  rest: Pick<ArmCatalogueModel, "midr" | "revidr" | "fields" | "shown" | "ccsidr">,
+): ArmCatalogueModel {
+  return {
+    vendor: "arm",
+    id: `graviton${number}`,
+    name: `Graviton${number} (Neoverse ${core})`,
+    launched,
+    fittedTo: `Firecracker's fingerprints of Neoverse ${core}, host kernels 5.10, 6.1 and 6.18`,
+    ...rest,
+  };
+}
 
 export const ARM_MODELS: readonly ArmCatalogueModel[] = [
-  {
-    ...arm,
-    id: "graviton2",
-    name: "Graviton2 (Neoverse N1)",
-    launched: 2019,
+  graviton(2, "N1", 2019, {
     midr: 0x413f_d0c1n,
     revidr: 0xffn,
-    fittedTo: "Firecracker's fingerprints of Neoverse N1, host kernels 5.10, 6.1 and 6.18",
     fields: N1,
     shown: [...debug(8), profiling(1), PERFMON],
     ccsidr: [0x701f_e01an, 0x201f_e01an, 0x70ff_e03an],
-  },
-  {
-    ...arm,
-    id: "graviton3",
-    name: "Graviton3 (Neoverse V1)",
-    launched: 2021,
+  }),
+  graviton(3, "V1", 2021, {
     midr: 0x411f_d401n,
     revidr: 0x1n,
-    fittedTo: "Firecracker's fingerprints of Neoverse V1, host kernels 5.10, 6.1 and 6.18",
     fields: V1,
     shown: [
       ...debug(9),
@@ -168,15 +171,10 @@ export const ARM_MODELS: readonly ArmCatalogueModel[] = [
       ...NO_GUEST_FEATURES,
     ],
     ccsidr: [0x1an, 0x1an, 0x3an],
-  },
-  {
-    ...arm,
-    id: "graviton4",
-    name: "Graviton4 (Neoverse V2)",
-    launched: 2023,
+  }),
+  graviton(4, "V2", 2023, {
     midr: 0x410f_d4f1n,
     revidr: 0x17n,
-    fittedTo: "Firecracker's fingerprints of Neoverse V2, host kernels 5.10, 6.1 and 6.18",
     fields: V2,
     shown: [
       ...debug(9),
@@ -187,7 +185,7 @@ export const ARM_MODELS: readonly ArmCatalogueModel[] = [
       ...NO_GUEST_FEATURES,
     ],
     ccsidr: [0x1an, 0x1an, 0x3an],
-  },
+  }),
 ];
 
 /**
@@ -215,20 +213,15 @@ const MADE_UP_CCSIDR = 0x2n;
 /** Levels as Firecracker 1.15 and later write them from the host's own. */
 const MADE_UP_CLIDR = "CLIDR=0x3000123";
 
-/** KVM_REG_ARM_DEMUX_ID_CCSIDR. */
 const CCSIDR = 0x6020_0000_0011_0000n;
 
 const FEATURE_ID_REGISTERS = [1, 2, 3, 4, 5, 6, 7].flatMap((crm) =>
   [0, 1, 2, 3, 4, 5, 6, 7].map((op2) => systemRegister(3, 0, 0, crm, op2)),
 );
 
-/** Writes the named fields of a register; throws on a name that no row has. */
 function write(all: Map<bigint, bigint>, register: string, text: string): void {
-  for (const assignment of words(text)) {
-    const [name, value = "0"] = assignment.split("=");
-    const field = ARM_FIELDS.find((f) => f.register === register && f.name === name);
-    if (field === undefined) throw new Error(`no row is named ${register}.${name}`);
-    all.set(field.id, writeField(all.get(field.id) ?? 0n, field, BigInt(value)));
+  for (const { field, value } of armFieldValues(register, text)) {
+    all.set(field.id, writeField(all.get(field.id) ?? 0n, field, value));
   }
 }
 

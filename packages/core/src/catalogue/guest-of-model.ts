@@ -1,11 +1,11 @@
 /** A model's guest CPU on one vCPU: its features, and the leaves and MSRs that come with them. */
 import type { OfferedCpu } from "../profile/profile.ts";
-import { encodeSignature } from "../tables/models.ts";
+import { encodeSignature, type CatalogueModel } from "../tables/models.ts";
 import { CpuBuilder, SIGNATURES } from "../tables/cpu-builder.ts";
 import { guestMsrs } from "../kvm/msrs.ts";
-import { kernelDoes } from "../tables/kernels.ts";
+import { kernelDoes, limitsOf } from "../tables/kernels.ts";
 import { addXsave } from "../tables/xsave-layout.ts";
-import type { CatalogueModel } from "../tables/models.ts";
+import { shownFeatures } from "../kvm/shown.ts";
 
 export interface Caches {
   /** Per cache: level, type (1 data, 2 instruction, 3 unified), ways, sets of 64-byte lines. */
@@ -60,10 +60,7 @@ function addIdentity(builder: CpuBuilder, { vendor, signature }: CatalogueModel)
   else builder.entry(0x8000_0000, 0, SIGNATURES.amd).entry(0x8000_0001, 0, { eax });
 }
 
-/**
- * The guest's CPU for a model that catalogue/kernels.ts has fitted to `kernel`, as Firecracker
- * without a template shows it on one vCPU.
- */
+/** A model's guest CPU on one vCPU, without a template, as {@link onKernel} has fitted it. */
 export function guestCpuOf(model: CatalogueModel, kernel: string, caches: Caches): OfferedCpu {
   const builder = new CpuBuilder();
   addLeaves(builder, model, caches);
@@ -82,4 +79,17 @@ export function guestCpuOf(model: CatalogueModel, kernel: string, caches: Caches
   addFacilities(builder, model.features);
   addXsave(builder, model.features, model.stateOffsets);
   return { arch: "x86_64", view: "guest", ...builder.build(), registers: [] };
+}
+
+export function onKernel(model: CatalogueModel, kernel: string): CatalogueModel {
+  const { vendor, signature, features } = model;
+  const shown = shownFeatures({ vendor, signature, features: new Set(features) }, kernel);
+  const { basic, leaf7, extended } = limitsOf(kernel);
+  return {
+    ...model,
+    features: features.filter((name) => shown.has(name)),
+    maxBasicLeaf: Math.min(model.maxBasicLeaf, basic),
+    maxLeaf7Subleaf: Math.min(model.maxLeaf7Subleaf, leaf7),
+    maxExtendedLeaf: Math.min(model.maxExtendedLeaf, extended),
+  };
 }

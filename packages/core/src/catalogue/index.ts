@@ -5,11 +5,8 @@ import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
 import { CATALOGUE_KERNELS, DEFAULT_KERNEL } from "../tables/kernels.ts";
 import { ARM_MODELS, armGuestCpuOf, type ArmCatalogueModel } from "./arm.ts";
-import { CATALOGUE_MODELS } from "../tables/models.ts";
-import { guestCpuOf } from "./guest-of-model.ts";
-import { onKernel } from "./kernels.ts";
-import type { Caches } from "./guest-of-model.ts";
-import type { CatalogueModel } from "../tables/models.ts";
+import { CATALOGUE_MODELS, type CatalogueModel } from "../tables/models.ts";
+import { guestCpuOf, onKernel, type Caches } from "./guest-of-model.ts";
 
 const MODELS: readonly (CatalogueModel | ArmCatalogueModel)[] = [
   ...CATALOGUE_MODELS,
@@ -56,10 +53,7 @@ function cpuOf(model: CatalogueModel | ArmCatalogueModel, kernel: string): Offer
   return guestCpuOf(onKernel(model, kernel), kernel, CACHES[model.vendor]);
 }
 
-/**
- * A node of this model under this host kernel (a release line such as `6.1`), estimated from
- * public facts; undefined where the catalogue has no such model or kernel.
- */
+/** An estimated node of a model; undefined where the catalogue has no such model or kernel line. */
 export function catalogueProfile(
   id: string,
   kernel: string = DEFAULT_KERNEL,

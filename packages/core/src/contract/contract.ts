@@ -1,6 +1,5 @@
 /** The CPU contract: the record kept beside a snapshot of the guest CPU it was taken with. */
-import type { ArmRegister, CpuidEntry, MsrValue } from "../cpuid.ts";
-import type { Arch } from "../cpuid.ts";
+import type { Arch, ArmRegister, CpuidEntry, MsrValue } from "../cpuid.ts";
 import type { CpuType, Vendor } from "../tables/field.ts";
 
 export const CONTRACT_SCHEMA = "evenkeel/cpu-contract@1";
@@ -17,7 +16,6 @@ export interface CpuContract {
   readonly vcpus: number;
   readonly smt: boolean;
   readonly tscKhz: number | undefined;
-  /** The host kernel's release. */
   readonly kernel: string | undefined;
   /** The Firecracker version that boots the guest, and the snapshot format it writes. */
   readonly firecracker: string;
@@ -31,7 +29,6 @@ export interface CpuContract {
   readonly class: string | undefined;
   /** What shaped the guest CPU: a file's or a built-in template's name. */
   readonly template: string | undefined;
-  /** Digest of the plan the template is from. */
   readonly plan: string | undefined;
   /** `predicted` from a profile, or `read` from a live guest. */
   readonly made: "predicted" | "read";

@@ -1,6 +1,6 @@
 /** Why nothing may be built on a contract that a node's profile went into. */
-import type { CpuidEntry } from "../cpuid.ts";
-import { fieldAddress } from "../format/address.ts";
+import { isZero, SIGNIFICANT_INDEX, type CpuidEntry } from "../cpuid.ts";
+import { fieldAddress, leafAddress } from "../format/address.ts";
 import { whyNotTaken, writerOf } from "../profile/arm/takes.ts";
 import { writtenFields } from "../profile/arm/written.ts";
 import { missingOf } from "../profile/complete.ts";
@@ -11,8 +11,9 @@ import { signatureOf } from "../tables/models.ts";
 import { NESTING } from "../tables/nesting.ts";
 import { cpuTypeOf } from "../tables/vendors.ts";
 import type { CpuTemplate } from "../template/template.ts";
-import type { CpuContract } from "./contract.ts";
+import { contractType, type CpuContract } from "./contract.ts";
 import { promisesOf } from "./unbacked.ts";
+import { INDEXED_LEAVES } from "../tables/leaves.ts";
 
 function missingIn(profile: NodeProfile): readonly string[] {
   const type = cpuTypeOf(profile.cpu);
@@ -54,10 +55,7 @@ export function doubtsAboutTemplate(profile: NodeProfile, template: CpuTemplate)
   return [...notModelled(template), ...notWritten(profile, template)];
 }
 
-/**
- * Verdicts take capabilities of nested virtualization for the same on the same model, and know the
- * model that guests are shown: where that is not the node's own, nothing says which it was.
- */
+/** Verdicts rely on the model that guests are shown: nothing may be nested on another. */
 export function doubtsAboutNesting(
   guest: Pick<CpuContract, "cpuid" | "msrs">,
   own: readonly CpuidEntry[],
@@ -68,4 +66,25 @@ export function doubtsAboutNesting(
   return NESTING.filter((name) => promised.has(name)).map(
     (name) => `the guest may use ${name} on a model other than the one that it is shown`,
   );
+}
+
+/**
+ * KVM takes the first entry that matches: such an entry answers for subleaves it does not have.
+ * One that is all zero (1DH and 1EH under KVM of 5.10) answers like an absent one.
+ */
+function ambiguous({ cpuid }: CpuContract): string[] {
+  return cpuid
+    .filter(({ leaf, flags }) => INDEXED_LEAVES.has(leaf) && (flags & SIGNIFICANT_INDEX) === 0)
+    .filter((entry) => !isZero(entry))
+    .map(({ leaf, subleaf }) => `${leafAddress(leaf, subleaf)} answers for every subleaf`);
+}
+
+/** Why no verdict may build on a contract, by its own content: anybody can make a file. */
+export function contractGaps(contract: CpuContract): readonly string[] {
+  const { arch, incomplete, cpuid, msrs, registers, firecracker, kernel } = contract;
+  const type = contractType(contract);
+  if (type === undefined) return incomplete;
+  const cpu = { arch, cpuid, msrs, registers };
+  const facts = { incomplete, cpu, firecracker: [firecracker], host: { kernel } };
+  return [...new Set([...missingOf(facts, type), ...ambiguous(contract)])];
 }

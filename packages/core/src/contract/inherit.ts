@@ -10,7 +10,6 @@ import { doubtsAbout } from "./doubts.ts";
 import { unbackedPromises } from "./unbacked.ts";
 
 export interface InheritOptions {
-  /** The version that takes the snapshot. */
   readonly firecracker: string;
   readonly time?: string;
 }
@@ -45,7 +44,7 @@ function tscOf({ tscKhz }: CpuContract, { tsc }: NodeProfile): number | undefine
   return tsc.scaling === true ? tscKhz : undefined;
 }
 
-/** What the taker keeps, programs that started there may have found true. */
+/** False promises of the origin that are false on the taker too: programs may rely on the others. */
 function stillUnbacked(origin: CpuContract, { cpu }: NodeProfile): readonly string[] {
   const { unbacked, vendor } = origin;
   if (unbacked.length === 0 || vendor === undefined) return [];
@@ -55,10 +54,7 @@ function stillUnbacked(origin: CpuContract, { cpu }: NodeProfile): readonly stri
 
 const UNKNOWN = "an unknown one";
 
-/**
- * What a verdict held against the move to the taker and could not see in the contract that comes
- * of it, since that names the taker's own kernel and clock.
- */
+/** Doubts about the move that the new contract, with the taker's kernel and clock, cannot show. */
 function doubtsOfMove(origin: CpuContract, taker: NodeProfile, tscKhz: number | undefined) {
   const { kernel: from = UNKNOWN } = origin;
   const { kernel: to = UNKNOWN } = taker.host;

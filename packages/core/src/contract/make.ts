@@ -18,7 +18,6 @@ export interface ContractOptions {
   readonly vcpus: number;
   readonly smt: boolean;
   readonly template?: CpuTemplate;
-  /** What the template is called. */
   readonly templateName?: string;
   readonly class?: string;
   readonly plan?: string;

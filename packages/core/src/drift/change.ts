@@ -4,9 +4,26 @@ import { compareText } from "../format/text.ts";
 import { diffCpus, type Difference } from "../inspect/diff.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { cpuTypeOf } from "../tables/vendors.ts";
-import { whyVolatile, whyVolatileFact } from "./volatile.ts";
 
-/** A difference that means nothing to guests, and why. */
+/** What changes from one reading of a node to the next and means nothing to its guests, by kind. */
+export const VOLATILE_KINDS: ReadonlyMap<string, string> = new Map([
+  ["topology", "describes caches, cores and clocks, which are free to differ"],
+  ["owned", "written by KVM while the guest runs"],
+  ["state", "a vCPU's own state, which its guest writes"],
+]);
+
+const SWITCHES = "matters only through the features it switches, which are compared";
+
+/** Host facts another value of which is no drift by itself, and why. */
+const VOLATILE_FACTS: ReadonlyMap<string, string> = new Map([
+  ["kernel", "matters only through what KVM offers, which is compared"],
+  ["microcode", SWITCHES],
+  ["biosVersion", SWITCHES],
+  ["biosRevision", SWITCHES],
+  ["bootId", "changes with each boot"],
+  ["cpuModel", "a name"],
+]);
+
 interface Ignored {
   readonly name: string;
   readonly address: string;
@@ -15,7 +32,6 @@ interface Ignored {
   readonly reason: string;
 }
 
-/** A fact of the host that changed: the likely cause. */
 interface FactChange {
   readonly fact: string;
   readonly from: string | undefined;
@@ -41,7 +57,6 @@ function differences(
   return diffCpus(seen(baseline), seen(now));
 }
 
-/** Facts of the host and versions installed there that are not what they were. */
 function factChanges(baseline: NodeProfile, now: NodeProfile): FactChange[] {
   const factsOf = ({ host, firecracker }: NodeProfile): ReadonlyMap<string, string> =>
     new Map([
@@ -67,14 +82,14 @@ export function changesOf(
   const seen: Difference[] = [];
   const ignored: Ignored[] = [];
   for (const difference of found) {
-    const reason = whyVolatile(difference);
-    const { name, address, a: from, b: to } = difference;
+    const { name, kind, address, a: from, b: to } = difference;
+    const reason = VOLATILE_KINDS.get(kind);
     if (reason === undefined) seen.push(difference);
     else ignored.push({ name, address, from, to, reason });
   }
   const facts = factChanges(baseline, now);
   for (const { fact, from, to } of facts) {
-    const reason = whyVolatileFact(fact);
+    const reason = VOLATILE_FACTS.get(fact);
     if (reason !== undefined) ignored.push({ name: fact, address: "", from, to, reason });
   }
   return { seen, ignored, facts };

@@ -4,8 +4,7 @@ import { ALL_LINES, newestVersion } from "../tables/releases.ts";
 import { listOf } from "../format/text.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import { finding } from "../verdict/finding.ts";
-import type { Finding, Verdict } from "../verdict/finding.ts";
+import { finding, type Finding, type Verdict } from "../verdict/finding.ts";
 import { judge } from "../verdict/judge.ts";
 import { changesOf, type Changes } from "./change.ts";
 import { plannedDrift, type PlannedDrift, type PlannedNode } from "./planned.ts";
@@ -30,7 +29,6 @@ export type DriftOutcome =
 export interface Drift {
   readonly node: string;
   readonly outcome: DriftOutcome;
-  /** Whether someone has to act. */
   readonly matters: boolean;
   /** Why nothing can be said; empty but for `unknown`. */
   readonly reasons: readonly string[];
@@ -42,7 +40,6 @@ export interface Drift {
 
 const NO_CHANGES: Changes = { seen: [], ignored: [], facts: [] };
 
-/** A snapshot of the node as it was, judged on the node as it is. */
 function judgeSnapshots(
   baseline: NodeProfile,
   now: NodeProfile,
@@ -62,24 +59,13 @@ function judgeSnapshots(
   return judge(result.contract, now, same ? version : undefined);
 }
 
-function reasonsAgainst(
-  baseline: NodeProfile,
-  now: NodeProfile,
-  changes: Changes | undefined,
-): string[] {
-  const reasons: string[] = [];
-  if (changes === undefined) reasons.push("the two profiles differ in architecture or vendor");
-  for (const [which, profile] of [
-    ["the baseline", baseline],
-    ["the current profile", now],
-  ] as const) {
-    const { estimate, incomplete } = profile;
-    const doubt = templateDoubt(profile);
-    if (doubt !== undefined) reasons.push(`${which}: ${doubt}`);
-    if (estimate) reasons.push(`${which} is an estimate, not a measurement`);
-    reasons.push(...incomplete.map((what) => `${which} is incomplete: ${what}`));
-  }
-  return reasons;
+function reasonsAgainst(which: string, profile: NodeProfile): string[] {
+  const doubt = templateDoubt(profile);
+  return [
+    ...(doubt === undefined ? [] : [`${which}: ${doubt}`]),
+    ...(profile.estimate ? [`${which} is an estimate, not a measurement`] : []),
+    ...profile.incomplete.map((what) => `${which} is incomplete: ${what}`),
+  ];
 }
 
 function outcomeOf(
@@ -96,16 +82,17 @@ function outcomeOf(
   return changes.seen.length === 0 && verdict === "compatible" ? "none" : "changed";
 }
 
-/**
- * What happened to a node between two profiles of it. `planned` is the plan it is part of, if any.
- * Snapshots of the plan come from other nodes too, but all have the plan's guest CPU.
- */
+/** What happened to a node between two profiles of it. `planned`: the plan that it is part of. */
 export function driftOf(baseline: NodeProfile, now: NodeProfile, planned?: PlannedNode): Drift {
   const line = planned?.plan.firecracker.at(-1) ?? ALL_LINES.at(-1) ?? "";
   const found = changesOf(baseline, now, line);
   const changes = found ?? NO_CHANGES;
   const snapshots = judgeSnapshots(baseline, now, planned);
-  const reasons = reasonsAgainst(baseline, now, found);
+  const reasons = [
+    ...(found === undefined ? ["the two profiles differ in architecture or vendor"] : []),
+    ...reasonsAgainst("the baseline", baseline),
+    ...reasonsAgainst("the current profile", now),
+  ];
   if (reasons.length > 0) {
     const nothing = { plan: undefined, outcome: "unknown", matters: true } as const;
     return { node: now.name, ...nothing, reasons, changes, snapshots };

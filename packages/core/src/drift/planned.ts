@@ -1,34 +1,31 @@
 /** A planned node after a change: does its template still yield the pool's guest CPU? */
-import { entryKey, indexEntries, keyOf, REGISTERS, type CpuidMap } from "../cpuid.ts";
+import { eachRegister, entryKey, indexEntries, keyOf, type CpuidMap } from "../cpuid.ts";
 import { mayBeInserted } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
 import { diffCpus, type Difference } from "../inspect/diff.ts";
-import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest-cpu.ts";
+import { hiddenEntry, type GuestCpu, type GuestRegister } from "../plan/guest-cpu.ts";
 import { refuseUnwritable } from "../plan/arm/unwritable.ts";
 import { prove } from "../plan/prove.ts";
 import { STEPS } from "../plan/steps.ts";
 import { groupIntoClasses, type NodeClass } from "../profile/class.ts";
 import { registersOf, type NodeProfile } from "../profile/profile.ts";
-import type { PlanFile } from "../plan/plan-file.ts";
+import type { PlanFile } from "../plan/find-class.ts";
 import { fail } from "../errors.ts";
-import { isAnnouncement, isPromise, plannedMasks } from "../tables/masks.ts";
+import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { isPlannedRegister, plannedRegisterMask } from "../tables/registers.ts";
 import { missingAddress } from "../template/apply.ts";
+import { applyBitmap32 } from "../template/bitmap.ts";
 import type { CpuTemplate } from "../template/template.ts";
-import { whyVolatile } from "./volatile.ts";
+import { VOLATILE_KINDS } from "./change.ts";
 
-/** A plan, and what it has for the node. */
 export interface PlannedNode {
   readonly plan: PlanFile;
   readonly class: string;
-  /** As it is in use. */
   readonly template: CpuTemplate;
 }
 
 export interface PlannedDrift {
-  /** The class that the node was planned as. */
   readonly class: string;
-  /** The class that it is now. */
   readonly classNow: string;
   /** What the template in use lets through or sets that the plan does not have. */
   readonly leaks: readonly Difference[];
@@ -38,29 +35,17 @@ export interface PlannedDrift {
   readonly fatal: readonly string[];
   /** The template that yields the plan's guest CPU now; undefined where none does. */
   readonly template: CpuTemplate | undefined;
-  /** Why there is none. */
   readonly unreachable: readonly string[];
   /** Firecracker versions on the node that the plan was not proven for. */
   readonly unproven: readonly string[];
 }
 
-const NOTHING = { mask: 0, value: 0 };
-
-/**
- * The plan's guest CPU, with every entry and register that the node has and the plan does not know
- * as zero: a plan hides what not all of its nodes have.
- */
+/** The plan's guest CPU, with zeros for what the node has and the plan does not know. */
 function extended({ guest, type }: PlanFile, { cpu }: NodeClass): GuestCpu {
   const known = new Set(guest.cpuid.map(keyOf));
-  const added = cpu.cpuid.flatMap((entry): GuestEntry[] => {
-    const { leaf, subleaf } = entry;
-    if (known.has(keyOf(entry)) || mayBeInserted(type, leaf, subleaf)) return [];
-    const masks = plannedMasks(type, leaf, subleaf);
-    const [eax = NOTHING, ebx = NOTHING, ecx = NOTHING, edx = NOTHING] = REGISTERS.map(
-      (register) => ({ mask: masks[register], value: 0 }),
-    );
-    return [{ leaf, subleaf, registers: { eax, ebx, ecx, edx } }];
-  });
+  const added = cpu.cpuid
+    .filter((entry) => !known.has(keyOf(entry)) && !mayBeInserted(type, entry.leaf, entry.subleaf))
+    .map((entry) => hiddenEntry(type, entry));
   const listed = new Set(guest.registers.map(({ id }) => id));
   const registers = [...registersOf(cpu).keys()]
     .filter((id) => !listed.has(id) && isPlannedRegister(type, id))
@@ -77,12 +62,10 @@ function planned({ cpuid }: GuestCpu, view: GuestView): CpuidMap {
     cpuid.map(({ leaf, subleaf, registers }) => {
       const actual = view.cpuid.get(entryKey(leaf, subleaf));
       // What the plan leaves to the nodes is as it is here.
-      const word = (register: (typeof REGISTERS)[number]) => {
-        const { mask, value } = registers[register];
-        return (((actual?.[register] ?? 0) & ~mask) | value) >>> 0;
-      };
-      const [eax = 0, ebx = 0, ecx = 0, edx = 0] = REGISTERS.map(word);
-      return [entryKey(leaf, subleaf), { leaf, subleaf, flags: 0, eax, ebx, ecx, edx }];
+      const words = eachRegister((register) =>
+        applyBitmap32(actual?.[register] ?? 0, registers[register]),
+      );
+      return [entryKey(leaf, subleaf), { leaf, subleaf, flags: 0, ...words }];
     }),
   );
 }
@@ -107,7 +90,7 @@ function deviations(
   const expected = simulate({ ...cpu, cpuid: [...planned(guest, view).values()] }, type, line);
   const registers = new Map(guest.registers.map(({ id, value }) => [id, value]));
   const found = diffCpus({ type, cpuid: expected.cpuid, registers }, actual);
-  return { found: found.filter((one) => whyVolatile(one) === undefined), view };
+  return { found: found.filter(({ kind }) => !VOLATILE_KINDS.has(kind)), view };
 }
 
 function isOfLine(version: string, lines: readonly string[]): boolean {

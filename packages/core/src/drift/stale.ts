@@ -1,5 +1,5 @@
 /** Whether a node's profile still describes the machine that it is used on. */
-import { armWriterKey } from "../profile/arm/writers.ts";
+import { armWriterKey } from "../profile/arm/takes.ts";
 import { isSameTsc } from "../firecracker/tsc.ts";
 import { kernelLine } from "../tables/kernels.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
@@ -8,7 +8,6 @@ import { vendorOfCpu } from "../tables/vendors.ts";
 import type { Finding } from "../verdict/finding.ts";
 import { driftOf, type Drift } from "./drift.ts";
 
-/** What is not as the profile says, in words. */
 export interface Staleness {
   /** Verdicts that go by the profile may be false. */
   readonly matters: readonly string[];
@@ -47,7 +46,6 @@ function enforcementChange(before: NodeProfile, now: NodeProfile): string[] {
 
 /** aarch64: a template or a snapshot that was taken and is not, or the other way round. */
 function writesChange(before: NodeProfile, now: NodeProfile): string[] {
-  if (now.cpu.arch !== "aarch64") return [];
   if (before.kvm?.takenFields === undefined || now.kvm?.takenFields === undefined) return [];
   if (armWriterKey(before) === armWriterKey(now)) return [];
   return ["ID registers: KVM now accepts different values for their fields"];
@@ -81,7 +79,6 @@ function newFindings(then: Drift, drift: Drift): string[] {
     );
 }
 
-/** Compares a profile with one that was probed now, on the machine that it is used for. */
 export function staleProfile(before: NodeProfile, now: NodeProfile): Staleness {
   const [from, to] = [before, now].map(({ cpu }) => vendorOfCpu(cpu.cpuid) ?? "unknown");
   if (before.cpu.arch !== now.cpu.arch) {

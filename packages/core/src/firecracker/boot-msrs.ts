@@ -26,7 +26,6 @@ const ROWS: readonly (MsrValue & { readonly by?: Behaviour })[] = [
   { addr: 0x2ff, value: MTRR_WRITE_BACK, by: "sets-mtrr-default" },
 ];
 
-/** In the order of their addresses. */
 export function bootMsrs(line: string, type: CpuType): MsrValue[] {
   if (type === "aarch64") return [];
   return ROWS.filter(({ by }) => by === undefined || does(line, by))

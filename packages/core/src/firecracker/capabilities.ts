@@ -5,33 +5,24 @@
  * src/vmm/src/arch, v1.5.0 to v1.16.0; numbers from Linux include/uapi/linux/kvm.h.
  */
 import type { Arch } from "../cpuid.ts";
+import { words } from "../tables/words.ts";
 
-const NEEDED: Readonly<Record<Arch, readonly (readonly [number: number, name: string])[]>> = {
-  x86_64: [
-    [0, "KVM_CAP_IRQCHIP"],
-    [3, "KVM_CAP_USER_MEMORY"],
-    [4, "KVM_CAP_SET_TSS_ADDR"],
-    [7, "KVM_CAP_EXT_CPUID"],
-    [14, "KVM_CAP_MP_STATE"],
-    [32, "KVM_CAP_IRQFD"],
-    [33, "KVM_CAP_PIT2"],
-    [35, "KVM_CAP_PIT_STATE2"],
-    [36, "KVM_CAP_IOEVENTFD"],
-    [39, "KVM_CAP_ADJUST_CLOCK"],
-    [41, "KVM_CAP_VCPU_EVENTS"],
-    [50, "KVM_CAP_DEBUGREGS"],
-    [55, "KVM_CAP_XSAVE"],
-    [56, "KVM_CAP_XCRS"],
-  ],
-  aarch64: [
-    [3, "KVM_CAP_USER_MEMORY"],
-    [14, "KVM_CAP_MP_STATE"],
-    [32, "KVM_CAP_IRQFD"],
-    [36, "KVM_CAP_IOEVENTFD"],
-    [70, "KVM_CAP_ONE_REG"],
-    [87, "KVM_CAP_ARM_PSCI_0_2"],
-    [89, "KVM_CAP_DEVICE_CTRL"],
-  ],
+function capabilities(text: string): ReadonlyMap<number, string> {
+  return new Map(
+    words(text).map((word) => {
+      const [name, number] = word.split("=");
+      return [Number(number), `KVM_CAP_${name}`];
+    }),
+  );
+}
+
+const NEEDED: Readonly<Record<Arch, ReadonlyMap<number, string>>> = {
+  x86_64: capabilities(`
+    IRQCHIP=0 USER_MEMORY=3 SET_TSS_ADDR=4 EXT_CPUID=7 MP_STATE=14 IRQFD=32 PIT2=33
+    PIT_STATE2=35 IOEVENTFD=36 ADJUST_CLOCK=39 VCPU_EVENTS=41 DEBUGREGS=50 XSAVE=55 XCRS=56`),
+  aarch64: capabilities(`
+    USER_MEMORY=3 MP_STATE=14 IRQFD=32 IOEVENTFD=36 ONE_REG=70 ARM_PSCI_0_2=87
+    DEVICE_CTRL=89`),
 };
 
 export interface MissingCapability {
@@ -64,12 +55,4 @@ export function lackingCapabilities(
     if ((offered.get(number) ?? 0) <= 0) lacking.push({ number, name });
   }
   return lacking;
-}
-
-export function missingCapabilities(
-  arch: Arch,
-  modifiers: readonly string[],
-  offered: ReadonlyMap<number, number>,
-): MissingCapability[] {
-  return lackingCapabilities(neededCapabilities(arch, modifiers), offered);
 }

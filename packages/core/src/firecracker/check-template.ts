@@ -48,9 +48,8 @@ function checkFlags(
     ? "flags say that the subleaf matters, but this leaf has no subleaves"
     : "flags say that the subleaf does not matter: this entry would answer for every subleaf";
   // KVM takes the first entry that matches, so such an entry hides the leaf's other subleaves.
-  return [
-    { path: `${path}.flags`, address: leafAddress(leaf, subleaf), message, harmful: !indexed },
-  ];
+  const address = leafAddress(leaf, subleaf);
+  return [{ path: `${path}.flags`, address, message, harmful: !indexed }];
 }
 
 function lostNames(type: CpuType, entry: CpuidModifier, m: RegisterModifier, lost: number) {
@@ -81,21 +80,13 @@ function checkOverwritten(
     const lost = (overwritten & ~same) >>> 0;
     if (lost === 0) return [];
     const names = lostNames(type, entry, m, lost).join(", ");
-    return [
-      {
-        path: `${path}.modifiers[${i}]`,
-        address: registerAddress(leaf, subleaf, m.register),
-        message: `Firecracker ${formatLines(lines)} overwrites ${names}, whatever the template says`,
-        harmful: false,
-      },
-    ];
+    const address = registerAddress(leaf, subleaf, m.register);
+    const message = `Firecracker ${formatLines(lines)} overwrites ${names}, whatever the template says`;
+    return [{ path: `${path}.modifiers[${i}]`, address, message, harmful: false }];
   });
 }
 
-/**
- * `lines`: the releases the template is for; what only some of them overwrite is not lost. `node`:
- * the entries of the node it is for, where that is known.
- */
+/** `lines`: releases that the template is for; `node`: the node's entries, where known. */
 export function checkTemplate(
   template: CpuTemplate,
   lines: readonly string[],

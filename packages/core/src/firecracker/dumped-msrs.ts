@@ -25,7 +25,7 @@ const LEFT_OUT: readonly (readonly [first: number, last: number, why: string])[]
   [0xc001_0200, 0xc001_020b, "performance counters"],
 ];
 
-export function isDumpedMsr(vendor: Vendor, addr: number): boolean {
+export function isDumpedMsr(vendor: Vendor | undefined, addr: number): boolean {
   // KVM emulates it on AMD, and Firecracker hides the CPUID bit that announces it.
   if (vendor === "amd" && addr === ARCH_CAPABILITIES) return false;
   return !LEFT_OUT.some(([first, last]) => addr >= first && addr <= last);

@@ -5,6 +5,7 @@
  * Source: src/vmm/src/cpu_config/x86_64/cpuid/{normalize,intel/normalize,amd/normalize}.rs at
  * v1.5.0 to v1.16.0, and docs/cpu_templates/cpuid-normalization.md.
  */
+import { groupBy } from "../group.ts";
 import { mask32 } from "../bits.ts";
 import {
   entryKey,
@@ -14,19 +15,16 @@ import {
   type CpuidMap,
   type Register,
 } from "../cpuid.ts";
-import type { CpuType, Vendor } from "../tables/field.ts";
+import { remembered } from "../remember.ts";
+import { byType, type CpuType, type Vendor } from "../tables/field.ts";
 import { ONE_VCPU, packageShift, writeTopology, type BootTopology } from "./topology.ts";
 import { compareLines, does, firstLineThat, isEmulator } from "../tables/releases.ts";
 import type { Behaviour } from "../tables/release-rows.ts";
 
-/**
- * Where the value comes from: a constant, the host's own CPUID, or the microVM's topology
- * (vCPU index, vCPU count, SMT).
- */
+/** A constant, the host's own CPUID, or the microVM's topology (vCPU index, vCPU count, SMT). */
 type Written = number | "host" | "topology";
 
 export interface NormalizedField {
-  /** On whose CPUs. */
   readonly vendors: readonly CpuType[];
   readonly leaf: number;
   /** `undefined`: in every subleaf. */
@@ -156,13 +154,9 @@ function overwrittenBy(rowsThere: readonly NormalizedField[]): Overwritten {
     const value = isConstant ? (written << lo) & bits : 0;
     constant.value = (constant.value & ~bits) | value;
   }
-  return {
-    mask: mask >>> 0,
-    constant: { mask: constant.mask >>> 0, value: constant.value >>> 0 },
-  };
+  return { mask: mask >>> 0, constant: { mask: constant.mask >>> 0, value: constant.value >>> 0 } };
 }
 
-/** The bits of a register that Firecracker overwrites, whatever the template says. */
 function overwritten(
   type: CpuType,
   line: string,
@@ -183,7 +177,6 @@ function overwritten(
   return known;
 }
 
-/** The bits that every one of these releases overwrites. */
 export function alwaysOverwritten(
   type: CpuType,
   lines: readonly string[],
@@ -213,28 +206,23 @@ export function alwaysWritten(
   return { mask, value: (first.value & mask) >>> 0 };
 }
 
-/**
- * One release for all that write the same, the newest, oldest first: what is simulated under it
- * holds for them.
- */
+/** The newest of the releases that write the same, oldest first: it stands for them. */
 export function unlikeLines(type: CpuType, lines: readonly string[]): string[] {
   const byWriting = new Map<string, string>();
   for (const line of lines.toSorted(compareLines)) byWriting.set(writingOf(type, line), line);
   return [...byWriting.values()].toSorted(compareLines);
 }
 
-const writings = new Map<string, string>();
-
 /** What a release writes, as a key: which rows, and how wide the topology's ids are. */
-export function writingOf(type: CpuType, line: string): string {
-  const key = `${type} ${line}`;
-  let writing = writings.get(key);
-  if (writing === undefined) {
+const writingAs = byType((type) =>
+  remembered((line) => {
     const applying = NORMALIZED.flatMap((row, i) => (appliesTo(row, type, line) ? [i] : []));
-    writing = JSON.stringify(applying.length === 0 ? [] : [applying, packageShift(line)]);
-    writings.set(key, writing);
-  }
-  return writing;
+    return JSON.stringify(applying.length === 0 ? [] : [applying, packageShift(line)]);
+  }),
+);
+
+export function writingOf(type: CpuType, line: string): string {
+  return writingAs[type](line);
 }
 
 const CORE_LEVEL = { leaf: 0xb, subleaf: 1, flags: 1, eax: 0, ebx: 0, ecx: 0, edx: 0 } as const;
@@ -276,23 +264,15 @@ function normalizeEntry(
   return changed;
 }
 
-const rowsByLine = new Map<string, ReadonlyMap<number, readonly NormalizedField[]>>();
-
 /** The rows of a release by leaf. */
-function rowsOf(type: CpuType, line: string): ReadonlyMap<number, readonly NormalizedField[]> {
-  const key = `${type} ${line}`;
-  let found = rowsByLine.get(key);
-  if (found === undefined) {
-    const byLeaf = new Map<number, NormalizedField[]>();
-    for (const row of NORMALIZED) {
-      if (!appliesTo(row, type, line)) continue;
-      byLeaf.set(row.leaf, [...(byLeaf.get(row.leaf) ?? []), row]);
-    }
-    found = byLeaf;
-    rowsByLine.set(key, found);
-  }
-  return found;
-}
+const rowsOf = byType((type) =>
+  remembered((line) =>
+    groupBy(
+      NORMALIZED.filter((row) => appliesTo(row, type, line)),
+      ({ leaf }) => leaf,
+    ),
+  ),
+);
 
 /**
  * Normalization of one vCPU's entries. `host` is what the node shows a guest without a template:
@@ -306,7 +286,7 @@ export function normalize(
   boot: BootTopology = ONE_VCPU,
   preRelease = false,
 ): Map<string, CpuidEntry> {
-  const byLeaf = rowsOf(type, line);
+  const byLeaf = rowsOf[type](line);
   const result = new Map(entries);
   for (const [key, entry] of entries) {
     const rowsThere = byLeaf.get(entry.leaf);

@@ -3,54 +3,18 @@
  * Source: SERIALIZABLE_MSR_RANGES in src/vmm/src/arch/x86_64/msr.rs, v1.5.0 to v1.16.0. MSRs that
  * a template names, and those implied by CPUID (MPX: BNDCFGS), come on top.
  */
-const RANGES: readonly (readonly [first: number, last: number])[] = [
-  [0x0, 0x1],
-  [0x10, 0x10],
-  [0x17, 0x17],
-  [0x1b, 0x1b],
-  [0x2a, 0x2a],
-  [0x2c, 0x2c],
-  [0x34, 0x34],
-  [0x3a, 0x3b],
-  [0x48, 0x49],
-  [0x79, 0x79],
-  [0x8b, 0x8b],
-  [0x9e, 0x9e],
-  [0xcd, 0xce],
-  [0xe2, 0xe2],
-  [0xe7, 0xe8],
-  [0xfe, 0xfe],
-  [0x11e, 0x11e],
-  [0x122, 0x122],
-  [0x140, 0x140],
-  [0x174, 0x176],
-  [0x179, 0x17a],
-  [0x198, 0x198],
-  [0x1a0, 0x1a0],
-  [0x1a4, 0x1a4],
-  [0x1aa, 0x1aa],
-  [0x1ad, 0x1ae],
-  [0x1d9, 0x1d9],
-  [0x1db, 0x1de],
-  [0x1fc, 0x1fc],
-  [0x200, 0x2ff],
-  [0x3fc, 0x3fe],
-  [0x400, 0x47f],
-  [0x606, 0x606],
-  [0x60a, 0x60c],
-  [0x610, 0x61c],
-  [0x648, 0x64c],
-  [0x6e0, 0x6e0],
-  [0x800, 0xbff],
-  [0xda0, 0xda0],
-  [0x4b56_4d00, 0x4b56_4dff],
-  [0xc000_0080, 0xc000_0084],
-  [0xc000_0100, 0xc000_0103],
-  [0xc001_0015, 0xc001_0015],
-];
+import { words } from "../tables/words.ts";
 
-/** Sorted: the first range that ends behind an address is the only one that may have it. */
+/** In hexadecimal, sorted. */
+const RANGES = words(`
+  0-1 10 17 1b 2a 2c 34 3a-3b 48-49 79 8b 9e cd-ce e2 e7-e8 fe 11e 122 140 174-176 179-17a 198
+  1a0 1a4 1aa 1ad-1ae 1d9 1db-1de 1fc 200-2ff 3fc-3fe 400-47f 606 60a-60c 610-61c 648-64c 6e0
+  800-bff da0 4b564d00-4b564dff c0000080-c0000084 c0000100-c0000103 c0010015`).map((range) =>
+  range.split("-").map((end) => Number.parseInt(end, 16)),
+);
+
+/** The first range that ends behind an address is the only one that may have it. */
 export function isSavedMsr(addr: number): boolean {
-  for (const [first, last] of RANGES) if (addr <= last) return addr >= first;
+  for (const [first = 0, last = first] of RANGES) if (addr <= last) return addr >= first;
   return false;
 }

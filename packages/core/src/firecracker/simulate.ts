@@ -24,10 +24,7 @@ function viewsOf(template: CpuTemplate, cpu: OfferedCpu): Map<string, GuestView>
   return known;
 }
 
-/**
- * What a vCPU's guest sees on a node under a release line, e.g. `1.12`. A plan asks several times
- * for the same: its merging, its proof, its linting and its verdicts.
- */
+/** What a vCPU's guest sees on a node under a release line, e.g. `1.12`. Answers are kept. */
 export function simulate(
   cpu: OfferedCpu,
   type: CpuType,

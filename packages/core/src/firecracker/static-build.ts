@@ -1,6 +1,8 @@
 /** Built-in templates as {@link CpuTemplate}s, built from their rows of names. */
 import { insert32, mask32, mask64 } from "../bits.ts";
-import { entryKey, REGISTERS, SIGNIFICANT_INDEX, type Register } from "../cpuid.ts";
+import { keyOf, SIGNIFICANT_INDEX, type Register } from "../cpuid.ts";
+import { groupBy } from "../group.ts";
+import { words } from "../tables/words.ts";
 import { INDEXED_LEAVES } from "../tables/leaves.ts";
 import { fieldByName } from "../tables/lookup.ts";
 import { encodeSignature } from "../tables/models.ts";
@@ -15,58 +17,47 @@ import {
 import type { StaticMsr, StaticTemplate } from "./static-templates.ts";
 import { does } from "../tables/releases.ts";
 
-type Words = Map<string, { leaf: number; subleaf: number; words: Map<Register, Bitmap32> }>;
-
-function write(
-  all: Words,
-  [leaf, subleaf, register]: readonly [number, number, Register],
-  [hi, lo]: readonly [number, number],
-  value: number,
-): void {
-  const key = entryKey(leaf, subleaf);
-  const entry = all.get(key) ?? { leaf, subleaf, words: new Map<Register, Bitmap32>() };
-  const before = entry.words.get(register) ?? { mask: 0, value: 0 };
-  entry.words.set(register, {
-    mask: (before.mask | mask32(hi, lo)) >>> 0,
-    value: insert32(before.value, hi, lo, value),
-  });
-  all.set(key, entry);
+/** Bits of a CPUID register that a template writes. */
+interface Bits extends Bitmap32 {
+  readonly leaf: number;
+  readonly subleaf: number;
+  readonly register: Register;
 }
 
-function writeNamed(all: Words, name: string, value: number): void {
+function named(name: string, value: number): Bits {
   const field = fieldByName(name);
   if (field === undefined || "addr" in field) throw new Error(`no CPUID row is named ${name}`);
   const { leaf, subleaf = 0, register, hi, lo } = field;
-  write(all, [leaf, subleaf, register], [hi, lo], value);
+  return { leaf, subleaf, register, mask: mask32(hi, lo), value: insert32(0, hi, lo, value) };
 }
 
-const SIGNATURE_FIELDS = [
-  "STEPPING",
-  "MODEL",
-  "FAMILY",
-  "PROCESSOR_TYPE",
-  "EXT_MODEL",
-  "EXT_FAMILY",
-];
+const SIGNATURE_FIELDS = "STEPPING MODEL FAMILY PROCESSOR_TYPE EXT_MODEL EXT_FAMILY";
+
+function bitsOf({ hides, sets, identity, reserved }: StaticTemplate): Bits[] {
+  const eax = encodeSignature(identity);
+  return [
+    ...hides.map((name) => named(name, 0)),
+    ...sets.map((name) => named(name, 1)),
+    ...words(SIGNATURE_FIELDS).map((name) => named(name, eax >>> (fieldByName(name)?.lo ?? 0))),
+    ...reserved.flatMap(([leaf, register, ...bits]) =>
+      bits.map((bit) => ({ leaf, subleaf: 0, register, mask: mask32(bit, bit), value: 0 })),
+    ),
+  ];
+}
 
 function cpuidModifiers(row: StaticTemplate): CpuTemplate["cpuidModifiers"] {
-  const all: Words = new Map();
-  for (const name of row.hides) writeNamed(all, name, 0);
-  for (const name of row.sets) writeNamed(all, name, 1);
-  const eax = encodeSignature(row.identity);
-  for (const name of SIGNATURE_FIELDS) writeNamed(all, name, eax >>> (fieldByName(name)?.lo ?? 0));
-  for (const [leaf, register, ...bits] of row.reserved) {
-    for (const bit of bits) write(all, [leaf, 0, register], [bit, bit], 0);
-  }
-  return [...all.values()].map(({ leaf, subleaf, words }) => ({
-    leaf,
-    subleaf,
-    flags: INDEXED_LEAVES.has(leaf) ? SIGNIFICANT_INDEX : 0,
-    modifiers: REGISTERS.flatMap((register) => {
-      const bitmap = words.get(register);
-      return bitmap === undefined ? [] : [{ register, ...bitmap }];
-    }),
-  }));
+  return [...groupBy(bitsOf(row), keyOf).values()].flatMap((entry) =>
+    entry.slice(0, 1).map(({ leaf, subleaf }) => ({
+      leaf,
+      subleaf,
+      flags: INDEXED_LEAVES.has(leaf) ? SIGNIFICANT_INDEX : 0,
+      modifiers: [...groupBy(entry, ({ register }) => register)].map(([register, bits]) => {
+        const mask = bits.reduce((all, one) => all | one.mask, 0) >>> 0;
+        const value = bits.reduce((word, one) => (word & ~one.mask) | one.value, 0) >>> 0;
+        return { register, mask, value };
+      }),
+    })),
+  );
 }
 
 function bitsNamed(fieldNames: readonly string[]): bigint {
@@ -78,7 +69,6 @@ function msrModifier({ sets, keeps }: StaticMsr): MsrModifier {
   return { addr: ARCH_CAPABILITIES, mask, value: bitsNamed(sets) };
 }
 
-/** The template as a release line has it. */
 export function buildStaticTemplate(row: StaticTemplate, line: string): CpuTemplate {
   const msr = row.archCapabilities.findLast(({ by }) => by === undefined || does(line, by));
   return normalizeTemplate({

@@ -8,16 +8,15 @@
 import type { Vendor } from "../tables/field.ts";
 import { does } from "../tables/releases.ts";
 import type { Behaviour } from "../tables/release-rows.ts";
-import type { FamilyModelStepping } from "../tables/models.ts";
+import { formatFms, type FamilyModelStepping } from "../tables/models.ts";
 import type { Register } from "../cpuid.ts";
+import { words } from "../tables/words.ts";
 
 /** Bits without a row that a template clears. */
 type ReservedBits = readonly [leaf: number, register: Register, ...bits: number[]];
 
 export interface StaticMsr {
-  /** Only by releases that do this. */
   readonly by?: Behaviour;
-  /** Names of the bits that become 1. */
   readonly sets: readonly string[];
   /** Names of the bits that are left as they are; all others become 0. */
   readonly keeps: readonly string[];
@@ -28,9 +27,7 @@ export interface StaticTemplate {
   readonly vendor: Vendor;
   /** Models it is accepted on by releases that check them; others check the vendor only. */
   readonly models: readonly FamilyModelStepping[];
-  /** The model it shows guests. */
   readonly identity: FamilyModelStepping;
-  /** Fields that become 0. */
   readonly hides: readonly string[];
   /** Fields that become 1, whether the CPU has them or not. */
   readonly sets: readonly string[];
@@ -46,7 +43,6 @@ const MILAN = { family: 0x19, model: 0x01, stepping: 1 };
 const HASWELL_EP = { family: 6, model: 0x3f, stepping: 2 };
 const IVY_BRIDGE_EP = { family: 6, model: 0x3e, stepping: 4 };
 
-/** Hidden by every one of them. */
 const COMMON = `
   DTES64 MONITOR DS_CPL VMX TM2 CNXT_ID SDBG XTPR PDCM PSN DS ACPI SELF_SNOOP TM PBE
   SGX HLE RTM RDT_M MPX RDT_A RDSEED ADX CLFLUSHOPT CLWB INTEL_PT
@@ -58,18 +54,14 @@ const COMMON = `
 const T2_FAMILY = `${COMMON} SMX EIST DCA
   AVX512_VBMI2 GFNI VAES VPCLMULQDQ AVX512_BITALG FSRM AVX512_VP2INTERSECT WBNOINVD`;
 
-function names(text: string): string[] {
-  return text.split(/\s+/).filter((name) => name !== "");
-}
-
 const IA64: ReservedBits = [0x1, "edx", 30];
 const PCOMMIT: ReservedBits = [0x7, "ebx", 22];
 
 const T2_BASE = {
   vendor: "intel",
   identity: HASWELL_EP,
-  hides: names(`${T2_FAMILY} MWAITX`),
-  sets: names("MCE MTRR ERMS"),
+  hides: words(`${T2_FAMILY} MWAITX`),
+  sets: words("MCE MTRR ERMS"),
   reserved: [IA64, PCOMMIT],
   archCapabilities: [],
 } as const satisfies Partial<StaticTemplate>;
@@ -87,11 +79,11 @@ export const STATIC_TEMPLATES: readonly StaticTemplate[] = [
     models: [CASCADE_LAKE, ICE_LAKE],
     hides: [
       ...T2_BASE.hides,
-      ...names("SSE4A MISALIGNSSE MMXEXT EXTENDED_MMX EXTENDED_FXSR FFXSR"),
+      ...words("SSE4A MISALIGNSSE MMXEXT EXTENDED_MMX EXTENDED_FXSR FFXSR"),
     ],
     archCapabilities: [
-      { sets: [], keeps: names(T2CL_KEEPS) },
-      { by: "templates-know-rfds", sets: [], keeps: names(`${T2CL_KEEPS} RFDS_NO RFDS_CLEAR`) },
+      { sets: [], keeps: words(T2CL_KEEPS) },
+      { by: "templates-know-rfds", sets: [], keeps: words(`${T2CL_KEEPS} RFDS_NO RFDS_CLEAR`) },
     ],
   },
   {
@@ -99,8 +91,8 @@ export const STATIC_TEMPLATES: readonly StaticTemplate[] = [
     name: "T2S",
     models: [SKYLAKE, CASCADE_LAKE],
     archCapabilities: [
-      { sets: names(T2S_SETS), keeps: [] },
-      { by: "templates-know-rfds", sets: names(`${T2S_SETS} RFDS_NO`), keeps: [] },
+      { sets: words(T2S_SETS), keeps: [] },
+      { by: "templates-know-rfds", sets: words(`${T2S_SETS} RFDS_NO`), keeps: [] },
     ],
   },
   { ...T2_BASE, name: "T2", models: [SKYLAKE, CASCADE_LAKE, ICE_LAKE] },
@@ -109,8 +101,8 @@ export const STATIC_TEMPLATES: readonly StaticTemplate[] = [
     vendor: "intel",
     models: [SKYLAKE, CASCADE_LAKE, ICE_LAKE],
     identity: IVY_BRIDGE_EP,
-    hides: names(`${COMMON} FMA MOVBE BMI1 AVX2 BMI2 INVPCID LZCNT`),
-    sets: names("MCE MTRR"),
+    hides: words(`${COMMON} FMA MOVBE BMI1 AVX2 BMI2 INVPCID LZCNT`),
+    sets: words("MCE MTRR"),
     reserved: [],
     archCapabilities: [],
   },
@@ -119,8 +111,8 @@ export const STATIC_TEMPLATES: readonly StaticTemplate[] = [
     name: "T2A",
     vendor: "amd",
     models: [MILAN],
-    hides: [...T2_BASE.hides, ...names("SVM SSE4A MISALIGNSSE MMXEXT FFXSR CLZERO")],
-    sets: [...T2_BASE.sets, ...names("XSAVEERPTR IBRS_PREFERRED IBRS_SAME_MODE NO_LMSL")],
+    hides: [...T2_BASE.hides, ...words("SVM SSE4A MISALIGNSSE MMXEXT FFXSR CLZERO")],
+    sets: [...T2_BASE.sets, ...words("XSAVEERPTR IBRS_PREFERRED IBRS_SAME_MODE NO_LMSL")],
   },
 ];
 
@@ -128,17 +120,10 @@ export function staticTemplateRow(name: string): StaticTemplate | undefined {
   return STATIC_TEMPLATES.find((template) => template.name === name);
 }
 
-/** Whether a template's list has a model. */
 export function isAcceptedOn(template: StaticTemplate, signature: FamilyModelStepping): boolean {
-  return template.models.some(
-    (m) =>
-      m.family === signature.family &&
-      m.model === signature.model &&
-      m.stepping === signature.stepping,
-  );
+  return template.models.some((model) => formatFms(model) === formatFms(signature));
 }
 
-/** Whether Firecracker of a line refuses a built-in template on a model. */
 export function isRefusedOn(
   template: StaticTemplate,
   signature: FamilyModelStepping,

@@ -7,7 +7,6 @@ import { extract32, insert32 } from "../bits.ts";
 import type { CpuidEntry, Registers } from "../cpuid.ts";
 import { does } from "../tables/releases.ts";
 
-/** The microVM as far as CPUID shows it. */
 export interface BootTopology {
   readonly vcpus: number;
   readonly smt: boolean;

@@ -3,7 +3,7 @@ import type { Register } from "../cpuid.ts";
 import { armRegisterName } from "../tables/arm/lookup.ts";
 import type { AnyField } from "../tables/field.ts";
 import { LEAVES_WITH_SUBLEAVES } from "../tables/leaves.ts";
-import type { RegisterId } from "../tables/registers.ts";
+import type { RegisterId, WordPlace } from "../tables/registers.ts";
 
 function hex(value: number | bigint, digits = 0): string {
   return `${value.toString(16).toUpperCase().padStart(digits, "0")}H`;
@@ -34,6 +34,13 @@ export function msrAddress(addr: number): string {
 /** `MSR 10AH` or `ID_AA64ISAR0_EL1`. */
 export function registerName(id: RegisterId): string {
   return typeof id === "number" ? msrAddress(id) : armRegisterName(id);
+}
+
+/** {@link registerAddress} or {@link registerName}. */
+export function wordAddress(place: WordPlace): string {
+  return "id" in place
+    ? registerName(place.id)
+    : registerAddress(place.leaf, place.subleaf, place.register);
 }
 
 /** `CPUID.(EAX=07H,ECX=0):EBX[16]`, `MSR 10AH[19]` or `ID_AA64ISAR0_EL1[7:4]`. */

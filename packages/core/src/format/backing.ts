@@ -1,4 +1,3 @@
-/** The bits that may stand in for a missing one, for people. */
 import type { BackedField } from "../tables/backing.ts";
 import { listOf } from "./text.ts";
 

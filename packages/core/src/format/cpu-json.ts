@@ -1,5 +1,5 @@
 /** CPU content as every file of this project writes it. */
-import type { ArmRegister, CpuidEntry, MsrValue } from "../cpuid.ts";
+import { eachRegister, type ArmRegister, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { hex32, hexNumber } from "./address.ts";
 
 export function cpuidToJson(entries: readonly CpuidEntry[]) {
@@ -7,10 +7,7 @@ export function cpuidToJson(entries: readonly CpuidEntry[]) {
     leaf: hexNumber(e.leaf),
     subleaf: hexNumber(e.subleaf),
     flags: e.flags,
-    eax: hex32(e.eax),
-    ebx: hex32(e.ebx),
-    ecx: hex32(e.ecx),
-    edx: hex32(e.edx),
+    ...eachRegister((register) => hex32(e[register])),
   }));
 }
 

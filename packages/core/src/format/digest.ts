@@ -73,7 +73,6 @@ function schedule(view: DataView, offset: number): void {
   }
 }
 
-/** Adds the block in `words` to the state. */
 function compress(state: Int32Array): void {
   let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = state;
   for (let t = 0; t < 64; t++) {

@@ -3,7 +3,7 @@ import type { CpuContract } from "../contract/contract.ts";
 import { missingOf } from "../profile/complete.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { hasField, stateOfCpu, type CpuState } from "../profile/state.ts";
-import type { PlanFile } from "../plan/plan-file.ts";
+import type { PlanFile } from "../plan/find-class.ts";
 import { UNCOUNTED_GROUPS } from "../tables/groups.ts";
 import { fieldByName } from "../tables/lookup.ts";
 import { stateOfContract, stateOfPlan } from "./state.ts";
@@ -25,7 +25,6 @@ export function offersFeature(profile: NodeProfile, name: string): Answer {
   return gaps.length === 0 && !profile.estimate ? "no" : "unknown";
 }
 
-/** Whether the guest of a snapshot was told that it has a feature. */
 export function promisesFeature(contract: CpuContract, name: string): Answer {
   const state = namedState(stateOfContract(contract));
   if (state === undefined) return "unknown";
@@ -33,7 +32,6 @@ export function promisesFeature(contract: CpuContract, name: string): Answer {
   return contract.incomplete.length === 0 ? "no" : "unknown";
 }
 
-/** Whether the guests of a plan have a feature. */
 export function planHasFeature(plan: PlanFile, name: string): Answer {
   const state = namedState(stateOfPlan(plan));
   if (state === undefined) return "unknown";

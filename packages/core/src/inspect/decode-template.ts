@@ -1,14 +1,10 @@
 /** A CPU template in names. */
-import { REGISTERS } from "../cpuid.ts";
+import { templateVendor } from "../firecracker/check-template.ts";
 import { describesCpu } from "../tables/arm/lookup.ts";
 import type { CpuType } from "../tables/field.ts";
-import { registerAddress } from "../format/address.ts";
-import { cpuidFields } from "../tables/lookup.ts";
-import { reservedMask } from "../tables/masks.ts";
-import { registerFields, reservedRegisterMask, type RegisterId } from "../tables/registers.ts";
+import { fieldsAt, reservedAt, type WordPlace } from "../tables/registers.ts";
 import type { CpuTemplate, WideBitmap } from "../template/template.ts";
-import { templateVendor } from "../firecracker/check-template.ts";
-import { cpuidPlace, fieldPlace, registerPlace, type Place } from "./order.ts";
+import { bitPlaces, fieldPlace, placeOf, type Place } from "./order.ts";
 
 /** One field of a template: `0`, `1`, `x` per bit, highest first. */
 export interface TemplateField extends Place {
@@ -26,62 +22,36 @@ function bitsOf({ mask, value }: WideBitmap, hi: number, lo: number): string {
   return bits;
 }
 
-interface Named {
-  readonly name: string;
-  readonly title: string;
-  readonly hi: number;
-  readonly lo: number;
+/** A register of a vCPU's state has no fields, and bits all the same. */
+function unnamedBits(type: CpuType, word: WordPlace): bigint {
+  const isState = "id" in word && typeof word.id === "bigint" && !describesCpu(word.id);
+  return isState ? 2n ** 64n - 1n : reservedAt(type, word);
 }
 
-function fieldsOf(
-  bitmap: WideBitmap,
-  rows: readonly Named[],
-  reserved: bigint,
-  at: Place,
-): TemplateField[] {
-  const named = rows.map(({ name, title, hi, lo }) => ({
+function fieldsOf(type: CpuType, word: WordPlace, bitmap: WideBitmap): TemplateField[] {
+  const at = placeOf(word);
+  const named = fieldsAt(type, word).map(({ name, title, hi, lo }) => ({
     ...fieldPlace(at, hi, lo),
     name,
     title,
     bits: bitsOf(bitmap, hi, lo),
   }));
-  const rest: TemplateField[] = [];
-  for (let bit = 0; bit < 64; bit++) {
-    if (((reserved & bitmap.mask) >> BigInt(bit)) & 1n) {
-      const bits = bitsOf(bitmap, bit, bit);
-      rest.push({ ...fieldPlace(at, bit, bit), name: "reserved", title: "", bits });
-    }
-  }
+  const rest = bitPlaces(at, unnamedBits(type, word) & bitmap.mask).map((one) => {
+    return { ...one.at, name: "reserved", title: "", bits: bitsOf(bitmap, one.bit, one.bit) };
+  });
   return [...named, ...rest].filter(({ bits }) => /[01]/.test(bits));
 }
 
-/** Every field that a template touches, in names. */
 export function decodeTemplate(template: CpuTemplate): TemplateField[] {
   const type = templateVendor(template);
   const cpuid = template.cpuidModifiers.flatMap(({ leaf, subleaf, modifiers }) =>
-    modifiers.flatMap(({ register, mask, value }) =>
-      fieldsOf(
-        { mask: BigInt(mask), value: BigInt(value) },
-        cpuidFields(type, leaf, subleaf, register),
-        BigInt(reservedMask(type, leaf, subleaf, register)),
-        cpuidPlace(
-          registerAddress(leaf, subleaf, register),
-          leaf,
-          subleaf,
-          REGISTERS.indexOf(register),
-        ),
-      ),
-    ),
+    modifiers.flatMap(({ register, mask, value }) => {
+      const bitmap = { mask: BigInt(mask), value: BigInt(value) };
+      return fieldsOf(type, { leaf, subleaf, register }, bitmap);
+    }),
   );
   const wide = [...template.msrModifiers, ...template.regModifiers].flatMap(
-    ({ addr: id, ...bitmap }) =>
-      fieldsOf(bitmap, registerFields(type, id), unnamedBits(type, id), registerPlace(id)),
+    ({ addr: id, ...bitmap }) => fieldsOf(type, { id }, bitmap),
   );
   return [...cpuid, ...wide];
-}
-
-/** A register of a vCPU's state has no fields, and bits all the same. */
-function unnamedBits(type: CpuType, id: RegisterId): bigint {
-  const isState = typeof id === "bigint" && !describesCpu(id);
-  return isState ? 2n ** 64n - 1n : reservedRegisterMask(type, id);
 }

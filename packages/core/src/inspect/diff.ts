@@ -31,14 +31,10 @@ function diffFields(a: readonly DecodedField[], b: readonly DecodedField[]): Dif
   return [...new Map([...left, ...right]).values()]
     .filter(({ address }) => differs(address))
     .toSorted((x, y) => compareText(x.order, y.order))
-    .map(({ address, name, title, kind }) => ({
-      address,
-      name,
-      title,
-      kind,
-      a: text(left.get(address)?.value),
-      b: text(right.get(address)?.value),
-    }));
+    .map(({ address, name, title, kind }) => {
+      const values = { a: text(left.get(address)?.value), b: text(right.get(address)?.value) };
+      return { address, name, title, kind, ...values };
+    });
 }
 
 function text(value: bigint | undefined): string | undefined {
@@ -52,12 +48,15 @@ export function diffTemplates(a: CpuTemplate, b: CpuTemplate): Difference[] {
   return [...new Map([...left, ...right]).values()]
     .filter(({ address }) => left.get(address)?.bits !== right.get(address)?.bits)
     .toSorted((x, y) => compareText(x.order, y.order))
-    .map(({ address, name, title }) => ({
-      address,
-      name,
-      title,
-      kind: name === "reserved" ? "reserved" : "register",
-      a: left.get(address)?.bits,
-      b: right.get(address)?.bits,
-    }));
+    .map(({ address, name, title }) => {
+      const kind = name === "reserved" ? "reserved" : "register";
+      return {
+        address,
+        name,
+        title,
+        kind,
+        a: left.get(address)?.bits,
+        b: right.get(address)?.bits,
+      };
+    });
 }

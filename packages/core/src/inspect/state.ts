@@ -1,7 +1,7 @@
 /** What can be decoded and compared as a CPU: a profile, a contract, or a plan's guest CPU. */
 import { contractType, type CpuContract } from "../contract/contract.ts";
 import { indexEntries } from "../cpuid.ts";
-import type { PlanFile } from "../plan/plan-file.ts";
+import type { PlanFile } from "../plan/find-class.ts";
 import { plannedEntries } from "../plan/prove.ts";
 import { registersOf, type OfferedCpu } from "../profile/profile.ts";
 import { stateOfCpu, type CpuState } from "../profile/state.ts";
@@ -13,28 +13,23 @@ export function stateOfPlan({ type, guest }: Pick<PlanFile, "type" | "guest">): 
   return { type, cpuid: plannedEntries(guest), registers };
 }
 
-/** Undefined for vendors nothing is known about. */
 export function stateOfContract(contract: CpuContract): CpuState | undefined {
   const type = contractType(contract);
-  if (type === undefined) return undefined;
-  return { type, cpuid: indexEntries(contract.cpuid), registers: registersOf(contract) };
-}
-
-function decoded(state: CpuState | undefined): DecodedField[] | undefined {
-  return state === undefined ? undefined : decode(state);
+  return type && { type, cpuid: indexEntries(contract.cpuid), registers: registersOf(contract) };
 }
 
 /** What a node offers, in names; undefined for vendors nothing is known about. */
 export function profileFields(cpu: OfferedCpu): DecodedField[] | undefined {
-  return decoded(stateOfCpu(cpu));
+  const state = stateOfCpu(cpu);
+  return state && decode(state);
 }
 
-/** A plan's guest CPU in names. */
 export function planFields(plan: PlanFile): DecodedField[] {
   return decode(stateOfPlan(plan));
 }
 
 /** What a contract promises, in names; undefined for vendors nothing is known about. */
 export function contractFields(contract: CpuContract): DecodedField[] | undefined {
-  return decoded(stateOfContract(contract));
+  const state = stateOfContract(contract);
+  return state && decode(state);
 }

@@ -2,7 +2,6 @@
 
 export interface DuplicateKey {
   readonly key: string;
-  /** Where it stands for the second time. */
   readonly offset: number;
 }
 
@@ -51,10 +50,7 @@ export function hasOneColonPerKey(text: string, value: unknown): boolean {
   return colons === 0;
 }
 
-/**
- * The first duplicate key of a text that is JSON. Iterative, so that deep nesting cannot exhaust
- * the stack; it costs about as much as parsing.
- */
+/** The first duplicate key of a JSON text. Iterative, so deep nesting cannot exhaust the stack. */
 export function firstDuplicateKey(text: string): DuplicateKey | undefined {
   const open: Set<string>[] = [];
   for (let at = 0; at < text.length; at++) {

@@ -18,10 +18,7 @@ function lengthAt(pattern: RegExp, text: string, offset: number): number {
 
 type Expected = "value" | "value or ]" | "key" | "key or }" | "colon" | ", or end" | "end";
 
-/**
- * The offset of the first character that cannot be JSON. V8's own message does not always say.
- * Iterative, so that deep nesting cannot exhaust the stack.
- */
+/** The offset of the first character that cannot be JSON. Iterative: texts may nest deeply. */
 function firstErrorOffset(text: string): number {
   const open: ("{" | "[")[] = [];
   let expected: Expected = "value";

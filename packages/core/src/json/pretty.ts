@@ -13,10 +13,7 @@ function membersOf(value: object): Member[] {
   return members;
 }
 
-/**
- * A value on one line. Undefined as soon as it is longer than `room`: what is longer than a line
- * is never put together as one.
- */
+/** A value on one line; undefined as soon as it is longer than `room`. */
 function oneLine(value: unknown, room: number): string | undefined {
   if (typeof value !== "object" || value === null) {
     const text = JSON.stringify(value);

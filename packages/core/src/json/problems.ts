@@ -1,14 +1,45 @@
-/** Collects everything that is wrong with a file before saying so. */
+/** Collects everything that is wrong with a file, each with its place, before saying so. */
 import { CoreError, type CoreErrorCode, type Problem } from "../errors.ts";
 
 /** A hostile file may have a problem in every line; a person reads the first few. */
 const ENOUGH = 50;
 
+/** The key of an object's member, or the index of a list's item. */
+type Step = string | number;
+
 export class Problems {
   readonly list: Problem[] = [];
+  readonly #steps: Step[] = [];
 
-  add(path: string, message: string): void {
-    if (this.list.length < ENOUGH) this.list.push({ path, message });
+  /** `place`: where in its document that stands which is read. */
+  constructor(place = "") {
+    if (place !== "") this.#steps.push(place);
+  }
+
+  /** Something is wrong with what is being read, or with a part of it. */
+  add(message: string, part?: Step): void {
+    if (this.list.length < ENOUGH) this.list.push({ path: this.place(part), message });
+  }
+
+  /** `cpuid_modifiers[3].leaf`: the place of what is being read, or of a part of it. */
+  place(part?: Step): string {
+    const steps = part === undefined ? this.#steps : [...this.#steps, part];
+    return steps.reduce<string>(
+      (path, step) =>
+        typeof step === "number" ? `${path}[${step}]` : path === "" ? step : `${path}.${step}`,
+      "",
+    );
+  }
+
+  within<T>(
+    part: Step,
+    reader: { readonly read: (json: unknown, problems: Problems) => T },
+    json: unknown,
+  ): T {
+    this.#steps.push(part);
+    const value = reader.read(json, this);
+    this.#steps.pop();
+    return value;
   }
 
   throwIfAny(code: CoreErrorCode): void {
@@ -30,28 +61,8 @@ export function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-/** An object's list under `key`: empty when absent, a problem when something else. */
-export function listAt(object: JsonObject, key: string, path: string, problems: Problems) {
-  const value = object[key];
-  if (value === undefined) return [];
-  if (Array.isArray(value)) return value as readonly unknown[];
-  problems.add(join(path, key), `must be a list, but is ${kindOf(value)}`);
-  return [];
-}
-
-export function join(path: string, key: string): string {
-  return path === "" ? key : `${path}.${key}`;
-}
-
-export function checkKeys(
-  object: JsonObject,
-  known: readonly string[],
-  path: () => string,
-  problems: Problems,
-): void {
-  for (const key of Object.keys(object)) {
-    if (!known.includes(key)) {
-      problems.add(join(path(), key), `unknown key; known here: ${known.join(", ")}`);
-    }
-  }
+/** A string or a number as it stands, shortened; of all else its kind. */
+export function foundText(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
+  return typeof value === "number" ? String(value) : kindOf(value);
 }

@@ -3,11 +3,9 @@ import type { CpuidMap } from "../cpuid.ts";
 import { fail } from "../errors.ts";
 import type { HostFacts } from "../profile/profile.ts";
 
-/** One logical CPU of a dump. */
 export interface RawCpu {
   /** What the dump calls it, e.g. `CPU 3`. */
   readonly label: string;
-  /** Where it begins. */
   readonly line: number;
   /** Flags are 0: KVM decides them. */
   readonly entries: CpuidMap;
@@ -17,7 +15,6 @@ export interface RawCpu {
 export interface RawDump {
   /** What made it, e.g. `cpuid -r`. */
   readonly format: string;
-  /** At least one. */
   readonly cpus: readonly [RawCpu, ...RawCpu[]];
   readonly host: HostFacts;
   /** What a reader of the profile should know. */

@@ -1,22 +1,25 @@
 /** A raw dump to a node profile: what a guest would see there, as an estimate. */
 import { entryKey, type CpuidMap } from "../cpuid.ts";
-import { modelFor } from "../tables/models.ts";
-import type { CatalogueModel } from "../tables/models.ts";
+import { decodeSignature, modelFor, type CatalogueModel } from "../tables/models.ts";
 import { stateLayout } from "../tables/xsave-layout.ts";
-import { leafAddress } from "../format/address.ts";
+import { fieldAddress, leafAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
 import { REQUIRED_LEAVES } from "../tables/leaves.ts";
 import type { HostFacts, NodeProfile } from "../profile/profile.ts";
-import { badDump, type RawCpu, type RawDump } from "./dump.ts";
+import { at, badDump, type RawCpu, type RawDump } from "./dump.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
-import type { Vendor } from "../tables/field.ts";
+import type { AnyField, Vendor } from "../tables/field.ts";
 import { msrFields } from "../tables/lookup.ts";
-import { decodeSignature } from "../tables/models.ts";
 import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
 import { vendorOf, vendorString } from "../tables/vendors.ts";
-import { refuseUnlikeCores } from "./alike.ts";
 import { brandOf } from "../firecracker/brand.ts";
 import { guestOf } from "./guest-of-host.ts";
+import { readField } from "../bits.ts";
+import { CoreError } from "../errors.ts";
+import { wordAt, wordsOf } from "../profile/state.ts";
+import { fieldsAt, type WordPlace } from "../tables/registers.ts";
+import { isPassable } from "./shown.ts";
+import { isAnnouncement, isPromise } from "../tables/masks.ts";
 
 function vendorOfDump({ entries, line }: RawCpu): Vendor {
   const leaf0 = entries.get(entryKey(0, 0));
@@ -103,10 +106,7 @@ function cpuModel(cpu: RawCpu): HostFacts {
   return brand === "" ? {} : { cpuModel: brand };
 }
 
-/**
- * The profile of a node with this CPU under a host kernel release such as `6.1`, marked as an
- * estimate. Throws BAD_DUMP and UNLIKE_CORES with the line.
- */
+/** An estimated profile, for a kernel release such as `6.1`. Throws BAD_DUMP and UNLIKE_CORES. */
 export function estimateProfile(dump: RawDump, name: string, kernel: string): NodeProfile {
   const [cpu] = dump.cpus;
   const vendor = vendorOfDump(cpu);
@@ -124,4 +124,50 @@ export function estimateProfile(dump: RawDump, name: string, kernel: string): No
     estimate: true,
     cpu: guestOf({ vendor, cpuid: completed.entries, archCapabilities: value }, kernel),
   };
+}
+
+function matters({ kind, name }: AnyField): boolean {
+  if (isPromise(kind) || isAnnouncement(kind)) return isPassable(name);
+  return kind === "identity" || kind === "minimum";
+}
+
+function differences(vendor: Vendor, a: RawCpu, b: RawCpu): string[] {
+  const none = new Map<number, bigint>();
+  const valueIn = (cpu: RawCpu, place: WordPlace) =>
+    wordAt({ cpuid: cpu.entries, registers: none }, place) ?? 0n;
+  const all = wordsOf({ cpuid: new Map([...a.entries, ...b.entries]), registers: none });
+  const found = all.flatMap(({ place }) => {
+    const differs = valueIn(a, place) ^ valueIn(b, place);
+    return fieldsAt(vendor, place)
+      .filter((field) => matters(field) && readField(differs, field) !== 0n)
+      .map((field) => `${field.name} (${fieldAddress(field)})`);
+  });
+  const isOther = a.msrs.get(ARCH_CAPABILITIES) !== b.msrs.get(ARCH_CAPABILITIES);
+  return isOther && b.msrs.has(ARCH_CAPABILITIES) ? [...found, "IA32_ARCH_CAPABILITIES"] : found;
+}
+
+/** A dump that ends within a CPU has all of the others' last leaves but this one's. */
+function refuseCutShort({ cpus }: RawDump): void {
+  const [first] = cpus;
+  const last = cpus.at(-1);
+  if (last === undefined || last === first || last.entries.size >= first.entries.size) return;
+  const end = [...first.entries.keys()].at(-1) ?? "";
+  if (!last.entries.has(end)) badDump(last.line, `the dump ends within ${last.label}`);
+}
+
+const SHOWN = 6;
+
+/** Throws UNLIKE_CORES where a guest would see other features on another core. */
+function refuseUnlikeCores(dump: RawDump, vendor: Vendor): void {
+  refuseCutShort(dump);
+  const [first, ...others] = dump.cpus;
+  for (const cpu of others) {
+    const found = differences(vendor, first, cpu);
+    if (found.length === 0) continue;
+    const more = found.length > SHOWN ? ` and ${found.length - SHOWN} more` : "";
+    const message =
+      `${cpu.label} differs from ${first.label} (${at(first.line)}) in ` +
+      `${found.slice(0, SHOWN).join(", ")}${more}`;
+    throw new CoreError("UNLIKE_CORES", [{ path: at(cpu.line), message }]);
+  }
 }

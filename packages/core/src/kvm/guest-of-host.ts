@@ -1,6 +1,6 @@
 /** The guest that KVM and then Firecracker without a template make of a host's CPU. */
 import { CpuBuilder } from "../tables/cpu-builder.ts";
-import { extract32, insert32 } from "../bits.ts";
+import { insert32, readField } from "../bits.ts";
 import {
   entryKey,
   indexEntries,
@@ -13,6 +13,8 @@ import { normalize } from "../firecracker/normalization.ts";
 import { ALL_LINES } from "../tables/releases.ts";
 import type { OfferedCpu } from "../profile/profile.ts";
 import type { Vendor } from "../tables/field.ts";
+import { wordsOf } from "../profile/state.ts";
+import { fieldsAt } from "../tables/registers.ts";
 import { listedSubleaves } from "../tables/leaves.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
 import { decodeSignature } from "../tables/models.ts";
@@ -30,27 +32,18 @@ import { guestMsrs } from "./msrs.ts";
 import { shownFeatures, type HostCpu } from "./shown.ts";
 import { isAnnouncement, isPromise } from "../tables/masks.ts";
 
-/** A host's CPU, and IA32_ARCH_CAPABILITIES if it is known. */
 export interface HostRegisters {
   readonly vendor: Vendor;
   readonly cpuid: CpuidMap;
   readonly archCapabilities: bigint | undefined;
 }
 
-/** Names of the bits that are set: features and weaknesses. */
 function featuresOf({ vendor, cpuid, archCapabilities }: HostRegisters): Set<string> {
-  const names = new Set<string>();
-  for (const entry of cpuid.values()) {
-    for (const register of REGISTERS) {
-      for (const { name, hi, lo } of cpuidFields(vendor, entry.leaf, entry.subleaf, register)) {
-        if (hi === lo && extract32(entry[register], hi, lo) === 1) names.add(name);
-      }
-    }
-  }
-  for (const { name, hi, lo } of msrFields(vendor, ARCH_CAPABILITIES)) {
-    if (hi === lo && ((archCapabilities ?? 0n) >> BigInt(lo)) & 1n) names.add(name);
-  }
-  return names;
+  const registers = new Map([[ARCH_CAPABILITIES, archCapabilities ?? 0n]]);
+  const set = wordsOf({ cpuid, registers }).flatMap(({ place, value }) =>
+    fieldsAt(vendor, place).filter((f) => f.hi === f.lo && readField(value, f) === 1n),
+  );
+  return new Set(set.map(({ name }) => name));
 }
 
 function withFeatures(source: Source, entry: Omit<CpuidEntry, "flags">): Omit<CpuidEntry, "flags"> {

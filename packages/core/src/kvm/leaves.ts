@@ -3,30 +3,32 @@
  * Source: `__do_cpuid_func` in Linux arch/x86/kvm/cpuid.c, 5.10.13 to 6.16.1.
  */
 import { extract32, mask32 } from "../bits.ts";
-import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap, type Registers } from "../cpuid.ts";
+import {
+  eachRegister,
+  entryKey,
+  type CpuidEntry,
+  type CpuidMap,
+  type Registers,
+} from "../cpuid.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
 import type { Vendor } from "../tables/field.ts";
 import { isWithin, kernelDoes, limitsOf } from "../tables/kernels.ts";
 
-/** What an entry is made of. */
 export interface Source {
   readonly vendor: Vendor;
   /** The host's own entries; an absent one reads as zero. */
   readonly host: CpuidMap;
   readonly kernel: string;
-  /** Whether the guest sees a feature. */
   readonly shows: (feature: string) => boolean;
 }
 
 const ALL = 0xffff_ffff;
-const WHOLE: Registers = { eax: ALL, ebx: ALL, ecx: ALL, edx: ALL };
-const NONE: Registers = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+const WHOLE: Registers = eachRegister(() => ALL);
+const NONE: Registers = eachRegister(() => 0);
 
 interface PassedLeaf extends Partial<Registers> {
   readonly leaf: number;
-  /** Only with this feature. */
   readonly with?: string;
-  /** Up to the line before. */
   readonly until?: string;
 }
 
@@ -61,17 +63,12 @@ function hostRegisters({ host }: Source, leaf: number, subleaf: number): Registe
   return host.get(entryKey(leaf, subleaf)) ?? NONE;
 }
 
-/** An entry's bits that KVM passes on whatever they mean. */
 export function passedRegisters(source: Source, leaf: number, subleaf: number): Registers {
   const host = hostRegisters(source, leaf, subleaf);
   const bits = passedBits(source, leaf);
-  const [eax = 0, ebx = 0, ecx = 0, edx = 0] = REGISTERS.map(
-    (register) => (host[register] & (bits[register] ?? 0)) >>> 0,
-  );
-  return { eax, ebx, ecx, edx };
+  return eachRegister((register) => (host[register] & (bits[register] ?? 0)) >>> 0);
 }
 
-/** The highest leaves that the guest is told of. */
 export function guestLevels({ host, kernel, shows }: Source) {
   const limits = limitsOf(kernel);
   const level = (leaf: number) => host.get(entryKey(leaf, 0))?.eax ?? 0;

@@ -5,11 +5,9 @@ import { isWithin } from "../tables/kernels.ts";
 import { PASSED } from "./passed.ts";
 import type { PassedRow } from "./row.ts";
 
-/** A host's CPU as far as the rows ask for it. */
 export interface HostCpu {
   readonly vendor: Vendor;
   readonly signature: FamilyModelStepping;
-  /** Names of the bits that are set. */
   readonly features: ReadonlySet<string>;
 }
 
@@ -44,7 +42,6 @@ export function shownFeatures(cpu: HostCpu, kernel: string): Set<string> {
 
 const passable = new Set(PASSED.flatMap(({ features }) => features));
 
-/** Whether any kernel shows guests this feature. */
 export function isPassable(name: string): boolean {
   return passable.has(name);
 }

@@ -1,44 +1,31 @@
 /** What a template makes of a node's features, weaknesses and XSAVE area. */
-import { mask32 } from "../bits.ts";
-import { REGISTERS } from "../cpuid.ts";
+import { readField } from "../bits.ts";
 import { fieldAddress } from "../format/address.ts";
 import { isBacked } from "../tables/backing.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
-import type { CpuidField, MsrField } from "../tables/field.ts";
-import { cpuidFields, fieldByName, msrFields } from "../tables/lookup.ts";
+import type { AnyField } from "../tables/field.ts";
+import { fieldByName } from "../tables/lookup.ts";
 import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { found, type LintFinding } from "./finding.ts";
-import { fieldValue, hasField, isSet, type CpuState } from "../profile/state.ts";
-
-type Field = CpuidField | MsrField;
+import { fieldValue, hasField, isSet, wordAt, wordsOf, type CpuState } from "../profile/state.ts";
+import { fieldsAt } from "../tables/registers.ts";
 
 /** Weaknesses that a guest reads only where it was shown a feature: equal words are no proof. */
-function isGated(fields: readonly Field[]): boolean {
+function isGated(fields: readonly AnyField[]): boolean {
   return fields.some(({ kind, of }) => isAnnouncement(kind) && of !== undefined);
 }
 
 /** The rows in which the guest and the node differ, and those that depend on another. */
-function changedFields(guest: CpuState, node: CpuState): Field[] {
-  const { type } = guest;
-  const changed: Field[] = [];
-  for (const [key, entry] of guest.cpuid) {
-    const own = node.cpuid.get(key);
-    for (const register of REGISTERS) {
-      const fields = cpuidFields(type, entry.leaf, entry.subleaf, register);
-      const differs = entry[register] ^ (own?.[register] ?? 0);
-      if (differs === 0 && !isGated(fields)) continue;
-      for (const field of fields) {
-        if ((differs & mask32(field.hi, field.lo)) !== 0 || field.of !== undefined) {
-          changed.push(field);
-        }
-      }
-    }
-  }
-  for (const id of guest.registers.keys()) changed.push(...msrFields(type, Number(id)));
-  return changed;
+function changedFields(guest: CpuState, node: CpuState): AnyField[] {
+  return wordsOf(guest).flatMap(({ place, value }) => {
+    const fields = fieldsAt(guest.type, place);
+    const differs = value ^ (wordAt(node, place) ?? 0n);
+    if (differs === 0n && !isGated(fields)) return [];
+    return fields.filter((field) => field.of !== undefined || readField(differs, field) !== 0n);
+  });
 }
 
-function lintField(field: Field, guest: CpuState, node: CpuState): LintFinding[] {
+function lintField(field: AnyField, guest: CpuState, node: CpuState): LintFinding[] {
   const { kind, name, title, of, backedBy, loss } = field;
   if (loss === "none" || !(isPromise(kind) || isAnnouncement(kind))) return [];
   const set = isSet(guest, field);
@@ -59,7 +46,7 @@ function lintField(field: Field, guest: CpuState, node: CpuState): LintFinding[]
   return findings;
 }
 
-function unbackedEffect({ kind, loss }: Field): string {
+function unbackedEffect({ kind, loss }: AnyField): string {
   if (kind === "remedy") return "guests rely on a mitigation that does nothing here";
   if (loss === "insecure") return "guests leave a mitigation off, or rely on one that is not there";
   return loss === "slower" ? "what uses it is slow" : "what uses it will fault";
@@ -68,33 +55,18 @@ function unbackedEffect({ kind, loss }: Field): string {
 /** Features of the guest without one that they need, where it was the template that hid it. */
 function lintDependencies(guest: CpuState, hidden: ReadonlySet<string>): LintFinding[] {
   if (hidden.size === 0) return [];
-  const findings: LintFinding[] = [];
-  for (const { leaf, subleaf } of guest.cpuid.values()) {
-    for (const register of REGISTERS) {
-      for (const field of cpuidFields(guest.type, leaf, subleaf, register)) {
-        if (field.requires.length > 0) findings.push(...lintDependency(field, guest, hidden));
-      }
-    }
-  }
-  for (const id of guest.registers.keys()) {
-    for (const field of msrFields(guest.type, Number(id))) {
-      findings.push(...lintDependency(field, guest, hidden));
-    }
-  }
-  return findings;
+  return wordsOf(guest)
+    .flatMap(({ place }) => fieldsAt(guest.type, place))
+    .flatMap((field): LintFinding[] => {
+      const { kind, name, requires } = field;
+      const missing = requires.filter((needed) => hidden.has(needed));
+      if (kind !== "feature" || missing.length === 0 || !isSet(guest, field)) return [];
+      const message = `${name} is shown without ${missing.join(", ")}, which it needs.`;
+      const place = { address: fieldAddress(field), name };
+      return [found("dependency", "warning", place, message, `Hide ${name} as well.`)];
+    });
 }
 
-function lintDependency(field: Field, guest: CpuState, hidden: ReadonlySet<string>): LintFinding[] {
-  const { kind, name, requires } = field;
-  if (kind !== "feature" || !requires.some((needed) => hidden.has(needed))) return [];
-  if (!isSet(guest, field)) return [];
-  const missing = requires.filter((needed) => hidden.has(needed));
-  const message = `${name} is shown without ${missing.join(", ")}, which it needs.`;
-  const place = { address: fieldAddress(field), name };
-  return [found("dependency", "warning", place, message, `Hide ${name} as well.`)];
-}
-
-/** Bits that the node does not back, weaknesses that are hidden, features without their base. */
 export function lintBits(guest: CpuState, node: CpuState): LintFinding[] {
   const changed = changedFields(guest, node);
   const hidden = changed.filter(

@@ -7,24 +7,46 @@ import { isAcceptedOn, isRefusedOn, type StaticTemplate } from "../firecracker/s
 import { firstLineThat, formatLines } from "../tables/releases.ts";
 import { listOf } from "../format/text.ts";
 import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
-import { compareModels } from "../tables/compare-models.ts";
+import { compareModels, nameModel } from "../tables/compare-models.ts";
 import { titlesOf } from "../tables/bugs.ts";
 import type { CpuType } from "../tables/field.ts";
 import { decodeSignature, formatFms } from "../tables/models.ts";
 import { cpuTypeOf } from "../tables/vendors.ts";
 import { missingAddress } from "../template/apply.ts";
-import type { CpuidModifier, CpuTemplate } from "../template/template.ts";
-import { found, type LintFinding } from "./finding.ts";
+import type { CpuTemplate, CpuidModifier } from "../template/template.ts";
+import { found, type LintFinding, type LintSeverity } from "./finding.ts";
 import { lintArmTemplate } from "./lint-arm.ts";
 import { lintBits, lintXsaveSize } from "./lint-bits.ts";
-import { lintKvm } from "./lint-kvm.ts";
 import { hasField, type CpuState } from "../profile/state.ts";
+import { lackingCapabilities, neededCapabilities } from "../firecracker/capabilities.ts";
+import { templateDoubt } from "../profile/kvm-facts.ts";
+
+function lintEnforcement(profile: NodeProfile): LintFinding[] {
+  const doubt = templateDoubt(profile);
+  if (doubt === undefined) return [];
+  const message = `Templates may have no effect on ${profile.name}: ${doubt}.`;
+  const fix = "Do not run microVMs whose snapshots must move on this node.";
+  return [found("unenforced", "error", {}, message, fix)];
+}
+
+function lintCapabilities(template: CpuTemplate, { kvm, cpu }: NodeProfile): LintFinding[] {
+  if (kvm === undefined) return [];
+  const needed = neededCapabilities(cpu.arch, template.kvmCapabilities);
+  const missing = lackingCapabilities(needed, kvm.capabilities);
+  const fix = "Use a host kernel that has it, or remove it from the template's kvm_capabilities.";
+  return missing.map(({ name }) => {
+    const message = `This node's KVM has no ${name}: no microVM starts.`;
+    return found("kvm-capability", "error", { path: "kvm_capabilities", name }, message, fix);
+  });
+}
+
+function lintKvm(template: CpuTemplate, profile: NodeProfile): LintFinding[] {
+  return [...lintEnforcement(profile), ...lintCapabilities(template, profile)];
+}
 
 export interface Linted {
   readonly template: CpuTemplate;
-  /** The built-in template it is, if it is one. */
   readonly builtIn: StaticTemplate | undefined;
-  /** The name of the built-in template for aarch64 it is, if it is one. */
   readonly armBuiltIn?: string | undefined;
 }
 
@@ -71,43 +93,38 @@ function lintLanguage(
 }
 
 function lintIdentity(guest: CpuState, node: CpuState): LintFinding[] {
-  const signature = ({ cpuid }: CpuState) => decodeSignature(cpuid.get(entryKey(1, 0))?.eax ?? 0);
-  const [shown, own] = [signature(guest), signature(node)];
+  const model = ({ type, cpuid }: CpuState) =>
+    nameModel(type, decodeSignature(cpuid.get(entryKey(1, 0))?.eax ?? 0));
+  const [shown, own] = [model(guest), model(node)];
   const hasIn = (cpu: CpuState) => (name: string) => hasField(cpu, name);
-  const { kind, lacking } = compareModels(guest.type, shown, own, hasIn(guest), hasIn(node));
+  const { kind, lacking } = compareModels(shown, own, hasIn(guest), hasIn(node));
   if (kind === "same") return [];
   const place = { address: "CPUID.01H:EAX", name: "family/model/stepping" };
-  const older = `Guests see model ${formatFms(shown)}, older than the node's ${formatFms(own)}`;
+  const say = (severity: LintSeverity, message: string, fix: string) => [
+    found("identity", severity, place, message, fix),
+  ];
   if (kind !== "older") {
     const message =
-      `Guests see model ${formatFms(shown)}, not known to be older than ${formatFms(own)}: ` +
+      `Guests see model ${shown.fms}, not known to be older than ${own.fms}: ` +
       "their kernels may leave mitigations off.";
-    return [found("identity", "error", place, message, "Show the oldest model of the pool.")];
+    return say("error", message, "Show the oldest model of the pool.");
   }
-  if (lacking.length > 0) {
-    const what = listOf(titlesOf(lacking));
-    const message = `${older}: on that model their kernels do not mitigate ${what}.`;
-    return [
-      found(
-        "identity",
-        "error",
-        place,
-        message,
-        "Show a model on which they do mitigate it, or the node's own.",
-      ),
-    ];
-  }
-  return [found("identity", "note", place, `${older}.`, "Expected if intentional.")];
+  const older = `Guests see model ${shown.fms}, older than the node's ${own.fms}`;
+  if (lacking.length === 0) return say("note", `${older}.`, "Expected if intentional.");
+  const what = listOf(titlesOf(lacking));
+  const message = `${older}: on that model their kernels do not mitigate ${what}.`;
+  return say("error", message, "Show a model on which they do mitigate it, or the node's own.");
 }
 
 function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string[]): LintFinding[] {
   if (builtIn === undefined) return [];
   const { name } = builtIn;
+  const goes = `${name} is deprecated since Firecracker 1.5 and will be removed in 2.0.`;
   const gone = found(
     "deprecated",
     "note",
     { name },
-    `${name} is deprecated since Firecracker 1.5 and will be removed in 2.0.`,
+    goes,
     "Use a custom template, such as a plan's.",
   );
   const signature = decodeSignature(node.get(entryKey(1, 0))?.eax ?? 0);
@@ -149,7 +166,6 @@ function onlyOnce(findings: readonly LintFinding[]): LintFinding[] {
   return [...new Map(findings.map((finding) => [key(finding), finding])).values()];
 }
 
-/** What is wrong with a template on CPUs of one type. */
 type Lint = (
   linted: Linted,
   profile: NodeProfile,
@@ -174,10 +190,7 @@ const LINTS: Readonly<Record<CpuType, Lint>> = {
   aarch64: ({ template, armBuiltIn }, profile) => lintArmTemplate(template, profile, armBuiltIn),
 };
 
-/**
- * Lints a template on one node, for these release lines; what several of them find is told once.
- * Undefined: nothing is known of the node's vendor.
- */
+/** Lints a template on one node for these lines; undefined: nothing is known of its vendor. */
 export function lintTemplate(
   linted: Linted,
   profile: NodeProfile,

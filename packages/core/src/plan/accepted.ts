@@ -1,7 +1,4 @@
-/**
- * What an operator accepted when a plan was made (`plan --accept`), and who has to honour it: the
- * linter, the launcher and the agent.
- */
+/** What an operator accepted when a plan was made: `plan --accept`. */
 import type { LintFinding } from "../lint/finding.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { verdictOf, type Finding } from "../verdict/finding.ts";
@@ -18,13 +15,12 @@ function isClass(label: string, id: string): boolean {
   return label === id || label.startsWith(`${id}@`);
 }
 
-/** Lint says of one node what a verdict says of a move to it. */
+/** The rule of a verdict that corresponds to a rule of lint. */
 const VERDICT_OF: Readonly<Record<string, string>> = {
   "hidden-weakness": "weakness",
   identity: "identity",
 };
 
-/** Whether a lint error of the plan's template on a class is what was accepted. */
 export function isAccepted(
   accepted: Accepted | undefined,
   id: string,
@@ -39,17 +35,13 @@ export function isAccepted(
   );
 }
 
-/** What shapes guests on a node, by a plan. */
 interface NodeShape {
   readonly class?: string;
   readonly plan?: string;
   readonly accepted?: Accepted;
 }
 
-/**
- * A judgement of a move to a node, without what was accepted for its class when the pool was
- * planned. Snapshots that another plan shaped, or none, are judged as ever.
- */
+/** A judgement without what was accepted for the node's class, for snapshots of the same plan. */
 export function honourAccepted(
   judgement: Judgement,
   contract: Pick<CpuContract, "class" | "plan">,

@@ -1,4 +1,5 @@
 /** The same model with different bits: firmware, microcode or kernel made the difference. */
+import { groupBy } from "../group.ts";
 import { compareText, listOf } from "../format/text.ts";
 import type { NodeClass } from "../profile/class.ts";
 import { formatFms } from "../tables/models.ts";
@@ -7,12 +8,10 @@ import type { Merged } from "./merge.ts";
 export interface Anomaly {
   readonly model: string;
   readonly classes: readonly string[];
-  /** Names of the fields that differ. */
   readonly fields: readonly string[];
   readonly cause: "kernel" | "microcode" | "firmware" | "unknown";
 }
 
-/** What the operator can look at, given what is equal and what is not. */
 function likelyCause(classes: readonly NodeClass[]): Anomaly["cause"] {
   const kernels = classes.map((c) => c.kernels.join());
   const microcodes = classes.map((c) => c.microcodes.join());
@@ -22,25 +21,19 @@ function likelyCause(classes: readonly NodeClass[]): Anomaly["cause"] {
 }
 
 export function findAnomalies(merged: Merged, classes: readonly NodeClass[]): Anomaly[] {
-  const byModel = new Map<string, number[]>();
-  for (const [i, { model }] of classes.entries()) {
-    if (model.signature === undefined) continue;
-    const key = formatFms(model.signature);
-    byModel.set(key, [...(byModel.get(key) ?? []), i]);
-  }
+  const byModel = groupBy([...classes.keys()], (i) => {
+    const signature = classes[i]?.model.signature;
+    return signature && formatFms(signature);
+  });
   return [...byModel].flatMap(([model, indexes]): Anomaly[] => {
+    if (model === undefined) return [];
     const differs = (values: readonly bigint[]) => new Set(indexes.map((i) => values[i])).size > 1;
     const fields = merged.fields.filter(({ values }) => differs(values));
     if (indexes.length < 2 || fields.length === 0) return [];
     const own = indexes.flatMap((i) => classes[i] ?? []);
-    return [
-      {
-        model,
-        classes: own.map(({ id }) => id).toSorted(compareText),
-        fields: fields.map(({ field }) => field.name),
-        cause: likelyCause(own),
-      },
-    ];
+    const ids = own.map(({ id }) => id).toSorted(compareText);
+    const names = fields.map(({ field }) => field.name);
+    return [{ model, classes: ids, fields: names, cause: likelyCause(own) }];
   });
 }
 

@@ -2,13 +2,55 @@
 import { predictContract } from "../contract/make.ts";
 import { fail } from "../errors.ts";
 import { buildStaticTemplate } from "../firecracker/static-build.ts";
-import { staticTemplateRow, type StaticTemplate } from "../firecracker/static-templates.ts";
-import { hiddenFeatures, isMeantFor } from "./compare-static.ts";
+import {
+  isAcceptedOn,
+  STATIC_TEMPLATES,
+  staticTemplateRow,
+  type StaticTemplate,
+} from "../firecracker/static-templates.ts";
 import type { Plan } from "./plan.ts";
 import type { NodeClass } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { Verdict } from "../verdict/finding.ts";
 import { judge } from "../verdict/judge.ts";
+import { fieldByName } from "../tables/lookup.ts";
+
+export interface StaticComparison {
+  readonly name: string;
+  readonly losesMore: readonly string[];
+}
+
+/** Follows requirements: a template that hides AVX512F leaves AVX512_BF16 without its base. */
+function withDependents(features: readonly string[], hidden: ReadonlySet<string>): string[] {
+  const lost = new Set(features.filter((name) => hidden.has(name)));
+  let size = -1;
+  while (size !== lost.size) {
+    size = lost.size;
+    for (const name of features) {
+      if (fieldByName(name)?.requires.some((needed) => lost.has(needed)) === true) lost.add(name);
+    }
+  }
+  return features.filter((name) => lost.has(name));
+}
+
+function hiddenFeatures(plan: Plan, hides: readonly string[]): string[] {
+  return withDependents(plan.guest.features, new Set(hides));
+}
+
+/** Whether Firecracker 1.12 and later take a built-in template on a class's model. */
+function isMeantFor(row: StaticTemplate, { model }: NodeClass): boolean {
+  return model.signature !== undefined && isAcceptedOn(row, model.signature);
+}
+
+/** The applicable built-in templates, the least costly first. */
+export function compareStaticTemplates(plan: Plan): StaticComparison[] {
+  return STATIC_TEMPLATES.filter(
+    (row) =>
+      row.vendor === plan.type && plan.classes.every(({ nodeClass }) => isMeantFor(row, nodeClass)),
+  )
+    .map(({ name, hides }) => ({ name, losesMore: hiddenFeatures(plan, hides) }))
+    .toSorted((a, b) => a.losesMore.length - b.losesMore.length);
+}
 
 interface UnsoundPair {
   readonly from: string;
@@ -21,9 +63,7 @@ export interface StaticAssessment {
   readonly name: string;
   /** Classes that Firecracker 1.12 and later refuse it on. */
   readonly refusedOn: readonly string[];
-  /** Ordered pairs of classes whose guests would not be interchangeable. */
   readonly unsound: readonly UnsoundPair[];
-  /** Features that the plan keeps and this template hides. */
   readonly losesMore: readonly string[];
 }
 
@@ -61,7 +101,6 @@ function unsoundPairs(row: StaticTemplate, plan: Plan, line: string): UnsoundPai
   });
 }
 
-/** Throws NOT_A_TEMPLATE where no built-in template has the name. */
 export function assessStaticTemplate(plan: Plan, name: string): StaticAssessment {
   const row = staticTemplateRow(name);
   if (row === undefined) {

@@ -4,18 +4,13 @@ import { hex32, registerAddress } from "../format/address.ts";
 import type { GuestCpu } from "./guest-cpu.ts";
 
 export interface PlannedDifference {
-  /** As in the manuals, e.g. `CPUID.(EAX=07H,ECX=0):EBX`. */
   readonly address: string;
   readonly planned: string;
   readonly actual: string;
-  /** The bits that differ. */
   readonly bits: number;
 }
 
-/**
- * Compares every bit that the plan decides; an entry the guest does not have reads as zero, and
- * one the plan does not have must be zero. MSRs cannot be read from inside and are left out.
- */
+/** Compares every bit that the plan decides. MSRs cannot be read from inside and are left out. */
 export function compareSeen(
   planned: GuestCpu,
   actual: readonly CpuidEntry[],

@@ -1,16 +1,16 @@
 /** What the plan costs and changes, as data: a report or a program renders it. */
-import { bitRange, registerAddress, registerName } from "../format/address.ts";
-import { entryKey, REGISTERS, type Register } from "../cpuid.ts";
+import { groupBy } from "../group.ts";
+import { bitRange, wordAddress } from "../format/address.ts";
 import type { GuestView } from "../firecracker/simulate.ts";
 import type { NodeClass } from "../profile/class.ts";
+import { wordAt } from "../profile/state.ts";
 import type { RowLoss } from "../tables/field.ts";
 import { AARCH32_GROUP } from "../tables/groups.ts";
-import { isAnnouncement, reservedMask } from "../tables/masks.ts";
+import { isAnnouncement } from "../tables/masks.ts";
 import { isPresent } from "../tables/merge-rules.ts";
-import { reservedRegisterMask } from "../tables/registers.ts";
+import { reservedAt } from "../tables/registers.ts";
 import { isCountedFeature } from "./guest-cpu.ts";
-import type { Merged, MergedField } from "./merge.ts";
-import type { Reason } from "./reason.ts";
+import { placesOfWords, type Merged, type MergedField, type Reason } from "./merge.ts";
 
 interface NamedField {
   readonly name: string;
@@ -29,11 +29,9 @@ export interface GivenUp extends NamedField {
 
 /** A weakness or needed action that guests see everywhere because some class has it. */
 export interface United extends NamedField {
-  /** Classes that would not have shown it. */
   readonly addedTo: readonly string[];
 }
 
-/** A number that some class must lower or change. */
 export interface Levelled extends NamedField {
   readonly value: number;
   readonly classes: readonly { readonly class: string; readonly value: number }[];
@@ -45,12 +43,11 @@ export interface Masked {
   readonly classes: readonly string[];
 }
 
-/** Something that still differs between guests of different classes, and may. */
+/** An allowed difference between guests of different classes. */
 export interface Residual {
   readonly address: string;
   readonly what: string;
   readonly kind: "topology" | "owned" | "state" | "identity";
-  /** Groups of classes that show the same. */
   readonly groups: readonly (readonly string[])[];
 }
 
@@ -59,7 +56,7 @@ function named({ field, address }: MergedField): NamedField {
   return { name, address, title, group };
 }
 
-/** Without AArch32 its own ID registers say nothing; `EL0` says that it went. */
+/** ID registers of AArch32 are not listed where `EL0` already says that AArch32 is gone. */
 function isSaidByEl0({ field }: MergedField, { features }: Merged): boolean {
   if (field.group !== AARCH32_GROUP || !("id" in field)) return false;
   return !field.register.startsWith("ID_AA64") && (features.get("EL0")?.value ?? 0n) < 2n;
@@ -122,56 +119,24 @@ function bitsOf(mask: bigint): string {
 }
 
 export function masked(
-  { type, places, registers }: Merged,
+  merged: Merged,
   views: readonly GuestView[],
   classes: readonly NodeClass[],
 ): Masked[] {
-  const result: Masked[] = [];
-  const add = (address: string, words: readonly bigint[]) => {
+  return placesOfWords(merged).flatMap((place): Masked[] => {
+    const mask = reservedAt(merged.type, place);
+    const words = views.map((view) => (wordAt(view, place) ?? 0n) & mask);
     const all = words.reduce((a, b) => a | b, 0n);
-    if (all === 0n) return;
-    result.push({
-      address: `${address}${bitsOf(all)}`,
-      classes: idsWhere(classes, (i) => (words[i] ?? 0n) !== 0n),
-    });
-  };
-  for (const { leaf, subleaf } of places) {
-    for (const register of REGISTERS) {
-      const mask = reservedMask(type, leaf, subleaf, register);
-      const words = wordsAt(views, leaf, subleaf, register).map((w) => BigInt((w & mask) >>> 0));
-      add(registerAddress(leaf, subleaf, register), words);
-    }
-  }
-  for (const id of registers) {
-    const mask = reservedRegisterMask(type, id);
-    add(
-      registerName(id),
-      views.map((view) => (view.registers.get(id) ?? 0n) & mask),
-    );
-  }
-  return result;
+    if (all === 0n) return [];
+    const address = `${wordAddress(place)}${bitsOf(all)}`;
+    return [{ address, classes: idsWhere(classes, (i) => (words[i] ?? 0n) !== 0n) }];
+  });
 }
 
-/** A register of CPUID in each view; zero where the entry is absent. */
-export function wordsAt(
-  views: readonly GuestView[],
-  leaf: number,
-  subleaf: number,
-  register: Register,
-): number[] {
-  const key = entryKey(leaf, subleaf);
-  return views.map(({ cpuid }) => cpuid.get(key)?.[register] ?? 0);
-}
-
-/** Classes that have the same value together. */
 export function groupClasses(
   classes: readonly Pick<NodeClass, "id">[],
   values: readonly string[],
 ): string[][] {
-  const groups = new Map<string, string[]>();
-  for (const [i, { id }] of classes.entries()) {
-    const value = values[i] ?? "";
-    groups.set(value, [...(groups.get(value) ?? []), id]);
-  }
-  return [...groups.values()];
+  const groups = groupBy([...classes.entries()], ([i]) => values[i]);
+  return [...groups.values()].map((own) => own.map(([, { id }]) => id));
 }

@@ -6,13 +6,11 @@ import type { CpuType } from "../tables/field.ts";
 import { compareLines } from "../tables/releases.ts";
 import { findAnomalies } from "./anomalies.ts";
 import { refuseUnwritable } from "./arm/unwritable.ts";
-import { close } from "./close.ts";
-import { derive } from "./derive.ts";
+import { close, derive, giveUpNesting } from "./close.ts";
 import { guestCpu } from "./guest-cpu.ts";
 import { chooseIdentity, setIdentity, type Identity, type IdentityPolicy } from "./identity.ts";
 import { merge, type Merged } from "./merge.ts";
 import { tellMitigations } from "./mitigations.ts";
-import { giveUpNesting } from "./nesting.ts";
 import { prove, type Emitted } from "./prove.ts";
 import { unreachableFields, type Refusal } from "./refuse.ts";
 import { forbid, unmetRequirements } from "./shape.ts";
@@ -21,11 +19,8 @@ import { refuseWeaknesses } from "./weaknesses.ts";
 
 export interface DesignOptions {
   readonly identity: IdentityPolicy;
-  /** Firecracker lines to plan for, e.g. `1.12`. */
   readonly firecracker: readonly string[];
-  /** Features the pool must have, else there is no plan. */
   readonly require?: readonly string[];
-  /** Features to give up on purpose. */
   readonly forbid?: readonly string[];
 }
 
@@ -73,7 +68,7 @@ function emit(
   }));
 }
 
-/** The pool as it would be, whatever its snapshots may do; classes of one type, and complete. */
+/** The pool as designed, before its moves are judged; for complete classes of one type. */
 export function designPool(classes: readonly NodeClass[], options: DesignOptions): Designed {
   const { identity: policy, firecracker, require: required = [], forbid: forbidden = [] } = options;
   const [type] = classes.map((nodeClass) => nodeClass.type);

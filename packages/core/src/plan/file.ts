@@ -1,4 +1,5 @@
 /** `plan.json`: the plan as the file people keep (docs/formats.md). */
+import { eachRegister, isZero } from "../cpuid.ts";
 import { hexNumber, registerName } from "../format/address.ts";
 import { formatBitmap } from "../template/bitmap.ts";
 import { formatFms } from "../tables/models.ts";
@@ -12,18 +13,14 @@ export const PLAN_SCHEMA = "evenkeel/pool-plan@1";
 /** An entry of zeros only reads the same as one that is absent. */
 function entriesJson({ cpuid }: GuestCpu) {
   return cpuid
-    .filter(({ registers: r }) => (r.eax.value | r.ebx.value | r.ecx.value | r.edx.value) !== 0)
-    .map(({ leaf, subleaf, registers: r }) => ({
+    .filter(({ registers }) => !isZero(eachRegister((r) => registers[r].value)))
+    .map(({ leaf, subleaf, registers }) => ({
       leaf: hexNumber(leaf),
       subleaf: hexNumber(subleaf),
-      eax: formatBitmap(r.eax, 32),
-      ebx: formatBitmap(r.ebx, 32),
-      ecx: formatBitmap(r.ecx, 32),
-      edx: formatBitmap(r.edx, 32),
+      ...eachRegister((r) => formatBitmap(registers[r], 32)),
     }));
 }
 
-/** What is written of a plan for CPUs of one type. */
 interface Format {
   readonly head: (plan: Plan) => object;
   readonly class: (planned: PlannedClass) => object;
@@ -44,20 +41,12 @@ const X86: Format = {
     model: model.name,
     signature: model.signature && formatFms(model.signature),
   }),
-  givenUp: ({ name, address, title, group, loss, reason }) => ({
-    name,
-    address,
-    title,
-    group,
-    loss,
-    reason,
-  }),
+  givenUp: ({ from: _from, to: _to, ...given }) => given,
   guest: (guest) => ({
     cpuid: entriesJson(guest),
-    msrs: guest.registers.map((msr) => ({
-      addr: hexNumber(msr.id),
-      bitmap: formatBitmap(msr, 64),
-    })),
+    msrs: guest.registers.map((msr) => {
+      return { addr: hexNumber(msr.id), bitmap: formatBitmap(msr, 64) };
+    }),
   }),
   tail: ({ anomalies }) => ({ anomalies }),
 };

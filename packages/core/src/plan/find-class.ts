@@ -1,8 +1,27 @@
-/** Which class of a plan is a node's: by what it offers, and by its name only to explain. */
+/** Which class of a plan a node belongs to: what it offers decides, its name only explains. */
 import { classIdentity, type ClassIdentity } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
-import type { PlanFile, PlanFileClass } from "./plan-file.ts";
+import type { CpuType } from "../tables/field.ts";
 import { cpuTypeOf } from "../tables/vendors.ts";
+import type { Accepted } from "./accepted.ts";
+import type { GuestCpu } from "./guest-cpu.ts";
+
+export interface PlanFileClass {
+  readonly id: string;
+  readonly nodes: readonly string[];
+  readonly template: string;
+  /** Names of what the class offers and the pool does not have; undefined where it does not say. */
+  readonly givesUp: readonly string[] | undefined;
+}
+
+export interface PlanFile {
+  readonly type: CpuType;
+  readonly firecracker: readonly string[];
+  readonly classes: readonly PlanFileClass[];
+  /** What the operator accepted with `--accept`; undefined: nothing. */
+  readonly accepted: Accepted | undefined;
+  readonly guest: GuestCpu;
+}
 
 export type ClassMatch =
   /** The node offers what this class offers, whether the plan names it or not. */

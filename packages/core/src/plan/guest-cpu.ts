@@ -1,6 +1,7 @@
 /** The pool's guest CPU: the bits a plan decides, and their values. */
 import { insert32, mask32 } from "../bits.ts";
-import { entryKey, REGISTERS, type Register } from "../cpuid.ts";
+import { eachRegister, keyOf, type Register } from "../cpuid.ts";
+import type { CpuType } from "../tables/field.ts";
 import { AARCH32_GROUP, UNCOUNTED_GROUPS } from "../tables/groups.ts";
 import { plannedMasks } from "../tables/masks.ts";
 import { isPresent, writeField } from "../tables/merge-rules.ts";
@@ -37,41 +38,29 @@ function isListed(merging: MergedField): boolean {
   return isCountedFeature(merging) && field.group !== AARCH32_GROUP && isPresent(value, field);
 }
 
-function wordKey(leaf: number, subleaf: number, register: Register): string {
-  return `${entryKey(leaf, subleaf)}:${register}`;
+/** An entry that shows nothing of what a plan decides. */
+export function hiddenEntry(type: CpuType, { leaf, subleaf }: EntryPlace) {
+  const masks = plannedMasks(type, leaf, subleaf);
+  const registers = eachRegister((register): Bitmap32 => ({ mask: masks[register], value: 0 }));
+  return { leaf, subleaf, registers };
 }
 
 /** Collects the merged fields into words. With `keepIdentity` the identity stays undecided. */
 export function guestCpu(merged: Merged, keepIdentity: boolean): GuestCpu {
-  const words = new Map<string, Bitmap32>();
-  for (const { leaf, subleaf } of merged.places) {
-    const masks = plannedMasks(merged.type, leaf, subleaf);
-    for (const register of REGISTERS) {
-      words.set(wordKey(leaf, subleaf, register), { mask: masks[register], value: 0 });
-    }
-  }
+  const cpuid = merged.places.map((place) => hiddenEntry(merged.type, place));
+  const entries = new Map(cpuid.map((entry) => [keyOf(entry), entry.registers]));
   const registers = new Map<RegisterId, bigint>(merged.registers.map((id) => [id, 0n]));
   for (const { field, place, value } of merged.fields) {
     if ("id" in place)
       registers.set(place.id, writeField(registers.get(place.id) ?? 0n, field, value));
     else {
-      const key = wordKey(place.leaf, place.subleaf, place.register);
-      words.set(key, writeWord(words.get(key), field, value, keepIdentity));
+      const words = entries.get(keyOf(place));
+      if (words === undefined) continue;
+      words[place.register] = writeWord(words[place.register], field, value, keepIdentity);
     }
   }
-  const word = (leaf: number, subleaf: number, register: Register) =>
-    words.get(wordKey(leaf, subleaf, register)) ?? NOTHING;
   return {
-    cpuid: merged.places.map(({ leaf, subleaf }) => ({
-      leaf,
-      subleaf,
-      registers: {
-        eax: word(leaf, subleaf, "eax"),
-        ebx: word(leaf, subleaf, "ebx"),
-        ecx: word(leaf, subleaf, "ecx"),
-        edx: word(leaf, subleaf, "edx"),
-      },
-    })),
+    cpuid,
     registers: [...registers].map(([id, value]) => ({
       id,
       mask: plannedRegisterMask(merged.type, id),
@@ -81,10 +70,8 @@ export function guestCpu(merged: Merged, keepIdentity: boolean): GuestCpu {
   };
 }
 
-const NOTHING: Bitmap32 = { mask: 0, value: 0 };
-
 function writeWord(
-  { mask, value: word }: Bitmap32 = NOTHING,
+  { mask, value: word }: Bitmap32,
   { hi, lo, kind }: MergedField["field"],
   value: bigint,
   keepIdentity: boolean,

@@ -18,20 +18,18 @@ export interface Identity extends FamilyModelStepping {
   readonly reason: string;
 }
 
+/** The highest family, model and stepping that a signature has room for. */
+const HIGHEST = [0x10e, 0xff, 15];
+
 /** Reads `oldest`, `keep` or `family/model/stepping`, numbers decimal or `0x…`. */
 export function parseIdentity(text: string): IdentityPolicy {
   if (text === "oldest" || text === "keep") return text;
-  const parts = text.split("/");
-  const numbers = parts.map((part) => (/^(0x[0-9a-fA-F]+|[0-9]+)$/.test(part) ? Number(part) : -1));
+  const numbers = text
+    .split("/")
+    .map((part) => (/^(0x[0-9a-fA-F]+|[0-9]+)$/.test(part) ? Number(part) : -1));
   const [family = -1, model = -1, stepping = -1] = numbers;
-  const fits =
-    family >= 0 &&
-    family <= 0x10e &&
-    model >= 0 &&
-    model <= 0xff &&
-    stepping >= 0 &&
-    stepping <= 15;
-  if (parts.length !== 3 || !fits) {
+  const fits = numbers.every((number, i) => number >= 0 && number <= (HIGHEST[i] ?? -1));
+  if (numbers.length !== 3 || !fits) {
     return fail("BAD_IDENTITY", `"${text}" is no identity`, "--identity");
   }
   return { family, model, stepping };
@@ -78,7 +76,6 @@ export function chooseIdentity(
   return { ...signature, name, reason };
 }
 
-/** What a person should know about the choice. */
 export function identityWarnings(classes: readonly NodeClass[], policy: IdentityPolicy): string[] {
   const unknown = classes.filter(({ model }) => model.launched === undefined);
   const models = new Set(datedModels(classes).map(({ signature }) => formatFms(signature)));
@@ -89,7 +86,6 @@ export function identityWarnings(classes: readonly NodeClass[], policy: Identity
   ];
 }
 
-/** Writes the identity into every field that spells it. */
 export function setIdentity(merged: Merged, identity: FamilyModelStepping): void {
   const eax = BigInt(encodeSignature(identity));
   for (const merging of merged.fields) {

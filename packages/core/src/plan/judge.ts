@@ -1,4 +1,4 @@
-/** A plan against the verdicts and the linter: it is none unless both accept it. */
+/** Judges a plan with the verdicts and the linter: both must accept it. */
 import { listOf } from "../format/text.ts";
 import type { LintFinding } from "../lint/finding.ts";
 import { lintTemplate } from "../lint/lint.ts";
@@ -7,11 +7,10 @@ import type { WhyNot } from "../verdict/reasons.ts";
 import { isAccepted } from "./accepted.ts";
 import type { Mover, Planned } from "./movers.ts";
 import { judgeMoves, type Accept, type JudgedMoves, type PlanMoves } from "./moves.ts";
-import { someOf, type Refusal } from "./refuse.ts";
+import { refusal, someOf, type Refusal } from "./refuse.ts";
 
 export interface JudgedPlan {
   readonly moves: PlanMoves;
-  /** Empty where the plan holds. */
   readonly refusals: readonly Refusal[];
 }
 
@@ -50,16 +49,11 @@ function refuseMove(reason: WhyNot, judged: JudgedMoves): Refusal {
   const to = new Set(reason.moves.flatMap((moves) => moves.to));
   const nodes = judged.movers.filter(({ label }) => to.has(label)).flatMap((mover) => mover.nodes);
   const classes = new Set(judged.movers.map((mover) => mover.class)).size;
-  const consequences = new Set(reason.findings.map(({ consequence }) => consequence));
-  const [consequence = ""] = consequences;
-  return {
-    code: "verdict",
-    message:
-      `a snapshot from ${whereOf(reason)} is ${reason.severity}: ${whatOf(reason)}: ` +
-      consequence.replace(/\.$/, ""),
-    hint: wayOut(reason, classes),
-    nodes,
-  };
+  const consequence = reason.findings[0]?.consequence ?? "";
+  const message =
+    `a snapshot from ${whereOf(reason)} is ${reason.severity}: ${whatOf(reason)}: ` +
+    consequence.replace(/\.$/, "");
+  return refusal("verdict", message, wayOut(reason, classes), nodes);
 }
 
 function lintMover(mover: Mover, lines: readonly string[], moves: PlanMoves): LintFinding[] {
@@ -70,7 +64,7 @@ function lintMover(mover: Mover, lines: readonly string[], moves: PlanMoves): Li
   );
 }
 
-/** Kernels and clocks are nothing to a template: one node for each class and KVM. */
+/** One node for each class and KVM: lint of a template reads neither kernels nor clocks. */
 function unlikeMovers(movers: readonly Mover[]): Mover[] {
   const key = ({ class: id, profile }: Mover) =>
     `${id} ${JSON.stringify([...(profile.kvm?.capabilities ?? [])])}`;
@@ -80,10 +74,9 @@ function unlikeMovers(movers: readonly Mover[]): Mover[] {
 function refuseLint(mover: Mover, { address, message, fix }: LintFinding): Refusal {
   const place = address === "" ? "" : `${address}: `;
   const text = `${mover.label}'s template: ${place}${message.replace(/\.$/, "")}`;
-  return { code: "lint", message: text, hint: fix, nodes: mover.nodes };
+  return refusal("lint", text, fix, mover.nodes);
 }
 
-/** Judges every ordered pair of classes under their templates, and lints each template. */
 export function judgePlan(
   classes: readonly Planned[],
   options: { type: CpuType; lines: readonly string[]; accept: Accept | undefined },

@@ -1,33 +1,38 @@
 /** Merging: each field of every register that says what the CPU is, over all classes, by its rule. */
-import { extract32, readField } from "../bits.ts";
-import { compareEntries, entryKey, REGISTERS, type Register } from "../cpuid.ts";
+import { readField } from "../bits.ts";
+import { compareEntries, REGISTERS } from "../cpuid.ts";
 import type { GuestView } from "../firecracker/simulate.ts";
 import { fieldAddress } from "../format/address.ts";
+import { wordAt } from "../profile/state.ts";
 import { isFirmware } from "../tables/arm/lookup.ts";
 import type { AnyField, CpuType } from "../tables/field.ts";
-import { cpuidFields } from "../tables/lookup.ts";
 import { isPlanned } from "../tables/masks.ts";
 import { isPresent, safeValue } from "../tables/merge-rules.ts";
 import {
   compareIds,
   isPlannedRegister,
-  registerFields,
+  fieldsAt,
   type RegisterId,
+  type WordPlace,
 } from "../tables/registers.ts";
-import type { Reason } from "./reason.ts";
+
+export type Reason =
+  | { readonly kind: "absent" }
+  | { readonly kind: "forbidden" }
+  | { readonly kind: "requires"; readonly feature: string }
+  | { readonly kind: "unused"; readonly by: readonly string[] }
+  | { readonly kind: "layout"; readonly field: string }
+  | { readonly kind: "hidden"; readonly level: string }
+  | { readonly kind: "unverifiable" };
 
 export interface EntryPlace {
   readonly leaf: number;
   readonly subleaf: number;
 }
 
-type FieldPlace = (EntryPlace & { readonly register: Register }) | { readonly id: RegisterId };
-
-/** A field and its value in each class and in the pool. */
 export interface MergedField {
   readonly field: AnyField;
-  readonly place: FieldPlace;
-  /** As the manuals write it. */
+  readonly place: WordPlace;
   readonly address: string;
   /** One per class, in the order of the classes; zero where the class has no such register. */
   readonly values: readonly bigint[];
@@ -35,14 +40,13 @@ export interface MergedField {
   readonly present: readonly boolean[];
   /** The pool's value; later steps lower it. */
   value: bigint;
-  /** Why a feature is gone that some class has, where no class without it is the reason. */
+  /** Why a feature was dropped for another reason than a class that lacks it. */
   reason: Reason | undefined;
 }
 
 export interface Merged {
   readonly type: CpuType;
   readonly fields: readonly MergedField[];
-  /** The features by name. */
   readonly features: ReadonlyMap<string, MergedField>;
   /** Every CPUID entry that some class has, sorted. */
   readonly places: readonly EntryPlace[];
@@ -50,7 +54,6 @@ export interface Merged {
   readonly registers: readonly RegisterId[];
 }
 
-/** Whether the pool has a feature. */
 export function has({ features }: Merged, name: string): boolean {
   const feature = features.get(name);
   return feature !== undefined && isPresent(feature.value, feature.field);
@@ -64,59 +67,34 @@ function placesOf(views: readonly GuestView[]): EntryPlace[] {
   return [...places.values()].toSorted(compareEntries);
 }
 
-function mergeField(
-  field: AnyField,
-  place: FieldPlace,
-  values: readonly bigint[],
-  present: readonly boolean[],
-): MergedField {
-  // A node without a register of the firmware has no such limit, rather than none of it.
-  const isUnlimited = "id" in field && isFirmware(field.id);
-  const known = isUnlimited ? values.filter((_, i) => present[i]) : values;
-  const value = safeValue(known, field);
-  return { field, place, address: fieldAddress(field), values, present, value, reason: undefined };
-}
-
-function mergeWord(
-  type: CpuType,
-  views: readonly GuestView[],
-  { leaf, subleaf }: EntryPlace,
-  register: Register,
-): MergedField[] {
-  const key = entryKey(leaf, subleaf);
-  const entries = views.map(({ cpuid }) => cpuid.get(key));
-  const present = entries.map((entry) => entry !== undefined);
-  return cpuidFields(type, leaf, subleaf, register)
-    .filter(isPlanned)
-    .map((field) => {
-      const { hi, lo } = field;
-      const values = entries.map((entry) => BigInt(extract32(entry?.[register] ?? 0, hi, lo)));
-      return mergeField(field, { leaf, subleaf, register }, values, present);
-    });
-}
-
-function mergeRegister(type: CpuType, views: readonly GuestView[], id: RegisterId): MergedField[] {
-  const words = views.map(({ registers }) => registers.get(id));
+function mergeWord(type: CpuType, views: readonly GuestView[], place: WordPlace): MergedField[] {
+  const words = views.map((view) => wordAt(view, place));
   const present = words.map((word) => word !== undefined);
-  return registerFields(type, id)
+  return fieldsAt(type, place)
     .filter(isPlanned)
-    .map((field) => {
+    .map((field): MergedField => {
       const values = words.map((word) => readField(word ?? 0n, field));
-      return mergeField(field, { id }, values, present);
+      // Without a register of the firmware a node has no limit there; it does not lack the service.
+      const isUnlimited = "id" in field && isFirmware(field.id);
+      const known = isUnlimited ? values.filter((_, i) => present[i]) : values;
+      const value = safeValue(known, field);
+      const address = fieldAddress(field);
+      return { field, place, address, values, present, value, reason: undefined };
     });
 }
 
-/** Merges the guests that the classes show without a template. */
+/** The words of some CPUID entries and registers. */
+export function placesOfWords({ places, registers }: Pick<Merged, "places" | "registers">) {
+  const cpuid = places.flatMap((place) => REGISTERS.map((register) => ({ ...place, register })));
+  return [...cpuid, ...registers.map((id) => ({ id }))];
+}
+
 export function merge(type: CpuType, views: readonly GuestView[]): Merged {
   const places = placesOf(views);
   const ids = new Set(views.flatMap((view) => [...view.registers.keys()]));
   const registers = [...ids].filter((id) => isPlannedRegister(type, id)).toSorted(compareIds);
-  const fields = [
-    ...places.flatMap((place) =>
-      REGISTERS.flatMap((register) => mergeWord(type, views, place, register)),
-    ),
-    ...registers.flatMap((id) => mergeRegister(type, views, id)),
-  ];
+  const words = placesOfWords({ places, registers });
+  const fields = words.flatMap((place) => mergeWord(type, views, place));
   const features = new Map(
     fields.filter((f) => f.field.kind === "feature").map((f) => [f.field.name, f]),
   );

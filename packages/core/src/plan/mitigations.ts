@@ -4,7 +4,7 @@
  */
 import type { NodeClass } from "../profile/class.ts";
 import { BUGS, type BugId } from "../tables/bugs.ts";
-import { compareModels } from "../tables/compare-models.ts";
+import { compareModels, nameModel } from "../tables/compare-models.ts";
 import type { Identity } from "./identity.ts";
 import type { Merged, MergedField } from "./merge.ts";
 
@@ -20,10 +20,7 @@ function tellingBit(fields: Fields, bug: BugId): MergedField | undefined {
     });
 }
 
-/**
- * Sets what tells guests of bugs that their model does not have, and says so in the identity's
- * reason. What no bit tells, the verdicts between the classes have against the plan.
- */
+/** Sets what tells guests of bugs that their model does not have; the identity's reason says so. */
 export function tellMitigations(
   merged: Merged,
   classes: readonly NodeClass[],
@@ -31,12 +28,14 @@ export function tellMitigations(
 ): Identity {
   const fields = new Map(merged.fields.map((merging) => [merging.field.name, merging]));
   const guestHas = (name: string) => (fields.get(name)?.value ?? 0n) !== 0n;
+  const shown = nameModel(merged.type, identity);
   const told = new Set<string>();
   for (const [i, { model }] of classes.entries()) {
     const { signature, name: needy } = model;
     if (signature === undefined) continue;
     const nodeHas = (name: string) => (fields.get(name)?.values[i] ?? 0n) !== 0n;
-    const { lacking } = compareModels(merged.type, identity, signature, guestHas, nodeHas);
+    const own = nameModel(merged.type, signature);
+    const { lacking } = compareModels(shown, own, guestHas, nodeHas);
     for (const bit of lacking.flatMap((bug) => tellingBit(fields, bug) ?? [])) {
       bit.value = 1n;
       told.add(`${bit.field.name} tells them what ${needy} needs`);

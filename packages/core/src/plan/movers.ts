@@ -1,6 +1,6 @@
 /** The nodes of a class that no rule tells apart: what a plan judges moves between. */
 import { groupBy } from "../group.ts";
-import { ALL_LINES, isEmulator, isOpenFormat, lineOf, newestVersion } from "../tables/releases.ts";
+import { ALL_LINES, isEmulator, isPreRelease, lineOf, newestVersion } from "../tables/releases.ts";
 import { compareText } from "../format/text.ts";
 import { kernelLine } from "../tables/kernels.ts";
 import type { NodeProfile } from "../profile/profile.ts";
@@ -8,7 +8,6 @@ import type { CpuTemplate } from "../template/template.ts";
 import { withSameClocks } from "../verdict/clocks.ts";
 import { circumstances } from "../verdict/entries.ts";
 
-/** A class under a plan. */
 export interface Planned {
   readonly id: string;
   readonly template: CpuTemplate;
@@ -23,14 +22,13 @@ export interface Mover {
   readonly template: CpuTemplate;
   /** One of them. Firecracker versions are those that the plan is for. */
   readonly profile: NodeProfile;
-  /** The Firecracker that takes their snapshots. */
   readonly firecracker: string;
 }
 
 /** Releases of the lines that are planned for; what a build between two releases writes is open. */
 function isRelease(version: string, lines: readonly string[]): boolean {
   const line = lineOf(version);
-  return line !== undefined && lines.includes(line) && !isOpenFormat(version);
+  return line !== undefined && lines.includes(line) && !isPreRelease(version);
 }
 
 /** For nodes whose profiles name no release: those that the others have, else the newest. */
@@ -41,10 +39,15 @@ function assumedReleases(named: ReadonlySet<string>, lines: readonly string[]): 
   return [isEmulator(newest) ? newest : `${newest}.0`];
 }
 
-function labels(id: string, members: readonly NodeProfile[]): string[] {
+interface Alike {
+  readonly judged: NodeProfile;
+  readonly nodes: readonly string[];
+}
+
+function labels(id: string, members: readonly Alike[]): string[] {
   if (members.length === 1) return [id];
   const taken = new Map<string, number>();
-  return members.map(({ host }) => {
+  return members.map(({ judged: { host } }) => {
     const label = `${id}@${kernelLine(host.kernel) ?? "?"}`;
     const count = (taken.get(label) ?? 0) + 1;
     taken.set(label, count);
@@ -54,16 +57,7 @@ function labels(id: string, members: readonly NodeProfile[]): string[] {
 
 type KeyOf = (profile: NodeProfile) => string;
 
-interface Alike {
-  /** One of them as it is judged. */
-  readonly judged: NodeProfile;
-  readonly nodes: readonly string[];
-}
-
-/**
- * Nodes that no rule tells apart once they are as `judgedOf` makes them. They are grouped as they
- * are first: of thousands of nodes few are then left to be made anything of.
- */
+/** Nodes that no rule tells apart as `judgedOf` makes them; grouped before, too, for speed. */
 function groupAlike(
   profiles: readonly NodeProfile[],
   keyOf: KeyOf,
@@ -101,10 +95,7 @@ export function moversOf(classes: readonly Planned[], lines: readonly string[]):
     const own = clocked.slice(at, at + length);
     at += length;
     const groups = groupAlike(own, keyOf, judgedOf);
-    const names = labels(
-      id,
-      groups.map(({ judged }) => judged),
-    );
+    const names = labels(id, groups);
     return groups.map(({ judged, nodes }, i) => ({
       label: names[i] ?? id,
       class: id,

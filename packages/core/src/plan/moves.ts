@@ -1,23 +1,18 @@
-/**
- * The moves of snapshots between the classes of a plan, judged as `check` and `matrix` judge them:
- * which of them the plan fails, and which no plan could allow.
- */
+/** Which moves of snapshots between classes a plan fails, and which no plan could allow. */
 import { predictContract } from "../contract/make.ts";
 import type { CpuType } from "../tables/field.ts";
-import type { Finding } from "../verdict/finding.ts";
-import { guestKey } from "../verdict/guest-key.ts";
+import { finding, type Finding } from "../verdict/finding.ts";
+import { guestKey, prepare } from "../verdict/prepare.ts";
 import { judgePrepared } from "../verdict/judge.ts";
-import { prepare } from "../verdict/prepare.ts";
 import { whyNot, type WhyNot } from "../verdict/reasons.ts";
 import type { RuleId } from "../verdict/rules.ts";
 import type { Accepted } from "./accepted.ts";
 import { moversOf, type Mover, type Planned } from "./movers.ts";
 
-/** What an operator accepts, and everything better. */
+/** The worst verdict that an operator accepts. */
 export type Accept = Accepted["verdict"];
 
 export interface PlanMoves {
-  /** Ordered pairs judged, each class with itself included. */
   readonly judged: number;
   /** Why snapshots do not move, where no template could change it. */
   readonly barred: readonly WhyNot[];
@@ -32,10 +27,7 @@ export interface JudgedMoves extends PlanMoves {
   readonly movers: readonly Mover[];
 }
 
-/**
- * Rules about the host that no CPU template reaches. Every other rule is about the guest's CPU,
- * and what it has against a move is the plan's failure.
- */
+/** Rules about the host, which no CPU template reaches; all others are about the guest's CPU. */
 const BEYOND_TEMPLATES: ReadonlySet<string> = new Set<RuleId>([
   "kernel",
   "snapshot-format",
@@ -49,7 +41,6 @@ const BEYOND_TEMPLATES: ReadonlySet<string> = new Set<RuleId>([
   "arm/missing",
 ]);
 
-/** Whether a rule is about the host, which no template could change. */
 export function isBeyondTemplates(rule: string): boolean {
   return BEYOND_TEMPLATES.has(rule);
 }
@@ -61,15 +52,10 @@ interface Pair {
 }
 
 function cannotBoot(mover: Mover, missing: readonly string[]): Pair {
-  const findings = missing.map((address): Finding => ({
-    rule: "complete",
-    severity: "incompatible",
-    address,
-    name: address,
-    promised: undefined,
-    offered: undefined,
-    consequence: "The template names it and the node lacks it: no microVM starts.",
-  }));
+  const text = "The template names it and the node lacks it: no microVM starts.";
+  const findings = missing.map((address) =>
+    finding("complete", "incompatible", address, { address }, text),
+  );
   return { from: mover.label, to: mover.label, findings };
 }
 
@@ -85,10 +71,10 @@ function judgePairs(movers: readonly Mover[], type: CpuType): Pair[] {
   const contracts = from.map(({ contract }) => contract);
   const profiles = movers.map(({ profile }) => profile);
   const bench = prepare(type, contracts, profiles);
-  // Under a plan that holds the guests are one, and so are their verdicts.
+  // Under a plan that holds all guests are equal, and so are their verdicts.
   const rows = new Map<string, readonly (readonly Finding[])[]>();
   const pairs = bench.contracts.flatMap((guest, i) => {
-    const key = guestKey(bench.layout, guest) ?? `guest ${i}`;
+    const key = guestKey(bench.layout, guest);
     const row =
       rows.get(key) ?? bench.nodes.map((node) => judgePrepared(bench, guest, node).findings);
     rows.set(key, row);
@@ -106,10 +92,7 @@ function isWithin({ severity }: WhyNot, accept: Accept | undefined): boolean {
 
 const [NESTING, KERNEL]: readonly RuleId[] = ["nesting", "kernel"];
 
-/**
- * Whether a finding is no failure of the plan: no template could change it, or it is what nested
- * guests of one model may do on a host kernel that the move is barred to anyway.
- */
+/** Whether no template could change the finding, or the host kernel bars the move anyway. */
 function isBarring({ rule }: Finding, all: readonly Finding[]): boolean {
   if (rule === NESTING) return all.some((other) => other.rule === KERNEL);
   return isBeyondTemplates(rule);
@@ -117,12 +100,10 @@ function isBarring({ rule }: Finding, all: readonly Finding[]): boolean {
 
 interface JudgeOptions {
   readonly type: CpuType;
-  /** Firecracker lines, oldest first. */
   readonly lines: readonly string[];
   readonly accept: Accept | undefined;
 }
 
-/** Judges every ordered pair of these classes, each with itself included. */
 export function judgeMoves(
   classes: readonly Planned[],
   { type, lines, accept }: JudgeOptions,
@@ -130,24 +111,17 @@ export function judgeMoves(
   const movers = moversOf(classes, lines);
   const pairs = judgePairs(movers, type);
   const against = pairs
-    .map((pair) => ({
-      ...pair,
-      findings: pair.findings.filter(({ severity }) => severity !== "note"),
-    }))
+    .map((pair) => ({ ...pair, findings: pair.findings.filter((f) => f.severity !== "note") }))
     .filter(({ findings }) => findings.length > 0);
-  const barred = against.map(({ findings, ...pair }) => ({
-    ...pair,
-    findings: findings.filter((finding) => isBarring(finding, findings)),
-  }));
-  const own = whyNot(
+  const those = (barring: boolean) =>
     against.map(({ findings, ...pair }) => ({
       ...pair,
-      findings: findings.filter((finding) => !isBarring(finding, findings)),
-    })),
-  );
+      findings: findings.filter((one) => isBarring(one, findings) === barring),
+    }));
+  const own = whyNot(those(false));
   const accepted = own.filter((reason) => isWithin(reason, accept));
   return {
-    barred: whyNot(barred),
+    barred: whyNot(those(true)),
     failed: own.filter((reason) => !isWithin(reason, accept)),
     accepted:
       accept === undefined || accepted.length === 0

@@ -16,7 +16,6 @@ import {
   type United,
 } from "./costs.ts";
 import { designPool, type DesignOptions } from "./design.ts";
-import { nameFiles } from "./files.ts";
 import type { GuestCpu } from "./guest-cpu.ts";
 import type { Identity } from "./identity.ts";
 import { judgePlan } from "./judge.ts";
@@ -24,9 +23,9 @@ import type { Accept, PlanMoves } from "./moves.ts";
 import type { Proof } from "./prove.ts";
 import type { Refusal } from "./refuse.ts";
 import { STEPS, type Pool } from "./steps.ts";
+import { formatTemplate } from "../template/format.ts";
 
 export interface PlanOptions extends DesignOptions {
-  /** Classes to leave out, by id or model. */
   readonly without?: readonly string[];
   /** The worst verdict between two classes that is no reason against the plan. */
   readonly accept?: Accept | undefined;
@@ -43,7 +42,6 @@ export interface PlannedClass {
 }
 
 export interface Plan {
-  /** Of every class. */
   readonly type: CpuType;
   readonly firecracker: readonly string[];
   /** Undefined: every class keeps its own (`--identity keep`, and always on aarch64). */
@@ -83,7 +81,6 @@ export function planClasses(classes: readonly NodeClass[], options: PlanOptions)
   return refusals.length > 0 ? refused(...refusals) : { ok: true, plan: describePlan(pool, moves) };
 }
 
-/** What a pool's guest CPU costs and changes. */
 export function describePlan(pool: Pool, moves: PlanMoves): Plan {
   const { classes, views, merged, lines, identity, level, guest, proof, anomalies } = pool;
   const steps = STEPS[merged.type];
@@ -112,4 +109,11 @@ function plannedClasses({ emitted, merged }: Pool): PlannedClass[] {
     emitted.map(({ template }) => template),
   );
   return emitted.map((one, i) => ({ ...one, file: files[i] ?? "", givesUp: given[i] ?? [] }));
+}
+
+/** One file per class, or a single one where the same template serves all. */
+function nameFiles(ids: readonly string[], templates: readonly CpuTemplate[]): string[] {
+  const texts = new Set(templates.map(formatTemplate));
+  const shared = ids.length > 1 && texts.size === 1;
+  return ids.map((id) => `templates/${shared ? "pool" : id}.json`);
 }

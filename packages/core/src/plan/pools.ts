@@ -1,4 +1,5 @@
 /** From profiles to plans: one pool, or several. */
+import { groupBy } from "../group.ts";
 import { fail } from "../errors.ts";
 import { compareLines } from "../tables/releases.ts";
 import { compareText } from "../format/text.ts";
@@ -18,6 +19,7 @@ import {
   refuseIncomplete,
   refuseMixtures,
   refuseUnenforced,
+  refusal,
   someOf,
   type Refusal,
 } from "./refuse.ts";
@@ -25,7 +27,6 @@ import { withoutClasses } from "./shape.ts";
 import { STEPS } from "./steps.ts";
 import { splitClasses, type Join, type SplitOptions } from "./split.ts";
 
-/** Classes of complete profiles, or why there are none. */
 type Classes =
   | { readonly ok: true; readonly classes: readonly NodeClass[] }
   | { readonly ok: false; readonly refusals: readonly Refusal[] };
@@ -79,7 +80,7 @@ export function planPools(
   if (whole.length > 0) return { ok: false, refusals: [refuseSplitting(whole)] };
   const classes: NodeClass[] = [];
   for (const own of byVendor(profiles)) {
-    // What cannot be mixed is simply kept apart; what cannot be planned at all is refused.
+    // Vendors are kept apart; nodes that cannot be planned at all are refused.
     const mixture = refuseMixtures(own);
     if (mixture !== undefined) return { ok: false, refusals: [mixture] };
     const found = classesOf(own);
@@ -92,24 +93,17 @@ export function planPools(
   return { pools: pools.map((pool) => planClasses(pool, options)), tree };
 }
 
-/** What joining costs is counted in features that are there or not, as x86's are. */
+/** The cost of a join is counted in features that are present or absent, as on x86. */
 function refuseSplitting(profiles: readonly NodeProfile[]): Refusal {
   const nodes = profiles.map(({ name }) => name);
-  return {
-    code: "unsupported",
-    message: `aarch64 nodes cannot be split into pools (${someOf(nodes)})`,
-    hint: "Plan them without --split and --max-loss.",
-    nodes,
-  };
+  const message = `aarch64 nodes cannot be split into pools (${someOf(nodes)})`;
+  return refusal("unsupported", message, "Plan them without --split and --max-loss.", nodes);
 }
 
-/** Profiles by what leaf 0 spells, in a fixed order. */
 function byVendor(profiles: readonly NodeProfile[]): NodeProfile[][] {
-  const groups = new Map<string, NodeProfile[]>();
-  for (const profile of profiles) {
-    const leaf0 = profile.cpu.cpuid.find(({ leaf }) => leaf === 0);
-    const key = leaf0 === undefined ? profile.cpu.arch : vendorString(leaf0);
-    groups.set(key, [...(groups.get(key) ?? []), profile]);
-  }
+  const groups = groupBy(profiles, ({ cpu }) => {
+    const leaf0 = cpu.cpuid.find(({ leaf }) => leaf === 0);
+    return leaf0 === undefined ? cpu.arch : vendorString(leaf0);
+  });
   return [...groups].toSorted(([a], [b]) => compareText(b, a)).map(([, own]) => own);
 }

@@ -4,7 +4,14 @@
  * bit. Nothing of the planning is reused here but the tables.
  */
 import { mask32, readField } from "../bits.ts";
-import { entryKey, REGISTERS, type CpuidEntry, type CpuidMap, type Register } from "../cpuid.ts";
+import {
+  eachRegister,
+  entryKey,
+  REGISTERS,
+  type CpuidEntry,
+  type CpuidMap,
+  type Register,
+} from "../cpuid.ts";
 import { hexNumber, registerAddress, registerName } from "../format/address.ts";
 import { normalize, unlikeLines } from "../firecracker/normalization.ts";
 import { simulate, type GuestView } from "../firecracker/simulate.ts";
@@ -21,7 +28,7 @@ import { formatTemplate } from "../template/format.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import type { GuestCpu, GuestRegister } from "./guest-cpu.ts";
 
-/** A place where a class's guest would not be the planned one, or where its template cannot be. */
+/** A place where a class's guest is not the planned one, or where its template cannot be used. */
 export interface Violation {
   readonly class: string;
   readonly firecracker: string;
@@ -40,17 +47,9 @@ export interface Proof {
 /** The planned guest's entries, undecided bits as 0. */
 export function plannedEntries(guest: GuestCpu): Map<string, CpuidEntry> {
   return new Map(
-    guest.cpuid.map(({ leaf, subleaf, registers: r }) => [
+    guest.cpuid.map(({ leaf, subleaf, registers }) => [
       entryKey(leaf, subleaf),
-      {
-        leaf,
-        subleaf,
-        flags: 0,
-        eax: r.eax.value,
-        ebx: r.ebx.value,
-        ecx: r.ecx.value,
-        edx: r.edx.value,
-      },
+      { leaf, subleaf, flags: 0, ...eachRegister((register) => registers[register].value) },
     ]),
   );
 }
@@ -106,7 +105,6 @@ export function compareCpuid(
   return guest.cpuid.length * REGISTERS.length;
 }
 
-/** Fields of a register that promise more than the class has. */
 export function unbackedFields(
   fields: readonly (MsrField | ArmField)[],
   offered: bigint,
@@ -128,7 +126,7 @@ function compareRegister(
 ): void {
   const address = registerName(id);
   if (typeof id === "bigint" && (offered === undefined || actual === undefined)) {
-    // What stands there must be worth nothing. Firmware has its services without the register too.
+    // Then the plan must promise no feature there. Firmware has its services without the register.
     const promised = fields.some((f) => f.kind === "feature" && isPresent(readField(value, f), f));
     if (promised && !isFirmware(id)) report(address, "the class lacks it");
     return;
@@ -169,7 +167,6 @@ function expectedGuests(type: CpuType, guest: GuestCpu, lines: readonly string[]
   }));
 }
 
-/** Classes of one type. */
 export function prove(
   emitted: readonly Emitted[],
   guest: GuestCpu,

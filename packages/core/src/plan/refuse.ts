@@ -1,4 +1,5 @@
 /** Pools that cannot be one pool, and why. */
+import { groupBy } from "../group.ts";
 import { CoreError } from "../errors.ts";
 import { leafAddress } from "../format/address.ts";
 import { isEmulator } from "../tables/releases.ts";
@@ -29,21 +30,23 @@ export interface Refusal {
   readonly nodes: readonly string[];
 }
 
+export function refusal(
+  code: RefusalCode,
+  message: string,
+  hint: string,
+  nodes: readonly string[] = [],
+): Refusal {
+  return { code, message, hint, nodes };
+}
+
 function groupNames<K>(
   profiles: readonly NodeProfile[],
   key: (profile: NodeProfile) => K,
 ): Map<K, string[]> {
-  const groups = new Map<K, string[]>();
-  for (const profile of profiles) {
-    const of = key(profile);
-    const group = groups.get(of);
-    if (group === undefined) groups.set(of, [profile.name]);
-    else group.push(profile.name);
-  }
-  return groups;
+  const groups = [...groupBy(profiles, key)];
+  return new Map(groups.map(([of, own]) => [of, own.map(({ name }) => name)]));
 }
 
-/** `a, b and 37 more`. */
 export function someOf(names: readonly string[]): string {
   const sorted = names.toSorted(compareText);
   if (sorted.length <= 4) return listOf(sorted);
@@ -57,22 +60,18 @@ function refuseArchitectures(profiles: readonly NodeProfile[]): Refusal | undefi
   const arches = groupNames(profiles, ({ cpu }) => cpu.arch);
   const parts = [...arches].map(([arch, names]) => `${arch} (${someOf(names)})`);
   const message = `no snapshot moves between architectures: ${listOf(parts.toSorted(compareText))}`;
-  return { code: "architecture", message, hint: SEPARATE_POOLS, nodes: [] };
+  return refusal("architecture", message, SEPARATE_POOLS);
 }
 
 function leaf0(profile: NodeProfile) {
   return profile.cpu.cpuid.find(({ leaf }) => leaf === 0);
 }
 
-/** The same for every node that shares a CPU. */
 function perCpu<T extends string>(ask: (profile: NodeProfile) => T): (profile: NodeProfile) => T {
   const known = new Map<NodeProfile["cpu"], T>();
   return (profile) => {
-    let answer = known.get(profile.cpu);
-    if (answer === undefined) {
-      answer = ask(profile);
-      known.set(profile.cpu, answer);
-    }
+    const answer = known.get(profile.cpu) ?? ask(profile);
+    known.set(profile.cpu, answer);
     return answer;
   };
 }
@@ -83,40 +82,29 @@ function refuseVendors(profiles: readonly NodeProfile[]): Refusal | undefined {
     return entry === undefined ? (cpuTypeOf(profile.cpu) ?? "") : vendorString(entry);
   });
   const vendors = groupNames(profiles, spelled);
-  for (const [name, nodes] of vendors) {
-    if (name === "") {
-      const message = `${leafAddress(0, 0)} is missing from ${someOf(nodes)}: the vendor is unknown`;
-      return { code: "incomplete", message, hint: PROBE_AGAIN, nodes };
-    }
+  const nameless = vendors.get("");
+  if (nameless !== undefined) {
+    const message = `${leafAddress(0, 0)} is missing from ${someOf(nameless)}: the vendor is unknown`;
+    return refusal("incomplete", message, PROBE_AGAIN, nameless);
   }
   if (vendors.size > 1) {
     const parts = [...vendors].map(([name, nodes]) => `${name} (${someOf(nodes)})`);
-    return {
-      code: "vendor",
-      message:
-        `no snapshot moves between vendors: ${listOf(parts.toSorted(compareText))}. Their XSAVE ` +
-        "areas are laid out differently (PKRU at 0xa80 on Intel, 0x980 on AMD), SYSCALL and " +
-        "SYSENTER differ, and their guests use different MSRs",
-      hint: SEPARATE_POOLS,
-      nodes: [],
-    };
+    const message =
+      `no snapshot moves between vendors: ${listOf(parts.toSorted(compareText))}. Their XSAVE ` +
+      "areas are laid out differently (PKRU at 0xa80 on Intel, 0x980 on AMD), SYSCALL and " +
+      "SYSENTER differ, and their guests use different MSRs";
+    return refusal("vendor", message, SEPARATE_POOLS);
   }
   const [only] = vendors.keys();
   const first = profiles[0] === undefined ? undefined : leaf0(profiles[0]);
-  if (first !== undefined && vendorOf(first) === undefined) {
-    return {
-      code: "unknown-vendor",
-      message: `${JSON.stringify(only)} is not a known CPU vendor`,
-      hint: "Intel and AMD are supported.",
-      nodes: profiles.map(({ name }) => name),
-    };
-  }
-  return undefined;
+  if (first === undefined || vendorOf(first) !== undefined) return undefined;
+  const message = `${JSON.stringify(only)} is not a known CPU vendor`;
+  const nodes = profiles.map(({ name }) => name);
+  return refusal("unknown-vendor", message, "Intel and AMD are supported.", nodes);
 }
 
 const PROBE_AGAIN = "Probe the node again; a plan never guesses missing facts.";
 
-/** The first reason against planning these profiles as one pool. */
 export function refuseMixtures(profiles: readonly NodeProfile[]): Refusal | undefined {
   return refuseArchitectures(profiles) ?? refuseVendors(profiles);
 }
@@ -129,33 +117,28 @@ export function refuseIncomplete(
   const refusals = new Map<string, string[]>();
   for (const profile of profiles) {
     const { cpu, host, incomplete, firecracker } = profile;
-    const byKernel = byCpu.get(cpu) ?? new Map<string, readonly string[]>();
+    const known = byCpu.get(cpu) ?? new Map<string, readonly string[]>();
+    byCpu.set(cpu, known);
     const isEmulated = firecracker.length > 0 && firecracker.every(isEmulator);
-    const on = `${host.kernel} ${isEmulated}`;
-    byCpu.set(cpu, byKernel);
-    let missing = incomplete.length === 0 ? byKernel.get(on) : undefined;
-    if (missing === undefined) {
-      missing = missingOf(profile);
-      if (incomplete.length === 0) byKernel.set(on, missing);
-    }
+    const key = JSON.stringify([host.kernel, isEmulated, incomplete]);
+    const missing = known.get(key) ?? missingOf(profile);
+    known.set(key, missing);
     if (missing.length === 0) continue;
-    const key = missing.join("; ");
-    refusals.set(key, [...(refusals.get(key) ?? []), profile.name]);
+    const what = missing.join("; ");
+    refusals.set(what, [...(refusals.get(what) ?? []), profile.name]);
   }
-  return [...refusals].map(([what, nodes]) => ({
-    code: "incomplete",
-    message: `${someOf(nodes)}: too incomplete to plan safely: ${what}`,
-    hint: PROBE_AGAIN,
-    nodes,
-  }));
+  return [...refusals].map(([what, nodes]) => {
+    const message = `${someOf(nodes)}: too incomplete to plan safely: ${what}`;
+    return refusal("incomplete", message, PROBE_AGAIN, nodes);
+  });
 }
 
-/** Nodes on which a template does nothing: a plan for them would be proven and wrong. */
+/** Nodes on which templates have no effect: a plan for them would be proven and still wrong. */
 export function refuseUnenforced(profiles: readonly NodeProfile[]): Refusal[] {
   return [...groupNames(profiles, templateDoubt)].flatMap(([doubt, nodes]): Refusal[] => {
     if (doubt === undefined) return [];
     const message = `${someOf(nodes)} may not enforce CPU templates: ${doubt}`;
-    return [{ code: "unenforced", message, hint: OWN_POOL, nodes }];
+    return [refusal("unenforced", message, OWN_POOL, nodes)];
   });
 }
 
@@ -175,13 +158,9 @@ export function refuseDuplicateNames(profiles: readonly NodeProfile[]): void {
 }
 
 export function unreachableFields(violations: readonly Violation[]): Refusal[] {
-  const unique = new Map(
-    violations.map((v) => [`${v.class} ${v.address} ${v.problem}`, v] as const),
-  );
-  return [...unique.values()].slice(0, 20).map((v) => ({
-    code: "unreachable",
-    message: `${v.address} on ${v.class}: ${v.problem} (Firecracker ${v.firecracker})`,
-    hint: "Plan this class as a separate pool.",
-    nodes: [],
-  }));
+  const unique = new Map(violations.map((v) => [`${v.class} ${v.address} ${v.problem}`, v]));
+  return [...unique.values()].slice(0, 20).map((v) => {
+    const message = `${v.address} on ${v.class}: ${v.problem} (Firecracker ${v.firecracker})`;
+    return refusal("unreachable", message, "Plan this class as a separate pool.");
+  });
 }

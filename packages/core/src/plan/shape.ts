@@ -7,7 +7,7 @@ import type { NodeClass } from "../profile/class.ts";
 import { LEVELS } from "../tables/levels.ts";
 import { CPUID_FIELDS, fieldByName, MSR_FIELDS } from "../tables/lookup.ts";
 import { has, type Merged } from "./merge.ts";
-import type { Refusal } from "./refuse.ts";
+import { refusal, type Refusal } from "./refuse.ts";
 
 function featureNames(): string[] {
   const fields = [...CPUID_FIELDS, ...MSR_FIELDS].filter(({ kind }) => kind === "feature");
@@ -26,7 +26,6 @@ export function parseFeatures(names: readonly string[], option: string): string[
   });
 }
 
-/** Hides features on purpose, before the merged CPU is closed. */
 export function forbid(merged: Merged, names: readonly string[]): void {
   for (const name of names) {
     const feature = merged.features.get(name);
@@ -58,12 +57,9 @@ export function unmetRequirements(
     const { why, lacking } = explain(name, merged, classes);
     const field = fieldByName(name);
     const address = field === undefined ? "" : ` (${fieldAddress(field)})`;
-    return {
-      code: "requirement",
-      message: `${name}${address} is required: ${why}`,
-      hint: "Leave those classes out (--without CLASS), or split the pool (--split K).",
-      nodes: lacking.flatMap(({ nodes }) => nodes),
-    };
+    const hint = "Leave those classes out (--without CLASS), or split the pool (--split K).";
+    const nodes = lacking.flatMap((c) => c.nodes);
+    return refusal("requirement", `${name}${address} is required: ${why}`, hint, nodes);
   });
 }
 
@@ -75,10 +71,10 @@ export function withoutClasses(
   const named = (id: string, name: string) => id === name || id.startsWith(`${name}-`);
   for (const name of names) {
     if (classes.some(({ id }) => named(id, name))) continue;
-    const known = listOf(classes.map(({ id }) => id));
     const ids = classes.map(({ id }) => id);
     const meant = didYouMean(name, [...ids, ...ids.map((id) => id.replace(/-[0-9a-f]+$/, ""))]);
-    fail("UNKNOWN_CLASS", `there is no class "${name}"${meant}; there are ${known}`, "--without");
+    const message = `there is no class "${name}"${meant}; there are ${listOf(ids)}`;
+    fail("UNKNOWN_CLASS", message, "--without");
   }
   const rest = classes.filter(({ id }) => !names.some((name) => named(id, name)));
   return rest.length > 0 ? rest : fail("EMPTY_POOL", "no class is left", "--without");

@@ -7,13 +7,11 @@ import { close } from "./close.ts";
 import { merge } from "./merge.ts";
 
 export interface SplitOptions {
-  /** How many pools there shall be. */
   readonly pools?: number;
-  /** How many features a class may give up at most. */
   readonly maxLoss?: number;
 }
 
-/** Joining two groups: the step of the tree that costs least of all steps then possible. */
+/** Joining two groups: the cheapest of all joins that are possible at that step. */
 export interface Join {
   readonly left: readonly string[];
   readonly right: readonly string[];
@@ -24,7 +22,6 @@ export interface Join {
   readonly cost: number;
   /** The most that any class would then have given up, against what it offers. */
   readonly worstLoss: number;
-  /** Whether the split did it. */
   readonly joined: boolean;
 }
 
@@ -88,7 +85,6 @@ function evaluate(left: Group, right: Group): { join: Join; group: Group } {
   };
 }
 
-/** The cheapest join of two groups of one vendor. */
 function cheapest(groups: readonly Group[]) {
   let best: { i: number; j: number; step: ReturnType<typeof evaluate> } | undefined;
   for (const [i, left] of groups.entries()) {
@@ -106,10 +102,7 @@ function isAllowed(join: Join, groups: number, { pools, maxLoss }: SplitOptions)
   return maxLoss === undefined || join.worstLoss <= maxLoss;
 }
 
-/**
- * Joins classes, always where it costs least, until there are as few pools as asked for or a
- * class would give up too much. The tree goes on to the end, to show what more would cost.
- */
+/** Joins classes where it costs least, as far as asked for; the tree shows what more would cost. */
 export function splitClasses(
   classes: readonly NodeClass[],
   line: string,

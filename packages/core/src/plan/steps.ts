@@ -19,13 +19,11 @@ import { estimateWarnings, floorWarnings } from "./warnings.ts";
 import { x86Templates } from "./x86/emit.ts";
 import { x86Residuals } from "./x86/residuals.ts";
 
-/** A pool whose guest CPU has been planned. */
 export interface Pool {
   readonly classes: readonly NodeClass[];
   /** What each class's guests would see without a template. */
   readonly views: readonly GuestView[];
   readonly merged: Merged;
-  /** Firecracker lines, oldest first. */
   readonly lines: readonly string[];
   readonly guest: GuestCpu;
   readonly emitted: readonly Emitted[];

@@ -1,7 +1,7 @@
 /** What an operator should know that no template can change. */
-import { compareText, listOf } from "../format/text.ts";
+import { listOf } from "../format/text.ts";
 import type { NodeClass } from "../profile/class.ts";
-import { kernelLine } from "../tables/kernels.ts";
+import { isOlder, kernelLine } from "../tables/kernels.ts";
 
 /** Guests built for a level refuse to start below it. */
 export function floorWarnings(level: string): string[] {
@@ -21,11 +21,7 @@ export function kernelWarnings(classes: readonly Pick<NodeClass, "kernels">[]): 
     classes.flatMap(({ kernels }) => kernels.flatMap((k) => kernelLine(k) ?? [])),
   );
   if (lines.size < 2) return [];
-  const sorted = [...lines].toSorted((a, b) => {
-    const [aMajor = 0, aMinor = 0] = a.split(".").map(Number);
-    const [bMajor = 0, bMinor = 0] = b.split(".").map(Number);
-    return aMajor - bMajor || aMinor - bMinor || compareText(a, b);
-  });
+  const sorted = [...lines].toSorted((a, b) => Number(isOlder(b, a)) - Number(isOlder(a, b)));
   return [
     `Host kernels ${listOf(sorted)} are mixed. The plan gives them the same guest CPU, but ` +
       "Firecracker supports moving a snapshot only to the same kernel or the next newer one.",

@@ -1,13 +1,13 @@
-/** Weaknesses of a pool that some class makes it impossible to tell every guest of. */
-import { backingText } from "../format/backing.ts";
+/** Weaknesses of a pool that cannot be announced to every guest, because of some class. */
 import { listOf } from "../format/text.ts";
 import type { NodeClass } from "../profile/class.ts";
+import { backingText } from "../format/backing.ts";
 import { isBacked } from "../tables/backing.ts";
 import { isAnnouncement } from "../tables/masks.ts";
 import type { Merged } from "./merge.ts";
-import { someOf, type Refusal } from "./refuse.ts";
+import { refusal, someOf, type Refusal } from "./refuse.ts";
 
-/** A weakness that cannot be shown everywhere: hiding it instead would be a lie to guests. */
+/** Weaknesses that cannot be shown everywhere; hiding them would mislead guests. */
 function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): Refusal[] {
   const shown = new Map(merged.fields.map(({ field, value }) => [field.name, value]));
   return merged.fields.flatMap((merging): Refusal[] => {
@@ -19,29 +19,21 @@ function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): R
     const untold = field.of !== undefined && shown.get(field.of) === 0n;
     const hidden = value === 0n || untold;
     if (!hidden && without.length === 0) return [];
-    const unread = `guests do not see ${field.of}`;
     const why = untold
-      ? unread
+      ? `guests do not see ${field.of}`
       : hidden
         ? "its leaf is above the lowered maximum"
         : `absent on ${listOf(without)}`;
-    return [
-      {
-        code: "unreachable",
-        message:
-          `${field.name} (${address}, ${field.title}) must be shown to every guest, ` +
-          `because ${listOf(announcing)} reports it, but cannot be shown: ${why}`,
-        hint: "Upgrade the host kernel of those nodes, or plan them as a separate pool.",
-        nodes: classes.filter((_, i) => !present[i]).flatMap(({ nodes }) => nodes),
-      },
-    ];
+    const message =
+      `${field.name} (${address}, ${field.title}) must be shown to every guest, ` +
+      `because ${listOf(announcing)} reports it, but cannot be shown: ${why}`;
+    const hint = "Upgrade the host kernel of those nodes, or plan them as a separate pool.";
+    const nodes = classes.filter((_, i) => !present[i]).flatMap((c) => c.nodes);
+    return [refusal("unreachable", message, hint, nodes)];
   });
 }
 
-/**
- * Remedies that some class announces and another one neither has nor can do without: its guests
- * would execute VERW, and it would clear nothing.
- */
+/** Remedies that some class announces, and that another class lacks and needs. */
 function unbackedRemedies(merged: Merged, classes: readonly NodeClass[]): Refusal[] {
   const byName = new Map(merged.fields.map((merging) => [merging.field.name, merging]));
   return merged.fields.flatMap(({ field, address, values }): Refusal[] => {
@@ -50,17 +42,14 @@ function unbackedRemedies(merged: Merged, classes: readonly NodeClass[]): Refusa
     const lacking = classes.filter((_, i) => values[i] === 0n && !isBacked(field.backedBy, has(i)));
     if (lacking.length === 0) return [];
     const having = classes.filter((_, i) => values[i] !== 0n).map(({ id }) => id);
-    return [
-      {
-        code: "microcode",
-        message:
-          `guests must be able to rely on ${field.name} (${address}, ${field.title}), ` +
-          `as ${someOf(having)} announce${having.length === 1 ? "s" : ""}; without it, and without ` +
-          `${backingText(field)}: ${someOf(lacking.map(({ id }) => id))}`,
-        hint: "Update the microcode and the kernel of those nodes, or plan them separately (--split).",
-        nodes: lacking.flatMap(({ nodes }) => nodes),
-      },
-    ];
+    const message =
+      `guests must be able to rely on ${field.name} (${address}, ${field.title}), ` +
+      `as ${someOf(having)} announce${having.length === 1 ? "s" : ""}; without it, and without ` +
+      `${backingText(field)}: ${someOf(lacking.map(({ id }) => id))}`;
+    const hint =
+      "Update the microcode and the kernel of those nodes, or plan them separately (--split).";
+    const nodes = lacking.flatMap((c) => c.nodes);
+    return [refusal("microcode", message, hint, nodes)];
   });
 }
 

@@ -1,4 +1,5 @@
 /** Classes: nodes whose profiles are the same to a guest. Planning works on classes. */
+import { groupBy } from "../group.ts";
 import { sha256 } from "../format/digest.ts";
 import { compareText } from "../format/text.ts";
 import type { CpuType } from "../tables/field.ts";
@@ -10,17 +11,12 @@ import type { NodeProfile, OfferedCpu } from "./profile.ts";
 export interface NodeClass {
   /** Stable: depends on nothing but what a guest can see. */
   readonly id: string;
-  /** Sorted by name. */
   readonly nodes: readonly string[];
-  /** The same nodes. */
   readonly profiles: readonly NodeProfile[];
   readonly type: CpuType;
   readonly model: CpuModel;
-  /** Host kernels of its nodes, sorted, each once. */
   readonly kernels: readonly string[];
-  /** Microcode versions of its nodes, sorted, each once. */
   readonly microcodes: readonly string[];
-  /** Whether any of its nodes is an estimate. */
   readonly estimate: boolean;
   /** The CPU of the first node by name; its siblings differ from it in nothing a plan decides. */
   readonly cpu: OfferedCpu;
@@ -44,7 +40,6 @@ export interface ClassIdentity {
   readonly digest: string;
 }
 
-/** Undefined for vendors nothing is known about. */
 export function classIdentity({ cpu }: NodeProfile): ClassIdentity | undefined {
   const type = cpuTypeOf(cpu);
   if (type === undefined) return undefined;
@@ -54,17 +49,11 @@ export function classIdentity({ cpu }: NodeProfile): ClassIdentity | undefined {
 /** Groups profiles of one type; classes come sorted by age, model and id. */
 export function groupIntoClasses(profiles: readonly NodeProfile[], type: CpuType): NodeClass[] {
   const contents = new Map<OfferedCpu, string>();
-  const groups = new Map<string, NodeProfile[]>();
-  for (const profile of profiles) {
-    let content = contents.get(profile.cpu);
-    if (content === undefined) {
-      content = contentOf(profile.cpu, type);
-      contents.set(profile.cpu, content);
-    }
-    const group = groups.get(content);
-    if (group === undefined) groups.set(content, [profile]);
-    else group.push(profile);
-  }
+  const groups = groupBy(profiles, ({ cpu }) => {
+    const content = contents.get(cpu) ?? contentOf(cpu, type);
+    contents.set(cpu, content);
+    return content;
+  });
   const digests = new Map([...groups.keys()].map((content) => [content, sha256(content)]));
   const length = distinctPrefix([...digests.values()]);
   return [...groups]

@@ -4,7 +4,7 @@ import { leafAddress, msrAddress } from "../format/address.ts";
 import { missingArmFacts } from "./arm/facts.ts";
 import { isEmulator } from "../tables/releases.ts";
 import { STATE_COMPONENTS } from "../tables/cpuid/xsave.ts";
-import type { CpuType, Vendor } from "../tables/field.ts";
+import type { CpuidField, CpuType, Vendor } from "../tables/field.ts";
 import { COUNTED_LEAVES, MISSING_ON_OLD_KERNELS, REQUIRED_LEAVES } from "../tables/leaves.ts";
 import { rangeOf } from "../tables/cpuid-limits.ts";
 import { CPUID_FIELDS, fieldByName } from "../tables/lookup.ts";
@@ -12,37 +12,27 @@ import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { ARCH_CAPABILITIES } from "../tables/msr/capabilities.ts";
 import { LISTED_ALWAYS, LISTED_WITH } from "../tables/msr/listed.ts";
 
+function firstRows(vendor: Vendor): CpuidField[] {
+  return CPUID_FIELDS.filter(
+    ({ vendors, subleaf = 0, leaf }) =>
+      vendors.includes(vendor) && subleaf === 0 && !MISSING_ON_OLD_KERNELS.has(leaf),
+  );
+}
+
 /** Per vendor: leaves whose first subleaf has features or announcements. */
-const SPEAKING_LEAVES: Readonly<Record<Vendor, readonly number[]>> = {
-  intel: speakingLeaves("intel"),
-  amd: speakingLeaves("amd"),
-};
+const SPEAKING_LEAVES = { intel: speakingLeaves("intel"), amd: speakingLeaves("amd") };
 
 function speakingLeaves(vendor: Vendor): number[] {
-  const rows = CPUID_FIELDS.filter(
-    ({ vendors, kind, subleaf, leaf }) =>
-      vendors.includes(vendor) &&
-      (isPromise(kind) || isAnnouncement(kind)) &&
-      (subleaf === undefined || subleaf === 0) &&
-      !MISSING_ON_OLD_KERNELS.has(leaf),
-  );
+  const rows = firstRows(vendor).filter(({ kind }) => isPromise(kind) || isAnnouncement(kind));
   return [...new Set(rows.map(({ leaf }) => leaf))].toSorted((a, b) => a - b);
 }
 
 /** Per vendor: leaves whose numbers belong to one feature. */
-const FEATURE_LEAVES: Readonly<Record<Vendor, readonly (readonly [number, string])[]>> = {
-  intel: featureLeaves("intel"),
-  amd: featureLeaves("amd"),
-};
+const FEATURE_LEAVES = { intel: featureLeaves("intel"), amd: featureLeaves("amd") };
 
-function featureLeaves(vendor: Vendor): [leaf: number, feature: string][] {
-  const leaves = new Map<number, string>();
-  for (const { vendors, kind, subleaf, leaf, of } of CPUID_FIELDS) {
-    const isFirst = subleaf === undefined || subleaf === 0;
-    const isNumber = kind === "derived" && isFirst && leaf !== 0xd;
-    if (isNumber && of !== undefined && vendors.includes(vendor)) leaves.set(leaf, of);
-  }
-  return [...leaves].filter(([leaf]) => !MISSING_ON_OLD_KERNELS.has(leaf));
+function featureLeaves(vendor: Vendor): ReadonlyMap<number, string> {
+  const rows = firstRows(vendor).filter(({ kind, leaf }) => kind === "derived" && leaf !== 0xd);
+  return new Map(rows.flatMap(({ leaf, of }) => (of === undefined ? [] : [[leaf, of]])));
 }
 
 interface Entries {
@@ -50,7 +40,6 @@ interface Entries {
   readonly vendor: Vendor;
 }
 
-/** Leaves up to the maximum that the CPU itself gives for their range. */
 function leavesUpToMaximum({ cpuid, vendor }: Entries): string[] {
   return SPEAKING_LEAVES[vendor]
     .filter((leaf) => {
@@ -60,7 +49,6 @@ function leavesUpToMaximum({ cpuid, vendor }: Entries): string[] {
     .map((leaf) => `${leafAddress(leaf, 0)} is absent, but the highest leaf is beyond it`);
 }
 
-/** Subleaves up to the highest that the first one gives. */
 function countedSubleaves({ cpuid }: Entries): string[] {
   return [...COUNTED_LEAVES].flatMap((leaf) => {
     // No CPU has more than a few; a hostile file may say four billion.
@@ -71,15 +59,12 @@ function countedSubleaves({ cpuid }: Entries): string[] {
   });
 }
 
-/** Leaves that belong to a feature, where the feature is offered. */
 function leavesOfFeatures(entries: Entries): string[] {
-  return FEATURE_LEAVES[entries.vendor]
-    .filter(([leaf, feature]) => hasFeature(entries, feature) && !hasLeaf(entries, leaf))
+  return [...FEATURE_LEAVES[entries.vendor]]
+    .filter(
+      ([leaf, feature]) => hasFeature(entries, feature) && !entries.cpuid.has(entryKey(leaf, 0)),
+    )
     .map(([leaf, feature]) => `${leafAddress(leaf, 0)} is absent, but ${feature} is offered`);
-}
-
-function hasLeaf({ cpuid }: Entries, leaf: number): boolean {
-  return cpuid.has(entryKey(leaf, 0));
 }
 
 function stateComponents({ cpuid }: Entries): string[] {
@@ -122,7 +107,6 @@ function isEmulated({ firecracker }: { readonly firecracker: readonly string[] }
   return firecracker.length > 0 && firecracker.every(isEmulator);
 }
 
-/** What a profile lacks to be planned or judged with; empty when nothing. */
 function missingFacts(
   profile: {
     readonly incomplete: readonly string[];

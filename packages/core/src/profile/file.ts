@@ -10,24 +10,18 @@ function kvmFactsToJson(kvm: KvmFacts): object {
   return {
     apiVersion: kvm.apiVersion,
     backend: kvm.backend,
-    enforcement:
-      enforcement === undefined
-        ? undefined
-        : {
-            enforced: enforcement.enforced,
-            changed: enforcement.changed.map((word) => ({
-              leaf: hexNumber(word.leaf),
-              subleaf: hexNumber(word.subleaf),
-              register: word.register,
-              asked: hex32(word.asked),
-              answered: hex32(word.answered),
-            })),
-          },
+    enforcement: enforcement && {
+      enforced: enforcement.enforced,
+      changed: enforcement.changed.map((word) => ({
+        leaf: hexNumber(word.leaf),
+        subleaf: hexNumber(word.subleaf),
+        register: word.register,
+        asked: hex32(word.asked),
+        answered: hex32(word.answered),
+      })),
+    },
     capabilities: Object.fromEntries(kvm.capabilities),
-    featureMsrs: kvm.featureMsrs.map(({ addr, value }) => ({
-      addr: hexNumber(addr),
-      value: hexNumber(value),
-    })),
+    featureMsrs: msrsToJson(kvm.featureMsrs),
     unreadableMsrs: kvm.unreadableMsrs.map(hexNumber),
     takenFields: kvm.takenFields?.map(({ id, hi, lo, values, ignored }) => ({
       id: hexNumber(id),
@@ -43,7 +37,6 @@ function listIfAny<T>(items: readonly T[]): readonly T[] | undefined {
   return items.length === 0 ? undefined : items;
 }
 
-/** A profile as the file people keep: stable order, one line per entry. */
 export function formatProfile(profile: NodeProfile): string {
   return prettyJson(profileToJson(profile));
 }
@@ -67,4 +60,20 @@ export function profileToJson({ cpu, ...profile }: NodeProfile) {
     msrs: msrsToJson(cpu.msrs),
     registers: listIfAny(registersToJson(cpu.registers)),
   };
+}
+
+function spread(profile: NodeProfile): Map<string, string> {
+  const { host, kvm, ...rest } = profileToJson(profile);
+  const members: Record<string, unknown> = { ...rest };
+  for (const [key, value] of Object.entries(host)) members[`host.${key}`] = value;
+  for (const [key, value] of Object.entries(kvm ?? {})) members[`kvm.${key}`] = value;
+  return new Map(Object.entries(members).map(([key, value]) => [key, JSON.stringify(value) ?? ""]));
+}
+
+/** Paths such as `host.microcode` or `cpuid`, in the order of the file. */
+export function changedMembers(before: NodeProfile, after: NodeProfile): string[] {
+  const [from, to] = [spread(before), spread(after)];
+  return [...new Set([...from.keys(), ...to.keys()])].filter(
+    (key) => from.get(key) !== to.get(key),
+  );
 }

@@ -1,6 +1,5 @@
 /** What a node's KVM says of itself, and whether it keeps its word. */
-import type { MsrValue, Register } from "../cpuid.ts";
-import type { Arch } from "../cpuid.ts";
+import type { Arch, MsrValue, Register } from "../cpuid.ts";
 
 /** A word of CPUID that a vCPU was given, and what KVM answered when asked for it again. */
 export interface ChangedWord {
@@ -17,7 +16,6 @@ export interface ChangedWord {
  */
 export interface Enforcement {
   readonly enforced: boolean;
-  /** Empty where it is enforced. */
   readonly changed: readonly ChangedWord[];
 }
 
@@ -26,7 +24,6 @@ export interface Enforcement {
  * the same decides over a template at boot and over a snapshot at its restore.
  */
 export interface TakenField {
-  /** KVM's id of the register. */
   readonly id: bigint;
   readonly hi: number;
   readonly lo: number;
@@ -55,7 +52,6 @@ export interface KvmFacts {
   readonly takenFields?: readonly TakenField[];
 }
 
-/** Whether CPU templates are known to have no effect there. */
 export function ignoresTemplates(profile: { readonly kvm?: KvmFacts }): boolean {
   return profile.kvm?.enforcement?.enforced === false;
 }
@@ -64,11 +60,7 @@ const IGNORES_TEMPLATES =
   "its KVM shows guests the hardware's own CPUID whatever a CPU template says";
 const UNTRIED = "it has not been tested whether its KVM enforces CPU templates";
 
-/**
- * Why nobody may count on CPU templates there, for a sentence that begins with the node's name;
- * undefined where nothing speaks against it. A fingerprint does not say, and is believed: it shows
- * what a guest saw.
- */
+/** Why templates may have no effect on a node. A fingerprint has no trial, and is trusted. */
 export function templateDoubt(profile: {
   readonly cpu: { readonly arch: Arch };
   readonly kvm?: KvmFacts;

@@ -14,7 +14,6 @@ export interface CpuModel {
   readonly name: string;
   /** Year and quarter; undefined where the model, or its age, is not known. */
   readonly launched: number | undefined;
-  /** x86 only. */
   readonly signature: FamilyModelStepping | undefined;
 }
 

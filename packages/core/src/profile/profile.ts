@@ -10,7 +10,7 @@ export const PROFILE_SCHEMA = "evenkeel/node-profile@1";
  * - `guest`: what a guest sees under Firecracker without a template, after normalization
  * - `kvm`: what KVM reports as supported, before Firecracker touches it
  */
-export type View = "guest" | "kvm";
+type View = "guest" | "kvm";
 
 export interface HostFacts {
   readonly kernel?: string;
@@ -38,7 +38,6 @@ export interface OfferedCpu {
   readonly registers: readonly ArmRegister[];
 }
 
-/** The CPU's words besides CPUID, by id. */
 export function registersOf({
   msrs,
   registers,
@@ -50,7 +49,6 @@ export function registersOf({
 }
 
 export interface TscFacts {
-  /** As KVM_GET_TSC_KHZ answers. */
   readonly khz: number;
   /** Whether the CPU can scale a guest's TSC; undefined where nobody asked. */
   readonly scaling?: boolean;
@@ -66,7 +64,6 @@ export interface NodeProfile {
   /** Only where the profile was probed through KVM. */
   readonly kvm?: KvmFacts;
   readonly provenance: string | undefined;
-  /** What a person should know of how it was made. */
   readonly notes?: readonly string[];
   /** What is missing and why; empty when complete. */
   readonly incomplete: readonly string[];

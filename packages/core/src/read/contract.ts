@@ -1,124 +1,86 @@
 /** Reading a contract back; a contract that was changed by hand is refused. */
-import type { CpuContract } from "../contract/contract.ts";
+import { CONTRACT_SCHEMA, type CpuContract } from "../contract/contract.ts";
 import { contractDigest } from "../contract/file.ts";
+import { u32 } from "../json/integer.ts";
+import type { JsonObject, Problems } from "../json/problems.ts";
+import {
+  flag,
+  listOf,
+  mapped,
+  maybe,
+  number,
+  objectOf,
+  oneOf,
+  readWith,
+  required,
+  text,
+  type Reader,
+} from "../json/reader.ts";
 import { snapshotFormat } from "../tables/releases.ts";
-import { readU32 } from "../json/integer.ts";
-import { kindOf, Problems, type JsonObject } from "../json/problems.ts";
 import { vendorOfCpu } from "../tables/vendors.ts";
-import { readProfileCpu } from "./profile.ts";
+import { ARCH, WORDS } from "./profile.ts";
 
 /** Names, versions and the like: more than this would only make the digest slow. */
 const LONGEST = 4096;
 
-type Kind = "string" | "number" | "boolean";
-interface Kinds {
-  readonly string: string;
-  readonly number: number;
-  readonly boolean: boolean;
-}
-
-function optional<K extends Kind>(
-  json: JsonObject,
-  key: string,
-  kind: K,
-  problems: Problems,
-): Kinds[K] | undefined {
-  const value = json[key];
-  if (typeof value === "string" && value.length > LONGEST) {
-    problems.add(key, `has ${value.length} characters; the limit is ${LONGEST}`);
-    return undefined;
-  }
-  if (value === undefined || typeof value === kind) return value as Kinds[K] | undefined;
-  problems.add(key, `must be a ${kind}, but is ${kindOf(value)}`);
-  return undefined;
-}
-
-function required<K extends Kind>(
-  json: JsonObject,
-  key: string,
-  kind: K,
-  problems: Problems,
-): Kinds[K] | undefined {
-  if (json[key] === undefined) problems.add(key, "is missing");
-  return optional(json, key, kind, problems);
-}
-
-function strings(json: JsonObject, key: string, problems: Problems): string[] {
-  const value = json[key];
-  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
-  problems.add(key, "must be a list of strings");
-  return [];
-}
+const WORD = mapped(text, (value, problems) => {
+  if (value.length <= LONGEST) return value;
+  problems.add(`has ${value.length} characters; the limit is ${LONGEST}`);
+  return "";
+});
 
 const MOST_VCPUS = 32;
 /** No CPU's TSC is known to run faster than some GHz. */
 const FASTEST_KHZ = 100_000_000;
 
-function addresses(json: JsonObject, problems: Problems): number[] | undefined {
-  const list = json["templateMsrs"];
-  if (list === undefined) return undefined;
-  if (!Array.isArray(list)) problems.add("templateMsrs", `must be a list, but is ${kindOf(list)}`);
-  const items: unknown[] = Array.isArray(list) ? list : [];
-  return items.map((item, i) => readU32(item, () => `templateMsrs[${i}]`, problems));
-}
-
-/** What a contract says twice must agree, and numbers must be such as there are. */
+/** What a contract says twice must agree. */
 function checkFacts(contract: CpuContract, problems: Problems): void {
-  const { vcpus, tscKhz, vendor, cpuid, firecracker, snapshotFormat: format } = contract;
-  if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > MOST_VCPUS) {
-    problems.add("vcpus", `must be 1 to ${MOST_VCPUS}`);
-  }
-  if (tscKhz !== undefined && !(tscKhz > 0 && tscKhz <= FASTEST_KHZ)) {
-    problems.add("tscKhz", "must be a frequency in kHz");
-  }
+  const { vendor, cpuid, firecracker, snapshotFormat: format } = contract;
   if (vendor !== undefined && vendorOfCpu(cpuid) !== vendor) {
-    problems.add("vendor", "does not match CPUID leaf 0");
+    problems.add("does not match CPUID leaf 0", "vendor");
   }
   if (format !== undefined && format !== snapshotFormat(firecracker)) {
-    problems.add("snapshotFormat", `is not the format that Firecracker ${firecracker} writes`);
+    problems.add(`is not the format that Firecracker ${firecracker} writes`, "snapshotFormat");
   }
 }
 
-/** Reads a contract's JSON; throws BAD_FIELD with everything that is wrong. */
+/** In the order that contracts have their members in: their digest depends on it. */
+const MEMBERS = objectOf({
+  schema: oneOf(CONTRACT_SCHEMA),
+  arch: ARCH,
+  vendor: maybe(oneOf("intel", "amd")),
+  vcpus: number(`1 to ${MOST_VCPUS}`, { least: 1, most: MOST_VCPUS }),
+  smt: flag,
+  tscKhz: maybe(number("a frequency in kHz", { least: 1, most: FASTEST_KHZ, whole: false })),
+  kernel: maybe(WORD),
+  firecracker: WORD,
+  snapshotFormat: maybe(WORD),
+  kvmCapabilities: required(listOf(text)),
+  templateMsrs: maybe(listOf(u32)),
+  unbacked: listOf(text),
+  node: WORD,
+  class: maybe(WORD),
+  template: maybe(WORD),
+  plan: maybe(WORD),
+  made: oneOf("predicted", "read"),
+  incomplete: required(listOf(text)),
+  time: maybe(WORD),
+  ...WORDS,
+  digest: text,
+});
+
+export const CONTRACT: Reader<CpuContract> = mapped(
+  MEMBERS,
+  ({ schema: _schema, digest, ...contract }, problems) => {
+    if (problems.list.length === 0) checkFacts(contract, problems);
+    if (problems.list.length === 0 && digest !== contractDigest(contract)) {
+      const what = "does not match the contract: the file was changed after it was written";
+      problems.add(what, "digest");
+    }
+    return contract;
+  },
+);
+
 export function readContract(json: JsonObject): CpuContract {
-  const problems = new Problems();
-  const { vendor, made } = json;
-  if (vendor !== undefined && vendor !== "intel" && vendor !== "amd") {
-    problems.add("vendor", "must be intel or amd");
-  }
-  if (made !== "predicted" && made !== "read") problems.add("made", "must be predicted or read");
-  // The CPU is written like a profile's, so it is read like one.
-  const cpu = readProfileCpu({ ...json, view: "guest" });
-  const contract: CpuContract = {
-    arch: cpu.arch,
-    vendor: vendor === "intel" || vendor === "amd" ? vendor : undefined,
-    cpuid: cpu.cpuid,
-    msrs: cpu.msrs,
-    registers: cpu.registers,
-    vcpus: required(json, "vcpus", "number", problems) ?? 1,
-    smt: required(json, "smt", "boolean", problems) ?? false,
-    tscKhz: optional(json, "tscKhz", "number", problems),
-    kernel: optional(json, "kernel", "string", problems),
-    firecracker: required(json, "firecracker", "string", problems) ?? "",
-    snapshotFormat: optional(json, "snapshotFormat", "string", problems),
-    kvmCapabilities: strings(json, "kvmCapabilities", problems),
-    templateMsrs: addresses(json, problems),
-    unbacked: json["unbacked"] === undefined ? [] : strings(json, "unbacked", problems),
-    node: required(json, "node", "string", problems) ?? "",
-    class: optional(json, "class", "string", problems),
-    template: optional(json, "template", "string", problems),
-    plan: optional(json, "plan", "string", problems),
-    made: made === "read" ? "read" : "predicted",
-    incomplete: strings(json, "incomplete", problems),
-    time: optional(json, "time", "string", problems),
-  };
-  if (problems.list.length === 0) checkFacts(contract, problems);
-  if (problems.list.length === 0 && json["digest"] !== contractDigest(contract)) {
-    problems.add(
-      "digest",
-      "does not match the contract: the file was changed after it was written",
-    );
-  }
-  problems.throwIfAny("BAD_FIELD");
-  return contract;
+  return readWith(CONTRACT, json, "BAD_FIELD");
 }

@@ -10,8 +10,7 @@ import {
   readFingerprintCpu,
   readFingerprintHeader,
 } from "./dump.ts";
-import type { CpuContract } from "../contract/contract.ts";
-import { CONTRACT_SCHEMA } from "../contract/contract.ts";
+import { CONTRACT_SCHEMA, type CpuContract } from "../contract/contract.ts";
 import { readContract } from "./contract.ts";
 import { estimateProfile } from "../kvm/estimate.ts";
 import { DEFAULT_KERNEL } from "../tables/kernels.ts";
@@ -19,7 +18,7 @@ import { isQemuModel, readQemuModel } from "./raw/qemu.ts";
 import { isVmConfig, readVmConfig } from "./vm-config.ts";
 import { readPlan } from "./plan.ts";
 import { PLAN_SCHEMA } from "../plan/file.ts";
-import type { PlanFile } from "../plan/plan-file.ts";
+import type { PlanFile } from "../plan/find-class.ts";
 import { isObject, kindOf, type JsonObject } from "../json/problems.ts";
 import { readProfileCpu, readProfileHeader } from "./profile.ts";
 
@@ -79,12 +78,10 @@ function readOwn(json: JsonObject, name: string): Document {
   );
 }
 
-/** Reads what must be a profile. */
 export function readProfile(json: unknown, name: string): NodeProfile {
   return profileOf(readDocument(json, name));
 }
 
-/** The template that a document is, or can be read as; undefined where it is none. */
 export function templateOf(document: Document): CpuTemplate | undefined {
   if (document.kind === "template" || document.kind === "profile") return document.template;
   return undefined;

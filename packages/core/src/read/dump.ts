@@ -6,19 +6,21 @@
 import { MIDR_EL1 } from "../tables/arm/others.ts";
 import { compareEntries, REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { registerAddress } from "../format/address.ts";
-import type { HostFacts, NodeProfile, OfferedCpu } from "../profile/profile.ts";
-import { readTemplate } from "../template/parse.ts";
+import type { NodeProfile, OfferedCpu } from "../profile/profile.ts";
+import { TEMPLATE } from "../template/parse.ts";
 import { templateArch, type CpuidModifier, type CpuTemplate } from "../template/template.ts";
-import { join, kindOf, Problems, type JsonObject } from "../json/problems.ts";
+import { Problems, type JsonObject } from "../json/problems.ts";
+import { maybe, objectOf, present, readWith, text } from "../json/reader.ts";
 
 const CPU_KEY = "guest_cpu_config";
-const HEADER = {
-  firecracker_version: undefined,
-  kernel_version: "kernel",
-  microcode_version: "microcode",
-  bios_version: "biosVersion",
-  bios_revision: "biosRevision",
-} as const satisfies Record<string, keyof HostFacts | undefined>;
+const HEADER_MEMBERS = {
+  firecracker_version: maybe(text),
+  kernel_version: maybe(text),
+  microcode_version: maybe(text),
+  bios_version: maybe(text),
+  bios_revision: maybe(text),
+};
+const HEADER = objectOf(HEADER_MEMBERS);
 
 export function isFingerprint(json: JsonObject): boolean {
   return CPU_KEY in json;
@@ -52,20 +54,20 @@ export function isDump(template: CpuTemplate): boolean {
   );
 }
 
-/** A fingerprint's CPU, or that of a bare dump; `path` is where it stands in its document. */
-export function readDumpedCpu(json: unknown, path: string): OfferedCpu {
-  const problems = new Problems();
-  const template = readTemplate(json, path, problems);
+/** A fingerprint's CPU, or that of a bare dump; `place` is where it stands in its document. */
+export function readDumpedCpu(json: unknown, place: string): OfferedCpu {
+  const problems = new Problems(place);
+  const template = TEMPLATE.read(json, problems);
   const arch = templateArch(template);
   if (arch === undefined && problems.list.length === 0) {
-    problems.add(path, "has no CPUID entry and no register");
+    problems.add("has no CPUID entry and no register");
   }
   problems.throwIfAny("BAD_FIELD");
   const cpuid = template.cpuidModifiers.map((entry, i) =>
-    readEntry(entry, `${join(path, "cpuid_modifiers")}[${i}]`, problems),
+    entryOf(entry, (message) => problems.add(message, `cpuid_modifiers[${i}].modifiers`)),
   );
   const msrs = template.msrModifiers.map(({ addr, mask, value }, i): MsrValue => {
-    if (mask !== FULL_64) problems.add(`${join(path, "msr_modifiers")}[${i}].bitmap`, KEPT);
+    if (mask !== FULL_64) problems.add(KEPT, `msr_modifiers[${i}].bitmap`);
     return { addr, value };
   });
   problems.throwIfAny("NOT_A_PROFILE");
@@ -80,39 +82,35 @@ export function readDumpedCpu(json: unknown, path: string): OfferedCpu {
 
 const KEPT = "has x bits: this is a CPU template, not a profile";
 
-function readEntry(entry: CpuidModifier, path: string, problems: Problems): CpuidEntry {
+function entryOf(entry: CpuidModifier, refuse: (message: string) => void): CpuidEntry {
   const { leaf, subleaf, flags, modifiers } = entry;
   const values = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
   for (const m of modifiers) {
-    if (m.mask !== FULL_32) problems.add(`${path}.modifiers`, KEPT);
+    if (m.mask !== FULL_32) refuse(KEPT);
     values[m.register] = m.value;
   }
   for (const register of REGISTERS) {
     if (modifiers.some((m) => m.register === register)) continue;
-    problems.add(`${path}.modifiers`, `${registerAddress(leaf, subleaf, register)} is missing`);
+    refuse(`${registerAddress(leaf, subleaf, register)} is missing`);
   }
   return { leaf, subleaf, flags, ...values };
 }
 
 /** Whether an object without a CPU has nothing but what a fingerprint has before it. */
 export function isFingerprintHeader(json: JsonObject): boolean {
-  return Object.keys(json).every((key) => Object.hasOwn(HEADER, key));
+  return Object.keys(json).every((key) => Object.hasOwn(HEADER_MEMBERS, key));
 }
 
-/** The header of a fingerprint: everything but the CPU. */
 export function readFingerprintHeader(json: JsonObject): Pick<NodeProfile, "host" | "firecracker"> {
-  const problems = new Problems();
-  const host: Record<string, string> = {};
-  const firecracker: string[] = [];
-  for (const [key, fact] of Object.entries(HEADER)) {
-    const value = json[key];
-    if (value === undefined) continue;
-    if (typeof value !== "string") problems.add(key, `must be a string, but is ${kindOf(value)}`);
-    else if (fact === undefined) firecracker.push(value);
-    else host[fact] = value;
-  }
-  problems.throwIfAny("BAD_FIELD");
-  return { host, firecracker };
+  const read = readWith(HEADER, json, "BAD_FIELD");
+  const { firecracker_version: version } = read;
+  const host = present({
+    kernel: read.kernel_version,
+    microcode: read.microcode_version,
+    biosVersion: read.bios_version,
+    biosRevision: read.bios_revision,
+  });
+  return { host, firecracker: version === undefined ? [] : [version] };
 }
 
 export function readFingerprintCpu(json: JsonObject): OfferedCpu {

@@ -19,10 +19,7 @@ interface Format {
 
 /** By the first key of the part that describes the CPU. */
 const FORMATS: Readonly<Record<string, Format>> = {
-  arch: {
-    hasHeader: ({ schema }) => schema === PROFILE_SCHEMA,
-    read: readProfileHeader,
-  },
+  arch: { hasHeader: ({ schema }) => schema === PROFILE_SCHEMA, read: readProfileHeader },
   guest_cpu_config: {
     hasHeader: isFingerprintHeader,
     read: (header, name) => {
@@ -37,7 +34,6 @@ export const CPU_KEYS: readonly string[] = Object.keys(FORMATS);
 
 const CPU_MEMBERS = new Set(["guest_cpu_config", "arch", "view", "cpuid", "msrs", "registers"]);
 
-/** The part of a profile's file before its CPU. */
 export interface ProfileHeader {
   /** The profile but for its CPU; `name`: where the file has none. */
   readonly facts: (name: string) => Facts;

@@ -1,6 +1,6 @@
 /** Reading a plan back, as far as showing and comparing need it. */
 import { compareEntries } from "../cpuid.ts";
-import { readInteger, readU32 } from "../json/integer.ts";
+import { u32, u64 } from "../json/integer.ts";
 import type { JsonObject } from "../json/problems.ts";
 import {
   listOf,
@@ -8,38 +8,56 @@ import {
   maybe,
   objectOf,
   oneOf,
-  readBy,
   readWith,
   text,
   type Reader,
 } from "../json/reader.ts";
 import { PLAN_SCHEMA } from "../plan/file.ts";
 import type { GuestCpu, GuestEntry, GuestRegister } from "../plan/guest-cpu.ts";
-import type { PlanFile } from "../plan/plan-file.ts";
+import type { Accepted } from "../plan/accepted.ts";
+import type { PlanFile } from "../plan/find-class.ts";
 import { compareIds } from "../tables/registers.ts";
-import { parseBitmap, parseBitmap32 } from "../template/bitmap.ts";
-import { ACCEPTED } from "./plan-moves.ts";
+import { bitmap32, bitmap64 } from "../template/bitmap.ts";
+import type { WhyNot } from "../verdict/reasons.ts";
+import { RULES, type RuleId } from "../verdict/rules.ts";
 
-const INTEGER = { type: "string", pattern: "^(0x[0-9a-fA-F]{1,32}|0b[01]{1,128})$" };
-const BITMAP = { type: "string", pattern: "^(0b)?[01x_]+$" };
+function isRule(rule: string): rule is RuleId {
+  return Object.hasOwn(RULES, rule);
+}
 
-const u32 = readBy(INTEGER, readU32);
-const u64 = readBy(INTEGER, (json, path, problems) => readInteger(json, 64, path, problems));
-const bits32 = readBy(BITMAP, parseBitmap32);
-const bits64 = readBy(BITMAP, (json, path, problems) => parseBitmap(json, 64, path, problems));
+/** Nothing worse can be accepted. */
+const ACCEPTABLE = oneOf("unknown", "insecure");
+
+const REASON = objectOf({
+  rule: text,
+  severity: ACCEPTABLE,
+  findings: listOf(objectOf({ address: text, name: text, consequence: text })),
+  moves: listOf(objectOf({ from: listOf(text), to: listOf(text) })),
+});
+
+/** What a rule of another release of this program is about was not accepted. */
+const REASONS: Reader<WhyNot[]> = mapped(listOf(REASON), (reasons) =>
+  reasons.flatMap((reason) => (isRule(reason.rule) ? [{ ...reason, rule: reason.rule }] : [])),
+);
+
+/** `moves.accepted` of a plan; plans that were made before there was such a thing have none. */
+const ACCEPTED: Reader<Accepted | undefined> = mapped(
+  maybe(objectOf({ accepted: maybe(objectOf({ verdict: ACCEPTABLE, reasons: REASONS })) })),
+  (moves) => moves?.accepted,
+);
 
 const ENTRY: Reader<GuestEntry> = mapped(
-  objectOf({ leaf: u32, subleaf: u32, eax: bits32, ebx: bits32, ecx: bits32, edx: bits32 }),
+  objectOf({ leaf: u32, subleaf: u32, eax: bitmap32, ebx: bitmap32, ecx: bitmap32, edx: bitmap32 }),
   ({ leaf, subleaf, ...registers }) => ({ leaf, subleaf, registers }),
 );
 
 const MSR: Reader<GuestRegister> = mapped(
-  objectOf({ addr: u32, bitmap: bits64 }),
+  objectOf({ addr: u32, bitmap: bitmap64 }),
   ({ addr, bitmap }) => ({ id: addr, ...bitmap }),
 );
 
 const REGISTER: Reader<GuestRegister> = mapped(
-  objectOf({ id: u64, bitmap: bits64 }),
+  objectOf({ id: u64, bitmap: bitmap64 }),
   ({ id, bitmap }) => ({ id, ...bitmap }),
 );
 
@@ -99,7 +117,6 @@ export const ARM_PLAN: Reader<PlanFile> = mapped(
   }),
 );
 
-/** Reads a plan's JSON; throws BAD_FIELD with everything that is wrong. */
 export function readPlan(json: JsonObject): PlanFile {
   return readWith(json["arch"] === "aarch64" ? ARM_PLAN : X86_PLAN, json, "BAD_FIELD");
 }

@@ -6,7 +6,7 @@ import { parseTemplate } from "../template/parse.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import { isFingerprint } from "./dump.ts";
 import { readDocument, templateOf, type Document } from "./document.ts";
-import type { PlanFile } from "../plan/plan-file.ts";
+import type { PlanFile } from "../plan/find-class.ts";
 import { isQemuModel } from "./raw/qemu.ts";
 import { isJsonText, readText } from "./text.ts";
 import { isVmConfig } from "./vm-config.ts";

@@ -13,7 +13,6 @@ import { isLibvirtModel, readLibvirtModel } from "./raw/libvirt-model.ts";
 import { isQmpLines } from "./raw/qemu.ts";
 
 export interface ReadOptions {
-  /** The node's name where the document has none. */
   readonly name: string;
   /** The host kernel that a raw dump is an estimate for, e.g. `6.1`; dumps do not say. */
   readonly kernel?: string | undefined;

@@ -4,7 +4,7 @@
  * Source: `VmmConfig` in Firecracker's src/vmm/src/resources.rs, v1.5.0 to v1.16.0.
  */
 import { fail } from "../errors.ts";
-import { armBuiltInTemplate } from "../firecracker/static-arm.ts";
+import { armBuiltInTemplate } from "../firecracker/built-in.ts";
 import { buildStaticTemplate } from "../firecracker/static-build.ts";
 import { staticTemplateRow } from "../firecracker/static-templates.ts";
 import { ALL_LINES } from "../tables/releases.ts";

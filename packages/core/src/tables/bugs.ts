@@ -49,7 +49,6 @@ export const BUGS = {
 
 export type BugId = keyof typeof BUGS;
 
-/** Names the bugs for people. */
 export function titlesOf(bugs: readonly BugId[]): string[] {
   return bugs.map((id) => BUGS[id].title);
 }

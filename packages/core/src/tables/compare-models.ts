@@ -15,13 +15,11 @@ function sees(has: HasBit, name: string): boolean {
 }
 
 interface ModelMatch {
-  /** How the model that is shown relates to the node's own. */
   readonly kind: "same" | "older" | "newer" | "unknown";
   /** Bugs of the node that the guest's kernel does not mitigate; empty where nothing is known. */
   readonly lacking: readonly BugId[];
 }
 
-/** A model with the row that stands for it, if any. */
 export interface NamedModel {
   /** Family, model and stepping as text: `6/106/6`. */
   readonly fms: string;
@@ -34,17 +32,6 @@ export function nameModel(type: CpuType, fms: FamilyModelStepping): NamedModel {
 
 /** What a guest that is shown one model leaves unmitigated on a node of another. */
 export function compareModels(
-  type: CpuType,
-  shown: FamilyModelStepping,
-  own: FamilyModelStepping,
-  guestHas: HasBit,
-  nodeHas: HasBit,
-): ModelMatch {
-  return compareNamed(nameModel(type, shown), nameModel(type, own), guestHas, nodeHas);
-}
-
-/** {@link compareModels} for models that were looked up before. */
-export function compareNamed(
   shown: NamedModel,
   own: NamedModel,
   guestHas: HasBit,

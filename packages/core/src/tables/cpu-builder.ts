@@ -1,7 +1,4 @@
-/**
- * A CPU from the names of its features: registers are composed from the tables, so that a model
- * can be written down as the vendors' documents describe it.
- */
+/** A CPU from the names of its features: registers are composed from the tables. */
 import { insert32 } from "../bits.ts";
 import {
   compareEntries,

@@ -2,13 +2,18 @@
  * The shape of a row: one named field of a CPUID register or of an MSR, and what planning and
  * verdicts need to know about it. Bits that no row covers are reserved.
  */
-import type { Register } from "../cpuid.ts";
+import { REGISTERS, type Register } from "../cpuid.ts";
 
 export type Vendor = "intel" | "amd";
 
 /** Whose rows describe a CPU: each vendor of x86 has its own, all of aarch64 share theirs. */
 export const CPU_TYPES = ["intel", "amd", "aarch64"] as const;
 export type CpuType = (typeof CPU_TYPES)[number];
+
+/** Something for each type of CPU. */
+export function byType<T>(make: (type: CpuType) => T): Readonly<Record<CpuType, T>> {
+  return { intel: make("intel"), amd: make("amd"), aarch64: make("aarch64") };
+}
 
 /**
  * How a field merges over a pool (docs/adr/0002-merge-kinds.md):
@@ -89,10 +94,7 @@ interface Field {
   readonly of: string | undefined;
   /** For a state component: it goes when none of these features is left. */
   readonly usedBy: readonly string[];
-  /**
-   * What backs a promise of this bit where the bit itself is missing: all names of any one list,
-   * `!NAME` for a bit that must be absent.
-   */
+  /** What stands in for a missing bit: all of any one list; `!NAME`: a bit that must be absent. */
   readonly backedBy: readonly (readonly string[])[];
   readonly readBy: Reader;
   readonly loss: RowLoss;
@@ -122,7 +124,7 @@ export interface MsrField extends X86Field {
 }
 
 /** Rules that KVM has for a write too. */
-export type ArmMergeRule = Exclude<MergeRule, "or" | "least" | "chosen">;
+type ArmMergeRule = Exclude<MergeRule, "or" | "least" | "chosen">;
 
 /** One named field of a register that KVM describes an aarch64 guest's CPU with. */
 export interface ArmField extends Field {
@@ -260,6 +262,11 @@ interface Place {
   readonly reference: string;
 }
 
+/** The features that a row needs. */
+export function needs(...requires: readonly string[]): Options {
+  return { requires };
+}
+
 /** Places rows in one CPUID register. A row's own vendors and reference win over the place's. */
 export function inRegister(
   leaf: number,
@@ -270,6 +277,27 @@ export function inRegister(
 ): CpuidField[] {
   const { vendors = BOTH, reference } = place;
   return rows.map((r) => ({ vendors, reference, ...r, leaf, subleaf, register }));
+}
+
+/** {@link inRegister} for several registers of one entry. */
+export function inEntry(
+  leaf: number,
+  subleaf: number,
+  place: Place,
+  rows: Partial<Record<Register, readonly Row[]>>,
+): CpuidField[] {
+  return REGISTERS.flatMap((register) =>
+    inRegister(leaf, subleaf, register, place, rows[register] ?? []),
+  );
+}
+
+/** One row for each register of a leaf, in all its subleaves; named after leaf and register. */
+export function wholeLeaf(leaf: number, place: Place, rowOf: (name: string) => Row): CpuidField[] {
+  const digits = (leaf & 0xff).toString(16).toUpperCase().padStart(2, "0");
+  const name = `LEAF_${leaf >= 0x8000_0000 ? "80_" : ""}${digits}`;
+  return REGISTERS.flatMap((register) =>
+    inRegister(leaf, undefined, register, place, [rowOf(`${name}_${register}`)]),
+  );
 }
 
 /** Places rows in one MSR. */

@@ -32,7 +32,6 @@ export function kernelLine(release: string | undefined): string | undefined {
   return release === undefined ? undefined : lineOf(release);
 }
 
-/** Whether line `a` is older than `b`. */
 export function isOlder(a: string, b: string): boolean {
   const [aMajor = 0, aMinor = 0] = a.split(".").map(Number);
   const [bMajor = 0, bMinor = 0] = b.split(".").map(Number);
@@ -69,12 +68,10 @@ function rowsUpTo(kernel: string): readonly Kernel[] {
   return KERNELS.filter(({ line }) => !isOlder(kernel, line));
 }
 
-/** Whether a kernel line does something. */
 export function kernelDoes(kernel: string, behaviour: KernelBehaviour): boolean {
   return rowsUpTo(kernel).some(({ begins }) => begins?.includes(behaviour));
 }
 
-/** The first line that does something. */
 export function firstKernelThat(behaviour: KernelBehaviour): string {
   return KERNELS.find(({ begins }) => begins?.includes(behaviour))?.line ?? "none";
 }

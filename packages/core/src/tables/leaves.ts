@@ -2,10 +2,7 @@
 
 interface Leaf {
   readonly leaf: number;
-  /**
-   * `indexed`: KVM marks the leaf's entries with KVM_CPUID_FLAG_SIGNIFCANT_INDEX. `zeroed`: the
-   * manuals give it subleaves, KVM answers without.
-   */
+  /** `indexed`: KVM marks its entries as such. `zeroed`: it has subleaves, KVM answers without. */
   readonly subleaves?: "indexed" | "zeroed";
   /** The first subleaf gives the highest, and KVM lists them all. */
   readonly counted?: true;

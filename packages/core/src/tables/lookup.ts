@@ -1,6 +1,6 @@
 /** Finding rows: by place and by name. Everything else derives from the rows found here. */
 import { groupBy } from "../group.ts";
-import { entryKey, type Register } from "../cpuid.ts";
+import { eachRegister, entryKey, type Register } from "../cpuid.ts";
 import { AMD_FIELDS } from "./cpuid/amd.ts";
 import { BASIC_FIELDS } from "./cpuid/basic.ts";
 import { ENUMERATION_FIELDS } from "./cpuid/enumerations.ts";
@@ -8,7 +8,7 @@ import { EXTENDED_FIELDS } from "./cpuid/extended.ts";
 import { PARAVIRTUAL_FIELDS } from "./cpuid/paravirtual.ts";
 import { STRUCTURED_FIELDS } from "./cpuid/structured.ts";
 import { XSAVE_FIELDS } from "./cpuid/xsave.ts";
-import type { CpuidField, CpuType, MsrField, Reader } from "./field.ts";
+import { byType, type CpuidField, type CpuType, type MsrField, type Reader } from "./field.ts";
 import { CAPABILITY_FIELDS } from "./msr/capabilities.ts";
 import { STATE_FIELDS } from "./msr/state.ts";
 
@@ -34,7 +34,6 @@ function placeOf({ leaf, subleaf, register }: CpuidField): string {
   return `${subleaf === undefined ? leaf.toString(16) : entryKey(leaf, subleaf)}:${register}`;
 }
 
-/** Whether a row of x86's holds for a CPU. */
 export function isRowOf({ vendors }: CpuidField | MsrField, type: CpuType): boolean {
   return vendors.some((vendor) => vendor === type);
 }
@@ -42,11 +41,7 @@ export function isRowOf({ vendors }: CpuidField | MsrField, type: CpuType): bool
 type RowsOfEntry = Readonly<Record<Register, readonly CpuidField[]>>;
 
 /** Rows by leaf and subleaf: asked for once per register of every node, and more. */
-const cache: Readonly<Record<CpuType, Map<number, RowsOfEntry>>> = {
-  intel: new Map(),
-  amd: new Map(),
-  aarch64: new Map(),
-};
+const cache = byType(() => new Map<number, RowsOfEntry>());
 const SUBLEAVES = 2 ** 16;
 
 function findFields(type: CpuType, leaf: number, subleaf: number, register: Register) {
@@ -66,8 +61,7 @@ export function cpuidFields(
   const key = leaf * SUBLEAVES + subleaf;
   const known = cache[type].get(key);
   if (known !== undefined) return known[register];
-  const find = (of: Register) => findFields(type, leaf, subleaf, of);
-  const rows = { eax: find("eax"), ebx: find("ebx"), ecx: find("ecx"), edx: find("edx") };
+  const rows = eachRegister((of) => findFields(type, leaf, subleaf, of));
   // A hostile file may name any number of leaves; only known ones are worth remembering.
   if (Object.values(rows).some(({ length }) => length > 0)) cache[type].set(key, rows);
   return rows[register];
@@ -78,11 +72,7 @@ function byLowestBit(a: { lo: number }, b: { lo: number }): number {
 }
 
 const NO_ROWS: readonly MsrField[] = [];
-const msrCache: Readonly<Record<CpuType, Map<number, readonly MsrField[]>>> = {
-  intel: new Map(),
-  amd: new Map(),
-  aarch64: new Map(),
-};
+const msrCache = byType(() => new Map<number, readonly MsrField[]>());
 
 /** The rows of one MSR on a vendor's CPUs, lowest bit first. */
 export function msrFields(type: CpuType, addr: number): readonly MsrField[] {

@@ -1,7 +1,7 @@
 /** Masks that derive from the rows: which bits of a register a pool plans. */
 import { mask32 } from "../bits.ts";
-import { entryKey, REGISTERS, type Register, type Registers } from "../cpuid.ts";
-import type { AnyField, CpuType, Kind } from "./field.ts";
+import { eachRegister, entryKey, REGISTERS, type Register, type Registers } from "../cpuid.ts";
+import { byType, type AnyField, type CpuType, type Kind } from "./field.ts";
 import { cpuidFields } from "./lookup.ts";
 
 /** Kinds that a plan leaves as each node has them. */
@@ -33,12 +33,8 @@ function planned(type: CpuType, leaf: number, subleaf: number, register: Registe
   );
 }
 
-const ALL_PLANNED: Registers = { eax: ~0 >>> 0, ebx: ~0 >>> 0, ecx: ~0 >>> 0, edx: ~0 >>> 0 };
-const caches: Readonly<Record<CpuType, Map<string, Registers>>> = {
-  intel: new Map(),
-  amd: new Map(),
-  aarch64: new Map(),
-};
+const ALL_PLANNED: Registers = eachRegister(() => 0xffff_ffff);
+const caches = byType(() => new Map<string, Registers>());
 
 /** Bits of an entry that a plan decides: named ones and the reserved ones, which it clears. */
 export function plannedMasks(type: CpuType, leaf: number, subleaf: number): Registers {
@@ -48,15 +44,11 @@ export function plannedMasks(type: CpuType, leaf: number, subleaf: number): Regi
   const hasRows = REGISTERS.some((r) => cpuidFields(type, leaf, subleaf, r).length > 0);
   // A hostile file may name any number of leaves; only known ones are worth remembering.
   if (!hasRows) return ALL_PLANNED;
-  const [eax = 0, ebx = 0, ecx = 0, edx = 0] = REGISTERS.map((register) =>
-    planned(type, leaf, subleaf, register),
-  );
-  const masks = { eax, ebx, ecx, edx };
+  const masks = eachRegister((register) => planned(type, leaf, subleaf, register));
   caches[type].set(key, masks);
   return masks;
 }
 
-/** Bits that no row covers. */
 export function reservedMask(
   type: CpuType,
   leaf: number,

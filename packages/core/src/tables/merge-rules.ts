@@ -2,7 +2,6 @@
 import { mask64 } from "../bits.ts";
 import type { AnyField, MergeRule } from "./field.ts";
 
-/** `word` with a field replaced by `value`. */
 export function writeField(word: bigint, { hi, lo }: AnyField, value: bigint): bigint {
   const mask = mask64(hi, lo);
   return (word & ~mask) | ((value << BigInt(lo)) & mask);

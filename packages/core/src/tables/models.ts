@@ -80,7 +80,6 @@ function cataloguedOf(row: Model): CatalogueModel[] {
   return [{ ...catalogue, id, name, vendor, launched: Math.floor(row.launched), signature }];
 }
 
-/** The models that the catalogue has. */
 export const CATALOGUE_MODELS: readonly CatalogueModel[] = MODELS.flatMap(cataloguedOf);
 
 /** The catalogue's x86 model; throws UNKNOWN_MODEL with what there is. */
@@ -92,7 +91,6 @@ export function requireModel(id: string): CatalogueModel {
   );
 }
 
-/** The catalogue's model of a real CPU. */
 export function modelFor(
   vendor: Vendor,
   signature: FamilyModelStepping,

@@ -1,12 +1,13 @@
 /**
- * What a guest's CPU has besides CPUID: MSRs on x86, and on aarch64 the registers that KVM describes
- * it with. Each is a word of 64 bits under one id.
+ * The words of a guest's CPU: CPUID's registers, MSRs, and on aarch64 the registers that KVM
+ * describes it with. All but CPUID's have 64 bits and one id.
  */
 import { fieldBits } from "../bits.ts";
 import { armFields, armReservedMask } from "./arm/lookup.ts";
-import type { ArmField, CpuType, MsrField } from "./field.ts";
-import { msrFields } from "./lookup.ts";
-import { isAnnouncement, isPlanned } from "./masks.ts";
+import type { Register } from "../cpuid.ts";
+import type { AnyField, ArmField, CpuType, MsrField } from "./field.ts";
+import { cpuidFields, msrFields } from "./lookup.ts";
+import { isAnnouncement, isPlanned, reservedMask } from "./masks.ts";
 
 /** An MSR's address, or KVM's id of an aarch64 register. */
 export type RegisterId = number | bigint;
@@ -16,7 +17,25 @@ export function compareIds(a: RegisterId, b: RegisterId): number {
   return a < b ? -1 : 1;
 }
 
-/** The rows of one register, lowest bit first. */
+/** Where a word stands. */
+export type WordPlace =
+  | { readonly leaf: number; readonly subleaf: number; readonly register: Register }
+  | { readonly id: RegisterId };
+
+/** The rows of one word, lowest bit first. */
+export function fieldsAt(type: CpuType, place: WordPlace): readonly AnyField[] {
+  return "id" in place
+    ? registerFields(type, place.id)
+    : cpuidFields(type, place.leaf, place.subleaf, place.register);
+}
+
+/** Bits of a word that no row covers. */
+export function reservedAt(type: CpuType, place: WordPlace): bigint {
+  return "id" in place
+    ? reservedRegisterMask(type, place.id)
+    : BigInt(reservedMask(type, place.leaf, place.subleaf, place.register));
+}
+
 export function registerFields(type: CpuType, id: RegisterId): readonly (MsrField | ArmField)[] {
   return typeof id === "number" ? msrFields(type, id) : armFields(id);
 }
@@ -28,7 +47,7 @@ function bitsOf(fields: readonly (MsrField | ArmField)[]): bigint {
 const WORD = 2n ** 64n - 1n;
 
 /** Bits that no row covers, in a register that describes the CPU. */
-export function reservedRegisterMask(type: CpuType, id: RegisterId): bigint {
+function reservedRegisterMask(type: CpuType, id: RegisterId): bigint {
   return typeof id === "number" ? WORD & ~bitsOf(msrFields(type, id)) : armReservedMask(id);
 }
 

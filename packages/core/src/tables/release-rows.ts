@@ -28,10 +28,7 @@ export interface Release {
   /** E.g. 1.12, for 1.12.0 and 1.12.1. */
   readonly line: string;
   readonly date: string;
-  /**
-   * Snapshot formats by the first patch release that writes them. Before 1.7 each line had a
-   * version space of its own, named after it here.
-   */
+  /** Formats by the first patch that writes them; before 1.7 they are named after the line here. */
   readonly formats: readonly (readonly [patch: number, format: string])[];
   readonly begins?: readonly Behaviour[];
   readonly ends?: readonly Behaviour[];

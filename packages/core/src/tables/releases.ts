@@ -68,7 +68,6 @@ export function does(line: string, behaviour: Behaviour): boolean {
   return row !== undefined && doing.get(row)?.has(behaviour) === true;
 }
 
-/** The first line that does something. */
 export function firstLineThat(behaviour: Behaviour): string {
   return RELEASES.find(({ begins }) => begins?.includes(behaviour))?.line ?? "none";
 }
@@ -91,12 +90,7 @@ export function formatLines(lines: readonly string[]): string {
 /** `1.16.0-dev`: a build between two releases, whose format is anybody's guess. */
 const PRE_RELEASE = /^v?\d+\.\d+(?:\.\d+)?-/;
 
-/** A format that is named after a build, because no release says which one it is. */
-export function isOpenFormat(format: string): boolean {
-  return isPreRelease(format);
-}
-
-/** Whether a version is a build between two releases. */
+/** Whether a version, or a format that is named after one, is of a build between two releases. */
 export function isPreRelease(version: string): boolean {
   return PRE_RELEASE.test(version);
 }
@@ -104,7 +98,7 @@ export function isPreRelease(version: string): boolean {
 /**
  * The snapshot format that a release writes and loads. Undefined where nothing is known, and
  * where a line without a patch number leaves it open (1.10). A pre-release has a format named
- * after it; two builds of one name need not share it ({@link isOpenFormat}).
+ * after it; two builds of one name need not share it ({@link isPreRelease}).
  */
 export const snapshotFormat = remembered((version): string | undefined => {
   if (isEmulator(version)) return lineOf(version);
@@ -116,10 +110,7 @@ export const snapshotFormat = remembered((version): string | undefined => {
   return formats.findLast(([first]) => Number(patch) >= first)?.[1];
 });
 
-/**
- * The lines of installed versions, sorted, each once; where none is known, all lines there are.
- * Versions that nothing is known about are left out.
- */
+/** The lines of installed versions, sorted; all lines there are where none of them is known. */
 export function knownVersions(versions: readonly string[]): {
   readonly lines: readonly string[];
   readonly installed: boolean;
@@ -137,10 +128,7 @@ export function newestVersion(versions: readonly string[]): string | undefined {
     .at(-1);
 }
 
-/**
- * The release that loads a snapshot, out of those that a node has: the one that took it where it
- * is there, else the newest that reads its format. Undefined where none does.
- */
+/** Of a node's releases the one that took a snapshot, else the newest that reads its format. */
 export function loadingVersion(
   {
     firecracker,

@@ -33,7 +33,6 @@ export function cpuTypeOf(cpu: {
   return cpu.arch === "aarch64" ? "aarch64" : vendorOfCpu(cpu.cpuid);
 }
 
-/** The architecture of CPUs of a type. */
 export function archOf(type: CpuType): "x86_64" | "aarch64" {
   return type === "aarch64" ? type : "x86_64";
 }

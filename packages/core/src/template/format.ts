@@ -46,10 +46,7 @@ export function formatTemplate(template: CpuTemplate): string {
   return known;
 }
 
-/**
- * One line per register, so that a review or a diff shows what changed, and small enough for
- * Firecracker's API body limit of 51,200 bytes.
- */
+/** One line per register: diffs show what changed, and Firecracker's body limit is kept. */
 function textOf(template: CpuTemplate): string {
   const t = normalizeTemplate(template);
   const sections = [

@@ -33,7 +33,6 @@ export interface MsrModifier extends WideBitmap {
 }
 
 export interface ArmRegisterModifier extends WideBitmap {
-  /** KVM's register id. */
   readonly addr: bigint;
 }
 

@@ -2,17 +2,15 @@
  * Can a guest that was promised these registers run where those are offered? A resume is
  * KVM_SET_ONE_REG for every register of the snapshot: each must exist, and KVM must take its value.
  */
-import { mask64, readField } from "../bits.ts";
+import { mask64 } from "../bits.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import type { ArmRegister } from "../cpuid.ts";
-import { hexNumber } from "../format/address.ts";
-import type { NodeProfile } from "../profile/profile.ts";
-import type { Finding } from "./finding.ts";
-import { fieldAddress } from "../format/address.ts";
+import { fieldAddress, hexNumber } from "../format/address.ts";
 import { takesCaches } from "../profile/arm/caches.ts";
 import { isDescribed, showsOwnRegisters } from "../profile/arm/facts.ts";
-import type { RuleId } from "./rules.ts";
-import type { ArmField, ArmMergeRule } from "../tables/field.ts";
+import { triedField, whyNotTaken, writerOf, type ArmWriter } from "../profile/arm/takes.ts";
+import { changedFields, type ChangedField } from "../profile/arm/written.ts";
+import type { NodeProfile } from "../profile/profile.ts";
 import {
   armFields,
   armRegisterName,
@@ -22,11 +20,11 @@ import {
   isCacheGeometry,
 } from "../tables/arm/lookup.ts";
 import { MIDR_EL1, MPIDR_EL1 } from "../tables/arm/others.ts";
-import { takes, triedField, whyNotTaken, writerOf, type ArmWriter } from "../profile/arm/takes.ts";
-import { honours } from "../tables/merge-rules.ts";
+import type { ArmField } from "../tables/field.ts";
 import { firstKernelThat, isWithin, kernelDoes } from "../tables/kernels.ts";
+import { finding, type Finding, type Severity } from "./finding.ts";
+import type { RuleId } from "./rules.ts";
 
-/** An aarch64 node made ready to be compared with many contracts. */
 export interface ArmNode {
   readonly registers: ReadonlyMap<bigint, bigint>;
   readonly values: ReadonlyMap<Key, bigint>;
@@ -43,14 +41,11 @@ function keyOf(id: bigint): Key {
   return high % 0x1_0000 === 0 ? (high / 0x1_0000) * 2 ** 32 + Number(id & 0xffff_ffffn) : id;
 }
 
-/** Of values that never change, what was made of them once. */
 function remembered<K extends object, V>(make: (key: K) => V): (key: K) => V {
-  const known = new WeakMap<K, V>();
+  const known = new WeakMap<K, { readonly made: V }>();
   return (key) => {
-    const found = known.get(key);
-    if (found !== undefined) return found;
-    const made = make(key);
-    known.set(key, made);
+    const { made } = known.get(key) ?? { made: make(key) };
+    known.set(key, { made });
     return made;
   };
 }
@@ -64,20 +59,12 @@ export const armNode = remembered(({ cpu, host, kvm }: NodeProfile): ArmNode => 
   };
 });
 
-interface PromisedRegister extends ArmRegister {
-  readonly key: Key;
-}
-
-/** Sorted by id. */
-const promisedOf = remembered((registers: readonly ArmRegister[]): readonly PromisedRegister[] =>
+const promisedOf = remembered((registers: readonly ArmRegister[]) =>
   registers
     .map(({ id, value }) => ({ id, value: value & WORD, key: keyOf(id) }))
     .toSorted((a, b) => (a.id < b.id ? -1 : 1)),
 );
 
-type Found = Pick<Finding, "rule" | "severity" | "consequence">;
-
-/** A move between two registers' values, and the node that it leads to. */
 interface Move {
   readonly node: ArmNode;
   /** Whether the guest was told that it runs on this CPU model. */
@@ -92,184 +79,136 @@ const LOSS: Readonly<Record<ArmField["loss"], string>> = {
   none: "the guest would lose nothing",
 };
 
-/** What is free breaks nothing; where it did, it would be bits that must be the same. */
-function ruleOf(merge: ArmMergeRule): RuleId {
-  return merge === "free" ? "arm/equal" : (`arm/${merge}` as const);
-}
-
-/** KVM never takes more than it has; a trial may have shown that it does. */
-function broken(field: ArmField, isTaken: boolean): Found {
-  const rule = ruleOf(field.merge);
-  const loss = LOSS[field.loss];
-  if (!isTaken) {
-    const consequence = `KVM refuses the register, so the snapshot does not load; if it did load, ${loss}.`;
-    return { rule, severity: "incompatible", consequence };
-  }
-  const consequence = `KVM accepts the register, but ${loss}.`;
-  if (field.loss === "insecure") return { rule, severity: "insecure", consequence };
-  const harmless = field.loss === "slower" || field.loss === "none";
-  return { rule, severity: harmless ? "note" : "incompatible", consequence };
+/** KVM never takes more than it has; where a trial showed that it does, the loss decides. */
+function severityOf(loss: ArmField["loss"]): Severity {
+  if (loss === "insecure") return "insecure";
+  return loss === "slower" || loss === "none" ? "note" : "incompatible";
 }
 
 /** A field that KVM showed by mistake once: it takes what the same hardware had shown. */
-function isIgnored(field: ArmField, promised: bigint, { node, sameModel }: Move): boolean {
+function isIgnored({ field, wanted }: ChangedField, { node, sameModel }: Move): boolean {
   const since = field.ignoredSince;
   if (since === undefined) return false;
   const { trial, release } = node.writer;
-  if (trial !== undefined) {
-    return triedField(node.writer, field)?.ignored.includes(promised) === true;
-  }
+  if (trial !== undefined) return triedField(node.writer, field)?.ignored.includes(wanted) === true;
   return sameModel && release !== undefined && isWithin({ since }, release);
 }
 
-function identity(field: ArmField, { writer }: ArmNode): Found[] {
-  const since = firstKernelThat("takes-identity");
-  const never =
-    writer.trial !== undefined ||
-    (writer.release !== undefined && !kernelDoes(writer.release, "takes-identity"));
-  return [
-    {
-      rule: "arm/identity",
-      severity: "note",
-      consequence:
-        "Programs and kernels that choose code by CPU model keep using the other model's.",
-    },
-    {
-      rule: "arm/invariant",
-      severity: never ? "incompatible" : "unknown",
-      consequence:
-        `KVM refuses another CPU's ${field.name}, so the snapshot does not load. From Linux ` +
-        `${since} a VMM can enable this; Firecracker up to 1.16 does not.`,
-    },
-  ];
+/** Whether the node's KVM is known to take no other CPU's identity. */
+function keepsIdentity({ trial, release }: ArmWriter): boolean {
+  return trial !== undefined || (release !== undefined && !kernelDoes(release, "takes-identity"));
 }
 
-const UNRULED: Found = {
-  rule: "arm/caches",
-  severity: "unknown",
-  consequence: "It is not known whether KVM accepts a different value of this register.",
-};
-
-function judgeField(field: ArmField, promised: bigint, offered: bigint, move: Move): Found[] {
+function judgeField(changed: ChangedField, move: Move): Finding[] {
+  const { field, own, wanted, isBacked, answer } = changed;
   const { writer } = move.node;
-  if (field.kind === "identity") return identity(field, move.node);
-  if (field.merge === "free") return [UNRULED];
-  const taken = takes(field, offered, promised, writer, "restore");
-  if (isIgnored(field, promised, move)) {
-    const consequence =
-      "KVM accepts the old value and ignores it: it never gave guests the feature.";
-    return [{ rule: `arm/${field.merge}`, severity: "note", consequence }];
-  }
-  if (!honours(offered, promised, field)) return [broken(field, taken === "yes")];
-  if (taken === "yes") return [];
-  const severity = taken === "no" ? "incompatible" : "unknown";
-  const why = whyNotTaken(field, writer);
-  const consequence = `A restore must write the guest's own value, and ${why}.`;
-  return [{ rule: "arm/write", severity, consequence }];
-}
-
-function judgeFields({ id, value }: ArmRegister, offered: bigint, move: Move): Finding[] {
-  return armFields(id).flatMap((field) => {
-    const [promised, own] = [readField(value, field), readField(offered, field)];
-    if (promised === own) return [];
-    return judgeField(field, promised, own, move).map((found) => ({
-      address: fieldAddress(field),
-      name: field.name,
-      promised: hexNumber(promised),
-      offered: hexNumber(own),
-      ...found,
-    }));
-  });
-}
-
-function wholeRegister(id: bigint, name: string, promised: bigint, offered?: bigint) {
-  return {
-    address: armRegisterName(id),
-    name,
-    promised: hexNumber(promised),
-    offered: offered === undefined ? undefined : hexNumber(offered),
+  const say = (rule: RuleId, severity: Severity, consequence: string) => {
+    const values = { promised: hexNumber(wanted), offered: hexNumber(own) };
+    const place = { ...values, address: fieldAddress(field) };
+    return finding(rule, severity, field.name, place, consequence);
   };
+  if (field.kind === "identity") {
+    const since = firstKernelThat("takes-identity");
+    const refused =
+      `KVM refuses another CPU's ${field.name}, so the snapshot does not load. From Linux ` +
+      `${since} a VMM can enable this; Firecracker up to 1.16 does not.`;
+    const code = "Programs and kernels that choose code by CPU model keep using the other model's.";
+    return [
+      say("arm/identity", "note", code),
+      say("arm/invariant", keepsIdentity(writer) ? "incompatible" : "unknown", refused),
+    ];
+  }
+  if (field.merge === "free") {
+    const text = "It is not known whether KVM accepts a different value of this register.";
+    return [say("arm/caches", "unknown", text)];
+  }
+  const rule = `arm/${field.merge}` as const;
+  if (isIgnored(changed, move)) {
+    const text = "KVM accepts the old value and ignores it: it never gave guests the feature.";
+    return [say(rule, "note", text)];
+  }
+  const loss = LOSS[field.loss];
+  if (!isBacked && answer === "yes") {
+    return [say(rule, severityOf(field.loss), `KVM accepts the register, but ${loss}.`)];
+  }
+  if (!isBacked) {
+    const text = `KVM refuses the register, so the snapshot does not load; if it did load, ${loss}.`;
+    return [say(rule, "incompatible", text)];
+  }
+  if (answer === "yes") return [];
+  const text = `A restore must write the guest's own value, and ${whyNotTaken(field, writer)}.`;
+  return [say("arm/write", answer === "no" ? "incompatible" : "unknown", text)];
+}
+
+function wholeRegister(
+  rule: RuleId,
+  severity: Severity,
+  { id, name = armRegisterName(id) }: { readonly id: bigint; readonly name?: string },
+  promised: bigint,
+  offered: bigint | undefined,
+  text: string,
+): Finding {
+  const there = offered === undefined ? undefined : hexNumber(offered);
+  const values = { address: armRegisterName(id), promised: hexNumber(promised), offered: there };
+  return finding(rule, severity, name, values, text);
 }
 
 /** Without a row there is no rule, so that nothing may differ there. */
 function judgeReserved({ id, value }: ArmRegister, offered: bigint): Finding[] {
   const mask = armReservedMask(id);
-  if (((value ^ offered) & mask) === 0n) return [];
-  return [
-    {
-      rule: "arm/reserved",
-      severity: "unknown",
-      ...wholeRegister(id, "reserved", value & mask, offered & mask),
-      consequence: "Bits of unknown meaning differ; KVM may refuse the register.",
-    },
-  ];
+  const [from, to] = [value & mask, offered & mask];
+  if (from === to) return [];
+  const text = "Bits of unknown meaning differ; KVM may refuse the register.";
+  return [wholeRegister("arm/reserved", "unknown", { id, name: "reserved" }, from, to, text)];
 }
 
 function judgeCaches({ id, value }: ArmRegister, offered: bigint, node: ArmNode): Finding[] {
   const taken = takesCaches(id, value, node.registers, node.writer);
   if (taken === "yes") return [];
-  const since = firstKernelThat("makes-up-caches");
+  const place = { id, name: armFields(id)[0]?.name ?? "CCSIDR" };
+  if (taken === "no") {
+    const text = "KVM refuses this cache geometry, so the snapshot does not load.";
+    return [wholeRegister("arm/caches", "incompatible", place, value, offered, text)];
+  }
   const { release } = node.writer;
-  const consequence =
-    taken === "no"
-      ? "KVM refuses this cache geometry, so the snapshot does not load."
-      : `Linux accepts another host's cache geometry since ${since}` +
-        (release === undefined
-          ? ", but the host kernel is unknown."
-          : `; the node runs ${release}, which may have the patches backported.`);
-  return [
-    {
-      rule: "arm/caches",
-      severity: taken === "no" ? "incompatible" : "unknown",
-      ...wholeRegister(id, armFields(id)[0]?.name ?? "CCSIDR", value, offered),
-      consequence,
-    },
-  ];
+  const text =
+    `Linux accepts another host's cache geometry since ${firstKernelThat("makes-up-caches")}` +
+    (release === undefined
+      ? ", but the host kernel is unknown."
+      : `; the node runs ${release}, which may have the patches backported.`);
+  return [wholeRegister("arm/caches", "unknown", place, value, offered, text)];
 }
 
 function missing({ id, value }: ArmRegister): Finding[] {
   if (isAlwaysThere(id)) return [];
-  return [
-    {
-      rule: "arm/missing",
-      severity: "incompatible",
-      ...wholeRegister(id, armRegisterName(id), value),
-      consequence: "KVM refuses a register it does not know: the snapshot does not load.",
-    },
-  ];
+  const text = "KVM refuses a register it does not know: the snapshot does not load.";
+  return [wholeRegister("arm/missing", "incompatible", { id }, value, undefined, text)];
 }
 
 const NOTHING: readonly Finding[] = [];
 
-function judgeRegister(register: PromisedRegister, move: Move): readonly Finding[] {
+function judgeRegister(
+  register: ArmRegister & { readonly key: Key },
+  move: Move,
+): readonly Finding[] {
   const { id, key, value } = register;
-  const offered = move.node.values.get(key);
+  const { values, writer } = move.node;
+  const offered = values.get(key);
   if (offered === value) return NOTHING;
   if (offered === undefined) return missing(register);
   if (id === MPIDR_EL1) return NOTHING;
   if (isCacheGeometry(id)) return judgeCaches(register, offered, move.node);
   // What is left of the others is a vCPU's state, which a restore sets as it was.
   if (!describesCpu(id)) return NOTHING;
-  return [...judgeFields(register, offered, move), ...judgeReserved(register, offered)];
+  const changed = changedFields({ id, value: offered }, value, writer, "restore");
+  return [...changed.flatMap((one) => judgeField(one, move)), ...judgeReserved(register, offered)];
 }
 
-/**
- * A guest that read the CPU's own registers keeps what they said. The same CPU says the same; of
- * another kernel's nodes it is not known what the CPU itself has.
- */
+/** A guest of an old kernel read the CPU's own registers, which newer nodes do not show. */
 function ownRegisters(node: ArmNode): Finding[] {
   if (!isDescribed(node.registers)) return [];
-  return [
-    {
-      rule: "arm/missing",
-      severity: "unknown",
-      address: "",
-      name: "ID registers",
-      promised: undefined,
-      offered: undefined,
-      consequence: "The guest read the CPU's own ID registers, which were not recorded.",
-    },
-  ];
+  const text = "The guest read the CPU's own ID registers, which were not recorded.";
+  return [finding("arm/missing", "unknown", "ID registers", {}, text)];
 }
 
 /** All findings, sorted by register; none: nothing that is known speaks against it. */

@@ -9,11 +9,11 @@ import type { MsrValue } from "../cpuid.ts";
 import { lackingCapabilities } from "../firecracker/capabilities.ts";
 import { isSavedMsr } from "../firecracker/saved-msrs.ts";
 import { isSameTsc } from "../firecracker/tsc.ts";
-import { isOpenFormat, snapshotFormat } from "../tables/releases.ts";
-import { msrAddress } from "../format/address.ts";
+import { isPreRelease, snapshotFormat } from "../tables/releases.ts";
+import { hexNumber, msrAddress } from "../format/address.ts";
 import { listOf } from "../format/text.ts";
-import { kernelMove } from "../tables/kernels.ts";
-import { compareNamed, type HasBit, type NamedModel } from "../tables/compare-models.ts";
+import { kernelMove, type KernelMove } from "../tables/kernels.ts";
+import { compareModels, type HasBit, type NamedModel } from "../tables/compare-models.ts";
 import { titlesOf } from "../tables/bugs.ts";
 import { msrFields } from "../tables/lookup.ts";
 import type { CpuType } from "../tables/field.ts";
@@ -48,31 +48,28 @@ function judgeOf<K extends FactName>(
   return { arch, reads, judge };
 }
 
-/** Releases of the host kernels that the snapshot was taken on, and is to resume on. */
-function judgeKernel(
-  promised: string | undefined,
-  offered: string | undefined,
-): readonly Finding[] {
-  const move = kernelMove(promised, offered);
+const KERNEL_MOVES: Readonly<Record<Exclude<KernelMove, "same">, readonly [Severity, string]>> = {
+  step: ["note", "One step to the next newer host kernel, which Firecracker tests."],
+  unknown: ["unknown", "The host kernel is unknown on one side or both."],
+  untested: [
+    "unknown",
+    "Moving a snapshot between these host kernels is not tested by Firecracker.",
+  ],
+};
+
+function judgeKernel({ contract, facts }: Question<"kernel">): readonly Finding[] {
+  const values = { promised: contract.kernel, offered: facts.kernel };
+  const move = kernelMove(values.promised, values.offered);
   if (move === "same") return NOTHING;
-  const values = { promised, offered };
-  if (move === "unknown") {
-    const text = "The host kernel is unknown on one side or both.";
-    return [finding("kernel", "unknown", "host kernel", values, text)];
-  }
-  if (move === "step") {
-    const text = "One step to the next newer host kernel, which Firecracker tests.";
-    return [finding("kernel", "note", "host kernel", values, text)];
-  }
-  const text = "Moving a snapshot between these host kernels is not tested by Firecracker.";
-  return [finding("kernel", "unknown", "host kernel", values, text)];
+  const [severity, text] = KERNEL_MOVES[move];
+  return [finding("kernel", severity, "host kernel", values, text)];
 }
 
 function judgeFormat({ contract, facts, version }: Question<"firecracker">): readonly Finding[] {
   const versions = version === undefined ? facts.firecracker : [version];
   const written = contract.snapshotFormat;
   const isLoaded = versions.some((one) => snapshotFormat(one) === written);
-  if (written !== undefined && isLoaded && !isOpenFormat(written)) return NOTHING;
+  if (written !== undefined && isLoaded && !isPreRelease(written)) return NOTHING;
   const values = { promised: written, offered: versions.join(", ") || undefined };
   const name = "snapshot format";
   if (written === undefined || versions.length === 0) {
@@ -80,14 +77,14 @@ function judgeFormat({ contract, facts, version }: Question<"firecracker">): rea
       "It is not known which Firecracker wrote the snapshot, or which one would load it.";
     return [finding("snapshot-format", "unknown", name, values, text)];
   }
-  if (isOpenFormat(written)) {
+  if (isPreRelease(written)) {
     const text =
       `Firecracker ${written} is not a release, and formats change between builds of the same name. ` +
       "Name the release with --firecracker.";
     return [finding("snapshot-format", "unknown", name, values, text)];
   }
   const formats = versions.map(snapshotFormat);
-  const open = formats.some((f) => f === undefined || isOpenFormat(f));
+  const open = formats.some((f) => f === undefined || isPreRelease(f));
   const severity = open ? "unknown" : "incompatible";
   const text = open
     ? "It is not known which format the node's Firecracker loads. Name the release with --firecracker."
@@ -96,15 +93,8 @@ function judgeFormat({ contract, facts, version }: Question<"firecracker">): rea
 }
 
 /** As between fingerprints, which do not have it. */
-const NO_TSC: readonly Finding[] = [
-  finding(
-    "tsc",
-    "note",
-    "TSC",
-    {},
-    "The TSC frequency is unknown on both sides; Firecracker checks it at load.",
-  ),
-];
+const TSC_UNKNOWN = "The TSC frequency is unknown on both sides; Firecracker checks it at load.";
+const NO_TSC: readonly Finding[] = [finding("tsc", "note", "TSC", {}, TSC_UNKNOWN)];
 
 function judgeTsc({ contract, facts: { tsc } }: Question<"tsc">): readonly Finding[] {
   const promised = contract.tscKhz;
@@ -120,9 +110,7 @@ function judgeTsc({ contract, facts: { tsc } }: Question<"tsc">): readonly Findi
     return [finding("tsc", scales ? "note" : "unknown", "TSC", values, text)];
   }
   if (isSameTsc(promised, offered)) return NOTHING;
-  if (scales) {
-    return [finding("tsc", "note", "TSC", values, "KVM scales the guest's TSC.")];
-  }
+  if (scales) return [finding("tsc", "note", "TSC", values, "KVM scales the guest's TSC.")];
   const severity = tsc?.scaling === false ? "incompatible" : "unknown";
   const text =
     "Without TSC scaling Firecracker refuses the snapshot; clocks would run at the wrong rate.";
@@ -144,11 +132,10 @@ function judgeEnforcement({ facts }: Question<"enforcement">): readonly Finding[
   return [finding("enforced", "unknown", "CPUID", values, text)];
 }
 
-/** In the order of their findings. */
 export const JUDGES: readonly Judge[] = [
   judgeOf("any", ["estimate"], judgeEstimate),
   judgeOf("any", ["enforcement"], judgeEnforcement),
-  judgeOf("any", ["kernel"], ({ contract, facts }) => judgeKernel(contract.kernel, facts.kernel)),
+  judgeOf("any", ["kernel"], judgeKernel),
   judgeOf("any", ["firecracker"], judgeFormat),
   judgeOf("any", ["capabilities"], judgeCapabilities),
   judgeOf("aarch64", ["writes"], ({ contract, facts }) => compareArm(contract, facts.writes)),
@@ -201,30 +188,22 @@ export function restoredMsrs(
   );
 }
 
-/** An MSR that the snapshot restores and the node's KVM does not list. */
 export function unlistedMsr(
   { type }: { readonly type: CpuType | undefined },
   { addr, value }: MsrValue,
 ): Finding {
-  const fields = type === undefined ? [] : msrFields(type, addr);
-  return finding(
-    "msr",
-    "unknown",
-    fields[0]?.name ?? "MSR",
-    { promised: `0x${value.toString(16)}`, address: msrAddress(addr) },
-    "The snapshot contains this MSR, which the node's KVM does not list: the load may fail.",
-  );
+  const [field] = type === undefined ? [] : msrFields(type, addr);
+  const values = { promised: hexNumber(value), address: msrAddress(addr) };
+  const text =
+    "The snapshot contains this MSR, which the node's KVM does not list: the load may fail.";
+  return finding("msr", "unknown", field?.name ?? "MSR", values, text);
 }
 
-/** Features that let a guest run guests of its own. */
 export function nestingOf(promises: HasBit): string[] {
   return NESTING.filter(promises);
 }
 
-/**
- * What a nested guest may do stands in MSRs 480H to 491H (VMX) or C0010114H on, in no dump.
- * `promised`: by {@link nestingOf}.
- */
+/** What a nested guest may do stands in MSRs of no dump. `promised`: by {@link nestingOf}. */
 export function judgeNesting(
   promised: readonly string[],
   kernels: { readonly promised: string | undefined; readonly offered: string | undefined },
@@ -234,21 +213,15 @@ export function judgeNesting(
   if (promised.length === 0) return NOTHING;
   const move = kernelMove(kernels.promised, kernels.offered);
   const isAlike = isSameModel && (move === "same" || move === "step");
-  return promised
-    .filter(offers)
-    .map((name) =>
-      finding(
-        "nesting",
-        isAlike ? "note" : "unknown",
-        name,
-        { promised: "1", offered: "1" },
-        isAlike
-          ? `The guest may run guests of its own (${name}). Its capability MSRs are in no dump; ` +
-              "the model is the same and Firecracker tests this move between kernels."
-          : `The guest may run guests of its own (${name}), and whether the node's capability ` +
-              "MSRs match the ones it was shown is not known.",
-      ),
-    );
+  const values = { promised: "1", offered: "1" };
+  const rest = isAlike
+    ? ". Its capability MSRs are in no dump; the model is the same and Firecracker tests this " +
+      "move between kernels."
+    : ", and whether the node's capability MSRs match the ones it was shown is not known.";
+  return promised.filter(offers).map((name) => {
+    const text = `The guest may run guests of its own (${name})${rest}`;
+    return finding("nesting", isAlike ? "note" : "unknown", name, values, text);
+  });
 }
 
 /** Kernels choose mitigations by model: what is wrong with the node's, the guest's must have. */
@@ -259,7 +232,7 @@ export function judgeIdentity(
   nodeHas: HasBit,
 ): readonly Finding[] {
   if (promised === undefined || offered === undefined) return NOTHING;
-  const { kind, lacking } = compareNamed(promised, offered, guestHas, nodeHas);
+  const { kind, lacking } = compareModels(promised, offered, guestHas, nodeHas);
   if (kind === "same") return NOTHING;
   const values = { promised: promised.fms, offered: offered.fms, address: "CPUID.01H:EAX" };
   const judged = (severity: Severity, text: string) => [
@@ -272,14 +245,11 @@ export function judgeIdentity(
     const text = "The guest believes its CPU is a newer model and leaves mitigations off.";
     return judged("insecure", text);
   }
-  if (lacking.length > 0) {
-    const what = listOf(titlesOf(lacking));
-    return judged(
-      "insecure",
-      `On the model that the guest is shown, kernels do not mitigate ${what}.`,
-    );
-  }
-  const text =
-    "The guest believes its CPU is an older model and mitigates everything this node needs.";
-  return judged("note", text);
+  const what = listOf(titlesOf(lacking));
+  return lacking.length > 0
+    ? judged("insecure", `On the model that the guest is shown, kernels do not mitigate ${what}.`)
+    : judged(
+        "note",
+        "The guest believes its CPU is an older model and mitigates everything this node needs.",
+      );
 }

@@ -26,11 +26,7 @@ export function withClockOf(
   });
 }
 
-/**
- * The same profiles, with one frequency for all clocks that Firecracker takes for the same. A TSC
- * is calibrated anew at each boot: without this, no two nodes of a fleet would be alike. Clocks
- * that differ by more than the tolerance still do.
- */
+/** One frequency for all clocks that Firecracker takes for the same; each boot calibrates. */
 export function withSameClocks(profiles: readonly NodeProfile[]): readonly NodeProfile[] {
   const frequencies = new Set<number>();
   for (const { tsc } of profiles) if (tsc !== undefined) frequencies.add(tsc.khz);

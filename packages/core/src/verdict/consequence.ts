@@ -4,45 +4,20 @@ import { STATE_GROUP } from "../tables/groups.ts";
 import type { RuleId } from "./rules.ts";
 
 /** An instruction that people have met, by feature. */
-const EXAMPLES: Readonly<Record<string, string>> = {
-  ADX: "ADCX",
-  AESNI: "AESENC",
-  AMX_TILE: "LDTILECFG",
-  AVX: "VADDPS ymm",
-  AVX2: "VPADDD ymm",
-  AVX512BW: "VPADDB zmm",
-  AVX512CD: "VPCONFLICTD",
-  AVX512DQ: "VPMULLQ",
-  AVX512F: "VPADDD zmm",
-  AVX512VL: "EVEX-encoded VPADDD ymm",
-  AVX512_BF16: "VDPBF16PS",
-  AVX512_BITALG: "VPOPCNTB",
-  AVX512_FP16: "VADDPH",
-  AVX512_IFMA: "VPMADD52LUQ",
-  AVX512_VBMI: "VPERMI2B",
-  AVX512_VBMI2: "VPCOMPRESSB",
-  AVX512_VNNI: "VPDPBUSD",
-  AVX512_VPOPCNTDQ: "VPOPCNTD",
-  AVX_VNNI: "VPDPBUSD ymm",
-  BMI2: "PDEP",
-  F16C: "VCVTPH2PS",
-  FMA: "VFMADD231PS",
-  GFNI: "GF2P8AFFINEQB",
-  MOVBE: "MOVBE",
-  MPX: "BNDMK",
-  PCLMULQDQ: "PCLMULQDQ",
-  POPCNT: "POPCNT",
-  RDPID: "RDPID",
-  RDRAND: "RDRAND",
-  RDSEED: "RDSEED",
-  SERIALIZE: "SERIALIZE",
-  SHA: "SHA256RNDS2",
-  SSE4_1: "PMULLD",
-  SSE4_2: "CRC32",
-  VAES: "VAESENC ymm",
-  VPCLMULQDQ: "VPCLMULQDQ ymm",
-  XSAVEC: "XSAVEC",
-};
+const EXAMPLES: ReadonlyMap<string, string> = new Map(
+  `
+    ADX: ADCX, AESNI: AESENC, AMX_TILE: LDTILECFG, AVX: VADDPS ymm, AVX2: VPADDD ymm,
+    AVX512BW: VPADDB zmm, AVX512CD: VPCONFLICTD, AVX512DQ: VPMULLQ, AVX512F: VPADDD zmm,
+    AVX512VL: EVEX-encoded VPADDD ymm, AVX512_BF16: VDPBF16PS, AVX512_BITALG: VPOPCNTB,
+    AVX512_FP16: VADDPH, AVX512_IFMA: VPMADD52LUQ, AVX512_VBMI: VPERMI2B,
+    AVX512_VBMI2: VPCOMPRESSB, AVX512_VNNI: VPDPBUSD, AVX512_VPOPCNTDQ: VPOPCNTD,
+    AVX_VNNI: VPDPBUSD ymm, BMI2: PDEP, F16C: VCVTPH2PS, FMA: VFMADD231PS, GFNI: GF2P8AFFINEQB,
+    MOVBE: MOVBE, MPX: BNDMK, PCLMULQDQ: PCLMULQDQ, POPCNT: POPCNT, RDPID: RDPID, RDRAND: RDRAND,
+    RDSEED: RDSEED, SERIALIZE: SERIALIZE, SHA: SHA256RNDS2, SSE4_1: PMULLD, SSE4_2: CRC32,
+    VAES: VAESENC ymm, VPCLMULQDQ: VPCLMULQDQ ymm, XSAVEC: XSAVEC`
+    .split(",")
+    .map((pair) => pair.trim().split(": ") as [feature: string, example: string]),
+);
 
 const SILENT: Readonly<Record<string, string>> = {
   LZCNT: "LZCNT decodes as BSR there: programs compute wrong results without a fault.",
@@ -97,7 +72,7 @@ const CONSEQUENCES: Partial<Record<RuleId, Text>> = {
 const fault: Text = ({ name, title, readBy }) =>
   readBy === "user"
     ? `A program that found ${name} at startup, such as Node.js or anything using glibc or a BLAS, ` +
-      `may execute ${EXAMPLES[name] ?? `a ${name} instruction`} and die of SIGILL.`
+      `may execute ${EXAMPLES.get(name) ?? `a ${name} instruction`} and die of SIGILL.`
     : `The guest's kernel uses ${name} (${title}) and would fault.`;
 
 /** What a lost feature, an untrue immunity or an unknown weakness does to a resumed guest. */
@@ -105,7 +80,6 @@ export function consequenceOf(field: CpuidField | MsrField, direction: Direction
   return (CONSEQUENCES[ruleOf(field, direction)] ?? fault)(field);
 }
 
-/** What it means to a guest that a number is not what it was promised. */
 export function numberConsequence(field: CpuidField | MsrField): string {
   const { title } = field;
   const rule = ruleOf(field);

@@ -1,4 +1,5 @@
 /** Nodes that no rule of a verdict tells apart, so that a fleet is a few dozen rows. */
+import { groupBy } from "../group.ts";
 import type { CpuContract } from "../contract/contract.ts";
 import { compareText } from "../format/text.ts";
 import { sha256 } from "../format/digest.ts";
@@ -14,16 +15,11 @@ import { profileDigest, type MatrixEntry } from "./matrix.ts";
 /** Every fact that some judge reads; what completes a profile is read before them. */
 const READ = [...new Set(["incomplete" as const, ...JUDGES.flatMap(({ reads }) => reads)])];
 
-/** Makes keys of what a verdict looks at besides the class, for the nodes of one fleet. */
 export function circumstances(): (profile: NodeProfile) => string {
   return factsKeys(READ);
 }
 
-/**
- * A digest that two nodes share only where every verdict on them is the same, whatever the
- * contract. Nodes of a class may differ in it: by kernel line, TSC, KVM capabilities, Firecracker
- * releases.
- */
+/** A digest that two nodes share only where every verdict on them is the same. */
 export function verdictKey(profile: NodeProfile): string {
   const [type, identity] = [cpuTypeOf(profile.cpu), classIdentity(profile)];
   if (type === undefined || identity === undefined) return profileDigest(profile);
@@ -57,30 +53,13 @@ export function matrixEntries(
     const nodes = members.map(({ name }) => name);
     entries.push({ label, nodes, profile, contract: contractOf(profile) });
   };
-  const addClasses = (
-    own: readonly NodeProfile[],
-    classes: readonly { readonly id: string; readonly nodes: readonly string[] }[],
-  ) => {
-    const byName = new Map(own.map((profile) => [profile.name, profile]));
-    for (const { id, nodes } of classes) {
-      const groups = new Map<string, NodeProfile[]>();
-      for (const name of nodes) {
-        const member = byName.get(name);
-        if (member === undefined) continue;
-        const key = keyOf(member);
-        const group = groups.get(key);
-        if (group === undefined) groups.set(key, [member]);
-        else group.push(member);
-      }
-      for (const members of groups.values()) add(id, members);
-    }
-  };
   for (const type of CPU_TYPES) {
     const own = sorted.filter(({ cpu }) => cpuTypeOf(cpu) === type);
-    addClasses(own, groupIntoClasses(own, type));
+    for (const nodeClass of groupIntoClasses(own, type)) {
+      for (const alike of groupBy(nodeClass.profiles, keyOf).values()) add(nodeClass.id, alike);
+    }
   }
-  for (const profile of sorted) {
-    if (cpuTypeOf(profile.cpu) === undefined) add(profile.name, [profile]);
-  }
+  const strangers = sorted.filter(({ cpu }) => cpuTypeOf(cpu) === undefined);
+  for (const profile of strangers) add(profile.name, [profile]);
   return entries;
 }

@@ -3,7 +3,7 @@
  * it reads and is given no others; nodes of one class with the same facts are one entry of a
  * matrix, so that a fact which a judge reads cannot be forgotten there.
  */
-import { armWriterKey } from "../profile/arm/writers.ts";
+import { armWriterKey } from "../profile/arm/takes.ts";
 import { compareText } from "../format/text.ts";
 import { kernelLine } from "../tables/kernels.ts";
 import { templateDoubt } from "../profile/kvm-facts.ts";
@@ -25,7 +25,6 @@ function offeredNumbers(capabilities: ReadonlyMap<number, number> | undefined) {
 }
 
 const NODE_FACTS = {
-  /** The host kernel's release; its line decides. */
   kernel: fact(({ host }) => host.kernel, kernelLine),
   firecracker: fact(
     ({ firecracker }) => firecracker,
@@ -75,10 +74,7 @@ function numbersOf({ key }: Fact<unknown>): (value: unknown) => number {
   };
 }
 
-/**
- * Makes text that is the same for two nodes of a class where every verdict is. One such function
- * is for the nodes of one fleet: it remembers their facts, as most of them are alike.
- */
+/** Makes text that is the same for nodes of one fleet and class where every verdict is. */
 export function factsKeys(names: readonly FactName[]): (profile: NodeProfile) => string {
   const facts = names.map((name) => NODE_FACTS[name] as unknown as Fact<unknown>);
   const asked = facts.map((one) => ({ read: one.read, number: numbersOf(one) }));
@@ -89,10 +85,7 @@ export function factsKeys(names: readonly FactName[]): (profile: NodeProfile) =>
   };
 }
 
-/**
- * What {@link factsKeys} numbers, as the text itself: it means the same in every fleet, so it can
- * be kept.
- */
+/** What {@link factsKeys} numbers, as text that can be kept. */
 export function factsText(names: readonly FactName[], profile: NodeProfile): string {
   return JSON.stringify(
     names.map((name) => {

@@ -10,7 +10,6 @@ import type { RuleId } from "./rules.ts";
 export type Severity = "incompatible" | "insecure" | "unknown" | "note";
 
 export interface Finding {
-  /** The rule's id; docs/rules.md has them all. */
   readonly rule: RuleId;
   readonly severity: Severity;
   /** As in the manuals, e.g. `CPUID.(EAX=07H,ECX=0):EBX[16]`; empty where there is none. */
@@ -20,7 +19,6 @@ export interface Finding {
   readonly promised: string | undefined;
   /** What the node has, as text; undefined where it does not say. */
   readonly offered: string | undefined;
-  /** What would happen, in plain words. */
   readonly consequence: string;
 }
 
@@ -37,14 +35,10 @@ export function finding(
 
 export type Verdict = "compatible" | "insecure" | "incompatible" | "unknown";
 
-const VERDICTS = ["incompatible", "insecure", "unknown", "compatible"] as const;
-
-/** Places in {@link VERDICTS}. */
-const RANKS = { incompatible: 0, insecure: 1, unknown: 2, note: 3 } as const;
+const WORST_FIRST = ["incompatible", "insecure", "unknown"] as const;
 
 /** The worst of all findings; `compatible` only where there is nothing but notes. */
 export function verdictOf(findings: readonly Finding[]): Verdict {
-  let worst: 0 | 1 | 2 | 3 = RANKS.note;
-  for (const { severity } of findings) if (RANKS[severity] < worst) worst = RANKS[severity];
-  return VERDICTS[worst];
+  const isThere = (worst: Severity) => findings.some(({ severity }) => severity === worst);
+  return WORST_FIRST.find(isThere) ?? "compatible";
 }

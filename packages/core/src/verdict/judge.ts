@@ -19,7 +19,6 @@ export interface Judgement {
   readonly findings: readonly Finding[];
 }
 
-/** Why the two cannot be compared word by word, if so. */
 function strangers(contract: CpuContract, node: PreparedNode): Finding | undefined {
   const arches = { promised: contract.arch, offered: node.profile.cpu.arch };
   if (contract.arch !== node.profile.cpu.arch) {

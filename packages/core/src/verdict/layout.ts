@@ -2,6 +2,7 @@
  * Words side by side: guests and nodes laid out alike, so that comparing them is a few hundred
  * integer operations. MSRs are two words, low and high.
  */
+import { groupBy } from "../group.ts";
 import { compareEntries, keyOf, REGISTERS, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { bitRange, fieldAddress, msrAddress, registerAddress } from "../format/address.ts";
 import type { CpuidField, CpuType, MsrField } from "../tables/field.ts";
@@ -15,10 +16,8 @@ import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { consequenceOf, numberConsequence, ruleOf, type Direction } from "./consequence.ts";
 import type { Finding, Severity } from "./finding.ts";
 
-/** A finding but for the numbers that differ. */
 type Missed = Omit<Finding, "promised" | "offered">;
 
-/** A number in a word. */
 export interface NumberField {
   readonly field: CpuidField | MsrField;
   readonly hi: number;
@@ -29,7 +28,6 @@ export interface NumberField {
   readonly missedUnused: (Missed & { readonly without: string }) | undefined;
 }
 
-/** Where a named bit is. */
 interface BitPlace {
   readonly slot: number;
   readonly bit: number;
@@ -38,9 +36,7 @@ interface BitPlace {
 /** What of a word means nothing to a guest without some feature. */
 interface Gate {
   readonly of: string;
-  /** Promises and announcements. */
   readonly bits: number;
-  /** The bits of numbers. */
   readonly numbers: number;
 }
 
@@ -65,13 +61,10 @@ export interface Slot {
   /** Bits that promise a guest something: features and remedies. */
   readonly promises: number;
   readonly excuses: readonly Excuse[];
-  /** The bits of all excuses. */
   readonly excusable: number;
-  /** Whether any bit of the whole register is a feature. */
   readonly holdsFeatures: boolean;
   readonly gates: readonly Gate[];
   readonly reserved: number;
-  /** Those that verdicts are about. */
   readonly numbers: readonly NumberField[];
   readonly numbersMask: number;
   /** Per bit: the finding if what the guest was promised is missing. */
@@ -87,11 +80,8 @@ export interface Layout {
   /** Where the words of an entry, or of an MSR, begin. */
   readonly cpuid: ReadonlyMap<string, number>;
   readonly msrs: ReadonlyMap<number, number>;
-  /** Per word, the bits of its numbers. */
   readonly counted: Uint32Array;
-  /** By the feature that it belongs to. */
   readonly gated: ReadonlyMap<string, readonly Gated[]>;
-  /** Where the features and the weaknesses are, by name. */
   readonly bits: ReadonlyMap<string, BitPlace>;
 }
 
@@ -180,7 +170,6 @@ interface Content {
   readonly msrs: readonly MsrValue[];
 }
 
-/** Words as they are placed. */
 interface Placed {
   readonly slots: Slot[];
   readonly cpuid: Map<string, number>;
@@ -212,7 +201,6 @@ function placeMsrs(type: CpuType, contents: readonly Content[], { slots, msrs }:
   }
 }
 
-/** The layout that holds all of these, for CPUs of one type. */
 export function layoutOf(type: CpuType | undefined, contents: readonly Content[]): Layout {
   const placed: Placed = { slots: [], cpuid: new Map(), msrs: new Map() };
   if (type !== undefined) {
@@ -225,12 +213,8 @@ export function layoutOf(type: CpuType | undefined, contents: readonly Content[]
 }
 
 function gatedOf(slots: readonly Slot[]): Map<string, Gated[]> {
-  const gated = new Map<string, Gated[]>();
-  for (const [slot, { gates }] of slots.entries()) {
-    for (const gate of gates)
-      gated.set(gate.of, [...(gated.get(gate.of) ?? []), { slot, ...gate }]);
-  }
-  return gated;
+  const all = slots.flatMap(({ gates }, slot) => gates.map((gate) => ({ slot, ...gate })));
+  return groupBy(all, ({ of }) => of);
 }
 
 function bitPlaces(slots: readonly Slot[]): Map<string, BitPlace> {
@@ -270,7 +254,6 @@ export function layOut(layout: Layout, { cpuid, msrs }: Content): Uint32Array {
   return words;
 }
 
-/** The address of one bit of a slot. */
 export function bitAddress({ address, base }: Slot, bit: number): string {
   return `${address}${bitRange(bit + base, bit + base)}`;
 }

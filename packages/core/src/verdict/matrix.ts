@@ -9,7 +9,8 @@ import type { CpuType } from "../tables/field.ts";
 import type { Verdict } from "./finding.ts";
 import { judgePrepared, type Judgement } from "./judge.ts";
 import { prepare } from "./prepare.ts";
-import { rulesVersion } from "./version.ts";
+import { JUDGES } from "./circumstances.ts";
+import { REVISION, RULES } from "./rules.ts";
 
 export const MATRIX_SCHEMA = "evenkeel/matrix@1";
 
@@ -43,26 +44,34 @@ function judgeRows(
   to: readonly MatrixEntry[],
   version: string | undefined,
 ): Map<string, MatrixPair[]> {
-  const bench = prepare(
-    type,
-    from.map(({ contract }) => contract),
-    to.map(({ profile }) => profile),
-  );
+  const contracts = from.map(({ contract }) => contract);
+  const profiles = to.map(({ profile }) => profile);
+  const bench = prepare(type, contracts, profiles);
   return new Map(
-    from.map(({ label }, i) => {
-      const guest = bench.contracts[i];
-      const row = bench.nodes.flatMap((node, j): MatrixPair[] => {
-        const target = to[j]?.label ?? "";
-        if (guest === undefined) return [];
-        return [{ from: label, to: target, ...judgePrepared(bench, guest, node, version) }];
+    bench.contracts.map((guest, i) => {
+      const label = from[i]?.label ?? "";
+      const row = bench.nodes.map((node, j): MatrixPair => {
+        const judgement = judgePrepared(bench, guest, node, version);
+        return { from: label, to: to[j]?.label ?? "", ...judgement };
       });
       return [label, row];
     }),
   );
 }
 
+let rules: string | undefined;
+
+/**
+ * Changes when a rule's text does, when a judge reads another fact, and with the revision that is
+ * raised by hand: certificates name the version they were made with.
+ */
+export function rulesVersion(): string {
+  const facts = JUDGES.map(({ arch, reads }) => [arch, reads]);
+  rules ??= `${REVISION}.${sha256(JSON.stringify([RULES, facts])).slice(0, 8)}`;
+  return rules;
+}
+
 export interface CertifiedInput {
-  /** Where the profile was read from. */
   readonly file: string;
   readonly name: string;
   /** SHA-256 of the profile in evenkeel's own format. */

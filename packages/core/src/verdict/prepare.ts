@@ -1,6 +1,6 @@
 /** Contracts and nodes made ready to be compared: whatever does not depend on the pair. */
 import type { CpuContract } from "../contract/contract.ts";
-import { contractGaps } from "../contract/gaps.ts";
+import { contractGaps } from "../contract/doubts.ts";
 import { indexEntries, type CpuidEntry, type MsrValue } from "../cpuid.ts";
 import { neededCapabilities } from "../firecracker/capabilities.ts";
 import { simulate } from "../firecracker/simulate.ts";
@@ -14,7 +14,7 @@ import { lastLineBefore } from "../tables/releases.ts";
 import { cpuTypeOf } from "../tables/vendors.ts";
 import { nestingOf, restoredMsrs } from "./circumstances.ts";
 import { factsOf, type NodeFacts } from "./facts.ts";
-import { hasBit, layOut, layoutOf, type Layout } from "./layout.ts";
+import { hasBit, layOut, layoutOf, type Layout, type Slot } from "./layout.ts";
 import { guestWords, type GuestWords, type NodeWords } from "./words.ts";
 
 interface Content {
@@ -22,24 +22,19 @@ interface Content {
   readonly msrs: readonly MsrValue[];
 }
 
-/** A contract made ready to be compared with many nodes. */
 export interface PreparedContract extends GuestWords {
   readonly contract: CpuContract;
   /** Why nothing may be built on it; empty where nothing speaks against it. */
   readonly gaps: readonly string[];
   readonly signature: number | undefined;
   readonly model: NamedModel | undefined;
-  /** KVM capabilities that its Firecracker insists on, by number. */
   readonly needed: ReadonlyMap<number, string>;
   readonly restored: readonly MsrValue[];
-  /** Features it has that let a guest run guests of its own. */
   readonly nesting: readonly string[];
 }
 
-/** A node made ready to be compared with many contracts. */
 export interface PreparedNode extends NodeWords {
   readonly profile: NodeProfile;
-  /** Undefined for vendors nothing is known about. */
   readonly type: CpuType | undefined;
   readonly signature: number | undefined;
   readonly model: NamedModel | undefined;
@@ -48,10 +43,7 @@ export interface PreparedNode extends NodeWords {
   readonly missing: readonly string[];
 }
 
-/**
- * The release whose normalization hides the least: a node can honour all that KVM offers, even
- * what a newer Firecracker would not show a fresh guest.
- */
+/** The release that hides least: a node can honour all that KVM offers. */
 const LEAST_HIDING = lastLineBefore("clears-waitpkg");
 
 /** What a node can honour: the guest it would show without a template. */
@@ -138,4 +130,24 @@ export function prepare(
     contracts: contracts.map((contract) => prepareContract(layout, contract)),
     nodes: offers.map((offer) => prepareNode(layout, offer)),
   };
+}
+
+/** The bits of a word that some rule compares; caches, topology and clocks are not among them. */
+function comparedBits({ promises, announced, numbersMask, reserved }: Slot): number {
+  return promises | announced | numbersMask | reserved;
+}
+
+/**
+ * Text that is the same for two contracts where every verdict is. A member of a contract counts unless it is named here as one that no rule reads, or that its words say.
+ */
+export function guestKey(layout: Layout, guest: PreparedContract): string {
+  const { contract, gaps, words, signature } = guest;
+  const { node: _node, cpuid: _words, msrs, registers, ...others } = contract;
+  const listed = msrs.map(({ addr, value }) => `${addr.toString(16)}=${value.toString(16)}`);
+  const compared = words.map((word, i) => {
+    const slot = layout.slots[i];
+    return slot === undefined ? word : word & comparedBits(slot);
+  });
+  const arm = registers.map(({ id, value }) => `${id.toString(16)}=${value.toString(16)}`);
+  return JSON.stringify([others, gaps, signature, listed, arm, [...compared]]);
 }

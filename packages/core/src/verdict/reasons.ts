@@ -1,9 +1,9 @@
 /** Why snapshots do not move: one reason once, with all the moves that it stands against. */
+import { groupBy } from "../group.ts";
 import { compareText } from "../format/text.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { RuleId } from "./rules.ts";
 
-/** Every `from` to every `to`. */
 interface Moves {
   readonly from: readonly string[];
   readonly to: readonly string[];
@@ -14,7 +14,6 @@ export interface WhyNot {
   readonly severity: Exclude<Severity, "note">;
   /** What the rule found, each once; it is the same for all moves. */
   readonly findings: readonly Pick<Finding, "address" | "name" | "consequence">[];
-  /** Each ordered pair is in one of them. */
   readonly moves: readonly Moves[];
 }
 
@@ -30,14 +29,11 @@ type Targets = ReadonlyMap<string, readonly string[]>;
 
 /** Pairs as few rectangles: those who cannot reach the same nodes stand together. */
 function rectangles(targets: Targets): Moves[] {
-  const byTargets = new Map<string, { from: string[]; to: readonly string[] }>();
-  for (const [from, to] of targets) {
-    const key = to.join("\n");
-    const group = byTargets.get(key);
-    if (group === undefined) byTargets.set(key, { from: [from], to });
-    else group.from.push(from);
-  }
-  return [...byTargets.values()];
+  const byTargets = groupBy([...targets], ([, to]) => to.join("\n"));
+  return [...byTargets.values()].map((alike) => ({
+    from: alike.map(([from]) => from),
+    to: alike[0]?.[1] ?? [],
+  }));
 }
 
 interface Against {
@@ -45,7 +41,6 @@ interface Against {
   readonly targets: Map<string, string[]>;
 }
 
-/** Each finding with the pairs it stands against, in the order of the pairs. */
 function collect(pairs: readonly Judged[]): Against[] {
   const found = new Map<string, Against>();
   for (const { from, to, findings } of pairs) {
@@ -66,26 +61,24 @@ function collect(pairs: readonly Judged[]): Against[] {
 
 /** The reasons against some ordered pairs, the worst first. Notes are none. */
 export function whyNot(pairs: readonly Judged[]): WhyNot[] {
-  const reasons = new Map<string, { all: Against[]; moves: Moves[] }>();
-  for (const against of collect(pairs)) {
-    const { rule, severity } = against.finding;
-    const moves = rectangles(against.targets);
-    const key = JSON.stringify([severity, rule, moves]);
-    const group = reasons.get(key);
-    if (group === undefined) reasons.set(key, { all: [against], moves });
-    else group.all.push(against);
-  }
+  const all = collect(pairs).map(({ finding, targets }) => ({
+    finding,
+    moves: rectangles(targets),
+  }));
+  const reasons = groupBy(all, ({ finding: { rule, severity }, moves }) =>
+    JSON.stringify([severity, rule, moves]),
+  );
   return [...reasons.values()]
-    .flatMap(({ all, moves }): WhyNot[] => {
-      const [first] = all;
+    .flatMap((alike): WhyNot[] => {
+      const [first] = alike;
       if (first === undefined || first.finding.severity === "note") return [];
       const { rule, severity } = first.finding;
-      const findings = all.map(({ finding: { address, name, consequence } }) => ({
+      const findings = alike.map(({ finding: { address, name, consequence } }) => ({
         address,
         name,
         consequence,
       }));
-      return [{ rule, severity, findings, moves }];
+      return [{ rule, severity, findings, moves: first.moves }];
     })
     .toSorted(
       (a, b) =>

@@ -6,7 +6,6 @@ import type { HasBit } from "../tables/compare-models.ts";
 import type { Finding } from "./finding.ts";
 import { bitAddress, hasBit, type Layout, type NumberField, type Slot } from "./layout.ts";
 
-/** A guest's words, with what of them means something to it: the same on every node. */
 export interface GuestWords {
   readonly words: Uint32Array;
   /** Without the bits of features that the guest does not have. */

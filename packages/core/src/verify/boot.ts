@@ -12,7 +12,6 @@ import type { CpuType } from "../tables/field.ts";
 import { compareIds, type RegisterId } from "../tables/registers.ts";
 import type { CpuTemplate } from "../template/template.ts";
 
-/** An MSR, or an aarch64 register. */
 interface RegisterValue {
   readonly id: RegisterId;
   readonly value: bigint;
@@ -20,11 +19,9 @@ interface RegisterValue {
 
 export interface BootRequest {
   readonly type: CpuType;
-  /** Firecracker's release line. */
   readonly line: string;
   readonly template: CpuTemplate;
   readonly offered: OfferedCpu;
-  /** Template and normalization. */
   readonly view: GuestView;
   /** For KVM_SET_CPUID2. */
   readonly cpuid: readonly CpuidEntry[];
@@ -61,14 +58,12 @@ function byAddress({ id: a }: RegisterValue, { id: b }: RegisterValue): number {
   return typeof a === "number" ? compareIds(a, b) : 0;
 }
 
-/** What the vCPU answered afterwards. */
 export interface BootAnswer {
   readonly cpuid: readonly CpuidEntry[];
   /** Of the registers asked for, those that could be read. */
   readonly registers: ReadonlyMap<RegisterId, bigint>;
   /** Registers that KVM did not take, with its error in words; empty where it gives none. */
   readonly refused: ReadonlyMap<RegisterId, string>;
-  /** KVM's capabilities by number. */
   readonly capabilities: ReadonlyMap<number, number>;
   /** Why KVM_SET_CPUID2 failed, if it did; then nothing else could be given. */
   readonly error: string | undefined;

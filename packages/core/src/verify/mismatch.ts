@@ -1,7 +1,7 @@
 /** Where a guest's CPU would not be what its template or plan says, and whose doing it is. */
 import { readField } from "../bits.ts";
 import { indexEntries } from "../cpuid.ts";
-import { missingCapabilities } from "../firecracker/capabilities.ts";
+import { lackingCapabilities, neededCapabilities } from "../firecracker/capabilities.ts";
 import { fieldAddress, hexNumber, registerName } from "../format/address.ts";
 import { diffCpus, type Difference } from "../inspect/diff.ts";
 import type { CpuState } from "../profile/state.ts";
@@ -48,30 +48,22 @@ function absentMessage(missing: MissingEntry): string {
 }
 
 function absentEntries({ view, type }: BootRequest): Mismatch[] {
-  return view.missing.map((missing) => ({
-    owner: "absent",
-    address: missingAddress(missing),
-    name: missing.kind === "register" ? registerNameOf(type, missing.id) : "",
-    ...NO_VALUES,
-    message: absentMessage(missing),
-  }));
+  return view.missing.map((missing) => {
+    const name = missing.kind === "register" ? registerNameOf(type, missing.id) : "";
+    const [address, message] = [missingAddress(missing), absentMessage(missing)];
+    return { owner: "absent", address, name, ...NO_VALUES, message };
+  });
 }
 
 /** In Firecracker's words. Source: `KvmError` in src/vmm/src/vstate/kvm.rs. */
 function absentCapabilities({ template, offered }: BootRequest, answer: BootAnswer): Mismatch[] {
-  const { kvmCapabilities } = template;
-  return missingCapabilities(offered.arch, kvmCapabilities, answer.capabilities).map(
-    ({ number, name }) => ({
-      owner: "absent",
-      address: `KVM capability ${number}`,
-      name,
-      ...NO_VALUES,
-      message: `Missing KVM capabilities: 0x${hex(number)}`,
-    }),
-  );
+  const needed = neededCapabilities(offered.arch, template.kvmCapabilities);
+  return lackingCapabilities(needed, answer.capabilities).map(({ number, name }) => {
+    const message = `Missing KVM capabilities: 0x${hex(number)}`;
+    return { owner: "absent", address: `KVM capability ${number}`, name, ...NO_VALUES, message };
+  });
 }
 
-/** The name of an MSR that is one field. */
 function registerNameOf(type: CpuType, id: RegisterId): string {
   const fields = typeof id === "number" ? registerFields(type, id) : [];
   return fields.length === 1 ? (fields[0]?.name ?? "") : "";
@@ -87,14 +79,13 @@ export function registerMismatches(
   const { expected, actual = 0n } = values;
   const fields = typeof id === "number" ? [] : registerFields(type, id);
   const changed = fields.filter((field) => readField(expected ^ actual, field) !== 0n);
-  const of = (address: string, name: string, want: bigint, have: bigint | undefined): Mismatch => ({
-    owner,
-    address,
-    name,
-    expected: hexNumber(want),
-    actual: have === undefined ? undefined : hexNumber(have),
-    message,
-  });
+  const of = (address: string, name: string, want: bigint, have?: bigint): Mismatch => {
+    const texts = {
+      expected: hexNumber(want),
+      actual: have === undefined ? undefined : hexNumber(have),
+    };
+    return { owner, address, name, ...texts, message };
+  };
   if (changed.length === 0) {
     return [of(registerName(id), registerNameOf(type, id), expected, values.actual)];
   }
@@ -104,14 +95,9 @@ export function registerMismatches(
 }
 
 function fromDifference(owner: MismatchOwner, message: string) {
-  return ({ address, name, a, b }: Difference): Mismatch => ({
-    owner,
-    address,
-    name,
-    expected: a ?? "0",
-    actual: b ?? "0",
-    message,
-  });
+  return ({ address, name, a: expected = "0", b: actual = "0" }: Difference): Mismatch => {
+    return { owner, address, name, expected, actual, message };
+  };
 }
 
 function stateOf(type: CpuType, cpuid: CpuState["cpuid"]): CpuState {

@@ -3,9 +3,8 @@ import { indexEntries, keyOf } from "../cpuid.ts";
 import { registerName } from "../format/address.ts";
 import { normalize } from "../firecracker/normalization.ts";
 import { simulate } from "../firecracker/simulate.ts";
-import type { GuestCpu, GuestEntry } from "../plan/guest-cpu.ts";
+import { hiddenEntry, type GuestCpu } from "../plan/guest-cpu.ts";
 import { compareCpuid, plannedEntries, unbackedFields, type Report } from "../plan/prove.ts";
-import { plannedMasks } from "../tables/masks.ts";
 import { registerFields } from "../tables/registers.ts";
 import type { BootAnswer, BootRequest } from "./boot.ts";
 import { compareBoot, registerMismatches, type Mismatch } from "./mismatch.ts";
@@ -15,20 +14,13 @@ function withUnlisted(guest: GuestCpu, { type }: BootRequest, answer: BootAnswer
   const listed = new Set(guest.cpuid.map(keyOf));
   const unlisted = answer.cpuid
     .filter((entry) => !listed.has(keyOf(entry)))
-    .map(({ leaf, subleaf }): GuestEntry => {
-      const masks = plannedMasks(type, leaf, subleaf);
-      const zero = (mask: number) => ({ mask, value: 0 });
-      const { eax, ebx, ecx, edx } = masks;
-      const registers = { eax: zero(eax), ebx: zero(ebx), ecx: zero(ecx), edx: zero(edx) };
-      return { leaf, subleaf, registers };
-    });
+    .map((entry) => hiddenEntry(type, entry));
   return { ...guest, cpuid: [...guest.cpuid, ...unlisted] };
 }
 
 const MESSAGE =
   "The node no longer offers what it was planned with: plan the pool again with its profile.";
 
-/** CPUID that is not the planned guest's after normalization. */
 function cpuidNotAsPlanned(
   planned: GuestCpu,
   { type, line, offered }: BootRequest,
@@ -71,10 +63,7 @@ function registersNotAsPlanned(
   });
 }
 
-/**
- * {@link compareBoot} for the template of a plan. A plan reckons with what Firecracker overwrites:
- * the planned guest after normalization counts, not each bit of the template.
- */
+/** {@link compareBoot} for a plan's template: the planned guest after normalization counts. */
 export function comparePlanned(
   planned: GuestCpu,
   request: BootRequest,

@@ -5,6 +5,7 @@
 import { mask32 } from "../bits.ts";
 import {
   compareEntries,
+  eachRegister,
   indexEntries,
   keyOf,
   REGISTERS,
@@ -15,6 +16,8 @@ import type { ChangedWord } from "../profile/kvm-facts.ts";
 import type { CpuidField, Vendor } from "../tables/field.ts";
 import { cpuidFields } from "../tables/lookup.ts";
 import { isAnnouncement } from "../tables/masks.ts";
+import type { NodeProfile } from "../profile/profile.ts";
+import { vendorOfCpu } from "../tables/vendors.ts";
 
 /**
  * Fields that KVM keeps in step with the vCPU's state, whatever it was given. Those of kind
@@ -34,7 +37,7 @@ function stateMask(vendor: Vendor, leaf: number, subleaf: number, register: Regi
   return maskOf(cpuidFields(vendor, leaf, subleaf, register).filter(followsState));
 }
 
-const NOTHING = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+const NOTHING = eachRegister(() => 0);
 
 /** Words that came back different, sorted; an entry that is absent reads as zero. */
 export function changedWords(
@@ -67,13 +70,27 @@ function trialWord(vendor: Vendor, entry: CpuidEntry, register: Register): numbe
   return (isSignature ? word ^ (STEPPING & 1) : word) >>> 0;
 }
 
-/**
- * A CPUID that asks more of KVM than any plan: every feature hidden, every weakness announced,
- * another stepping. Numbers stay as they are, since KVM checks some of them.
- */
+/** Every feature hidden, every weakness announced, another stepping; KVM checks some numbers. */
 export function trialCpuid(vendor: Vendor, offered: readonly CpuidEntry[]): CpuidEntry[] {
-  return offered.map((entry) => {
-    const [eax = 0, ebx = 0, ecx = 0, edx = 0] = REGISTERS.map((r) => trialWord(vendor, entry, r));
-    return { ...entry, eax, ebx, ecx, edx };
-  });
+  return offered.map((entry) => ({
+    ...entry,
+    ...eachRegister((register) => trialWord(vendor, entry, register)),
+  }));
+}
+
+export interface ChangedField extends CpuidField {
+  /** Hidden and shown all the same; else announced and hidden. */
+  readonly shown: boolean;
+}
+
+/** The fields that came back other than they were asked for; empty where none did. */
+export function changedFields({ cpu, kvm }: NodeProfile): ChangedField[] {
+  const vendor = vendorOfCpu(cpu.cpuid);
+  if (vendor === undefined) return [];
+  return (kvm?.enforcement?.changed ?? []).flatMap(({ leaf, subleaf, register, asked, answered }) =>
+    cpuidFields(vendor, leaf, subleaf, register)
+      .filter((field) => !followsState(field))
+      .filter(({ hi, lo }) => ((asked ^ answered) & mask32(hi, lo)) !== 0)
+      .map((field) => ({ ...field, shown: (answered & mask32(field.hi, field.lo)) !== 0 })),
+  );
 }

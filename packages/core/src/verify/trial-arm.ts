@@ -6,7 +6,6 @@ import { armFields, isCacheGeometry } from "../tables/arm/lookup.ts";
 import { MPIDR_EL1 } from "../tables/arm/others.ts";
 import { honours } from "../tables/merge-rules.ts";
 
-/** A field, and other values than its own, each to be tried alone. */
 export interface ArmTrial {
   readonly id: bigint;
   readonly hi: number;
@@ -63,7 +62,6 @@ function trialsOf({ id, value }: ArmRegister): ArmTrial[] {
   });
 }
 
-/** Sorted by register and bit. */
 export function armTrials(registers: readonly ArmRegister[]): ArmTrial[] {
   return registers
     .toSorted((a, b) => (a.id < b.id ? -1 : 1))

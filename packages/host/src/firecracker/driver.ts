@@ -4,7 +4,7 @@ import { HostError } from "../errors.ts";
 import { pathIn } from "../path-in.ts";
 import type { BootSpec, CpuChoice, LoadSpec, MicroVm, VmmDriver } from "../vmm.ts";
 import { createClient, type FirecrackerClient, type SnapshotLoad } from "./client.ts";
-import { fillForBoot, fillForLoad, takenThrough } from "../isolation/files.ts";
+import { fillForBoot, fillForLoad, takenThrough } from "../jailed-files.ts";
 import { reap } from "./reap.ts";
 import { adoptProcess, startProcess, type FirecrackerProcess } from "./process.ts";
 

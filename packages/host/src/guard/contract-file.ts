@@ -22,6 +22,7 @@ import {
   type CpuContract,
 } from "@evenkeel/core";
 import { openPlainSync, readPlainSync } from "../plain-file.ts";
+import { placeOf, type JailRoot } from "./place.ts";
 
 /** Those of today have some 50 KiB. */
 const CONTRACT_LIMIT = 1024 * 1024;
@@ -29,7 +30,6 @@ const CONTRACT_LIMIT = 1024 * 1024;
 const STATE_LIMIT = 256 * 1024 * 1024;
 const CHUNK = 1024 * 1024;
 
-/** Relative paths are Firecracker's: the guard has the same working directory. */
 function contractPath(snapshot: string): string {
   return `${snapshot}.contract.json`;
 }
@@ -80,7 +80,18 @@ function requireState(json: unknown, snapshot: string): void {
 }
 
 /** Throws where there is none, or none that can be read; the message says why. */
-export function readContract(snapshot: string): CpuContract {
+export function readContract(snapshot: string, jail?: JailRoot): CpuContract {
+  const place = placeOf(snapshot, jail);
+  try {
+    return readAt(place.path);
+  } catch (error) {
+    throw new Error(reasonOf(error).replaceAll(place.path, snapshot), { cause: error });
+  } finally {
+    place.close();
+  }
+}
+
+function readAt(snapshot: string): CpuContract {
   const path = contractPath(snapshot);
   const text = readText(path);
   try {
@@ -113,9 +124,30 @@ export interface Replacement {
 
 /**
  * Takes an old contract out of the way before its snapshot is overwritten, so that it never stands
- * beside another one, whatever ends the guard meanwhile. Throws where it cannot.
+ * beside another one, whatever ends the guard meanwhile. Throws where it cannot. What it returns has
+ * to be ended.
  */
-export function replaceContract(snapshot: string): Replacement {
+export function replaceContract(snapshot: string, jail?: JailRoot): Replacement {
+  const { path, close } = placeOf(snapshot, jail);
+  try {
+    const replacement = replaceAt(path);
+    return {
+      write: replacement.write,
+      end: (taken) => {
+        try {
+          replacement.end(taken);
+        } finally {
+          close();
+        }
+      },
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function replaceAt(snapshot: string): Replacement {
   const path = contractPath(snapshot);
   // A name that nobody can have put something at.
   const old = `${path}.${randomUUID()}.old`;

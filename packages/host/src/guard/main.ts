@@ -3,12 +3,13 @@
  * that this Firecracker takes. It puts its own socket where the orchestrator waits, and ends with
  * Firecracker. Until it has said `ready` on its standard output, its end is Firecracker's end, too.
  */
-import { linkSync, rmdirSync, rmSync, writeSync } from "node:fs";
+import { lchownSync, linkSync, lstatSync, rmdirSync, rmSync, writeSync } from "node:fs";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readPlainSync } from "../plain-file.ts";
 import { isRunning, startTimeOf } from "../proc.ts";
+import { openJailRoot } from "./place.ts";
 import { ALLOW_VARIABLE, readPolicy, type Objection } from "./policy.ts";
 import { guardServer } from "./server.ts";
 import type { RulesOptions } from "./rules.ts";
@@ -24,9 +25,14 @@ const ENDING = 5000;
 /** For answers that Firecracker gave before it ended. */
 const LAST_ANSWERS = 1000;
 
+/** One line, whatever a path or a contract has in it: a terminal or a log may show it. */
 function say(text: string): void {
+  const shown = text.replaceAll(
+    /\p{Cc}/gu,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
   try {
-    writeSync(STDERR, `evenkeel guard: ${text}\n`);
+    writeSync(STDERR, `evenkeel guard: ${shown}\n`);
   } catch {
     // Nobody reads it.
   }
@@ -67,7 +73,7 @@ type Handle = (call: Call) => Promise<Answer>;
 async function loadRules(
   launcher: string,
   allowed: ReadonlySet<Objection>,
-  wires: Pick<RulesOptions, "upstream" | "limit" | "exposed">,
+  wires: Pick<RulesOptions, "upstream" | "limit" | "exposed" | "jail">,
 ): Promise<Handle> {
   const [{ guardRules }, { readSettings }] = await Promise.all([
     import("./rules.ts"),
@@ -78,15 +84,17 @@ async function loadRules(
 }
 
 async function main(): Promise<void> {
-  const [launcher = "", directory = "", socket = "", pidText = "", limitText = "", ...fds] =
+  const [launcher = "", directory = "", socket = "", pidText = "", limitText = "", where, ...fds] =
     process.argv.slice(2);
   const pid = Number(pidText);
+  // Before the guest runs, and so before it can have taken Firecracker over.
+  const jail = where === "jailed" ? openJailRoot(pid) : undefined;
   const startTime = startTimeOf(pid) ?? "";
   const allowed = readPolicy(process.env[ALLOW_VARIABLE]);
   const limit = Number(limitText);
   const upstream = openUpstream(fds.map(Number));
   let lost = false;
-  const wires = { upstream, limit, exposed: () => lost };
+  const wires = { upstream, limit, exposed: () => lost, jail };
   let handle: Promise<Handle> | undefined;
   const rules = () => (handle ??= loadRules(launcher, allowed, wires));
   const answer = async (call: Call) => (await rules())(call);
@@ -111,6 +119,9 @@ async function main(): Promise<void> {
   }
   const own = join(directory, "g");
   await listen(server, own);
+  // As Firecracker's own would be: the private directory is whose it runs as.
+  const { uid, gid } = lstatSync(directory);
+  lchownSync(own, uid, gid);
   // Unlike rename, link fails where there is something already; what is linked already listens.
   linkSync(own, socket);
   rmSync(own);

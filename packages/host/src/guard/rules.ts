@@ -9,6 +9,7 @@ import {
 } from "@evenkeel/core";
 import { readContract, replaceContract, type Replacement } from "./contract-file.ts";
 import { guestOf, type Machine } from "./guest.ts";
+import type { JailRoot } from "./place.ts";
 import { ALLOW_VARIABLE, type Objection } from "./policy.ts";
 import { profileToday, type GuardSettings } from "./settings.ts";
 import type { Answer, Call, Upstream } from "./upstream.ts";
@@ -21,6 +22,8 @@ export interface RulesOptions {
   readonly limit: number;
   /** Whether somebody else may have reached Firecracker, so that nothing is sure any more. */
   readonly exposed: () => boolean;
+  /** Where Firecracker is in one: what its paths begin at. */
+  readonly jail?: JailRoot | undefined;
   /** Tells the operator. */
   readonly say: (text: string) => void;
 }
@@ -70,10 +73,14 @@ interface Judged {
   readonly words: string;
 }
 
-function judgeSnapshot(snapshot: string, profile: NodeProfile, settings: GuardSettings): Judged {
+function judgeSnapshot(
+  snapshot: string,
+  profile: NodeProfile,
+  { settings, jail }: Pick<RulesOptions, "settings" | "jail">,
+): Judged {
   let contract: CpuContract;
   try {
-    contract = readContract(snapshot);
+    contract = readContract(snapshot, jail);
   } catch (error) {
     const words = `no contract: ${error instanceof Error ? error.message : String(error)}`;
     return { objection: "missing", words };
@@ -95,7 +102,8 @@ const CANONICAL = /^\/(?:[\w-]{1,64}(?:\/[\w-]{1,64}){0,4})?$/;
 const METHODS = ["GET", "PUT", "PATCH"];
 const UNPLUG = "DELETE";
 
-export function guardRules({ settings, allowed, upstream, limit, exposed, say }: RulesOptions) {
+export function guardRules(options: RulesOptions) {
+  const { settings, allowed, upstream, limit, exposed, jail, say } = options;
   const { version, shape } = settings;
   const unplugs = does(knownLine(version), "unplugs-devices");
   const methods = new Set(unplugs ? [...METHODS, UNPLUG] : METHODS);
@@ -125,7 +133,7 @@ export function guardRules({ settings, allowed, upstream, limit, exposed, say }:
   async function load(call: Call): Promise<Answer> {
     const snapshot = snapshotOf(call);
     if (snapshot === undefined) return fault(400, "evenkeel guard: there is no snapshot_path");
-    const { contract, objection, words } = judgeSnapshot(snapshot, profile(), settings);
+    const { contract, objection, words } = judgeSnapshot(snapshot, profile(), options);
     if (objection !== undefined && !allowed.has(objection)) {
       const message = `${snapshot} on ${profile().name}: ${words}`;
       say(`refused to load ${message}`);
@@ -153,10 +161,10 @@ export function guardRules({ settings, allowed, upstream, limit, exposed, say }:
     if (snapshot === undefined) return fault(400, "evenkeel guard: there is no snapshot_path");
     let replacement: Replacement;
     try {
-      replacement = replaceContract(snapshot);
+      replacement = replaceContract(snapshot, jail);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      return fault(403, `evenkeel guard: the snapshot's old contract is in the way: ${reason}`);
+      return fault(403, `evenkeel guard: no contract can be kept for ${snapshot}: ${reason}`);
     }
     let done = false;
     try {

@@ -1,5 +1,5 @@
 /** One microVM's confinement, as the drivers use it. */
-import type { FirecrackerProcess } from "../firecracker/process.ts";
+import type { VmExit, VmRecord } from "../vm-record.ts";
 import type { Group } from "./cgroups.ts";
 import type { Jail } from "./jail.ts";
 import type { Rlimits } from "./limits.ts";
@@ -18,5 +18,6 @@ export interface Cell extends Jail {
 
 export interface WarmVmm {
   readonly binary: string;
-  readonly running: FirecrackerProcess;
+  /** Its process, which has been asked for nothing yet. */
+  readonly running: { readonly record: VmRecord; readonly exited: Promise<VmExit> };
 }

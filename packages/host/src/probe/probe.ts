@@ -52,7 +52,12 @@ interface VcpuReading {
   readonly khz: number;
 }
 
-function readVcpu(kvm: KvmHandle, cpuid: OfferedCpu["cpuid"], vendor: Vendor): VcpuReading {
+/** `vendor`: undefined for one that nothing is known about; then no bit of a vendor's is left out. */
+function readVcpu(
+  kvm: KvmHandle,
+  cpuid: OfferedCpu["cpuid"],
+  vendor: Vendor | undefined,
+): VcpuReading {
   return withX86Vcpu(kvm, (vcpu) => {
     setCpuid(vcpu, cpuid);
     const addresses = listedMsrs(kvm).filter((addr) => isDumpedMsr(vendor, addr));
@@ -75,12 +80,15 @@ function readX86(kvm: KvmHandle, backend: string | undefined): Reading {
   const incomplete: string[] = [];
   requestDynamicState(kvm);
   const cpuid = supportedCpuid(kvm);
-  const vendor = vendorOfCpu(cpuid) ?? "intel";
+  const vendor = vendorOfCpu(cpuid);
   const features = readMsrs(kvm, featureMsrs(kvm));
   const vcpu = attempt("no vCPU", incomplete, () => readVcpu(kvm, cpuid, vendor));
-  const enforcement = attempt("it is not known whether templates are enforced", incomplete, () =>
-    tryEnforcement(kvm, vendor, cpuid),
-  );
+  // Which bits to try is in the vendor's rows: without any, nobody has tried.
+  const enforcement =
+    vendor &&
+    attempt("it is not known whether templates are enforced", incomplete, () =>
+      tryEnforcement(kvm, vendor, cpuid),
+    );
   const answers = capabilities(kvm);
   const scaling = (answers.get(CAP_TSC_CONTROL) ?? 0) > 0;
   return {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { CpuidEntry } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
-import { fillForBoot, fillForLoad } from "../isolation/files.ts";
+import { fillForBoot, fillForLoad } from "../jailed-files.ts";
 import { belongsTo } from "../isolation/processes.ts";
 import { pathIn } from "../path-in.ts";
 import { isRunning } from "../proc.ts";

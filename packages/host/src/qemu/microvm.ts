@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
-import { takenThrough } from "../isolation/files.ts";
+import { takenThrough } from "../jailed-files.ts";
 import { killProcess, untilGone } from "../process.ts";
 import type { MicroVm, VmExit, VmRecord } from "../vmm.ts";
 import { CONSOLE, LOG, shellPipe, SOCKET } from "./arguments.ts";

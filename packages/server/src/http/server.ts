@@ -16,6 +16,7 @@ import { handleErrors } from "./errors.ts";
 import { addNodeRoutes } from "./node-routes.ts";
 import { addOperatorRoutes } from "./operator-routes.ts";
 import { addPoolRoutes } from "./pool-routes.ts";
+import { addPages } from "../web/routes.ts";
 
 /** 20,000 snapshots of a node, the largest of all requests, in about 6 MiB. */
 const BODY_LIMIT = 8 * 1024 * 1024;
@@ -106,6 +107,7 @@ export async function makeServer(context: Context, options: HttpOptions): Promis
   addNodeRoutes(app, context, () => stopping);
   addOperatorRoutes(app, context);
   addPoolRoutes(app, context);
+  await addPages(app, context);
   app.get("/openapi.json", { schema: { hide: true }, config: { allow: "anyone" } }, () =>
     app.swagger(),
   );

@@ -24,7 +24,6 @@ function modifiers(word: bigint | undefined, guest: GuestRegister): ArmRegisterM
   return bits === 0n ? [] : [{ addr: id, mask: bits, value: value & bits }];
 }
 
-/** In the order of the classes. */
 export function armTemplates(classes: readonly NodeClass[], guest: GuestCpu): CpuTemplate[] {
   return classes.map(({ cpu }) => {
     const words = registersOf(cpu);

@@ -1,4 +1,5 @@
-/** What still differs between guests of different aarch64 classes, and may. */
+/** Allowed differences between guests of different aarch64 classes. */
+import { groupBy } from "../../group.ts";
 import { readField } from "../../bits.ts";
 import { fieldAddress } from "../../format/address.ts";
 import type { NodeClass } from "../../profile/class.ts";
@@ -15,7 +16,6 @@ export function wordsOf({ registers }: OfferedCpu): Words {
   return new Map(registers.map(({ id, value }) => [id, value]));
 }
 
-/** The ids of all registers that some class has, sorted. */
 export function allRegisters(words: readonly Words[]): bigint[] {
   return [...new Set(words.flatMap((own) => [...own.keys()]))].toSorted((a, b) => (a < b ? -1 : 1));
 }
@@ -48,32 +48,24 @@ function cacheGeometry(words: readonly Words[], classes: readonly NodeClass[]): 
       .join(),
   );
   if (new Set(values).size < 2) return [];
-  return [
-    {
-      address: "CCSIDR_EL1",
-      what: "cache geometry",
-      kind: "topology",
-      groups: groupClasses(classes, values),
-    },
-  ];
+  const groups = groupClasses(classes, values);
+  return [{ address: "CCSIDR_EL1", what: "cache geometry", kind: "topology", groups }];
 }
 
 /** Registers that only some classes have, together where the same classes have them. */
 export function partialRegisters(
   words: readonly Words[],
 ): { readonly ids: readonly bigint[]; readonly present: readonly boolean[] }[] {
-  const groups = new Map<string, { ids: bigint[]; present: boolean[] }>();
-  for (const id of allRegisters(words)) {
-    const present = words.map((own) => own.has(id));
-    if (present.every(Boolean) || isCacheGeometry(id)) continue;
-    const group = groups.get(present.join());
-    if (group === undefined) groups.set(present.join(), { ids: [id], present });
-    else group.ids.push(id);
-  }
-  return [...groups.values()];
+  const presence = (id: bigint) => words.map((own) => own.has(id));
+  const partial = allRegisters(words).filter(
+    (id) => !presence(id).every(Boolean) && !isCacheGeometry(id),
+  );
+  return [...groupBy(partial, (id) => presence(id).join()).values()].map((ids) => ({
+    ids,
+    present: presence(ids[0] ?? 0n),
+  }));
 }
 
-/** `A, B and 37 more`. */
 export function someRegisters(ids: readonly bigint[]): string {
   const shown = ids.slice(0, 3).map(armRegisterName).join(", ");
   return ids.length > 3 ? `${shown} and ${ids.length - 3} more` : shown;

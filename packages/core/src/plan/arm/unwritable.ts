@@ -1,51 +1,34 @@
 /** What a plan's templates write that a node's KVM refuses, or may refuse. */
-import { writersOf } from "../../profile/arm/writers.ts";
+import { groupBy } from "../../group.ts";
+import { writersOf } from "../../profile/arm/takes.ts";
 import { listOf } from "../../format/text.ts";
-import { someOf, type Refusal } from "../refuse.ts";
+import { refusal, someOf, type Refusal } from "../refuse.ts";
 import type { ArmField } from "../../tables/field.ts";
 import type { Emitted } from "../prove.ts";
-import { whyNotTaken, type Answer } from "../../profile/arm/takes.ts";
-import { writtenFields } from "../../profile/arm/written.ts";
+import { doubtfulFields, writtenFields, type Doubtful } from "../../profile/arm/written.ts";
 
-/** Fields of one class's template that the KVM of some of its nodes does not take for certain. */
-interface Doubtful {
+interface DoubtfulOf extends Doubtful {
   readonly class: string;
   readonly nodes: readonly string[];
-  readonly answer: Exclude<Answer, "yes">;
-  readonly why: string;
-  readonly fields: readonly ArmField[];
 }
 
-function doubtfulOf({ nodeClass, template }: Emitted): Doubtful[] {
-  const { id, profiles } = nodeClass;
-  const { registers } = nodeClass.cpu;
-  if (template.regModifiers.length === 0) return [];
+function doubtfulOf({ nodeClass: { id, profiles, cpu }, template }: Emitted): DoubtfulOf[] {
   return writersOf(profiles).flatMap(({ writer, nodes }) => {
-    const groups = new Map<string, Doubtful & { fields: ArmField[] }>();
-    for (const { field, answer } of writtenFields(registers, template, writer)) {
-      if (answer === "yes") continue;
-      const why = whyNotTaken(field, writer);
-      const key = `${answer} ${why}`;
-      const group = groups.get(key);
-      if (group !== undefined) group.fields.push(field);
-      else groups.set(key, { class: id, nodes, answer, why, fields: [field] });
-    }
-    return [...groups.values()];
+    const written = writtenFields(cpu.registers, template, writer);
+    return doubtfulFields(written, writer).map((one) => ({ class: id, nodes, ...one }));
   });
 }
 
 /** `SHA2 and RNDR (ID_AA64ISAR0_EL1)` per register; AArch32's many together. */
 function namesOf(fields: readonly ArmField[]): string {
-  const registers = new Map<string, string[]>();
-  for (const { name, register } of fields) {
-    const key = register.startsWith("ID_AA64") || register === "CTR_EL0" ? register : "AArch32";
-    registers.set(key, [...(registers.get(key) ?? []), name]);
-  }
+  const registers = groupBy(fields, ({ register }) =>
+    register.startsWith("ID_AA64") || register === "CTR_EL0" ? register : "AArch32",
+  );
   return [...registers]
-    .map(([register, names]) =>
+    .map(([register, own]) =>
       register === "AArch32"
-        ? `${names.length} fields of the AArch32 ID registers`
-        : `${listOf(names)} (${register})`,
+        ? `${own.length} fields of the AArch32 ID registers`
+        : `${listOf(own.map(({ name }) => name))} (${register})`,
     )
     .join(", ");
 }
@@ -59,12 +42,10 @@ export function refuseUnwritable(emitted: readonly Emitted[]): Refusal[] {
   return emitted
     .flatMap(doubtfulOf)
     .filter(({ answer }) => answer === "no")
-    .map((doubtful) => ({
-      code: "unwritable",
-      message: `${someOf(doubtful.nodes)} (${doubtful.class}) cannot hide ${namesOf(doubtful.fields)}: ${doubtful.why}`,
-      hint: HINT,
-      nodes: doubtful.nodes,
-    }));
+    .map(({ nodes, class: id, fields, why }) => {
+      const message = `${someOf(nodes)} (${id}) cannot hide ${namesOf(fields)}: ${why}`;
+      return refusal("unwritable", message, HINT, nodes);
+    });
 }
 
 /** Where neither a trial nor the kernel's release decides. */
@@ -73,9 +54,9 @@ export function unwritableWarnings(emitted: readonly Emitted[]): string[] {
     .flatMap(doubtfulOf)
     .filter(({ answer }) => answer === "unknown")
     .map(
-      (doubtful) =>
-        `${doubtful.class} (${someOf(doubtful.nodes)}): it is not known whether its KVM lets a template write ` +
-        `${namesOf(doubtful.fields)} (${doubtful.why}). If KVM refuses, InstanceStart ` +
-        "fails. Run evenkeel probe on the node to find out.",
+      ({ class: id, nodes, fields, why }) =>
+        `${id} (${someOf(nodes)}): it is not known whether its KVM lets a template write ` +
+        `${namesOf(fields)} (${why}). If KVM refuses, InstanceStart fails. Run evenkeel probe on ` +
+        "the node to find out.",
     );
 }

@@ -1,5 +1,5 @@
-/** What still differs between guests of different x86 classes, and may. */
-import { extract32 } from "../../bits.ts";
+/** Allowed differences between guests of different x86 classes. */
+import { readField } from "../../bits.ts";
 import { REGISTERS } from "../../cpuid.ts";
 import type { GuestView } from "../../firecracker/simulate.ts";
 import { leafAddress, msrAddress } from "../../format/address.ts";
@@ -7,10 +7,10 @@ import type { NodeClass } from "../../profile/class.ts";
 import type { CpuidField } from "../../tables/field.ts";
 import { cpuidFields, msrFields } from "../../tables/lookup.ts";
 import { isFree } from "../../tables/masks.ts";
-import { groupClasses, wordsAt, type Residual } from "../costs.ts";
+import { wordAt } from "../../profile/state.ts";
+import { groupClasses, type Residual } from "../costs.ts";
 import { has, type Merged } from "../merge.ts";
 
-/** Free fields that differ, one residual per leaf. */
 function freeLeaves(
   merged: Merged,
   views: readonly GuestView[],
@@ -21,8 +21,8 @@ function freeLeaves(
     for (const register of REGISTERS) {
       const fields = cpuidFields(merged.type, leaf, subleaf, register);
       for (const field of fields.filter(({ kind }) => isFree(kind))) {
-        const words = wordsAt(views, leaf, subleaf, register);
-        const values = words.map((word) => extract32(word, field.hi, field.lo));
+        const place = { leaf, subleaf, register };
+        const values = views.map((view) => readField(wordAt(view, place) ?? 0n, field));
         if (new Set(values).size < 2) continue;
         const known = leaves.get(leaf) ?? { fields: [], values: classes.map(() => "") };
         known.fields.push(field);
@@ -56,14 +56,9 @@ function stateMsrs(
       if (listed.every(Boolean) || merged.registers.includes(addr)) return [];
       const field = msrFields(merged.type, addr)[0];
       if (field?.of !== undefined && !has(merged, field.of)) return [];
-      return [
-        {
-          address: msrAddress(addr),
-          what: `${field?.title ?? "an MSR without a row"}, only on some`,
-          kind: "state",
-          groups: groupClasses(classes, listed.map(String)),
-        },
-      ];
+      const what = `${field?.title ?? "an MSR without a row"}, only on some`;
+      const groups = groupClasses(classes, listed.map(String));
+      return [{ address: msrAddress(addr), what, kind: "state", groups }];
     });
 }
 
@@ -75,11 +70,9 @@ export function x86Residuals(
 ): Residual[] {
   const identity = merged.fields
     .filter((f) => keepIdentity && f.field.kind === "identity" && new Set(f.values).size > 1)
-    .map(({ field, address, values }): Residual => ({
-      address,
-      what: field.title,
-      kind: "identity",
-      groups: groupClasses(classes, values.map(String)),
-    }));
+    .map(({ field, address, values }): Residual => {
+      const groups = groupClasses(classes, values.map(String));
+      return { address, what: field.title, kind: "identity", groups };
+    });
   return [...identity, ...freeLeaves(merged, views, classes), ...stateMsrs(merged, views, classes)];
 }

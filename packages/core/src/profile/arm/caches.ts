@@ -11,7 +11,6 @@ import { kernelDoes } from "../../tables/kernels.ts";
 const CLIDR_EL1 = systemRegister(3, 1, 0, 0, 1);
 const CTR_EL0 = systemRegister(3, 3, 0, 0, 1);
 
-/** Bits of CLIDR_EL1 above the tag types. */
 const CLIDR_RES0 = 47n;
 
 /** Whether a unified level says that data needs no cleaning for instructions to see it. */
@@ -45,7 +44,6 @@ function isWritable(id: bigint, writer: ArmWriter): Answer {
   return "yes";
 }
 
-/** Whether KVM takes another geometry than the node's own. */
 export function takesCaches(
   id: bigint,
   promised: bigint,

@@ -30,7 +30,6 @@ function idOf(register: string): bigint | undefined {
 
 /** Registers without which nothing can be said about a guest. */
 const REQUIRED = ["MIDR_EL1", ...DESCRIPTION].map((register) => ({ register, id: idOf(register) }));
-/** The same where the CPU's own registers are a guest's. */
 const REQUIRED_OF_OWN = IDENTITY.map((register) => ({ register, id: idOf(register) }));
 
 interface ArmFacts {
@@ -47,7 +46,6 @@ export function missingArmFacts({ cpu, incomplete, host }: ArmFacts): string[] {
   return [...incomplete, ...absent.map(({ register }) => `${register} is absent`)];
 }
 
-/** Whether the registers that describe a CPU are among these. */
 export function isDescribed(registers: ReadonlyMap<bigint, bigint>): boolean {
   return REQUIRED.every(({ id }) => id !== undefined && registers.has(id));
 }

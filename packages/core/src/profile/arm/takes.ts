@@ -4,8 +4,9 @@ import type { ArmField } from "../../tables/field.ts";
 import { isOlder, kernelLine, WRITABLE_READ } from "../../tables/kernels.ts";
 import { honours } from "../../tables/merge-rules.ts";
 import { distributionOf, keepsItsOwn, writability } from "../../tables/arm/writable.ts";
+import { groupBy } from "../../group.ts";
+import type { NodeProfile } from "../profile.ts";
 
-/** What is known of how a node's KVM takes writes. */
 export interface ArmWriter {
   /** The host kernel's distribution, where its patches are known; else empty. */
   readonly distribution: string;
@@ -17,7 +18,7 @@ export interface ArmWriter {
 export type Answer = "yes" | "no" | "unknown";
 
 /** What a write is for: a restore has to be taken, and what a template writes has to stay as well. */
-type Purpose = "restore" | "template";
+export type Purpose = "restore" | "template";
 
 type Place = Pick<ArmField, "id" | "hi" | "lo">;
 
@@ -98,4 +99,26 @@ export function whyNotTaken(field: ArmField, writer: ArmWriter): string {
     return `Linux accepts it since ${since}; the node runs ${release}, which may have the patches backported`;
   }
   return "KVM accepts no such value";
+}
+
+interface ClassWriter {
+  readonly writer: ArmWriter;
+  readonly nodes: readonly string[];
+}
+
+/** Text that is the same where two nodes' KVMs are known to take the same writes. */
+export function armWriterKey({ host, kvm }: NodeProfile): string {
+  const { release, distribution } = writerOf(host.kernel, kvm);
+  const fields = kvm?.takenFields?.map(({ id, hi, lo, values, ignored }) =>
+    [id.toString(16), hi, lo, values.join(), ignored.join()].join(":"),
+  );
+  return `${release ?? "?"} ${distribution} ${fields?.join(" ") ?? "untried"}`;
+}
+
+export function writersOf(profiles: readonly NodeProfile[]): ClassWriter[] {
+  return [...groupBy(profiles, armWriterKey).values()].flatMap((alike) =>
+    alike.slice(0, 1).map(({ host, kvm }) => {
+      return { writer: writerOf(host.kernel, kvm), nodes: alike.map(({ name }) => name) };
+    }),
+  );
 }

@@ -7,7 +7,7 @@
 import { hexNumber } from "../../format/address.ts";
 import type { HostFacts } from "../../profile/profile.ts";
 import { badDump, type RawCpu, type RawDump } from "../../kvm/dump.ts";
-import { DumpBuilder, numberedLines } from "./dump.ts";
+import { DumpBuilder, hex, numberedLines, rawDump } from "./dump.ts";
 
 const HEAD =
   /^(?:-+\[ (?:CPUID|MSR) Registers \/ Logical CPU #(\d{1,6}) \]-+|CPU#(\d{1,6})\b.*)\s*$/;
@@ -20,10 +20,6 @@ const MEANT = /^(?:CPUID|MSR)\s{1,4}\S{0,20}\d\S{0,20}:/;
 
 export function isAida(text: string): boolean {
   return /^CPUID [0-9A-Fa-f]{8}: [0-9A-Fa-f]{8}-/m.test(text);
-}
-
-function hex(text: string | undefined): number {
-  return Number.parseInt(text ?? "", 16);
 }
 
 function readLeaf(line: string, number: number, builder: DumpBuilder): boolean {
@@ -64,6 +60,5 @@ export function readAida(text: string): RawDump {
     }
   }
   const cpus = builder.cpus();
-  const host = microcode(cpus[0]);
-  return { format: "AIDA64/InstLatX64 text", cpus, host, notes: [], incomplete: [] };
+  return rawDump("AIDA64/InstLatX64 text", cpus, microcode(cpus[0]));
 }

@@ -3,7 +3,7 @@
  * Source: Todd Allen's cpuid (http://www.etallen.com/cpuid.html).
  */
 import { badDump, type RawDump } from "../../kvm/dump.ts";
-import { DumpBuilder, numberedLines } from "./dump.ts";
+import { DumpBuilder, hex, numberedLines, rawDump } from "./dump.ts";
 
 const HEAD = /^CPU(?: (\d{1,6}))?:\s*$/;
 const LEAF =
@@ -11,10 +11,6 @@ const LEAF =
 
 export function isCpuidTool(text: string): boolean {
   return /^[ \t]*0x[0-9a-f]{8} 0x[0-9a-f]{2,8}: eax=/m.test(text);
-}
-
-function hex(text: string | undefined): number {
-  return Number.parseInt(text ?? "", 16);
 }
 
 export function readCpuidTool(text: string): RawDump {
@@ -34,5 +30,5 @@ export function readCpuidTool(text: string): RawDump {
     const registers = { eax: hex(eax), ebx: hex(ebx), ecx: hex(ecx), edx: hex(edx) };
     builder.entry({ leaf: hex(where), subleaf: hex(subleaf), ...registers }, number);
   }
-  return { format: "cpuid -r", cpus: builder.cpus(), host: {}, notes: [], incomplete: [] };
+  return rawDump("cpuid -r", builder.cpus());
 }

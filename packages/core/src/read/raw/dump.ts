@@ -1,7 +1,8 @@
 /** What the readers of foreign dumps share: lines, and CPUs that are collected line by line. */
 import { keyOf, type CpuidEntry } from "../../cpuid.ts";
 import { CoreError } from "../../errors.ts";
-import { at, badDump, type RawCpu } from "../../kvm/dump.ts";
+import type { HostFacts } from "../../profile/profile.ts";
+import { at, badDump, type RawCpu, type RawDump } from "../../kvm/dump.ts";
 
 /** Lines with their numbers, whatever ends them. */
 export function* numberedLines(text: string): Generator<readonly [line: string, number: number]> {
@@ -16,6 +17,15 @@ export function* numberedLines(text: string): Generator<readonly [line: string, 
   }
 }
 
+export function hex(digits: string | undefined): number {
+  return Number.parseInt(digits ?? "", 16);
+}
+
+/** What a dump says that has nothing but CPUs. */
+export function rawDump(format: string, cpus: RawDump["cpus"], host: HostFacts = {}): RawDump {
+  return { format, cpus, host, notes: [], incomplete: [] };
+}
+
 interface Building {
   readonly label: string;
   readonly line: number;
@@ -27,7 +37,6 @@ interface Building {
 export const MOST_CPUS = 8192;
 const MOST_ENTRIES = 4096;
 
-/** Collects the logical CPUs of a dump line by line. */
 export class DumpBuilder {
   readonly #cpus: Building[] = [];
   readonly #byLabel = new Map<string, Building>();

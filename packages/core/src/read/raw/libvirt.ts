@@ -3,8 +3,9 @@
  * `<msr index edx eax/>`.
  * Source: `virCPUx86DataFormat` in libvirt src/cpu/cpu_x86.c.
  */
+import { eachRegister, REGISTERS } from "../../cpuid.ts";
 import { badDump, type RawDump } from "../../kvm/dump.ts";
-import { DumpBuilder } from "./dump.ts";
+import { DumpBuilder, rawDump } from "./dump.ts";
 import { xmlTags, type XmlTag } from "./xml.ts";
 
 export function isXml(text: string): boolean {
@@ -25,13 +26,11 @@ function checkAttributes({ name, attributes, line }: XmlTag, known: readonly str
   }
 }
 
-const REGISTERS = ["eax", "ebx", "ecx", "edx"];
-
 function readCpuid(tag: XmlTag, builder: DumpBuilder): void {
   checkAttributes(tag, ["eax_in", "ecx_in", ...REGISTERS]);
-  const [eax = 0, ebx = 0, ecx = 0, edx = 0] = REGISTERS.map((key) => number32(tag, key));
+  const words = eachRegister((register) => number32(tag, register));
   const place = { leaf: number32(tag, "eax_in"), subleaf: number32(tag, "ecx_in", 0) };
-  builder.entry({ ...place, eax, ebx, ecx, edx }, tag.line);
+  builder.entry({ ...place, ...words }, tag.line);
 }
 
 function readMsr(tag: XmlTag, builder: DumpBuilder): void {
@@ -68,5 +67,5 @@ export function readLibvirt(text: string): RawDump {
   }
   if (root === undefined) expectRoot(root);
   if (!closed) badDump(text.split("\n").length, "the text ends before </cpudata>");
-  return { format: "libvirt cpudata", cpus: builder.cpus(), host: {}, notes: [], incomplete: [] };
+  return rawDump("libvirt cpudata", builder.cpus());
 }

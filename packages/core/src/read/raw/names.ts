@@ -1,7 +1,11 @@
 /** A CPU of which only names of flags are known: the registers are composed from the rows. */
 import { CpuBuilder, SIGNATURES } from "../../tables/cpu-builder.ts";
-import { modelFor } from "../../tables/models.ts";
-import type { CatalogueModel } from "../../tables/models.ts";
+import {
+  encodeSignature,
+  modelFor,
+  type CatalogueModel,
+  type FamilyModelStepping,
+} from "../../tables/models.ts";
 import { addXsave } from "../../tables/xsave-layout.ts";
 import { compareText } from "../../format/text.ts";
 import { indexEntries } from "../../cpuid.ts";
@@ -9,7 +13,6 @@ import { STATE_COMPONENTS } from "../../tables/cpuid/xsave.ts";
 import type { Vendor } from "../../tables/field.ts";
 import { ALIAS_GROUP } from "../../tables/groups.ts";
 import { CPUID_FIELDS } from "../../tables/lookup.ts";
-import { encodeSignature, type FamilyModelStepping } from "../../tables/models.ts";
 import { fieldByForeignName } from "../../tables/names.ts";
 import type { RawCpu } from "../../kvm/dump.ts";
 
@@ -19,7 +22,6 @@ export interface NamedCpu {
   readonly vendor: Vendor;
   readonly signature: FamilyModelStepping;
   readonly brand: string | undefined;
-  /** As the source writes them. */
   readonly flags: readonly string[];
   /** Rows that the source has no word for: they are the catalogue's model's. */
   readonly unsaid: ReadonlySet<string>;
@@ -30,7 +32,6 @@ export interface NamedCpu {
 
 export interface ComposedCpu {
   readonly cpu: RawCpu;
-  /** Flags that no row names. */
   readonly unknown: readonly string[];
   readonly incomplete: readonly string[];
 }
@@ -67,10 +68,7 @@ function namesOf({ vendor, flags, unsaid }: NamedCpu, model: CatalogueModel | un
   return { names, unknown };
 }
 
-/**
- * The CPU as far as flags say it. Highest leaves and the layout of the XSAVE area are those of the
- * catalogue's model; without a model the CPU is incomplete.
- */
+/** The CPU as far as flags say; highest leaves and the XSAVE layout are the catalogue's model's. */
 export function composeCpu(named: NamedCpu): ComposedCpu {
   const { label, line, vendor, signature, brand } = named;
   const model = modelFor(vendor, signature);

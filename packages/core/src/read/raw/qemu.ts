@@ -3,7 +3,8 @@
  * are true being the features.
  * Source: https://qemu-project.gitlab.io/qemu/interop/qemu-qmp-ref.html.
  */
-import { kindOf, isObject, Problems, type JsonObject } from "../../json/problems.ts";
+import { isObject, Problems, type JsonObject } from "../../json/problems.ts";
+import { number } from "../../json/reader.ts";
 import { vendorNamed } from "../../tables/vendors.ts";
 import { composeCpu, type NamedCpu } from "./names.ts";
 import type { RawDump } from "../../kvm/dump.ts";
@@ -27,39 +28,31 @@ export function isQmpLines(text: string): boolean {
   return text.startsWith('{"QMP"') && text.includes("\n");
 }
 
-function numberAt(props: JsonObject, key: string, most: number, problems: Problems): number {
-  const value = props[key];
-  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= most) {
-    return value;
-  }
-  const found = typeof value === "number" ? String(value) : kindOf(value);
-  problems.add(`model.props.${key}`, `must be a number up to ${most}, but is ${found}`);
-  return 0;
-}
-
 /** 0 is QEMU's way to leave a number to the accelerator. */
 function unlessZero(value: unknown): number | undefined {
   return typeof value === "number" && value > 0 && value < 2 ** 31 ? value : undefined;
 }
 
 export function readQemuModel(json: JsonObject): RawDump {
-  const problems = new Problems();
+  const problems = new Problems("model.props");
   const model = modelOf(json);
   const props = isObject(model) && isObject(model["props"]) ? model["props"] : {};
   const vendor = vendorNamed(typeof props["vendor"] === "string" ? props["vendor"] : "");
   if (vendor === undefined) {
-    problems.add("model.props.vendor", "must be GenuineIntel or AuthenticAMD");
+    problems.add("must be GenuineIntel or AuthenticAMD", "vendor");
   }
   // QEMU sets it for every guest; in a dump it would say that the host is one.
   const flags = Object.keys(props).filter((key) => props[key] === true && key !== "hypervisor");
   const physicalBits = unlessZero(props["phys-bits"]);
+  const numberAt = (key: string, most: number) =>
+    problems.within(key, number(`a number up to ${most}`, { least: 0, most }), props[key]);
   const named: Omit<NamedCpu, "vendor"> = {
     label: "the model",
     line: 1,
     signature: {
-      family: numberAt(props, "family", 0x10e, problems),
-      model: numberAt(props, "model", 0xff, problems),
-      stepping: numberAt(props, "stepping", 0xf, problems),
+      family: numberAt("family", 0x10e),
+      model: numberAt("model", 0xff),
+      stepping: numberAt("stepping", 0xf),
     },
     brand: typeof props["model-id"] === "string" ? props["model-id"] : undefined,
     flags,

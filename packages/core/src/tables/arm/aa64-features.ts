@@ -18,10 +18,14 @@ function idRegister(
   op2: number,
   group: string,
   rows: readonly ArmRow[],
-  usedBy: readonly string[] = [],
 ): ArmField[] {
   const register = `ID_AA64${name}_EL1`;
-  return inArmRegister({ register, id: systemRegister(3, 0, 0, crm, op2), group, usedBy }, rows);
+  return inArmRegister({ register, id: systemRegister(3, 0, 0, crm, op2), group }, rows);
+}
+
+/** Fields that say nothing without one of these features. */
+function usedBy(features: readonly string[], fields: readonly ArmField[]): ArmField[] {
+  return fields.map((field) => ({ ...field, usedBy: features }));
 }
 
 /** 0 is the feature, larger is more of it, 15 (-1) is its absence. */
@@ -85,12 +89,9 @@ const PFR2 = idRegister("PFR2", 4, 2, "processor", [
   instruction(32, "FPMR", "floating point mode register", { group: "SIMD" }),
 ]);
 
-const ZFR0 = idRegister(
-  "ZFR0",
-  4,
-  4,
-  "SVE",
-  [
+const ZFR0 = usedBy(
+  ["SVE", "SME"],
+  idRegister("ZFR0", 4, 4, "SVE", [
     instruction(0, "SVEver", "SVE version"),
     instruction(4, "AES", "SVE AES"),
     instruction(12, "EltPerm", "SVE element permutes"),
@@ -103,16 +104,12 @@ const ZFR0 = idRegister(
     instruction(48, "F16MM", "SVE FP16 matrix multiplication"),
     instruction(52, "F32MM", "SVE FP32 matrix multiplication"),
     instruction(56, "F64MM", "SVE FP64 matrix multiplication"),
-  ],
-  ["SVE", "SME"],
+  ]),
 );
 
-const SMFR0 = idRegister(
-  "SMFR0",
-  4,
-  5,
-  "SME",
-  [
+const SMFR0 = usedBy(
+  ["SME"],
+  idRegister("SMFR0", 4, 5, "SME", [
     variant([32, 32], "F32F32", "SME FP32 outer products"),
     variant([33, 33], "BI32I32", "SME binary outer products"),
     variant([34, 34], "B16F32", "SME BFloat16 outer products"),
@@ -125,16 +122,12 @@ const SMFR0 = idRegister(
     variant(52, "I16I64", "SME Int16 to Int64 outer products"),
     variant(56, "SMEver", "SME version"),
     variant([63, 63], "FA64", "all of A64 in streaming mode"),
-  ],
-  ["SME"],
+  ]),
 );
 
-const FPFR0 = idRegister(
-  "FPFR0",
-  4,
-  7,
-  "SIMD",
-  [
+const FPFR0 = usedBy(
+  ["FPMR"],
+  idRegister("FPFR0", 4, 7, "SIMD", [
     instruction([0, 0], "F8E5M2", "FP8 format E5M2"),
     instruction([1, 1], "F8E4M3", "FP8 format E4M3"),
     instruction([26, 26], "F8MM4", "FP8 matrix multiplication to FP16"),
@@ -143,8 +136,7 @@ const FPFR0 = idRegister(
     instruction([29, 29], "F8DP4", "FP8 four-way dot product"),
     instruction([30, 30], "F8FMA", "FP8 multiply-accumulate"),
     instruction([31, 31], "F8CVT", "FP8 conversion"),
-  ],
-  ["FPMR"],
+  ]),
 );
 
 const DFR0 = idRegister("DFR0", 5, 0, "debug", [
@@ -207,9 +199,7 @@ const ISAR1 = idRegister("ISAR1", 6, 1, "instructions", [
   instruction(16, "FCMA", "complex numbers", { group: "SIMD" }),
   instruction(20, "LRCPC", "weaker load-acquire"),
   instruction(24, "GPA", "generic authentication, QARMA5", { group: PAC }),
-  instruction(28, "GPI", "generic authentication, the CPU's own algorithm", {
-    group: PAC,
-  }),
+  instruction(28, "GPI", "generic authentication, the CPU's own algorithm", { group: PAC }),
   instruction(32, "FRINTTS", "rounding to integer sizes", { group: "SIMD" }),
   instruction(36, "SB", "speculation barrier", { group: "speculation control" }),
   instruction(40, "SPECRES", "prediction invalidation", { group: "speculation control" }),
@@ -228,9 +218,7 @@ const ISAR2 = idRegister("ISAR2", 6, 2, "instructions", [
   instruction(16, "MOPS", "memory copy and set"),
   // Linux merges it upwards; it is an instruction, and a guest must not be promised one.
   instruction(20, "BC", "conditional branch with a hint"),
-  instruction(24, "PAC_frac", "pointer authentication, minor version", {
-    group: PAC,
-  }),
+  instruction(24, "PAC_frac", "pointer authentication, minor version", { group: PAC }),
   immunity(28, "CLRBHB", "clear branch history", { group: "speculation control" }),
   kernel(32, "SYSREG_128", "128-bit system registers"),
   kernel(36, "SYSINSTR_128", "128-bit system instructions"),
@@ -253,17 +241,6 @@ const ISAR3 = idRegister("ISAR3", 6, 3, "instructions", [
   instruction(28, "FPRCVT", "floating point conversion between register sets", { group: "SIMD" }),
 ]);
 
-export const AA64_FEATURE_FIELDS: readonly ArmField[] = [
-  PFR0,
-  PFR1,
-  PFR2,
-  ZFR0,
-  SMFR0,
-  FPFR0,
-  DFR0,
-  DFR1,
-  ISAR0,
-  ISAR1,
-  ISAR2,
-  ISAR3,
-].flat();
+const REGISTERS = [PFR0, PFR1, PFR2, ZFR0, SMFR0, FPFR0, DFR0, DFR1, ISAR0, ISAR1, ISAR2, ISAR3];
+
+export const AA64_FEATURE_FIELDS: readonly ArmField[] = REGISTERS.flat();

@@ -22,7 +22,6 @@ export function systemRegister(
   return 0x6030_0000_0013_0000n | BigInt(encoding);
 }
 
-/** A row without its register. */
 export type ArmRow = Omit<ArmField, "register" | "id" | "group" | "reference"> & {
   readonly group?: string;
 };
@@ -84,12 +83,7 @@ export const weakness = builder({
   loss: "fault",
 });
 /** Firmware services, one bit each. */
-export const services = builder({
-  kind: "feature",
-  merge: "and",
-  readBy: "kernel",
-  loss: "fault",
-});
+export const services = builder({ kind: "feature", merge: "and", readBy: "kernel", loss: "fault" });
 export const identity = builder({
   kind: "identity",
   merge: "free",
@@ -107,14 +101,11 @@ interface ArmPlace {
   readonly register: string;
   readonly id: bigint;
   readonly group: string;
-  /** Features without all of which the whole register says nothing. */
-  readonly usedBy?: readonly string[];
 }
 
 const ARM_ARM = "Arm ARM (DDI 0487), chapter D; Linux arch/arm64/kernel/cpufeature.c";
 
 /** Places rows in one register. A row's own group wins over the place's. */
 export function inArmRegister(place: ArmPlace, rows: readonly ArmRow[]): ArmField[] {
-  const { usedBy = [], ...at } = place;
-  return rows.map((row) => ({ reference: ARM_ARM, ...at, ...row, usedBy }));
+  return rows.map((row) => ({ reference: ARM_ARM, ...place, ...row }));
 }

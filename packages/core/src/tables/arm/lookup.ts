@@ -6,6 +6,8 @@ import { AA64_MEMORY_FIELDS } from "./aa64-memory.ts";
 import type { ArmField } from "../field.ts";
 import { systemRegister } from "./field.ts";
 import { OTHER_FIELDS } from "./others.ts";
+import { groupBy } from "../../group.ts";
+import { words } from "../words.ts";
 
 export const ARM_FIELDS: readonly ArmField[] = [
   ...AA64_FEATURE_FIELDS,
@@ -14,26 +16,27 @@ export const ARM_FIELDS: readonly ArmField[] = [
   ...OTHER_FIELDS,
 ];
 
-const byId = new Map<bigint, ArmField[]>();
-for (const field of ARM_FIELDS) byId.set(field.id, [...(byId.get(field.id) ?? []), field]);
+const byId = groupBy(ARM_FIELDS, ({ id }) => id);
 for (const fields of byId.values()) fields.sort((a, b) => a.lo - b.lo);
 
-/** The rows of one register, lowest bit first. */
 export function armFields(id: bigint): readonly ArmField[] {
   return byId.get(id) ?? [];
 }
 
-const SYSTEM_REGISTER = 0x6030_0000_0013_0000n;
-
-interface Encoding {
-  readonly op0: number;
-  readonly op1: number;
-  readonly crn: number;
-  readonly crm: number;
-  readonly op2: number;
+/** Fields of a register with values, from text such as `SVE=0 DIT=0`; throws on an unknown name. */
+export function armFieldValues(register: string, text: string) {
+  return words(text).map((assignment) => {
+    const [name, value = "0"] = assignment.split("=");
+    const field = ARM_FIELDS.find((f) => f.register === register && f.name === name);
+    if (field === undefined) throw new Error(`no row is named ${register}.${name}`);
+    return { field, value: BigInt(value) };
+  });
 }
 
-function encodingOf(id: bigint): Encoding | undefined {
+const SYSTEM_REGISTER = 0x6030_0000_0013_0000n;
+
+/** What system register KVM's id encodes, the inverse of {@link systemRegister}. */
+function encodingOf(id: bigint) {
   if (id >> 16n !== SYSTEM_REGISTER >> 16n) return undefined;
   const bits = Number(id & 0xffffn);
   return {
@@ -103,7 +106,6 @@ export function isAlwaysThere(id: bigint): boolean {
   return isCore || id === CNTVCT;
 }
 
-/** Bytes of a register, as its id says. */
 export function armRegisterBytes(id: bigint): number {
   return 2 ** Number((id >> 52n) & 0xfn);
 }

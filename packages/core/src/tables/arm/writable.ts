@@ -5,6 +5,7 @@
  * Sources: Linux arch/arm64/kvm/sys_regs.c, hypercalls.c and psci.c at the releases named, and the
  * KVM/arm64 pull requests for them.
  */
+import { groupBy } from "../../group.ts";
 import { AA32_FIELDS } from "./aa32.ts";
 import type { ArmField } from "../field.ts";
 import { isFirmware } from "./lookup.ts";
@@ -17,7 +18,6 @@ interface Rule {
   readonly except?: readonly string[];
   /** KVM takes nothing below, whatever the CPU has. */
   readonly least?: bigint;
-  /** KVM takes nothing above. */
   readonly most?: bigint;
   /** Only kernels of this distribution, as their release is named. */
   readonly in?: string;
@@ -72,16 +72,8 @@ const RULES: readonly Rule[] = [
     since: "6.7",
     except: ["TGran4_2", "TGran64_2", "TGran16_2", "ASIDBits"],
   },
-  {
-    register: "ID_AA64MMFR1_EL1",
-    since: "6.7",
-    except: ["HCX", "XNX", "TWED", "VH", "VMIDBits"],
-  },
-  {
-    register: "ID_AA64MMFR2_EL1",
-    since: "6.7",
-    except: ["EVT", "FWB", "IDS", "NV", "CCIDX"],
-  },
+  { register: "ID_AA64MMFR1_EL1", since: "6.7", except: ["HCX", "XNX", "TWED", "VH", "VMIDBits"] },
+  { register: "ID_AA64MMFR2_EL1", since: "6.7", except: ["EVT", "FWB", "IDS", "NV", "CCIDX"] },
   { register: "CTR_EL0", since: "6.11", only: ["DIC", "IDC", "DminLine", "IminLine"] },
   { register: "ID_AA64PFR1_EL1", since: "6.12", only: ["BT", "SSBS", "CSV2_frac"] },
   { register: "ID_AA64DFR0_EL1", since: "6.12", only: ["DoubleLock", "WRPs"] },
@@ -97,10 +89,7 @@ const RULES: readonly Rule[] = [
   { register: "ID_AA64MMFR4_EL1", since: "6.18", only: ["NV_frac"] },
 ];
 
-const RULES_OF = new Map<string, Rule[]>();
-for (const rule of RULES) {
-  RULES_OF.set(rule.register, [...(RULES_OF.get(rule.register) ?? []), rule]);
-}
+const RULES_OF = groupBy(RULES, ({ register }) => register);
 
 function covers({ only, except }: Rule, field: ArmField): boolean {
   if (only !== undefined) return only.includes(field.name);
@@ -111,10 +100,7 @@ const FIRMWARE: Pick<Rule, "since"> = { since: "5.0" };
 
 type Writability = Pick<Rule, "since" | "least" | "most">;
 
-/**
- * From which release on, or undefined where no kernel up to {@link WRITABLE_READ} allows it.
- * `distribution`: the node's, for the patches that it is known to carry.
- */
+/** Since when; undefined where no kernel up to {@link WRITABLE_READ} allows it. */
 export function writability(field: ArmField, distribution = ""): Writability | undefined {
   if (isFirmware(field.id)) return FIRMWARE;
   const rules = RULES_OF.get(field.register) ?? [];

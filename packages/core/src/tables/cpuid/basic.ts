@@ -3,11 +3,13 @@ import { REGISTERS } from "../../cpuid.ts";
 import {
   derived,
   identity,
+  inEntry,
   inRegister,
   instruction,
   kernel,
   kernelHint,
   minimum,
+  needs,
   ownedByKvm,
   topology,
   type CpuidField,
@@ -17,18 +19,12 @@ import { APM, SDM } from "../references.ts";
 const ref = { reference: `${SDM}; ${APM}` };
 
 const LEAF_0: readonly CpuidField[] = [
-  ...inRegister(0x0, 0, "eax", ref, [
-    minimum([31, 0], "MAX_BASIC_LEAF", "highest basic leaf", "levels"),
-  ]),
-  ...inRegister(0x0, 0, "ebx", ref, [
-    identity([31, 0], "VENDOR_0", "vendor, characters 1–4", "identity"),
-  ]),
-  ...inRegister(0x0, 0, "ecx", ref, [
-    identity([31, 0], "VENDOR_2", "vendor, characters 9–12", "identity"),
-  ]),
-  ...inRegister(0x0, 0, "edx", ref, [
-    identity([31, 0], "VENDOR_1", "vendor, characters 5–8", "identity"),
-  ]),
+  ...inEntry(0x0, 0, ref, {
+    eax: [minimum([31, 0], "MAX_BASIC_LEAF", "highest basic leaf", "levels")],
+    ebx: [identity([31, 0], "VENDOR_0", "vendor, characters 1–4", "identity")],
+    ecx: [identity([31, 0], "VENDOR_2", "vendor, characters 9–12", "identity")],
+    edx: [identity([31, 0], "VENDOR_1", "vendor, characters 5–8", "identity")],
+  }),
 ];
 
 const LEAF_1_EAX = inRegister(0x1, 0, "eax", ref, [
@@ -48,11 +44,12 @@ const LEAF_1_EBX = inRegister(0x1, 0, "ebx", ref, [
 ]);
 
 const intel = { vendors: ["intel"] } as const;
+const hwp = { ...intel, requires: ["HWP"] } as const;
 
 const LEAF_1_ECX = inRegister(0x1, 0, "ecx", ref, [
   instruction(0, "SSE3", "SSE3", "SSE", { requires: ["SSE2"], aka: ["pni"] }),
   instruction(1, "PCLMULQDQ", "carry-less multiply", "crypto", {
-    requires: ["SSE2"],
+    ...needs("SSE2"),
     aka: ["pclmuldq"],
   }),
   kernel(2, "DTES64", "64-bit debug store", "tracing", { ...intel, requires: ["DS"] }),
@@ -62,17 +59,17 @@ const LEAF_1_ECX = inRegister(0x1, 0, "ecx", ref, [
   kernel(6, "SMX", "safer mode extensions", "virtualization", intel),
   kernel(7, "EIST", "Enhanced SpeedStep", "power", { ...intel, aka: ["est"] }),
   kernel(8, "TM2", "thermal monitor 2", "power", intel),
-  instruction(9, "SSSE3", "SSSE3", "SSE", { requires: ["SSE3"] }),
+  instruction(9, "SSSE3", "SSSE3", "SSE", needs("SSE3")),
   kernel(10, "CNXT_ID", "L1 context id", "caches", { ...intel, aka: ["cid"] }),
   kernel(11, "SDBG", "silicon debug MSR", "tracing", intel),
-  instruction(12, "FMA", "fused multiply-add", "AVX", { requires: ["AVX"] }),
+  instruction(12, "FMA", "fused multiply-add", "AVX", needs("AVX")),
   instruction(13, "CMPXCHG16B", "CMPXCHG16B", "base", { aka: ["cx16"] }),
   kernel(14, "XTPR", "xTPR update control", "interrupts", intel),
   kernel(15, "PDCM", "perf/debug capability MSR", "tracing", intel),
   kernel(17, "PCID", "process-context identifiers", "paging"),
   kernel(18, "DCA", "direct cache access", "caches", intel),
-  instruction(19, "SSE4_1", "SSE4.1", "SSE", { requires: ["SSSE3"] }),
-  instruction(20, "SSE4_2", "SSE4.2", "SSE", { requires: ["SSE4_1"] }),
+  instruction(19, "SSE4_1", "SSE4.1", "SSE", needs("SSSE3")),
+  instruction(20, "SSE4_2", "SSE4.2", "SSE", needs("SSE4_1")),
   kernel(21, "X2APIC", "x2APIC", "interrupts"),
   instruction(22, "MOVBE", "MOVBE", "bit manipulation"),
   instruction(23, "POPCNT", "POPCNT", "bit manipulation"),
@@ -80,8 +77,8 @@ const LEAF_1_ECX = inRegister(0x1, 0, "ecx", ref, [
   instruction(25, "AESNI", "AES instructions", "crypto", { requires: ["SSE2"], aka: ["aes"] }),
   instruction(26, "XSAVE", "XSAVE/XRSTOR", "XSAVE"),
   ownedByKvm(27, "OSXSAVE", "XSAVE enabled by the OS", "XSAVE"),
-  instruction(28, "AVX", "AVX", "AVX", { requires: ["XSAVE", "XCR0_AVX"] }),
-  instruction(29, "F16C", "half-precision conversion", "AVX", { requires: ["AVX"] }),
+  instruction(28, "AVX", "AVX", "AVX", needs("XSAVE", "XCR0_AVX")),
+  instruction(29, "F16C", "half-precision conversion", "AVX", needs("AVX")),
   instruction(30, "RDRAND", "RDRAND", "crypto"),
   kernel(31, "HYPERVISOR", "running under a hypervisor", "paravirtualization"),
 ]);
@@ -110,8 +107,8 @@ const LEAF_1_EDX = inRegister(0x1, 0, "edx", ref, [
   kernel(22, "ACPI", "thermal monitor MSRs", "power", intel),
   instruction(23, "MMX", "MMX", "base"),
   instruction(24, "FXSR", "FXSAVE/FXRSTOR", "base"),
-  instruction(25, "SSE", "SSE", "SSE", { requires: ["FXSR"] }),
-  instruction(26, "SSE2", "SSE2", "SSE", { requires: ["SSE"] }),
+  instruction(25, "SSE", "SSE", "SSE", needs("FXSR")),
+  instruction(26, "SSE2", "SSE2", "SSE", needs("SSE")),
   kernelHint(27, "SELF_SNOOP", "self snoop", "caches", { aka: ["ss"] }),
   topology(28, "HTT", "more than one logical processor", "topology", { aka: ["ht"] }),
   kernel(29, "TM", "thermal monitor", "power", intel),
@@ -133,51 +130,40 @@ const LEAVES_2_TO_5: readonly CpuidField[] = REGISTERS.flatMap((register) => [
 ]);
 
 const LEAF_6: readonly CpuidField[] = [
-  ...inRegister(0x6, 0, "eax", ref, [
-    kernel(0, "DTHERM", "digital thermal sensor", "power", intel),
-    kernel(1, "TURBO_BOOST", "Turbo Boost", "power", { ...intel, aka: ["ida"] }),
-    kernel(2, "ARAT", "always-running APIC timer", "power"),
-    kernel(4, "PLN", "power limit notification", "power", intel),
-    kernel(5, "ECMD", "clock modulation extension", "power", intel),
-    kernel(6, "PTM", "package thermal management", "power", { ...intel, aka: ["pts"] }),
-    kernel(7, "HWP", "hardware P-states", "power", intel),
-    kernel(8, "HWP_NOTIFICATION", "HWP notification", "power", {
-      ...intel,
-      requires: ["HWP"],
-      aka: ["hwp_notify"],
-    }),
-    kernel(9, "HWP_ACTIVITY_WINDOW", "HWP activity window", "power", {
-      ...intel,
-      requires: ["HWP"],
-      aka: ["hwp_act_window"],
-    }),
-    kernel(10, "HWP_EPP", "HWP energy preference", "power", { ...intel, requires: ["HWP"] }),
-    kernel(11, "HWP_PACKAGE", "HWP package request", "power", {
-      ...intel,
-      requires: ["HWP"],
-      aka: ["hwp_pkg_req"],
-    }),
-    kernel(13, "HDC", "hardware duty cycling", "power", intel),
-    kernel(14, "TURBO_BOOST_MAX", "Turbo Boost Max 3.0", "power", intel),
-    kernel(15, "HWP_CAPABILITIES", "HWP highest performance change", "power", intel),
-    kernel(16, "HWP_PECI", "HWP PECI override", "power", intel),
-    kernel(17, "HWP_FLEXIBLE", "flexible HWP", "power", intel),
-    kernel(18, "HWP_FAST", "fast HWP request", "power", intel),
-    kernel(19, "HFI", "hardware feedback interface", "power", intel),
-    kernel(20, "HWP_IGNORE_IDLE", "HWP ignores idle", "power", intel),
-    kernel(23, "THREAD_DIRECTOR", "thread director", "power", intel),
-  ]),
-  ...inRegister(0x6, 0, "ebx", ref, [
-    topology([3, 0], "THERMAL_THRESHOLDS", "thermal interrupt thresholds", "power"),
-  ]),
-  ...inRegister(0x6, 0, "ecx", ref, [
-    kernel(0, "APERFMPERF", "APERF/MPERF MSRs", "power"),
-    kernel(3, "EPB", "energy performance bias", "power", intel),
-    topology([15, 8], "THREAD_DIRECTOR_CLASSES", "thread director classes", "power", intel),
-  ]),
-  ...inRegister(0x6, 0, "edx", ref, [
-    topology([31, 0], "HARDWARE_FEEDBACK", "hardware feedback layout", "power", intel),
-  ]),
+  ...inEntry(0x6, 0, ref, {
+    eax: [
+      kernel(0, "DTHERM", "digital thermal sensor", "power", intel),
+      kernel(1, "TURBO_BOOST", "Turbo Boost", "power", { ...intel, aka: ["ida"] }),
+      kernel(2, "ARAT", "always-running APIC timer", "power"),
+      kernel(4, "PLN", "power limit notification", "power", intel),
+      kernel(5, "ECMD", "clock modulation extension", "power", intel),
+      kernel(6, "PTM", "package thermal management", "power", { ...intel, aka: ["pts"] }),
+      kernel(7, "HWP", "hardware P-states", "power", intel),
+      kernel(8, "HWP_NOTIFICATION", "HWP notification", "power", { ...hwp, aka: ["hwp_notify"] }),
+      kernel(9, "HWP_ACTIVITY_WINDOW", "HWP activity window", "power", {
+        ...hwp,
+        aka: ["hwp_act_window"],
+      }),
+      kernel(10, "HWP_EPP", "HWP energy preference", "power", hwp),
+      kernel(11, "HWP_PACKAGE", "HWP package request", "power", { ...hwp, aka: ["hwp_pkg_req"] }),
+      kernel(13, "HDC", "hardware duty cycling", "power", intel),
+      kernel(14, "TURBO_BOOST_MAX", "Turbo Boost Max 3.0", "power", intel),
+      kernel(15, "HWP_CAPABILITIES", "HWP highest performance change", "power", intel),
+      kernel(16, "HWP_PECI", "HWP PECI override", "power", intel),
+      kernel(17, "HWP_FLEXIBLE", "flexible HWP", "power", intel),
+      kernel(18, "HWP_FAST", "fast HWP request", "power", intel),
+      kernel(19, "HFI", "hardware feedback interface", "power", intel),
+      kernel(20, "HWP_IGNORE_IDLE", "HWP ignores idle", "power", intel),
+      kernel(23, "THREAD_DIRECTOR", "thread director", "power", intel),
+    ],
+    ebx: [topology([3, 0], "THERMAL_THRESHOLDS", "thermal interrupt thresholds", "power")],
+    ecx: [
+      kernel(0, "APERFMPERF", "APERF/MPERF MSRs", "power"),
+      kernel(3, "EPB", "energy performance bias", "power", intel),
+      topology([15, 8], "THREAD_DIRECTOR_CLASSES", "thread director classes", "power", intel),
+    ],
+    edx: [topology([31, 0], "HARDWARE_FEEDBACK", "hardware feedback layout", "power", intel)],
+  }),
 ];
 
 export const BASIC_FIELDS: readonly CpuidField[] = [

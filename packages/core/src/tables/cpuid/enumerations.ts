@@ -1,37 +1,31 @@
 /** Leaves 0x9 to 0x24 other than 0xD: each describes one facility, or the machine's topology. */
-import { REGISTERS } from "../../cpuid.ts";
 import {
   derived,
+  inEntry,
   inRegister,
   instruction,
   kernel,
   minimum,
+  needs,
   topology,
   weakness,
+  wholeLeaf,
   type CpuidField,
 } from "../field.ts";
 import { ALIAS_GROUP } from "../groups.ts";
 import { SDM } from "../references.ts";
 
 const ref = { reference: SDM };
-const hex = (leaf: number) => leaf.toString(16).toUpperCase().padStart(2, "0");
-
 /** Every register of a leaf in all its subleaves belongs to one feature. */
 function leafOf(leaf: number, feature: string, title: string, group: string): CpuidField[] {
-  return REGISTERS.flatMap((register) =>
-    inRegister(leaf, undefined, register, ref, [
-      derived([31, 0], `LEAF_${hex(leaf)}_${register}`, title, group, { of: feature }),
-    ]),
-  );
+  return wholeLeaf(leaf, ref, (name) => derived([31, 0], name, title, group, { of: feature }));
 }
 
 function topologyLeaf(leaf: number, title: string, group: string): CpuidField[] {
-  return REGISTERS.flatMap((register) =>
-    inRegister(leaf, undefined, register, ref, [
-      topology([31, 0], `LEAF_${hex(leaf)}_${register}`, title, group),
-    ]),
-  );
+  return wholeLeaf(leaf, ref, (name) => topology([31, 0], name, title, group));
 }
+
+const [pt, tile, avx10] = [{ of: "INTEL_PT" }, { of: "AMX_TILE" }, { of: "AVX10" }];
 
 const PERFMON: readonly CpuidField[] = [
   ...inRegister(0xa, 0, "eax", ref, [
@@ -41,83 +35,69 @@ const PERFMON: readonly CpuidField[] = [
     minimum([31, 24], "PMU_EVENTS", "length of the event vector", "tracing"),
   ]),
   // A set bit says that the event is *not* there.
-  ...inRegister(0xa, 0, "ebx", ref, [
-    weakness([31, 0], "PMU_EVENTS_MISSING", "events not available", "tracing"),
-  ]),
-  ...inRegister(0xa, 0, "ecx", ref, [
-    minimum([31, 0], "PMU_FIXED_BITMAP", "fixed counters", "tracing"),
-  ]),
-  ...inRegister(0xa, 0, "edx", ref, [
-    minimum([4, 0], "PMU_FIXED_COUNTERS", "contiguous fixed counters", "tracing"),
-    minimum([12, 5], "PMU_FIXED_WIDTH", "fixed counter width", "tracing"),
-    minimum(15, "PMU_ANYTHREAD_DEPRECATED", "AnyThread deprecated", "tracing"),
-  ]),
+  ...inEntry(0xa, 0, ref, {
+    ebx: [weakness([31, 0], "PMU_EVENTS_MISSING", "events not available", "tracing")],
+    ecx: [minimum([31, 0], "PMU_FIXED_BITMAP", "fixed counters", "tracing")],
+    edx: [
+      minimum([4, 0], "PMU_FIXED_COUNTERS", "contiguous fixed counters", "tracing"),
+      minimum([12, 5], "PMU_FIXED_WIDTH", "fixed counter width", "tracing"),
+      minimum(15, "PMU_ANYTHREAD_DEPRECATED", "AnyThread deprecated", "tracing"),
+    ],
+  }),
 ];
 
 const AMX: readonly CpuidField[] = [
   ...leafOf(0x1d, "AMX_TILE", "tile palettes", "AMX"),
-  ...inRegister(0x1e, 0, "eax", ref, [
-    minimum([31, 0], "MAX_TMUL_SUBLEAF", "highest subleaf of leaf 1EH", "levels", {
-      of: "AMX_TILE",
-    }),
-  ]),
-  ...inRegister(0x1e, 0, "ebx", ref, [
-    derived([23, 0], "TMUL_LIMITS", "tile multiply limits", "AMX", { of: "AMX_TILE" }),
-  ]),
+  ...inEntry(0x1e, 0, ref, {
+    eax: [minimum([31, 0], "MAX_TMUL_SUBLEAF", "highest subleaf of leaf 1EH", "levels", tile)],
+    ebx: [derived([23, 0], "TMUL_LIMITS", "tile multiply limits", "AMX", tile)],
+  }),
   ...inRegister(0x1e, 1, "eax", ref, [
-    instruction(0, "AMX_INT8_ALIAS", "AMX_INT8 again", ALIAS_GROUP, { requires: ["AMX_INT8"] }),
-    instruction(1, "AMX_BF16_ALIAS", "AMX_BF16 again", ALIAS_GROUP, { requires: ["AMX_BF16"] }),
-    instruction(2, "AMX_COMPLEX_ALIAS", "AMX_COMPLEX again", ALIAS_GROUP, {
-      requires: ["AMX_COMPLEX"],
-    }),
-    instruction(3, "AMX_FP16_ALIAS", "AMX_FP16 again", ALIAS_GROUP, { requires: ["AMX_FP16"] }),
-    instruction(4, "AMX_FP8", "tile 8-bit float", "AMX", { requires: ["AMX_TILE"] }),
-    instruction(6, "AMX_TF32", "tile TF32", "AMX", { requires: ["AMX_TILE"] }),
-    instruction(7, "AMX_AVX512", "tile to AVX-512 moves", "AMX", {
-      requires: ["AMX_TILE", "AVX512F"],
-    }),
-    instruction(8, "AMX_MOVRS", "tile read-shared loads", "AMX", { requires: ["AMX_TILE"] }),
+    instruction(0, "AMX_INT8_ALIAS", "AMX_INT8 again", ALIAS_GROUP, needs("AMX_INT8")),
+    instruction(1, "AMX_BF16_ALIAS", "AMX_BF16 again", ALIAS_GROUP, needs("AMX_BF16")),
+    instruction(2, "AMX_COMPLEX_ALIAS", "AMX_COMPLEX again", ALIAS_GROUP, needs("AMX_COMPLEX")),
+    instruction(3, "AMX_FP16_ALIAS", "AMX_FP16 again", ALIAS_GROUP, needs("AMX_FP16")),
+    instruction(4, "AMX_FP8", "tile 8-bit float", "AMX", needs("AMX_TILE")),
+    instruction(6, "AMX_TF32", "tile TF32", "AMX", needs("AMX_TILE")),
+    instruction(7, "AMX_AVX512", "tile to AVX-512 moves", "AMX", needs("AMX_TILE", "AVX512F")),
+    instruction(8, "AMX_MOVRS", "tile read-shared loads", "AMX", needs("AMX_TILE")),
   ]),
 ];
 
 const ENCLAVES = inRegister(0x12, 0, "eax", ref, [
-  instruction(0, "SGX1", "ENCLU and ENCLS", "enclaves", { requires: ["SGX"] }),
-  instruction(1, "SGX2", "enclaves that grow", "enclaves", { requires: ["SGX1"] }),
+  instruction(0, "SGX1", "ENCLU and ENCLS", "enclaves", needs("SGX")),
+  instruction(1, "SGX2", "enclaves that grow", "enclaves", needs("SGX1")),
   derived([4, 2], "SGX_CAPABILITIES_4_2", "SGX capabilities", "enclaves", { of: "SGX" }),
-  kernel(5, "ENCLV", "ENCLV", "enclaves", { requires: ["SGX"] }),
+  kernel(5, "ENCLV", "ENCLV", "enclaves", needs("SGX")),
   derived([31, 6], "SGX_CAPABILITIES_31_6", "SGX capabilities", "enclaves", { of: "SGX" }),
 ]);
 
 const TRACING = inRegister(0x14, 0, "ebx", ref, [
-  derived([3, 0], "PT_CAPABILITIES_3_0", "processor trace capabilities", "tracing", {
-    of: "INTEL_PT",
-  }),
-  instruction(4, "PTWRITE", "PTWRITE", "tracing", { requires: ["INTEL_PT"] }),
-  derived([31, 5], "PT_CAPABILITIES_31_5", "processor trace capabilities", "tracing", {
-    of: "INTEL_PT",
-  }),
+  derived([3, 0], "PT_CAPABILITIES_3_0", "processor trace capabilities", "tracing", pt),
+  instruction(4, "PTWRITE", "PTWRITE", "tracing", needs("INTEL_PT")),
+  derived([31, 5], "PT_CAPABILITIES_31_5", "processor trace capabilities", "tracing", pt),
 ]);
 
 const KEY_LOCKER = inRegister(0x19, 0, "ebx", ref, [
-  instruction(0, "AESKLE", "AES with Key Locker", "crypto", { requires: ["KEYLOCKER"] }),
+  instruction(0, "AESKLE", "AES with Key Locker", "crypto", needs("KEYLOCKER")),
   derived(1, "KEYLOCKER_RESERVED_1", "Key Locker capabilities", "crypto", { of: "KEYLOCKER" }),
-  instruction(2, "WIDE_KL", "wide AES with Key Locker", "crypto", { requires: ["AESKLE"] }),
+  instruction(2, "WIDE_KL", "wide AES with Key Locker", "crypto", needs("AESKLE")),
   derived([31, 3], "KEYLOCKER_31_3", "Key Locker capabilities", "crypto", { of: "KEYLOCKER" }),
 ]);
 
 const AVX10: readonly CpuidField[] = [
-  ...inRegister(0x24, 0, "eax", ref, [
-    minimum([31, 0], "MAX_AVX10_SUBLEAF", "highest subleaf of leaf 24H", "levels", { of: "AVX10" }),
-  ]),
-  ...inRegister(0x24, 0, "ebx", ref, [
-    minimum([7, 0], "AVX10_VERSION", "AVX10 version", "AVX-512", { of: "AVX10" }),
-    instruction(16, "AVX10_128", "128-bit vectors", "AVX-512", { requires: ["AVX10"] }),
-    instruction(17, "AVX10_256", "256-bit vectors", "AVX-512", { requires: ["AVX10"] }),
-    instruction(18, "AVX10_512", "512-bit vectors", "AVX-512", { requires: ["AVX10"] }),
-  ]),
-  ...inRegister(0x24, 1, "ecx", ref, [
-    instruction(2, "AVX10_VNNI_INT", "AVX10 integer VNNI", "AVX-512", { requires: ["AVX10"] }),
-  ]),
+  ...inEntry(0x24, 0, ref, {
+    eax: [minimum([31, 0], "MAX_AVX10_SUBLEAF", "highest subleaf of leaf 24H", "levels", avx10)],
+    ebx: [
+      minimum([7, 0], "AVX10_VERSION", "AVX10 version", "AVX-512", avx10),
+      instruction(16, "AVX10_128", "128-bit vectors", "AVX-512", needs("AVX10")),
+      instruction(17, "AVX10_256", "256-bit vectors", "AVX-512", needs("AVX10")),
+      instruction(18, "AVX10_512", "512-bit vectors", "AVX-512", needs("AVX10")),
+    ],
+  }),
+  ...inEntry(0x24, 1, ref, {
+    ecx: [instruction(2, "AVX10_VNNI_INT", "AVX10 integer VNNI", "AVX-512", needs("AVX10"))],
+  }),
 ];
 
 export const ENUMERATION_FIELDS: readonly CpuidField[] = [

@@ -5,6 +5,7 @@ import {
   hint,
   identity,
   immunity,
+  inEntry,
   inRegister,
   instruction,
   kernel,
@@ -27,9 +28,9 @@ const qemuRef = {
 const SPECULATION = "speculation control";
 
 const LEVELS: readonly CpuidField[] = [
-  ...inRegister(0x8000_0000, 0, "eax", ref, [
-    minimum([31, 0], "MAX_EXTENDED_LEAF", "highest extended leaf", "levels"),
-  ]),
+  ...inEntry(0x8000_0000, 0, ref, {
+    eax: [minimum([31, 0], "MAX_EXTENDED_LEAF", "highest extended leaf", "levels")],
+  }),
   ...(["ebx", "ecx", "edx"] as const).flatMap((register) =>
     inRegister(0x8000_0000, 0, register, amdRef, [
       identity([31, 0], `EXTENDED_VENDOR_${register}`, "vendor", "identity"),
@@ -41,20 +42,22 @@ const LEVELS: readonly CpuidField[] = [
       topology([31, 0], `REPEATED_VENDOR_${register}`, "vendor again, under QEMU", "identity"),
     ]),
   ),
-  ...inRegister(0x8000_0001, 0, "eax", qemuRef, [
-    topology([31, 0], "REPEATED_SIGNATURE", "signature again, under QEMU", "identity"),
-  ]),
-  ...inRegister(0x8000_0001, 0, "eax", amdRef, [
-    identity([3, 0], "EXTENDED_STEPPING", "stepping", "identity"),
-    identity([7, 4], "EXTENDED_MODEL", "model", "identity"),
-    identity([11, 8], "EXTENDED_FAMILY", "family", "identity"),
-    identity([19, 16], "EXTENDED_EXT_MODEL", "extended model", "identity"),
-    identity([27, 20], "EXTENDED_EXT_FAMILY", "extended family", "identity"),
-  ]),
-  ...inRegister(0x8000_0001, 0, "ebx", amdRef, [
-    topology([15, 0], "BRAND_ID", "brand id", "identity"),
-    topology([31, 28], "PACKAGE_TYPE", "package type", "identity"),
-  ]),
+  ...inEntry(0x8000_0001, 0, qemuRef, {
+    eax: [topology([31, 0], "REPEATED_SIGNATURE", "signature again, under QEMU", "identity")],
+  }),
+  ...inEntry(0x8000_0001, 0, amdRef, {
+    eax: [
+      identity([3, 0], "EXTENDED_STEPPING", "stepping", "identity"),
+      identity([7, 4], "EXTENDED_MODEL", "model", "identity"),
+      identity([11, 8], "EXTENDED_FAMILY", "family", "identity"),
+      identity([19, 16], "EXTENDED_EXT_MODEL", "extended model", "identity"),
+      identity([27, 20], "EXTENDED_EXT_FAMILY", "extended family", "identity"),
+    ],
+    ebx: [
+      topology([15, 0], "BRAND_ID", "brand id", "identity"),
+      topology([31, 28], "PACKAGE_TYPE", "package type", "identity"),
+    ],
+  }),
 ];
 
 const FEATURES_ECX = inRegister(0x8000_0001, 0, "ecx", ref, [
@@ -141,15 +144,15 @@ const BRAND_AND_CACHES: readonly CpuidField[] = REGISTERS.flatMap((register) => 
 ]);
 
 const POWER: readonly CpuidField[] = [
-  ...inRegister(0x8000_0007, 0, "ebx", amdRef, [
-    kernel(0, "OVERFLOW_RECOV", "machine check overflow recovery", "machine check"),
-    kernel(1, "SUCCOR", "uncorrectable error containment", "machine check"),
-    kernel(2, "HW_ASSERT", "hardware assert", "machine check"),
-    kernel(3, "SMCA", "scalable machine check", "machine check"),
-  ]),
-  ...inRegister(0x8000_0007, 0, "ecx", amdRef, [
-    topology([31, 0], "POWER_SAMPLE_RATIO", "power sample ratio", "power"),
-  ]),
+  ...inEntry(0x8000_0007, 0, amdRef, {
+    ebx: [
+      kernel(0, "OVERFLOW_RECOV", "machine check overflow recovery", "machine check"),
+      kernel(1, "SUCCOR", "uncorrectable error containment", "machine check"),
+      kernel(2, "HW_ASSERT", "hardware assert", "machine check"),
+      kernel(3, "SMCA", "scalable machine check", "machine check"),
+    ],
+    ecx: [topology([31, 0], "POWER_SAMPLE_RATIO", "power sample ratio", "power")],
+  }),
   ...inRegister(0x8000_0007, 0, "edx", ref, [
     kernel(0, "DIGITAL_TEMP", "digital temperature sensor", "power", amd),
     kernel(1, "POWERNOW_FID", "frequency scaling", "power", amd),
@@ -199,10 +202,7 @@ const ADDRESSES_EBX = inRegister(0x8000_0008, 0, "ebx", ref, [
   kernel(17, "STIBP_ALWAYS_ON", "STIBP always on preferred", SPECULATION, amd),
   kernel(18, "IBRS_PREFERRED", "IBRS preferred over software", SPECULATION, amd),
   immunity(19, "IBRS_SAME_MODE", "IBRS protects the same mode", "immunities", amd),
-  lack(20, "NO_LMSL", "EFER.LMSLE not supported", "base", {
-    ...amd,
-    reference: XEN_FEATURESET,
-  }),
+  lack(20, "NO_LMSL", "EFER.LMSLE not supported", "base", { ...amd, reference: XEN_FEATURESET }),
   kernel(21, "INVLPGB_NESTED", "INVLPGB for nested pages", "paging", amd),
   kernel(23, "AMD_PPIN", "protected processor inventory number", "identity", amd),
   kernel(24, "AMD_SSBD", "speculative store bypass disable", SPECULATION),
@@ -216,15 +216,17 @@ const ADDRESSES_EBX = inRegister(0x8000_0008, 0, "ebx", ref, [
 ]);
 
 const ADDRESSES_REST: readonly CpuidField[] = [
-  ...inRegister(0x8000_0008, 0, "ecx", amdRef, [
-    topology([7, 0], "THREAD_COUNT", "threads minus one", "topology"),
-    topology([15, 12], "APIC_ID_SIZE", "APIC id size", "topology"),
-    topology([17, 16], "PERF_TSC_SIZE", "performance TSC size", "topology"),
-  ]),
-  ...inRegister(0x8000_0008, 0, "edx", amdRef, [
-    minimum([15, 0], "INVLPGB_MAX", "INVLPGB page count", "paging", { of: "INVLPGB" }),
-    minimum([31, 16], "RDPRU_MAX", "highest RDPRU register", "base", { of: "RDPRU" }),
-  ]),
+  ...inEntry(0x8000_0008, 0, amdRef, {
+    ecx: [
+      topology([7, 0], "THREAD_COUNT", "threads minus one", "topology"),
+      topology([15, 12], "APIC_ID_SIZE", "APIC id size", "topology"),
+      topology([17, 16], "PERF_TSC_SIZE", "performance TSC size", "topology"),
+    ],
+    edx: [
+      minimum([15, 0], "INVLPGB_MAX", "INVLPGB page count", "paging", { of: "INVLPGB" }),
+      minimum([31, 16], "RDPRU_MAX", "highest RDPRU register", "base", { of: "RDPRU" }),
+    ],
+  }),
 ];
 
 export const EXTENDED_FIELDS: readonly CpuidField[] = [

@@ -1,14 +1,16 @@
 /** Leaf 0xD: extended state. One row per state component gives its bit and its subleaf. */
 import {
   derived,
+  inEntry,
   inRegister,
   instruction,
   kernel,
+  needs,
   ownedByKvm,
   type CpuidField,
   type Options,
 } from "../field.ts";
-import { STATE_GROUP } from "../groups.ts";
+import { STATE_GROUP as STATE } from "../groups.ts";
 import { SDM_XSAVE } from "../references.ts";
 
 const ref = { reference: SDM_XSAVE };
@@ -50,7 +52,7 @@ export const STATE_COMPONENTS: readonly StateComponent[] = [
 function componentRow({ index, name, title, in: where, usedBy }: StateComponent) {
   const requires = where === "xss" ? ["XSAVES"] : ["XSAVE"];
   const options: Options = { usedBy, requires };
-  return kernel(index, name, `state component ${index}: ${title}`, STATE_GROUP, options);
+  return kernel(index, name, `state component ${index}: ${title}`, STATE, options);
 }
 
 function componentsIn(where: StateComponent["in"]) {
@@ -66,46 +68,48 @@ function componentSubleaf({ index, name }: StateComponent): CpuidField[] {
   ] as const;
   return parts.flatMap(([register, suffix, title]) =>
     inRegister(0xd, index, register, ref, [
-      derived([31, 0], `${name}_${suffix}`, title, STATE_GROUP, { of: name }),
+      derived([31, 0], `${name}_${suffix}`, title, STATE, { of: name }),
     ]),
   );
 }
 
 export const XSAVE_FIELDS: readonly CpuidField[] = [
-  ...inRegister(0xd, 0, "eax", ref, [
-    kernel(0, "XCR0_X87", "state component 0: x87", STATE_GROUP),
-    kernel(1, "XCR0_SSE", "state component 1: SSE", STATE_GROUP),
-    ...componentsIn("xcr0"),
-  ]),
-  ...inRegister(0xd, 0, "ebx", ref, [
-    ownedByKvm([31, 0], "XSAVE_SIZE_NOW", "area size for the XCR0 of the moment", STATE_GROUP),
-  ]),
-  ...inRegister(0xd, 0, "ecx", ref, [
-    derived([31, 0], "XSAVE_SIZE_MAX", "area size for all user components, in bytes", STATE_GROUP, {
-      ofCpuidAlone: true,
-    }),
-  ]),
-  ...inRegister(0xd, 0, "edx", ref, [
-    kernel(30, "XCR0_LWP", "state component 62: LWP", STATE_GROUP, {
-      vendors: ["amd"],
-      usedBy: ["LWP"],
-    }),
-  ]),
-  ...inRegister(0xd, 1, "eax", ref, [
-    instruction(0, "XSAVEOPT", "XSAVEOPT", "XSAVE", { requires: ["XSAVE"] }),
-    instruction(1, "XSAVEC", "XSAVEC", "XSAVE", { requires: ["XSAVE"] }),
-    instruction(2, "XGETBV1", "XGETBV with ECX=1", "XSAVE", { requires: ["XSAVE"] }),
-    kernel(3, "XSAVES", "XSAVES/XRSTORS and IA32_XSS", "XSAVE", { requires: ["XSAVE"] }),
-    kernel(4, "XFD", "extended feature disable", "XSAVE", { requires: ["XSAVE"] }),
-  ]),
-  ...inRegister(0xd, 1, "ebx", ref, [
-    ownedByKvm(
-      [31, 0],
-      "XSAVES_SIZE_NOW",
-      "compacted size for XCR0 and XSS of the moment",
-      STATE_GROUP,
-    ),
-  ]),
-  ...inRegister(0xd, 1, "ecx", ref, componentsIn("xss")),
+  ...inEntry(0xd, 0, ref, {
+    eax: [
+      kernel(0, "XCR0_X87", "state component 0: x87", STATE),
+      kernel(1, "XCR0_SSE", "state component 1: SSE", STATE),
+      ...componentsIn("xcr0"),
+    ],
+    ebx: [ownedByKvm([31, 0], "XSAVE_SIZE_NOW", "area size for the XCR0 of the moment", STATE)],
+    ecx: [
+      derived([31, 0], "XSAVE_SIZE_MAX", "area size for all user components, in bytes", STATE, {
+        ofCpuidAlone: true,
+      }),
+    ],
+    edx: [
+      kernel(30, "XCR0_LWP", "state component 62: LWP", STATE, {
+        vendors: ["amd"],
+        usedBy: ["LWP"],
+      }),
+    ],
+  }),
+  ...inEntry(0xd, 1, ref, {
+    eax: [
+      instruction(0, "XSAVEOPT", "XSAVEOPT", "XSAVE", needs("XSAVE")),
+      instruction(1, "XSAVEC", "XSAVEC", "XSAVE", needs("XSAVE")),
+      instruction(2, "XGETBV1", "XGETBV with ECX=1", "XSAVE", needs("XSAVE")),
+      kernel(3, "XSAVES", "XSAVES/XRSTORS and IA32_XSS", "XSAVE", needs("XSAVE")),
+      kernel(4, "XFD", "extended feature disable", "XSAVE", needs("XSAVE")),
+    ],
+    ebx: [
+      ownedByKvm(
+        [31, 0],
+        "XSAVES_SIZE_NOW",
+        "compacted size for XCR0 and XSS of the moment",
+        STATE,
+      ),
+    ],
+    ecx: componentsIn("xss"),
+  }),
   ...STATE_COMPONENTS.flatMap(componentSubleaf),
 ];

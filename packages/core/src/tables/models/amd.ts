@@ -7,9 +7,7 @@
  * arch/x86/kernel/cpu/{amd.c,bugs.c} (what KVM passes on or synthesizes).
  */
 import { words } from "../words.ts";
-import { PARAVIRTUAL } from "./model.ts";
-import { AVX512_STATE, COMMON } from "./model.ts";
-import type { Model } from "./model.ts";
+import { AVX512_STATE, COMMON, family, guest, PARAVIRTUAL, type Model } from "./model.ts";
 
 /** AMD repeats these bits of leaf 1 in leaf 0x80000001. */
 const ALIASES = words(`FPU VME DE PSE TSC MSR PAE MCE CMPXCHG8B APIC MTRR PGE MCA CMOV PAT PSE36
@@ -80,110 +78,32 @@ const zen4 = {
   linearBits: 57,
 } as const;
 
-const amd = { vendor: "amd" } as const;
+const zen = family("amd", 0x17, ["BTC", "SRSO_17H"]);
+const zen3And4 = family("amd", 0x19, ["SRSO_19H"]);
+const zen5 = family("amd", 0x1a, ["SRSO_1AH"]);
 
 export const AMD_MODELS: readonly Model[] = [
-  {
-    ...amd,
-    family: 0x15,
-    model: 0x02,
-    name: "Piledriver",
-    launched: 2012.75,
-    bugs: ["BTC"],
-  },
-  {
-    ...amd,
-    family: 0x17,
-    model: 0x01,
-    name: "Naples",
-    launched: 2017.25,
-    bugs: ["BTC", "SRSO_17H"],
-  },
-  {
-    ...amd,
-    family: 0x17,
-    model: 0x31,
-    name: "Rome",
-    launched: 2019.5,
-    bugs: ["BTC", "SRSO_17H"],
-    catalogue: {
-      stepping: 0,
-      features: [...ZEN_2, ...SEV, ...NO_TSA],
-      ...zen3,
-      // 0x80000020 on the CPU; KVM adds the next to say what it knows of LFENCE.
-      maxExtendedLeaf: 0x8000_0021,
-    },
-  },
-  {
-    ...amd,
-    family: 0x19,
-    model: 0x01,
+  family("amd", 0x15, ["BTC"])(0x02, "Piledriver", 2012.75),
+  zen(0x01, "Naples", 2017.25),
+  zen(0x31, "Rome", 2019.5, {
+    // The CPU goes up to 0x80000020; KVM adds the next to say what it knows of LFENCE.
+    catalogue: guest(0, [...ZEN_2, ...SEV, ...NO_TSA], { ...zen3, maxExtendedLeaf: 0x8000_0021 }),
+  }),
+  zen3And4(0x01, "Milan", 2021, {
     steppings: [0, 1],
-    name: "Milan",
-    launched: 2021,
-    bugs: ["SRSO_19H"],
-    catalogue: {
-      fittedTo: "Firecracker's fingerprint of Milan, host kernel 6.1",
-      stepping: 1,
-      features: [...ZEN_3, ...SEV_SNP, "VM_PAGE_FLUSH", "VERW_CLEAR"],
+    catalogue: guest(1, [...ZEN_3, ...SEV_SNP, "VM_PAGE_FLUSH", "VERW_CLEAR"], {
       ...zen3,
-    },
-  },
-  {
-    ...amd,
-    family: 0x19,
-    model: 0x01,
-    steppings: [2, 2],
-    name: "Milan-X",
-    launched: 2022,
-    bugs: ["SRSO_19H"],
-  },
-  {
-    ...amd,
-    family: 0x19,
-    model: 0x11,
-    name: "Genoa",
-    launched: 2022.75,
-    bugs: ["SRSO_19H"],
-    catalogue: {
+      fittedTo: "Firecracker's fingerprint of Milan, host kernel 6.1",
+    }),
+  }),
+  zen3And4(0x01, "Milan-X", 2022, { steppings: [2, 2] }),
+  zen3And4(0x11, "Genoa", 2022.75, {
+    catalogue: guest(1, GENOA, {
+      ...zen4,
       fittedTo: "Firecracker's fingerprint of Genoa, host kernel 6.1",
-      stepping: 1,
-      features: GENOA,
-      ...zen4,
-    },
-  },
-  {
-    ...amd,
-    family: 0x19,
-    model: 0xa0,
-    name: "Bergamo",
-    launched: 2023.25,
-    bugs: ["SRSO_19H"],
-    catalogue: {
-      stepping: 2,
-      features: GENOA,
-      ...zen4,
-    },
-  },
-  {
-    ...amd,
-    family: 0x1a,
-    model: 0x02,
-    name: "Turin",
-    launched: 2024.75,
-    bugs: ["SRSO_1AH"],
-    catalogue: {
-      stepping: 1,
-      features: [...TURIN, ...NO_TSA],
-      ...zen4,
-    },
-  },
-  {
-    ...amd,
-    family: 0x1a,
-    model: 0x11,
-    name: "Turin Dense",
-    launched: 2024.75,
-    bugs: ["SRSO_1AH"],
-  },
+    }),
+  }),
+  zen3And4(0xa0, "Bergamo", 2023.25, { catalogue: guest(2, GENOA, zen4) }),
+  zen5(0x02, "Turin", 2024.75, { catalogue: guest(1, [...TURIN, ...NO_TSA], zen4) }),
+  zen5(0x11, "Turin Dense", 2024.75),
 ];

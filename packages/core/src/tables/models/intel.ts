@@ -9,9 +9,7 @@
  * Firecracker docs/cpu_templates/cpuid-normalization.md.
  */
 import { words } from "../words.ts";
-import { PARAVIRTUAL } from "./model.ts";
-import { AVX512_STATE, COMMON, without } from "./model.ts";
-import type { Model } from "./model.ts";
+import { AVX512_STATE, COMMON, family, guest, PARAVIRTUAL, without, type Model } from "./model.ts";
 
 const SKYLAKE_SP = [
   ...COMMON,
@@ -81,151 +79,66 @@ const sizes = {
   avx512: { ...common, maxBasicLeaf: 0x16, maxLeaf7Subleaf: 0, linearBits: 48 },
   la57: { ...common, maxBasicLeaf: 0x1b, maxLeaf7Subleaf: 2, linearBits: 57 },
   amx: { ...common, maxBasicLeaf: 0x20, maxLeaf7Subleaf: 2, linearBits: 57 },
+  avx10: { ...common, maxBasicLeaf: 0x24, maxLeaf7Subleaf: 2, physicalBits: 52, linearBits: 57 },
+  forest: { ...common, maxBasicLeaf: 0x23, maxLeaf7Subleaf: 2, physicalBits: 52, linearBits: 57 },
 } as const;
 
-const intel = { vendor: "intel", family: 6 } as const;
+const intel = family("intel", 6);
+const MMIO = { bugs: ["MMIO_STALE_DATA"] } as const;
+const MMIO_AND_RETBLEED = { bugs: ["MMIO_STALE_DATA", "RETBLEED"] } as const;
 
 export const INTEL_MODELS: readonly Model[] = [
-  { ...intel, model: 0x1a, name: "Nehalem", launched: 2008.75, bugs: [] },
-  { ...intel, model: 0x2c, name: "Westmere", launched: 2010, bugs: [] },
-  { ...intel, model: 0x2a, name: "Sandy Bridge", launched: 2011, bugs: [] },
-  { ...intel, model: 0x3a, name: "Ivy Bridge", launched: 2012.25, bugs: [] },
-  { ...intel, model: 0x3e, name: "Ivy Bridge-EP", launched: 2013.5, bugs: [] },
-  { ...intel, model: 0x2d, name: "Sandy Bridge-EP", launched: 2012, bugs: [] },
-  { ...intel, model: 0x3f, name: "Haswell-EP", launched: 2014.5, bugs: ["MMIO_STALE_DATA"] },
-  { ...intel, model: 0x3c, name: "Haswell", launched: 2013.25, bugs: [] },
-  { ...intel, model: 0x3d, name: "Broadwell", launched: 2014.75, bugs: [] },
-  { ...intel, model: 0x4f, name: "Broadwell-EP", launched: 2016, bugs: ["MMIO_STALE_DATA"] },
-  { ...intel, model: 0x56, name: "Broadwell-DE", launched: 2015, bugs: ["MMIO_STALE_DATA"] },
-  {
-    ...intel,
-    model: 0x5e,
-    name: "Skylake",
-    launched: 2015.5,
-    bugs: ["MMIO_STALE_DATA", "RETBLEED"],
-  },
-  {
-    ...intel,
-    model: 0x55,
+  intel(0x1a, "Nehalem", 2008.75),
+  intel(0x2c, "Westmere", 2010),
+  intel(0x2a, "Sandy Bridge", 2011),
+  intel(0x3a, "Ivy Bridge", 2012.25),
+  intel(0x3e, "Ivy Bridge-EP", 2013.5),
+  intel(0x2d, "Sandy Bridge-EP", 2012),
+  intel(0x3f, "Haswell-EP", 2014.5, MMIO),
+  intel(0x3c, "Haswell", 2013.25),
+  intel(0x3d, "Broadwell", 2014.75),
+  intel(0x4f, "Broadwell-EP", 2016, MMIO),
+  intel(0x56, "Broadwell-DE", 2015, MMIO),
+  intel(0x5e, "Skylake", 2015.5, MMIO_AND_RETBLEED),
+  intel(0x55, "Skylake-SP", 2017.5, {
+    ...MMIO_AND_RETBLEED,
     steppings: [0, 4],
-    name: "Skylake-SP",
-    launched: 2017.5,
-    bugs: ["MMIO_STALE_DATA", "RETBLEED"],
-    catalogue: {
-      stepping: 4,
-      // Linux lists only steppings from 6 on as affected by ITS.
-      features: [...SKYLAKE_SP, ...MPX, "RSBA", "HLE", "RTM", "ITS_NO"],
-      ...sizes.avx512,
-    },
-  },
-  {
-    ...intel,
-    model: 0x55,
+    // Linux lists only steppings from 6 on as affected by ITS.
+    catalogue: guest(4, [...SKYLAKE_SP, ...MPX, "RSBA", "HLE", "RTM", "ITS_NO"], sizes.avx512),
+  }),
+  intel(0x55, "Cascade Lake", 2019.25, {
+    ...MMIO_AND_RETBLEED,
     steppings: [5, 7],
-    name: "Cascade Lake",
-    launched: 2019.25,
-    bugs: ["MMIO_STALE_DATA", "RETBLEED"],
-    catalogue: {
-      fittedTo: "Firecracker's fingerprint of Cascade Lake, host kernel 6.1",
-      stepping: 7,
-      features: [...CASCADE_LAKE, ...MPX, "FB_CLEAR", "RRSBA"],
+    catalogue: guest(7, [...CASCADE_LAKE, ...MPX, "FB_CLEAR", "RRSBA"], {
       ...sizes.avx512,
-    },
-  },
-  {
-    ...intel,
-    model: 0x55,
+      fittedTo: "Firecracker's fingerprint of Cascade Lake, host kernel 6.1",
+    }),
+  }),
+  intel(0x55, "Cooper Lake", 2020.25, {
+    ...MMIO_AND_RETBLEED,
     steppings: [8, 11],
-    name: "Cooper Lake",
-    launched: 2020.25,
-    bugs: ["MMIO_STALE_DATA", "RETBLEED"],
-    catalogue: {
-      stepping: 11,
-      features: [...CASCADE_LAKE, ...MPX, "AVX512_BF16", "FB_CLEAR", "RRSBA"],
+    catalogue: guest(11, [...CASCADE_LAKE, ...MPX, "AVX512_BF16", "FB_CLEAR", "RRSBA"], {
       ...sizes.avx512,
       maxLeaf7Subleaf: 1,
-    },
-  },
-  {
-    ...intel,
-    model: 0x6a,
-    name: "Ice Lake-SP",
-    launched: 2021.25,
-    bugs: ["MMIO_STALE_DATA"],
-    catalogue: {
-      fittedTo: "Firecracker's fingerprint of Ice Lake, host kernel 6.1",
-      stepping: 6,
-      features: [...ICE_LAKE, "FB_CLEAR"],
+    }),
+  }),
+  intel(0x6a, "Ice Lake-SP", 2021.25, {
+    ...MMIO,
+    catalogue: guest(6, [...ICE_LAKE, "FB_CLEAR"], {
       ...sizes.la57,
-    },
-  },
-  { ...intel, model: 0x6c, name: "Ice Lake-D", launched: 2022, bugs: ["MMIO_STALE_DATA"] },
-  {
-    ...intel,
-    model: 0x8f,
-    name: "Sapphire Rapids",
-    launched: 2023,
-    bugs: [],
-    catalogue: {
+      fittedTo: "Firecracker's fingerprint of Ice Lake, host kernel 6.1",
+    }),
+  }),
+  intel(0x6c, "Ice Lake-D", 2022, MMIO),
+  intel(0x8f, "Sapphire Rapids", 2023, {
+    catalogue: guest(8, SAPPHIRE_RAPIDS, {
+      ...sizes.amx,
       fittedTo: "Firecracker's fingerprint of Sapphire Rapids, host kernel 6.1",
-      stepping: 8,
-      features: SAPPHIRE_RAPIDS,
-      ...sizes.amx,
-    },
-  },
-  {
-    ...intel,
-    model: 0xcf,
-    name: "Emerald Rapids",
-    launched: 2023.75,
-    bugs: [],
-    catalogue: {
-      stepping: 2,
-      features: SAPPHIRE_RAPIDS,
-      ...sizes.amx,
-    },
-  },
-  {
-    ...intel,
-    model: 0xad,
-    name: "Granite Rapids",
-    launched: 2024.5,
-    bugs: [],
-    catalogue: {
-      stepping: 1,
-      features: GRANITE_RAPIDS,
-      ...sizes.amx,
-      maxBasicLeaf: 0x24,
-      physicalBits: 52,
-    },
-  },
-  {
-    ...intel,
-    model: 0xaf,
-    name: "Sierra Forest",
-    launched: 2024.25,
-    bugs: [],
-    catalogue: {
-      stepping: 3,
-      features: SIERRA_FOREST,
-      ...sizes.amx,
-      maxBasicLeaf: 0x23,
-      physicalBits: 52,
-    },
-  },
-  { ...intel, model: 0xae, name: "Granite Rapids-D", launched: 2025, bugs: [] },
-  {
-    ...intel,
-    model: 0xdd,
-    name: "Clearwater Forest",
-    launched: 2026,
-    bugs: [],
-    catalogue: {
-      stepping: 1,
-      features: CLEARWATER_FOREST,
-      ...sizes.amx,
-      maxBasicLeaf: 0x23,
-      physicalBits: 52,
-    },
-  },
+    }),
+  }),
+  intel(0xcf, "Emerald Rapids", 2023.75, { catalogue: guest(2, SAPPHIRE_RAPIDS, sizes.amx) }),
+  intel(0xad, "Granite Rapids", 2024.5, { catalogue: guest(1, GRANITE_RAPIDS, sizes.avx10) }),
+  intel(0xaf, "Sierra Forest", 2024.25, { catalogue: guest(3, SIERRA_FOREST, sizes.forest) }),
+  intel(0xae, "Granite Rapids-D", 2025),
+  intel(0xdd, "Clearwater Forest", 2026, { catalogue: guest(1, CLEARWATER_FOREST, sizes.forest) }),
 ];

@@ -1,7 +1,4 @@
-/**
- * The shape of a CPU model's row: what it is called, since when it is sold, what kernels mitigate on
- * it, and what the catalogue knows of its guests' CPU, by names as the vendors' documents have them.
- */
+/** The shape of a CPU model's row: name, launch, bugs, and its guests in the catalogue. */
 import type { BugId } from "../bugs.ts";
 import type { Vendor } from "../field.ts";
 import { words } from "../words.ts";
@@ -37,6 +34,28 @@ export interface Catalogued {
   readonly linearBits: number;
   /** Size and offset of the AVX-512 and PKRU parts of the XSAVE area: vendors differ. */
   readonly stateOffsets: Readonly<Record<string, number>>;
+}
+
+/** Makes the rows of one vendor's family. `bugs`: of all its models, but for those that say more. */
+export function family(vendor: Vendor, number: number, bugs: readonly BugId[] = []) {
+  return (model: number, name: string, launched: number, more: Partial<Model> = {}): Model => ({
+    vendor,
+    family: number,
+    model,
+    name,
+    launched,
+    bugs,
+    ...more,
+  });
+}
+
+/** A model's guest CPU: the stepping, the features, and all the numbers. */
+export function guest(
+  stepping: number,
+  features: readonly string[],
+  numbers: Omit<Catalogued, "stepping" | "features">,
+): Catalogued {
+  return { ...numbers, stepping, features };
 }
 
 export function without(features: readonly string[], gone: string): string[] {

@@ -23,6 +23,7 @@ const intel = { reference: INTEL_ARCH_CAPABILITIES, vendors: ["intel"] } as cons
 const IMMUNITIES = "immunities";
 const SPECULATION = "speculation control";
 const of = { of: "ARCH_CAPABILITIES" };
+const core = { of: "CORE_CAPABILITIES" };
 const united = { ...of, reference: XEN_FEATURESET };
 /** KVM gives no guest the MSR that these announce, whatever the host has. */
 const withoutMsr = { ...of, reference: KVM_NO_MSR };
@@ -87,11 +88,9 @@ export const CAPABILITY_FIELDS: readonly MsrField[] = [
     kernel(31, "CPUID_FAULTING", "CPUID faulting for user mode", "base", { aka: ["cpuid_fault"] }),
   ]),
   ...inMsr(0xcf, { ...intel, reference: "Intel SDM vol. 4, IA32_CORE_CAPABILITIES" }, [
-    kernel(2, "FUSA", "functional safety", "machine check", { of: "CORE_CAPABILITIES" }),
-    kernel(3, "RSM_IN_CPL0_ONLY", "RSM in ring 0 only", "machine check", {
-      of: "CORE_CAPABILITIES",
-    }),
-    kernel(5, "SPLIT_LOCK_DETECT", "split lock detection", "tracing", { of: "CORE_CAPABILITIES" }),
+    kernel(2, "FUSA", "functional safety", "machine check", core),
+    kernel(3, "RSM_IN_CPL0_ONLY", "RSM in ring 0 only", "machine check", core),
+    kernel(5, "SPLIT_LOCK_DETECT", "split lock detection", "tracing", core),
   ]),
   ...inMsr(0x345, { ...intel, reference: "Intel SDM vol. 4, IA32_PERF_CAPABILITIES" }, [
     topology([63, 0], "PERF_CAPABILITIES", "performance monitoring formats", "tracing", {

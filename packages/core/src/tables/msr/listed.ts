@@ -20,10 +20,7 @@ export const LISTED_WITH: readonly (readonly [feature: string, addresses: readon
   ["WAITPKG", [0xe1]],
 ];
 
-/**
- * DEBUGCTL and the MSRs of last branches and interrupts, which KVM lists of late
- * (`lists-branch-msrs` in kernel-rows.ts).
- */
+/** DEBUGCTL, last branches and interrupts: listed by kernels with `lists-branch-msrs`. */
 export const BRANCH_MSRS: readonly number[] = [0x1d9, 0x1dd, 0x1de];
 
 /** Listed with those, but not where the CPU has architectural LBRs instead. */

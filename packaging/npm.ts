@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { RolldownOutput } from "rolldown";
 import { rootPackage, type BuildInfo } from "./build-info.ts";
 import { bundleCommand, bundledFolders, bundleLibrary, EXTERNAL } from "./bundle.ts";
 import { componentsIn, licencesText } from "./licences.ts";
@@ -46,7 +47,7 @@ function copyTypes(target: string): void {
 }
 
 /** Writes the package's folder. */
-export async function writeNpmPackage(directory: string, info: BuildInfo): Promise<void> {
+export async function writeNpmPackage(directory: string, info: BuildInfo): Promise<RolldownOutput> {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(join(directory, "bin"), { recursive: true });
   const output = await bundleCommand(join(directory, "dist"), info);
@@ -63,6 +64,7 @@ export async function writeNpmPackage(directory: string, info: BuildInfo): Promi
   writeFileSync(join(directory, "THIRD-PARTY-LICENSES"), licences);
   writeFileSync(join(directory, "bin/evenkeel.js"), BIN, { mode: 0o755 });
   writeFileSync(join(directory, "package.json"), `${JSON.stringify(manifest(info), null, 2)}\n`);
+  return output;
 }
 
 /** The tarball's path. */

@@ -16,7 +16,10 @@ import { printableIn } from "./printable.ts";
 export const CLI_ERRORS = {
   USAGE: { exitCode: 2, hint: "See `evenkeel --help`." },
   UNREADABLE: { exitCode: 2, hint: "Check the path and its permissions." },
-  DIRECTORY: { exitCode: 2, hint: "Give the files in it, for example DIR/*.json." },
+  DIRECTORY: {
+    exitCode: 2,
+    hint: "Give files, for example DIR/*.json, or a directory of profiles.",
+  },
   TOO_LARGE: {
     exitCode: 2,
     hint: "A profile or a plan has a few hundred kilobytes; of a log, give the lines that matter.",

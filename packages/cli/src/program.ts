@@ -12,6 +12,7 @@ import { addLabVerbs } from "./verbs/lab.ts";
 import { addLauncherVerbs } from "./verbs/launcher.ts";
 import { addNodeVerbs } from "./verbs/node.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
+import { addConfigVerb } from "./verbs/config.ts";
 import { addReportVerbs } from "./verbs/report.ts";
 import { addCompletionVerb } from "./verbs/completion.ts";
 import { addFleetVerbs } from "./verbs/fleet.ts";
@@ -51,10 +52,15 @@ export function programOf(setExit: SetExit): Command {
     addLabVerbs,
     addCrashVerbs,
     addScanVerbs,
+    addConfigVerb,
     addReportVerbs,
     addCompletionVerb,
   ];
   for (const add of groups) add(program, setExit);
   addExamples(program, []);
+  program.hook("preAction", async (_, command) => {
+    const { applySettings } = await import("./settings.ts");
+    applySettings(command, process.env);
+  });
   return program;
 }

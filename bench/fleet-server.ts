@@ -13,7 +13,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import pg from "pg";
 import {
   contractDigest,
   contractToJson,
@@ -24,7 +23,7 @@ import {
   verdictKey,
   type NodeProfile,
 } from "@evenkeel/core";
-import { openPostgres } from "../packages/server/test/postgres.ts";
+import { connectTo, openPostgres } from "../packages/server/test/postgres.ts";
 import { makeKeys } from "../packages/server/test/support.ts";
 import { fleetProfiles } from "./fleet.ts";
 import { machine } from "./measure.ts";
@@ -117,7 +116,10 @@ type Call = ReturnType<typeof caller>;
 const PROFILES = fleetProfiles(KINDS, KINDS);
 
 /** Nodes as copies of one that joined for each kind, and what they hold, straight into the store. */
-async function fill(client: pg.Client, contracts: readonly string[]): Promise<void> {
+async function fill(
+  client: Awaited<ReturnType<typeof connectTo>>,
+  contracts: readonly string[],
+): Promise<void> {
   await client.query(`
     insert into nodes (id, name, labels, joined, seen, profile, variant, held, baseline, cordoned,
       capacity, snapshots, certificate_expires)
@@ -252,8 +254,7 @@ try {
   const pid = server.pid ?? 0;
   const token = readFileSync(join(directory, "operator.token"), "utf8").trim();
   const contracts = contractsOf(PROFILES);
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
+  const client = await connectTo(databaseUrl);
   await client.query(
     `insert into contracts (digest, contract, arch, vendor, firecracker, node, reported_by, created)
      select d, c, 'x86_64', 'intel', '1.14.1', 'n', 'token:bench', now()

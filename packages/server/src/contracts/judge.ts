@@ -18,12 +18,12 @@ import {
   type Verdict,
 } from "@evenkeel/core";
 
-export interface KnownContract {
+interface KnownContract {
   readonly digest: string;
   readonly contract: CpuContract;
 }
 
-export interface KnownVariant {
+interface KnownVariant {
   readonly id: string;
   /** Of one of its nodes: verdicts on all of them are the same. */
   readonly profile: NodeProfile;
@@ -236,15 +236,4 @@ export function openJudging(): Judging {
       return bench.nodes.flatMap((node) => judgePair(bench, one, node, plans));
     },
   };
-}
-
-/** Every contract on every variant. */
-export function judgeAll(
-  contracts: readonly KnownContract[],
-  variants: readonly KnownVariant[],
-  plans: AcceptingPlans = new Map(),
-): VerdictRow[] {
-  const judging = openJudging();
-  judging.addContracts(contracts);
-  return variants.flatMap((variant) => judging.onVariant(variant, plans));
 }

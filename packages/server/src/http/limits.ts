@@ -53,8 +53,6 @@ export function openBuckets(now: () => number = () => performance.now()) {
   };
 }
 
-export type Buckets = ReturnType<typeof openBuckets>;
-
 /** What a request may turn out to be: its length, or the longest where it does not say. */
 export function costOf({ headers, routeOptions }: FastifyRequest): number {
   const length = headers["content-length"];

@@ -4,7 +4,7 @@
  */
 
 const STAGES = ["canary", "share", "all"] as const;
-export type Stage = (typeof STAGES)[number];
+type Stage = (typeof STAGES)[number];
 /** One node in so many is of the second wave. */
 const SHARE = 4;
 /** How long a wave may take; nodes that are away are not waited for. */

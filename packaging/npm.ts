@@ -2,10 +2,11 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { RolldownOutput } from "rolldown";
 import { rootPackage, type BuildInfo } from "./build-info.ts";
 import { bundleCommand, bundledFolders, bundleLibrary, EXTERNAL } from "./bundle.ts";
 import { componentsIn, licencesText } from "./licences.ts";
-import { ROOT } from "./own-files.ts";
+import { PAGE_FILES, ROOT } from "./own-files.ts";
 
 const BIN = `#!/usr/bin/env node
 import "../dist/start.js";
@@ -46,13 +47,16 @@ function copyTypes(target: string): void {
 }
 
 /** Writes the package's folder. */
-export async function writeNpmPackage(directory: string, info: BuildInfo): Promise<void> {
+export async function writeNpmPackage(directory: string, info: BuildInfo): Promise<RolldownOutput> {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(join(directory, "bin"), { recursive: true });
   const output = await bundleCommand(join(directory, "dist"), info);
   await bundleLibrary(join(directory, "lib"));
   copyTypes(join(directory, "lib/types"));
   cpSync(join(ROOT, "packages/host/launcher/launcher.pl"), join(directory, "dist/launcher.pl"));
+  for (const file of PAGE_FILES) {
+    cpSync(join(ROOT, "packages/web/assets", file), join(directory, "dist", file));
+  }
   cpSync(join(ROOT, "examples"), join(directory, "examples"), { recursive: true });
   for (const file of ["LICENSE", "CHANGELOG.md"]) cpSync(join(ROOT, file), join(directory, file));
   cpSync(join(ROOT, "packaging/README.npm.md"), join(directory, "README.md"));
@@ -60,6 +64,7 @@ export async function writeNpmPackage(directory: string, info: BuildInfo): Promi
   writeFileSync(join(directory, "THIRD-PARTY-LICENSES"), licences);
   writeFileSync(join(directory, "bin/evenkeel.js"), BIN, { mode: 0o755 });
   writeFileSync(join(directory, "package.json"), `${JSON.stringify(manifest(info), null, 2)}\n`);
+  return output;
 }
 
 /** The tarball's path. */

@@ -19,7 +19,12 @@ const OWN_FILES: Readonly<Record<string, string>> = {
   "packages/host/launcher/launcher.pl": "launcher.pl",
   "packages/isa/src/scan/worker.js": "scan-worker.js",
   "packages/isa/src/scan/worker.ts": "scan-worker.js",
+  "packages/web/assets/page.css": "page.css",
+  "packages/web/assets/page.js": "page.js",
 };
+
+/** Style and script of pages. */
+export const PAGE_FILES = ["page.css", "page.js"] as const;
 
 /** What the three uses of a file become. Each gets the file's path in the repository and its name. */
 export interface Rewrites {

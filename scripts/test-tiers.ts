@@ -35,7 +35,7 @@ const THOROUGH = new Set([
 
 const EMULATED = /qemuDriver|runNested|runArmMachine|runLab\b|qemu-system|evenkeel\(\["lab"/;
 const PROCESS =
-  /node:child_process|"@evenkeel\/firecracker-double|\.\/run\.ts"|kvm-support|withKvm|createServer|\bfetch\(|findKernel/;
+  /node:child_process|"@evenkeel\/firecracker-double|\.\/run\.ts"|kvm-support|withKvm|playwright-core|createServer|\bfetch\(|findKernel/;
 
 /** Unit tests share their modules (vitest's `isolate: false`); one that replaces a module cannot. */
 const REPLACES_MODULES = /^vi\.mock\(/m;

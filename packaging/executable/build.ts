@@ -14,7 +14,7 @@ import { basename, join } from "node:path";
 import { inject } from "postject";
 import type { RolldownOutput } from "rolldown";
 import type { BuildInfo } from "../build-info.ts";
-import { ROOT } from "../own-files.ts";
+import { PAGE_FILES, ROOT } from "../own-files.ts";
 import { bundleExecutable, MAIN, SCRIPTS, THREADS, WARM } from "./bundle.ts";
 import { nodeFor, unpackFromNpm, type Arch } from "./node.ts";
 
@@ -29,6 +29,8 @@ function koffiVersion(): string {
 const EXAMPLES = ["xeon-silver-4216.json", "xeon-silver-4314.json"].map(
   (name) => [name, join(ROOT, "examples/bug-report-pool", name)] as const,
 );
+
+const PAGES = PAGE_FILES.map((name) => [name, join(ROOT, "packages/web/assets", name)] as const);
 
 /** V8 draws the seed of its hashes, whose order is in the compiled code; this is no flag that it must be run with. */
 const REPRODUCIBLE = ["--random-seed=1"];
@@ -50,7 +52,7 @@ function assetsOf(arch: Arch, work: string, downloads: string): Record<string, s
   const koffi = unpackFromNpm(`@koromix/koffi-linux-${arch}`, koffiVersion(), downloads);
   return {
     ...Object.fromEntries(Object.entries(THREADS).map(([name, file]) => [name, join(work, file)])),
-    ...Object.fromEntries(EXAMPLES),
+    ...Object.fromEntries([...EXAMPLES, ...PAGES]),
     "launcher.pl": join(ROOT, "packages/host/launcher/launcher.pl"),
     "iced_x86_bg.wasm": join(ROOT, "node_modules/iced-x86/iced_x86_bg.wasm"),
     "koffi.node": join(koffi, `linux_${arch}/koffi.node`),

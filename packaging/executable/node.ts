@@ -12,6 +12,11 @@ const SHA256: Readonly<Record<Arch, string>> = {
   arm64: "0f8949d1028f6d61506b2d5bc57e7e6fe893d7b1997509b7847294fc9c616584",
 };
 
+/** What is inside the executable, for its bill of materials. */
+export function nodeRuntime(arch: Arch): { readonly version: string; readonly sha256: string } {
+  return { version: NODE_VERSION, sha256: SHA256[arch] };
+}
+
 /** Unpacks a package from npm; its install scripts do not run. */
 export function unpackFromNpm(name: string, version: string, directory: string): string {
   const target = join(directory, `${name.replace("/", "+")}-${version}`);

@@ -130,5 +130,8 @@ export function commandsWork(command: Command, cwd: string): string {
   expect(scan.stdout).toContain("MiB of machine code");
   expect(run(command, ["explain", "--bytes", "62f27d4863c1"], cwd).stdout).toContain("AVX512");
   expect(run(command, ["lab", "--nodes", "Nehalem"], cwd).status).toBe(2);
+  const report = run(command, ["report", "--example", "--out", "report.html"], cwd);
+  expect(report).toMatchObject({ status: 0, stderr: "" });
+  expect(readFileSync(join(cwd, "report.html"), "utf8")).toContain("color-scheme: light dark");
   return plan.stdout;
 }

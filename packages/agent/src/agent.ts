@@ -5,9 +5,10 @@ import type { NodeProfile } from "@evenkeel/core";
 import { machineNow, type CellPool, type VmmDriver } from "@evenkeel/host";
 import type { FastifyBaseLogger } from "fastify";
 import type { Context, Settings } from "./sandboxes/context.ts";
+import { AGENT_OPTIONS } from "./config/options.ts";
 import { agingProfile } from "./cpu/age.ts";
 import { openGate } from "./cpu/gate.ts";
-import { currentShape, type CurrentShape } from "./cpu/current.ts";
+import { currentShape, shapeForBoot, type CurrentShape } from "./cpu/current.ts";
 import { NO_SHAPE, type CpuShape } from "./cpu/shape.ts";
 import { AgentError, messageOf } from "./errors.ts";
 import { openEventLog } from "./events/log.ts";
@@ -84,15 +85,16 @@ function nodeMemoryMib(): number {
   return Math.floor((totalmem() * 0.95) / 1024 / 1024);
 }
 
+/** The options' own. */
 const DEFAULTS = {
-  allowUnknown: false,
-  allowInsecure: false,
-  verifyOnResume: false,
-  scrubHours: 24,
-  maxSandboxes: 1000,
+  allowUnknown: AGENT_OPTIONS.allowUnknown.default,
+  allowInsecure: AGENT_OPTIONS.allowInsecure.default,
+  verifyOnResume: AGENT_OPTIONS.verifyOnResume.default,
+  scrubHours: AGENT_OPTIONS.scrubHours.default,
+  maxSandboxes: AGENT_OPTIONS.maxSandboxes.default,
   maxMemoryMib: nodeMemoryMib(),
-  defaultTimeoutSeconds: 3600,
-  keepFailedSeconds: 3600,
+  defaultTimeoutSeconds: AGENT_OPTIONS.defaultTimeoutSeconds.default,
+  keepFailedSeconds: AGENT_OPTIONS.keepFailedSeconds.default,
 } as const;
 
 /** How many events are kept for readers that come back. */
@@ -136,6 +138,8 @@ async function makeContext(
     get cpu() {
       return shapes.now();
     },
+    shapeForBoot: () => shapeForBoot(shapes),
+    coldBoots: () => shapes.state(),
     settings,
     paths,
     builds: new Map(),
@@ -180,6 +184,9 @@ async function openMember(context: Context, fleet: FleetOptions | undefined, sha
 /** How long what is under way may take to end; after that, the next agent finds it as after a kill. */
 const CLOSING_MS = 10_000;
 
+/** How long a call to the fleet's server may take to notice that the agent stops. */
+const LEAVING_MS = 2000;
+
 async function closeWithin(app: App, milliseconds: number): Promise<void> {
   const closed = app.close();
   const late = new AbortController();
@@ -214,7 +221,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       close: async () => {
         context.events.emit("agent.stopping", "");
         stopping.abort();
-        await member?.done;
+        await Promise.race([member?.done, sleep(LEAVING_MS, undefined, { ref: false })]);
         stop();
         context.outputs.close();
         await closeWithin(app, CLOSING_MS);

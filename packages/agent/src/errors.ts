@@ -146,6 +146,11 @@ export const AGENT_ERRORS = {
     exitCode: 1,
     hint: "Compute the pool's plan again, and approve it.",
   },
+  NO_PLAN: {
+    status: 503,
+    exitCode: 1,
+    hint: "Approve a plan for the pool, or make the pool with `--unplanned allow`; GET /v1/health says what is due.",
+  },
   BAD_CONFIG: { status: 500, exitCode: 2, hint: "docs/agent.md lists every option." },
   STALE_PROFILE: {
     status: 500,

@@ -39,6 +39,8 @@ function counter(name: string, help: string): Counter {
 }
 
 interface Histogram {
+  /** Shows a series before there is anything to observe. */
+  start(labels: Labels): void;
   observe(seconds: number, labels: Labels): void;
   lines(): string[];
 }
@@ -47,10 +49,20 @@ const BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 function histogram(name: string, help: string): Histogram {
   const all = new Map<string, { labels: Labels; counts: number[]; sum: number; count: number }>();
+  const nothing = (labels: Labels) => ({
+    labels,
+    counts: BOUNDS.map(() => 0),
+    sum: 0,
+    count: 0,
+  });
   return {
+    start: (labels) => {
+      const key = series(name, labels);
+      if (!all.has(key)) all.set(key, nothing(labels));
+    },
     observe: (seconds, labels) => {
       const key = series(name, labels);
-      const one = all.get(key) ?? { labels, counts: BOUNDS.map(() => 0), sum: 0, count: 0 };
+      const one = all.get(key) ?? nothing(labels);
       const counts = one.counts.map((n, i) => (seconds <= (BOUNDS[i] ?? 0) ? n + 1 : n));
       all.set(key, { labels, counts, sum: one.sum + seconds, count: one.count + 1 });
     },
@@ -86,6 +98,33 @@ export interface Metrics {
   page(gauges: readonly Gauge[]): string;
 }
 
+/** What is counted by kind: each is there from the start, so that a first one is an increase. */
+const OPERATIONS = ["build", "create", "import", "kill", "pause", "resume"];
+const VERDICTS = ["compatible", "unknown", "insecure", "incompatible"];
+const ADMISSIONS = ["admitted", "overridden", "refused"];
+const EVENTS = [
+  "guest.crashed",
+  "orphan.reaped",
+  "profile.stale",
+  "sandbox.failed",
+  "snapshot.damaged",
+  "template.failed",
+  "verdict.overridden",
+  "verdict.refused",
+];
+
+function startFromZero({ operations, seconds, verdicts, events, consoleSkipped }: Metrics): void {
+  for (const operation of OPERATIONS) {
+    operations.add({ operation, result: "ok" }, 0);
+    seconds.start({ operation });
+  }
+  for (const verdict of VERDICTS) {
+    for (const result of ADMISSIONS) verdicts.add({ verdict, result }, 0);
+  }
+  for (const type of EVENTS) events.add({ type }, 0);
+  consoleSkipped.add({}, 0);
+}
+
 export function openMetrics(): Metrics {
   const operations = counter("evenkeel_operations_total", "Operations by kind and result.");
   const seconds = histogram("evenkeel_operation_seconds", "How long operations took.");
@@ -95,7 +134,7 @@ export function openMetrics(): Metrics {
     "evenkeel_console_skipped_bytes_total",
     "Console output that was not searched for crashes because it came too fast.",
   );
-  return {
+  const metrics: Metrics = {
     operations,
     seconds,
     verdicts,
@@ -112,4 +151,6 @@ export function openMetrics(): Metrics {
       return `${[...lines, ...rest].join("\n")}\n`;
     },
   };
+  startFromZero(metrics);
+  return metrics;
 }

@@ -200,7 +200,7 @@ test.each<[string, unknown]>([
   ["memoryMib", 8],
   ["memoryMib", 32],
   ["memoryMib", 1e15],
-  ["version", "1.12.1"],
+  ["version", "1.5.0"],
   ["node", "x".repeat(1000)],
   ["vmm", "other"],
   ["disks", []],

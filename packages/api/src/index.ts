@@ -48,3 +48,4 @@ export {
 } from "./fleet/sandbox.ts";
 export type { Simulation, SimulationRequest } from "./fleet/simulation.ts";
 export type { PlanDifference, PlanRequest, PlanVersion, PoolView } from "./fleet/pool.ts";
+export { readOptions, type OptionSources, type Options } from "./options.ts";

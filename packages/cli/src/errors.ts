@@ -11,11 +11,15 @@ import {
   type ErrorKind,
   type Problem,
 } from "@evenkeel/core";
+import { printableIn } from "./printable.ts";
 
 export const CLI_ERRORS = {
   USAGE: { exitCode: 2, hint: "See `evenkeel --help`." },
   UNREADABLE: { exitCode: 2, hint: "Check the path and its permissions." },
-  DIRECTORY: { exitCode: 2, hint: "Give the files in it, for example DIR/*.json." },
+  DIRECTORY: {
+    exitCode: 2,
+    hint: "Give files, for example DIR/*.json, or a directory of profiles.",
+  },
   TOO_LARGE: {
     exitCode: 2,
     hint: "A profile or a plan has a few hundred kilobytes; of a log, give the lines that matter.",
@@ -43,6 +47,8 @@ export const CLI_ERRORS = {
   },
   FLEET_UNREACHABLE: { exitCode: 3, hint: "Is the server up, and its address right?" },
   FLEET_REFUSED: { exitCode: 3, hint: "The message is the server's own." },
+  CHANGED: { exitCode: 1, hint: "Look at it again (`evenkeel fleet describe`), then decide." },
+  NO_SNAPSHOT: { exitCode: 1, hint: "`evenkeel fleet get snapshots` lists what nodes hold." },
   INTERNAL: { exitCode: 3, hint: "This is a defect of evenkeel; please report it with the input." },
 } as const satisfies Record<string, ErrorKind>;
 
@@ -58,12 +64,13 @@ export class FleetError extends KnownError {
   private constructor(
     told: Pick<FleetError, "code" | "message" | "exitCode" | "hint" | "problems">,
   ) {
-    super(told.message);
+    const { code, message, exitCode, hint, problems } = printableIn(told);
+    super(message);
     this.name = "FleetError";
-    this.code = told.code;
-    this.exitCode = told.exitCode;
-    this.hint = told.hint;
-    this.problems = told.problems;
+    this.code = code;
+    this.exitCode = exitCode;
+    this.hint = hint;
+    this.problems = problems;
   }
 
   /** An answer of another kind is FLEET_REFUSED. */

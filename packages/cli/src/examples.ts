@@ -7,7 +7,8 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "evenkeel plan nodes/*.json --require x86-64-v3 --split 2",
     "evenkeel plan nodes/*.json --emit libvirt > cpu.xml",
   ],
-  models: ["evenkeel models"],
+  models: ["evenkeel models", "evenkeel models -o name"],
+  config: ["evenkeel config", "EVENKEEL_KERNEL=6.8 evenkeel config -o json"],
   show: ["evenkeel show node.json", "evenkeel show plan/plan.json --fields"],
   convert: ["cpuid -r | evenkeel convert - --kernel 6.8 --out node.json"],
   diff: ["evenkeel diff before.json after.json"],
@@ -16,6 +17,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   check: ["evenkeel check --snapshot snapshot.contract.json --node nodes/*.json"],
   matrix: ["evenkeel matrix nodes/*.json --plan plan", "evenkeel matrix --verify pool.cert.json"],
   probe: ["evenkeel probe --out node.json", "evenkeel probe --watch --interval 60"],
+  labels: ["evenkeel labels --plan /etc/evenkeel/plan --pool mixed"],
   verify: ["evenkeel verify plan", "evenkeel verify T2CL --firecracker 1.14.1"],
   drift: ["evenkeel drift --baseline node.json --plan plan"],
   simulate: [
@@ -54,9 +56,19 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   "launcher uninstall": ["evenkeel launcher uninstall --at /usr/bin/firecracker"],
   "launcher status": ["evenkeel launcher status --at /usr/bin/firecracker"],
+  "e2b check": ["evenkeel e2b check", "evenkeel e2b check --plan plan --json"],
+  "host-proc": [
+    "evenkeel host-proc --plan plan",
+    "evenkeel host-proc --plan plan --watch",
+    "evenkeel host-proc --undo",
+  ],
   lab: ["evenkeel lab", "evenkeel lab --nodes Broadwell-noTSX,Haswell-noTSX --pool none"],
   explain: ["dmesg | evenkeel explain -", "evenkeel explain --bytes 62f27d4863c1"],
   scan: ["evenkeel scan /usr/bin/node --plan plan", "docker save app | evenkeel scan -"],
+  report: [
+    "evenkeel report nodes/*.json --out report.html",
+    "evenkeel matrix nodes/*.json --json | evenkeel report - --out matrix.html",
+  ],
   env: ["evenkeel env --plan plan --for /usr/bin/node"],
   completion: ["source <(evenkeel completion bash)"],
 };

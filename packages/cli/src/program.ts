@@ -6,11 +6,14 @@ import { versionText } from "./version.ts";
 import { addCrashVerbs } from "./verbs/crash.ts";
 import { addAgentVerbs } from "./verbs/agent.ts";
 import { addChangeVerbs } from "./verbs/change.ts";
+import { addE2bVerbs } from "./verbs/e2b.ts";
 import { addInspectVerbs } from "./verbs/inspect.ts";
 import { addLabVerbs } from "./verbs/lab.ts";
 import { addLauncherVerbs } from "./verbs/launcher.ts";
 import { addNodeVerbs } from "./verbs/node.ts";
 import { addPoolVerbs } from "./verbs/pool.ts";
+import { addConfigVerb } from "./verbs/config.ts";
+import { addReportVerbs } from "./verbs/report.ts";
 import { addCompletionVerb } from "./verbs/completion.ts";
 import { addFleetVerbs } from "./verbs/fleet.ts";
 import { addScanVerbs } from "./verbs/scan.ts";
@@ -45,12 +48,19 @@ export function programOf(setExit: SetExit): Command {
     addServeVerbs,
     addFleetVerbs,
     addLauncherVerbs,
+    addE2bVerbs,
     addLabVerbs,
     addCrashVerbs,
     addScanVerbs,
+    addConfigVerb,
+    addReportVerbs,
     addCompletionVerb,
   ];
   for (const add of groups) add(program, setExit);
   addExamples(program, []);
+  program.hook("preAction", async (_, command) => {
+    const { applySettings } = await import("./settings.ts");
+    applySettings(command, process.env);
+  });
   return program;
 }

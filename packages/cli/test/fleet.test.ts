@@ -106,7 +106,12 @@ describe.each(STORES)("on %s", (store) => {
       const operator = operatorOf(await contextFor(server));
       const clx = await agentOn(server, operator, join(directory, "clx"), CLX);
       const icx = await agentOn(server, operator, join(directory, "icx"), ICX);
-      for (const agent of [clx, icx]) await untilReady(operator, agent);
+      for (const agent of [clx, icx]) {
+        await untilReady(operator, agent);
+        await until(`${agent.name} was told`, async () =>
+          (await agent.call("GET", "/v1/health")).coldBoots === "own" ? true : undefined,
+        );
+      }
 
       const alone = await build(operator, icx, "alone");
       const ask = async (snapshot: string) =>
@@ -117,8 +122,23 @@ describe.each(STORES)("on %s", (store) => {
 
       const selector = { pool: "mixed" };
       await operator("POST", "/v1/pools", { name: "mixed", selector });
+      // A pool's first plan is due before its nodes boot anything: never silently the host's CPU.
+      for (const agent of [clx, icx]) {
+        const health = await until(`${agent.name} refuses`, async () => {
+          const now = await agent.call("GET", "/v1/health");
+          return now.coldBoots === "refused" ? now : undefined;
+        });
+        expect(health.coldBootsWhy).toBe("pool mixed has no approved plan");
+        const refused = await agent.call("POST", "/v1/sandboxes", { machine: MACHINE });
+        expect(refused.error).toMatchObject({ code: "NO_PLAN", message: health.coldBootsWhy });
+        await until("the server knows", async () =>
+          (await nodeOf(operator, agent)).planError === null ? undefined : true,
+        );
+      }
       const plan = await operator("POST", "/v1/pools/mixed/plans", {});
-      await operator("POST", `/v1/pools/mixed/plans/${plan.version}/approve`, {});
+      await operator("POST", `/v1/pools/mixed/plans/${plan.version}/approve`, {
+        digest: plan.digest,
+      });
       for (const agent of [clx, icx]) {
         await until(`${agent.name} applies the plan`, async () =>
           (await nodeOf(operator, agent)).plan?.digest === plan.digest ? true : undefined,
@@ -178,6 +198,9 @@ describe.each(STORES)("on %s", (store) => {
       const operator = operatorOf(context);
       const agent = await agentOn(server, operator, join(directory, "n"), ICX);
       const { id } = await untilReady(operator, agent);
+      await until("it was told", async () =>
+        (await agent.call("GET", "/v1/health")).coldBoots === "own" ? true : undefined,
+      );
       await build(operator, agent, "base");
       await agent.call("POST", "/v1/sandboxes", { id: "steady", from: "base" });
 

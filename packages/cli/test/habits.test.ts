@@ -101,7 +101,7 @@ test("bash completes commands below commands, options, and leaves files to itsel
       encoding: "utf8",
     }).stdout.trim();
   };
-  expect(complete("la")).toBe("launcher lab");
+  expect(complete("la")).toBe("labels launcher lab");
   expect(complete("launcher", "un")).toBe("uninstall");
   expect(complete("launcher", "install", "--fi")).toBe("--firecracker");
   expect(complete("plan", "nodes/")).toBe("");

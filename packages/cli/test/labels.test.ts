@@ -1,80 +1,42 @@
-import type { NodeView, PoolView } from "@evenkeel/api";
+/** Labels for schedulers: of a node that the plan fits, and of no other. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { labelLines } from "../src/render/labels.ts";
+import { CLX, ICX, run, temporaryDirectory } from "./run.ts";
 
-const plan = { pool: "mixed", version: 2, digest: "a".repeat(64) };
-
-function node(change: Partial<NodeView>): NodeView {
-  return {
-    id: "n-aaaaaaaaaaaaaaaa",
-    name: "node-1",
-    state: "ready",
-    held: null,
-    cordoned: false,
-    class: "ice-lake-sp-8b816b",
-    variant: null,
-    labels: {},
-    pool: "mixed",
-    plan,
-    planError: null,
-    capacity: { sandboxes: 0, maxSandboxes: 1, memoryMib: 0, maxMemoryMib: 1 },
-    profile: "b".repeat(64),
-    firecracker: [],
-    kernel: null,
-    microcode: null,
-    joined: "2026-01-01T00:00:00.000Z",
-    seen: "2026-01-01T00:00:00.000Z",
-    certificateExpires: "2026-01-01T00:00:00.000Z",
-    ...change,
-  };
-}
-
-const pool: PoolView = {
-  name: "mixed",
-  selector: {},
-  strategy: "spread",
-  nodes: [],
-  running: 2,
-  applied: 0,
-  created: "2026-01-01T00:00:00.000Z",
-};
-
-function lines(format: "kubernetes" | "nomad", change: Partial<NodeView> = {}): string[] {
-  return labelLines(format, [node(change)], [pool]);
-}
-
-test("a node has its class, pool and the plan that it applies", () => {
-  expect(lines("kubernetes")).toEqual([
-    "kubectl label node node-1 --overwrite evenkeel/class=ice-lake-sp-8b816b evenkeel/pool=mixed evenkeel/plan=mixed-2",
-  ]);
-  expect(lines("nomad")).toEqual([
-    `id="$(nomad node status -quiet -filter 'Name == "node-1"')" && [ -n "$id" ] && nomad node meta apply -node-id "$id" evenkeel_class=ice-lake-sp-8b816b evenkeel_pool=mixed evenkeel_plan=mixed-2`,
+test("a node's class, pool and plan", async () => {
+  const out = temporaryDirectory();
+  await run(["plan", "--example", "--out", out]);
+  const { status, stdout } = await run(["labels", "--plan", out, "--pool", "mixed", "--node", ICX]);
+  const digest = createHash("sha256")
+    .update(readFileSync(join(out, "plan.json")))
+    .digest("hex");
+  expect([status, stdout]).toEqual([
+    0,
+    `evenkeel.dev/class=ice-lake-sp-8b816b\nevenkeel.dev/pool=mixed\nevenkeel.dev/plan=${digest.slice(0, 12)}\n`,
   ]);
 });
 
-test.each([
-  [{ planError: "half" }],
-  [{ plan: null }],
-  [{ plan: { ...plan, version: 1 } }],
-  [{ plan: { ...plan, pool: "other" } }],
-])("a plan that does not run there is taken away: %j", (change) => {
-  expect(lines("kubernetes", change)[0]).toMatch(/evenkeel\/pool=mixed evenkeel\/plan-$/);
-  expect(lines("nomad", change)[0]).toContain(" -unset evenkeel_plan ");
+test("a node that the plan does not know gets none, and an earlier file of labels is emptied", async () => {
+  const out = temporaryDirectory();
+  await run(["plan", CLX, "--out", out]);
+  const file = join(out, "labels");
+  expect((await run(["labels", "--plan", out, "--node", CLX, "--out", file])).status).toBe(0);
+  const { status, stdout, stderr } = await run([
+    "labels",
+    "--plan",
+    out,
+    "--node",
+    ICX,
+    "--out",
+    file,
+  ]);
+  expect([status, stdout, stderr]).toEqual([1, "", expect.stringContaining("is of no class")]);
+  expect(readFileSync(file, "utf8")).toBe("");
 });
 
-test.each([[{ held: "drift" }], [{ state: "lost" as const }]])(
-  "of a node that changed or is lost nothing is said any more: %j",
-  (change) => {
-    expect(lines("kubernetes", change)).toEqual([
-      "kubectl label node node-1 --overwrite evenkeel/class- evenkeel/pool- evenkeel/plan-",
-    ]);
-    expect(lines("nomad", change)[0]).toMatch(
-      / -unset evenkeel_class,evenkeel_pool,evenkeel_plan$/,
-    );
-  },
-);
-
-test("nothing that a shell would take for its own gets into a command", () => {
-  expect(lines("kubernetes", { name: "a;reboot" })).toEqual([]);
-  expect(lines("kubernetes", { class: "$(reboot)" })[0]).toContain("evenkeel/class- ");
+test("a pool's name must be a label's value", async () => {
+  const { status, stderr } = await run(["labels", "--plan", "x", "--pool", "a b", "--node", CLX]);
+  expect([status, stderr]).toEqual([2, expect.stringContaining('"a b"')]);
 });

@@ -1,8 +1,9 @@
 /** `evenkeel launcher` as an operator uses it, on a double of Firecracker. */
-import { existsSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { installDouble } from "@evenkeel/firecracker-double";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { CLX, ICX, run, temporaryDirectory } from "./run.ts";
 
 function firecrackerIn(directory: string, version = "1.14.1"): string {
@@ -55,6 +56,43 @@ test("a guard needs the node's profile, and status names its program", async () 
   const { stdout } = await run(["launcher", "status", "--at", at, "--json"]);
   const { program } = (JSON.parse(stdout) as { guard: { program: string } }).guard;
   expect(existsSync(program)).toBe(true);
+});
+
+test("a launcher is one node's, and goes nowhere that nodes share", async () => {
+  const directory = temporaryDirectory();
+  const [source, shared] = [join(directory, "bucket"), join(directory, "mounted")];
+  mkdirSync(source);
+  mkdirSync(shared);
+  const mounted = spawnSync("bindfs", [source, shared], { encoding: "utf8" });
+  if (mounted.status !== 0 && process.env["CI"] !== "true") {
+    const reason = mounted.error?.message ?? mounted.stderr;
+    process.stdout.write(`no FUSE mount: installing on one is not tried: ${reason}\n`);
+    return;
+  }
+  onTestFinished(() => void spawnSync("umount", [shared]));
+  const place = ["--firecracker", firecrackerIn(directory), "--at", join(shared, "v", "launcher")];
+  const install = ["launcher", "install", ...place, "--cpu-template", "T2CL", "--node", ICX];
+  const { status, stdout } = await run([...install, "--json"]);
+  expect(status).toBe(2);
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: "LAUNCHER_SHARED" } });
+  expect(existsSync(join(source, "v"))).toBe(false);
+});
+
+test("--contracts is for a guard, and status names the directory", async () => {
+  const directory = temporaryDirectory();
+  const at = join(directory, "deep", "launcher");
+  const place = ["--firecracker", firecrackerIn(directory), "--at", at, "--node", ICX];
+  const install = ["launcher", "install", ...place, "--cpu-template", "T2CL"];
+  const contracts = ["--contracts", join(directory, "contracts")];
+  const refused = await run([...install, ...contracts]);
+  expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining("add --guard")]);
+  const done = await run([...install, ...contracts, "--guard"]);
+  expect(done.stdout).toContain(`contracts     ${directory}/contracts`);
+  const { status, stdout } = await run(["launcher", "status", "--at", at, "--json"]);
+  expect(status).toBe(1);
+  expect((JSON.parse(stdout) as { problems: string[] }).problems).toEqual([
+    `${directory}/contracts, where contracts are kept, is missing`,
+  ]);
 });
 
 test.each([

@@ -145,7 +145,7 @@ export {
   type MatrixEntry,
   type MatrixPair,
 } from "./verdict/matrix.ts";
-export { prepare } from "./verdict/prepare.ts";
+export { prepare, prepareOn, type Bench } from "./verdict/prepare.ts";
 export { type WhyNot } from "./verdict/reasons.ts";
 export { RULES } from "./verdict/rules.ts";
 
@@ -168,6 +168,7 @@ export {
   type PlanFileClass,
 } from "./plan/find-class.ts";
 export type { GuestCpu } from "./plan/guest-cpu.ts";
+export { guestWord } from "./plan/guest-word.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
 export { isBeyondTemplates, type Accept } from "./plan/moves.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
@@ -184,6 +185,7 @@ export {
   promisesFeature,
   type Answer,
 } from "./inspect/answers.ts";
+export { cpuinfoGuest, rewriteCpuinfo, type CpuinfoGuest } from "./inspect/cpuinfo.ts";
 export { decodeTemplate, type TemplateField } from "./inspect/decode-template.ts";
 export { decode, type DecodedField } from "./inspect/decode.ts";
 export { diffCpus, diffTemplates, type Difference } from "./inspect/diff.ts";

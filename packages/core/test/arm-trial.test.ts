@@ -31,7 +31,7 @@ describe.each([
     return values.map((value) => ({ field, own, value }));
   });
 
-  test("takes what a trial took, and no row says otherwise", () => {
+  test("rows agree with every value that a trial took", () => {
     expect(kvm?.takenFields?.length).toBeGreaterThanOrEqual(least);
     expect(attempts.length).toBeGreaterThan(500);
     const wrong = attempts.flatMap(({ field, own, value }) => {
@@ -44,7 +44,7 @@ describe.each([
     expect(wrong).toEqual([]);
   });
 
-  test("nothing that it took is more than it has", () => {
+  test("a trial took no more than the node has", () => {
     const more = attempts.filter(
       ({ field, own, value }) =>
         takes(field, own, value, tried, "restore") === "yes" &&

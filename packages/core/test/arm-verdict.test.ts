@@ -47,13 +47,13 @@ describe("a field of an ID register", () => {
   const small = cpu({ "ID_AA64ISAR0_EL1.SHA3": 0n });
   const large = cpu({ "ID_AA64ISAR0_EL1.SHA3": 1n });
 
-  test("is the same: nothing to say, whatever the kernel", () => {
+  test("that is the same has no finding under any kernel", () => {
     for (const kernel of ["5.10.1", "6.1.0", "6.18.0", "odd"]) {
       expect(found(large, armNode("n", large, kernel))).toEqual([]);
     }
   });
 
-  test("is less than the node's: KVM has to let it be written", () => {
+  test("that is less than the node's must be writable in KVM", () => {
     expect(found(small, armNode("n", large, "6.18.0"))).toEqual([]);
     expect(found(small, armNode("n", large, "6.7.0"))).toEqual([]);
     expect(found(small, armNode("n", large, "6.6.0"))).toEqual(["arm/write unknown SHA3"]);
@@ -61,7 +61,7 @@ describe("a field of an ID register", () => {
     expect(found(small, armNode("n", large, "6.1.90-1.amzn2023.aarch64"))).toEqual([]);
   });
 
-  test("is more than the node's: refused, for a mitigation or a hint as well", () => {
+  test("that is more than the node's is refused, also for a mitigation or a hint", () => {
     const promised = cpu({
       "ID_AA64ISAR0_EL1.SHA3": 1n,
       "ID_AA64ISAR1_EL1.DGH": 1n,
@@ -74,7 +74,7 @@ describe("a field of an ID register", () => {
     ]);
   });
 
-  test("is of those that no kernel lets anybody write: equal or refused", () => {
+  test("that no kernel lets be written must be equal", () => {
     const ccidx = cpu({ "ID_AA64MMFR2_EL1.CCIDX": 1n });
     const none = cpu({});
     const expected = ["arm/write incompatible CCIDX"];
@@ -85,13 +85,13 @@ describe("a field of an ID register", () => {
     );
   });
 
-  test("is one of AArch32: fully writable of late, and by patches before", () => {
+  test("of AArch32 is fully writable on new kernels, and perhaps on patched older ones", () => {
     const more = cpu({ "ID_ISAR5_EL1.SHA2": 1n });
     expect(found(cpu({}), armNode("n", more, "6.18.0"))).toEqual([]);
     expect(found(cpu({}), armNode("n", more, "6.12.0"))).toEqual(["arm/write unknown SHA2"]);
   });
 
-  test("goes by the trial where there is one, whatever the kernel", () => {
+  test("is judged by the node's trial before its kernel", () => {
     const taken = [{ ...SHA3, values: [0n], ignored: [] }];
     expect(found(small, triedNode("n", large, taken))).toEqual([]);
     expect(found(small, triedNode("n", large, [], "6.18.0"))).toEqual([
@@ -109,7 +109,7 @@ describe("a field of an ID register", () => {
     ]);
   });
 
-  test("was shown by mistake once: newer KVMs take and ignore it, of the same CPU", () => {
+  test("that old KVMs showed by mistake is ignored by newer ones on the same CPU", () => {
     const shown = cpu({ "ID_AA64PFR0_EL1.MPAM": 1n, "ID_AA64MMFR2_EL1.NV": 2n });
     const hidden = cpu({});
     expect(found(shown, armNode("n", hidden, "6.18.0"))).toEqual([
@@ -150,7 +150,7 @@ function naiveRestore(snapshot: readonly ArmRegister[], node: NodeProfile): bool
   });
 }
 
-test("what is compatible, KVM takes: all that it tried, and nothing else", () => {
+test("KVM takes every field that is compatible, and no other", () => {
   const small = fc.subarray(TAKES_ALL.filter(({ hi, lo }) => hi - lo === 3));
   const counts = { compatible: 0, refused: 0 };
   fc.assert(
@@ -174,14 +174,14 @@ test("what is compatible, KVM takes: all that it tried, and nothing else", () =>
 });
 
 describe("other registers", () => {
-  test("another CPU model is refused, and may be known to be only where the kernel is", () => {
+  test("another CPU model is refused, or unknown where the kernel can take an identity", () => {
     const other = armRegisters({ "MIDR_EL1.MIDR": 0x413f_d0c1n });
     const rules = (kernel: string) => found(other, armNode("n", cpu({}), kernel));
     expect(rules("6.1.0")).toEqual(["arm/identity note MIDR", "arm/invariant incompatible MIDR"]);
     expect(rules("6.18.0")).toEqual(["arm/identity note MIDR", "arm/invariant unknown MIDR"]);
   });
 
-  test("general-purpose ones are always there, others only where they are listed", () => {
+  test("general-purpose registers are always there, others only where listed", () => {
     const pc = { id: 0x6030_0000_0010_0040n, value: 7n };
     const pmu = { id: systemRegister(3, 3, 9, 12, 1), value: 7n };
     expect(found([...cpu({}), pc, pmu], armNode("n", cpu({})))).toEqual([
@@ -191,7 +191,7 @@ describe("other registers", () => {
     expect(found([beyond], armNode("n", cpu({})))).toHaveLength(1);
   });
 
-  test("bits that no row names have to be the same", () => {
+  test("bits without a row must be equal", () => {
     const odd = (bits: bigint) =>
       cpu({}).map((r) => (r.id === ISAR0 ? { ...r, value: r.value | bits } : r));
     expect(found(odd(3n), armNode("n", odd(3n)))).toEqual([]);
@@ -199,7 +199,7 @@ describe("other registers", () => {
     expect(found(odd(0n), armNode("n", odd(1n)))).toEqual(["arm/reserved unknown reserved"]);
   });
 
-  test("caches of another host are taken from Linux 6.3 on, where they can be of this CPU", () => {
+  test("caches of another host are taken from Linux 6.3 on, if this CPU could have them", () => {
     const ctr = { "CTR_EL0.IminLine": 4n, "CTR_EL0.DminLine": 4n, "CTR_EL0.IDC": 1n };
     const caches = (clidr: bigint, ccsidr: bigint) => [
       ...cpu({ ...ctr, "CLIDR_EL1.CLIDR": clidr }),
@@ -248,7 +248,7 @@ describe("other registers", () => {
   });
 });
 
-test("a host kernel that shows guests the CPU itself: the same CPU, or nothing is known", () => {
+test("a guest that was shown the CPU itself resumes only on that CPU under such a kernel", () => {
   const registers = [
     { id: systemRegister(3, 0, 0, 0, 0), value: 1n },
     { id: systemRegister(3, 0, 0, 0, 6), value: 2n },
@@ -319,7 +319,7 @@ describe("a plan of nodes that cannot write what it asks for", () => {
     ]);
   });
 
-  test("leaves alone what KVM ignores: a host kernel's update is one pool", () => {
+  test("ignores what KVM ignores: nodes before and after a kernel update are one pool", () => {
     const old = cpu({ "ID_AA64PFR0_EL1.MPAM": 1n, "ID_AA64DFR0_EL1.DebugVer": 6n });
     const now = cpu({ "ID_AA64DFR0_EL1.DebugVer": 9n });
     const nodes = [armNode("old", old, "6.1.0"), armNode("now", now, "6.18.0")] as const;
@@ -406,14 +406,14 @@ describe.skipIf(!hasSharedData)("every aarch64 node that is known", () => {
     expect(made.ok && judge(made.contract, v1).verdict).toBe("compatible");
   });
 
-  test("is no other CPU: SHA3 and the model are missed on N1", () => {
+  test("is incompatible with another CPU: N1 lacks SHA3 and has another model", () => {
     const { verdict, findings } = judge(contractOf(named("V1_6.1")), named("N1_6.1"));
     expect(verdict).toBe("incompatible");
     const incompatible = findings.filter(({ severity }) => severity === "incompatible");
     expect(incompatible.map(({ name }) => name)).toEqual(expect.arrayContaining(["SHA3", "MIDR"]));
   });
 
-  test("V2 before and after ECBHB is shown: not back, and forth only where it can be written", () => {
+  test("V2 before and after ECBHB is shown: never back, and forward only where it can be written", () => {
     const [before, after] = [named("V2_6.1__02"), named("V2_6.1__03")];
     expect(judge(contractOf(before), after).verdict).toBe("unknown");
     expect(judge(contractOf(after), before).verdict).toBe("incompatible");
@@ -423,7 +423,7 @@ describe.skipIf(!hasSharedData)("every aarch64 node that is known", () => {
     expect(judge(contractOf(before), { ...after, kvm }).verdict).toBe("incompatible");
   });
 
-  test("rows are there for all that they show", () => {
+  test("every field that it shows has a row", () => {
     const reserved = nodes.flatMap((node) =>
       judge(contractOf(node), on(node)).findings.filter(({ rule }) => rule === "arm/reserved"),
     );

@@ -92,7 +92,7 @@ describe("nothing that guests see changed", () => {
     expect(drift.changes.ignored.every(({ reason }) => reason.length > 0)).toBe(true);
   });
 
-  test("a step to the next tested kernel is none by itself, a step back matters", () => {
+  test("a step to the next tested kernel is no drift, a step back is", () => {
     const older = { ...ICX, host: { kernel: "5.10.200" } };
     expect(driftOf(older, ICX).matters).toBe(false);
     const back = driftOf(ICX, older);
@@ -142,7 +142,7 @@ describe("the plan holds", () => {
     expect(again).toMatchObject({ outcome: "none", matters: false });
   });
 
-  test("an entry that is gone: no microVM starts with the old template", () => {
+  test("a missing entry: no microVM starts with the old template", () => {
     const cpuid = ICX.cpu.cpuid.filter(({ leaf, subleaf }) => leaf !== 7 || subleaf === 0);
     const now = { ...ICX, cpu: { ...ICX.cpu, cpuid } };
     const drift = driftInPool(now);
@@ -151,7 +151,7 @@ describe("the plan holds", () => {
     expect(drift.plan?.lost).toEqual([]);
   });
 
-  test("but not for a Firecracker that it was not proven for", () => {
+  test("a Firecracker release that the plan was not proven for", () => {
     const drift = driftInPool({ ...ICX, firecracker: ["1.14.1", "1.17.0"] });
     expect(drift.plan?.unproven).toEqual(["1.17.0"]);
     expect(drift).toMatchObject({ outcome: "none", matters: true });
@@ -245,7 +245,7 @@ describe.skipIf(!hasSharedData)("real nodes", () => {
     expect(drift.snapshots.verdict).toBe("compatible");
   });
 
-  test("and the other way round: AMX is lost to the plan", () => {
+  test("Sapphire Rapids replaced by Ice Lake: AMX is lost to the plan", () => {
     const spr = fingerprint("INTEL_SAPPHIRE_RAPIDS_6.1");
     const icx = { ...fingerprint("INTEL_ICELAKE_6.1"), name: spr.name };
     const drift = driftOf(spr, icx, plannedIn(planOf(spr), spr.name));

@@ -67,7 +67,7 @@ describe("a guest looked at from inside, against the plan", () => {
     ]);
   });
 
-  test("a missing entry reads as zero, and one that nobody planned must be zero", () => {
+  test("a missing entry reads as zero, and an unplanned entry must be zero", () => {
     const without = seen().filter(({ leaf }) => leaf !== 0xd);
     const lost = compareSeen(guest, without).differences.map(({ address }) => address);
     expect(lost).toContain("CPUID.(EAX=0DH,ECX=0):EAX");

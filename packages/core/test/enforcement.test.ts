@@ -117,7 +117,7 @@ describe("a node that ignores templates", () => {
     expect(entries.map(({ nodes }) => nodes)).toEqual([["ice-lake-sp"], ["pvm"]]);
   });
 
-  test("any pair with it is not compatible, in either direction", () => {
+  test("no pair with it is compatible, in either direction", () => {
     fc.assert(
       fc.property(nodeCpu, nodeCpu, (a, b) => {
         const from: NodeProfile = { ...other, cpu: a };
@@ -143,7 +143,7 @@ describe("KVM capabilities that a template asks for", () => {
     ]);
   });
 
-  test("and those that Firecracker itself asks for", () => {
+  test("are judged with those that Firecracker itself needs", () => {
     const bare = promised(other, EMPTY_TEMPLATE);
     const facts = kvm([]);
     const capabilities = new Map([...facts.capabilities].filter(([number]) => number !== 56));

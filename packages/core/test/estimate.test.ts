@@ -67,7 +67,7 @@ const OTHERWISE = new Set(
   PASSED.filter(({ from }) => from !== "hardware").flatMap((row) => row.features),
 );
 
-test("what only the CPU can give is never shown where it does not have it", () => {
+test("a feature of the hardware is never shown on a CPU that lacks it", () => {
   const hardware = PASSED.flatMap(({ features }) => features).filter(
     (name) => !OTHERWISE.has(name),
   );

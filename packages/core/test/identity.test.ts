@@ -130,7 +130,7 @@ describe("a plan of models with other bugs", () => {
     }
   });
 
-  test("Rome and Milan: no bit tells, so there is no plan, unless somebody accepts it", () => {
+  test("Rome and Milan have no plan, because no bit tells, unless the operator accepts it", () => {
     const pool = [amd("rome"), amd("milan")];
     const result = attempt(pool);
     if (result.ok) throw new Error("must be refused");

@@ -47,7 +47,7 @@ test("MSRs that only the taker's KVM lists are promised too, with the guest's ow
   );
 });
 
-test("back where it came from, the taker's newer kernel is not taken for tested", () => {
+test("a move back to the origin's older kernel is not taken for tested", () => {
   const back = judge(taken, cascadeLake, "1.14.1");
   expect(back.findings).toContainEqual(
     expect.objectContaining({ rule: "kernel", severity: "unknown" }),
@@ -65,7 +65,7 @@ const fromHome = contractOf(home);
 const pauseOn = (taker: NodeProfile, contract = fromHome) =>
   inheritContract(contract, taker, { firecracker: "1.14.1" });
 
-test("paused on an equal node, a guest may go home", () => {
+test("a guest that was paused on an equal node may return", () => {
   expect(judged(pauseOn(home), home).verdict).toBe("compatible");
 });
 
@@ -86,7 +86,7 @@ test.each([
   expect(judged(pauseOn(home, there), home).verdict).toBe("unknown");
 });
 
-test("a host kernel that nobody tests with the snapshot's is not forgotten", () => {
+test("an untested move between host kernels stays a doubt", () => {
   const odd = { ...home, host: { kernel: "5.4.0" } };
   const there = pauseOn(odd);
   expect(judged(there, odd).verdict).toBe("unknown");
@@ -102,7 +102,7 @@ const clocked = (khz: number, scaling?: boolean): NodeProfile => ({
 });
 const at3GHz = contractOf(clocked(3_000_000));
 
-test("within Firecracker's tolerance a guest's TSC becomes the taker's, and goes no further", () => {
+test("within Firecracker's tolerance a guest's TSC becomes the taker's", () => {
   const there = pauseOn(clocked(3_000_700, false), at3GHz);
   expect(there.tscKhz).toBe(3_000_700);
   expect(judged(at3GHz, clocked(2_999_300, false)).verdict).toBe("compatible");
@@ -113,7 +113,7 @@ test("within Firecracker's tolerance a guest's TSC becomes the taker's, and goes
   );
 });
 
-test("a TSC that was scaled keeps its frequency; one of which that is not known is unknown", () => {
+test("a scaled TSC keeps its frequency; without known scaling it is unknown", () => {
   expect(pauseOn(clocked(2_500_000, true), at3GHz).tscKhz).toBe(3_000_000);
   for (const taker of [clocked(2_500_000), clocked(2_500_000, false), home]) {
     const there = pauseOn(taker, at3GHz);

@@ -23,7 +23,7 @@ test("a template for aarch64 is refused on x86", () => {
   expect(lint(sve, icx)).toContain("error architecture");
 });
 
-test("what one of several releases shows is found: WAITPKG before 1.12", () => {
+test("lint finds what only one of several releases shows: WAITPKG before 1.12", () => {
   const spr = profile("sapphire-rapids");
   const leaf7 = (entry: { leaf: number; subleaf: number }) =>
     entry.leaf === 7 && entry.subleaf === 0;
@@ -61,7 +61,7 @@ describe("a template that keeps no bit of what it names", () => {
     expect(readDocument(arm, "a").kind).toBe("template");
   });
 
-  test("is both with a whole CPU: what it is asked for decides", () => {
+  test("is both with a whole CPU: the caller decides which", () => {
     const leaves = ["0x0", "0x1", "0x80000000"];
     const dump = readDocument({ cpuid_modifiers: leaves.map((leaf) => entry(leaf, ALL)) }, "a");
     expect(dump.kind).toBe("profile");

@@ -152,7 +152,7 @@ function flipped(template: CpuTemplate, leaf: number, register: string, bit: num
   return { ...template, cpuidModifiers };
 }
 
-test("a template that is wrong in one bit would have shown", () => {
+test("a template with one wrong bit is found", () => {
   const x86 = planned.flatMap(({ places }) =>
     places.filter(({ template }) => template.cpuidModifiers.some(({ leaf }) => leaf === 7)),
   );

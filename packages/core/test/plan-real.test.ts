@@ -113,7 +113,7 @@ describe.skipIf(!hasSharedData)("pools of real fingerprints", () => {
     expect(plan.level).toBe("x86-64-v4");
   });
 
-  test("a pool of one gives up nothing, whichever CPU it is", () => {
+  test("a pool of one class gives up nothing on any CPU", () => {
     for (const profile of x86Fingerprints()) {
       const plan = planned([profile]);
       expect([profile.name, lost(plan, profile.name)]).toEqual([profile.name, []]);

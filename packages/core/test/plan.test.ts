@@ -135,7 +135,7 @@ test("a profile that calls itself incomplete is refused with its reason", () => 
   expect(result.refusals[0]?.message).toContain("no /dev/kvm");
 });
 
-test("nobody is planned for: empty pools and names given twice", () => {
+test("empty pools and duplicate node names are refused", () => {
   expect(() => planPool([])).toThrow(CoreError);
   const twice = [node("a", model("ice-lake-sp")), node("a", model("cascade-lake"))];
   expect(() => planPool(twice)).toThrow(/more than one node is named "a"/);
@@ -205,7 +205,7 @@ test("moves to an older host kernel are barred, and only those", () => {
 describe("remedies", () => {
   const immune = "SBDR_SSDP_NO FBSDP_NO PSDP_NO".split(" ");
 
-  test("a node that neither clears nor is immune needs microcode before it joins", () => {
+  test("a node without the remedy or immunity needs microcode before it joins", () => {
     const result = planPool([
       node("new", model("ice-lake-sp")),
       node("old", model("ice-lake-sp", ["FB_CLEAR", ...immune])),
@@ -216,7 +216,7 @@ describe("remedies", () => {
     expect(refusal?.message).toContain("rely on FB_CLEAR (MSR 10AH[17]");
   });
 
-  test("an immune node is promised it with the others", () => {
+  test("an immune node is promised the remedy with the others", () => {
     const plan = planned([
       node("exposed", model("cascade-lake")),
       node("immune", model("sapphire-rapids")),

@@ -133,7 +133,7 @@ describe("MSR lines", () => {
     expect(cpu.msrs.find(({ addr }) => addr === 0x10a)?.value).toBe(0x0c00_206bn);
   });
 
-  test("without it the catalogue's model speaks, and the profile says so", () => {
+  test("without it the catalogue's model decides, and the profile says so", () => {
     const profile = profileFrom(aidaSections([intel]));
     expect(profile.notes?.join()).toContain("the catalogue's of Cascade Lake");
     expect(features(profile)).toContain("RRSBA");
@@ -146,13 +146,13 @@ describe("MSR lines", () => {
     expect(features(profile)).not.toContain("RDCL_NO");
   });
 
-  test("the microcode is Intel's high half and AMD's low half", () => {
+  test("the microcode revision is the high half on Intel and the low half on AMD", () => {
     expect(profileFrom(msr("MSR 0000008B: 0500-3901-0000-0000")).host.microcode).toBe("0x5003901");
     const amd = aidaSections([OWN], ["MSR 0000008B: 0000-0000-0A00-1119"]);
     expect(profileFrom(amd).host.microcode).toBe("0xa001119");
   });
 
-  test("one that could not be read is passed over", () => {
+  test("an MSR that could not be read is skipped", () => {
     expect(profileFrom(msr("MSR C0010070: < FAILED >")).incomplete).toEqual([]);
   });
 });
@@ -183,7 +183,7 @@ describe("names of flags", () => {
     expect(features(profileFrom(text))).toEqual(features(profileFrom(CPUID_TOOL)));
   });
 
-  test("on a model that the catalogue does not know, what Linux has no word for is missing", () => {
+  test("features without a Linux flag are missing on a model that is not in the catalogue", () => {
     const flags = features(
       profileFrom(fixture("cpuinfo.txt").replaceAll("model		: 1", "model		: 9")),
     );
@@ -203,7 +203,7 @@ describe("names of flags", () => {
     ]);
   });
 
-  test("flags without a row are listed, the kernel's own are not", () => {
+  test("flags without a row are listed, except the kernel's own", () => {
     const text = fixture("cpuinfo.txt").replaceAll(" rep_good", " rep_good warpdrive");
     const notes = profileFrom(text).notes?.join("\n") ?? "";
     expect(notes).toContain("flags without a row in the tables: warpdrive");
@@ -279,7 +279,7 @@ describe("damaged dumps are located", () => {
     expect(refusalOf(text)).toContain(expected);
   });
 
-  test("leaves that are missing make it incomplete, and a plan refuses it", () => {
+  test("missing leaves make a profile incomplete, and a plan refuses it", () => {
     const short = profileFrom(cpudata(OWN.filter(({ leaf }) => leaf !== 0xd)));
     expect(short.incomplete).toEqual([
       "the dump lacks CPUID.(EAX=0DH,ECX=0) and CPUID.(EAX=0DH,ECX=1)",

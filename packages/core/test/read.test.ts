@@ -13,7 +13,7 @@ import { formatProfile } from "../src/profile/file.ts";
 import { modelCpu, node, nodeCpu } from "./arbitrary.ts";
 import { fingerprint, hasSharedData, sharedFiles } from "./shared-data.ts";
 
-test("digests are SHA-256's", () => {
+test("digests equal SHA-256", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => {
       expect(sha256(text)).toBe(createHash("sha256").update(text).digest("hex"));
@@ -55,7 +55,7 @@ describe("text that is not JSON is located", () => {
     expect(() => parseJson(text)).toThrow(expected);
   });
 
-  test("the place is where V8 stops, or the end, for any damage", () => {
+  test("for any damage the place is where V8 stops, or the end", () => {
     const text = formatProfile(node("a", modelCpu("ice-lake-sp", [], { caches: [], brand: "" })));
     fc.assert(
       fc.property(fc.nat({ max: text.length - 3 }), (cut) => {
@@ -87,7 +87,7 @@ describe("a key that is duplicated in one object is refused, wherever it is", ()
     expect(() => parseJson(text)).toThrow(expected);
   });
 
-  test("and nothing else is: any value as JSON.stringify writes it", () => {
+  test("any value that JSON.stringify writes is accepted", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom(undefined, 1, "\t"), (value, space) => {
         const text = JSON.stringify(value, null, space);

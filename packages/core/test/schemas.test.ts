@@ -85,7 +85,7 @@ function validatorOf(name: string) {
   return new Ajv2020({ strict: false }).compile(JSON.parse(text) as object);
 }
 
-test("docs/schemas is what the readers say", () => {
+test("docs/schemas holds the schemas of the readers", () => {
   for (const [name, text] of schemaFiles()) {
     expect(readFileSync(join(ROOT, "docs/schemas", name), "utf8")).toBe(text);
   }

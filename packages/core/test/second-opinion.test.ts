@@ -87,7 +87,7 @@ describe.skipIf(!hasSharedData)("the second opinion", () => {
     );
   });
 
-  test("a version between two releases says nothing of formats, not even to itself", () => {
+  test("a version between two releases says nothing of formats, not even its own", () => {
     for (const node of ALL) {
       const firecracker = "1.16.0-dev";
       const result = predictContract(node, { firecracker, vcpus: 1, smt: false });

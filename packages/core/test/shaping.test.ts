@@ -55,7 +55,7 @@ describe("what the operator asks of a pool", () => {
     );
   });
 
-  test("what is forbidden is gone, with what depends on it, and nothing else", () => {
+  test("a forbidden feature goes with what depends on it, and nothing else goes", () => {
     const plan = planned([model("ice-lake-sp")], { forbid: ["AVX512F"] });
     const reasons = new Map(plan.classes[0]?.givesUp.map((g) => [g.name, g.reason]));
     expect(reasons.get("AVX512F")).toEqual({ kind: "forbidden" });
@@ -169,7 +169,7 @@ describe("the same model with different bits", () => {
 });
 
 describe.skipIf(!hasSharedData)("built-in templates on a planned pool", () => {
-  test("T2CL is applicable and insecure one way, T2S is refused on Ice Lake", () => {
+  test("T2CL is applicable and insecure in one direction, T2S is refused on Ice Lake", () => {
     const plan = planned([fingerprint("INTEL_CASCADELAKE_6.1"), fingerprint("INTEL_ICELAKE_6.1")]);
     const t2cl = assessStaticTemplate(plan, "T2CL");
     expect(t2cl.refusedOn).toEqual([]);

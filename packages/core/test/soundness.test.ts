@@ -150,7 +150,7 @@ describe("a contract's own content", () => {
   });
 });
 
-test("a probed node on which nobody tried a template is not counted on", () => {
+test("a probed node without a trial of templates is not relied on", () => {
   const kvm = { apiVersion: 12, capabilities: new Map(), featureMsrs: [], unreadableMsrs: [] };
   const untried: NodeProfile = { ...icx, kvm };
   expect(judge(promised(icx), untried).findings.map(({ rule }) => rule)).toContain("enforced");

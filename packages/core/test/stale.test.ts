@@ -27,7 +27,7 @@ function withoutBit(register: "ebx" | "edx", bit: number): NodeProfile {
   return { ...node, cpu: { ...node.cpu, cpuid } };
 }
 
-test("an unchanged machine is not stale, whatever cannot be said of it", () => {
+test("an unchanged machine is not stale, even one that ignores templates", () => {
   const nothing = { matters: [], volatile: [] };
   expect(staleProfile(node, { ...node, host: { ...node.host, bootId: "b" } })).toEqual(nothing);
   const ignoring = { ...node, kvm: { ...kvm, enforcement: { enforced: false, changed: [] } } };

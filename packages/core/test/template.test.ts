@@ -117,7 +117,7 @@ const entry = (changes: object) => ({
 const register = (changes: object) =>
   entry({ modifiers: [{ register: "eax", bitmap: "0b1", ...changes }] });
 
-describe("what Firecracker would let pass, or refuse without a place, has a path here", () => {
+describe("what Firecracker accepts, or refuses without a place, is refused with a path", () => {
   test.each<[string, unknown, string]>([
     [
       "33 characters",
@@ -271,7 +271,7 @@ test("writing what Firecracker writes there as well is no finding", () => {
   expect(checkTemplate(t, ALL_LINES)).toEqual([]);
 });
 
-test("bits without a row that Firecracker overwrites are told by number", () => {
+test("bits without a row that Firecracker overwrites are named by number", () => {
   const t = parseTemplate({
     cpuid_modifiers: [
       {
@@ -287,7 +287,7 @@ test("bits without a row that Firecracker overwrites are told by number", () => 
   ]);
 });
 
-test("an entry without the flag of its leaf is fine as the node has it, and where it is all zero", () => {
+test("an entry without its leaf's flag is fine where the node has it so, or where it is all zero", () => {
   const withBits = (bitmap: string) => {
     const modifiers = REGISTERS.map((name) => ({ register: name, bitmap }));
     return parseTemplate({

@@ -25,7 +25,7 @@ describe("each rule", () => {
     expect(judge(contract, icx).verdict).toBe("compatible");
   });
 
-  test("feature: what was promised and is missing kills programs", () => {
+  test("feature: a promised feature that is missing kills programs", () => {
     const { verdict, findings } = judge(contract, clx);
     expect(verdict).toBe("incompatible");
     const vbmi2 = findings.find(({ name }) => name === "AVX512_VBMI2");
@@ -70,7 +70,7 @@ describe("each rule", () => {
     expect(rules(findings, "note")).toContain("hint");
   });
 
-  test("weakness: what the node announces and the guest does not know", () => {
+  test("weakness: the node announces what the guest was not told", () => {
     const unaware = promised(without("FB_CLEAR"));
     expect(judge(unaware, icx)).toMatchObject({ verdict: "insecure" });
   });
@@ -131,12 +131,12 @@ describe("each rule", () => {
     ]);
   });
 
-  test("reserved: among no features, what only the node has may be anything", () => {
+  test("reserved: outside feature words a bit of the node alone is unknown", () => {
     const odd = changed(0x8000_0008, 0, { eax: 0x0100_392e });
     expect(judge(contract, odd).verdict).toBe("unknown");
   });
 
-  test("identity: a guest that thinks its CPU is newer is insecure, older is fine", () => {
+  test("identity: a guest that was shown a newer CPU is insecure, an older one is fine", () => {
     const eax = clx.cpu.cpuid.find(({ leaf }) => leaf === 1)?.eax ?? 0;
     const old = changed(1, 0, { eax });
     expect(judge(contract, old)).toMatchObject({ verdict: "insecure" });
@@ -179,7 +179,7 @@ describe("each rule", () => {
     expect(judge(from, { ...icx, tsc }).verdict).toBe(verdict);
   });
 
-  test("complete: gaps on either side leave it unknown", () => {
+  test("complete: gaps on either side make the verdict unknown", () => {
     const gap = { ...icx, incomplete: ["no /dev/kvm"] };
     expect(judge(contract, gap).verdict).toBe("unknown");
     expect(judge(promised(gap), icx).verdict).toBe("unknown");

@@ -62,14 +62,14 @@ const hideAvx2 = parseTemplate({
 });
 
 describe("a template on a vCPU", () => {
-  test("that answers what it was given differs in nothing", () => {
+  test("that answers what it was given has no mismatch", () => {
     for (const line of ["1.5", "1.11", "1.16"]) {
       const asked = request(hideAvx2, line);
       expect(compareBoot(asked, honest(asked))).toEqual([]);
     }
   });
 
-  test("KVM's doing: a bit that was hidden and comes back", () => {
+  test("a hidden bit that comes back is KVM's doing", () => {
     const asked = request(hideAvx2);
     expect(compareBoot(asked, withBit(honest(asked), 7, "ebx", 5))).toEqual([
       expect.objectContaining({
@@ -82,13 +82,13 @@ describe("a template on a vCPU", () => {
     ]);
   });
 
-  test("a bit that follows the vCPU's state is nobody's doing", () => {
+  test("a bit that follows the vCPU's state is no mismatch", () => {
     const asked = request();
     expect(compareBoot(asked, withBit(honest(asked), 1, "ecx", 27))).toEqual([]); // OSXSAVE
     expect(compareBoot(asked, withBit(honest(asked), 1, "edx", 9))).toEqual([]); // APIC
   });
 
-  test("Firecracker's doing: bits that it overwrites, and MSRs of the boot protocol", () => {
+  test("bits that Firecracker overwrites and MSRs of the boot protocol are its doing", () => {
     const template = parseTemplate({
       cpuid_modifiers: [
         {
@@ -175,7 +175,7 @@ describe("a plan on a vCPU", () => {
     }
   });
 
-  test("KVM's doing is told from the node's having changed", () => {
+  test("KVM's doing is kept apart from a change of the node", () => {
     const asked = request(template);
     const [first, ...rest] = comparePlanned(guest, asked, withBit(honest(asked), 7, "ebx", 21));
     expect(first).toMatchObject({ owner: "kvm", name: "AVX512_IFMA" });

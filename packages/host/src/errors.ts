@@ -113,6 +113,10 @@ export const HOST_ERRORS = {
     exitCode: 2,
     hint: "Give --at the path that the orchestrator starts; docs/launcher.md has the steps.",
   },
+  LAUNCHER_SHARED: {
+    exitCode: 2,
+    hint: "Install it in a local directory, and have the orchestrator look there: docs/e2b.md shows how.",
+  },
   LAUNCHER_NO_PERL: {
     exitCode: 3,
     hint: "The launcher is a Perl script without modules; Debian and Ubuntu always have perl.",
@@ -124,6 +128,22 @@ export const HOST_ERRORS = {
   LAUNCHER_WRITE_FAILED: {
     exitCode: 3,
     hint: "No partial file was left behind; check permissions and free space.",
+  },
+  HOST_PROC_OCCUPIED: {
+    exitCode: 2,
+    hint: "Give --at a path that does not exist yet, or one that `evenkeel host-proc` made.",
+  },
+  HOST_PROC_FAILED: {
+    exitCode: 3,
+    hint: "Check permissions and free space; what was there before is still there.",
+  },
+  E2B_UNREADABLE: {
+    exitCode: 3,
+    hint: "Run it as root, or as the user that the orchestrator runs as.",
+  },
+  LAUNCHERS_DIFFER: {
+    exitCode: 1,
+    hint: "Install the launcher with this plan for each Firecracker first: guests must have the CPU that the node reports.",
   },
   NO_ISOLATION: {
     exitCode: 3,

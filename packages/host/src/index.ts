@@ -27,11 +27,15 @@ export * from "./cpu-template/index.ts";
 export {
   installLauncher,
   launcherStatus,
+  templateDigest,
   uninstallLauncher,
   type InstallOptions,
   type LauncherStatus,
 } from "./launcher/install.ts";
 export type { LauncherRecord } from "./launcher/script.ts";
+export { keepHostProc, type HostProcNews, type HostProcOptions } from "./host-proc/keep.ts";
+export { removeHostProc, withdrawHostProc } from "./host-proc/directory.ts";
+export { checkE2b, type E2bFinding, type E2bOptions } from "./e2b/check.ts";
 export { readTextFile } from "./files.ts";
 export { openPlain, openPlainSync, readPlainSync, tailOf } from "./plain-file.ts";
 export { createFirecrackerDriver, type FirecrackerOptions } from "./firecracker/driver.ts";

@@ -18,8 +18,9 @@ export function load(path = "state") {
   return { snapshot_path: path, mem_backend: backend, resume_vm: false };
 }
 
-async function install(firecracker: string, at: string, guard: NodeProfile) {
+async function install(firecracker: string, at: string, guard: NodeProfile, contracts?: string) {
   return installLauncher({
+    ...(contracts === undefined ? {} : { contracts }),
     firecracker,
     at,
     choose: () => ({ template: NO_CHANGE, source: "a test", names: { name: "no change" } }),
@@ -41,14 +42,14 @@ export function faultOf(body: string): string {
 }
 
 /** Installs launchers for a suite; what it returns is for its tests. */
-export function guardedNodes({ binary }: Backend) {
+export function guardedNodes({ binary }: Backend, contracts?: string) {
   const shared = mkdtempSync(join(tmpdir(), "evenkeel-guard-"));
   const iceLaunch = join(shared, "ice-lake");
   const cascadeLaunch = join(shared, "cascade-lake");
   beforeAll(async () => {
     const real = binary(join(shared, "versions"), { profile: ICE_LAKE_FILE });
-    await install(real, iceLaunch, iceLake);
-    await install(real, cascadeLaunch, cascadeLake);
+    await install(real, iceLaunch, iceLake, contracts);
+    await install(real, cascadeLaunch, cascadeLake, contracts);
   }, 60_000);
   afterAll(() => rmSync(shared, { recursive: true, force: true }));
 

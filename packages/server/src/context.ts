@@ -1,5 +1,9 @@
 /** What the operations of the server work with. */
+import type { IndexCache } from "./contracts/index-writes.ts";
+import type { Capacity } from "@evenkeel/api";
 import type { Fleet } from "./placement/fleet.ts";
+import type { HeldGuest } from "./placement/holders.ts";
+import type { LiveNode } from "./placement/live-nodes.ts";
 import type { Store } from "./store/store.ts";
 import type { Authority } from "./tls/authority.ts";
 
@@ -14,8 +18,17 @@ export interface Times {
 export interface Picture {
   /** Not older than a second, and than anything that this server has written. */
   now(): Promise<Fleet>;
-  /** What was written is to be seen. */
-  changed(): void;
+  /** What was written is to be seen: of a node, or whatever it was. */
+  changed(node?: string): void;
+  /** A node; undefined where there is none, or where the picture is too old to say. */
+  node(id: string): LiveNode | undefined;
+  /** A heartbeat without news: it is written with others, within a second. */
+  heard(node: LiveNode, capacity: Capacity): void;
+  /** What a snapshot takes, if a node holds it and the picture has it. */
+  guest(snapshot: string): HeldGuest | undefined;
+  hasContract(digest: string): boolean;
+  /** Writes what was heard. */
+  close(): Promise<void>;
 }
 
 export interface Context {
@@ -23,6 +36,7 @@ export interface Context {
   readonly authority: Authority;
   readonly times: Times;
   readonly picture: Picture;
+  readonly index: IndexCache;
   /** Hears of what went wrong while nobody waited for an answer. */
   readonly report: (what: string, why: string) => void;
 }

@@ -10,6 +10,7 @@ import {
   type CpuContract,
   type NodeProfile,
 } from "@evenkeel/core";
+import { LARGEST_INTEGER } from "@evenkeel/api/fleet";
 import { ServerError } from "./errors.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -37,6 +38,30 @@ function read(json: Json, what: string) {
   }
 }
 
+/** Characters of a name, a release, a firmware's version. */
+const SHORT = 256;
+/** Firecracker releases, KVM capabilities: a node has a few dozen. */
+const MOST_LISTED = 512;
+
+/** What stands in columns and messages of its own is short. Throws BAD_REQUEST. */
+function requireShort(what: string, texts: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(texts)) {
+    const list = Array.isArray(value) ? (value as readonly unknown[]) : [value];
+    if (list.length > MOST_LISTED) {
+      throw new ServerError("BAD_REQUEST", `${what}.${name}: has more than ${MOST_LISTED} entries`);
+    }
+    const long = list.some((text) => typeof text === "string" && text.length > SHORT);
+    if (!long) continue;
+    throw new ServerError("BAD_REQUEST", `${what}.${name}: has more than ${SHORT} characters`);
+  }
+}
+
+/** Kilohertz, as a column keeps them. */
+function requireFrequency(what: string, khz: number | undefined): void {
+  if (khz === undefined || (Number.isInteger(khz) && khz > 0 && khz <= LARGEST_INTEGER)) return;
+  throw new ServerError("BAD_REQUEST", `${what}: must be a whole number of kHz`);
+}
+
 export interface ReadProfile {
   readonly profile: NodeProfile;
   readonly digest: string;
@@ -51,6 +76,10 @@ export function readProfileJson(json: Json): ReadProfile {
     throw new ServerError("BAD_REQUEST", "profile: must be an evenkeel/node-profile@1");
   }
   const { profile } = document;
+  const { name, host, firecracker, tsc } = profile;
+  requireShort("profile", { name, firecracker });
+  requireShort("profile.host", { ...host });
+  requireFrequency("profile.tsc.khz", tsc?.khz);
   const own = profileToJson(profile);
   refuseUnknown(json, own, "profile");
   return { profile, digest: profileDigest(profile), text: prettyJson(own) };
@@ -69,6 +98,8 @@ export function readContractJson(json: Json): ReadContract {
     throw new ServerError("BAD_REQUEST", "contract: must be an evenkeel/cpu-contract@1");
   }
   const { contract } = document;
+  const { cpuid: _cpuid, msrs: _msrs, registers: _registers, ...texts } = contract;
+  requireShort("contract", texts);
   const own = contractToJson(contract);
   refuseUnknown(json, own, "contract");
   return { contract, digest: contractDigest(contract), text: prettyJson(own) };

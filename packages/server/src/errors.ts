@@ -96,6 +96,11 @@ export const SERVER_ERRORS = {
     exitCode: 2,
     hint: "An Idempotency-Key stands for one request: use a new key for another.",
   },
+  TOO_FAST: {
+    status: 429,
+    exitCode: 1,
+    hint: "Wait as Retry-After says. What a node may send is bounded; docs/fleet.md has the bounds.",
+  },
   BODY_TOO_LARGE: { status: 413, exitCode: 2, hint: "A profile has a few hundred kilobytes." },
   WRONG_MEDIA_TYPE: { status: 415, exitCode: 2, hint: "Send application/json." },
   SERVER_DEFECT: {

@@ -3,9 +3,10 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { FastifyBaseLogger } from "fastify";
 import type { Context, Times } from "./context.ts";
-import { judgeAgain } from "./contracts/index-writes.ts";
+import { judgeAgain, openIndexCache } from "./contracts/index-writes.ts";
 import { messageOf } from "./errors.ts";
 import { makeServer, tlsOptions, type App } from "./http/server.ts";
+import { stepRollouts } from "./pools/rollouts.ts";
 import { openPicture } from "./placement/picture.ts";
 import { openStore, takeDirectory } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
@@ -55,18 +56,50 @@ function keepCertificate(app: App, { authority, report }: Context, names: readon
   return () => clearInterval(timer);
 }
 
+/** How often rollouts are looked at. */
+const ROLL_MS = 1000;
+
+/** Returns what ends it. */
+function keepRolling(context: Context): () => Promise<void> {
+  let step = Promise.resolve();
+  let isBusy = false;
+  const timer = setInterval(() => {
+    if (isBusy) return;
+    isBusy = true;
+    step = stepRollouts(context)
+      .catch((error: unknown) => context.report("rollouts", messageOf(error)))
+      .finally(() => {
+        isBusy = false;
+      });
+  }, ROLL_MS);
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await step;
+  };
+}
+
 async function open(store: Store, options: ServerOptions, report: Context["report"]) {
   const authority: Authority = await openAuthority(store.db);
-  await judgeAgain(store.db);
+  const index = openIndexCache();
+  await judgeAgain(store.db, index);
   const times = { ...TIMES, ...options.times };
-  const context: Context = { store, authority, times, picture: openPicture(store, times), report };
+  const picture = openPicture(store, times, report);
+  const context: Context = { store, authority, times, picture, index, report };
   const file = join(options.directory, "operator.token");
   const made = await makeFirstToken(context, file);
   const names = namesOf(options.names);
   const tls = await authority.issueForServer(names);
   const app = await makeServer(context, { tls, logger: options.logger });
   const stop = keepCertificate(app, context, names);
-  return { app, caDigest: authority.digest, firstToken: made ? file : undefined, stop };
+  const rollouts = keepRolling(context);
+  const close = async () => {
+    stop();
+    await rollouts();
+    await app.close();
+    await picture.close();
+  };
+  return { app, caDigest: authority.digest, firstToken: made ? file : undefined, close };
 }
 
 /** Throws BAD_CONFIG, DATA_IN_USE, STORE_DOWN, STORE_TOO_NEW, STORE_CHANGED. */
@@ -80,15 +113,14 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   try {
     const opened = await openStore({ directory, databaseUrl, report });
     store = opened;
-    const { app, caDigest, firstToken, stop } = await open(opened, options, report);
+    const { app, caDigest, firstToken, close } = await open(opened, options, report);
     return {
       app,
       store: opened.kind,
       caDigest,
       firstToken,
       close: async () => {
-        stop();
-        await app.close();
+        await close();
         await opened.close();
         unlock();
       },

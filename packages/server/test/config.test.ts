@@ -43,7 +43,7 @@ test("flags win over the environment, which wins over the file; all that is wron
       code: "BAD_CONFIG",
       problems: [
         { path: `${file}: name`, message: "there is no such option" },
-        { path: "listen", message: "must be host:port" },
+        { path: "--listen", message: "must be host:port" },
         { path: "EVENKEEL_DATABASE_URL", message: "must be postgres://…" },
       ],
     }),

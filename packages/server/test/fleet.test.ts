@@ -17,6 +17,7 @@ import {
   ICE_LAKE,
   NO_SNAPSHOTS,
   profileNamed,
+  snapshotOf,
   useFleet,
   type Answer,
   type TestNode,
@@ -36,20 +37,13 @@ function withoutAvx512(profile: NodeProfile): NodeProfile {
   return { ...profile, cpu: { ...profile.cpu, cpuid } };
 }
 
-async function holdSnapshot(node: TestNode, name: string, digest: string) {
+function holdSnapshot(node: TestNode, name: string) {
   const contract = contractFrom(node.profile);
-  const snapshot = {
-    name,
-    digest,
-    kind: "template",
-    contract: contractDigest(contract),
-    memoryMib: 512,
-    bytes: 1000,
-    created: "2026-01-01T00:00:00.000Z",
-  };
-  const report = { digest: "1".repeat(64), snapshots: [snapshot] };
+  const { held, manifest } = snapshotOf(contract, name);
+  const report = { digest: "1".repeat(64), snapshots: [held] };
   const put = async () => await node.call("PUT", "/v1/node/snapshots", report);
-  return { contract, report, put };
+  const prove = async () => await node.call("PUT", "/v1/node/manifests", { manifests: [manifest] });
+  return { contract, held, manifest, put, prove };
 }
 
 describe.each(STORES)("on %s", (store) => {
@@ -61,16 +55,20 @@ describe.each(STORES)("on %s", (store) => {
     const clx = await join(profileNamed(CASCADE_LAKE, "clx-1"), labels);
     const icx = await join(profileNamed(ICE_LAKE, "icx-1"), labels);
     await join(profileNamed(ICE_LAKE, "icx-2"), labels);
-    const { contract, put } = await holdSnapshot(icx, "base", "a".repeat(64));
-    // The list waits for the contract: nothing refers to what is not there.
+    const { contract, held, put, prove } = holdSnapshot(icx, "base");
+    // The list waits for contract and manifest: nothing refers to what is not there.
     const digest = contractDigest(contract);
-    expect((await put()).body).toEqual({ missing: [digest] });
+    const lacking = { missing: [digest], manifests: [held.digest] };
+    expect((await put()).body).toEqual(lacking);
+    expect(codeOf(await prove())).toEqual([400, "BAD_REQUEST"]);
     expect((await operator("GET", "/v1/snapshots")).body.snapshots).toEqual([]);
     const sent = await icx.call("PUT", "/v1/node/contracts", contractBody(contract));
     expect(sent.body).toEqual({ digest, known: false });
-    expect((await put()).body).toEqual({ missing: [] });
+    expect((await put()).body).toEqual({ missing: [], manifests: [held.digest] });
+    expect((await prove()).body).toEqual({ digests: [held.digest] });
+    expect((await put()).body).toEqual({ missing: [], manifests: [] });
 
-    const ask = { snapshot: "a".repeat(64), labels };
+    const ask = { snapshot: held.digest, labels };
     const { body } = await operator("POST", "/v1/placements", ask);
     const names = body.nodes.map((node: { name: string }) => node.name);
     expect([names, body.eligible]).toEqual([["icx-1", "icx-2"], 2]);
@@ -165,20 +163,35 @@ describe.each(STORES)("on %s", (store) => {
     expect((await operator("GET", "/v1/nodes/victim")).body.profile).toBe(before);
   });
 
-  test("nodes that disagree on a snapshot's contract place it nowhere", async () => {
+  test("nobody gives a snapshot another contract than its manifest has, or another's manifest", async () => {
     const { operator, join } = fleet();
-    const labels = { test: "disputed" };
+    const labels = { test: "forged" };
     const honest = await join(profileNamed(ICE_LAKE, "truthful"), labels);
     const liar = await join(profileNamed(CASCADE_LAKE, "liar"), labels);
-    const digest = "d".repeat(64);
-    for (const node of [honest, liar]) {
-      const { contract, put } = await holdSnapshot(node, "base", digest);
-      await node.call("PUT", "/v1/node/contracts", contractBody(contract));
-      expect((await put()).body).toEqual({ missing: [] });
-    }
-    const answer = await operator("POST", "/v1/placements", { snapshot: digest, labels });
-    expect(codeOf(answer)).toEqual([409, "WRONG_STATE"]);
-    expect(answer.body.error.message).toContain("disagree");
+    const genuine = holdSnapshot(honest, "base");
+    await honest.call("PUT", "/v1/node/contracts", contractBody(genuine.contract));
+    await genuine.prove();
+    expect((await genuine.put()).body).toEqual({ missing: [], manifests: [] });
+    // The liar holds the same snapshot, and says that it is its own CPU's.
+    const own = contractFrom(liar.profile);
+    await liar.call("PUT", "/v1/node/contracts", contractBody(own));
+    const forged = { ...genuine.held, contract: contractDigest(own) };
+    const report = { digest: "2".repeat(64), snapshots: [forged] };
+    const answer = await liar.call("PUT", "/v1/node/snapshots", report);
+    expect(codeOf(answer)).toEqual([400, "BAD_REQUEST"]);
+    expect(answer.body.error.message).toContain("not what its manifest says");
+    // A manifest that was changed is another snapshot's.
+    const other = genuine.manifest.replace(contractDigest(genuine.contract), contractDigest(own));
+    const { body } = await liar.call("PUT", "/v1/node/manifests", { manifests: [other] });
+    expect(body.digests).not.toContain(genuine.held.digest);
+    const twice = genuine.manifest.replace("{", '{"contract": "x", ');
+    const bad = await liar.call("PUT", "/v1/node/manifests", { manifests: [twice] });
+    expect(codeOf(bad)).toEqual([400, "BAD_REQUEST"]);
+    const placed = await operator("POST", "/v1/placements", {
+      snapshot: genuine.held.digest,
+      labels,
+    });
+    expect(placed.body.nodes.map(({ name }: { name: string }) => name)).toEqual(["truthful"]);
   });
 
   test("a profile that changed holds the node back until drift calls it harmless, or an operator does", async () => {
@@ -202,11 +215,14 @@ describe.each(STORES)("on %s", (store) => {
     expect((await node.beat({ profile: digest })).body.needs).not.toContain("profile");
     expect(await eligible()).toBe(0);
     const operate = await tokenOf("operate");
-    expect(codeOf(await operate("POST", "/v1/nodes/drifting/release", {}))).toEqual([
-      403,
-      "FORBIDDEN",
-    ]);
-    expect((await operator("POST", "/v1/nodes/drifting/release", {})).body.held).toBeNull();
+    expect(
+      codeOf(await operate("POST", "/v1/nodes/drifting/release", { profile: digest })),
+    ).toEqual([403, "FORBIDDEN"]);
+    const release = async (profile: string) =>
+      await operator("POST", "/v1/nodes/drifting/release", { profile });
+    // Only what was looked at is released.
+    expect(codeOf(await release(profileDigest(node.profile)))).toEqual([409, "WRONG_STATE"]);
+    expect((await release(digest)).body.held).toBeNull();
     // What the changed node can resume is judged by what it is now.
     expect(await eligible()).toBe(1);
     const { body } = await operator("GET", "/v1/nodes/drifting/history");
@@ -233,12 +249,17 @@ describe.each(STORES)("on %s", (store) => {
     expect(codeOf(await operator("POST", "/v1/pools", overlap))).toEqual([409, "POOLS_OVERLAP"]);
     const compute = async (body: object) =>
       (await operator("POST", "/v1/pools/mixed/plans", body)).body;
-    const approve = async (version: number) =>
-      await operator("POST", `/v1/pools/mixed/plans/${version}/approve`, {});
+    const approve = async (version: number, seen?: string) => {
+      const path = `/v1/pools/mixed/plans/${version}`;
+      const digest = seen ?? (await operator("GET", path)).body.digest;
+      return await operator("POST", `${path}/approve`, { digest, atOnce: true });
+    };
     const first = await compute({});
     expect([first.version, first.state, first.difference.from]).toEqual([1, "proposed", null]);
     expect(first.classes).toHaveLength(2);
-    expect((await clx.beat()).body.plan).toBeNull();
+    const untold = (await clx.beat()).body;
+    expect([untold.plan, untold.pool]).toEqual([null, { name: "mixed", unplanned: "refuse" }]);
+    expect(codeOf(await approve(1, "0".repeat(64)))).toEqual([409, "STALE_PLAN"]);
     expect((await approve(1)).body.state).toBe("running");
     const { plan: wanted } = (await clx.beat()).body;
     expect(wanted).toEqual({ pool: "mixed", version: 1, digest: first.digest });

@@ -147,12 +147,19 @@ describe.each(STORES)("on %s", (store) => {
     expect(codeOf(await node.beat())).toEqual([401, "UNAUTHORIZED"]);
   });
 
-  test("nobody makes a token above their own, or deletes the last one", async () => {
+  test("nobody makes a token above their own, or deletes the last that may do everything", async () => {
     const { operator, tokenOf } = fleet();
     const operate = await tokenOf("operate");
     const made = await operate("POST", "/v1/tokens", { name: "above", role: "override" });
     expect(codeOf(made)).toEqual([403, "FORBIDDEN"]);
     expect(codeOf(await operate("DELETE", "/v1/tokens/first"))).toEqual([403, "FORBIDDEN"]);
+    // Others are left, but none that could release a node or make another of its kind.
+    await tokenOf("view");
+    const { body: before } = await operator("GET", "/v1/tokens");
+    for (const { name, role } of before.tokens) {
+      if (name !== "first" && role === "override") await operator("DELETE", `/v1/tokens/${name}`);
+    }
+    expect(codeOf(await operator("DELETE", "/v1/tokens/first"))).toEqual([409, "WRONG_STATE"]);
     const { body } = await operator("GET", "/v1/tokens");
     for (const { name } of body.tokens) {
       if (name !== "first") await operator("DELETE", `/v1/tokens/${name}`);

@@ -38,6 +38,13 @@ function asUser(): { readonly prefix: readonly string[]; readonly own: (path: st
   };
 }
 
+/** A connection of the test's own, to be ended by it. */
+export async function connectTo(databaseUrl: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  return client;
+}
+
 export interface TestPostgres {
   /** A database that is empty. */
   database(): Promise<string>;

@@ -1,5 +1,5 @@
 /** Servers on both stores, operators and nodes that call them over TLS. */
-import { webcrypto } from "node:crypto";
+import { createHash, webcrypto } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 import {
+  contractDigest,
   contractToJson,
   predictContract,
   profileDigest,
@@ -126,6 +127,7 @@ export interface TestNode {
   readonly name: string;
   readonly profile: NodeProfile;
   readonly call: Call;
+  readonly credentials: { readonly cert: string; readonly key: string };
   /** One heartbeat with room for guests, of the profile that is given. */
   readonly beat: (change?: object) => Promise<Answer>;
 }
@@ -180,7 +182,8 @@ function makeFleet(
       const body = { secret: await joinSecret(labels), csr, profile: profileToJson(profile) };
       const joined = await anyone("POST", "/v1/join", body);
       if (joined.status !== 201) throw new Error(JSON.stringify(joined.body));
-      const call = caller(base, { ca, cert: joined.body.certificate, key });
+      const credentials = { cert: String(joined.body.certificate), key };
+      const call = caller(base, { ca, ...credentials });
       const beat: TestNode["beat"] = async (change = {}) =>
         await call("POST", "/v1/node/heartbeat", {
           profile: profileDigest(profile),
@@ -189,7 +192,8 @@ function makeFleet(
           ...change,
         });
       await beat();
-      return { id: joined.body.node, name: profile.name, profile, call, beat };
+      const { name } = profile;
+      return { id: joined.body.node, name, profile, call, credentials, beat };
     },
     tokenOf: async (role) => {
       const { body } = await operator("POST", "/v1/tokens", { name: `${role}-${made++}`, role });
@@ -210,7 +214,9 @@ export function useFleet(
   beforeAll(async () => {
     postgres = store === "postgresql" ? await openPostgres() : undefined;
     const databaseUrl = await postgres?.database();
-    const settings = { directory, databaseUrl, ...options };
+    // Nodes of tests speak when a test says so, and a loaded machine is slow to.
+    const times = { suspectSeconds: 3600, lostSeconds: 7200 };
+    const settings = { directory, databaseUrl, times, ...options };
     server = await createServer(settings);
     const base = await listenOn(server, 0);
     const port = Number(new URL(base).port);
@@ -235,6 +241,35 @@ export function useFleet(
     if (fleet === undefined) throw new Error("the server has not started");
     return fleet;
   };
+}
+
+export interface TestSnapshot {
+  /** As a node lists it. */
+  readonly held: {
+    readonly name: string;
+    readonly digest: string;
+    readonly contract: string;
+    readonly memoryMib: number;
+    readonly bytes: number;
+  };
+  /** The text of its manifest. */
+  readonly manifest: string;
+}
+
+/** A snapshot of a guest with this contract; `seed` makes it another one. */
+export function snapshotOf(contract: CpuContract, name: string, seed = name): TestSnapshot {
+  const facts = {
+    kind: "template",
+    contract: contractDigest(contract),
+    memoryMib: 512,
+    created: "2026-01-01T00:00:00.000Z",
+  };
+  const schema = "evenkeel/snapshot-manifest@1";
+  const files = [{ path: "memory", bytes: 1000, sha256: "0".repeat(64) }];
+  const manifest = JSON.stringify({ schema, ...facts, labels: { seed }, files });
+  const digest = createHash("sha256").update(manifest).digest("hex");
+  const held = { name, digest, ...facts, bytes: 1000 };
+  return { held, manifest };
 }
 
 export function contractBody(contract: CpuContract): object {

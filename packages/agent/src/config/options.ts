@@ -12,6 +12,9 @@ interface OptionRow {
   readonly default: string | number | boolean | undefined;
 }
 
+/** The names that Firecracker knows. */
+export const CPU_TEMPLATES = ["None", "T2", "T2S", "T2CL", "T2A", "C3", "V1N1"] as const;
+
 export const AGENT_OPTIONS = {
   dataDir: {
     env: "EVENKEEL_DATA_DIR",
@@ -82,7 +85,7 @@ export const AGENT_OPTIONS = {
   cpuTemplate: {
     env: "FC_CPU_TEMPLATE",
     argument: "name",
-    help: "a built-in CPU template: None, T2, T2S, T2CL, T2A, C3, V1N1",
+    help: `a built-in CPU template: ${CPU_TEMPLATES.join(", ")}`,
     default: "None",
   },
   customCpuTemplate: {

@@ -1,7 +1,8 @@
 /** What the options' values may be. */
 import { resolve } from "node:path";
+import type { Options } from "@evenkeel/api";
 import { z } from "zod";
-import { AGENT_OPTIONS, type AgentOptionKey } from "./options.ts";
+import { AGENT_OPTIONS, CPU_TEMPLATES, type AgentOptionKey } from "./options.ts";
 
 const path = z.string().min(1);
 /** Absolute, since a VMM is started in its microVM's directory. */
@@ -27,9 +28,7 @@ export const AGENT_SCHEMAS = {
   versionsDir: directory.default(AGENT_OPTIONS.versionsDir.default),
   kernelsDir: directory.default(AGENT_OPTIONS.kernelsDir.default),
   imagesDir: directory.default(AGENT_OPTIONS.imagesDir.default),
-  cpuTemplate: z
-    .enum(["None", "T2", "T2S", "T2CL", "T2A", "C3", "V1N1"])
-    .default(AGENT_OPTIONS.cpuTemplate.default),
+  cpuTemplate: z.enum(CPU_TEMPLATES).default(AGENT_OPTIONS.cpuTemplate.default),
   customCpuTemplate: path.optional(),
   plan: path.optional(),
   server: z.url({ protocol: /^https$/, error: "must be https://host:port" }).optional(),
@@ -57,6 +56,4 @@ export const AGENT_SCHEMAS = {
     .default(AGENT_OPTIONS.logLevel.default),
 } as const satisfies Record<AgentOptionKey, z.ZodType>;
 
-export type AgentConfig = {
-  readonly [Key in AgentOptionKey]: z.output<(typeof AGENT_SCHEMAS)[Key]>;
-};
+export type AgentConfig = Options<typeof AGENT_SCHEMAS>;

@@ -1,18 +1,44 @@
-/** What shapes cold boots now: the agent's own shape, or that of a plan its fleet tells it to use. */
+/** What shapes cold boots now: the agent's own shape, or what its fleet has decided. */
+import { AgentError } from "../errors.ts";
 import type { CpuShape } from "./shape.ts";
 
+export type ColdBoots =
+  /** By the agent's own shape: it is in no pool, or in no fleet. */
+  | { readonly kind: "own" }
+  | { readonly kind: "plan"; readonly shape: CpuShape }
+  /** By the host's own CPU, although the pool is to have a plan: the pool allows it. */
+  | { readonly kind: "unplanned"; readonly why: string }
+  | { readonly kind: "refused"; readonly why: string };
+
 export interface CurrentShape {
+  /** What guests here are shaped by where they are, for verdicts and for people. */
   now(): CpuShape;
-  /** Undefined: the agent's own. */
-  set(shape: CpuShape | undefined): void;
+  state(): ColdBoots;
+  set(state: ColdBoots): void;
 }
 
 export function currentShape(own: CpuShape): CurrentShape {
-  let current = own;
+  let current: ColdBoots = { kind: "own" };
   return {
-    now: () => current,
-    set: (shape) => {
-      current = shape ?? own;
+    now: () => (current.kind === "plan" ? current.shape : own),
+    state: () => current,
+    set: (state) => {
+      current = state;
     },
   };
+}
+
+/** Of a cold boot that names no CPU of its own. */
+export interface BootShape {
+  readonly shape: CpuShape;
+  /** Why the pool's plan does not shape it; undefined where it does, or where none is due. */
+  readonly unplanned?: string;
+}
+
+/** Throws NO_PLAN. */
+export function shapeForBoot(shapes: CurrentShape): BootShape {
+  const state = shapes.state();
+  if (state.kind === "refused") throw new AgentError("NO_PLAN", state.why);
+  const shape = shapes.now();
+  return state.kind === "unplanned" ? { shape, unplanned: state.why } : { shape };
 }

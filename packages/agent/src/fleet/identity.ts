@@ -33,7 +33,7 @@ export interface FleetPaths {
   readonly key: string;
   readonly identity: string;
   readonly plans: string;
-  readonly applied: string;
+  readonly orders: string;
 }
 
 export function fleetPaths(data: string): FleetPaths {
@@ -45,7 +45,7 @@ export function fleetPaths(data: string): FleetPaths {
     key: join(root, "key.pem"),
     identity: join(root, "node.json"),
     plans,
-    applied: join(root, "plan.json"),
+    orders: join(root, "orders.json"),
   };
 }
 

@@ -4,13 +4,13 @@
  * likes: sandboxes run on, and cold boots go by the plan that was applied last.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Heartbeat, PlanReference } from "@evenkeel/api";
-import { contractToJson, formatProfile } from "@evenkeel/core";
+import type { Heartbeat } from "@evenkeel/api";
+import { formatProfile } from "@evenkeel/core";
 import { z } from "zod";
 import type { Context } from "../sandboxes/context.ts";
 import type { CurrentShape } from "../cpu/current.ts";
-import type { CpuShape } from "../cpu/shape.ts";
 import { AgentError, messageOf } from "../errors.ts";
+import { appliedNow, beginApplying, follow, type Applying } from "./apply.ts";
 import { openClient, type FleetClient } from "./client.ts";
 import { capacityOf, digestOfList, digestOfProfile, snapshotsHeld } from "./holdings.ts";
 import {
@@ -21,15 +21,9 @@ import {
   type FleetPaths,
   type Identity,
 } from "./identity.ts";
+import { sendSnapshots } from "./send-snapshots.ts";
 import { isDue, joinFleet, renewIdentity } from "./join.ts";
-import {
-  appliedPlan,
-  keepPlan,
-  noteApplied,
-  readPlanFiles,
-  Reference,
-  shapeOfPlan,
-} from "./plan.ts";
+import { isSame, Pool, Reference } from "./orders.ts";
 import { keepWorking } from "./work.ts";
 
 export interface FleetOptions {
@@ -42,83 +36,25 @@ export interface FleetOptions {
 interface Member {
   readonly context: Context;
   readonly paths: FleetPaths;
-  readonly shapes: CurrentShape;
+  readonly applying: Applying;
   readonly key: string;
   identity: Identity;
   client: FleetClient;
-  plan: PlanReference | undefined;
-  planError: string | undefined;
   /** What was reported last, so that it is reported once. */
   trouble: string | undefined;
 }
 
 const Answer = z.object({
   needs: z.array(z.string()),
+  pool: Pool.nullable(),
   plan: Reference.nullable(),
   heartbeatSeconds: z.number().min(0.1).max(3600),
 });
-const Missing = z.object({ missing: z.array(z.string()) });
 
 const HEARTBEAT_SECONDS = 5;
 
 function connect({ server, ca, certificate }: Identity, key: string): FleetClient {
   return openClient(server, { ca, certificate, key });
-}
-
-async function sendSnapshots({ context, client }: Member): Promise<void> {
-  const list = snapshotsHeld(context);
-  const report = { digest: digestOfList(list), snapshots: list };
-  const put = async () =>
-    Missing.parse(await client.call("PUT", "/v1/node/snapshots", report)).missing;
-  const contracts = new Map(
-    context.snapshots.list().map(({ contract, metadata }) => [metadata.contract, contract]),
-  );
-  for (const digest of await put()) {
-    const contract = contracts.get(digest);
-    if (contract !== undefined) {
-      await client.call("PUT", "/v1/node/contracts", contractToJson(contract));
-    }
-  }
-  const left = await put();
-  if (left.length > 0) throw new Error(`the server does not take contract ${left[0]}`);
-}
-
-function planned(member: Member, digest: string): CpuShape {
-  const { context, paths } = member;
-  return shapeOfPlan(paths, digest, {
-    profile: context.profile,
-    versions: context.releases.versions,
-    allowInsecure: context.settings.allowInsecure,
-  });
-}
-
-/** Guests that boot from now on have this plan's CPU; where that fails, they have the one before. */
-async function applyPlan(member: Member, wanted: PlanReference | null): Promise<void> {
-  const { client, paths, shapes, plan } = member;
-  if (wanted === null) {
-    if (plan !== undefined) {
-      await noteApplied(paths, undefined);
-      shapes.set(undefined);
-    }
-    [member.plan, member.planError] = [undefined, undefined];
-    return;
-  }
-  const same = plan?.digest === wanted.digest && plan.version === wanted.version;
-  if (same && plan.pool === wanted.pool) {
-    member.planError = undefined;
-    return;
-  }
-  try {
-    const files = readPlanFiles(await client.call("GET", "/v1/node/plan"), wanted);
-    await keepPlan(paths, files);
-    const shape = planned(member, wanted.digest);
-    await noteApplied(paths, wanted);
-    shapes.set(shape);
-    [member.plan, member.planError] = [wanted, undefined];
-  } catch (error) {
-    if (!(error instanceof AgentError) || error.code !== "BAD_PLAN") throw error;
-    member.planError = error.message.slice(0, 2000);
-  }
 }
 
 async function renewIfDue(member: Member): Promise<void> {
@@ -132,17 +68,22 @@ async function renewIfDue(member: Member): Promise<void> {
 
 /** One heartbeat and what it asks for; returns when the next is due, in seconds. */
 async function beat(member: Member): Promise<number> {
-  const { context, plan, planError } = member;
+  const { context, applying } = member;
   await renewIfDue(member);
+  const { planError, refusal } = applying;
+  const plan = appliedNow(applying);
   const { client } = member;
   const body: Heartbeat = {
     profile: digestOfProfile(context.profile),
     snapshots: digestOfList(snapshotsHeld(context)),
     capacity: capacityOf(context),
-    ...(plan === undefined ? {} : { plan }),
+    ...(plan === null ? {} : { plan }),
     ...(planError === undefined ? {} : { planError }),
+    ...(refusal === undefined ? {} : { planRefused: refusal.digest }),
   };
   const answer = Answer.parse(await client.call("POST", "/v1/node/heartbeat", body));
+  // First, since guests wait for it; a long list of snapshots takes its time.
+  await follow(applying, client, { pool: answer.pool, wanted: answer.plan });
   if (answer.needs.includes("profile")) {
     const { profile } = context;
     const report = {
@@ -151,11 +92,9 @@ async function beat(member: Member): Promise<number> {
     };
     await client.call("PUT", "/v1/node/profile", report);
   }
-  if (answer.needs.includes("snapshots")) await sendSnapshots(member);
-  const before = [member.plan, member.planError];
-  await applyPlan(member, answer.plan);
+  if (answer.needs.includes("snapshots")) await sendSnapshots(context, client);
   // The server hears at once of a plan that was applied, or of why not.
-  const isNews = before[0] !== member.plan || before[1] !== member.planError;
+  const isNews = !isSame(plan, appliedNow(applying)) || planError !== applying.planError;
   return isNews ? 0 : answer.heartbeatSeconds;
 }
 
@@ -169,6 +108,7 @@ async function keepBeating(member: Member, stopping: AbortSignal): Promise<void>
       if (member.trouble !== undefined) member.context.report("the fleet", "all is well again");
       member.trouble = undefined;
     } catch (error) {
+      if (stopping.aborted) return;
       const why = messageOf(error);
       if (why !== member.trouble) member.context.report("the fleet", why);
       member.trouble = why;
@@ -200,20 +140,6 @@ async function identityFor(
   throw new AgentError("BAD_CONFIG", "server: the node has not joined: give a join token (--join)");
 }
 
-/** What was applied before, from the disk: the server need not be there. */
-function applyAgain(member: Member): void {
-  const { paths, plan, shapes, context } = member;
-  if (plan === undefined) return;
-  try {
-    shapes.set(planned(member, plan.digest));
-  } catch (error) {
-    // Asked for anew, and reported to the server.
-    member.plan = undefined;
-    member.planError = messageOf(error).slice(0, 2000);
-    context.report(`the plan in ${paths.plans}`, messageOf(error));
-  }
-}
-
 /**
  * Joins if need be, and goes on until the agent stops; what it returns settles then. Throws
  * BAD_CONFIG, JOIN_FAILED.
@@ -229,15 +155,14 @@ export async function openFleet(
   const member: Member = {
     context,
     paths,
-    shapes,
+    applying: beginApplying(context, paths, shapes),
     key,
     identity,
     client: connect(identity, key),
-    plan: appliedPlan(paths),
-    planError: undefined,
     trouble: undefined,
   };
-  applyAgain(member);
+  // A server that does not answer must not keep the agent from stopping.
+  context.stopping.addEventListener("abort", () => member.client.close(), { once: true });
   const beating = keepBeating(member, context.stopping).finally(() => member.client.close());
   const working = keepWorking({ context, key, identity: () => member.identity });
   const done = Promise.all([beating, working]).then(() => undefined);

@@ -1,59 +1,68 @@
-/** The fleet's plan on this node: kept whole in a directory of its own, then used for cold boots. */
+/** Plans of the fleet on this node: each kept whole in a file that its digest names. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, isAbsolute, join, normalize } from "node:path";
-import type { PlanFiles, PlanReference } from "@evenkeel/api";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { PlanReference } from "@evenkeel/api";
 import type { NodeProfile } from "@evenkeel/core";
-import { readTextFile, resolveTemplate } from "@evenkeel/host";
+import { resolveTemplate } from "@evenkeel/host";
 import { z } from "zod";
 import type { CpuShape } from "../cpu/shape.ts";
 import { AgentError, messageOf } from "../errors.ts";
-import { publish } from "../store/durable.ts";
-import { keepFile, type FleetPaths } from "./identity.ts";
+import { sync, replaceFile } from "../store/durable.ts";
+import { isSame, Reference } from "./orders.ts";
+import type { FleetPaths } from "./identity.ts";
 
-export const Reference = z.strictObject({
-  pool: z.string(),
-  version: z.int(),
-  digest: z.string().regex(/^[0-9a-f]{64}$/),
-});
-
-const Files = z.object({
-  ...Reference.shape,
+const Content = z.object({
   plan: z.record(z.string(), z.unknown()),
   templates: z.record(z.string(), z.string()),
 });
+type Content = z.infer<typeof Content>;
+const Files = z.object({ ...Reference.shape, ...Content.shape });
 
-/** Throws BAD_PLAN where an answer is not the plan that was named. */
-export function readPlanFiles(json: unknown, wanted: PlanReference): PlanFiles {
+/** The text that a plan's digest is of. */
+function textOf({ plan, templates }: Content): string {
+  return JSON.stringify({ plan, templates });
+}
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** The text of the plan that was named; throws SERVER_REFUSED where an answer is not that. */
+export function readPlanFiles(json: unknown, wanted: PlanReference): string {
   const parsed = Files.safeParse(json);
-  if (!parsed.success) throw new AgentError("BAD_PLAN", `the plan: ${parsed.error.message}`);
-  const { plan, templates } = parsed.data;
-  const digest = createHash("sha256").update(JSON.stringify({ plan, templates })).digest("hex");
-  if (digest === wanted.digest) return { ...wanted, plan, templates };
-  throw new AgentError("BAD_PLAN", `the plan of ${wanted.pool} has another digest than was named`);
-}
-
-/** Throws BAD_PLAN: a template's name must stay inside. */
-function placeIn(directory: string, file: string): string {
-  const relative = normalize(file);
-  if (!isAbsolute(relative) && !relative.startsWith("..")) return join(directory, relative);
-  throw new AgentError("BAD_PLAN", `the plan names the file "${file}"`);
-}
-
-/** Writes the plan under its digest, so that what has the name is whole. */
-export async function keepPlan({ plans }: FleetPaths, files: PlanFiles): Promise<void> {
-  const place = join(plans, files.digest);
-  if (existsSync(place)) return;
-  const staged = `${place}.tmp`;
-  rmSync(staged, { recursive: true, force: true });
-  mkdirSync(staged, { recursive: true, mode: 0o700 });
-  for (const [file, text] of Object.entries(files.templates)) {
-    const path = placeIn(staged, file);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, text);
+  if (!parsed.success) {
+    throw new AgentError("SERVER_REFUSED", `the plan: ${parsed.error.message.slice(0, 500)}`);
   }
-  writeFileSync(join(staged, "plan.json"), JSON.stringify(files.plan));
-  await publish(staged, place);
+  const text = textOf(parsed.data);
+  if (isSame(parsed.data, wanted) && digestOf(text) === wanted.digest) return text;
+  const named = `version ${wanted.version} of ${wanted.pool}`;
+  throw new AgentError("SERVER_REFUSED", `the plan is not the one that was named: ${named}`);
+}
+
+function fileOf({ plans }: FleetPaths, digest: string): string {
+  return join(plans, `${digest}.json`);
+}
+
+/** Whether a plan is here, as it was sent. */
+export function hasPlan(paths: FleetPaths, digest: string): boolean {
+  const file = fileOf(paths, digest);
+  return existsSync(file) && digestOf(readFileSync(file, "utf8")) === digest;
+}
+
+export async function keepPlan(paths: FleetPaths, digest: string, text: string): Promise<void> {
+  const file = fileOf(paths, digest);
+  replaceFile(file, text);
+  await sync(file);
+  await sync(paths.plans);
+}
+
+/** Removes all other plans. */
+export function dropPlans({ plans }: FleetPaths, kept: readonly (PlanReference | null)[]): void {
+  const names = new Set(kept.flatMap((one) => (one === null ? [] : [`${one.digest}.json`])));
+  for (const name of readdirSync(plans)) {
+    if (!names.has(name)) rmSync(join(plans, name), { recursive: true, force: true });
+  }
 }
 
 interface Node {
@@ -65,29 +74,21 @@ interface Node {
 
 /**
  * The shape that a kept plan has for this node. Contracts name the plan by its digest, which is
- * the same on every node. Throws BAD_PLAN.
+ * the same on every node. Throws BAD_PLAN, of a file that was changed, too.
  */
-export function shapeOfPlan({ plans }: FleetPaths, digest: string, node: Node): CpuShape {
+export function shapeOfPlan(paths: FleetPaths, digest: string, node: Node): CpuShape {
   try {
-    const request = { kind: "plan", path: join(plans, digest) } as const;
-    return { ...resolveTemplate(request, { ...node, read: readTextFile }), plan: digest };
+    const text = readFileSync(fileOf(paths, digest), "utf8");
+    if (digestOf(text) !== digest) throw new Error("its file is not what was downloaded");
+    const { plan, templates } = Content.parse(JSON.parse(text));
+    const files = new Map([[join(paths.plans, "plan.json"), JSON.stringify(plan)]]);
+    for (const [name, template] of Object.entries(templates)) {
+      files.set(join(paths.plans, name), template);
+    }
+    const request = { kind: "plan", path: paths.plans } as const;
+    const read = (path: string) => files.get(path);
+    return { ...resolveTemplate(request, { ...node, read }), plan: digest };
   } catch (cause) {
     throw new AgentError("BAD_PLAN", messageOf(cause), { cause });
   }
-}
-
-/** The plan that was applied before the agent was started again. */
-export function appliedPlan({ applied: path }: FleetPaths): PlanReference | undefined {
-  if (!existsSync(path)) return undefined;
-  const parsed = Reference.safeParse(JSON.parse(readFileSync(path, "utf8")));
-  if (parsed.success) return parsed.data;
-  throw new AgentError("BAD_CONFIG", `${path}: ${parsed.error.message}`);
-}
-
-export async function noteApplied(
-  paths: FleetPaths,
-  reference: PlanReference | undefined,
-): Promise<void> {
-  if (reference === undefined) rmSync(paths.applied, { force: true });
-  else await keepFile(paths, paths.applied, `${JSON.stringify(reference)}\n`);
 }

@@ -28,6 +28,11 @@ function gaugesOf({ sandboxes, snapshots }: Context, free: number): Gauge[] {
   ];
 }
 
+function coldBootsOf({ coldBoots }: Context) {
+  const state = coldBoots();
+  return { coldBoots: state.kind, coldBootsWhy: "why" in state ? state.why : null };
+}
+
 interface Life {
   readonly streams: Streams;
   readonly isStopping: () => boolean;
@@ -39,6 +44,7 @@ export function addNodeRoutes(app: App, context: Context, { streams, isStopping 
   app.route({
     ...AGENT_ROUTES.health,
     handler: async () => ({
+      ...coldBootsOf(context),
       status: isStopping() ? ("stopping" as const) : ("ok" as const),
       node: context.profile.name,
       vmm: driver.vmm,

@@ -19,10 +19,12 @@ export interface ReadyMachine {
   readonly disks: readonly DiskSource[];
   readonly shape: CpuShape;
   readonly contract: CpuContract;
+  /** Why its pool's plan does not shape it, where one is due. */
+  readonly unplanned: string | undefined;
 }
 
 /**
- * Finds the parts of a machine; throws NO_SUCH_RELEASE, NO_SUCH_IMAGE, CPU_REFUSED, NETWORK_OFF.
+ * Finds the parts of a machine; throws NO_SUCH_RELEASE, NO_SUCH_IMAGE, CPU_REFUSED, NO_PLAN, NETWORK_OFF.
  */
 export async function prepareMachine(context: Context, machine: Machine): Promise<ReadyMachine> {
   const { profile, releases, settings } = context;
@@ -31,7 +33,8 @@ export async function prepareMachine(context: Context, machine: Machine): Promis
   requireNetwork(context, network);
   const release = releases.named(machine.firecracker);
   const guest = { profile, firecracker: release.version, vcpus, smt, allowInsecure };
-  const shape = cpu === undefined ? context.cpu : shapeOf(cpu, guest);
+  const { shape, unplanned } =
+    cpu === undefined ? context.shapeForBoot() : { shape: shapeOf(cpu, guest) };
   const contract = contractOf(shape, guest);
   const disks: DiskSource[] = [];
   for (const { id, image, readOnly, root } of machine.disks) {
@@ -45,6 +48,7 @@ export async function prepareMachine(context: Context, machine: Machine): Promis
     disks,
     shape,
     contract,
+    unplanned,
   };
 }
 
@@ -54,7 +58,8 @@ export async function bootMachine(
   id: string,
   ready: ReadyMachine,
 ): Promise<MicroVm> {
-  const { machine, release, kernel, initrd, disks, shape } = ready;
+  const { machine, release, kernel, initrd, disks, shape, unplanned } = ready;
+  if (unplanned !== undefined) context.events.emit("boot.unplanned", id, { why: unplanned });
   try {
     const directory = await makeVmDirectory(context, id, disks, ready.contract);
     const drives = drivesOf(directory, disks);

@@ -2,6 +2,7 @@
 import type { NodeProfile } from "@evenkeel/core";
 import type { CellPool, VmmDriver } from "@evenkeel/host";
 import type { ExplainCrash } from "./console.ts";
+import type { BootShape, ColdBoots } from "../cpu/current.ts";
 import type { CpuShape } from "../cpu/shape.ts";
 import type { Gate } from "../cpu/gate.ts";
 import type { EventLog } from "../events/log.ts";
@@ -41,6 +42,10 @@ export interface Context {
   readonly profile: NodeProfile;
   /** What shapes the guest CPU where a request does not say. */
   readonly cpu: CpuShape;
+  /** As `cpu`, of a guest that is to boot now; throws NO_PLAN where its pool's plan is due first. */
+  readonly shapeForBoot: () => BootShape;
+  /** Why so, for those who look. */
+  readonly coldBoots: () => ColdBoots;
   readonly settings: Settings;
   readonly paths: Paths;
   readonly snapshots: SnapshotStore;

@@ -14,6 +14,15 @@ export const Health = z
     cpu: z.string().nullable().meta({
       description: "The CPU template of a cold boot; null: none, guests see the node's own CPU.",
     }),
+    coldBoots: z.enum(["own", "plan", "unplanned", "refused"]).meta({
+      description:
+        "What shapes a cold boot that names no CPU: the agent's own choice; the fleet's plan; the host's CPU where a " +
+        "plan is due and the pool does without; or nothing: it is refused.",
+    }),
+    coldBootsWhy: z
+      .string()
+      .nullable()
+      .meta({ description: "Why no plan applies, where one is due." }),
     sandboxes: z.int(),
     unreadable: z.array(z.string()).meta({
       description:
@@ -46,6 +55,12 @@ const EVENT_TYPES = [
   "sandbox.adopted",
   "profile.stale",
   "profile.confirmed",
+  "plan.applied",
+  "plan.refused",
+  "plan.withdrawn",
+  "boots.refused",
+  "boots.unplanned",
+  "boot.unplanned",
   "verdict.refused",
   "verdict.overridden",
   "guest.crashed",

@@ -22,6 +22,9 @@ export const Selector = Labels.meta({
   description: "Labels that a node must have, each with this value; none: every node.",
 });
 
+/** As PostgreSQL's `integer`: what is larger is refused here, and not by the store. */
+export const LARGEST_INTEGER = 2_147_483_647;
+
 export const ByName = z.strictObject({ name: Name });
 export const NoQuery = z.strictObject({});
 export const NoBody = z.strictObject({});

@@ -1,29 +1,29 @@
 /** What nodes tell the server, and how it shows them. */
 import { z } from "zod";
 import { Labels, Name, Timestamp } from "../names.ts";
-import { Digest, Document, NodeId } from "./names.ts";
+import { Digest, Document, LARGEST_INTEGER, NodeId } from "./names.ts";
 
 /** What all guests together may have, and what they have. */
 export const Capacity = z.strictObject({
   sandboxes: z.int().min(0).max(1_000_000),
   maxSandboxes: z.int().min(0).max(1_000_000),
-  memoryMib: z
-    .int()
-    .min(0)
-    .max(2 ** 31),
-  maxMemoryMib: z
-    .int()
-    .min(0)
-    .max(2 ** 31),
+  memoryMib: z.int().min(0).max(LARGEST_INTEGER),
+  maxMemoryMib: z.int().min(0).max(LARGEST_INTEGER),
 });
 export type Capacity = z.infer<typeof Capacity>;
 
 export const PlanReference = z.strictObject({
   pool: Name,
-  version: z.int().min(1),
+  version: z.int().min(1).max(LARGEST_INTEGER),
   digest: Digest,
 });
 export type PlanReference = z.infer<typeof PlanReference>;
+
+export const Unplanned = z.enum(["refuse", "allow"]).meta({
+  description:
+    "Cold boots on a node that has not applied the pool's plan: refused, or by the host's own CPU.",
+});
+const PoolMembership = z.object({ name: Name, unplanned: Unplanned });
 
 export const Heartbeat = z
   .strictObject({
@@ -32,6 +32,7 @@ export const Heartbeat = z
     capacity: Capacity,
     plan: PlanReference.optional().meta({ description: "The plan that cold boots go by." }),
     planError: z.string().max(2000).optional().meta({ description: "Why a plan is not applied." }),
+    planRefused: Digest.optional().meta({ description: "A plan that does not fit this node." }),
   })
   .meta({ id: "Heartbeat" });
 export type Heartbeat = z.infer<typeof Heartbeat>;
@@ -40,6 +41,7 @@ export const HeartbeatAnswer = z
   .object({
     node: NodeId,
     needs: z.array(z.enum(["profile", "snapshots"])),
+    pool: PoolMembership.nullable().meta({ description: "The pool that the node is in." }),
     plan: PlanReference.nullable().meta({ description: "What cold boots are to go by." }),
     heartbeatSeconds: z.number(),
   })
@@ -55,12 +57,9 @@ export const HeldSnapshot = z.strictObject({
   }),
   kind: z.enum(["template", "sandbox"]),
   contract: Digest,
-  memoryMib: z
-    .int()
-    .min(1)
-    .max(2 ** 31),
-  bytes: z.number().min(0),
-  created: Timestamp,
+  memoryMib: z.int().min(1).max(LARGEST_INTEGER),
+  bytes: z.int().min(0),
+  created: Timestamp.refine((text) => Date.parse(text) >= 0, { error: "must be after 1970" }),
   parent: Digest.optional(),
 });
 export type HeldSnapshot = z.infer<typeof HeldSnapshot>;
@@ -77,9 +76,23 @@ export const SnapshotReport = z.strictObject({
 
 export const SnapshotAnswer = z.object({
   missing: z.array(Digest).meta({
-    description: "Contracts to report first; the list is kept once there is none.",
+    description: "Contracts to report first; the list is kept once nothing is missing.",
+  }),
+  manifests: z.array(Digest).meta({
+    description: "Snapshots whose manifests are to be reported then, a thousand of them at most.",
   }),
 });
+
+/** As many as a request takes, and how long one may be. */
+export const MANIFESTS_AT_ONCE = 1000;
+const MANIFEST_LENGTH = 4 * 1024 * 1024;
+
+export const ManifestReport = z.strictObject({
+  manifests: z.array(z.string().min(1).max(MANIFEST_LENGTH)).min(1).max(MANIFESTS_AT_ONCE).meta({
+    description: "Texts of manifest.json: the SHA-256 of each is the digest of its snapshot.",
+  }),
+});
+export const ManifestsStored = z.object({ digests: z.array(Digest) });
 
 export const PlanFiles = z
   .object({

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { Verdict } from "../agent/errors.ts";
 import { Name, Timestamp } from "../names.ts";
-import { Digest, Document, NodeId, Selector } from "./names.ts";
+import { Digest, Document, LARGEST_INTEGER, NodeId, Selector } from "./names.ts";
 
 export const ContractView = z
   .object({
@@ -38,20 +38,19 @@ const SnapshotView = z
     created: Timestamp,
   })
   .meta({ id: "FleetSnapshot" });
+export const SnapshotQuery = z.strictObject({
+  name: Name.optional(),
+  digest: Digest.optional(),
+});
 export const SnapshotsView = z.object({ snapshots: z.array(SnapshotView) });
 
 export const PlacementRequest = z
   .strictObject({
     contract: Digest.optional(),
     snapshot: Digest.optional().meta({ description: "A snapshot, by its manifest's digest." }),
-    memoryMib: z
-      .int()
-      .min(1)
-      .max(2 ** 31)
-      .optional()
-      .meta({
-        description: "What the guest takes; the snapshot's own where left out.",
-      }),
+    memoryMib: z.int().min(1).max(LARGEST_INTEGER).optional().meta({
+      description: "What the guest takes; the snapshot's own where left out.",
+    }),
     labels: Selector.default({}),
     pool: Name.optional(),
     limit: z.int().min(1).max(100).default(5),

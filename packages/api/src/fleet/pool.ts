@@ -2,20 +2,39 @@
 import { z } from "zod";
 import { Name, Timestamp } from "../names.ts";
 import { Digest, Document, Selector } from "./names.ts";
+import { Unplanned } from "./node.ts";
 
 export const PoolRequest = z
-  .strictObject({ name: Name, selector: Selector, strategy: z.enum(["spread", "pack"]) })
-  .partial({ strategy: true })
+  .strictObject({
+    name: Name,
+    selector: Selector,
+    strategy: z.enum(["spread", "pack"]).default("spread"),
+    unplanned: Unplanned.default("refuse"),
+  })
   .meta({ id: "PoolRequest" });
+
+const Rollout = z
+  .object({
+    version: z.int(),
+    stage: z.enum(["canary", "share", "all"]).meta({
+      description: "A node of each class; a quarter of the pool; all of it.",
+    }),
+    state: z.enum(["rolling", "halted", "done"]),
+    why: z.string().nullable().meta({ description: "Why it was halted." }),
+    started: Timestamp,
+  })
+  .meta({ id: "Rollout" });
 
 export const PoolView = z
   .object({
     name: Name,
     selector: Selector,
     strategy: z.enum(["spread", "pack"]),
+    unplanned: Unplanned,
     nodes: z.array(Name),
     running: z.int().nullable().meta({ description: "The plan version that nodes are to apply." }),
     applied: z.int().meta({ description: "How many nodes say that they apply it." }),
+    rollout: Rollout.nullable().meta({ description: "The last one." }),
     created: Timestamp,
   })
   .meta({ id: "Pool" });
@@ -35,6 +54,20 @@ export const PlanRequest = z
   })
   .meta({ id: "PlanRequest", description: "As the options of `evenkeel plan`." });
 export type PlanRequest = z.infer<typeof PlanRequest>;
+
+export const ApproveRequest = z
+  .strictObject({
+    digest: Digest,
+    atOnce: z.boolean().default(false).meta({
+      description:
+        "Without waves: all nodes are told at once. A version that ran before always is.",
+    }),
+  })
+  .meta({ id: "ApproveRequest", description: "What is approved is what was looked at." });
+
+export const ReleaseRequest = z
+  .strictObject({ profile: Digest })
+  .meta({ id: "ReleaseRequest", description: "The profile that was looked at." });
 
 export const PlanDifference = z
   .object({
@@ -59,7 +92,7 @@ export const PlanVersion = z
   .object({
     pool: Name,
     version: z.int(),
-    state: z.enum(["proposed", "running", "superseded"]),
+    state: z.enum(["proposed", "rolling", "running", "superseded"]),
     digest: Digest,
     created: Timestamp,
     createdBy: z.string(),

@@ -16,6 +16,7 @@ const ERRORS = {
   409: ErrorBody,
   413: ErrorBody,
   415: ErrorBody,
+  429: ErrorBody,
   500: ErrorBody,
   503: ErrorBody,
 };

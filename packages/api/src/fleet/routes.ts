@@ -13,11 +13,13 @@ import {
   TokenList,
   TokenRequest,
 } from "./join.ts";
-import { ByName, Digest, NoBody } from "./names.ts";
+import { ByName, Digest, LARGEST_INTEGER, NoBody } from "./names.ts";
 import {
   ClassList,
   Heartbeat,
   HeartbeatAnswer,
+  ManifestReport,
+  ManifestsStored,
   NodeHistory,
   NodeList,
   NodeUpdate,
@@ -34,9 +36,11 @@ import {
   ContractView,
   Placement,
   PlacementRequest,
+  SnapshotQuery,
   SnapshotsView,
 } from "./placement.ts";
 import {
+  ApproveRequest,
   PlanList,
   PlanRequest,
   PlanVersion,
@@ -44,6 +48,7 @@ import {
   PoolList,
   PoolRequest,
   PoolView,
+  ReleaseRequest,
 } from "./pool.ts";
 import { CHANGE_ROUTES } from "./change-routes.ts";
 import { Nothing, route } from "./route.ts";
@@ -51,8 +56,14 @@ import { Strand } from "./simulation.ts";
 
 export type { Caller } from "./route.ts";
 
+export { LARGEST_INTEGER } from "./names.ts";
+export { HeldSnapshot, MANIFESTS_AT_ONCE } from "./node.ts";
+
 const ByDigest = z.strictObject({ digest: Digest });
-const ByVersion = z.strictObject({ name: Name, version: z.coerce.number().int().min(1) });
+const ByVersion = z.strictObject({
+  name: Name,
+  version: z.coerce.number().int().min(1).max(LARGEST_INTEGER),
+});
 
 export const FLEET_ROUTES = {
   ...CHANGE_ROUTES,
@@ -114,6 +125,14 @@ export const FLEET_ROUTES = {
     "A contract of one of its snapshots.",
     { body: ContractBody },
     { 200: ContractStored },
+  ),
+  reportManifests: route(
+    "PUT",
+    "/v1/node/manifests",
+    "node",
+    "Manifests of its snapshots, which say whose contracts those are.",
+    { body: ManifestReport },
+    { 200: ManifestsStored },
   ),
   nodePlan: route(
     "GET",
@@ -180,7 +199,7 @@ export const FLEET_ROUTES = {
     "/v1/nodes/:name/release",
     "override",
     "Give a node new work again after its profile changed.",
-    { params: ByName, body: NoBody },
+    { params: ByName, body: ReleaseRequest },
     { 200: NodeView },
   ),
   deleteNode: route(
@@ -254,8 +273,17 @@ export const FLEET_ROUTES = {
     "/v1/pools/:name/plans/:version/approve",
     "operate",
     "Let the pool's nodes apply a version to their cold boots.",
-    { params: ByVersion, body: NoBody },
+    { params: ByVersion, body: ApproveRequest },
     { 200: PlanVersion },
+  ),
+
+  haltRollout: route(
+    "POST",
+    "/v1/pools/:name/halt",
+    "operate",
+    "Halt the rollout of a version: nodes go back to the one before.",
+    { params: ByName, body: NoBody },
+    { 200: PoolView },
   ),
 
   putContract: route(
@@ -279,8 +307,8 @@ export const FLEET_ROUTES = {
     "GET",
     "/v1/snapshots",
     "view",
-    "All snapshots that nodes hold.",
-    {},
+    "Snapshots that nodes hold; all, or those of a name or a digest.",
+    { querystring: SnapshotQuery },
     { 200: SnapshotsView },
   ),
   place: route(

@@ -3,7 +3,6 @@ import {
   judge,
   knownLine,
   matrixEntries,
-  prettyJson,
   withClockOf,
   type CpuContract,
   type NodeProfile,
@@ -11,17 +10,18 @@ import {
 import { CliError } from "../errors.ts";
 import { loadContract, requireContract, type BootFlags } from "../input/contracts.ts";
 import { profileLoader, type ReadFlags } from "../input/documents.ts";
+import { nodeFiles } from "../input/node-files.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { openFlags, type TemplateFlags } from "../input/template.ts";
+import { formatOf, listingText, type ListingFlags } from "../output/listing.ts";
 import { checkReport, type CheckedGroup } from "../render/check.ts";
 
-export interface CheckFlags extends BootFlags, ReadFlags, TemplateFlags {
+export interface CheckFlags extends BootFlags, ListingFlags, ReadFlags, TemplateFlags {
   /** The snapshot's contract. */
   readonly snapshot?: string;
   /** Instead of a contract: the profile of the node that would take the snapshot. */
   readonly from?: string;
   readonly node?: readonly string[];
-  readonly json?: boolean;
 }
 
 /** One verdict for all nodes that no rule tells apart. */
@@ -47,6 +47,15 @@ function asJson(profiles: readonly NodeProfile[], groups: readonly CheckedGroup[
       return { node: name, class: label, verdict, findings };
     }),
   };
+}
+
+function compatibleNodes(
+  profiles: readonly NodeProfile[],
+  groups: readonly CheckedGroup[],
+): string[] {
+  const compatible = groups.filter(({ verdict }) => verdict === "compatible");
+  const names = new Set(compatible.flatMap(({ nodes }) => nodes));
+  return profiles.map(({ name }) => name).filter((name) => names.has(name));
 }
 
 function refuseDuplicates(profiles: readonly NodeProfile[]): void {
@@ -75,18 +84,22 @@ function contractOf(flags: CheckFlags, load: (file: string) => NodeProfile): Cpu
   return loadContract(snapshot ?? "");
 }
 
-export function runCheck(flags: CheckFlags): number {
-  const { snapshot, from, node: files = [], firecracker } = flags;
-  if (files.length === 0) throw new CliError("USAGE", "name at least one profile with --node");
-  refuseStdinTwice([snapshot ?? from ?? "", ...files]);
+export async function runCheck(flags: CheckFlags): Promise<number> {
+  const { snapshot, from, node: paths = [], firecracker } = flags;
+  if (paths.length === 0) throw new CliError("USAGE", "name at least one profile with --node");
+  refuseStdinTwice([snapshot ?? from ?? "", ...paths]);
   if (firecracker !== undefined) knownLine(firecracker);
+  const format = formatOf(flags);
   const load = profileLoader(flags);
   const contract = contractOf(flags, load);
-  const profiles = files.map(load);
+  const profiles = nodeFiles(paths).map(load);
   refuseDuplicates(profiles);
   const groups = judgeGroups(contract, profiles, firecracker);
-  const text =
-    flags.json === true ? prettyJson(asJson(profiles, groups)) : checkReport(contract, groups);
+  const text = await listingText(format, {
+    data: asJson(profiles, groups),
+    names: compatibleNodes(profiles, groups),
+    text: () => checkReport(contract, groups),
+  });
   process.stdout.write(text);
   return groups.every(({ verdict }) => verdict === "compatible") ? 0 : 1;
 }

@@ -4,7 +4,7 @@ import { explainBytes, type CrashContext } from "@evenkeel/isa";
 import { CliError } from "../errors.ts";
 import { loadContract } from "../input/contracts.ts";
 import { explainFile, loadBinary } from "../input/crashes.ts";
-import { profileLoader } from "../input/documents.ts";
+import { loadNodes } from "../input/node-files.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { loadPlan } from "../input/template.ts";
 import { explainReport } from "../render/explain.ts";
@@ -22,7 +22,7 @@ function contextOf({ binary = [], snapshot, node, plan }: ExplainFlags): CrashCo
   return {
     binaries: binary.map(loadBinary),
     ...(snapshot === undefined ? {} : { contract: loadContract(snapshot) }),
-    ...(node === undefined ? {} : { nodes: node.map(profileLoader()) }),
+    ...(node === undefined ? {} : { nodes: loadNodes(node).map(({ profile }) => profile) }),
     ...(plan === undefined ? {} : { plan: loadPlan(plan).plan }),
   };
 }

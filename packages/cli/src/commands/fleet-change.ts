@@ -74,7 +74,7 @@ function reportOf(simulation: Simulation): string {
 export async function runFleetSimulate(flags: FleetChangeFlags): Promise<number> {
   const body = simulationBody(flags);
   const simulation = (await call(flags, "POST", at("simulations"), body)) as Simulation;
-  show(flags, simulation, () => reportOf(simulation));
+  show(flags, simulation, (shown) => reportOf(shown));
   return simulation.count > 0 || (simulation.plan?.refusals.length ?? 0) > 0 ? 1 : 0;
 }
 
@@ -97,14 +97,14 @@ function whereOf(flags: FleetChangeFlags): object {
 
 export async function runListSandboxes(flags: FleetChangeFlags): Promise<number> {
   const answer = (await call(flags, "GET", at("sandboxes"))) as { sandboxes: FleetSandbox[] };
-  return show(flags, answer, () => sandboxesText(answer.sandboxes));
+  return show(flags, answer, (shown) => sandboxesText(shown.sandboxes));
 }
 
 export async function runCreateSandbox(from: string, flags: FleetChangeFlags): Promise<number> {
   const { onTimeout = "kill" } = flags;
   const body = { from, onTimeout, labels: labelsOf(flags), ...whereOf(flags) };
   const made = (await call(flags, "POST", at("sandboxes"), body)) as FleetSandbox;
-  return show(flags, made, () => sandboxesText([made]));
+  return show(flags, made, (shown) => sandboxesText([shown]));
 }
 
 export async function runOnSandbox(
@@ -114,11 +114,11 @@ export async function runOnSandbox(
 ): Promise<number> {
   if (verb === "kill") {
     await call(flags, "DELETE", at("sandboxes", id));
-    return show(flags, { killed: id }, () => `killed ${id}\n`);
+    return show(flags, { killed: id }, (shown) => `killed ${shown.killed}\n`);
   }
   const body = verb === "resume" ? whereOf(flags) : {};
   const now = (await call(flags, "POST", at("sandboxes", id, verb), body)) as FleetSandbox;
-  return show(flags, now, () => sandboxesText([now]));
+  return show(flags, now, (shown) => sandboxesText([shown]));
 }
 
 /** 1 where something stays behind, or failed. One call has a limited time: it is made again. */
@@ -134,7 +134,7 @@ export async function runDrain(node: string, flags: FleetChangeFlags): Promise<n
     const isStuck = answer.failed.length > 0 || idle > 3;
     if (!answer.done && !isStuck) continue;
     const all = { ...answer, paused, moved };
-    show(flags, all, () => drainText(all));
+    show(flags, all, (shown) => drainText(shown));
     return answer.stay.length > 0 || answer.failed.length > 0 || !answer.done ? 1 : 0;
   }
 }

@@ -4,6 +4,7 @@ import { CliError } from "../errors.ts";
 import { contextOf } from "../fleet/contexts.ts";
 import { followEvents } from "../fleet/events.ts";
 import type { ListKind } from "../fleet/lists.ts";
+import { printable, printableIn } from "../printable.ts";
 import { listText, nameOf, rowsOf } from "../render/fleet.ts";
 import type { FleetFlags } from "./fleet.ts";
 
@@ -25,14 +26,16 @@ function formatOf({ output, json = false }: FleetFlags): Format {
 
 type Rows = ReturnType<typeof rowsOf>;
 
+/** Nodes wrote much of it: nothing that a terminal would obey gets out. */
 async function textOf(kind: ListKind, rows: Rows, format: Format, isFirst = true): Promise<string> {
-  if (format === "name") return rows.map((row) => `${nameOf(kind, row)}\n`).join("");
   if (format === "yaml") {
     const { stringify } = await import("yaml");
-    return `${isFirst ? "" : "---\n"}${stringify(rows)}`;
+    return `${isFirst ? "" : "---\n"}${printable(stringify(rows))}`;
   }
-  if (format === "json") return rows.map((row) => prettyJson(row)).join("");
-  return listText(kind, rows, { wide: format === "wide", head: isFirst });
+  if (format === "json") return printable(rows.map((row) => prettyJson(row)).join(""));
+  const shown = printableIn(rows);
+  if (format === "name") return shown.map((row) => `${nameOf(kind, row)}\n`).join("");
+  return listText(kind, shown, { wide: format === "wide", head: isFirst });
 }
 
 /** What is there at once, then the rows that are new or others, for as long as it is let. */
@@ -61,7 +64,7 @@ export async function runList(list: List, flags: FleetFlags): Promise<number> {
   if (flags.watch === true) return await watch(list, flags, format);
   const answer = await list.ask();
   const { kind, only } = list;
-  if (format === "json") process.stdout.write(prettyJson(answer));
+  if (format === "json") process.stdout.write(printable(prettyJson(answer)));
   else process.stdout.write(await textOf(kind, rowsOf(kind, answer, only), format));
   return 0;
 }

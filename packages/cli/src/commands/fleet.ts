@@ -1,11 +1,12 @@
 /** `evenkeel fleet`: calls of the fleet's API, rendered. */
-import type { Placement, PlanVersion } from "@evenkeel/api";
+import type { NodeView, Placement, PlanVersion } from "@evenkeel/api";
 import { prettyJson } from "@evenkeel/core";
-import { CliError } from "../errors.ts";
+import { CliError, FleetError } from "../errors.ts";
 import { callFleet, fetchCa } from "../fleet/call.ts";
 import { contextOf, keepContext } from "../fleet/contexts.ts";
 import { LISTS, type ListKind } from "../fleet/lists.ts";
 import { readSecret } from "../input/secret.ts";
+import { printable, printableIn } from "../printable.ts";
 import { describeText, placementText, planText } from "../render/fleet.ts";
 
 export interface FleetFlags {
@@ -19,6 +20,8 @@ export interface FleetFlags {
   readonly pool?: string;
   readonly ttl?: string;
   readonly strategy?: string;
+  readonly unplanned?: string;
+  readonly atOnce?: boolean;
   readonly forbid?: readonly string[];
   readonly require?: readonly string[];
   readonly accept?: string;
@@ -27,8 +30,10 @@ export interface FleetFlags {
   readonly watch?: boolean;
 }
 
-export function show(flags: FleetFlags, answer: unknown, text: () => string): number {
-  process.stdout.write(flags.json === true ? prettyJson(answer) : text());
+/** The one way out for what a fleet answers: nodes wrote much of it. */
+export function show<T>(flags: FleetFlags, answer: T, text: (answer: T) => string): number {
+  const isJson = flags.json === true;
+  process.stdout.write(isJson ? printable(prettyJson(answer)) : text(printableIn(answer)));
   return 0;
 }
 
@@ -57,6 +62,20 @@ export function labelsOf({ label = [] }: FleetFlags): Record<string, string> {
       return [text.slice(0, equals), text.slice(equals + 1)];
     }),
   );
+}
+
+const DIGEST = /^[0-9a-f]{64}$/;
+/** Shorter beginnings of digests could be found by chance. */
+const SHORTEST = 8;
+
+/** What an operator looked at, by the beginning of its digest; throws USAGE, CHANGED. */
+function requireSeen(what: string, seen: string, now: string): string {
+  if (!/^[0-9a-f]+$/.test(seen) || seen.length < SHORTEST) {
+    const message = `give the digest of what you looked at, or its first ${SHORTEST} digits or more`;
+    throw new CliError("USAGE", `${message}, not "${seen}"`);
+  }
+  if (now.startsWith(seen)) return now;
+  throw new CliError("CHANGED", `${what} is ${now} now, not ${seen}`);
 }
 
 export function wholeNumber(text: string, option: string): number {
@@ -109,7 +128,7 @@ export async function runDescribe(args: readonly string[], flags: FleetFlags): P
     const { history } = (await call(flags, "GET", at("nodes", name, "history"))) as {
       history: object[];
     };
-    return show(flags, { ...node, history }, () => describeText({ ...node, history }));
+    return show(flags, { ...node, history }, describeText);
   }
   const path = kind === "plans" ? at("pools", name, "plans", version ?? "") : at(kind, name);
   if (kind !== "plans" && kind !== "pools" && kind !== "contracts") {
@@ -119,23 +138,66 @@ export async function runDescribe(args: readonly string[], flags: FleetFlags): P
     throw new CliError("USAGE", "describe plan takes a pool and a version");
   }
   const answer = await call(flags, "GET", path);
-  return show(flags, answer, () => describeText(answer as object));
+  return show(flags, answer as object, describeText);
+}
+
+interface Guest {
+  readonly snapshot?: string;
+  readonly contract?: string;
+}
+
+async function isContract(digest: string, flags: FleetFlags): Promise<boolean> {
+  try {
+    await call(flags, "GET", at("contracts", digest));
+    return true;
+  } catch (error) {
+    if (error instanceof FleetError && error.code === "NO_SUCH_CONTRACT") return false;
+    throw error;
+  }
+}
+
+/** Digests of the snapshots that a text names. */
+async function snapshotsNamed(text: string, flags: FleetFlags): Promise<string[]> {
+  const by = DIGEST.test(text) ? "digest" : "name";
+  const path = `${at("snapshots")}?${by}=${encodeURIComponent(text)}`;
+  const { snapshots } = (await call(flags, "GET", path)) as { snapshots: { digest: string }[] };
+  return snapshots.map(({ digest }) => digest);
+}
+
+/** `snapshot/NAME`, `contract/DIGEST`, or either alone where it can mean one thing only. */
+async function guestNamed(text: string, flags: FleetFlags): Promise<Guest> {
+  const [, kind, name = ""] = /^(?:(snapshot|contract)\/)?(.*)$/s.exec(text) ?? [];
+  if (kind === "contract") return { contract: name };
+  const found = await snapshotsNamed(name, flags);
+  const [snapshot, another] = found;
+  if (another !== undefined) {
+    const digests = found.map((digest) => `snapshot/${digest}`).join(", ");
+    throw new CliError("USAGE", `${name} is the name of several snapshots: ${digests}`);
+  }
+  const isBoth =
+    kind === undefined && DIGEST.test(name) && snapshot !== undefined
+      ? await isContract(name, flags)
+      : false;
+  if (isBoth) {
+    const message = `${name} is a snapshot's digest and a contract's: write snapshot/… or contract/…`;
+    throw new CliError("USAGE", message);
+  }
+  if (snapshot !== undefined) return { snapshot };
+  if (kind === undefined && DIGEST.test(name)) return { contract: name };
+  throw new CliError("NO_SNAPSHOT", `no node holds a snapshot named "${name}"`);
 }
 
 /** 1 where no node can: the answer is no. */
-export async function runPlace(digest: string, flags: FleetFlags): Promise<number> {
-  const { snapshots } = (await call(flags, "GET", at("snapshots"))) as {
-    snapshots: { digest: string; name: string }[];
-  };
-  const snapshot = snapshots.find((one) => one.digest === digest || one.name === digest)?.digest;
+export async function runPlace(text: string, flags: FleetFlags): Promise<number> {
+  const guest = await guestNamed(text, flags);
   const { memory, pool } = flags;
   const placement = (await call(flags, "POST", at("placements"), {
-    ...(snapshot === undefined ? { contract: digest } : { snapshot }),
+    ...guest,
     ...(memory === undefined ? {} : { memoryMib: wholeNumber(memory, "--memory") }),
     ...(pool === undefined ? {} : { pool }),
     labels: labelsOf(flags),
   })) as Placement;
-  show(flags, placement, () => placementText(placement));
+  show(flags, placement, placementText);
   return placement.eligible > 0 ? 0 : 1;
 }
 
@@ -148,39 +210,52 @@ export async function runJoinToken(flags: FleetFlags): Promise<number> {
 }
 
 export async function runCreatePool(name: string, flags: FleetFlags): Promise<number> {
-  const { strategy } = flags;
-  const body = { name, selector: labelsOf(flags), strategy };
+  const { strategy, unplanned } = flags;
+  const body = { name, selector: labelsOf(flags), strategy, unplanned };
   const made = await call(flags, "POST", at("pools"), body);
-  return show(flags, made, () => describeText(made as object));
+  return show(flags, made as object, describeText);
 }
 
 export async function runPlanPool(pool: string, flags: FleetFlags): Promise<number> {
   const { forbid = [], require = [], accept } = flags;
   const body = { forbid, require, ...(accept === undefined ? {} : { accept }) };
   const made = (await call(flags, "POST", at("pools", pool, "plans"), body)) as PlanVersion;
-  return show(flags, made, () => planText(made));
+  return show(flags, made, planText);
 }
 
 export async function runApprove(
   pool: string,
   version: string,
+  seen: string,
   flags: FleetFlags,
 ): Promise<number> {
   wholeNumber(version, "the version");
-  const made = await call(flags, "POST", at("pools", pool, "plans", version, "approve"), {});
-  return show(flags, made, () => planText(made as PlanVersion));
+  const found = (await call(flags, "GET", at("pools", pool, "plans", version))) as PlanVersion;
+  const digest = requireSeen(`version ${version} of ${pool}`, seen, found.digest);
+  const path = at("pools", pool, "plans", version, "approve");
+  const made = await call(flags, "POST", path, { digest, atOnce: flags.atOnce === true });
+  return show(flags, made as PlanVersion, planText);
 }
 
-export async function runOnNode(
-  verb: "cordon" | "uncordon" | "release",
+export async function runHalt(pool: string, flags: FleetFlags): Promise<number> {
+  const answer = await call(flags, "POST", at("pools", pool, "halt"), {});
+  return show(flags, answer as object, describeText);
+}
+
+export async function runCordon(
   node: string,
+  cordoned: boolean,
   flags: FleetFlags,
 ): Promise<number> {
-  const answer =
-    verb === "release"
-      ? await call(flags, "POST", at("nodes", node, "release"), {})
-      : await call(flags, "PATCH", at("nodes", node), { cordoned: verb === "cordon" });
-  return show(flags, answer, () => describeText(answer as object));
+  const answer = await call(flags, "PATCH", at("nodes", node), { cordoned });
+  return show(flags, answer as object, describeText);
+}
+
+export async function runRelease(node: string, seen: string, flags: FleetFlags): Promise<number> {
+  const found = (await call(flags, "GET", at("nodes", node))) as NodeView;
+  const profile = requireSeen(`the profile of ${node}`, seen, found.profile);
+  const answer = await call(flags, "POST", at("nodes", node, "release"), { profile });
+  return show(flags, answer as object, describeText);
 }
 
 export async function runDelete(text: string, name: string, flags: FleetFlags): Promise<number> {
@@ -190,7 +265,7 @@ export async function runDelete(text: string, name: string, flags: FleetFlags): 
   }
   const strand = kind === "nodes" && flags.strand !== undefined ? `?strand=${flags.strand}` : "";
   await call(flags, "DELETE", `${at(kind, name)}${strand}`);
-  return show(flags, { deleted: name }, () => `deleted ${name}\n`);
+  return show(flags, { deleted: name }, (shown) => `deleted ${shown.deleted}\n`);
 }
 
 export async function runLogin(name: string, flags: FleetFlags): Promise<number> {

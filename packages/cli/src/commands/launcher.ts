@@ -30,6 +30,7 @@ export interface InstallFlags extends NodeFlags {
   readonly firecracker: string;
   readonly at: string;
   readonly guard?: boolean;
+  readonly contracts?: string;
   readonly json?: boolean;
 }
 
@@ -112,7 +113,10 @@ async function thisNode(
 
 export async function runInstall(flags: InstallFlags): Promise<number> {
   const request = requestToInstall(flags);
-  const { firecracker, at, node, allowInsecure = false, guard = false, json } = flags;
+  const { firecracker, at, node, allowInsecure = false, guard = false, contracts, json } = flags;
+  if (contracts !== undefined && !guard) {
+    throw new CliError("USAGE", "--contracts is for a guard: add --guard");
+  }
   const profile = node === undefined ? await thisNode(request, flags) : profileLoader()(node);
   if (guard && profile === undefined) {
     throw new CliError("USAGE", "--guard judges loads for this node: name its profile with --node");
@@ -128,6 +132,7 @@ export async function runInstall(flags: InstallFlags): Promise<number> {
     },
     ...(profile === undefined ? {} : { node: profile.name }),
     ...(guard && profile !== undefined ? { guard: profile } : {}),
+    ...(contracts === undefined ? {} : { contracts: resolve(contracts) }),
     time: new Date().toISOString(),
     path: process.env["PATH"] ?? "",
   });

@@ -8,7 +8,8 @@ import {
 } from "@evenkeel/core";
 import { isPlanned, lintLoaded, type TemplateSource } from "@evenkeel/host/cpu-template";
 import { CliError } from "../errors.ts";
-import { profileLoader, type ReadFlags } from "../input/documents.ts";
+import type { ReadFlags } from "../input/documents.ts";
+import { loadNodes } from "../input/node-files.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { openNamed } from "../input/template.ts";
 import { lintReport, type LintedNode } from "../render/lint.ts";
@@ -41,7 +42,7 @@ export function runLint(name: string, flags: LintFlags): number {
   const versions = flags.firecracker?.flatMap((list) => list.split(","));
   const asked = versions === undefined ? undefined : [...new Set(versions.map(knownLine))];
   const source = openNamed(name);
-  const results = files.map(profileLoader(flags)).map((profile): LintedNode => ({
+  const results = loadNodes(files, flags).map(({ profile }): LintedNode => ({
     node: profile.name,
     findings: lintNode(source, profile, asked),
   }));

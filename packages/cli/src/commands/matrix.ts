@@ -17,8 +17,9 @@ import {
 } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
 import { requireContract, type BootFlags } from "../input/contracts.ts";
-import { profileLoader, type ReadFlags } from "../input/documents.ts";
-import { displayName, readInput, refuseStdinTwice } from "../input/read.ts";
+import type { ReadFlags } from "../input/documents.ts";
+import { loadNodes } from "../input/node-files.ts";
+import { displayName, readInput } from "../input/read.ts";
 import { openFlags, type TemplateFlags } from "../input/template.ts";
 import { writeFileWhole } from "../output/write-files.ts";
 import { matrixReport } from "../render/matrix.ts";
@@ -46,11 +47,9 @@ function shapeRecord({ template, cpuTemplate, plan, kernel }: MatrixFlags) {
 }
 
 function judgeFiles(files: readonly string[], flags: MatrixFlags): Judged {
-  refuseStdinTwice(files);
   const source = openFlags(flags);
   if (flags.firecracker !== undefined) knownLine(flags.firecracker);
-  const load = profileLoader(flags);
-  const loaded = files.map((file) => ({ file, profile: load(file) }));
+  const loaded = loadNodes(files, flags);
   const entries = matrixEntries(withSameClocks(loaded.map(({ profile }) => profile)), (profile) =>
     requireContract(profile, source, flags),
   );

@@ -24,9 +24,9 @@ import {
   type StaticAssessment,
 } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
-import { profileLoader, type ReadFlags } from "../input/documents.ts";
+import type { ReadFlags } from "../input/documents.ts";
 import { examplePool } from "../input/example.ts";
-import { refuseStdinTwice } from "../input/read.ts";
+import { loadNodes } from "../input/node-files.ts";
 import { writePlanFiles, type OutputFile } from "../output/write-files.ts";
 import { assessmentReport } from "../render/assessment.ts";
 import { planReport } from "../render/plan-report.ts";
@@ -52,7 +52,7 @@ export interface PlanFlags extends ReadFlags {
 }
 
 /** `plan.json` comes last: it names the others. */
-function outputFiles(plan: Plan): OutputFile[] {
+export function outputFiles(plan: Plan): OutputFile[] {
   const templates = new Map(plan.classes.map(({ file, template }) => [file, template]));
   return [
     ...[...templates].map(([path, template]) => ({ path, text: formatTemplate(template) })),
@@ -181,7 +181,6 @@ export function runPlan(files: readonly string[], flags: PlanFlags): number {
   if (files.length + models.length + examples.length === 0) {
     throw new CliError("USAGE", "no profile is named; --example plans the example pool");
   }
-  refuseStdinTwice(files);
   const several = flags.split !== undefined || flags.maxLoss !== undefined;
   if (several && flags.compare !== undefined) {
     throw new CliError("USAGE", "--compare is for one pool, not for several");
@@ -191,7 +190,8 @@ export function runPlan(files: readonly string[], flags: PlanFlags): number {
   }
   optionsOf(flags);
   const estimates = models.map(requireCatalogueProfile);
-  const profiles = [...files.map(profileLoader(flags)), ...examples, ...estimates];
+  const read = loadNodes(files, flags).map(({ profile }) => profile);
+  const profiles = [...read, ...examples, ...estimates];
   refuseX86Options(profiles, flags);
   return several ? planSeveral(profiles, flags) : planOne(profiles, flags);
 }

@@ -24,7 +24,7 @@ function printLine(reasons: readonly string[], changed: readonly string[], profi
 }
 
 /** Aborts on SIGINT and SIGTERM, and when nobody reads the lines any more. */
-function endSignal(): AbortSignal {
+export function endSignal(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => controller.abort());
@@ -34,7 +34,7 @@ function endSignal(): AbortSignal {
 }
 
 /** Waits, and returns early when the end has come. */
-async function rest(ms: number, signal: AbortSignal): Promise<void> {
+export async function rest(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await sleep(ms, undefined, { signal });
   } catch (error) {

@@ -25,8 +25,12 @@ function nodeName(file: string): string {
   return file === "-" ? "stdin" : basename(file).replace(/\.(?:json|txt|xml)$/, "");
 }
 
-export function loadDocument(file: string, { kernel }: ReadFlags = {}): Document {
-  const text = readInput(file).toString("utf8");
+export function loadDocument(file: string, flags: ReadFlags = {}): Document {
+  return documentOf(file, readInput(file).toString("utf8"), flags);
+}
+
+/** A document whose text was read already. */
+export function documentOf(file: string, text: string, { kernel }: ReadFlags = {}): Document {
   return inFile(displayName(file), () => readText(text, { name: nodeName(file), kernel }));
 }
 

@@ -10,8 +10,7 @@ import {
 } from "@evenkeel/core";
 import type { Member, Pool } from "@evenkeel/isa";
 import { CliError } from "../errors.ts";
-import { profileLoader } from "./documents.ts";
-import { refuseStdinTwice } from "./read.ts";
+import { loadNodes } from "./node-files.ts";
 import { loadPlan } from "./template.ts";
 
 export interface PoolFlags {
@@ -46,8 +45,7 @@ function planMember(path: string): Member {
 }
 
 function nodeMembers(files: readonly string[]): Member[] {
-  refuseStdinTwice(files);
-  return files.map(profileLoader()).map((profile) => {
+  return loadNodes(files).map(({ profile }) => {
     const { name, cpu } = profile;
     refuseArm(name, cpu.arch);
     const answer = remembered((feature) => offersFeature(profile, feature));

@@ -24,20 +24,39 @@ function line({ done, found, bytes, name }: Progress, width: number): string {
   return head + (room > 1 ? shown : "");
 }
 
-export function progressLine(stream: NodeJS.WriteStream = process.stderr): ProgressLine {
-  const nothing = () => {};
-  if (!stream.isTTY) return { show: nothing, clear: nothing };
+/** Draws at most a few times per second, and nothing where nobody looks. */
+function drawer(stream: NodeJS.WriteStream) {
   const begun = Date.now();
   let drawn = 0;
   return {
-    show(progress) {
+    draw: (text: (width: number) => string) => {
       const now = Date.now();
-      if (now - begun < WAIT_MS || now - drawn < REDRAW_MS) return;
+      if (!stream.isTTY || now - begun < WAIT_MS || now - drawn < REDRAW_MS) return;
       drawn = now;
-      stream.write(`\r\u001b[K${line(progress, stream.columns)}`);
+      stream.write(`\r\u001b[K${text(stream.columns)}`);
     },
-    clear() {
+    clear: () => {
       if (drawn > 0) stream.write("\r\u001b[K");
     },
   };
+}
+
+export function progressLine(stream: NodeJS.WriteStream = process.stderr): ProgressLine {
+  const { draw, clear } = drawer(stream);
+  return { show: (progress) => draw((width) => line(progress, width)), clear };
+}
+
+export interface CountLine {
+  readonly show: (done: number) => void;
+  readonly clear: () => void;
+}
+
+/** For work that is counted: `reading profiles 1200/10000`. */
+export function countLine(
+  what: string,
+  all: number,
+  stream: NodeJS.WriteStream = process.stderr,
+): CountLine {
+  const { draw, clear } = drawer(stream);
+  return { show: (done) => draw(() => `${bar(done, all)} ${what} ${done}/${all}`), clear };
 }

@@ -3,7 +3,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -13,6 +12,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { CliError } from "../errors.ts";
+import { makeDirectories } from "./make-directories.ts";
 
 export interface OutputFile {
   /** Relative to the output directory. */
@@ -54,7 +54,7 @@ export function writePlanFiles(directory: string, files: readonly OutputFile[]):
   try {
     const stale = earlierTemplates(join(directory, index));
     for (const { path, text } of files) {
-      mkdirSync(dirname(join(directory, path)), { recursive: true });
+      makeDirectories(dirname(join(directory, path)));
       writeSynced(temporary(path), text);
     }
     for (const { path } of files) renameSync(temporary(path), join(directory, path));

@@ -35,6 +35,13 @@ function stateOf({ state, held, cordoned }: NodeView): string {
   return [state, ...(held === null ? [] : ["held"]), ...(cordoned ? ["cordoned"] : [])].join(",");
 }
 
+/** `2:share`, `2:halted`. */
+function rolloutText(rollout: PoolView["rollout"]): string {
+  if (rollout === null || rollout.state === "done") return "<none>";
+  const { version, stage, state } = rollout;
+  return `${version}:${state === "halted" ? state : stage}`;
+}
+
 interface ClassRow {
   readonly class: string;
   readonly nodes: number;
@@ -95,12 +102,13 @@ const SHAPES: Readonly<Record<ListKind, Shape>> = {
     row.variants.map(({ serves }) => serves).join(","),
     row.since,
   ]),
-  pools: shape("name", "NAME SELECTOR NODES PLAN APPLIED STRATEGY", (pool: PoolView) => [
+  pools: shape("name", "NAME SELECTOR NODES PLAN APPLIED ROLLOUT STRATEGY", (pool: PoolView) => [
     pool.name,
     labels(pool.selector),
     String(pool.nodes.length),
     orNone(pool.running),
     share(pool.applied, pool.nodes.length),
+    rolloutText(pool.rollout),
     pool.strategy,
   ]),
   plans: shape("pool", "POOL VERSION STATE FEATURES CLASSES GAINED LOST", (plan: PlanVersion) => [
@@ -233,7 +241,15 @@ function listed(label: string, names: readonly string[]): string[] {
 }
 
 /** What a version is, and what it changes. */
-export function planText({ pool, version, state, features, classes, difference }: PlanVersion) {
+export function planText({
+  pool,
+  version,
+  state,
+  digest,
+  features,
+  classes,
+  difference,
+}: PlanVersion) {
   const { from, identity } = difference;
   const against = from === null ? "the first version" : `compared with version ${from}`;
   const lines = [
@@ -252,7 +268,9 @@ export function planText({ pool, version, state, features, classes, difference }
     ...listed("contracts affected", difference.contractsAffected.map(short)),
   ];
   const next =
-    state === "proposed" ? [`approve it: evenkeel fleet approve ${pool} ${version}`] : [];
+    state === "proposed"
+      ? [`approve it: evenkeel fleet approve ${pool} ${version} ${short(digest)}`]
+      : [];
   return `${[...lines, ...next].join("\n")}\n`;
 }
 

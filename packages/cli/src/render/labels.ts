@@ -45,7 +45,7 @@ const KEYS = ["class", "pool", "plan"] as const;
 function kubernetes(name: string, facts: Facts): string {
   const labels = KEYS.map((key) => {
     const text = facts[key];
-    return text === undefined ? `evenkeel/${key}-` : `evenkeel/${key}=${text}`;
+    return text === undefined ? `evenkeel.dev/${key}-` : `evenkeel.dev/${key}=${text}`;
   });
   return `kubectl label node ${name} --overwrite ${labels.join(" ")}`;
 }

@@ -22,6 +22,7 @@ export function launcherReport(
     ...line("template", `${source} (sha256 ${digest.slice(0, 12)})`),
     ...line("linted for", node ?? "no node"),
     ...(guard === undefined ? [] : line("guard", `${guard.program}, by ${guard.node}`)),
+    ...(guard?.contracts === undefined ? [] : line("contracts", guard.contracts)),
     ...line("installed", installed),
     ...problems.flatMap((problem) => line("problem", problem)),
     "",

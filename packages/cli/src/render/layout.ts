@@ -25,6 +25,14 @@ function dim(text: string): string {
   return pc.dim(text);
 }
 
+/** A share as a bar that needs no color: `█████▌····`; an eighth of a column is its smallest step. */
+export function bar(value: number, total: number, width: number): string {
+  const eighths = total <= 0 ? 0 : Math.round((Math.min(value, total) / total) * width * 8);
+  const rest = eighths % 8 === 0 ? "" : (" ▏▎▍▌▋▊▉"[eighths % 8] ?? "");
+  const full = "█".repeat(Math.floor(eighths / 8)) + rest;
+  return full + pc.dim("·".repeat(width - Array.from(full).length));
+}
+
 /** A table without borders: two spaces between columns, a head in capitals. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = head.map((title, i) =>

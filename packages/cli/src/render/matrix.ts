@@ -1,7 +1,7 @@
 /** All pairs as a grid: from, down; to, across; then what each rule says, once. */
 import type { MatrixEntry, MatrixPair, Verdict } from "@evenkeel/core";
 import pc from "picocolors";
-import { heading, paragraph, plural, table, terminalWidth } from "./layout.ts";
+import { bar, heading, paragraph, plural, table, terminalWidth } from "./layout.ts";
 import { fewOf } from "./plan-parts.ts";
 
 const CELLS: Readonly<Record<Verdict, string>> = {
@@ -86,6 +86,8 @@ function grid(rows: readonly Row[]): string[] {
 /** Rows that a screen holds beside the reasons. */
 const ROWS = 24;
 
+const BAR = 16;
+
 /** Where no screen is wide enough: how many nodes each row's snapshots reach. */
 function counts(rows: readonly Row[], labels: readonly string[]): string[] {
   const nodes = rows.reduce((sum, row) => sum + row.nodes, 0);
@@ -96,11 +98,12 @@ function counts(rows: readonly Row[], labels: readonly string[]): string[] {
   const lines = rows.map((row, i) => [
     labels[i] ?? "",
     String(row.nodes),
+    bar(reached(row), nodes, BAR),
     `${reached(row)} of ${nodes} nodes`,
   ]);
   const more = lines.length - ROWS;
   return [
-    ...table(["FROM", "NODES", "RESUMES ON"], lines.slice(0, ROWS)),
+    ...table(["FROM", "NODES", "RESUMES ON", ""], lines.slice(0, ROWS)),
     ...(more > 0 ? [`and ${more} more (--json has all)`] : []),
   ];
 }

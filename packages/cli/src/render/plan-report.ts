@@ -12,7 +12,7 @@ import {
   type PlannedClass,
   type Reason,
 } from "@evenkeel/core";
-import { heading, labelled, paragraph, plural, table, terminalWidth } from "./layout.ts";
+import { bar, heading, labelled, paragraph, plural, table, terminalWidth } from "./layout.ts";
 import { featureLines } from "./features.ts";
 import {
   fewOf,
@@ -141,6 +141,21 @@ function reasonText({ reason }: GivenUp): string | undefined {
   return texts[reason.kind](reason as never);
 }
 
+/** Two classes are compared at a glance; of more, bars show who pays. */
+const BARS_FROM = 3;
+const BAR = 24;
+
+function costBars({ classes }: Plan): string[] {
+  const most = Math.max(...classes.map(({ givesUp }) => givesUp.length));
+  if (classes.length < BARS_FROM || most === 0) return [];
+  const rows = classes.map(({ nodeClass, givesUp }) => [
+    `  ${nodeClass.id}`,
+    String(givesUp.length),
+    bar(givesUp.length, most, BAR),
+  ]);
+  return [...table(["  CLASS", "GIVES UP", ""], rows), ""];
+}
+
 /** Classes that give up the same stand together. */
 function costSections({ classes, type }: Plan): string[] {
   const groups = new Map<string, PlannedClass[]>();
@@ -190,6 +205,7 @@ export function planReport(plan: Plan, out: string | undefined): string {
     ...PARTS[plan.type].guest(plan),
     "",
     heading("Given up, by class"),
+    ...costBars(plan),
     ...costSections(plan),
     ...safetySection(plan),
     ...movesSection(plan),

@@ -23,7 +23,9 @@ export function given<T extends object>(flags: T): Given<T> {
 }
 
 export const FILES =
-  "profiles: fingerprints, template dumps, raw CPU dumps, evenkeel profiles; - for stdin";
+  "profiles: fingerprints, template dumps, raw CPU dumps, evenkeel profiles; directories of them; - for stdin";
+
+export const NODES = "the nodes' profiles, or directories of them";
 
 /** Every form in which a command takes a template. */
 export const WHAT = "a built-in template's name, a template's file, a plan.json or its directory";
@@ -38,5 +40,8 @@ export const KERNEL = [
   "--kernel <release>",
   "host kernel of raw CPU dumps, which are estimates (default: 6.1)",
 ] as const;
+
+/** For verbs that print a list. */
+export const OUTPUT = ["-o, --output <format>", "wide, json, yaml or name"] as const;
 
 export const KVM_OPTION = ["--kvm <path>", "KVM's device", "/dev/kvm"] as const;

@@ -48,8 +48,8 @@ function addReading(fleet: Command, setExit: SetExit): void {
   );
   verb(
     fleet,
-    "place <digest>",
-    "which nodes can run a snapshot or a contract, best first, or why none can",
+    "place <snapshot>",
+    "which nodes can run a snapshot (name or digest) or contract/DIGEST, best first, or why none can",
     async ({ runPlace }, [digest = ""], flags) => await runPlace(digest, flags),
     setExit,
   )
@@ -68,6 +68,36 @@ function addChanging(fleet: Command, setExit: SetExit): void {
   )
     .option("--ttl <seconds>", "how long it is good for", "3600")
     .option("--label <key=value>", "a label that the node gets, repeatable", collect);
+  for (const [name, summary] of [
+    ["cordon", "give a node no new work"],
+    ["uncordon", "give a node new work again"],
+  ] as const) {
+    verb(
+      fleet,
+      `${name} <node>`,
+      summary,
+      async ({ runCordon }, [node = ""], flags) => await runCordon(node, name === "cordon", flags),
+      setExit,
+    );
+  }
+  verb(
+    fleet,
+    "release <node> <profile>",
+    "give a node new work again after its profile changed to the one of this digest",
+    async ({ runRelease }, [node = "", profile = ""], flags) =>
+      await runRelease(node, profile, flags),
+    setExit,
+  );
+  verb(
+    fleet,
+    "delete <kind> <name>",
+    "forget a node and revoke its certificate, or delete a pool or a token",
+    async ({ runDelete }, [kind = "", name = ""], flags) => await runDelete(kind, name, flags),
+    setExit,
+  );
+}
+
+function addPlanning(fleet: Command, setExit: SetExit): void {
   verb(
     fleet,
     "create-pool <name>",
@@ -76,7 +106,12 @@ function addChanging(fleet: Command, setExit: SetExit): void {
     setExit,
   )
     .option("--label <key=value>", "what its nodes have, repeatable; all nodes if none", collect)
-    .option("--strategy <how>", "spread guests over nodes, or pack them", "spread");
+    .option("--strategy <how>", "spread guests over nodes, or pack them", "spread")
+    .option(
+      "--unplanned <what>",
+      "cold boots before a node has applied the pool's plan: refuse, or allow with the host's own CPU",
+      "refuse",
+    );
   verb(
     fleet,
     "plan <pool>",
@@ -89,30 +124,17 @@ function addChanging(fleet: Command, setExit: SetExit): void {
     .option("--accept <verdict>", "accept moves that are unknown or insecure");
   verb(
     fleet,
-    "approve <pool> <version>",
-    "let a pool's nodes apply a plan version; one that ran before is a rollback",
-    async ({ runApprove }, [pool = "", version = ""], flags) =>
-      await runApprove(pool, version, flags),
+    "approve <pool> <version> <digest>",
+    "let a pool's nodes apply a plan version, by the digest that `fleet plan` showed; one that ran before is a rollback",
+    async ({ runApprove }, [pool = "", version = "", digest = ""], flags) =>
+      await runApprove(pool, version, digest, flags),
     setExit,
-  );
-  for (const [name, summary] of [
-    ["cordon", "give a node no new work"],
-    ["uncordon", "give a node new work again"],
-    ["release", "give a node new work again after its profile changed"],
-  ] as const) {
-    verb(
-      fleet,
-      `${name} <node>`,
-      summary,
-      async ({ runOnNode }, [node = ""], flags) => await runOnNode(name, node, flags),
-      setExit,
-    );
-  }
+  ).option("--at-once", "tell all nodes at once, without waves");
   verb(
     fleet,
-    "delete <kind> <name>",
-    "forget a node and revoke its certificate, or delete a pool or a token",
-    async ({ runDelete }, [kind = "", name = ""], flags) => await runDelete(kind, name, flags),
+    "halt <pool>",
+    "halt the rollout of a plan version: nodes go back to the one before",
+    async ({ runHalt }, [pool = ""], flags) => await runHalt(pool, flags),
     setExit,
   ).option("--strand <count>", "go on although a node takes this many snapshots with it");
 }
@@ -138,6 +160,7 @@ export function addFleetVerbs(program: Command, setExit: SetExit): void {
       "digest that the server's CA must have; default: trust on first use",
     );
   addReading(fleet, setExit);
+  addPlanning(fleet, setExit);
   addChanging(fleet, setExit);
   addFleetChangeVerbs(fleet, setExit);
 }

@@ -19,6 +19,10 @@ function addInstall(launcher: Parent, setExit: SetExit): void {
     .option("--node <profile>", "the node's profile (default: probe this machine)")
     .option(...KVM_OPTION)
     .option("--guard", "stay on the socket: write contracts, refuse snapshots by verdict")
+    .option(
+      "--contracts <dir>",
+      "with --guard: keep contracts there by the state file's digest, for snapshots that are moved without one",
+    )
     .option("--allow-insecure", "install a template that leaves guest mitigations off")
     .option("--json", "print what was installed as JSON")
     .action(async (flags) => {

@@ -45,7 +45,26 @@ function addVerify(program: Parent, setExit: SetExit): void {
     });
 }
 
+function addLabels(program: Parent, setExit: SetExit): void {
+  verb(program, "labels")
+    .summary("this node's class, pool and plan as labels for schedulers")
+    .description(
+      "Prints evenkeel.dev/class, evenkeel.dev/pool and evenkeel.dev/plan (the first digits of the plan's SHA-256) as key=value lines, as `nomad node meta apply` and Kubernetes' node-feature-discovery take them. Exit code 1, and no labels, where the plan does not fit the node.",
+    )
+    .requiredOption("--plan <path>", "the node's plan: a plan.json, or its directory")
+    .option("--pool <name>", "the pool's name; without it there is no label of a pool")
+    .option("--node <profile>", "the node's profile (default: probe this machine)")
+    .option(...KVM_OPTION)
+    .option("-o, --out <file>", "write them there")
+    .option("--json", "as JSON")
+    .action(async (flags) => {
+      const { runLabels } = await import("../commands/labels.ts");
+      setExit(await runLabels(given(flags)));
+    });
+}
+
 export function addNodeVerbs(program: Parent, setExit: SetExit): void {
   addProbe(program, setExit);
   addVerify(program, setExit);
+  addLabels(program, setExit);
 }

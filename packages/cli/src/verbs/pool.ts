@@ -1,7 +1,16 @@
 /** Verbs about pools: what can these nodes share? */
 import { setFlagsFromString } from "node:v8";
 import { KNOWN_LINES } from "@evenkeel/core/releases";
-import { collect, FILES, given, KERNEL, verb, type Parent, type SetExit } from "./arguments.ts";
+import {
+  collect,
+  FILES,
+  given,
+  KERNEL,
+  OUTPUT,
+  verb,
+  type Parent,
+  type SetExit,
+} from "./arguments.ts";
 
 export function addPoolVerbs(program: Parent, setExit: SetExit): void {
   verb(program, "plan")
@@ -54,9 +63,10 @@ export function addPoolVerbs(program: Parent, setExit: SetExit): void {
   verb(program, "models")
     .summary("which CPU models can `plan --with` add as estimates?")
     .description("Lists the catalogue for `plan --with`: estimates from public documents.")
+    .option(...OUTPUT)
     .option("--json", "print the list as JSON")
     .action(async (flags) => {
       const { runModels } = await import("../commands/models.ts");
-      setExit(runModels(given(flags)));
+      setExit(await runModels(given(flags)));
     });
 }

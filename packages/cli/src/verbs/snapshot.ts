@@ -1,6 +1,6 @@
 /** Verbs about snapshots and templates on nodes: contracts and verdicts. */
 import { KNOWN_LINES } from "@evenkeel/core/releases";
-import { FILES, given, KERNEL, verb, WHAT, type Parent, type SetExit } from "./arguments.ts";
+import { FILES, given, KERNEL, NODES, verb, WHAT, type Parent, type SetExit } from "./arguments.ts";
 
 function addLint(program: Parent, setExit: SetExit): void {
   verb(program, "lint")
@@ -9,7 +9,7 @@ function addLint(program: Parent, setExit: SetExit): void {
       "Checks a CPU template against nodes: entries that keep microVMs from booting, bits that Firecracker overwrites, features that the node does not have, vulnerabilities hidden from guests; each with its fix. Exit code 1 if there is an error.",
     )
     .argument("<template>", WHAT)
-    .option("--node <profile...>", "the nodes' profiles")
+    .option("--node <profile...>", NODES)
     .option("--firecracker <version...>", `for these versions only (default: ${KNOWN_LINES})`)
     .option(...KERNEL)
     .option("--json", "print the findings as JSON")
@@ -50,13 +50,14 @@ function addCheck(program: Parent, setExit: SetExit): void {
     .option("--snapshot <contract>", "the snapshot's contract; - for stdin")
     .option("--from <profile>", "without a contract: the node that would take the snapshot")
     .option("--template <what>", `with --from, boot with this template: ${WHAT}`)
-    .option("--node <profile...>", "the nodes' profiles")
+    .option("--node <profile...>", NODES)
     .option("--firecracker <version>", "the version that takes it, with --from, and resumes it")
     .option(...KERNEL)
+    .option("-o, --output <format>", "wide, json, yaml, or name: the compatible nodes' names")
     .option("--json", "print verdicts and findings as JSON")
     .action(async (flags) => {
       const { runCheck } = await import("../commands/check.ts");
-      setExit(runCheck(given(flags)));
+      setExit(await runCheck(given(flags)));
     });
 }
 

@@ -44,7 +44,7 @@ function tscOf({ tscKhz }: CpuContract, { tsc }: NodeProfile): number | undefine
   return tsc.scaling === true ? tscKhz : undefined;
 }
 
-/** What the taker keeps, programs that started there may have found true. */
+/** False promises of the origin that are false on the taker too: programs may rely on the others. */
 function stillUnbacked(origin: CpuContract, { cpu }: NodeProfile): readonly string[] {
   const { unbacked, vendor } = origin;
   if (unbacked.length === 0 || vendor === undefined) return [];

@@ -15,7 +15,7 @@ function isClass(label: string, id: string): boolean {
   return label === id || label.startsWith(`${id}@`);
 }
 
-/** Lint says of one node what a verdict says of a move to it. */
+/** The rule of a verdict that corresponds to a rule of lint. */
 const VERDICT_OF: Readonly<Record<string, string>> = {
   "hidden-weakness": "weakness",
   identity: "identity",

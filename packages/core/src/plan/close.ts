@@ -30,7 +30,7 @@ function hide(merged: Merged): void {
   }
 }
 
-/** The first reason why a feature that every class has must go all the same. */
+/** The first reason to drop a feature although every class has it. */
 function inconsistency(merged: Merged, { field }: MergedField): Reason | undefined {
   const needed = field.of === undefined ? field.requires : [...field.requires, field.of];
   const missing = needed.find((name) => !has(merged, name));
@@ -60,7 +60,7 @@ function dropInconsistent(merged: Merged): void {
   }
 }
 
-/** Numbers and announcements that belong to a feature mean nothing without it. */
+/** Clears numbers and announcements that belong to an absent feature. */
 function zeroOrphans(merged: Merged): void {
   for (const merging of merged.fields) {
     const { of, kind } = merging.field;
@@ -69,7 +69,7 @@ function zeroOrphans(merged: Merged): void {
   }
 }
 
-/** Closes `merged` in place; each feature that goes and that every class has is told why. */
+/** Closes `merged` in place, and records a reason for each dropped feature that every class has. */
 export function close(merged: Merged): void {
   hide(merged);
   dropInconsistent(merged);

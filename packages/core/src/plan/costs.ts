@@ -43,7 +43,7 @@ export interface Masked {
   readonly classes: readonly string[];
 }
 
-/** Something that still differs between guests of different classes, and may. */
+/** An allowed difference between guests of different classes. */
 export interface Residual {
   readonly address: string;
   readonly what: string;
@@ -56,7 +56,7 @@ function named({ field, address }: MergedField): NamedField {
   return { name, address, title, group };
 }
 
-/** Without AArch32 its own ID registers say nothing; `EL0` says that it went. */
+/** ID registers of AArch32 are not listed where `EL0` already says that AArch32 is gone. */
 function isSaidByEl0({ field }: MergedField, { features }: Merged): boolean {
   if (field.group !== AARCH32_GROUP || !("id" in field)) return false;
   return !field.register.startsWith("ID_AA64") && (features.get("EL0")?.value ?? 0n) < 2n;

@@ -68,7 +68,7 @@ function emit(
   }));
 }
 
-/** The pool as it would be, whatever its snapshots may do; classes of one type, and complete. */
+/** The pool as designed, before its moves are judged; for complete classes of one type. */
 export function designPool(classes: readonly NodeClass[], options: DesignOptions): Designed {
   const { identity: policy, firecracker, require: required = [], forbid: forbidden = [] } = options;
   const [type] = classes.map((nodeClass) => nodeClass.type);

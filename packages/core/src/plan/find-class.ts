@@ -1,4 +1,4 @@
-/** Which class of a plan is a node's: by what it offers, and by its name only to explain. */
+/** Which class of a plan a node belongs to: what it offers decides, its name only explains. */
 import { classIdentity, type ClassIdentity } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import type { CpuType } from "../tables/field.ts";

@@ -1,4 +1,4 @@
-/** A plan against the verdicts and the linter: it is none unless both accept it. */
+/** Judges a plan with the verdicts and the linter: both must accept it. */
 import { listOf } from "../format/text.ts";
 import type { LintFinding } from "../lint/finding.ts";
 import { lintTemplate } from "../lint/lint.ts";
@@ -64,7 +64,7 @@ function lintMover(mover: Mover, lines: readonly string[], moves: PlanMoves): Li
   );
 }
 
-/** Kernels and clocks are nothing to a template: one node for each class and KVM. */
+/** One node for each class and KVM: lint of a template reads neither kernels nor clocks. */
 function unlikeMovers(movers: readonly Mover[]): Mover[] {
   const key = ({ class: id, profile }: Mover) =>
     `${id} ${JSON.stringify([...(profile.kvm?.capabilities ?? [])])}`;

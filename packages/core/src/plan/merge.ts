@@ -40,7 +40,7 @@ export interface MergedField {
   readonly present: readonly boolean[];
   /** The pool's value; later steps lower it. */
   value: bigint;
-  /** Why a feature is gone that some class has, where no class without it is the reason. */
+  /** Why a feature was dropped for another reason than a class that lacks it. */
   reason: Reason | undefined;
 }
 
@@ -74,7 +74,7 @@ function mergeWord(type: CpuType, views: readonly GuestView[], place: WordPlace)
     .filter(isPlanned)
     .map((field): MergedField => {
       const values = words.map((word) => readField(word ?? 0n, field));
-      // A node without a register of the firmware has no such limit, rather than none of it.
+      // Without a register of the firmware a node has no limit there; it does not lack the service.
       const isUnlimited = "id" in field && isFirmware(field.id);
       const known = isUnlimited ? values.filter((_, i) => present[i]) : values;
       const value = safeValue(known, field);

@@ -9,7 +9,7 @@ import type { RuleId } from "../verdict/rules.ts";
 import type { Accepted } from "./accepted.ts";
 import { moversOf, type Mover, type Planned } from "./movers.ts";
 
-/** What an operator accepts, and everything better. */
+/** The worst verdict that an operator accepts. */
 export type Accept = Accepted["verdict"];
 
 export interface PlanMoves {
@@ -71,7 +71,7 @@ function judgePairs(movers: readonly Mover[], type: CpuType): Pair[] {
   const contracts = from.map(({ contract }) => contract);
   const profiles = movers.map(({ profile }) => profile);
   const bench = prepare(type, contracts, profiles);
-  // Under a plan that holds the guests are one, and so are their verdicts.
+  // Under a plan that holds all guests are equal, and so are their verdicts.
   const rows = new Map<string, readonly (readonly Finding[])[]>();
   const pairs = bench.contracts.flatMap((guest, i) => {
     const key = guestKey(bench.layout, guest);
@@ -92,7 +92,7 @@ function isWithin({ severity }: WhyNot, accept: Accept | undefined): boolean {
 
 const [NESTING, KERNEL]: readonly RuleId[] = ["nesting", "kernel"];
 
-/** No failure of the plan: no template could change it, or the host kernel bars the move anyway. */
+/** Whether no template could change the finding, or the host kernel bars the move anyway. */
 function isBarring({ rule }: Finding, all: readonly Finding[]): boolean {
   if (rule === NESTING) return all.some((other) => other.rule === KERNEL);
   return isBeyondTemplates(rule);

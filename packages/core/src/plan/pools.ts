@@ -80,7 +80,7 @@ export function planPools(
   if (whole.length > 0) return { ok: false, refusals: [refuseSplitting(whole)] };
   const classes: NodeClass[] = [];
   for (const own of byVendor(profiles)) {
-    // What cannot be mixed is simply kept apart; what cannot be planned at all is refused.
+    // Vendors are kept apart; nodes that cannot be planned at all are refused.
     const mixture = refuseMixtures(own);
     if (mixture !== undefined) return { ok: false, refusals: [mixture] };
     const found = classesOf(own);
@@ -93,7 +93,7 @@ export function planPools(
   return { pools: pools.map((pool) => planClasses(pool, options)), tree };
 }
 
-/** What joining costs is counted in features that are there or not, as x86's are. */
+/** The cost of a join is counted in features that are present or absent, as on x86. */
 function refuseSplitting(profiles: readonly NodeProfile[]): Refusal {
   const nodes = profiles.map(({ name }) => name);
   const message = `aarch64 nodes cannot be split into pools (${someOf(nodes)})`;

@@ -28,7 +28,7 @@ import { formatTemplate } from "../template/format.ts";
 import type { CpuTemplate } from "../template/template.ts";
 import type { GuestCpu, GuestRegister } from "./guest-cpu.ts";
 
-/** A place where a class's guest would not be the planned one, or where its template cannot be. */
+/** A place where a class's guest is not the planned one, or where its template cannot be used. */
 export interface Violation {
   readonly class: string;
   readonly firecracker: string;
@@ -126,7 +126,7 @@ function compareRegister(
 ): void {
   const address = registerName(id);
   if (typeof id === "bigint" && (offered === undefined || actual === undefined)) {
-    // What stands there must be worth nothing. Firmware has its services without the register too.
+    // Then the plan must promise no feature there. Firmware has its services without the register.
     const promised = fields.some((f) => f.kind === "feature" && isPresent(readField(value, f), f));
     if (promised && !isFirmware(id)) report(address, "the class lacks it");
     return;

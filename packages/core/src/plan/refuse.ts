@@ -133,7 +133,7 @@ export function refuseIncomplete(
   });
 }
 
-/** Nodes on which a template does nothing: a plan for them would be proven and wrong. */
+/** Nodes on which templates have no effect: a plan for them would be proven and still wrong. */
 export function refuseUnenforced(profiles: readonly NodeProfile[]): Refusal[] {
   return [...groupNames(profiles, templateDoubt)].flatMap(([doubt, nodes]): Refusal[] => {
     if (doubt === undefined) return [];

@@ -11,7 +11,7 @@ export interface SplitOptions {
   readonly maxLoss?: number;
 }
 
-/** Joining two groups: the step of the tree that costs least of all steps then possible. */
+/** Joining two groups: the cheapest of all joins that are possible at that step. */
 export interface Join {
   readonly left: readonly string[];
   readonly right: readonly string[];

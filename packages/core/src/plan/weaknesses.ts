@@ -1,12 +1,13 @@
-/** Weaknesses of a pool that some class makes it impossible to tell every guest of. */
+/** Weaknesses of a pool that cannot be announced to every guest, because of some class. */
 import { listOf } from "../format/text.ts";
 import type { NodeClass } from "../profile/class.ts";
-import { backingText, isBacked } from "../tables/backing.ts";
+import { backingText } from "../format/backing.ts";
+import { isBacked } from "../tables/backing.ts";
 import { isAnnouncement } from "../tables/masks.ts";
 import type { Merged } from "./merge.ts";
 import { refusal, someOf, type Refusal } from "./refuse.ts";
 
-/** A weakness that cannot be shown everywhere: hiding it instead would be a lie to guests. */
+/** Weaknesses that cannot be shown everywhere; hiding them would mislead guests. */
 function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): Refusal[] {
   const shown = new Map(merged.fields.map(({ field, value }) => [field.name, value]));
   return merged.fields.flatMap((merging): Refusal[] => {
@@ -32,7 +33,7 @@ function unreachableWeaknesses(merged: Merged, classes: readonly NodeClass[]): R
   });
 }
 
-/** Remedies that some class announces and another neither has nor can do without. */
+/** Remedies that some class announces, and that another class lacks and needs. */
 function unbackedRemedies(merged: Merged, classes: readonly NodeClass[]): Refusal[] {
   const byName = new Map(merged.fields.map((merging) => [merging.field.name, merging]));
   return merged.fields.flatMap(({ field, address, values }): Refusal[] => {

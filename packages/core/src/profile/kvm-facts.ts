@@ -60,7 +60,7 @@ const IGNORES_TEMPLATES =
   "its KVM shows guests the hardware's own CPUID whatever a CPU template says";
 const UNTRIED = "it has not been tested whether its KVM enforces CPU templates";
 
-/** Why nobody may count on templates there. A fingerprint does not say, and is believed. */
+/** Why templates may have no effect on a node. A fingerprint has no trial, and is trusted. */
 export function templateDoubt(profile: {
   readonly cpu: { readonly arch: Arch };
   readonly kvm?: KvmFacts;

@@ -1,8 +1,7 @@
 /** What makes a promise true where the promised bit itself is missing. */
-import { listOf } from "../format/text.ts";
 import type { CpuidField, MsrField } from "./field.ts";
 
-type BackedField = Pick<CpuidField | MsrField, "backedBy">;
+export type BackedField = Pick<CpuidField | MsrField, "backedBy">;
 
 /** What makes a promise true: all of some bits there, and none of some others. */
 export interface Backing {
@@ -28,14 +27,4 @@ export function isBacked(
   has: (name: string) => boolean,
 ): boolean {
   return isBackedBy(backingsOf({ backedBy }), has);
-}
-
-/** `MDS_NO and TAA_NO, or MDS_NO`: the bits that may stand in, for people. */
-export function backingText({ backedBy }: BackedField): string {
-  const lists = backedBy.map((names) => names.filter((name) => !name.startsWith("!")));
-  // A list that asks for more than another one is left out: people look for the shorter one first.
-  const shortest = lists.filter(
-    (names) => !lists.some((o) => o.length < names.length && o.every((n) => names.includes(n))),
-  );
-  return [...new Set(shortest.map(listOf))].join(", or ");
 }

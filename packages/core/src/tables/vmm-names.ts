@@ -6,285 +6,7 @@
  */
 import type { Vendor } from "./field.ts";
 import type { FamilyModelStepping } from "./models.ts";
-
-/** QEMU has it since a release after 7.2, in which everything else was looked up. */
-const LATER = "later";
-
-type Row = readonly [
-  field: string,
-  qemu: string | undefined,
-  libvirt?: string | undefined,
-  since?: typeof LATER,
-];
-
-const ROWS: readonly Row[] = [
-  ["SSE3", "pni", "pni"],
-  ["PCLMULQDQ", "pclmulqdq", "pclmuldq"],
-  ["DTES64", "dtes64", "dtes64"],
-  ["MONITOR", "monitor", "monitor"],
-  ["DS_CPL", "ds-cpl", "ds_cpl"],
-  ["VMX", "vmx", "vmx"],
-  ["SMX", "smx", "smx"],
-  ["EIST", "est", "est"],
-  ["TM2", "tm2", "tm2"],
-  ["SSSE3", "ssse3", "ssse3"],
-  ["CNXT_ID", "cid", "cid"],
-  ["FMA", "fma", "fma"],
-  ["CMPXCHG16B", "cx16", "cx16"],
-  ["XTPR", "xtpr", "xtpr"],
-  ["PDCM", "pdcm", "pdcm"],
-  ["PCID", "pcid", "pcid"],
-  ["DCA", "dca", "dca"],
-  ["SSE4_1", "sse4.1", "sse4.1"],
-  ["SSE4_2", "sse4.2", "sse4.2"],
-  ["X2APIC", "x2apic", "x2apic"],
-  ["MOVBE", "movbe", "movbe"],
-  ["POPCNT", "popcnt", "popcnt"],
-  ["TSC_DEADLINE", "tsc-deadline", "tsc-deadline"],
-  ["AESNI", "aes", "aes"],
-  ["XSAVE", "xsave", "xsave"],
-  ["AVX", "avx", "avx"],
-  ["F16C", "f16c", "f16c"],
-  ["RDRAND", "rdrand", "rdrand"],
-  ["HYPERVISOR", "hypervisor", "hypervisor"],
-  ["FPU", "fpu", "fpu"],
-  ["VME", "vme", "vme"],
-  ["DE", "de", "de"],
-  ["PSE", "pse", "pse"],
-  ["TSC", "tsc", "tsc"],
-  ["MSR", "msr", "msr"],
-  ["PAE", "pae", "pae"],
-  ["MCE", "mce", "mce"],
-  ["CMPXCHG8B", "cx8", "cx8"],
-  ["APIC", "apic", "apic"],
-  ["SEP", "sep", "sep"],
-  ["MTRR", "mtrr", "mtrr"],
-  ["PGE", "pge", "pge"],
-  ["MCA", "mca", "mca"],
-  ["CMOV", "cmov", "cmov"],
-  ["PAT", "pat", "pat"],
-  ["PSE36", "pse36", "pse36"],
-  ["PSN", "pn", "pn"],
-  ["CLFLUSH", "clflush", "clflush"],
-  ["DS", "ds", "ds"],
-  ["ACPI", "acpi", "acpi"],
-  ["MMX", "mmx", "mmx"],
-  ["FXSR", "fxsr", "fxsr"],
-  ["SSE", "sse", "sse"],
-  ["SSE2", "sse2", "sse2"],
-  ["SELF_SNOOP", "ss", "ss"],
-  ["TM", "tm", "tm"],
-  ["PBE", "pbe", "pbe"],
-  ["ARAT", "arat", "arat"],
-  ["FSGSBASE", "fsgsbase", "fsgsbase"],
-  ["TSC_ADJUST", "tsc-adjust", "tsc_adjust"],
-  ["SGX", "sgx", "sgx"],
-  ["BMI1", "bmi1", "bmi1"],
-  ["HLE", "hle", "hle"],
-  ["AVX2", "avx2", "avx2"],
-  ["FDP_EXCPTN_ONLY", "fdp-excptn-only", undefined, LATER],
-  ["SMEP", "smep", "smep"],
-  ["BMI2", "bmi2", "bmi2"],
-  ["ERMS", "erms", "erms"],
-  ["INVPCID", "invpcid", "invpcid"],
-  ["RTM", "rtm", "rtm"],
-  ["RDT_M", undefined, "cmt"],
-  ["ZERO_FCS_FDS", "zero-fcs-fds", undefined, LATER],
-  ["MPX", "mpx", "mpx"],
-  ["AVX512F", "avx512f", "avx512f"],
-  ["AVX512DQ", "avx512dq", "avx512dq"],
-  ["RDSEED", "rdseed", "rdseed"],
-  ["ADX", "adx", "adx"],
-  ["SMAP", "smap", "smap"],
-  ["AVX512_IFMA", "avx512ifma", "avx512ifma"],
-  ["CLFLUSHOPT", "clflushopt", "clflushopt"],
-  ["CLWB", "clwb", "clwb"],
-  ["INTEL_PT", "intel-pt", "intel-pt"],
-  ["AVX512PF", "avx512pf", "avx512pf"],
-  ["AVX512ER", "avx512er", "avx512er"],
-  ["AVX512CD", "avx512cd", "avx512cd"],
-  ["SHA", "sha-ni", "sha-ni"],
-  ["AVX512BW", "avx512bw", "avx512bw"],
-  ["AVX512VL", "avx512vl", "avx512vl"],
-  ["AVX512_VBMI", "avx512vbmi", "avx512vbmi"],
-  ["UMIP", "umip", "umip"],
-  ["PKU", "pku", "pku"],
-  ["WAITPKG", "waitpkg", "waitpkg"],
-  ["AVX512_VBMI2", "avx512vbmi2", "avx512vbmi2"],
-  ["GFNI", "gfni", "gfni"],
-  ["VAES", "vaes", "vaes"],
-  ["VPCLMULQDQ", "vpclmulqdq", "vpclmulqdq"],
-  ["AVX512_VNNI", "avx512vnni", "avx512vnni"],
-  ["AVX512_BITALG", "avx512bitalg", "avx512bitalg"],
-  ["AVX512_VPOPCNTDQ", "avx512-vpopcntdq", "avx512-vpopcntdq"],
-  ["LA57", "la57", "la57"],
-  ["RDPID", "rdpid", "rdpid"],
-  ["BUS_LOCK_DETECT", "bus-lock-detect", "bus-lock-detect"],
-  ["CLDEMOTE", "cldemote", "cldemote"],
-  ["MOVDIRI", "movdiri", "movdiri"],
-  ["MOVDIR64B", "movdir64b", "movdir64b"],
-  ["SGX_LC", "sgxlc", "sgxlc"],
-  ["PKS", "pks", "pks"],
-  ["AVX512_4VNNIW", "avx512-4vnniw", "avx512-4vnniw"],
-  ["AVX512_4FMAPS", "avx512-4fmaps", "avx512-4fmaps"],
-  ["FSRM", "fsrm", "fsrm"],
-  ["AVX512_VP2INTERSECT", "avx512-vp2intersect", "avx512-vp2intersect"],
-  ["MD_CLEAR", "md-clear", "md-clear"],
-  ["SERIALIZE", "serialize", "serialize"],
-  ["TSXLDTRK", "tsx-ldtrk", "tsx-ldtrk"],
-  ["PCONFIG", undefined, "pconfig"],
-  ["ARCH_LBR", "arch-lbr", "arch-lbr"],
-  ["AMX_BF16", "amx-bf16", "amx-bf16"],
-  ["AVX512_FP16", "avx512-fp16", "avx512-fp16"],
-  ["AMX_TILE", "amx-tile", "amx-tile"],
-  ["AMX_INT8", "amx-int8", "amx-int8"],
-  ["SPEC_CTRL", "spec-ctrl", "spec-ctrl"],
-  ["STIBP", "stibp", "stibp"],
-  ["FLUSH_L1D", "flush-l1d", undefined, LATER],
-  ["ARCH_CAPABILITIES", "arch-capabilities", "arch-capabilities"],
-  ["CORE_CAPABILITIES", "core-capability", "core-capability"],
-  ["SSBD", "ssbd", "ssbd"],
-  ["SHA512", "sha512", undefined, LATER],
-  ["SM3", "sm3", undefined, LATER],
-  ["SM4", "sm4", undefined, LATER],
-  ["AVX_VNNI", "avx-vnni", "avx-vnni"],
-  ["AVX512_BF16", "avx512-bf16", "avx512-bf16"],
-  ["CMPCCXADD", "cmpccxadd", undefined, LATER],
-  ["FZRM", "fzrm", undefined, LATER],
-  ["FSRS", "fsrs", undefined, LATER],
-  ["FSRC", "fsrc", undefined, LATER],
-  ["FRED", "fred", undefined, LATER],
-  ["LKGS", "lkgs", undefined, LATER],
-  ["WRMSRNS", "wrmsrns", undefined, LATER],
-  ["AMX_FP16", "amx-fp16", undefined, LATER],
-  ["AVX_IFMA", "avx-ifma", undefined, LATER],
-  ["LAM", "lam", undefined, LATER],
-  ["AVX_VNNI_INT8", "avx-vnni-int8", undefined, LATER],
-  ["AVX_NE_CONVERT", "avx-ne-convert", undefined, LATER],
-  ["AMX_COMPLEX", "amx-complex", undefined, LATER],
-  ["AVX_VNNI_INT16", "avx-vnni-int16", undefined, LATER],
-  ["PREFETCHI", "prefetchiti", undefined, LATER],
-  ["AVX10", "avx10", undefined, LATER],
-  ["PSFD", "intel-psfd", undefined, LATER],
-  ["IPRED_CTRL", "ipred-ctrl", undefined, LATER],
-  ["RRSBA_CTRL", "rrsba-ctrl", undefined, LATER],
-  ["DDPD_U", "ddpd-u", undefined, LATER],
-  ["BHI_CTRL", "bhi-ctrl", undefined, LATER],
-  ["MCDT_NO", "mcdt-no", undefined, LATER],
-  ["XSAVEOPT", "xsaveopt", "xsaveopt"],
-  ["XSAVEC", "xsavec", "xsavec"],
-  ["XGETBV1", "xgetbv1", "xgetbv1"],
-  ["XSAVES", "xsaves", "xsaves"],
-  ["XFD", "xfd", "xfd"],
-  ["SGX1", "sgx1", "sgx1"],
-  ["SGX2", "sgx2", "sgx2"],
-  ["AVX10_128", "avx10-128", undefined, LATER],
-  ["AVX10_256", "avx10-256", undefined, LATER],
-  ["AVX10_512", "avx10-512", undefined, LATER],
-  ["KVM_CLOCKSOURCE", "kvmclock"],
-  ["KVM_NOP_IO_DELAY", "kvm-nopiodelay"],
-  ["KVM_MMU_OP", "kvm-mmu"],
-  ["KVM_CLOCKSOURCE2", "kvmclock"],
-  ["KVM_ASYNC_PF", "kvm-asyncpf"],
-  ["KVM_STEAL_TIME", "kvm-steal-time"],
-  ["KVM_PV_EOI", "kvm-pv-eoi"],
-  ["KVM_PV_UNHALT", "kvm-pv-unhalt"],
-  ["KVM_PV_TLB_FLUSH", "kvm-pv-tlb-flush"],
-  ["KVM_PV_SEND_IPI", "kvm-pv-ipi"],
-  ["KVM_POLL_CONTROL", "kvm-poll-control"],
-  ["KVM_PV_SCHED_YIELD", "kvm-pv-sched-yield"],
-  ["KVM_ASYNC_PF_INT", "kvm-asyncpf-int"],
-  ["KVM_MSI_EXT_DEST_ID", "kvm-msi-ext-dest-id"],
-  ["KVM_CLOCKSOURCE_STABLE", "kvmclock-stable-bit"],
-  ["KVM_HINTS_REALTIME", "kvm-hint-dedicated"],
-  ["LAHF_LM", "lahf-lm", "lahf_lm"],
-  ["SVM", "svm", "svm"],
-  ["EXTAPIC", "extapic", "extapic"],
-  ["CR8_LEGACY", "cr8legacy", "cr8legacy"],
-  ["LZCNT", "abm", "abm"],
-  ["SSE4A", "sse4a", "sse4a"],
-  ["MISALIGNSSE", "misalignsse", "misalignsse"],
-  ["PREFETCHW", "3dnowprefetch", "3dnowprefetch"],
-  ["OSVW", "osvw", "osvw"],
-  ["IBS", "ibs", "ibs"],
-  ["XOP", "xop", "xop"],
-  ["SKINIT", "skinit", "skinit"],
-  ["WDT", "wdt", "wdt"],
-  ["LWP", "lwp", "lwp"],
-  ["FMA4", "fma4", "fma4"],
-  ["TCE", "tce", "tce"],
-  ["NODEID_MSR", "nodeid-msr", "nodeid_msr"],
-  ["TBM", "tbm", "tbm"],
-  ["TOPOEXT", "topoext", "topoext"],
-  ["PERFCTR_CORE", "perfctr-core", "perfctr_core"],
-  ["PERFCTR_NB", "perfctr-nb", "perfctr_nb"],
-  ["SYSCALL", "syscall", "syscall"],
-  ["NX", "nx", "nx"],
-  ["MMXEXT", "mmxext", "mmxext"],
-  ["FFXSR", "fxsr-opt", "fxsr_opt"],
-  ["PDPE1GB", "pdpe1gb", "pdpe1gb"],
-  ["RDTSCP", "rdtscp", "rdtscp"],
-  ["LM", "lm", "lm"],
-  ["3DNOWEXT", "3dnowext", "3dnowext"],
-  ["3DNOW", "3dnow", "3dnow"],
-  ["OVERFLOW_RECOV", "overflow-recov", undefined, LATER],
-  ["SUCCOR", "succor", undefined, LATER],
-  ["INVARIANT_TSC", "invtsc", "invtsc"],
-  ["CLZERO", "clzero", "clzero"],
-  ["XSAVEERPTR", "xsaveerptr", "xsaveerptr"],
-  ["WBNOINVD", "wbnoinvd", "wbnoinvd"],
-  ["AMD_IBPB", "ibpb", "ibpb"],
-  ["AMD_IBRS", "ibrs", "ibrs"],
-  ["AMD_STIBP", "amd-stibp", "amd-stibp"],
-  ["STIBP_ALWAYS_ON", "stibp-always-on", undefined, LATER],
-  ["AMD_SSBD", "amd-ssbd", "amd-ssbd"],
-  ["VIRT_SSBD", "virt-ssbd", "virt-ssbd"],
-  ["AMD_SSB_NO", "amd-no-ssb", "amd-no-ssb"],
-  ["AMD_PSFD", "amd-psfd", undefined, LATER],
-  ["SVM_NP", "npt", "npt"],
-  ["SVM_LBR_VIRT", "lbrv", "lbrv"],
-  ["SVM_LOCK", "svm-lock", "svm-lock"],
-  ["SVM_NRIPS", "nrip-save", "nrip-save"],
-  ["SVM_TSC_RATE", "tsc-scale", "tsc-scale"],
-  ["SVM_VMCB_CLEAN", "vmcb-clean", "vmcb-clean"],
-  ["SVM_FLUSH_BY_ASID", "flushbyasid", "flushbyasid"],
-  ["SVM_DECODE_ASSISTS", "decodeassists", "decodeassists"],
-  ["SVM_PAUSE_FILTER", "pause-filter", "pause-filter"],
-  ["SVM_PAUSE_THRESHOLD", "pfthreshold", "pfthreshold"],
-  ["SVM_AVIC", "avic", "avic"],
-  ["SVM_V_VMSAVE_VMLOAD", "v-vmsave-vmload", "v-vmsave-vmload"],
-  ["SVM_VGIF", "vgif", "vgif"],
-  ["SVM_VNMI", "vnmi", undefined, LATER],
-  ["SVM_VMCB_ADDR_CHECK", "svme-addr-chk", "svme-addr-chk"],
-  ["NO_NESTED_DATA_BP", "no-nested-data-bp", undefined, LATER],
-  ["LFENCE_SERIALIZING", "lfence-always-serializing", undefined, LATER],
-  ["NULL_SELECTOR_CLEARS_BASE", "null-sel-clr-base", undefined, LATER],
-  ["AUTO_IBRS", "auto-ibrs", undefined, LATER],
-  ["ERAPS", "eraps", undefined, LATER],
-  ["SBPB", "sbpb", undefined, LATER],
-  ["IBPB_BRTYPE", "ibpb-brtype", undefined, LATER],
-  ["SRSO_NO", "srso-no", undefined, LATER],
-  ["SRSO_USER_KERNEL_NO", "srso-user-kernel-no", undefined, LATER],
-  ["PERFMON_V2", "perfmon-v2", undefined, LATER],
-  ["RDCL_NO", "rdctl-no", "rdctl-no"],
-  ["IBRS_ALL", "ibrs-all", "ibrs-all"],
-  ["RSBA", "rsba", "rsba"],
-  ["SKIP_L1DFL_VMENTRY", "skip-l1dfl-vmentry", "skip-l1dfl-vmentry"],
-  ["SSB_NO", "ssb-no", "ssb-no"],
-  ["MDS_NO", "mds-no", "mds-no"],
-  ["IF_PSCHANGE_MC_NO", "pschange-mc-no", "pschange-mc-no"],
-  ["TSX_CTRL", "tsx-ctrl", "tsx-ctrl"],
-  ["TAA_NO", "taa-no", "taa-no"],
-  ["SBDR_SSDP_NO", "sbdr-ssdp-no", undefined, LATER],
-  ["FBSDP_NO", "fbsdp-no", undefined, LATER],
-  ["PSDP_NO", "psdp-no", undefined, LATER],
-  ["FB_CLEAR", "fb-clear", undefined, LATER],
-  ["PBRSB_NO", "pbrsb-no", undefined, LATER],
-  ["GDS_NO", "gds-no", undefined, LATER],
-  ["RFDS_NO", "rfds-no", undefined, LATER],
-  ["RFDS_CLEAR", "rfds-clear", undefined, LATER],
-  ["SPLIT_LOCK_DETECT", "split-lock-detect", "split-lock-detect"],
-];
+import { words } from "./words.ts";
 
 export interface VmmName {
   readonly field: string;
@@ -294,12 +16,62 @@ export interface VmmName {
   readonly later: boolean;
 }
 
-export const VMM_NAMES: readonly VmmName[] = ROWS.map(([field, qemu, libvirt, since]) => ({
-  field,
-  qemu,
-  libvirt,
-  later: since === LATER,
-}));
+/**
+ * In the order of addresses. `NAME`: both call it so, in lower case and with dashes; `NAME=word`: both
+ * call it that; `NAME=qemu/libvirt`: each has its own word, or none; `*`: QEMU has it since a release
+ * after 7.2, in which everything else was looked up, and libvirt 9.0 has no word for it.
+ */
+const NAMES = words(`
+  SSE3=pni PCLMULQDQ=pclmulqdq/pclmuldq DTES64 MONITOR DS_CPL=ds-cpl/ds_cpl VMX SMX EIST=est TM2
+  SSSE3 CNXT_ID=cid FMA CMPXCHG16B=cx16 XTPR PDCM PCID DCA SSE4_1=sse4.1 SSE4_2=sse4.2 X2APIC
+  MOVBE POPCNT TSC_DEADLINE AESNI=aes XSAVE AVX F16C RDRAND HYPERVISOR FPU VME DE PSE TSC MSR
+  PAE MCE CMPXCHG8B=cx8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 PSN=pn CLFLUSH DS ACPI MMX FXSR SSE
+  SSE2 SELF_SNOOP=ss TM PBE ARAT FSGSBASE TSC_ADJUST=tsc-adjust/tsc_adjust SGX BMI1 HLE AVX2
+  FDP_EXCPTN_ONLY* SMEP BMI2 ERMS INVPCID RTM RDT_M=/cmt ZERO_FCS_FDS* MPX AVX512F AVX512DQ
+  RDSEED ADX SMAP AVX512_IFMA=avx512ifma CLFLUSHOPT CLWB INTEL_PT AVX512PF AVX512ER AVX512CD
+  SHA=sha-ni AVX512BW AVX512VL AVX512_VBMI=avx512vbmi UMIP PKU WAITPKG AVX512_VBMI2=avx512vbmi2
+  GFNI VAES VPCLMULQDQ AVX512_VNNI=avx512vnni AVX512_BITALG=avx512bitalg AVX512_VPOPCNTDQ LA57
+  RDPID BUS_LOCK_DETECT CLDEMOTE MOVDIRI MOVDIR64B SGX_LC=sgxlc PKS AVX512_4VNNIW AVX512_4FMAPS
+  FSRM AVX512_VP2INTERSECT MD_CLEAR SERIALIZE TSXLDTRK=tsx-ldtrk PCONFIG=/pconfig ARCH_LBR
+  AMX_BF16 AVX512_FP16 AMX_TILE AMX_INT8 SPEC_CTRL STIBP FLUSH_L1D* ARCH_CAPABILITIES
+  CORE_CAPABILITIES=core-capability SSBD SHA512* SM3* SM4* AVX_VNNI AVX512_BF16 CMPCCXADD* FZRM*
+  FSRS* FSRC* FRED* LKGS* WRMSRNS* AMX_FP16* AVX_IFMA* LAM* AVX_VNNI_INT8* AVX_NE_CONVERT*
+  AMX_COMPLEX* AVX_VNNI_INT16* PREFETCHI*=prefetchiti AVX10* PSFD*=intel-psfd IPRED_CTRL*
+  RRSBA_CTRL* DDPD_U* BHI_CTRL* MCDT_NO* XSAVEOPT XSAVEC XGETBV1 XSAVES XFD SGX1 SGX2 AVX10_128*
+  AVX10_256* AVX10_512* KVM_CLOCKSOURCE=kvmclock/ KVM_NOP_IO_DELAY=kvm-nopiodelay/
+  KVM_MMU_OP=kvm-mmu/ KVM_CLOCKSOURCE2=kvmclock/ KVM_ASYNC_PF=kvm-asyncpf/
+  KVM_STEAL_TIME=kvm-steal-time/ KVM_PV_EOI=kvm-pv-eoi/ KVM_PV_UNHALT=kvm-pv-unhalt/
+  KVM_PV_TLB_FLUSH=kvm-pv-tlb-flush/ KVM_PV_SEND_IPI=kvm-pv-ipi/
+  KVM_POLL_CONTROL=kvm-poll-control/ KVM_PV_SCHED_YIELD=kvm-pv-sched-yield/
+  KVM_ASYNC_PF_INT=kvm-asyncpf-int/ KVM_MSI_EXT_DEST_ID=kvm-msi-ext-dest-id/
+  KVM_CLOCKSOURCE_STABLE=kvmclock-stable-bit/ KVM_HINTS_REALTIME=kvm-hint-dedicated/
+  LAHF_LM=lahf-lm/lahf_lm SVM EXTAPIC CR8_LEGACY=cr8legacy LZCNT=abm SSE4A MISALIGNSSE
+  PREFETCHW=3dnowprefetch OSVW IBS XOP SKINIT WDT LWP FMA4 TCE NODEID_MSR=nodeid-msr/nodeid_msr
+  TBM TOPOEXT PERFCTR_CORE=perfctr-core/perfctr_core PERFCTR_NB=perfctr-nb/perfctr_nb SYSCALL NX
+  MMXEXT FFXSR=fxsr-opt/fxsr_opt PDPE1GB RDTSCP LM 3DNOWEXT 3DNOW OVERFLOW_RECOV* SUCCOR*
+  INVARIANT_TSC=invtsc CLZERO XSAVEERPTR WBNOINVD AMD_IBPB=ibpb AMD_IBRS=ibrs AMD_STIBP
+  STIBP_ALWAYS_ON* AMD_SSBD VIRT_SSBD AMD_SSB_NO=amd-no-ssb AMD_PSFD* SVM_NP=npt
+  SVM_LBR_VIRT=lbrv SVM_LOCK SVM_NRIPS=nrip-save SVM_TSC_RATE=tsc-scale
+  SVM_VMCB_CLEAN=vmcb-clean SVM_FLUSH_BY_ASID=flushbyasid SVM_DECODE_ASSISTS=decodeassists
+  SVM_PAUSE_FILTER=pause-filter SVM_PAUSE_THRESHOLD=pfthreshold SVM_AVIC=avic
+  SVM_V_VMSAVE_VMLOAD=v-vmsave-vmload SVM_VGIF=vgif SVM_VNMI*=vnmi
+  SVM_VMCB_ADDR_CHECK=svme-addr-chk NO_NESTED_DATA_BP*
+  LFENCE_SERIALIZING*=lfence-always-serializing NULL_SELECTOR_CLEARS_BASE*=null-sel-clr-base
+  AUTO_IBRS* ERAPS* SBPB* IBPB_BRTYPE* SRSO_NO* SRSO_USER_KERNEL_NO* PERFMON_V2*
+  RDCL_NO=rdctl-no IBRS_ALL RSBA SKIP_L1DFL_VMENTRY SSB_NO MDS_NO
+  IF_PSCHANGE_MC_NO=pschange-mc-no TSX_CTRL TAA_NO SBDR_SSDP_NO* FBSDP_NO* PSDP_NO* FB_CLEAR*
+  PBRSB_NO* GDS_NO* RFDS_NO* RFDS_CLEAR* SPLIT_LOCK_DETECT`);
+
+function vmmName(text: string): VmmName {
+  const [name = "", own] = text.split("=");
+  const field = name.replace("*", "");
+  const later = name !== field;
+  const [qemu = "", libvirt = qemu] = (own ?? field.toLowerCase().replaceAll("_", "-")).split("/");
+  const isNamed = libvirt !== "" && !later;
+  return { field, qemu: qemu || undefined, libvirt: isNamed ? libvirt : undefined, later };
+}
+
+export const VMM_NAMES: readonly VmmName[] = NAMES.map(vmmName);
 
 export interface NamedModel {
   readonly name: string;

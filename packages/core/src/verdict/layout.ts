@@ -10,7 +10,8 @@ import { isOfCpuidAlone } from "../tables/cpuid-limits.ts";
 import { cpuidFields, msrFields } from "../tables/lookup.ts";
 import { isPlannedRegister } from "../tables/registers.ts";
 import { mask32 } from "../bits.ts";
-import { backingsOf, backingText, type Backing } from "../tables/backing.ts";
+import { backingText } from "../format/backing.ts";
+import { backingsOf, type Backing } from "../tables/backing.ts";
 import { isAnnouncement, isPromise } from "../tables/masks.ts";
 import { consequenceOf, numberConsequence, ruleOf, type Direction } from "./consequence.ts";
 import type { Finding, Severity } from "./finding.ts";
@@ -209,6 +210,15 @@ export function layoutOf(type: CpuType | undefined, contents: readonly Content[]
   const { slots } = placed;
   const counted = Uint32Array.from(slots, ({ numbersMask }) => numbersMask);
   return { type, ...placed, counted, gated: gatedOf(slots), bits: bitPlaces(slots) };
+}
+
+/** Whether every word of a content that can be compared has its place. */
+export function hasPlaces({ type, cpuid, msrs }: Layout, content: Content): boolean {
+  if (type === undefined) return true;
+  return (
+    content.cpuid.every((entry) => cpuid.has(keyOf(entry))) &&
+    content.msrs.every(({ addr }) => msrs.has(addr) || !isPlannedRegister(type, addr))
+  );
 }
 
 function gatedOf(slots: readonly Slot[]): Map<string, Gated[]> {

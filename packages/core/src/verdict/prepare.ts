@@ -14,7 +14,7 @@ import { lastLineBefore } from "../tables/releases.ts";
 import { cpuTypeOf } from "../tables/vendors.ts";
 import { nestingOf, restoredMsrs } from "./circumstances.ts";
 import { factsOf, type NodeFacts } from "./facts.ts";
-import { hasBit, layOut, layoutOf, type Layout, type Slot } from "./layout.ts";
+import { hasBit, hasPlaces, layOut, layoutOf, type Layout, type Slot } from "./layout.ts";
 import { guestWords, type GuestWords, type NodeWords } from "./words.ts";
 
 interface Content {
@@ -114,16 +114,37 @@ function prepareNode(layout: Layout, { profile, type, content }: Offer): Prepare
   };
 }
 
+function offerOf(profile: NodeProfile): Offer {
+  const own = cpuTypeOf(profile.cpu);
+  const content = own === undefined ? profile.cpu : withEmulated(offeredBy(profile, own));
+  return { profile, type: own, content };
+}
+
+/**
+ * More contracts and nodes on the layout of a bench, to be compared with what is on it; undefined
+ * where some of their words have no place there: then all has to be prepared anew.
+ */
+export function prepareOn(
+  { layout }: Pick<Bench, "layout">,
+  contracts: readonly CpuContract[],
+  profiles: readonly NodeProfile[],
+): Bench | undefined {
+  const offers = profiles.map(offerOf);
+  const contents = [...contracts, ...offers.map(({ content }) => content)];
+  if (!contents.every((content) => hasPlaces(layout, content))) return undefined;
+  return {
+    layout,
+    contracts: contracts.map((contract) => prepareContract(layout, contract)),
+    nodes: offers.map((offer) => prepareNode(layout, offer)),
+  };
+}
+
 export function prepare(
   type: CpuType | undefined,
   contracts: readonly CpuContract[],
   profiles: readonly NodeProfile[],
 ): Bench {
-  const offers = profiles.map((profile): Offer => {
-    const own = cpuTypeOf(profile.cpu);
-    const content = own === undefined ? profile.cpu : withEmulated(offeredBy(profile, own));
-    return { profile, type: own, content };
-  });
+  const offers = profiles.map(offerOf);
   const layout = layoutOf(type, [...contracts, ...offers.map(({ content }) => content)]);
   return {
     layout,

@@ -17,7 +17,7 @@ export interface Environment {
 
 /** Where E2B's orchestrator looks; FIRECRACKER_VERSIONS_DIR wins. */
 export const FIRECRACKER_DIRECTORY = "/fc-versions";
-const KERNELS_DIR = "/fc-kernels";
+export const KERNELS_DIRECTORY = "/fc-kernels";
 
 export interface Installed {
   /** The directory's name: for Firecracker its version, which nobody has asked the binary for. */
@@ -65,6 +65,11 @@ export function findFirecrackers(env: Environment): Installed[] {
   return list(env.FIRECRACKER_VERSIONS_DIR ?? FIRECRACKER_DIRECTORY, "firecracker", constants.X_OK);
 }
 
+/** Installed guest kernels, oldest first; none where the directory cannot be read. */
+export function findKernels(env: Environment): Installed[] {
+  return list(env.HOST_KERNELS_DIR ?? KERNELS_DIRECTORY, "vmlinux.bin", constants.R_OK);
+}
+
 function orThrow(
   root: string,
   version: string,
@@ -96,7 +101,7 @@ export function requireFirecracker(env: Environment, version: string): string {
 
 /** The guest kernel of a version; throws KERNEL_NOT_FOUND. */
 export function requireKernel(env: Environment, version: string): string {
-  const root = env.HOST_KERNELS_DIR ?? KERNELS_DIR;
+  const root = env.HOST_KERNELS_DIR ?? KERNELS_DIRECTORY;
   const found = isName(version) ? fileOf(root, version, "vmlinux.bin", constants.R_OK) : undefined;
   return orThrow(root, version, found, "KERNEL_NOT_FOUND");
 }

@@ -4,16 +4,7 @@
  * to the directory: nothing is followed, waited for, or read without bound.
  */
 import { createHash, randomUUID } from "node:crypto";
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, readSync, renameSync, rmSync, statSync } from "node:fs";
 import {
   contractToJson,
   parseJson,
@@ -22,13 +13,20 @@ import {
   type CpuContract,
 } from "@evenkeel/core";
 import { openPlainSync, readPlainSync } from "../plain-file.ts";
+import { CONTRACT_LIMIT, placeWhole, type ContractStore } from "./contract-store.ts";
 import { placeOf, type JailRoot } from "./place.ts";
 
-/** Those of today have some 50 KiB. */
-const CONTRACT_LIMIT = 1024 * 1024;
 /** A state file has some hundred KiB; more is none. */
 const STATE_LIMIT = 256 * 1024 * 1024;
 const CHUNK = 1024 * 1024;
+
+/** Where a guard finds snapshots and contracts. */
+interface Whereabouts {
+  /** Undefined: Firecracker is in no jail. */
+  readonly jail?: JailRoot | undefined;
+  /** Undefined: contracts stand beside their snapshots. */
+  readonly store?: ContractStore | undefined;
+}
 
 function contractPath(snapshot: string): string {
   return `${snapshot}.contract.json`;
@@ -79,11 +77,22 @@ function requireState(json: unknown, snapshot: string): void {
   throw new Error("it belongs to a different state file");
 }
 
-/** Throws where there is none, or none that can be read; the message says why. */
-export function readContract(snapshot: string, jail?: JailRoot): CpuContract {
+/** The contract that nodes share, for a snapshot that came without one. */
+function findContract(snapshot: string, store: ContractStore): CpuContract {
+  const state = stateDigest(snapshot);
+  const contract = store.find(state);
+  if (contract !== undefined) return contract;
+  throw new Error(`${snapshot}: none beside it, and none is kept for its digest ${state}`);
+}
+
+/**
+ * The contract beside the snapshot, else the one that is shared for its state file. Throws where
+ * there is none, or none that can be read; the message says why.
+ */
+export function readContract(snapshot: string, { jail, store }: Whereabouts = {}): CpuContract {
   const place = placeOf(snapshot, jail);
   try {
-    return readAt(place.path);
+    return readAt(place.path, store);
   } catch (error) {
     throw new Error(reasonOf(error).replaceAll(place.path, snapshot), { cause: error });
   } finally {
@@ -91,8 +100,11 @@ export function readContract(snapshot: string, jail?: JailRoot): CpuContract {
   }
 }
 
-function readAt(snapshot: string): CpuContract {
+function readAt(snapshot: string, store: ContractStore | undefined): CpuContract {
   const path = contractPath(snapshot);
+  if (store !== undefined && statSync(path, { throwIfNoEntry: false }) === undefined) {
+    return findContract(snapshot, store);
+  }
   const text = readText(path);
   try {
     const json = parseJson(text);
@@ -116,8 +128,11 @@ function stateOf(path: string): string | undefined {
 }
 
 export interface Replacement {
-  /** Puts the new contract there. */
-  readonly write: (contract: CpuContract) => void;
+  /**
+   * Puts the new contract where nodes share it, else beside the snapshot. Returns why it is beside
+   * the snapshot where it should have been shared.
+   */
+  readonly write: (contract: CpuContract) => string | undefined;
   /** The old contract returns if there is no new snapshot and the old one is untouched. */
   readonly end: (taken: boolean) => void;
 }
@@ -127,10 +142,10 @@ export interface Replacement {
  * beside another one, whatever ends the guard meanwhile. Throws where it cannot. What it returns has
  * to be ended.
  */
-export function replaceContract(snapshot: string, jail?: JailRoot): Replacement {
+export function replaceContract(snapshot: string, { jail, store }: Whereabouts = {}): Replacement {
   const { path, close } = placeOf(snapshot, jail);
   try {
-    const replacement = replaceAt(path);
+    const replacement = replaceAt(path, store);
     return {
       write: replacement.write,
       end: (taken) => {
@@ -147,7 +162,7 @@ export function replaceContract(snapshot: string, jail?: JailRoot): Replacement 
   }
 }
 
-function replaceAt(snapshot: string): Replacement {
+function replaceAt(snapshot: string, store: ContractStore | undefined): Replacement {
   const path = contractPath(snapshot);
   // A name that nobody can have put something at.
   const old = `${path}.${randomUUID()}.old`;
@@ -161,19 +176,16 @@ function replaceAt(snapshot: string): Replacement {
   }
   return {
     write: (contract) => {
-      const temporary = `${path}.${randomUUID()}.tmp`;
+      if (store === undefined) {
+        placeWhole(path, textOf(contract, snapshot));
+        return undefined;
+      }
       try {
-        const fd = openSync(temporary, "wx", 0o644);
-        try {
-          writeSync(fd, textOf(contract, snapshot));
-          fsyncSync(fd);
-        } finally {
-          closeSync(fd);
-        }
-        renameSync(temporary, path);
+        store.keep(contract, stateDigest(snapshot));
+        return undefined;
       } catch (error) {
-        rmSync(temporary, { force: true });
-        throw error;
+        placeWhole(path, textOf(contract, snapshot));
+        return reasonOf(error);
       }
     },
     end: (taken) => {

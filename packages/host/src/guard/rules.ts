@@ -8,6 +8,7 @@ import {
   type NodeProfile,
 } from "@evenkeel/core";
 import { readContract, replaceContract, type Replacement } from "./contract-file.ts";
+import { contractStore, type ContractStore } from "./contract-store.ts";
 import { guestOf, type Machine } from "./guest.ts";
 import type { JailRoot } from "./place.ts";
 import { ALLOW_VARIABLE, type Objection } from "./policy.ts";
@@ -77,10 +78,11 @@ function judgeSnapshot(
   snapshot: string,
   profile: NodeProfile,
   { settings, jail }: Pick<RulesOptions, "settings" | "jail">,
+  store: ContractStore | undefined,
 ): Judged {
   let contract: CpuContract;
   try {
-    contract = readContract(snapshot, jail);
+    contract = readContract(snapshot, { jail, store });
   } catch (error) {
     const words = `no contract: ${error instanceof Error ? error.message : String(error)}`;
     return { objection: "missing", words };
@@ -104,7 +106,8 @@ const UNPLUG = "DELETE";
 
 export function guardRules(options: RulesOptions) {
   const { settings, allowed, upstream, limit, exposed, jail, say } = options;
-  const { version, shape } = settings;
+  const { version, shape, contracts } = settings;
+  const store = contracts === undefined ? undefined : contractStore(contracts);
   const unplugs = does(knownLine(version), "unplugs-devices");
   const methods = new Set(unplugs ? [...METHODS, UNPLUG] : METHODS);
   // Asked anew each time: microcode may be reloaded while the guard runs.
@@ -133,7 +136,7 @@ export function guardRules(options: RulesOptions) {
   async function load(call: Call): Promise<Answer> {
     const snapshot = snapshotOf(call);
     if (snapshot === undefined) return fault(400, "evenkeel guard: there is no snapshot_path");
-    const { contract, objection, words } = judgeSnapshot(snapshot, profile(), options);
+    const { contract, objection, words } = judgeSnapshot(snapshot, profile(), options, store);
     if (objection !== undefined && !allowed.has(objection)) {
       const message = `${snapshot} on ${profile().name}: ${words}`;
       say(`refused to load ${message}`);
@@ -149,7 +152,12 @@ export function guardRules(options: RulesOptions) {
     try {
       if (exposed())
         throw new Error("a connection to Firecracker was lost, and others may reach it");
-      replacement.write(guest.contract(await machine()));
+      const unshared = replacement.write(guest.contract(await machine()));
+      if (unshared !== undefined) {
+        say(
+          `the contract of ${snapshot} is beside it, and not shared with other nodes: ${unshared}`,
+        );
+      }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       say(`${snapshot} has no contract, so a guarded load will be refused: ${reason}`);
@@ -161,7 +169,7 @@ export function guardRules(options: RulesOptions) {
     if (snapshot === undefined) return fault(400, "evenkeel guard: there is no snapshot_path");
     let replacement: Replacement;
     try {
-      replacement = replaceContract(snapshot, jail);
+      replacement = replaceContract(snapshot, { jail, store });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       return fault(403, `evenkeel guard: no contract can be kept for ${snapshot}: ${reason}`);

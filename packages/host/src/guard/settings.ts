@@ -32,13 +32,17 @@ export interface GuardSettings {
   readonly shape: Shape;
   /** The kernel and the microcode of the machine when the launcher was installed. */
   readonly machine: string;
+  /** A directory that nodes share, for contracts by the digest of their state file. */
+  readonly contracts?: string;
 }
 
-export function formatSettings({ version, profile, shape, machine }: GuardSettings): string {
+export function formatSettings(settings: GuardSettings): string {
+  const { version, profile, shape, machine, contracts } = settings;
   const { template, ...names } = shape;
   const json = {
     version,
     machine,
+    ...(contracts === undefined ? {} : { contracts }),
     shape: names,
     ...(template === undefined ? {} : { template: formatTemplate(template) }),
     profile: profileToJson(profile),
@@ -46,7 +50,7 @@ export function formatSettings({ version, profile, shape, machine }: GuardSettin
   return `${MARK}${JSON.stringify(json)}\n`;
 }
 
-interface SettingsJson extends Pick<GuardSettings, "version" | "machine"> {
+interface SettingsJson extends Pick<GuardSettings, "version" | "machine" | "contracts"> {
   readonly shape: Omit<Shape, "template">;
   readonly template?: string;
   readonly profile: unknown;
@@ -59,10 +63,11 @@ export function readSettings(launcher: string): GuardSettings {
     throw new CoreError("NOT_JSON", [{ path: "", message: "the launcher passed no settings" }]);
   }
   const json = parseJson(launcher.slice(at + MARK.length)) as SettingsJson;
-  const { version, machine, shape, template } = json;
+  const { version, machine, contracts, shape, template } = json;
   return {
     version,
     machine,
+    ...(contracts === undefined ? {} : { contracts }),
     profile: readProfile(json.profile, ""),
     shape: {
       ...shape,

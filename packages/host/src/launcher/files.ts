@@ -2,16 +2,19 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
   openSync,
   readSync,
   realpathSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
   utimesSync,
   writeSync,
 } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { HostError } from "../errors.ts";
 import { readLauncher, type LauncherRecord } from "./script.ts";
 
@@ -46,6 +49,27 @@ export function launcherAt(path: string): LauncherRecord | undefined {
 /** When a file's content changed last, in seconds; 0 where there is none. */
 export function changedAt(path: string): number {
   return (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) / 1000;
+}
+
+/**
+ * File systems that other machines may have mounted too: what is one node's does not belong there.
+ * E2B mounts Firecracker's versions from a bucket through FUSE. Source: statfs(2), linux/magic.h.
+ */
+const SHARED: ReadonlySet<number> = new Set([
+  0x6573_5546, // FUSE: gcsfuse, s3fs, virtiofs
+  0x6969, // NFS
+  0xff53_4d42, // CIFS
+  0xfe53_4d42, // SMB2
+  0x00c3_6400, // Ceph
+  0x0102_1997, // 9P
+  0x0bd0_0bd0, // Lustre
+]);
+
+/** Whether a directory, or what it will be made in, is on such a file system. */
+export function isShared(directory: string): boolean {
+  let there = resolve(directory);
+  while (!existsSync(there) && there !== dirname(there)) there = dirname(there);
+  return SHARED.has(statfsSync(there).type >>> 0);
 }
 
 /** Runs something that writes; says which path where it fails. */

@@ -25,7 +25,7 @@ import { readTextFile } from "../files.ts";
 import { formatSettings, readSettings, type Shape } from "../guard/settings.ts";
 import { machineNow } from "../probe/machine.ts";
 import { jailerVersionOf, versionOf } from "../firecracker/release.ts";
-import { changedAt, launcherAt, placeExecutable, realPath, writing } from "./files.ts";
+import { changedAt, isShared, launcherAt, placeExecutable, realPath, writing } from "./files.ts";
 import { launcherScript, type LauncherRecord } from "./script.ts";
 import { tryLauncher } from "./try-out.ts";
 
@@ -51,6 +51,8 @@ export interface InstallOptions {
   readonly node?: string;
   /** Leave a guard on the socket, which judges for a node with this profile. */
   readonly guard?: NodeProfile;
+  /** With a guard: a directory that nodes share, for contracts by the digest of their state file. */
+  readonly contracts?: string;
   /** ISO 8601. */
   readonly time: string;
   /** Where perl is looked for. */
@@ -91,6 +93,7 @@ function checkVersion(binary: string, version: string): void {
   }
 }
 
+/** A template as it is sent. Throws VMM_BODY_TOO_LARGE. */
 function templateText(template: CpuTemplate): string {
   const text = JSON.stringify(JSON.parse(formatTemplate(template)));
   const size = Buffer.byteLength(text);
@@ -101,10 +104,21 @@ function templateText(template: CpuTemplate): string {
   );
 }
 
-function settingsFor(profile: NodeProfile, version: string, chosen: ChosenTemplate): string {
+/** SHA-256 of a template as it is sent, which a launcher's record has. */
+export function templateDigest(template: CpuTemplate): string {
+  return createHash("sha256").update(templateText(template)).digest("hex");
+}
+
+function settingsFor(
+  { guard: profile, contracts }: InstallOptions,
+  version: string,
+  chosen: ChosenTemplate,
+): string {
+  if (profile === undefined) return "";
   const { template, names, source } = chosen;
   const shape = { name: source, ...names, template };
-  return formatSettings({ version, profile, shape, machine: machineNow() });
+  const shared = contracts === undefined ? {} : { contracts };
+  return formatSettings({ version, profile, shape, machine: machineNow(), ...shared });
 }
 
 interface Places {
@@ -141,6 +155,15 @@ function placesOf(firecracker: string, target: string): Places {
     throw new HostError("LAUNCHER_OCCUPIED", `${at} already exists and is not a launcher`);
   }
   return { now, real: now, at, moved: false };
+}
+
+/** Makes the directory; a launcher holds this node's template, and must be seen by no other node. */
+function prepareDirectory({ at }: Places): void {
+  const directory = dirname(at);
+  if (isShared(directory)) {
+    throw new HostError("LAUNCHER_SHARED", `${directory} is on a file system that nodes share`);
+  }
+  writing(directory, () => mkdirSync(directory, { recursive: true }));
 }
 
 /** Links the Firecracker aside, so that its old place is never empty. */
@@ -184,6 +207,11 @@ function kindOf({ now: binary, at }: Places): Kind {
   return { version: versionOf(jailed), jailed };
 }
 
+function guardCommand({ contracts }: InstallOptions): NonNullable<LauncherRecord["guard"]> {
+  const command = { node: process.execPath, program: GUARD };
+  return contracts === undefined ? command : { ...command, contracts };
+}
+
 export async function installLauncher(options: InstallOptions): Promise<LauncherRecord> {
   const { firecracker, at: target, choose, node, guard, time, path } = options;
   const places = placesOf(firecracker, target);
@@ -195,15 +223,16 @@ export async function installLauncher(options: InstallOptions): Promise<Launcher
     real: places.real,
     version,
     moved: places.moved,
-    digest: createHash("sha256").update(template).digest("hex"),
+    digest: templateDigest(chosen.template),
     source: chosen.source,
     ...(node === undefined ? {} : { node }),
     ...(jailed === undefined ? {} : { jailed }),
-    ...(guard === undefined ? {} : { guard: { node: process.execPath, program: GUARD } }),
+    ...(guard === undefined ? {} : { guard: guardCommand(options) }),
     installed: time,
   };
-  const settings = guard === undefined ? "" : settingsFor(guard, version, chosen);
+  const settings = settingsFor(options, version, chosen);
   const text = launcherScript({ record, template, perl: findPerl(path), settings });
+  prepareDirectory(places);
   moveAside(places);
   try {
     const newest = Math.max(changedAt(places.real), jailed === undefined ? 0 : changedAt(jailed));
@@ -263,6 +292,9 @@ export function launcherStatus(target: string): LauncherStatus {
     );
     problems.push(...gone.map((file) => `${file}, which the guard needs, is missing`));
     problems.push(...machineProblems(at));
+    if (guard.contracts !== undefined && !existsSync(guard.contracts)) {
+      problems.push(`${guard.contracts}, where contracts are kept, is missing`);
+    }
   }
   const { jailed = real } = record;
   for (const binary of new Set([real, jailed])) {

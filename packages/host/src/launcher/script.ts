@@ -11,6 +11,8 @@ const MARK = "# evenkeel launcher 1: ";
 interface GuardCommand {
   readonly node: string;
   readonly program: string;
+  /** Where it keeps contracts; undefined: beside their snapshots. */
+  readonly contracts?: string;
 }
 
 /** What a launcher says about itself. */

@@ -91,6 +91,12 @@ export const DISPATCHERS: readonly Dispatcher[] = [
     reference: "https://numpy.org/doc/stable/reference/simd/build-options.html",
   },
   {
+    name: "Apache Arrow",
+    symbols: /^_ZNK?5arrow8internal7CpuInfo/,
+    texts: ["ARROW_USER_SIMD_LEVEL"],
+    reference: "https://arrow.apache.org/docs/cpp/env_vars.html",
+  },
+  {
     name: "Go",
     runtime: true,
     symbols: /^internal\/cpu\.(?:Initialize|doinit|cpuid)/,

@@ -65,6 +65,23 @@ const EXCUSES: readonly Excuse[] = [
       "they are on only where CPU, kernel and program agreed at start",
     reference: "https://docs.kernel.org/arch/x86/shstk.html",
   },
+  ...["ADX", "AVX", "AVX2", "AVX512F", "AVX512VL", "BMI2", "PCLMULQDQ", "SM3", "SM4"].map(
+    (feature) => ({
+      feature,
+      through:
+        /^(?:hw_x86_64_sm4_|ossl_hwsm3_|x25519_fe64_|ossl_extract_multiplier_2x\d0|gcm_(?:init|gmult|ghash)_clmul)/,
+      within: "OpenSSL",
+      reason: "OpenSSL hands its assembly out only where OPENSSL_ia32cap_P has the bits for it",
+      reference: "https://docs.openssl.org/master/man3/OPENSSL_ia32cap/",
+    }),
+  ),
+  ...["RDRAND", "RDSEED"].map((feature) => ({
+    feature,
+    through: /^OPENSSL_ia32_rd(?:rand|seed)_bytes$/,
+    within: "OpenSSL",
+    reason: "OpenSSL uses the CPU's random numbers only where OPENSSL_ia32cap_P has the bit",
+    reference: "https://docs.openssl.org/master/man3/OPENSSL_ia32cap/",
+  })),
   ...["AESNI", "PCLMULQDQ", "SSSE3"].map((feature) => ({
     feature,
     through: /^crypto_aead_aes256gcm_/,

@@ -92,9 +92,10 @@ function useOf(feature: string, site: Site, code: ReadCode, judging: Judging): U
     const path = pathTo(reach.open, f);
     if (isExcused(feature, path, dispatchers)) return "chosen";
     if (reach.direct.has(f)) return "unguarded";
-    if (!reach.started.has(f)) return "unclear";
-    // Through pointers, a program that chooses by name elsewhere may as well choose by pointer.
+    // A library that calls what is named for a kind of CPU has asked, somewhere, for its caller.
     const named = path.some(({ name }) => isVariantName(name));
+    if (!reach.started.has(f)) return named ? "chosen" : "unclear";
+    // Through pointers, a program that chooses by name elsewhere may as well choose by pointer.
     return named || judging.ownDispatcher ? "chosen" : "pointed";
   }
   if (judging.library) return judging.asks ? "chosen" : "unasked";

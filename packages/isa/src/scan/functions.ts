@@ -2,7 +2,7 @@
 import type { Range } from "../elf/frames.ts";
 import type { ElfSymbol } from "../elf/symbols.ts";
 import type { Grade } from "../code/function-code.ts";
-import { regionAt, type Layout, type Region } from "./regions.ts";
+import { isLinkageTable, regionAt, type Layout, type Region } from "./regions.ts";
 
 /**
  * How a function is known:
@@ -86,6 +86,12 @@ export interface Known {
   readonly named: readonly (Range & { readonly name: string })[];
   /** Entry point and constructors. */
   readonly starts: readonly number[];
+  /** Entries of the tables through which what is linked dynamically is called. */
+  readonly stubs: readonly Range[];
+}
+
+function isWithin({ start }: Range, tables: readonly Region[]): boolean {
+  return tables.some((table) => start >= table.start && start < table.end);
 }
 
 /** Every known function in a code region, sorted, none overlapping the next. */
@@ -99,7 +105,12 @@ export function knownFunctions(layout: Layout, known: Known): FunctionStart[] {
     const draft = drafts.get(start);
     if (draft !== undefined && name !== "") draft.name ??= name;
   }
-  for (const { start, end } of known.frames) addBare(drafts, "frame", start, end);
+  // The unwinding tables have one frame for all of a PLT: not one function that calls everything.
+  const tables = layout.regions.filter(({ name }) => isLinkageTable(name));
+  for (const frame of known.frames) {
+    if (!isWithin(frame, tables)) addBare(drafts, "frame", frame.start, frame.end);
+  }
+  for (const { start, end } of known.stubs) addBare(drafts, "frame", start, end);
   for (const start of known.starts) addBare(drafts, "start", start, start);
   // Numbers are sorted many times faster than what they belong to.
   const starts = Float64Array.from(drafts.keys()).toSorted();

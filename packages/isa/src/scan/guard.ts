@@ -26,10 +26,13 @@ export interface Reach {
 
 /** Names of implementations for one kind of CPU: whoever calls them by name has asked. */
 const VARIANT =
-  /_ZGV[cde]|_ITM_\w*M256|pclmul|avx|sse4|ssse3|fma[34]?(?![a-z])|haswell|broadwell|westmere|nehalem|sandybridge|icelake|skylake|cascadelake|cooperlake|sapphirerapids|zen\d?(?![a-z])|bulldozer|piledriver|steamroller|excavator|knl(?![a-z])|bmi2|aesni|vaes|gfni|sha_?ni|shaext|x86_64_v[234]|_(?:zmm|ymm)/i;
+  /_ZGV[cde]|__svml_|SIMDLevelE[1-9]|_X86_V[234]|[yz]mm_vector|_ITM_\w*M256|pclmul|avx|sse4|ssse3|fma[34]?(?![a-z])|haswell|broadwell|westmere|nehalem|sandybridge|icelake|skylake|cascadelake|cooperlake|sapphirerapids|zen\d?(?![a-z])|bulldozer|piledriver|steamroller|excavator|knl(?![a-z])|bmi2|aesni|vaes|gfni|sha_?ni|shaext|x86_64_v[234]|_(?:zmm|ymm)/i;
+
+/** OpenBLAS's cores that no other word of {@link VARIANT} names: `sgemm_kernel_OPTERON_SSE3`. */
+const CORE = /_(?:PRESCOTT|CORE2|PENRYN|DUNNINGTON|ATOM|NANO|OPTERON(?:_SSE3)?|BARCELONA|BOBCAT)$/;
 
 export function isVariantName(name: string | undefined): boolean {
-  return name !== undefined && VARIANT.test(name);
+  return name !== undefined && (VARIANT.test(name) || CORE.test(name));
 }
 
 const RUST_MAIN = /4main17h[\da-f]{16}E$/;
@@ -264,6 +267,15 @@ function followedEdges(input: ReachInput, findings: Findings): ReadFunction[] {
   return [...called, ...pointed(input, taken)];
 }
 
+/** Exported functions that nothing in the library calls: others must. */
+function entrancesAmong(input: ReachInput): ReadFunction[] {
+  const called = new Set<ReadFunction>();
+  for (const f of input.index.all) {
+    for (const to of directEdges(input, f)) if (to !== f) called.add(to);
+  }
+  return input.roots.exported.filter((f) => !called.has(f));
+}
+
 export function findReach(input: ReachInput): Reach {
   const { index, roots, findings, opaque } = input;
   const find = (addresses: readonly number[]) =>
@@ -281,9 +293,20 @@ export function findReach(input: ReachInput): Reach {
     return opaque(f) ? [] : directEdges(input, f);
   });
   const own = walk(started, edges);
-  const open = walk(roots.exported, edges, new Map(own));
   // What an answer chooses among stands in the code, even where it is never called by name.
-  const guarded = walk(open.keys(), (f) => plainEdges(input, f));
+  const named: Edges = (f) => plainEdges(input, f);
+  const entered = roots.exported.length === 0 ? [] : entrancesAmong(input);
+  const open = walk(entered, edges, new Map(own));
+  const variants = entered.length === 0 ? [] : index.all.filter((f) => isVariantName(f.name));
+  const reached = walk([...open.keys(), ...variants], named);
+  // The others are exported for the library's own sake: those that it calls only where an answer
+  // was yes, or from variants, are variants. What is left calls one another in a circle.
+  walk(
+    roots.exported.filter((f) => !reached.has(f)),
+    edges,
+    open,
+  );
+  const guarded = walk(open.keys(), named);
   for (const f of open.keys()) guarded.delete(f);
   const chosen = [...open.keys()].flatMap((f) => {
     const found = findings(f);

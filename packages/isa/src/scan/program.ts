@@ -14,7 +14,7 @@ import { imageOf, relocatedPairs, type Image } from "../elf/image.ts";
 import { readSymbols, type ElfSymbol } from "../elf/symbols.ts";
 import { dispatcherOf } from "./dispatchers.ts";
 import { knownFunctions } from "./functions.ts";
-import { layoutOf, regionAt, type Layout, type Region } from "./regions.ts";
+import { layoutOf, regionAt, stubsOf, type Layout, type Region } from "./regions.ts";
 import type { FileScan } from "./result.ts";
 import { readCode, type ReadCode } from "./walk.ts";
 
@@ -73,6 +73,7 @@ export function readProgram(elf: ElfFile, onProgress?: (bytes: number) => void):
     frames: linked ? readFrames(elf) : [],
     named: readGoFunctions(elf),
     starts: linked && entry !== 0 ? [entry, ...constructors] : constructors,
+    stubs: stubsOf(elf),
   });
   const code = readCode(regions, known, {
     // Kernels live at the top of the address space, which is negative here.

@@ -1,5 +1,6 @@
 /** The parts of a file that hold instructions, at the addresses where functions are known by. */
 import { attempt, sectionBytes, type ElfFile } from "../elf/file.ts";
+import type { Range } from "../elf/frames.ts";
 import { NO_ADDRESS } from "../elf/numbers.ts";
 import { PT_LOAD, SHT_NOBITS, type Section } from "../elf/tables.ts";
 
@@ -56,6 +57,29 @@ function segmentRegions(elf: ElfFile): Region[] {
       return [{ name: "segment", start: address, end: address + bytes.length, bytes }];
     })
     .filter(({ bytes }) => bytes.length > 0);
+}
+
+/** `.plt`, `.plt.got`, `.plt.sec`; psABI, "Procedure Linkage Table". */
+export function isLinkageTable(name: string): boolean {
+  return name === ".plt" || name.startsWith(".plt.");
+}
+
+/** Linkers that leave an entry's size out make them this long. */
+const STUB_BYTES = 16;
+
+/** The entries of the linkage tables, each of which is a function. */
+export function stubsOf(elf: ElfFile): Range[] {
+  if (elf.header.type === "relocatable") return [];
+  return elf.sections
+    .filter((section) => holdsCode(section) && isLinkageTable(section.name))
+    .flatMap(({ address, size, entrySize }) => {
+      const step = entrySize >= 8 ? entrySize : STUB_BYTES;
+      const count = Math.floor(Math.min(size, elf.source.size) / step);
+      return Array.from({ length: count }, (_, i) => {
+        const start = address + i * step;
+        return { start, end: start + step };
+      });
+    });
 }
 
 export function layoutOf(elf: ElfFile): Layout {

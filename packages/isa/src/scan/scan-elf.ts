@@ -114,7 +114,7 @@ function describe(name: string, program: Program): FileScan {
     declares: readDeclaredLevels(elf),
     asks,
     refuses,
-    throughout: throughoutOf(code, features),
+    throughout: throughoutOf(code, features, ownDispatcher),
     jit: dispatchers.filter(({ jit }) => jit === true).map((d) => d.name),
     features,
     code: codeSummary(code),

@@ -10,6 +10,8 @@ import type { ReadCode } from "./walk.ts";
 const ENOUGH_FUNCTIONS = 200;
 /** For so many functions with AVX there is at most one in the plain form: of assembly, of libc. */
 const PLAIN_SHARE = 1 / 4;
+/** A file with a dispatcher of its own may hold many variants for each plain form. */
+const PLAIN_SHARE_BESIDE_VARIANTS = 1 / 100;
 
 /** What comes with AVX when a compiler is told of a whole level, and is used as widely. */
 const WITH_AVX: ReadonlySet<string> = new Set("AVX AVX2 BMI1 BMI2 FMA MOVBE LZCNT F16C".split(" "));
@@ -19,7 +21,9 @@ const SHARE = 1 / 50;
 export function throughoutOf(
   { functions, table }: ReadCode,
   features: readonly FeatureUse[],
+  ownDispatcher: boolean,
 ): string[] {
+  const share = ownDispatcher ? PLAIN_SHARE_BESIDE_VARIANTS : PLAIN_SHARE;
   let [wide, plain] = [0, 0];
   for (const { code } of functions) {
     const uses = [...code.uses.keys()].some((key) => {
@@ -29,7 +33,7 @@ export function throughoutOf(
     if (uses) wide += 1;
     else if (code.plainFloats > 0) plain += 1;
   }
-  if (wide < ENOUGH_FUNCTIONS || plain > wide * PLAIN_SHARE) return [];
+  if (wide < ENOUGH_FUNCTIONS || plain > wide * share) return [];
   return features
     .filter(({ feature, functions: count }) => WITH_AVX.has(feature) && count >= wide * SHARE)
     .map(({ feature }) => feature);

@@ -187,6 +187,20 @@ export const SWITCHES: readonly Switch[] = [
     reference: "https://numpy.org/doc/stable/reference/simd/build-options.html#runtime-dispatch",
   },
   {
+    dispatcher: "Apache Arrow",
+    variable: "ARROW_USER_SIMD_LEVEL",
+    value: highest(
+      [
+        ["AVX512", ...ABOVE_AVX2],
+        ["AVX2", "AVX2", "BMI2"],
+        ["AVX", "AVX"],
+        ["SSE4_2", "SSE4_2"],
+      ],
+      "NONE",
+    ),
+    reference: "https://arrow.apache.org/docs/cpp/env_vars.html#envvar-ARROW_USER_SIMD_LEVEL",
+  },
+  {
     dispatcher: "Go",
     variable: "GODEBUG",
     value: listed(

@@ -1,7 +1,7 @@
 /** The configuration: defaults, then a file, then the environment, then flags. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { parseJson, type Problem } from "@evenkeel/core";
+import { readOptions, type Options, type OptionSources } from "@evenkeel/api";
 import { z } from "zod";
 import { messageOf, ServerError } from "../errors.ts";
 import { SERVER_OPTIONS, type ServerOptionKey } from "./options.ts";
@@ -26,9 +26,7 @@ const SCHEMAS = {
     .default(SERVER_OPTIONS.logLevel.default),
 } as const satisfies Record<ServerOptionKey, z.ZodType>;
 
-export type ServerConfig = {
-  readonly [Key in ServerOptionKey]: z.output<(typeof SCHEMAS)[Key]>;
-};
+export type ServerConfig = Options<typeof SCHEMAS>;
 
 function refuse(context: z.RefinementCtx, message: string): never {
   context.addIssue({ code: "custom", message });
@@ -43,45 +41,24 @@ function addressOf(given: string): { readonly host: string; readonly port: numbe
   return { host: match[1] ?? match[2] ?? "", port };
 }
 
-type Values = Readonly<Record<string, unknown>>;
-
-function readFile(file: string): Values {
-  try {
-    const json = parseJson(readFileSync(file, "utf8"));
-    if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Values;
-  } catch (cause) {
-    throw new ServerError("BAD_CONFIG", `${file}: ${messageOf(cause)}`, { cause });
-  }
-  throw new ServerError("BAD_CONFIG", `${file}: must be an object`);
-}
-
-interface Sources {
+interface Sources extends Omit<OptionSources, "file"> {
   /** A JSON file with the options' keys. */
   readonly file?: string | undefined;
-  readonly env: NodeJS.ProcessEnv;
-  readonly flags: Values;
+}
+
+function readFile(path: string): OptionSources["file"] {
+  try {
+    return { path, text: readFileSync(path, "utf8") };
+  } catch (cause) {
+    throw new ServerError("BAD_CONFIG", `${path}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** Throws BAD_CONFIG with everything that is wrong, each with the place where it was set. */
-export function loadServerConfig({ file: path, env, flags }: Sources): ServerConfig {
-  const file = path === undefined ? {} : readFile(path);
-  const problems: Problem[] = Object.keys(file)
-    .filter((key) => !(key in SERVER_OPTIONS))
-    .map((key) => ({ path: `${path}: ${key}`, message: "there is no such option" }));
-  const config: Record<string, unknown> = {};
-  for (const key of Object.keys(SERVER_OPTIONS) as ServerOptionKey[]) {
-    const { env: variable } = SERVER_OPTIONS[key];
-    const [value, place] =
-      flags[key] !== undefined
-        ? [flags[key], key]
-        : env[variable] !== undefined
-          ? [env[variable], variable]
-          : [file[key], `${path ?? ""}: ${key}`];
-    const parsed = SCHEMAS[key].safeParse(value);
-    if (parsed.success) config[key] = parsed.data;
-    else problems.push({ path: place, message: parsed.error.issues[0]?.message ?? "is wrong" });
-  }
-  if (problems.length === 0) return config as unknown as ServerConfig;
-  const all = problems.map((problem) => `${problem.path}: ${problem.message}`).join("; ");
-  throw new ServerError("BAD_CONFIG", all, { problems });
+export function loadServerConfig({ file, ...sources }: Sources): ServerConfig {
+  const from = file === undefined ? undefined : readFile(file);
+  const read = readOptions(SCHEMAS, SERVER_OPTIONS, { ...sources, file: from });
+  if (read.ok) return read.options;
+  const all = read.problems.map(({ path, message }) => `${path}: ${message}`).join("; ");
+  throw new ServerError("BAD_CONFIG", all, { problems: read.problems });
 }

@@ -3,20 +3,32 @@
  * variant and its verdicts on all contracts: no pair is ever missing.
  */
 import { createHash } from "node:crypto";
-import { eq, ne, sql } from "drizzle-orm";
-import { rulesVersion, verdictKey, type NodeProfile } from "@evenkeel/core";
+import { and, eq, isNotNull, like, ne, sql } from "drizzle-orm";
+import {
+  readDocument,
+  rulesVersion,
+  verdictKey,
+  type Finding,
+  type NodeProfile,
+} from "@evenkeel/core";
 import { actorText, type Actor } from "../context.ts";
 import { storedContract, storedProfile, type ReadContract } from "../documents.ts";
 import { ServerError } from "../errors.ts";
 import { takeLock } from "../store/locks.ts";
-import { contracts, findings, variants, verdicts } from "../store/schema.ts";
+import { contracts, planVersions, variants, verdicts } from "../store/schema.ts";
 import type { Database, Queryable } from "../store/store.ts";
-import { judgeAll, type KnownContract, type KnownVariant, type VerdictRow } from "./judge.ts";
+import { openJudging, type AcceptingPlans, type Judging, type VerdictRow } from "./judge.ts";
 
-/** Rows of one statement: PostgreSQL takes 65,535 parameters. */
-const CHUNK = 4000;
-/** No node has so many guests of its own making; what goes on beyond is a flood. */
-const MOST_CONTRACTS = 20_000;
+/** Rows of one statement. */
+const CHUNK = 10_000;
+/** Sizes, releases and templates of one node's guests make a few hundred; beyond is a flood. */
+const MOST_CONTRACTS = { node: 2000, token: 50_000 } as const;
+/** Of all: servers hold each in memory. */
+const MOST_TOGETHER = 50_000;
+/** Kinds of nodes that one fleet can have; a few dozen are usual. */
+const MOST_VARIANTS = 5000;
+/** Lists of findings that this server remembers to have written. */
+const MOST_REMEMBERED = 100_000;
 
 function chunks<T>(list: readonly T[]): T[][] {
   const parts: T[][] = [];
@@ -31,53 +43,114 @@ async function nextRevision(tx: Queryable): Promise<number> {
   return Number(row?.last ?? 0) + 1;
 }
 
-/** The lock of the index must be held. */
-async function write(tx: Queryable, rows: readonly VerdictRow[]): Promise<void> {
-  const found = new Map<string, VerdictRow["findings"]>();
-  const rules = rulesVersion();
-  const revision = await nextRevision(tx);
-  const digests = new WeakMap<VerdictRow["findings"], string>();
-  const values = rows.map(({ contract, variant, verdict, findings: list }) => {
+/** Digests of lists of findings. Most findings are the same few objects, told apart by a number. */
+function openDigests() {
+  const numbers = new WeakMap<Finding, number>();
+  const known = new Map<string, string>();
+  let last = 0;
+  const numberOf = (finding: Finding): number => {
+    const number = numbers.get(finding) ?? (last += 1);
+    numbers.set(finding, number);
+    return number;
+  };
+  return (list: readonly Finding[]): string => {
+    const key = list.map(numberOf).join();
     const digest =
-      digests.get(list) ?? createHash("sha256").update(JSON.stringify(list)).digest("hex");
-    digests.set(list, digest);
+      known.get(key) ?? createHash("sha256").update(JSON.stringify(list)).digest("hex");
+    if (known.size > MOST_REMEMBERED) known.clear();
+    known.set(key, digest);
+    return digest;
+  };
+}
+
+/** The index as this process has it, beside the store. */
+export interface IndexCache {
+  readonly judging: Judging;
+  readonly digestOf: (list: readonly Finding[]) => string;
+}
+
+export function openIndexCache(): IndexCache {
+  return { judging: openJudging(), digestOf: openDigests() };
+}
+
+async function writeFindings(
+  tx: Queryable,
+  found: ReadonlyMap<string, readonly Finding[]>,
+): Promise<void> {
+  for (const part of chunks([...found])) {
+    const rows = JSON.stringify(part.map(([digest, list]) => ({ d: digest, f: list })));
+    await tx.execute(sql`
+      insert into findings (digest, findings)
+      select d, f from json_to_recordset(${rows}::json) as t (d text, f jsonb)
+      on conflict do nothing`);
+  }
+}
+
+/** The lock of the index must be held. One statement for each few thousand rows. */
+async function write(tx: Queryable, cache: IndexCache, rows: readonly VerdictRow[]): Promise<void> {
+  const found = new Map<string, readonly Finding[]>();
+  const revision = await nextRevision(tx);
+  const values = rows.map(({ contract, variant, verdict, underPlan, findings: list }) => {
+    const digest = cache.digestOf(list);
     found.set(digest, list);
-    return { contract, variant, verdict, findings: digest, rules, revision };
+    return { c: contract, n: variant, v: verdict, u: underPlan, f: digest };
   });
-  for (const part of chunks([...found].map(([digest, list]) => ({ digest, findings: list })))) {
-    await tx.insert(findings).values(part).onConflictDoNothing();
-  }
+  await writeFindings(tx, found);
   for (const part of chunks(values)) {
-    await tx
-      .insert(verdicts)
-      .values(part)
-      .onConflictDoUpdate({
-        target: [verdicts.contract, verdicts.variant],
-        set: {
-          verdict: sql`excluded.verdict`,
-          findings: sql`excluded.findings`,
-          rules: sql`excluded.rules`,
-          revision: sql`excluded.revision`,
-        },
-      });
+    await tx.execute(sql`
+      insert into verdicts (contract, variant, verdict, under_plan, findings, rules, revision)
+      select c, n, v, u, f, ${rulesVersion()}, ${revision}::bigint
+      from json_to_recordset(${JSON.stringify(part)}::json)
+        as t (c text, n text, v text, u text, f text)
+      on conflict (contract, variant) do update set
+        verdict = excluded.verdict, under_plan = excluded.under_plan,
+        findings = excluded.findings, rules = excluded.rules, revision = excluded.revision`);
   }
 }
 
-async function allVariants(tx: Queryable): Promise<KnownVariant[]> {
-  const rows = await tx.select({ id: variants.id, profile: variants.profile }).from(variants);
-  return rows.map(({ id, profile }) => ({ id, profile: storedProfile(profile) }));
+async function countOf(tx: Queryable, table: typeof contracts | typeof variants): Promise<number> {
+  const [row] = await tx.select({ count: sql<string>`count(*)` }).from(table);
+  return Number(row?.count ?? 0);
 }
 
-async function allContracts(tx: Queryable): Promise<KnownContract[]> {
+async function catchUpContracts(tx: Queryable, { judging }: IndexCache): Promise<void> {
+  if ((await countOf(tx, contracts)) === judging.contracts()) return;
+  const digests = await tx.select({ digest: contracts.digest }).from(contracts);
+  const lacking = digests.filter(({ digest }) => !judging.hasContract(digest));
   const rows = await tx
     .select({ digest: contracts.digest, contract: contracts.contract })
-    .from(contracts);
-  return rows.map(({ digest, contract }) => ({ digest, contract: storedContract(contract) }));
+    .from(contracts).where(sql`${contracts.digest} in (
+      select json_array_elements_text(${JSON.stringify(lacking.map(({ digest }) => digest))}::json))`);
+  judging.addContracts(
+    rows.map(({ digest, contract }) => ({ digest, contract: storedContract(contract) })),
+  );
 }
 
-/** Registers what nodes like this one are; returns the variant's id. */
+async function catchUpVariants(tx: Queryable, { judging }: IndexCache): Promise<void> {
+  if ((await countOf(tx, variants)) === judging.variants()) return;
+  const rows = await tx.select({ id: variants.id, profile: variants.profile }).from(variants);
+  const lacking = rows.filter(({ id }) => !judging.hasVariant(id));
+  judging.addVariants(lacking.map(({ id, profile }) => ({ id, profile: storedProfile(profile) })));
+}
+
+/** Plans under which snapshots are resumed although a verdict alone would not allow it. */
+async function acceptingPlans(tx: Queryable): Promise<AcceptingPlans> {
+  const rows = await tx
+    .select({ digest: planVersions.digest, plan: planVersions.plan })
+    .from(planVersions)
+    .where(and(like(planVersions.plan, '%"accepted"%'), isNotNull(planVersions.approvedBy)));
+  return new Map(
+    rows.flatMap(({ digest, plan }) => {
+      const document = readDocument(JSON.parse(plan), "");
+      return document.kind === "plan" ? [[digest, document.plan] as const] : [];
+    }),
+  );
+}
+
+/** Registers what nodes like this one are; returns the variant's id. Throws TOO_MANY. */
 export async function registerVariant(
   tx: Queryable,
+  cache: IndexCache,
   profile: NodeProfile,
   className: string,
   text: string,
@@ -89,25 +162,35 @@ export async function registerVariant(
   await takeLock(tx, "index");
   if (await known()) return id;
   const { arch } = profile.cpu;
+  if ((await countOf(tx, variants)) >= MOST_VARIANTS) {
+    throw new ServerError("TOO_MANY", `the fleet has ${MOST_VARIANTS} kinds of nodes`);
+  }
   const row = { id, class: className, arch, profile: text, created: new Date() };
   await tx.insert(variants).values(row);
-  await write(tx, judgeAll(await allContracts(tx), [{ id, profile }]));
+  await catchUpContracts(tx, cache);
+  await write(tx, cache, cache.judging.onVariant({ id, profile }, await acceptingPlans(tx)));
   return id;
 }
 
 /** Throws TOO_MANY. */
-async function requireRoom(tx: Queryable, reportedBy: string): Promise<void> {
+async function requireRoom(tx: Queryable, actor: Actor): Promise<void> {
+  const reportedBy = actorText(actor);
+  const most = MOST_CONTRACTS[actor.kind];
   const [row] = await tx
     .select({ count: sql<string>`count(*)` })
     .from(contracts)
     .where(eq(contracts.reportedBy, reportedBy));
-  if (Number(row?.count ?? 0) < MOST_CONTRACTS) return;
-  throw new ServerError("TOO_MANY", `${reportedBy} has reported ${MOST_CONTRACTS} contracts`);
+  if (Number(row?.count ?? 0) >= most) {
+    throw new ServerError("TOO_MANY", `${reportedBy} has reported ${most} contracts`);
+  }
+  if ((await countOf(tx, contracts)) < MOST_TOGETHER) return;
+  throw new ServerError("TOO_MANY", `the fleet has ${MOST_TOGETHER} contracts`);
 }
 
 /** Registers a contract; says whether it was known. Throws TOO_MANY. */
 export async function registerContract(
   tx: Queryable,
+  cache: IndexCache,
   actor: Actor,
   { contract, digest, text }: ReadContract,
 ): Promise<{ readonly digest: string; readonly known: boolean }> {
@@ -122,7 +205,7 @@ export async function registerContract(
   await takeLock(tx, "index");
   if (await known()) return { digest, known: true };
   const reportedBy = actorText(actor);
-  await requireRoom(tx, reportedBy);
+  await requireRoom(tx, actor);
   const { arch, vendor, class: className, firecracker, plan, node } = contract;
   await tx.insert(contracts).values({
     digest,
@@ -136,18 +219,52 @@ export async function registerContract(
     reportedBy,
     created: new Date(),
   });
-  await write(tx, judgeAll([{ digest, contract }], await allVariants(tx)));
+  await catchUpVariants(tx, cache);
+  const plans = await acceptingPlans(tx);
+  await write(tx, cache, cache.judging.ofContract({ digest, contract }, plans));
   return { digest, known: false };
 }
 
+async function judgeEverything(tx: Queryable, cache: IndexCache): Promise<void> {
+  await catchUpContracts(tx, cache);
+  const plans = await acceptingPlans(tx);
+  const rows = await tx.select({ id: variants.id, profile: variants.profile }).from(variants);
+  for (const { id, profile } of rows) {
+    const variant = { id, profile: storedProfile(profile) };
+    await write(tx, cache, cache.judging.onVariant(variant, plans));
+  }
+}
+
 /** Judges everything again where the rules are others than those of the index. */
-export async function judgeAgain(db: Database): Promise<void> {
+export async function judgeAgain(db: Database, cache: IndexCache): Promise<void> {
   await db.transaction(async (tx) => {
     const stale = ne(verdicts.rules, rulesVersion());
     const isStale = async () =>
       (await tx.select({ rules: verdicts.rules }).from(verdicts).where(stale).limit(1)).length > 0;
     if (!(await isStale())) return;
     await takeLock(tx, "index");
-    if (await isStale()) await write(tx, judgeAll(await allContracts(tx), await allVariants(tx)));
+    if (await isStale()) await judgeEverything(tx, cache);
   });
+}
+
+/** Judges the contracts of a plan again, in which something was accepted: now nodes honour it. */
+export async function judgeAccepted(
+  tx: Queryable,
+  cache: IndexCache,
+  plan: { readonly digest: string; readonly plan: string },
+): Promise<void> {
+  if (!plan.plan.includes('"accepted"')) return;
+  await takeLock(tx, "index");
+  const rows = await tx
+    .select({ digest: contracts.digest, contract: contracts.contract })
+    .from(contracts)
+    .where(eq(contracts.plan, plan.digest));
+  await catchUpVariants(tx, cache);
+  const document = readDocument(JSON.parse(plan.plan), "");
+  if (document.kind !== "plan") return;
+  const plans = new Map([[plan.digest, document.plan]]);
+  for (const { digest, contract } of rows) {
+    const known = { digest, contract: storedContract(contract) };
+    await write(tx, cache, cache.judging.ofContract(known, plans));
+  }
 }

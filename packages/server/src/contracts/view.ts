@@ -1,6 +1,6 @@
 /** Contracts and snapshots as operators see them. */
 import { groupBy } from "@evenkeel/core";
-import { eq, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { ServerError } from "../errors.ts";
 import { contracts, heldSnapshots, nodes, verdicts } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
@@ -74,12 +74,26 @@ export async function getContract(tx: Queryable, digest: string) {
 }
 
 /** One entry for each snapshot, however many nodes hold it. */
-export async function listSnapshots(tx: Queryable) {
+interface SnapshotFilter {
+  readonly name?: string | undefined;
+  readonly digest?: string | undefined;
+}
+
+export async function listSnapshots(
+  tx: Queryable,
+  { name: called, digest: known }: SnapshotFilter = {},
+) {
   const counts = await verdictCounts(tx, undefined);
   const rows = await tx
     .select({ held: heldSnapshots, node: nodes.name })
     .from(heldSnapshots)
     .innerJoin(nodes, eq(nodes.id, heldSnapshots.node))
+    .where(
+      and(
+        called === undefined ? undefined : eq(heldSnapshots.name, called),
+        known === undefined ? undefined : eq(heldSnapshots.digest, known),
+      ),
+    )
     .orderBy(heldSnapshots.name, nodes.name);
   return [...groupBy(rows, ({ held }) => held.digest)].flatMap(([digest, copies]) => {
     const [first] = copies;

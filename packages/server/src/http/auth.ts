@@ -12,6 +12,7 @@ import { ServerError } from "../errors.ts";
 import { nodes } from "../store/schema.ts";
 import { nodeOfCertificate } from "../tls/authority.ts";
 import { allows, operatorOf } from "../tokens.ts";
+import { costOf, openBuckets } from "./limits.ts";
 
 type NodeActor = Extract<Actor, { kind: "node" }>;
 
@@ -24,7 +25,10 @@ declare module "fastify" {
   }
 }
 
-async function nodeThatAsks({ store }: Context, request: FastifyRequest): Promise<NodeActor> {
+async function nodeThatAsks(
+  { store, picture }: Context,
+  request: FastifyRequest,
+): Promise<NodeActor> {
   const { socket } = request.raw;
   if (!(socket instanceof TLSSocket) || !socket.authorized) {
     throw new ServerError("UNAUTHORIZED", "this takes the certificate of a node of this fleet");
@@ -38,6 +42,8 @@ async function nodeThatAsks({ store }: Context, request: FastifyRequest): Promis
   if (Date.parse(certificate.valid_to) < Date.now()) {
     throw new ServerError("UNAUTHORIZED", `the certificate of ${id} has expired`);
   }
+  const known = picture.node(id);
+  if (known !== undefined) return { kind: "node", id, name: known.row.name };
   const [row] = await store.db.select({ name: nodes.name }).from(nodes).where(eq(nodes.id, id));
   if (row === undefined) throw new ServerError("UNAUTHORIZED", `there is no node ${id} any more`);
   return { kind: "node", id, name: row.name };
@@ -52,13 +58,16 @@ async function operatorThatAsks({ store }: Context, request: FastifyRequest): Pr
 
 export function requireCallers(app: FastifyInstance, context: Context): void {
   app.decorateRequest("actor", null);
+  const buckets = openBuckets();
   app.addHook("onRequest", async (request) => {
     if (request.is404) return;
     // A route that says nothing is for those who may do everything.
     const { allow = "override" } = request.routeOptions.config;
     if (allow === "anyone") return;
     if (allow === "node") {
-      request.actor = await nodeThatAsks(context, request);
+      const node = await nodeThatAsks(context, request);
+      buckets.take(node.id, costOf(request));
+      request.actor = node;
       return;
     }
     const actor = await operatorThatAsks(context, request);

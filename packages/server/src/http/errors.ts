@@ -4,6 +4,7 @@ import { problemsOf } from "@evenkeel/api/problems";
 import { CoreError } from "@evenkeel/core";
 import type { FastifyInstance } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { askLater } from "./limits.ts";
 import { messageOf, SERVER_ERRORS, ServerError, type ServerErrorCode } from "../errors.ts";
 
 const FASTIFY_CODES: Readonly<Record<string, ServerErrorCode>> = {
@@ -25,6 +26,15 @@ function isStoreDown(error: unknown): boolean {
   return false;
 }
 
+/** Class 22 of PostgreSQL's codes: a value that no column takes. Schemas are to say so before. */
+function isUnfit(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const { code } = at as { code?: unknown };
+    if (typeof code === "string" && /^22...$/.test(code)) return true;
+  }
+  return false;
+}
+
 function known(error: unknown): ServerError {
   if (error instanceof ServerError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
@@ -37,6 +47,9 @@ function known(error: unknown): ServerError {
   }
   if (isStoreDown(error)) {
     return new ServerError("STORE_DOWN", "the store does not answer", { cause: error });
+  }
+  if (isUnfit(error)) {
+    return new ServerError("BAD_REQUEST", "the store cannot keep a value of the request");
   }
   const { code = "", statusCode = 500 } = error as { code?: string; statusCode?: number };
   const mapped = FASTIFY_CODES[code];
@@ -57,6 +70,7 @@ function answerOf(error: unknown): { readonly status: number; readonly body: Err
 export function handleErrors(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => {
     const { status, body } = answerOf(error);
+    if (status === 429) askLater(reply);
     if (status >= 500) request.log.error({ err: error }, body.error.message);
     return reply.code(status).send(body);
   });

@@ -1,18 +1,22 @@
 /** What nodes call, and what anyone may. */
 import { FLEET_ROUTES } from "@evenkeel/api/fleet";
 import { registerContract } from "../contracts/index-writes.ts";
-import type { Context } from "../context.ts";
+import { actorText, type Context } from "../context.ts";
 import { readContractJson } from "../documents.ts";
 import { ServerError } from "../errors.ts";
 import { join, renew } from "../nodes/join.ts";
 import { heartbeat, reportProfile, reportSnapshots } from "../nodes/report.ts";
+import { keepManifests } from "../nodes/manifests.ts";
 import { getNode } from "../nodes/view.ts";
-import { filesOf, runningVersion } from "../pools/running.ts";
+import { filesOf, wantedVersion } from "../pools/running.ts";
+import type { Queryable } from "../store/store.ts";
 import { nodeOf } from "./auth.ts";
 import type { App } from "./server.ts";
 
-/** Bytes: a profile has some tens of thousands. Nobody has shown a token yet. */
-const JOIN_LIMIT = 512 * 1024;
+/** Bytes: a profile or a contract has some tens of thousands. */
+const DOCUMENT_LIMIT = 512 * 1024;
+/** 20,000 snapshots of a node, the longest list, in about 6 MiB. */
+const LIST_LIMIT = 8 * 1024 * 1024;
 
 function addOpenRoutes(app: App, context: Context, isStopping: () => boolean): void {
   const { store, authority, picture } = context;
@@ -27,7 +31,7 @@ function addOpenRoutes(app: App, context: Context, isStopping: () => boolean): v
   app.route({ ...FLEET_ROUTES.ca, handler: () => ({ certificate: authority.certificate }) });
   app.route({
     ...FLEET_ROUTES.join,
-    bodyLimit: JOIN_LIMIT,
+    bodyLimit: DOCUMENT_LIMIT,
     handler: async ({ body }, reply) => {
       const joined = await join(context, body);
       picture.changed();
@@ -54,6 +58,7 @@ export function addNodeRoutes(app: App, context: Context, isStopping: () => bool
   });
   app.route({
     ...FLEET_ROUTES.reportProfile,
+    bodyLimit: DOCUMENT_LIMIT,
     handler: async (request) => {
       const node = nodeOf(request);
       await reportProfile(context, node, request.body);
@@ -62,24 +67,36 @@ export function addNodeRoutes(app: App, context: Context, isStopping: () => bool
   });
   app.route({
     ...FLEET_ROUTES.reportSnapshots,
+    bodyLimit: LIST_LIMIT,
     handler: async (request) => await reportSnapshots(context, nodeOf(request), request.body),
   });
   app.route({
     ...FLEET_ROUTES.reportContract,
+    bodyLimit: DOCUMENT_LIMIT,
     handler: async (request) => {
       const contract = readContractJson(request.body);
       return await store.db.transaction(
-        async (tx) => await registerContract(tx, nodeOf(request), contract),
+        async (tx) => await registerContract(tx, context.index, nodeOf(request), contract),
       );
+    },
+  });
+  app.route({
+    ...FLEET_ROUTES.reportManifests,
+    bodyLimit: LIST_LIMIT,
+    handler: async (request) => {
+      const { manifests } = request.body;
+      const by = actorText(nodeOf(request));
+      const keep = async (tx: Queryable) => await keepManifests(tx, by, manifests);
+      return { digests: await store.db.transaction(keep) };
     },
   });
   app.route({
     ...FLEET_ROUTES.nodePlan,
     handler: async (request) => {
-      const { name } = nodeOf(request);
+      const { id, name } = nodeOf(request);
       const { labels } = await getNode(context, store.db, name);
-      const running = await runningVersion(store.db, labels);
-      if (running !== undefined) return filesOf(running);
+      const { row } = await wantedVersion(store.db, { id, labels });
+      if (row !== undefined) return filesOf(row);
       throw new ServerError("NO_SUCH_PLAN", `no plan runs for ${name}`);
     },
   });

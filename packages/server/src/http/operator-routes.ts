@@ -75,7 +75,7 @@ function addFleetNodeRoutes(app: App, context: Context): void {
     ...FLEET_ROUTES.releaseNode,
     handler: async (request, reply) =>
       await sendChange(context, request, reply, 200, async (tx, actor) => {
-        await releaseNode(tx, actor, request.params.name);
+        await releaseNode(tx, actor, request.params.name, request.body.profile);
         return await getNode(context, tx, request.params.name);
       }),
   });
@@ -94,10 +94,14 @@ function addFleetNodeRoutes(app: App, context: Context): void {
   app.route({ ...FLEET_ROUTES.listClasses, handler: async () => await listClasses(db) });
 }
 
+/** Bytes: a contract has some tens of thousands. */
+const DOCUMENT_LIMIT = 512 * 1024;
+
 function addContractRoutes(app: App, context: Context): void {
   const { db } = context.store;
   app.route({
     ...FLEET_ROUTES.putContract,
+    bodyLimit: DOCUMENT_LIMIT,
     handler: async (request, reply) => {
       const contract = readContractJson(request.body);
       return await sendChange(
@@ -105,7 +109,7 @@ function addContractRoutes(app: App, context: Context): void {
         request,
         reply,
         200,
-        async (tx, actor) => await registerContract(tx, actor, contract),
+        async (tx, actor) => await registerContract(tx, context.index, actor, contract),
       );
     },
   });
@@ -119,7 +123,7 @@ function addContractRoutes(app: App, context: Context): void {
   });
   app.route({
     ...FLEET_ROUTES.listSnapshots,
-    handler: async () => ({ snapshots: await listSnapshots(db) }),
+    handler: async ({ query }) => ({ snapshots: await listSnapshots(db, query) }),
   });
   app.route({
     ...FLEET_ROUTES.place,

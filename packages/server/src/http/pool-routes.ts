@@ -3,10 +3,11 @@ import { FLEET_ROUTES } from "@evenkeel/api/fleet";
 import type { Context } from "../context.ts";
 import { approvePlan, computePlan, getPlan, listPlans } from "../pools/plans.ts";
 import { createPool, deletePool, getPool, listPools } from "../pools/pools.ts";
+import { haltRollout } from "../pools/rollouts.ts";
 import { sendChange } from "./idempotent.ts";
 import type { App } from "./server.ts";
 
-export function addPoolRoutes(app: App, context: Context): void {
+function addOwnRoutes(app: App, context: Context): void {
   const { db } = context.store;
   app.route({ ...FLEET_ROUTES.listPools, handler: async () => ({ pools: await listPools(db) }) });
   app.route({
@@ -32,6 +33,10 @@ export function addPoolRoutes(app: App, context: Context): void {
         return null;
       }),
   });
+}
+
+function addPlanRoutes(app: App, context: Context): void {
+  const { db } = context.store;
   app.route({
     ...FLEET_ROUTES.listPlans,
     handler: async ({ params }) => ({ plans: await listPlans(db, params.name) }),
@@ -52,6 +57,14 @@ export function addPoolRoutes(app: App, context: Context): void {
       ),
   });
   app.route({
+    ...FLEET_ROUTES.haltRollout,
+    handler: async (request, reply) =>
+      await sendChange(context, request, reply, 200, async (tx, actor) => {
+        await haltRollout(tx, actor, request.params.name);
+        return await getPool(tx, request.params.name);
+      }),
+  });
+  app.route({
     ...FLEET_ROUTES.approvePlan,
     handler: async (request, reply) =>
       await sendChange(
@@ -59,8 +72,12 @@ export function addPoolRoutes(app: App, context: Context): void {
         request,
         reply,
         200,
-        async (tx, actor) =>
-          await approvePlan(tx, actor, request.params.name, request.params.version),
+        async (tx, actor) => await approvePlan(context, tx, actor, request.params, request.body),
       ),
   });
+}
+
+export function addPoolRoutes(app: App, context: Context): void {
+  addOwnRoutes(app, context);
+  addPlanRoutes(app, context);
 }

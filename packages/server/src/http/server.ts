@@ -1,7 +1,7 @@
 /** The HTTPS server: schemas, callers, errors, the OpenAPI document, and the routes. */
 import type { ServerOptions as HttpsOptions } from "node:https";
 import swagger from "@fastify/swagger";
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import Fastify, { LogController, type FastifyBaseLogger } from "fastify";
 import {
   jsonSchemaTransform,
   jsonSchemaTransformObject,
@@ -14,15 +14,18 @@ import { ServerError } from "../errors.ts";
 import { openDesk } from "../sandboxes/desk.ts";
 import { requireCallers } from "./auth.ts";
 import { addEventRoutes } from "./event-routes.ts";
+import { parseBodies } from "./bodies.ts";
 import { handleErrors } from "./errors.ts";
 import { addChangeRoutes } from "./change-routes.ts";
+import { limitConnections } from "./limits.ts";
 import { addNodeRoutes } from "./node-routes.ts";
 import { addOperatorRoutes } from "./operator-routes.ts";
 import { addPoolRoutes } from "./pool-routes.ts";
 import { addSandboxRoutes } from "./sandbox-routes.ts";
+import { addPages } from "../web/routes.ts";
 
-/** 20,000 snapshots of a node, the largest of all requests, in about 6 MiB. */
-const BODY_LIMIT = 8 * 1024 * 1024;
+/** What operators and heartbeats send is short; routes that take more say so. */
+const BODY_LIMIT = 64 * 1024;
 /** 10,000 nodes with a connection each, and callers. */
 const MOST_CONNECTIONS = 20_000;
 /** A request that is not there by then is nobody's: headers, or a body that trickles in. */
@@ -64,19 +67,6 @@ function makeApp({ tls, logger }: HttpOptions, ca: string) {
   return app.withTypeProvider<ZodTypeProvider>();
 }
 
-function parseBodies(app: FastifyInstance): void {
-  app.removeContentTypeParser(["text/plain", "application/json"]);
-  const parseJson = app.getDefaultJsonParser("error", "error");
-  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
-    // Clients name the type of what they send also where they send nothing.
-    if (body === "") done(null, {});
-    else void parseJson(request, String(body), done);
-  });
-  app.addHook("preValidation", async (request) => {
-    request.body ??= {};
-  });
-}
-
 /** Builds the server; nothing listens yet. */
 export async function makeServer(context: Context, options: HttpOptions): Promise<App> {
   const app = makeApp(options, context.authority.certificate);
@@ -99,6 +89,7 @@ export async function makeServer(context: Context, options: HttpOptions): Promis
     transformObject: jsonSchemaTransformObject,
   });
   app.server.maxConnections = MOST_CONNECTIONS;
+  limitConnections(app);
   handleErrors(app);
   parseBodies(app);
   app.addHook("onRequest", async (request) => {
@@ -115,6 +106,7 @@ export async function makeServer(context: Context, options: HttpOptions): Promis
   addChangeRoutes(app, desk);
   addSandboxRoutes(app, desk);
   addEventRoutes(app, context);
+  await addPages(app, context);
   app.get("/openapi.json", { schema: { hide: true }, config: { allow: "anyone" } }, () =>
     app.swagger(),
   );

@@ -1,10 +1,10 @@
 /** What operators do to nodes. */
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { record } from "../audit.ts";
 import type { Actor } from "../context.ts";
 import { ServerError } from "../errors.ts";
 import type { Labels } from "../placement/fleet.ts";
-import { nodes } from "../store/schema.ts";
+import { formerNodes, nodes } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 import { admitLabels } from "./membership.ts";
 
@@ -35,20 +35,37 @@ export async function updateNode(tx: Queryable, actor: Actor, name: string, upda
 }
 
 /**
- * Takes a held node's profile as it is for what `drift` compares with from now on. Verdicts go by
- * it already. Throws NO_SUCH_NODE, WRONG_STATE.
+ * Takes a held node's profile, which must be the one that was looked at, for what `drift` compares
+ * with from now on. Verdicts go by it already. Throws NO_SUCH_NODE, WRONG_STATE.
  */
-export async function releaseNode(tx: Queryable, actor: Actor, name: string): Promise<void> {
+export async function releaseNode(
+  tx: Queryable,
+  actor: Actor,
+  name: string,
+  seen: string,
+): Promise<void> {
   const row = await lockByName(tx, name);
-  if (row.held === null) throw new ServerError("WRONG_STATE", `${name} is not held`);
   const { held, profile } = row;
+  if (held === null) throw new ServerError("WRONG_STATE", `${name} is not held`);
+  if (profile !== seen || row.pendingProfile !== null) {
+    const now = row.pendingProfile ?? profile;
+    throw new ServerError("WRONG_STATE", `${name} has changed again: its profile is ${now}`);
+  }
   await tx.update(nodes).set({ held: null, baseline: profile }).where(eq(nodes.id, row.id));
   await record(tx, actor, { action: "node.released", subject: name, data: { held, profile } });
 }
 
-/** The certificate is worth nothing from now on. Throws NO_SUCH_NODE. */
+/**
+ * The certificate is worth nothing from now on. What the node was like is remembered by its name,
+ * so that joining again is no way around a release or a cordon. Throws NO_SUCH_NODE.
+ */
 export async function deleteNode(tx: Queryable, actor: Actor, name: string): Promise<void> {
-  const { id } = await lockByName(tx, name);
+  const { id, baseline, cordoned } = await lockByName(tx, name);
+  const former = { baseline, cordoned, deleted: sql`now()` };
+  await tx
+    .insert(formerNodes)
+    .values({ name, ...former })
+    .onConflictDoUpdate({ target: formerNodes.name, set: former });
   await tx.delete(nodes).where(eq(nodes.id, id));
   await record(tx, actor, { action: "node.deleted", subject: name, data: { id } });
 }

@@ -9,9 +9,12 @@ import type { Context } from "../context.ts";
 import { readProfileJson, type ReadProfile } from "../documents.ts";
 import { ServerError } from "../errors.ts";
 import { digestOf, newNodeId } from "../secrets.ts";
-import { joinTokens, nodeHistory, nodes } from "../store/schema.ts";
+import { formerNodes, joinTokens, nodes } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 import { keyOfRequest } from "../tls/authority.ts";
+import type { Labels } from "../placement/fleet.ts";
+import { keepChange } from "./history.ts";
+import { judgeChange } from "./judge-change.ts";
 import { admitLabels } from "./membership.ts";
 import { keepProfile } from "./profiles.ts";
 
@@ -68,15 +71,34 @@ async function requireFreeName(tx: Queryable, name: string): Promise<void> {
   throw new ServerError("NAME_TAKEN", `${name} is ${taken.id} already`);
 }
 
+/** A node of a name that was deleted goes on where that one was: held if it has changed since. */
+async function formerNode(tx: Queryable, name: string, labels: Labels, read: ReadProfile) {
+  const [former] = await tx.delete(formerNodes).where(eq(formerNodes.name, name)).returning();
+  if (former === undefined) {
+    return { baseline: read.digest, held: null, cordoned: false, drift: null };
+  }
+  const { baseline, cordoned } = former;
+  const { drift, held } = await judgeChange(tx, { labels, baseline }, read.profile);
+  return {
+    baseline: held === undefined ? read.digest : baseline,
+    held: held ?? null,
+    cordoned,
+    drift: drift.outcome,
+  };
+}
+
 async function addNode(
   tx: Queryable,
+  { index }: Context,
   { id, read, token, expires }: { id: string; read: ReadProfile; token: TokenRow; expires: Date },
 ): Promise<void> {
   const { name } = read.profile;
   // Names of two that join at once are looked at one after the other, under the lock of pools.
   await admitLabels(tx, name, token.labels);
   await requireFreeName(tx, name);
-  const variant = await keepProfile(tx, read);
+  const variant = await keepProfile(tx, index, read);
+  const former = await formerNode(tx, name, token.labels, read);
+  const { baseline, held, cordoned } = former;
   await tx.insert(nodes).values({
     id,
     name,
@@ -84,17 +106,17 @@ async function addNode(
     joined: sql`now()`,
     seen: sql`now()`,
     profile: read.digest,
-    baseline: read.digest,
+    baseline,
+    held,
     variant,
-    cordoned: false,
+    cordoned,
     // Nothing fits until its first heartbeat.
     capacity: { sandboxes: 0, maxSandboxes: 0, memoryMib: 0, maxMemoryMib: 0 },
     snapshots: NOTHING_REPORTED,
     certificateExpires: expires,
   });
-  await tx
-    .insert(nodeHistory)
-    .values({ node: id, time: sql`now()`, profile: read.digest, drift: null, reasons: [] });
+  const reasons = held === null ? [] : [held];
+  await keepChange(tx, { node: id, profile: read.digest, drift: former.drift, reasons });
 }
 
 /** Throws BAD_JOIN_TOKEN, BAD_CSR, BAD_REQUEST, NAME_TAKEN, POOLS_OVERLAP. */
@@ -110,7 +132,7 @@ export async function join(context: Context, request: JoinRequest): Promise<Cert
     const id = again ?? newNodeId();
     const { certificate, expires } = await authority.issueForNode(id, request.csr);
     if (again === undefined) {
-      await addNode(tx, { id, read, token, expires });
+      await addNode(tx, context, { id, read, token, expires });
       await tx.update(joinTokens).set({ node: id, key }).where(eq(joinTokens.id, token.id));
       const { name } = read.profile;
       await record(

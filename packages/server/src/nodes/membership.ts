@@ -11,6 +11,7 @@ export interface PoolRow {
   readonly selector: Labels;
   readonly strategy: "spread" | "pack";
   readonly running: number | null;
+  readonly unplanned: "refuse" | "allow";
 }
 
 export function poolOf<P extends Pick<PoolRow, "selector">>(

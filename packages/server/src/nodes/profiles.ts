@@ -2,7 +2,7 @@
 import { eq } from "drizzle-orm";
 import type { NodeProfile } from "@evenkeel/core";
 import { verdictKey } from "@evenkeel/core";
-import { registerVariant } from "../contracts/index-writes.ts";
+import { registerVariant, type IndexCache } from "../contracts/index-writes.ts";
 import { storedProfile, type ReadProfile } from "../documents.ts";
 import { ServerError } from "../errors.ts";
 import { profiles } from "../store/schema.ts";
@@ -10,10 +10,14 @@ import type { Queryable } from "../store/store.ts";
 import { classOf } from "./class.ts";
 
 /** Keeps a profile, and registers what it is to verdicts; returns the variant's id. */
-export async function keepProfile(tx: Queryable, read: ReadProfile): Promise<string> {
+export async function keepProfile(
+  tx: Queryable,
+  index: IndexCache,
+  read: ReadProfile,
+): Promise<string> {
   const { profile, digest, text } = read;
   const className = classOf(profile, verdictKey(profile));
-  const variant = await registerVariant(tx, profile, className, text);
+  const variant = await registerVariant(tx, index, profile, className, text);
   const { kernel, microcode, biosVersion } = profile.host;
   const row = {
     digest,

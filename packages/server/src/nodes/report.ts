@@ -1,15 +1,19 @@
 /** What nodes say of themselves: heartbeats, profiles, snapshots. */
+import { MANIFESTS_AT_ONCE } from "@evenkeel/api/fleet";
 import { eq, inArray, sql } from "drizzle-orm";
 import type { HeldSnapshot, Heartbeat, HeartbeatAnswer } from "@evenkeel/api";
-import { driftOf, type Drift } from "@evenkeel/core";
 import { record } from "../audit.ts";
-import type { Actor, Context } from "../context.ts";
+import { actorText, type Actor, type Context } from "../context.ts";
+import type { LiveNode } from "../placement/live-nodes.ts";
 import { readProfileJson } from "../documents.ts";
 import { ServerError } from "../errors.ts";
-import { plannedNode, runningVersion, wantedPlan } from "../pools/running.ts";
-import { contracts, heldSnapshots, nodeHistory, nodes } from "../store/schema.ts";
+import { versionFor, wantedPlan } from "../pools/running.ts";
+import { contracts, heldSnapshots, nodes } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
-import { keepProfile, loadProfile } from "./profiles.ts";
+import { keepChange, requireChangeable } from "./history.ts";
+import { judgeChange } from "./judge-change.ts";
+import { dropManifests, missingManifests } from "./manifests.ts";
+import { keepProfile } from "./profiles.ts";
 
 type NodeActor = Extract<Actor, { kind: "node" }>;
 type NodeRow = typeof nodes.$inferSelect;
@@ -24,17 +28,42 @@ async function lockNode(tx: Queryable, { id }: NodeActor): Promise<NodeRow> {
   return row;
 }
 
-export async function heartbeat(
-  { store, times, picture }: Context,
+/** Whether a heartbeat says nothing that is not known. */
+function isOldNews(
+  { row }: LiveNode,
+  { profile, snapshots, plan, planError, planRefused }: Heartbeat,
+): boolean {
+  return (
+    row.profile === profile &&
+    row.pendingProfile === null &&
+    row.snapshots === snapshots &&
+    row.planPool === (plan?.pool ?? null) &&
+    row.planVersion === (plan?.version ?? null) &&
+    row.planDigest === (plan?.digest ?? null) &&
+    row.planError === (planError ?? null) &&
+    row.planRefused === (planRefused ?? null)
+  );
+}
+
+function answerFrom({ row, pool }: LiveNode, heartbeatSeconds: number): HeartbeatAnswer {
+  const said = { node: row.id, needs: [], heartbeatSeconds };
+  if (pool === undefined) return { ...said, pool: null, plan: null };
+  const { name, unplanned } = pool;
+  const version = versionFor(pool, row.id);
+  const digest = version === pool.running ? pool.digest : (pool.rollout?.digest ?? null);
+  const plan = version === null || digest === null ? null : { pool: name, version, digest };
+  return { ...said, pool: { name, unplanned }, plan };
+}
+
+async function writeHeartbeat(
+  { store, times }: Context,
   actor: NodeActor,
   beat: Heartbeat,
 ): Promise<HeartbeatAnswer> {
-  const { capacity, plan, planError = null } = beat;
-  let isNews = false;
-  const answer = await store.db.transaction(async (tx): Promise<HeartbeatAnswer> => {
+  const { capacity, plan, planError = null, planRefused = null } = beat;
+  return await store.db.transaction(async (tx): Promise<HeartbeatAnswer> => {
     const row = await lockNode(tx, actor);
     const pendingProfile = beat.profile === row.profile ? null : beat.profile;
-    isNews = pendingProfile !== row.pendingProfile;
     await tx
       .update(nodes)
       .set({
@@ -45,6 +74,7 @@ export async function heartbeat(
         planVersion: plan?.version ?? null,
         planDigest: plan?.digest ?? null,
         planError,
+        planRefused,
       })
       .where(eq(nodes.id, actor.id));
     const needs: HeartbeatAnswer["needs"] = [];
@@ -53,26 +83,27 @@ export async function heartbeat(
     return {
       node: actor.id,
       needs,
-      plan: await wantedPlan(tx, row.labels),
+      ...(await wantedPlan(tx, row)),
       heartbeatSeconds: times.heartbeatSeconds,
     };
   });
-  // A node whose profile has changed gets nothing from now on; the rest can wait a second.
-  if (isNews) picture.changed();
-  return answer;
 }
 
-/** Why a node gets no new work after a change; undefined where the change means nothing. */
-function heldBecause({ matters, outcome, reasons, changes, snapshots }: Drift): string | undefined {
-  if (!matters) return undefined;
-  const seen = changes.seen.map(({ name }) => name);
-  const found = snapshots.findings
-    .filter(({ severity }) => severity !== "note")
-    .map(({ name }) => name);
-  const names = [...new Set([...reasons, ...seen, ...found])];
-  const shown = names.slice(0, 6).join(", ");
-  const more = names.length > 6 ? ` and ${names.length - 6} more` : "";
-  return `drift: ${outcome}${shown === "" ? "" : `: ${shown}${more}`}`;
+/** One without news costs the store nothing; any other is written before it is answered. */
+export async function heartbeat(
+  context: Context,
+  actor: NodeActor,
+  beat: Heartbeat,
+): Promise<HeartbeatAnswer> {
+  const { picture, times } = context;
+  const known = picture.node(actor.id);
+  if (known !== undefined && isOldNews(known, beat)) {
+    picture.heard(known, beat.capacity);
+    return answerFrom(known, times.heartbeatSeconds);
+  }
+  const answer = await writeHeartbeat(context, actor, beat);
+  picture.changed(actor.id);
+  return answer;
 }
 
 /**
@@ -80,7 +111,7 @@ function heldBecause({ matters, outcome, reasons, changes, snapshots }: Drift): 
  * Throws BAD_REQUEST, NOT_YOURS.
  */
 export async function reportProfile(
-  { store, picture }: Context,
+  { store, picture, index }: Context,
   actor: NodeActor,
   report: { readonly digest: string; readonly profile: Readonly<Record<string, unknown>> },
 ): Promise<void> {
@@ -98,12 +129,9 @@ export async function reportProfile(
       await tx.update(nodes).set({ pendingProfile: null }).where(eq(nodes.id, actor.id));
       return;
     }
-    const baseline = await loadProfile(tx, row.baseline);
-    const running = await runningVersion(tx, row.labels);
-    const planned = running === undefined ? undefined : plannedNode(running, baseline);
-    const drift = driftOf(baseline, read.profile, planned);
-    const held = heldBecause(drift);
-    const variant = await keepProfile(tx, read);
+    await requireChangeable(tx, actor.id);
+    const { drift, held } = await judgeChange(tx, row, read.profile);
+    const variant = await keepProfile(tx, index, read);
     await tx
       .update(nodes)
       .set({
@@ -115,15 +143,15 @@ export async function reportProfile(
       })
       .where(eq(nodes.id, actor.id));
     const reasons = held === undefined ? [] : [held];
-    const change = { node: actor.id, time: sql`now()`, profile: read.digest };
-    await tx.insert(nodeHistory).values({ ...change, drift: drift.outcome, reasons });
+    const change = { node: actor.id, profile: read.digest };
+    await keepChange(tx, { ...change, drift: drift.outcome, reasons });
     await record(tx, actor, {
       action: held === undefined ? "node.changed" : "node.held",
       subject: actor.name,
       data: { profile: read.digest, drift: drift.outcome, ...(held === undefined ? {} : { held }) },
     });
   });
-  picture.changed();
+  picture.changed(actor.id);
 }
 
 async function missingContracts(tx: Queryable, list: readonly HeldSnapshot[]): Promise<string[]> {
@@ -139,17 +167,25 @@ async function missingContracts(tx: Queryable, list: readonly HeldSnapshot[]): P
   return wanted.filter((digest) => !known.has(digest));
 }
 
-/** Takes the whole list at once, or says which contracts have to come first. */
+interface Lacking {
+  readonly missing: string[];
+  readonly manifests: string[];
+}
+
+/** Takes the whole list at once, or says which contracts and manifests have to come first. */
 export async function reportSnapshots(
   { store, picture }: Context,
   actor: NodeActor,
   report: { readonly digest: string; readonly snapshots: readonly HeldSnapshot[] },
-): Promise<{ readonly missing: string[] }> {
+): Promise<Lacking> {
   const { digest, snapshots: list } = report;
-  const missing = await store.db.transaction(async (tx) => {
+  const lacking = await store.db.transaction(async (tx) => {
     await lockNode(tx, actor);
-    const lacking = await missingContracts(tx, list);
-    if (lacking.length > 0) return lacking;
+    const missing = await missingContracts(tx, list);
+    const unproven = await missingManifests(tx, list);
+    if (missing.length + unproven.length > 0) {
+      return { missing, manifests: unproven.slice(0, MANIFESTS_AT_ONCE) };
+    }
     await tx.delete(heldSnapshots).where(eq(heldSnapshots.node, actor.id));
     for (let i = 0; i < list.length; i += CHUNK) {
       const rows = list.slice(i, i + CHUNK).map((held) => ({
@@ -161,8 +197,9 @@ export async function reportSnapshots(
       await tx.insert(heldSnapshots).values(rows);
     }
     await tx.update(nodes).set({ snapshots: digest }).where(eq(nodes.id, actor.id));
-    return [];
+    await dropManifests(tx, actorText(actor));
+    return { missing: [], manifests: [] };
   });
-  if (missing.length === 0) picture.changed();
-  return { missing };
+  picture.changed(actor.id);
+  return lacking;
 }

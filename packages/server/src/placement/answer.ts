@@ -24,41 +24,39 @@ interface Guest {
   readonly memoryMib: number;
 }
 
-/**
- * What all nodes that hold a snapshot say of it. A node speaks for itself alone: where two name
- * different contracts, neither is believed, and the snapshot is placed nowhere.
- */
+/** Of a snapshot that the picture does not have: another server may just have heard of it. */
 export async function heldAs(tx: Queryable, snapshot: string): Promise<Guest> {
-  const held = await tx
+  const [held] = await tx
     .select({ contract: heldSnapshots.contract, memoryMib: heldSnapshots.memoryMib })
     .from(heldSnapshots)
-    .where(eq(heldSnapshots.digest, snapshot));
-  const [contract, another] = new Set(held.map((one) => one.contract));
-  if (contract === undefined) {
-    throw new ServerError("NO_SUCH_SNAPSHOT", `no node holds a snapshot ${snapshot}`);
-  }
-  if (another !== undefined) {
-    const message = `nodes disagree on the contract of snapshot ${snapshot}: ${contract}, ${another}`;
-    throw new ServerError("WRONG_STATE", message);
-  }
-  return { contract, memoryMib: Math.max(...held.map(({ memoryMib }) => memoryMib)) };
+    .where(eq(heldSnapshots.digest, snapshot))
+    .limit(1);
+  if (held !== undefined) return held;
+  throw new ServerError("NO_SUCH_SNAPSHOT", `no node holds a snapshot ${snapshot}`);
 }
 
-/** Throws NO_SUCH_CONTRACT, NO_SUCH_SNAPSHOT, WRONG_STATE. */
-async function guestOf(tx: Queryable, request: Request): Promise<Guest> {
-  const { contract, snapshot, memoryMib } = request;
-  if (snapshot !== undefined) {
-    const { contract: promised, memoryMib: own } = await heldAs(tx, snapshot);
-    return { contract: promised, memoryMib: memoryMib ?? own };
-  }
-  const digest = contract ?? "";
-  const [known] = await tx
+async function requireContract({ picture, store }: Context, digest: string): Promise<void> {
+  if (picture.hasContract(digest)) return;
+  const [known] = await store.db
     .select({ digest: contracts.digest })
     .from(contracts)
     .where(eq(contracts.digest, digest));
-  if (known === undefined) {
-    throw new ServerError("NO_SUCH_CONTRACT", `there is no contract ${digest}`);
+  if (known !== undefined) return;
+  throw new ServerError("NO_SUCH_CONTRACT", `there is no contract ${digest}`);
+}
+
+/**
+ * What is to be placed. A snapshot's manifest names its contract, and its digest is the manifest's,
+ * so that no node can say otherwise. Throws NO_SUCH_CONTRACT, NO_SUCH_SNAPSHOT.
+ */
+async function guestOf(context: Context, request: Request): Promise<Guest> {
+  const { contract, snapshot, memoryMib } = request;
+  if (snapshot !== undefined) {
+    const own = context.picture.guest(snapshot) ?? (await heldAs(context.store.db, snapshot));
+    return { contract: own.contract, memoryMib: memoryMib ?? own.memoryMib };
   }
+  const digest = contract ?? "";
+  await requireContract(context, digest);
   return { contract: digest, memoryMib: memoryMib ?? 0 };
 }
 
@@ -123,9 +121,11 @@ export async function answerOn(
 /** Throws NO_SUCH_CONTRACT, NO_SUCH_SNAPSHOT, NO_SUCH_POOL. That no node fits is an answer. */
 export async function answerPlacement(context: Context, request: Request): Promise<Placement> {
   const { db } = context.store;
-  const { contract, memoryMib } = await guestOf(db, request);
-  if (request.pool !== undefined) await requirePool(db, request.pool);
+  const fleet = await context.picture.now();
+  const { contract, memoryMib } = await guestOf(context, request);
+  if (request.pool !== undefined && !fleet.strategies.has(request.pool)) {
+    await requirePool(db, request.pool);
+  }
   const { snapshot, labels, pool, limit } = request;
-  const question = { contract, snapshot, memoryMib, labels, pool, limit };
-  return await answerOn(db, await context.picture.now(), question);
+  return await answerOn(db, fleet, { contract, snapshot, memoryMib, labels, pool, limit });
 }

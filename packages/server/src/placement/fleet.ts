@@ -11,6 +11,8 @@ export interface FleetNode {
   /** Nodes of one variant get the same verdict on every contract. */
   readonly variant: string;
   readonly pool: string | undefined;
+  /** Digest of the plan that shapes its cold boots. */
+  readonly plan?: string | undefined;
   readonly state: NodeState;
   readonly held: boolean;
   readonly cordoned: boolean;
@@ -23,11 +25,23 @@ export interface FleetNode {
 export interface VerdictIndex {
   /** Throws nothing: a contract that nobody knows is unknown everywhere. */
   verdict(contract: string, variant: string): Verdict;
+  /** On nodes that apply the contract's own plan: with what was accepted in it. */
+  underPlan(contract: string, variant: string): Verdict;
+  /** Digest of the plan that a contract is of. */
+  planOf(contract: string): string | undefined;
   has(contract: string): boolean;
   /** Whether anybody judged the pair, with whatever verdict. */
   judged(contract: string, variant: string): boolean;
   /** How many contracts a variant can resume. */
   served(variant: string): number;
+}
+
+/** What nodes have in common that a question asks about. */
+interface Group {
+  readonly variant: number;
+  readonly labels: number;
+  readonly pool: string | undefined;
+  readonly plan: string | undefined;
 }
 
 export interface Fleet {
@@ -39,13 +53,16 @@ export interface Fleet {
   /** Of each node: its labels, as an index into `labelSets`. */
   readonly labelsOf: Int32Array;
   readonly labelSets: readonly Labels[];
+  /** Of each node: its group, as an index into `groups`. */
+  readonly groupOf: Int32Array;
+  readonly groups: readonly Group[];
   /** Of each node: what keeps it from getting any work, as an index into `CLOSED`; -1: nothing. */
   readonly closed: Int8Array;
   readonly freeSandboxes: Float64Array;
   readonly freeMemoryMib: Float64Array;
   readonly index: VerdictIndex;
   /** Nodes that hold a snapshot's files, as indices, by the snapshot's digest. */
-  readonly holders: ReadonlyMap<string, readonly number[]>;
+  readonly holders: { get(snapshot: string): readonly number[] | undefined };
   readonly strategies: ReadonlyMap<string, "spread" | "pack">;
 }
 
@@ -89,10 +106,74 @@ export interface FleetInput {
   readonly strategies: ReadonlyMap<string, "spread" | "pack">;
 }
 
-export function layOutFleet({ nodes, index, held, strategies }: FleetInput): Fleet {
-  const variants = numbering();
-  const labels = numbering();
-  const places = new Map(nodes.map(({ id }, i) => [id, i]));
+/** Groups of nodes, numbered as they come. */
+function grouping() {
+  const [variants, labels, keys] = [numbering(), numbering(), numbering()];
+  const labelSets: Labels[] = [];
+  const groups: Group[] = [];
+  return {
+    variants: variants.texts,
+    labelSets,
+    groups,
+    of: (node: FleetNode): number => {
+      const text = labelsText(node.labels);
+      const [variant, set] = [variants.of(node.variant), labels.of(text)];
+      labelSets[set] ??= Object.fromEntries(JSON.parse(text) as [string, string][]) as Labels;
+      const { pool, plan } = node;
+      const group = keys.of(JSON.stringify([variant, set, pool, plan]));
+      groups[group] ??= { variant, labels: set, pool, plan };
+      return group;
+    },
+  };
+}
+
+/** A fleet whose nodes change in place; those that come or go take another layout. */
+export interface LiveFleet extends Fleet {
+  replace(place: number, node: FleetNode): void;
+}
+
+export function layOutLive(
+  { nodes, index, strategies }: Omit<FleetInput, "held">,
+  holders: Fleet["holders"],
+): LiveFleet {
+  const own = [...nodes];
+  const count = own.length;
+  const group = grouping();
+  const columns = {
+    groupOf: new Int32Array(count),
+    variantOf: new Int32Array(count),
+    labelsOf: new Int32Array(count),
+    closed: new Int8Array(count),
+    freeSandboxes: new Float64Array(count),
+    freeMemoryMib: new Float64Array(count),
+  };
+  const replace = (place: number, node: FleetNode) => {
+    const number = group.of(node);
+    own[place] = node;
+    columns.groupOf[place] = number;
+    columns.variantOf[place] = group.groups[number]?.variant ?? 0;
+    columns.labelsOf[place] = group.groups[number]?.labels ?? 0;
+    columns.closed[place] = closedBy(node);
+    columns.freeSandboxes[place] = node.freeSandboxes;
+    columns.freeMemoryMib[place] = node.freeMemoryMib;
+  };
+  for (const [place, node] of own.entries()) replace(place, node);
+  const { variants, labelSets, groups } = group;
+  return {
+    nodes: own,
+    ...columns,
+    variants,
+    labelSets,
+    groups,
+    index,
+    holders,
+    strategies,
+    replace,
+  };
+}
+
+export function layOutFleet({ held, ...input }: FleetInput): Fleet {
+  const places = new Map(input.nodes.map(({ id }, i) => [id, i]));
   const holders = new Map<string, number[]>();
   for (const [snapshot, node] of held) {
     const place = places.get(node);
@@ -101,21 +182,7 @@ export function layOutFleet({ nodes, index, held, strategies }: FleetInput): Fle
     if (list === undefined) holders.set(snapshot, [place]);
     else list.push(place);
   }
-  return {
-    nodes,
-    variantOf: Int32Array.from(nodes, ({ variant }) => variants.of(variant)),
-    variants: variants.texts,
-    labelsOf: Int32Array.from(nodes, (node) => labels.of(labelsText(node.labels))),
-    labelSets: labels.texts.map(
-      (text) => Object.fromEntries(JSON.parse(text) as [string, string][]) as Labels,
-    ),
-    closed: Int8Array.from(nodes, closedBy),
-    freeSandboxes: Float64Array.from(nodes, ({ freeSandboxes }) => freeSandboxes),
-    freeMemoryMib: Float64Array.from(nodes, ({ freeMemoryMib }) => freeMemoryMib),
-    index,
-    holders,
-    strategies,
-  };
+  return layOutLive(input, holders);
 }
 
 export function matches(selector: Labels, labels: Labels): boolean {

@@ -1,111 +1,167 @@
 /**
- * The fleet in memory, read from the store when it is asked for and a second old. The index of
- * verdicts only grows, and is read from where it was left.
+ * The fleet in memory. What other servers write is read when it is a second old, and of that only
+ * what changed; what this server writes, before anybody asks again. Heartbeats that bring no news
+ * are heard here, and written together.
  */
-import { eq, gt } from "drizzle-orm";
 import type { Picture, Times } from "../context.ts";
-import { allPools, poolOf } from "../nodes/membership.ts";
-import { SILENT, heldOf, stateAfter } from "../nodes/view.ts";
-import { heldSnapshots, nodes, variants, verdicts } from "../store/schema.ts";
+import { messageOf } from "../errors.ts";
 import type { Queryable, Store } from "../store/store.ts";
-import { layOutFleet, type Fleet, type FleetNode } from "./fleet.ts";
-import { openVerdictIndex, type GrowingIndex } from "./verdict-index.ts";
+import { writeHeard } from "./heard.ts";
+import { openLiveState, type LiveState } from "./live-fleet.ts";
+import type { LiveNode } from "./live-nodes.ts";
+import {
+  followVerdicts,
+  readHeld,
+  readHorizon,
+  readNodeIds,
+  readNodes,
+  readPools,
+} from "./read.ts";
+import { openVerdictIndex } from "./verdict-index.ts";
 
-/** A heartbeat may be seen as late as this. */
+/** What another server wrote may be seen as late as this. */
 const FRESH_MS = 1000;
+/** Without a reading for so long, nodes are looked up in the store. */
+const TRUSTED_MS = 5000;
 
-async function readNodes(tx: Queryable, times: Times): Promise<FleetNode[]> {
-  const pools = await allPools(tx);
-  const rows = await tx
-    .select({
-      id: nodes.id,
-      name: nodes.name,
-      variant: nodes.variant,
-      class: variants.class,
-      labels: nodes.labels,
-      held: nodes.held,
-      pendingProfile: nodes.pendingProfile,
-      cordoned: nodes.cordoned,
-      capacity: nodes.capacity,
-      silent: SILENT,
-    })
-    .from(nodes)
-    .innerJoin(variants, eq(variants.id, nodes.variant))
-    .orderBy(nodes.name);
-  return rows.map(({ capacity, silent, ...row }) => ({
-    id: row.id,
-    name: row.name,
-    variant: row.variant,
-    class: row.class,
-    labels: row.labels,
-    pool: poolOf(row.labels, pools)?.name,
-    state: stateAfter(silent, times),
-    held: heldOf(row) !== null,
-    cordoned: row.cordoned,
-    freeSandboxes: Math.max(0, capacity.maxSandboxes - capacity.sandboxes),
-    freeMemoryMib: Math.max(0, capacity.maxMemoryMib - capacity.memoryMib),
-  }));
-}
+const BEGINNING = "0";
 
-/** Reads what was added since a revision; returns the revision that was read. */
-async function follow(tx: Queryable, index: GrowingIndex, from: number): Promise<number> {
-  const rows = await tx
-    .select({
-      contract: verdicts.contract,
-      variant: verdicts.variant,
-      verdict: verdicts.verdict,
-      revision: verdicts.revision,
-    })
-    .from(verdicts)
-    .where(gt(verdicts.revision, from));
-  index.set(rows);
-  return rows.reduce((last, { revision }) => Math.max(last, revision), from);
-}
-
-export function openPicture({ db }: Pick<Store, "db">, times: Times): Picture {
-  const index = openVerdictIndex();
+/** Reads what changed since the last reading. */
+function openReader(db: Queryable, live: LiveState, index: ReturnType<typeof openVerdictIndex>) {
+  let from = BEGINNING;
   let revision = 0;
-  let current: { readonly fleet: Fleet; readonly at: number } | undefined;
-  let reading: Promise<Fleet> | undefined;
-  /** Counts changes, so that a reading which began before one is not taken for current. */
-  let changes = 0;
-
-  const read = async (): Promise<Fleet> => {
-    const [at, before] = [performance.now(), changes];
-    const own = await readNodes(db, times);
-    revision = await follow(db, index, revision);
-    const held = await db
-      .select({ digest: heldSnapshots.digest, node: heldSnapshots.node })
-      .from(heldSnapshots);
-    const strategies = new Map((await allPools(db)).map(({ name, strategy }) => [name, strategy]));
-    const fleet = layOutFleet({
-      nodes: own,
-      index,
-      held: held.map(({ digest, node }) => [digest, node] as const),
-      strategies,
-    });
-    if (before === changes) current = { fleet, at };
-    return fleet;
-  };
-
-  const now = async (): Promise<Fleet> => {
-    if (current !== undefined && performance.now() - current.at < FRESH_MS) return current.fleet;
-    if (reading !== undefined) {
-      // One that began before a change may miss it.
-      await reading.catch(() => undefined);
-      return await now();
+  return async (): Promise<void> => {
+    const { horizon, nodes: count } = await readHorizon(db);
+    live.setPools(await readPools(db));
+    const moved: string[] = [];
+    for (const { silent, ...row } of await readNodes(db, from)) {
+      if (live.take(row, silent)) moved.push(row.id);
     }
-    reading = read().finally(() => {
-      reading = undefined;
-    });
-    return await reading;
+    if (moved.length > 0) {
+      live.held.set(moved, await readHeld(db, from === BEGINNING ? undefined : moved));
+    }
+    // Nodes that are gone have no row that says so.
+    if (live.nodes.size !== count) live.keepOnly(await readNodeIds(db));
+    revision = await followVerdicts(db, index, revision);
+    from = horizon;
   };
+}
 
+/** One reading at a time, and none that began before what it is to show. */
+function openRefresh(read: () => Promise<void>) {
+  let readAt = -Infinity;
+  let reading: Promise<void> | undefined;
+  /** Changes of this server, and how many of them the last reading has seen. */
+  let changes = 0;
+  let seen = -1;
+  const run = async () => {
+    const before = changes;
+    await read();
+    [readAt, seen] = [performance.now(), before];
+  };
   return {
-    now,
+    age: () => performance.now() - readAt,
+    seen: () => seen,
     changed: () => {
       changes += 1;
-      current = undefined;
+      return changes;
+    },
+    /** Settles once all that was written by now is shown. */
+    refresh: async (): Promise<void> => {
+      const wanted = changes;
+      const isShown = () => seen >= wanted && performance.now() - readAt < FRESH_MS;
+      while (!isShown()) {
+        if (reading !== undefined) {
+          await reading.catch(() => undefined);
+          continue;
+        }
+        reading = run().finally(() => {
+          reading = undefined;
+        });
+        await reading;
+        // What took longer than it may be old was current when it was asked for.
+        if (seen >= wanted) return;
+      }
+    },
+  };
+}
+
+/** Calls `work` each second, one at a time; what it returns ends that. */
+function keepDoing(work: () => Promise<void>, report: (why: string) => void): () => void {
+  let isBusy = false;
+  const timer = setInterval(() => {
+    if (isBusy) return;
+    isBusy = true;
+    work()
+      .catch((error: unknown) => report(messageOf(error)))
+      .finally(() => {
+        isBusy = false;
+      });
+  }, FRESH_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+export function openPicture(
+  { db }: Pick<Store, "db">,
+  times: Times,
+  report: (what: string, why: string) => void,
+): Picture {
+  const index = openVerdictIndex();
+  const live = openLiveState(index, times);
+  const reader = openRefresh(openReader(db, live, index));
+  const heard = new Map<string, LiveNode>();
+  /** Nodes that were written since the last reading, by the change that did. */
+  const written = new Map<string, number>();
+  /** The last change that may concern any node. */
+  let lastOfAll = 0;
+  let isAsked = false;
+
+  const flush = async () => {
+    const all = [...heard.values()];
+    heard.clear();
+    await writeHeard(db, all);
+  };
+  const stop = keepDoing(
+    async () => {
+      await flush();
+      if (isAsked) await reader.refresh();
+      isAsked = false;
+    },
+    (why) => report("the picture of the fleet", why),
+  );
+
+  return {
+    now: async () => {
+      await reader.refresh();
+      return live.fleet();
+    },
+    changed: (node) => {
+      const change = reader.changed();
+      if (node === undefined) lastOfAll = change;
+      else written.set(node, change);
+    },
+    node: (id) => {
+      isAsked = true;
+      const seen = reader.seen();
+      if (reader.age() >= TRUSTED_MS || lastOfAll > seen) return undefined;
+      const own = written.get(id) ?? 0;
+      if (own > seen) return undefined;
+      written.delete(id);
+      return live.nodes.get(id);
+    },
+    heard: (node, capacity) => {
+      node.capacity = capacity;
+      node.heardAt = performance.now();
+      node.state = "ready";
+      heard.set(node.row.id, node);
+      live.show(node);
+    },
+    guest: (snapshot) => live.held.guest(snapshot),
+    hasContract: (digest) => index.has(digest),
+    close: async () => {
+      stop();
+      await flush().catch((error: unknown) => report("heartbeats", messageOf(error)));
     },
   };
 }

@@ -66,35 +66,31 @@ function best(limit: number) {
   };
 }
 
-/** What is the same for all nodes of a variant, asked once. */
-function byVariant(fleet: Fleet, contract: string) {
-  return fleet.variants.map((variant) => ({
-    fits: fleet.index.verdict(contract, variant) === "compatible",
-    serves: fleet.index.served(variant),
-  }));
-}
-
 /** In the order in which a node is asked: it is counted at the first that takes it. */
 const FILTERS: readonly FilterName[] = [...CLOSED, "pool", "labels", "verdict", "capacity"];
 const [POOL, LABELS, VERDICT, CAPACITY] = [4, 5, 6, 7] as const;
 const NONE = -1;
 
-/** The first filter that takes a node, as an index into `FILTERS`. */
-function filterOf(
-  fleet: Fleet,
-  node: number,
-  question: Question,
-  fits: boolean,
-  labelled: boolean,
-) {
-  const closed = fleet.closed[node] ?? 0;
-  if (closed >= 0) return closed;
-  if (question.pool !== undefined && fleet.nodes[node]?.pool !== question.pool) return POOL;
-  if (!labelled) return LABELS;
-  if (!fits) return VERDICT;
-  const room =
-    (fleet.freeSandboxes[node] ?? 0) >= 1 && (fleet.freeMemoryMib[node] ?? 0) >= question.memoryMib;
-  return room ? NONE : CAPACITY;
+/** What is the same for all nodes of a group, asked once. */
+function askGroups(fleet: Fleet, { contract, labels, pool }: Question) {
+  const { groups, index, variants } = fleet;
+  const plan = index.planOf(contract);
+  const labelled = fleet.labelSets.map((set) => matches(labels, set));
+  const fits = new Uint8Array(groups.length);
+  const filters = new Int8Array(groups.length);
+  const serves = new Float64Array(groups.length);
+  for (const [i, group] of groups.entries()) {
+    const variant = variants[group.variant] ?? "";
+    const isOwn = plan !== undefined && plan === group.plan;
+    const verdict = isOwn ? index.underPlan(contract, variant) : index.verdict(contract, variant);
+    const can = verdict === "compatible";
+    fits[i] = Number(can);
+    serves[i] = index.served(variant);
+    if (pool !== undefined && group.pool !== pool) filters[i] = POOL;
+    else if (labelled[group.labels] !== true) filters[i] = LABELS;
+    else filters[i] = can ? NONE : VERDICT;
+  }
+  return { fits, filters, serves };
 }
 
 function named<K>(keys: readonly K[], counts: Int32Array): Map<K, number> {
@@ -102,34 +98,36 @@ function named<K>(keys: readonly K[], counts: Int32Array): Map<K, number> {
   return new Map(found.filter(([, count]) => count > 0));
 }
 
+function countAt(counts: Int32Array, i: number): void {
+  counts[i] = (counts[i] ?? 0) + 1;
+}
+
 export function place(fleet: Fleet, question: Question): Answer {
-  const { contract, snapshot, labels, pool, limit } = question;
-  const variants = byVariant(fleet, contract);
-  const labelled = fleet.labelSets.map((set) => matches(labels, set));
+  const { snapshot, memoryMib, pool, limit } = question;
+  const { groupOf, groups, closed, freeSandboxes, freeMemoryMib } = fleet;
+  const asked = askGroups(fleet, question);
   const holders = new Set(snapshot === undefined ? [] : fleet.holders.get(snapshot));
   const packs = pool !== undefined && fleet.strategies.get(pool) === "pack";
   const filters = new Int32Array(FILTERS.length);
   const able = new Int32Array(FILTERS.length);
   const refused = new Int32Array(fleet.variants.length);
-  const count = (counts: Int32Array, i: number) => {
-    counts[i] = (counts[i] ?? 0) + 1;
-  };
   const ranked = best(limit);
   let eligible = 0;
-  for (let node = 0; node < fleet.nodes.length; node++) {
-    const variant = fleet.variantOf[node] ?? 0;
-    const { fits = false, serves = 0 } = variants[variant] ?? {};
-    const isLabelled = labelled[fleet.labelsOf[node] ?? 0] === true;
-    const filter = filterOf(fleet, node, question, fits, isLabelled);
+  for (let node = 0; node < groupOf.length; node++) {
+    const group = groupOf[node] ?? 0;
+    const free = freeMemoryMib[node] ?? 0;
+    let filter = closed[node] ?? 0;
+    if (filter === NONE) filter = asked.filters[group] ?? VERDICT;
+    if (filter === NONE && ((freeSandboxes[node] ?? 0) < 1 || free < memoryMib)) filter = CAPACITY;
     if (filter === NONE) {
       eligible += 1;
-      const free = fleet.freeMemoryMib[node] ?? 0;
-      ranked.add(node, holders.has(node), serves, packs ? free : -free);
+      const holds = holders.size > 0 && holders.has(node);
+      ranked.add(node, holds, asked.serves[group] ?? 0, packs ? free : -free);
       continue;
     }
-    count(filters, filter);
-    if (fits) count(able, filter);
-    if (filter === VERDICT) count(refused, variant);
+    countAt(filters, filter);
+    if (asked.fits[group] === 1) countAt(able, filter);
+    if (filter === VERDICT) countAt(refused, groups[group]?.variant ?? 0);
   }
   return {
     nodes: ranked.kept.map(({ node }) => node),

@@ -16,15 +16,17 @@ import {
   type PlanOptions,
 } from "@evenkeel/core";
 import { record } from "../audit.ts";
-import { actorText, type Actor } from "../context.ts";
+import { judgeAccepted } from "../contracts/index-writes.ts";
+import { actorText, type Actor, type Context } from "../context.ts";
 import { storedProfile } from "../documents.ts";
 import { ServerError } from "../errors.ts";
 import { matches, type Labels } from "../placement/fleet.ts";
 import { takeLock } from "../store/locks.ts";
-import { contracts, nodes, planVersions, pools, profiles, verdicts } from "../store/schema.ts";
+import { contracts, nodes, planVersions, profiles, verdicts } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 import { differenceOf, partsOf } from "./difference.ts";
 import { requirePool } from "./pools.ts";
+import { beginRollout, finishVersion, rollingOf } from "./rollouts.ts";
 import { filesOf } from "./running.ts";
 
 type VersionRow = typeof planVersions.$inferSelect;
@@ -89,6 +91,7 @@ function optionsOf(request: PlanRequest): PlanOptions {
 
 interface Members {
   readonly profiles: readonly NodeProfile[];
+  /** Of each profile. */
   readonly variants: readonly string[];
 }
 
@@ -108,7 +111,7 @@ async function membersOf(tx: Queryable, selector: Labels): Promise<Members> {
   const own = rows.filter(({ labels }) => matches(selector, labels));
   return {
     profiles: own.map(({ text }) => storedProfile(text)),
-    variants: [...new Set(own.map(({ variant }) => variant))],
+    variants: own.map(({ variant }) => variant),
   };
 }
 
@@ -151,7 +154,7 @@ async function affectedBy(
     .where(
       and(
         eq(contracts.plan, running.digest),
-        inArray(verdicts.variant, [...variants]),
+        inArray(verdicts.variant, [...new Set(variants)]),
         ne(verdicts.verdict, "compatible"),
       ),
     )
@@ -204,6 +207,7 @@ export async function computePlan(
       difference: differenceOf(from, partsOf(plan, templates), affected),
       created: new Date(),
       createdBy: actorText(actor),
+      variants: [...new Set(members.variants)],
     })
     .returning();
   if (row === undefined) throw new Error("one row was inserted");
@@ -213,9 +217,14 @@ export async function computePlan(
 }
 
 /** A version that never ran has to be compared with the one that does. */
-function requireApprovable({ state, version, difference }: VersionRow, running: number | null) {
-  if (state === "running") {
-    throw new ServerError("WRONG_STATE", `version ${version} runs already`);
+function requireApprovable(row: VersionRow, running: number | null, digest: string) {
+  const { state, version, difference } = row;
+  if (row.digest !== digest) {
+    const message = `version ${version} is ${row.digest}, and ${digest} was approved`;
+    throw new ServerError("STALE_PLAN", message);
+  }
+  if (state === "running" || state === "rolling") {
+    throw new ServerError("WRONG_STATE", `version ${version} runs already, or rolls out`);
   }
   if (state === "superseded" || difference.from === running) return;
   const against = difference.from === null ? "no version" : `version ${difference.from}`;
@@ -224,33 +233,67 @@ function requireApprovable({ state, version, difference }: VersionRow, running: 
   throw new ServerError("STALE_PLAN", message);
 }
 
+/** What was looked at has to hold still: the nodes, and the contracts that are affected. */
+async function requireCurrent(
+  tx: Queryable,
+  row: VersionRow,
+  { selector, running }: { readonly selector: Labels; readonly running: number | null },
+): Promise<void> {
+  const planned = new Set(row.variants);
+  const { profiles: own, variants } = await membersOf(tx, selector);
+  const added = own.filter((_, i) => !planned.has(variants[i] ?? ""));
+  const [first] = added;
+  if (first !== undefined) {
+    const more = added.length === 1 ? "" : ` and ${added.length - 1} more`;
+    const message = `version ${row.version} was computed without ${first.name}${more}`;
+    throw new ServerError("STALE_PLAN", message);
+  }
+  const now = running === null ? undefined : await requireVersion(tx, row.pool, running);
+  const shown = new Set(row.difference.contractsAffected);
+  const affected = await affectedBy(tx, now, variants);
+  const unseen = affected.filter((digest) => !shown.has(digest));
+  if (unseen.length === 0) return;
+  const message = `contracts are affected that version ${row.version} does not show: ${unseen.length}`;
+  throw new ServerError("STALE_PLAN", message);
+}
+
 /**
- * Lets the pool's nodes apply a version; one that ran before is a rollback. Throws NO_SUCH_POOL,
- * NO_SUCH_PLAN, WRONG_STATE, STALE_PLAN.
+ * Lets the pool's nodes apply a version, of the digest that was looked at; one that ran before is a
+ * rollback. Throws NO_SUCH_POOL, NO_SUCH_PLAN, WRONG_STATE, STALE_PLAN.
  */
 export async function approvePlan(
+  context: Context,
   tx: Queryable,
   actor: Actor,
-  pool: string,
-  version: number,
+  { name: pool, version }: { readonly name: string; readonly version: number },
+  { digest, atOnce }: { readonly digest: string; readonly atOnce: boolean },
 ): Promise<PlanVersion> {
   await takeLock(tx, "pools");
   const row = await requireVersion(tx, pool, version);
-  const { running } = await requirePool(tx, pool);
-  requireApprovable(row, running);
-  const here = (number: number) =>
-    and(eq(planVersions.pool, pool), eq(planVersions.version, number));
-  if (running !== null) {
-    await tx.update(planVersions).set({ state: "superseded" }).where(here(running));
+  const found = await requirePool(tx, pool);
+  const { running } = found;
+  requireApprovable(row, running, digest);
+  if (row.state === "proposed") await requireCurrent(tx, row, found);
+  const rolling = await rollingOf(tx, pool);
+  if (rolling !== undefined) {
+    const message = `version ${rolling.version} rolls out: halt it first`;
+    throw new ServerError("WRONG_STATE", message);
   }
+  const isRollback = row.state === "superseded";
+  await judgeAccepted(tx, context.index, row);
+  if (isRollback || atOnce) await finishVersion(tx, pool, { from: running, to: version });
+  else await beginRollout(tx, context, found, version);
+  const here = and(eq(planVersions.pool, pool), eq(planVersions.version, version));
   const [approved] = await tx
     .update(planVersions)
-    .set({ state: "running", approvedBy: actorText(actor) })
-    .where(here(version))
+    .set({
+      approvedBy: actorText(actor),
+      ...(isRollback || atOnce ? {} : { state: "rolling" as const }),
+    })
+    .where(here)
     .returning();
   if (approved === undefined) throw new Error("the version was just read");
-  await tx.update(pools).set({ running: version }).where(eq(pools.name, pool));
-  const action = row.state === "superseded" ? "plan.rolled-back" : "plan.approved";
-  await record(tx, actor, { action, subject: pool, data: { version, from: running } });
+  const action = isRollback ? "plan.rolled-back" : "plan.approved";
+  await record(tx, actor, { action, subject: pool, data: { version, digest, from: running } });
   return viewOf(approved);
 }

@@ -7,7 +7,7 @@ import { ServerError } from "../errors.ts";
 import { admitPool } from "../nodes/membership.ts";
 import { matches, type Labels } from "../placement/fleet.ts";
 import { takeLock } from "../store/locks.ts";
-import { nodes, planVersions, pools } from "../store/schema.ts";
+import { nodes, planVersions, pools, rollouts } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 
 type PoolRow = typeof pools.$inferSelect;
@@ -17,6 +17,12 @@ export async function requirePool(tx: Queryable, name: string): Promise<PoolRow>
   const [row] = await tx.select().from(pools).where(eq(pools.name, name));
   if (row === undefined) throw new ServerError("NO_SUCH_POOL", `there is no pool "${name}"`);
   return row;
+}
+
+function rolloutOf(row: typeof rollouts.$inferSelect | undefined): PoolView["rollout"] {
+  if (row === undefined) return null;
+  const { version, stage, state, why, started } = row;
+  return { version, stage, state, why, started: started.toISOString() };
 }
 
 async function viewsOf(tx: Queryable, rows: readonly PoolRow[]): Promise<PoolView[]> {
@@ -29,16 +35,19 @@ async function viewsOf(tx: Queryable, rows: readonly PoolRow[]): Promise<PoolVie
     })
     .from(nodes)
     .orderBy(nodes.name);
-  return rows.map(({ name, selector, strategy, running, created }) => {
+  const rolled = new Map((await tx.select().from(rollouts)).map((row) => [row.pool, row]));
+  return rows.map(({ name, selector, strategy, unplanned, running, created }) => {
     const own = members.filter(({ labels }) => matches(selector, labels));
     const applied = own.filter(({ pool, version }) => pool === name && version === running);
     return {
       name,
       selector,
       strategy,
+      unplanned,
       nodes: own.map((node) => node.name),
       running,
       applied: running === null ? 0 : applied.length,
+      rollout: rolloutOf(rolled.get(name)),
       created: created.toISOString(),
     };
   });
@@ -58,19 +67,24 @@ export async function getPool(tx: Queryable, name: string): Promise<PoolView> {
 interface PoolRequest {
   readonly name: string;
   readonly selector: Labels;
-  readonly strategy?: "spread" | "pack" | undefined;
+  readonly strategy: "spread" | "pack";
+  readonly unplanned: "refuse" | "allow";
 }
 
 /** Throws NAME_TAKEN, POOLS_OVERLAP. */
 export async function createPool(tx: Queryable, actor: Actor, request: PoolRequest) {
-  const { name, selector, strategy = "spread" } = request;
+  const { name, selector, strategy, unplanned } = request;
   await takeLock(tx, "pools");
   const [taken] = await tx.select().from(pools).where(eq(pools.name, name));
   if (taken !== undefined) throw new ServerError("NAME_TAKEN", `there is a pool "${name}"`);
-  const row = { name, selector, strategy, running: null };
+  const row = { name, selector, strategy, unplanned, running: null };
   await admitPool(tx, row);
   await tx.insert(pools).values({ ...row, created: new Date() });
-  await record(tx, actor, { action: "pool.created", subject: name, data: { selector, strategy } });
+  await record(tx, actor, {
+    action: "pool.created",
+    subject: name,
+    data: { selector, strategy, unplanned },
+  });
   return await getPool(tx, name);
 }
 

@@ -2,6 +2,7 @@
  * The tables as drizzle sees them. The migrations make them; a test holds the two equal. Whatever a
  * verdict or a digest is made of is kept as text, since jsonb reorders keys.
  */
+import { sql } from "drizzle-orm";
 import {
   bigint,
   boolean,
@@ -26,6 +27,9 @@ const texts = customType<{ data: readonly string[]; driverData: string | readonl
   fromDriver: (value) =>
     (typeof value === "string" ? JSON.parse(value) : value) as readonly string[],
 });
+
+/** A transaction's number, which never wraps around. */
+const xid8 = customType<{ data: string }>({ dataType: () => "xid8" });
 
 /** One row: the CA that signs the server's and the nodes' certificates. */
 export const authority = pgTable("authority", {
@@ -90,7 +94,13 @@ export const nodes = pgTable(
     planVersion: integer("plan_version"),
     planDigest: text("plan_digest"),
     planError: text("plan_error"),
+    /** Digest of a plan that does not fit the node. */
+    planRefused: text("plan_refused"),
     certificateExpires: time("certificate_expires").notNull(),
+    /** The transaction that changed the row last; a trigger sets it. */
+    touched: xid8("touched")
+      .notNull()
+      .default(sql`pg_current_xact_id()`),
   },
   (table) => [index("nodes_variant").on(table.variant)],
 );
@@ -107,6 +117,14 @@ export const profiles = pgTable("profiles", {
   bios: text("bios"),
   firecracker: texts("firecracker").notNull(),
   tscKhz: integer("tsc_khz"),
+});
+
+/** Deleted nodes: one that joins again under its name is compared with what it was. */
+export const formerNodes = pgTable("former_nodes", {
+  name: text("name").primaryKey(),
+  baseline: text("baseline").notNull(),
+  cordoned: boolean("cordoned").notNull(),
+  deleted: time("deleted").notNull(),
 });
 
 export const nodeHistory = pgTable(
@@ -127,6 +145,8 @@ export const pools = pgTable("pools", {
   selector: jsonb("selector").$type<Labels>().notNull(),
   strategy: text("strategy").$type<"spread" | "pack">().notNull(),
   running: integer("running"),
+  /** Whether nodes boot guests before they have applied its plan. */
+  unplanned: text("unplanned").$type<"refuse" | "allow">().notNull().default("refuse"),
   created: time("created").notNull(),
 });
 
@@ -137,7 +157,7 @@ export const planVersions = pgTable(
       .notNull()
       .references(() => pools.name, { onDelete: "cascade" }),
     version: integer("version").notNull(),
-    state: text("state").$type<"proposed" | "running" | "superseded">().notNull(),
+    state: text("state").$type<"proposed" | "rolling" | "running" | "superseded">().notNull(),
     digest: text("digest").notNull(),
     plan: text("plan").notNull(),
     templates: text("templates").notNull(),
@@ -145,22 +165,42 @@ export const planVersions = pgTable(
     created: time("created").notNull(),
     createdBy: text("created_by").notNull(),
     approvedBy: text("approved_by"),
+    /** Variants of the nodes it was computed for. */
+    variants: texts("variants").notNull().default([]),
   },
   (table) => [primaryKey({ columns: [table.pool, table.version] })],
 );
 
-export const contracts = pgTable("contracts", {
-  digest: text("digest").primaryKey(),
-  contract: text("contract").notNull(),
-  arch: text("arch").notNull(),
-  vendor: text("vendor"),
-  class: text("class"),
-  firecracker: text("firecracker").notNull(),
-  plan: text("plan"),
-  node: text("node").notNull(),
-  reportedBy: text("reported_by").notNull(),
-  created: time("created").notNull(),
+/** How far a plan version has come in its pool. */
+export const rollouts = pgTable("rollouts", {
+  pool: text("pool")
+    .primaryKey()
+    .references(() => pools.name, { onDelete: "cascade" }),
+  version: integer("version").notNull(),
+  stage: text("stage").$type<"canary" | "share" | "all">().notNull(),
+  state: text("state").$type<"rolling" | "halted" | "done">().notNull(),
+  why: text("why"),
+  canaries: texts("canaries").notNull(),
+  started: time("started").notNull(),
+  stageSince: time("stage_since").notNull(),
 });
+
+export const contracts = pgTable(
+  "contracts",
+  {
+    digest: text("digest").primaryKey(),
+    contract: text("contract").notNull(),
+    arch: text("arch").notNull(),
+    vendor: text("vendor"),
+    class: text("class"),
+    firecracker: text("firecracker").notNull(),
+    plan: text("plan"),
+    node: text("node").notNull(),
+    reportedBy: text("reported_by").notNull(),
+    created: time("created").notNull(),
+  },
+  (table) => [index("contracts_reported_by").on(table.reportedBy)],
+);
 
 /** The same findings stand behind many verdicts: each once. */
 export const findings = pgTable("findings", {
@@ -178,6 +218,8 @@ export const verdicts = pgTable(
       .notNull()
       .references(() => variants.id, { onDelete: "cascade" }),
     verdict: text("verdict").$type<Verdict>().notNull(),
+    /** On nodes that apply the contract's own plan. */
+    underPlan: text("under_plan").$type<Verdict>().notNull(),
     findings: text("findings")
       .notNull()
       .references(() => findings.digest),
@@ -215,6 +257,24 @@ export const heldSnapshots = pgTable(
     index("held_snapshots_digest").on(table.digest),
     index("held_snapshots_contract").on(table.contract),
   ],
+);
+
+/** What manifests say of snapshots: their digest is the snapshot's, so that nobody can say otherwise. */
+export const manifests = pgTable(
+  "manifests",
+  {
+    digest: text("digest").primaryKey(),
+    kind: text("kind").$type<"template" | "sandbox">().notNull(),
+    contract: text("contract")
+      .notNull()
+      .references(() => contracts.digest),
+    memoryMib: integer("memory_mib").notNull(),
+    bytes: bigint("bytes", { mode: "number" }).notNull(),
+    parent: text("parent"),
+    created: time("created").notNull(),
+    reportedBy: text("reported_by").notNull(),
+  },
+  (table) => [index("manifests_reported_by").on(table.reportedBy)],
 );
 
 export const audit = pgTable("audit", {

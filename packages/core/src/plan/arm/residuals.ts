@@ -1,4 +1,4 @@
-/** What still differs between guests of different aarch64 classes, and may. */
+/** Allowed differences between guests of different aarch64 classes. */
 import { groupBy } from "../../group.ts";
 import { readField } from "../../bits.ts";
 import { fieldAddress } from "../../format/address.ts";

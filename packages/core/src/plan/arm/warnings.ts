@@ -1,4 +1,4 @@
-/** What stands between an aarch64 plan and its use, and no template can change. */
+/** Obstacles to the use of an aarch64 plan that no template can remove. */
 import { listOf } from "../../format/text.ts";
 import { writersOf } from "../../profile/arm/takes.ts";
 import type { NodeClass } from "../../profile/class.ts";

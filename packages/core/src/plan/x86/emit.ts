@@ -43,14 +43,14 @@ function registerBitmap(
   for (const { kind, hi, lo } of cpuidFields(type, leaf, subleaf, register)) {
     const bits = mask32(hi, lo);
     if (kind === "feature") {
-      // Firecracker clears some itself (WAITPKG since 1.12), and builds from before do not.
+      // Firecracker clears some itself (WAITPKG since 1.12); older builds do not.
       mask = (mask & ~(bits & value)) | (bits & cleared);
     } else if (isAnnouncement(kind)) mask &= ~(bits & ~value);
   }
   return { mask: mask >>> 0, value: (value & mask) >>> 0 };
 }
 
-/** Bits of a field that a template leaves alone: those it would have to assert, or to hide. */
+/** Bits of a field that a template must keep: those it may not assert, or may not hide. */
 function keptBits(field: MsrField, value: bigint): bigint {
   if (field.kind === "feature") return fieldBits(field) & value;
   return isAnnouncement(field.kind) ? fieldBits(field) & ~value : 0n;

@@ -1,4 +1,4 @@
-/** What still differs between guests of different x86 classes, and may. */
+/** Allowed differences between guests of different x86 classes. */
 import { readField } from "../../bits.ts";
 import { REGISTERS } from "../../cpuid.ts";
 import type { GuestView } from "../../firecracker/simulate.ts";

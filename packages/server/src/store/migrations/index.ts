@@ -1,6 +1,8 @@
 /** All migrations, in order; number n is applied after n - 1. They only go forward. */
 import { FLEET } from "./0001-fleet.ts";
-import { SANDBOXES } from "./0002-sandboxes.ts";
+import { BOUNDS } from "./0002-bounds.ts";
+import { ROLLOUTS } from "./0003-rollouts.ts";
+import { SANDBOXES } from "./0004-sandboxes.ts";
 
 export interface Migration {
   readonly name: string;
@@ -9,5 +11,7 @@ export interface Migration {
 
 export const MIGRATIONS: readonly Migration[] = [
   { name: "fleet", sql: FLEET },
+  { name: "bounds", sql: BOUNDS },
+  { name: "rollouts", sql: ROLLOUTS },
   { name: "sandboxes", sql: SANDBOXES },
 ];

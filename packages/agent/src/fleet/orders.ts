@@ -1,0 +1,85 @@
+/**
+ * What the server told the node last, on the disk before it is acted on: a plan that was withdrawn
+ * does not come back with a restart, however the restart came about.
+ */
+import { readFileSync } from "node:fs";
+import type { PlanReference } from "@evenkeel/api";
+import { z } from "zod";
+import type { ColdBoots } from "../cpu/current.ts";
+import type { CpuShape } from "../cpu/shape.ts";
+import { keepFile, type FleetPaths } from "./identity.ts";
+
+export const Reference = z.strictObject({
+  pool: z.string(),
+  version: z.int(),
+  digest: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+export const Pool = z.object({ name: z.string(), unplanned: z.enum(["refuse", "allow"]) });
+
+const Orders = z.object({
+  /** Null: the node is in no pool. */
+  pool: Pool.nullable(),
+  /** The version that the server names; null: none. */
+  wanted: Reference.nullable(),
+  /** The version that shapes cold boots. */
+  applied: Reference.nullable(),
+});
+export type Orders = z.infer<typeof Orders>;
+export type Told = Pick<Orders, "pool" | "wanted">;
+
+export function isSame(a: PlanReference | null, b: PlanReference | null): boolean {
+  return a?.pool === b?.pool && a?.version === b?.version && a?.digest === b?.digest;
+}
+
+/**
+ * Whether guests may still be booted by an applied version: by the one that is named, or by one
+ * before it, until that is applied. One after it was rolled back, and one of another pool, or of a
+ * pool without a plan, is nobody's any more.
+ */
+function mayStay({ pool, wanted }: Told, applied: PlanReference): boolean {
+  if (wanted === null || pool?.name !== applied.pool || wanted.pool !== applied.pool) return false;
+  if (applied.version === wanted.version) return applied.digest === wanted.digest;
+  return applied.version < wanted.version;
+}
+
+/** The orders after the server has spoken. */
+export function ordersAfter(before: Orders | undefined, told: Told): Orders {
+  const applied = before?.applied ?? null;
+  return { ...told, applied: applied !== null && mayStay(told, applied) ? applied : null };
+}
+
+function whyNot({ pool, wanted }: Told, error: string | undefined): string {
+  if (wanted === null) return `pool ${pool?.name} has no approved plan`;
+  const of = `version ${wanted.version} of pool ${wanted.pool}'s plan is not applied`;
+  return error === undefined ? `${of} yet` : `${of}: ${error}`;
+}
+
+/** `shape`: of the applied version. `error`: why the named one is not applied. */
+export function coldBootsBy(
+  orders: Orders | undefined,
+  shape: CpuShape | undefined,
+  error: string | undefined,
+): ColdBoots {
+  if (orders === undefined) {
+    return { kind: "refused", why: "the fleet's server has not said yet which plan is due here" };
+  }
+  const { pool } = orders;
+  if (pool === null) return { kind: "own" };
+  if (shape !== undefined) return { kind: "plan", shape };
+  const why = whyNot(orders, error);
+  return { kind: pool.unplanned === "allow" ? "unplanned" : "refused", why };
+}
+
+/** Undefined where the server has told nothing, or where what it told cannot be read any more. */
+export function readOrders({ orders: path }: FleetPaths): Orders | undefined {
+  try {
+    return Orders.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch {
+    return undefined;
+  }
+}
+
+export async function keepOrders(paths: FleetPaths, orders: Orders): Promise<void> {
+  await keepFile(paths, paths.orders, `${JSON.stringify(orders)}\n`);
+}

@@ -1,0 +1,132 @@
+/** The pages that `evenkeel serve` shows, each rendered whole from what the API answers. */
+import type { ComponentChildren } from "preact";
+import { renderPage, type Link } from "../page/document.tsx";
+import { HeatMap } from "../pictures/heat-map.tsx";
+import { Legend, Section } from "../pictures/parts.tsx";
+import { Reasons } from "../pictures/reasons.tsx";
+import { plural } from "../view/text.ts";
+import type { FleetPage } from "./data.ts";
+import { NodePage, NodesPage } from "./nodes.tsx";
+import { OverviewPage } from "./overview.tsx";
+import { PoolPage, PoolsPage } from "./pools.tsx";
+import { SnapshotPage, SnapshotsPage } from "./snapshots.tsx";
+
+type PageOf<K extends FleetPage["page"]> = Extract<FleetPage, { readonly page: K }>;
+
+function CompatibilityPage({ view, hidden }: PageOf<"compatibility">) {
+  return (
+    <>
+      <h1>Compatibility</h1>
+      {view.moves.length === 0 ? (
+        <p>No node has reported a snapshot's contract yet.</p>
+      ) : (
+        <Section id="contracts" title="Contracts by class">
+          <p>
+            Can snapshots with the row's contract resume on the column's class? Contracts of one
+            class with the same verdicts everywhere are one row.
+          </p>
+          <HeatMap id="map" title="Contracts:" view={view} />
+          {hidden > 0 && <p>{plural(hidden, "more row")} are not shown.</p>}
+          <Legend />
+          <Reasons view={view} />
+        </Section>
+      )}
+    </>
+  );
+}
+
+function SignInPage({ to, refused }: PageOf<"sign-in">) {
+  return (
+    <>
+      <h1>Sign in</h1>
+      {refused && <p role="alert">That is no operator's token of this fleet.</p>}
+      <form method="post" action="/sign-in">
+        <input type="hidden" name="to" value={to} />
+        <p>
+          <label>
+            Operator's token{" "}
+            <input type="password" name="token" autocomplete="current-password" required />
+          </label>{" "}
+          <button type="submit">Sign in</button>
+        </p>
+      </form>
+      <p>The server wrote the first token to operator.token in its data directory.</p>
+    </>
+  );
+}
+
+function ErrorPage({ message, hint }: PageOf<"error">) {
+  return (
+    <>
+      <h1>That did not work</h1>
+      <p>{message}</p>
+      <p>{hint}</p>
+    </>
+  );
+}
+
+interface Shown {
+  readonly title: string;
+  /** The entry of the navigation. */
+  readonly href: string;
+  readonly body: ComponentChildren;
+}
+
+type Show<K extends FleetPage["page"]> = (data: PageOf<K>) => Shown;
+
+const PAGES: { readonly [K in FleetPage["page"]]: Show<K> } = {
+  overview: (data) => ({ title: "Overview", href: "/", body: <OverviewPage {...data} /> }),
+  compatibility: (data) => ({
+    title: "Compatibility",
+    href: "/compatibility",
+    body: <CompatibilityPage {...data} />,
+  }),
+  pools: (data) => ({ title: "Pools", href: "/pools", body: <PoolsPage {...data} /> }),
+  pool: (data) => ({ title: data.pool.name, href: "/pools", body: <PoolPage {...data} /> }),
+  nodes: (data) => ({ title: "Nodes", href: "/nodes", body: <NodesPage {...data} /> }),
+  node: (data) => ({ title: data.node.name, href: "/nodes", body: <NodePage {...data} /> }),
+  snapshots: (data) => ({
+    title: "Snapshots",
+    href: "/snapshots",
+    body: <SnapshotsPage {...data} />,
+  }),
+  snapshot: (data) => ({
+    title: data.snapshot.name,
+    href: "/snapshots",
+    body: <SnapshotPage {...data} />,
+  }),
+  "sign-in": (data) => ({ title: "Sign in", href: "", body: <SignInPage {...data} /> }),
+  error: (data) => ({ title: "Error", href: "", body: <ErrorPage {...data} /> }),
+};
+
+const NAV: readonly Link[] = [
+  { href: "/", text: "Overview" },
+  { href: "/compatibility", text: "Compatibility" },
+  { href: "/pools", text: "Pools" },
+  { href: "/nodes", text: "Nodes" },
+  { href: "/snapshots", text: "Snapshots" },
+];
+
+export interface FleetAssets {
+  readonly css: string;
+  readonly js: string;
+  readonly events: string;
+}
+
+/** `signedIn`: whether there is somebody to sign out, and anything to hear of. */
+export function renderFleetPage(data: FleetPage, assets: FleetAssets, signedIn: boolean): string {
+  const { title, href, body } = PAGES[data.page](data as never);
+  const { events, ...files } = assets;
+  const signOut = (
+    <form method="post" action="/sign-out">
+      <button type="submit">Sign out</button>
+    </form>
+  );
+  return renderPage({
+    title: `${title} · evenkeel`,
+    nav: signedIn ? NAV.map((link) => ({ ...link, current: link.href === href })) : [],
+    body,
+    tools: signedIn ? signOut : undefined,
+    assets: signedIn ? { ...files, events } : files,
+  });
+}

@@ -9,31 +9,23 @@ import {
   contractFrom,
   ICE_LAKE,
   profileNamed,
+  snapshotOf,
   useFleet,
   type TestNode,
 } from "./support.ts";
 
-/** Tells the server that a node holds a snapshot of a guest that booted there. */
-async function hold(node: TestNode, name: string, digest: string): Promise<void> {
+/** Tells the server that a node holds a snapshot of a guest that booted there; its digest. */
+async function hold(node: TestNode, name: string): Promise<string> {
   const contract = contractFrom(node.profile);
-  const snapshot = {
-    name,
-    digest,
-    kind: "template",
-    contract: contractDigest(contract),
-    memoryMib: 512,
-    bytes: 1000,
-    created: "2026-01-01T00:00:00.000Z",
-  };
-  const report = { digest: "1".repeat(64), snapshots: [snapshot] };
-  const put = async () => await node.call("PUT", "/v1/node/snapshots", report);
+  const { held, manifest } = snapshotOf(contract, name);
+  const put = async () =>
+    await node.call("PUT", "/v1/node/snapshots", { digest: "1".repeat(64), snapshots: [held] });
   expect((await put()).body.missing).toHaveLength(1);
   await node.call("PUT", "/v1/node/contracts", contractBody(contract));
-  expect((await put()).body.missing).toEqual([]);
+  await node.call("PUT", "/v1/node/manifests", { manifests: [manifest] });
+  expect((await put()).body).toEqual({ missing: [], manifests: [] });
+  return held.digest;
 }
-
-const ICX_SNAPSHOT = "a".repeat(64);
-const CLX_SNAPSHOT = "b".repeat(64);
 
 describe.each(STORES)("on %s", (store) => {
   const fleet = useFleet(store);
@@ -44,13 +36,13 @@ describe.each(STORES)("on %s", (store) => {
       await join(profileNamed(CASCADE_LAKE, "clx")),
       await join(profileNamed(ICE_LAKE, "icx")),
     ];
-    await hold(icx, "of-icx", ICX_SNAPSHOT);
-    await hold(clx, "of-clx", CLX_SNAPSHOT);
+    const ofIcx = await hold(icx, "of-icx");
+    await hold(clx, "of-clx");
     const simulate = async (body: object) => (await operator("POST", "/v1/simulations", body)).body;
     expect(judge(contractFrom(icx.profile), clx.profile).verdict).toBe("incompatible");
 
     const removed = await simulate({ remove: ["icx"] });
-    const stranded = [{ digest: ICX_SNAPSHOT, name: "of-icx" }];
+    const stranded = [{ digest: ofIcx, name: "of-icx" }];
     expect(removed).toMatchObject({ count: 1, stranded, filesLost: stranded, nodesAfter: 1 });
     const first = removed.contracts.find(({ fate }: { fate: string }) => fate === "stranded");
     expect(first.obstacles.map(({ name }: { name: string }) => name)).toContain("AVX512_VBMI2");
@@ -61,7 +53,7 @@ describe.each(STORES)("on %s", (store) => {
     const saved = await simulate({ remove: ["icx"], add: [{ profile: spare }] });
     expect(saved).toMatchObject({ stranded: [], count: 1, filesLost: stranded });
     const kept = saved.contracts.find(({ snapshots }: { snapshots: unknown[] }) =>
-      JSON.stringify(snapshots).includes(ICX_SNAPSHOT),
+      JSON.stringify(snapshots).includes(ofIcx),
     );
     expect(kept).toMatchObject({ fate: "kept", open: 1, room: { sandboxes: 0 } });
     expect(kept.lastClass).toMatch(/^ice-lake/);
@@ -77,7 +69,7 @@ describe.each(STORES)("on %s", (store) => {
     const refused = await operator("DELETE", "/v1/nodes/icx");
     expect([refused.status, refused.body.error.code]).toEqual([409, "WOULD_STRAND"]);
     expect(refused.body.error.message).toContain("1 that no other open node can resume");
-    expect(refused.body.error.problems).toEqual([{ path: "of-icx", message: ICX_SNAPSHOT }]);
+    expect(refused.body.error.problems).toEqual([{ path: "of-icx", message: ofIcx }]);
     expect((await operator("DELETE", "/v1/nodes/icx?strand=2")).status).toBe(409);
     expect((await operator("DELETE", "/v1/nodes/icx?strand=-1")).status).toBe(400);
     expect((await operator("GET", "/v1/nodes/icx")).status).toBe(200);
@@ -112,8 +104,10 @@ describe.each(STORES)("on %s", (store) => {
       return [status, answer?.error?.code];
     };
     expect(await ask({ remove: ["sim-clx"], pool: "sim" })).toEqual([404, "NO_SUCH_PLAN"]);
-    await operator("POST", "/v1/pools/sim/plans", {});
-    await operator("POST", "/v1/pools/sim/plans/1/approve", {});
+    const { body: planned } = await operator("POST", "/v1/pools/sim/plans", {});
+    const approval = { digest: planned.digest, atOnce: true };
+    const approved = await operator("POST", "/v1/pools/sim/plans/1/approve", approval);
+    expect(approved.status).toBe(200);
     const { body } = await view("POST", "/v1/simulations", { remove: ["sim-clx"], pool: "sim" });
     expect(body.plan).toMatchObject({ lost: [], unplanned: [], refusals: [] });
     expect(body.plan.gained).toContain("AVX512_VBMI2");

@@ -180,8 +180,11 @@ export async function startAgent(
       sandboxes.map(async ({ id }: Json) => await call("DELETE", `/v1/sandboxes/${id}`)),
     );
   });
-  const { node } = await call("GET", "/v1/health");
-  return { name: String(node), call };
+  // Guests boot only once the server has said what is due, be it nothing.
+  return await until("the node may boot guests", async () => {
+    const { node, coldBoots } = await call("GET", "/v1/health");
+    return coldBoots === "refused" ? undefined : { name: String(node), call };
+  });
 }
 
 /** Builds a template, and waits until the server knows of it. */
@@ -198,8 +201,8 @@ export async function build(server: FleetServer, agent: FleetAgent, name: string
 /** Plans the pool of all nodes with this label, and waits until they apply it. */
 export async function planPool(server: FleetServer, pool: string): Promise<void> {
   await server.call("POST", "/v1/pools", { name: pool, selector: { pool } });
-  await server.call("POST", `/v1/pools/${pool}/plans`, {});
-  await server.call("POST", `/v1/pools/${pool}/plans/1/approve`, {});
+  const { digest } = await server.call("POST", `/v1/pools/${pool}/plans`, {});
+  await server.call("POST", `/v1/pools/${pool}/plans/1/approve`, { digest, atOnce: true });
   await until("all nodes apply the plan", async () => {
     const { applied, nodes } = await server.call("GET", `/v1/pools/${pool}`);
     return applied === nodes.length ? true : undefined;

@@ -2,9 +2,9 @@
  * What a machine or a person always wants: options that many commands take, kept in a file.
  * Defaults < /etc/evenkeel/config.json < the user's file < environment < the command line.
  */
-import { readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import type { Command } from "commander";
 import { CliError } from "./errors.ts";
 
@@ -40,6 +40,15 @@ export function settingsFiles(env: NodeJS.ProcessEnv): readonly string[] {
   return ["/etc/evenkeel/config.json", own];
 }
 
+function canSearch(directory: string): boolean {
+  try {
+    accessSync(directory, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** A file's settings; nothing where it is not there. Throws USAGE for what is no such file. */
 function readSettings(path: string): [Setting["key"], string][] {
   let text: string;
@@ -48,6 +57,8 @@ function readSettings(path: string): [Setting["key"], string][] {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return [];
+    // Under sudo, HOME may be another user's, which is closed: the settings in it are not ours.
+    if (code === "EACCES" && !canSearch(dirname(path))) return [];
     throw new CliError("UNREADABLE", `${path}: ${code ?? String(error)}`, { cause: error });
   }
   let json: unknown;

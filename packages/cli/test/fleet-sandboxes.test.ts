@@ -32,6 +32,11 @@ async function serverIn(directory: string): Promise<TestServer> {
   return await startServer(join(directory, "server"), await freePort(), url);
 }
 
+async function endSandboxes(agent: TestAgent): Promise<void> {
+  const { sandboxes } = await agent.call("GET", "/v1/sandboxes");
+  for (const { id } of sandboxes) await agent.call("DELETE", `/v1/sandboxes/${id}`);
+}
+
 async function agentOn(
   server: TestServer,
   operator: Operator,
@@ -43,16 +48,18 @@ async function agentOn(
   const file = join(POOL, `${profile}.json`);
   const setup = { directory, profile: file, server: server.url, token, dies: true };
   const agent = await startAgent(setup);
-  // Sandboxes outlive their agent on purpose.
-  onTestFinished(async () => {
-    const { sandboxes } = await agent.call("GET", "/v1/sandboxes");
-    for (const { id } of sandboxes) await agent.call("DELETE", `/v1/sandboxes/${id}`);
-  });
+  // Sandboxes outlive their agent on purpose. One that was started again has ended before this.
+  onTestFinished(async () => await endSandboxes(agent).catch(() => undefined));
   return agent;
 }
 
 async function build(operator: Operator, agent: TestAgent, name: string): Promise<Json> {
   const readiness = { kind: "serial", text: "Debian login:", timeoutSeconds: 60 };
+  // Guests boot only once the server has said what is due, be it nothing.
+  await until("the node may boot guests", async () => {
+    const { coldBoots } = await agent.call("GET", "/v1/health");
+    return coldBoots === "refused" ? undefined : true;
+  });
   await agent.call("POST", "/v1/templates", { name, machine: MACHINE, readiness });
   return await until(`${name} is known`, async () => {
     const { snapshots } = await operator("GET", "/v1/snapshots");
@@ -111,7 +118,7 @@ test(
 
     // To a node that lacks the files: they move, and only their digest counts.
     const moved = await create({ node: b.name });
-    expect([moved.status, moved.body.node, moved.body.state]).toEqual([201, b.name, "running"]);
+    expect(moved).toMatchObject({ status: 201, body: { node: b.name, state: "running" } });
     const { snapshots } = await b.call("GET", "/v1/snapshots");
     expect(snapshots.map((one: Json) => one.digest)).toEqual([base.digest]);
 
@@ -158,8 +165,12 @@ test(
       const { body } = await call("POST", `/v1/nodes/${b.name}/drain`, {});
       return body.done === true && body.failed.length === 0 ? true : undefined;
     });
-    const left = await call("POST", `/v1/nodes/${b.name}/drain`, { dryRun: true });
-    expect(left.body).toMatchObject({ pause: [], move: [], stay: [] });
+    // The other node says what it holds with its next heartbeat.
+    const left = await until("nothing is left to move", async () => {
+      const { body } = await call("POST", `/v1/nodes/${b.name}/drain`, { dryRun: true });
+      return body.move.length === 0 ? body : undefined;
+    });
+    expect(left).toMatchObject({ pause: [], stay: [] });
     expect((await operator("GET", `/v1/nodes/${b.name}`)).cordoned).toBe(true);
     expect((await whereRuns([b], id))[0]).toBe(`${b.name} paused`);
     const elsewhere = await call("POST", `/v1/sandboxes/${id}/resume`, {});
@@ -174,8 +185,13 @@ test(
     for (const _ of [1, 2]) {
       expect((await call("DELETE", `/v1/sandboxes/${id}`, undefined, key)).status).toBe(204);
     }
-    expect(await whereRuns(agents, id)).toEqual([]);
-    expect((await call("DELETE", `/v1/sandboxes/${id}`)).status).toBe(404);
+    await until("no node has any of it", async () => {
+      return (await whereRuns(agents, id)).length === 0 ? true : undefined;
+    });
+    await until("the server has heard so", async () => {
+      const { status } = await call("DELETE", `/v1/sandboxes/${id}`);
+      return status === 404 ? true : undefined;
+    });
 
     // Roles, and what is no request.
     const { token } = await operator("POST", "/v1/tokens", { name: "v", role: "view" }, true);
@@ -226,6 +242,7 @@ test(
     });
     expect(again.body.state).toBe("running");
     expect((await a.call("GET", "/v1/sandboxes")).sandboxes).toHaveLength(1);
+    await endSandboxes(a);
   },
   LIMIT,
 );

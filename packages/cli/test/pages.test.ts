@@ -7,6 +7,7 @@ import {
   contractFrom,
   ICE_LAKE,
   profileNamed,
+  snapshotOf,
   useFleet,
 } from "../../server/test/support.ts";
 import {
@@ -21,7 +22,8 @@ import {
 } from "./browser.ts";
 
 const fleet = useFleet("pglite");
-const DIGEST = "ab".repeat(32);
+/** Of the older node's snapshot. */
+let DIGEST = "";
 
 interface Answer {
   readonly status: number;
@@ -70,22 +72,18 @@ beforeAll(async () => {
   const young = await join(profileNamed(ICE_LAKE, "icx"), { pool: "mixed" });
   for (const node of [old, young]) {
     const contract = contractFrom(node.profile);
-    const { body } = await node.call("PUT", "/v1/node/contracts", contractBody(contract));
-    const snapshot = {
-      name: `base-${node.name}`,
-      digest: node === old ? DIGEST : "cd".repeat(32),
-      kind: "template",
-      contract: body.digest,
-      memoryMib: 512,
-      bytes: 1_000_000,
-      created: "2026-01-01T00:00:00.000Z",
-    };
-    const report = { digest: "1".repeat(64), snapshots: [snapshot] };
+    await node.call("PUT", "/v1/node/contracts", contractBody(contract));
+    const { held, manifest } = snapshotOf(contract, `base-${node.name}`);
+    requireStatus(200, await node.call("PUT", "/v1/node/manifests", { manifests: [manifest] }));
+    const report = { digest: "1".repeat(64), snapshots: [held] };
     requireStatus(200, await node.call("PUT", "/v1/node/snapshots", report));
+    if (node === old) DIGEST = held.digest;
   }
   await operator("POST", "/v1/pools", { name: "mixed", selector: { pool: "mixed" } });
-  requireStatus(201, await operator("POST", "/v1/pools/mixed/plans", {}));
-  await operator("POST", "/v1/pools/mixed/plans/1/approve", {});
+  const planned = await operator("POST", "/v1/pools/mixed/plans", {});
+  requireStatus(201, planned);
+  const approval = { digest: planned.body.digest, atOnce: true };
+  requireStatus(200, await operator("POST", "/v1/pools/mixed/plans/1/approve", approval));
 }, 400_000);
 
 describe("who gets in", () => {
@@ -199,7 +197,6 @@ describe.skipIf(withoutChromium)("pages in a browser", () => {
     "/nodes",
     "/nodes/icx",
     "/snapshots",
-    `/snapshots/${DIGEST}`,
   ];
 
   it("signs in by keyboard, and out", async () => {
@@ -223,7 +220,7 @@ describe.skipIf(withoutChromium)("pages in a browser", () => {
     await page.getByLabel("Operator's token").fill(fleet().token);
     await page.keyboard.press("Enter");
     await page.waitForURL(`${fleet().base}/`);
-    for (const path of PATHS) {
+    for (const path of [...PATHS, `/snapshots/${DIGEST}`]) {
       await page.goto(fleet().base + path);
       for (const colorScheme of THEMES) {
         await page.emulateMedia({ colorScheme });

@@ -253,7 +253,7 @@ describe("bad input: exit code 2, file and place named, nothing written", () => 
   });
 
   test("a directory, a missing file, standard input twice, nothing at all", async () => {
-    expect((await run(["plan", "examples"])).stderr).toContain("examples: is a directory");
+    expect((await run(["plan", "examples"])).stderr).toContain("examples: has no file *.json");
     expect((await run(["plan", "nowhere.json"])).stderr).toContain("no such file");
     expect((await run(["plan", "-", "-"])).stderr).toContain("more than once");
     for (const args of [

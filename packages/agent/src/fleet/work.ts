@@ -129,6 +129,7 @@ async function resultOf(worker: Worker, { id, work: body }: Work): Promise<WorkR
     await patiently(async () => await perform(worker, id, body));
   } catch (error) {
     const code = error instanceof AgentError ? error.code : "FAILED";
+    worker.context.report(`work ${id} for the fleet (${body.kind})`, messageOf(error));
     return { error: { code, message: messageOf(error).slice(0, 4000) } };
   }
   if (!("sandbox" in body)) return {};

@@ -55,6 +55,7 @@ export function openBuckets(now: () => number = () => performance.now()) {
 
 /** What a request may turn out to be: its length, or the longest where it does not say. */
 export function costOf({ headers, routeOptions }: FastifyRequest): number {
+  if (routeOptions.config.isAskedFor === true) return 1;
   const length = headers["content-length"];
   const isStream = headers["transfer-encoding"] !== undefined;
   const bytes = isStream || length === undefined ? 0 : Number(length);

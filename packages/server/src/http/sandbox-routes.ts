@@ -200,7 +200,7 @@ function addEnding(app: App, desk: Desk): void {
 }
 
 function addWork(app: App, desk: Desk): void {
-  const { context, signals } = desk;
+  const { context, signals, transfers } = desk;
   const { db } = context.store;
   app.route({
     ...FLEET_ROUTES.fetchWork,
@@ -222,6 +222,7 @@ function addWork(app: App, desk: Desk): void {
         const row = await finish(tx, node.id, params.id, body);
         if (row !== undefined) await applyResult(tx, row, body);
       });
+      if (body.error !== undefined) transfers.fail(params.id, body.error.message);
       signals.wake(`work ${params.id}`);
       return reply.code(204).send(null);
     },
@@ -238,6 +239,7 @@ function addTransfers(app: App, desk: Desk): void {
   );
   app.route({
     ...FLEET_ROUTES.sendPart,
+    config: { ...FLEET_ROUTES.sendPart.config, isAskedFor: true },
     bodyLimit: PART_LIMIT,
     handler: async (request, reply) => {
       const { id, part } = request.params;

@@ -21,11 +21,23 @@ export interface Transfers {
   put(id: string, part: number, body: Buffer, last: boolean): Promise<void>;
   /** Throws WRONG_STATE where somebody fetches it already. */
   fetch(id: string): PassThrough;
+  /** The side that sends gave up: the other one hears of it at once. */
+  fail(id: string, why: string): void;
   close(): void;
 }
 
 function ended(id: string): ServerError {
   return new ServerError("WRONG_STATE", `transfer ${id} has ended: the other node gave up`);
+}
+
+/** Waits until there is room for more; the last part, until all was read. */
+async function passOn(id: string, stream: PassThrough, body: Buffer, last: boolean): Promise<void> {
+  const flows = stream.write(body);
+  if (last) stream.end();
+  if (flows && !last) return;
+  const gone = once(stream, "close");
+  await Promise.race([last ? gone : once(stream, "drain"), gone]).catch(() => undefined);
+  if (stream.destroyed && !stream.readableEnded) throw ended(id);
 }
 
 export function openTransfers(): Transfers {
@@ -71,12 +83,7 @@ export function openTransfers(): Transfers {
       }
       transfer.next += 1;
       goOn(id, transfer);
-      const flows = stream.write(body);
-      if (last) stream.end();
-      if (flows && !last) return;
-      const gone = once(stream, "close");
-      await Promise.race([last ? gone : once(stream, "drain"), gone]).catch(() => undefined);
-      if (stream.destroyed && !stream.readableEnded) throw ended(id);
+      await passOn(id, stream, body, last);
     },
     fetch: (id) => {
       const transfer = find(id);
@@ -86,6 +93,10 @@ export function openTransfers(): Transfers {
       transfer.isFetched = true;
       goOn(id, transfer);
       return transfer.stream;
+    },
+    fail: (id, why) => {
+      const transfer = open.get(id);
+      if (transfer !== undefined) drop(id, transfer, why);
     },
     close: () => {
       for (const [id, transfer] of open) drop(id, transfer, "the server is about to stop");

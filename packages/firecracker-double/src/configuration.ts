@@ -56,6 +56,21 @@ function checkDriveFile(path: string, readOnly: boolean): void {
   }
 }
 
+function checkBootSource({ kernel_image_path: kernel, initrd_path: initrd }: Body): void {
+  canOpen(kernel as string, "The kernel file cannot be opened: ");
+  const words = "The initrd file cannot be opened due to invalid path or invalid permissions. ";
+  if (typeof initrd === "string") canOpen(initrd, words);
+}
+
+function checkDrive(body: Body, drives: ReadonlyMap<string, Body>): void {
+  const isRoot = body["is_root_device"] === true;
+  const others = [...drives].filter(([other]) => other !== body["drive_id"]);
+  if (isRoot && others.some(([, drive]) => drive["is_root_device"] === true)) {
+    throw fault("A root block device already exists!");
+  }
+  checkDriveFile(body["path_on_host"] as string, body["is_read_only"] === true);
+}
+
 export interface Configuration {
   readonly setMachine: (body: Body, patch: boolean) => void;
   readonly setBootSource: (body: Body) => void;
@@ -71,6 +86,34 @@ export interface Configuration {
   readonly all: () => Body;
   readonly save: (cpu: unknown) => SavedState;
   readonly restore: (saved: SavedState, trackDirtyPages: boolean) => void;
+}
+
+interface Parts {
+  readonly line: number;
+  readonly machine: Body;
+  readonly bootSource: Body | undefined;
+  readonly drives: ReadonlyMap<string, Body>;
+  readonly networks: ReadonlyMap<string, Body>;
+  readonly devices: ReadonlyMap<string, Body>;
+}
+
+function viewOf({ line, machine, bootSource, drives, networks, devices }: Parts): Body {
+  const device = (key: string) => devices.get(key) ?? null;
+  // A custom template is not shown (src/vmm/src/resources.rs: `cpu_config: None`).
+  return {
+    balloon: device("balloon"),
+    drives: [...drives.values()],
+    "boot-source": bootSource ?? NO_BOOT_SOURCE,
+    "cpu-config": null,
+    logger: null,
+    "machine-config": machine,
+    metrics: null,
+    "mmds-config": device("mmds-config"),
+    "network-interfaces": [...networks.values()],
+    vsock: device("vsock"),
+    entropy: device("entropy"),
+    ...(line < LINE.memoryHotplug ? {} : { pmem: [], "memory-hotplug": null }),
+  };
 }
 
 export function createConfiguration(version: string): Configuration {
@@ -96,47 +139,20 @@ export function createConfiguration(version: string): Configuration {
   }
 
   function setBootSource(body: Body): void {
-    const { kernel_image_path: kernel, initrd_path: initrd } = body;
-    canOpen(kernel as string, "The kernel file cannot be opened: ");
-    const words = "The initrd file cannot be opened due to invalid path or invalid permissions. ";
-    if (typeof initrd === "string") canOpen(initrd, words);
+    checkBootSource(body);
     bootSource = { ...NO_BOOT_SOURCE, ...body };
   }
 
   function setDrive(body: Body): void {
-    const id = body["drive_id"] as string;
-    const isRoot = body["is_root_device"] === true;
-    const others = [...drives].filter(([other]) => other !== id);
-    if (isRoot && others.some(([, drive]) => drive["is_root_device"] === true)) {
-      throw fault("A root block device already exists!");
-    }
-    checkDriveFile(body["path_on_host"] as string, body["is_read_only"] === true);
+    checkDrive(body, drives);
     const { drive_id, partuuid, is_root_device, ...rest } = { ...DRIVE_DEFAULTS, ...body };
-    drives.set(id, { drive_id, partuuid, is_root_device, ...rest });
+    drives.set(drive_id as string, { drive_id, partuuid, is_root_device, ...rest });
   }
 
   function machineConfig(): Body {
     const { vcpu_count, mem_size_mib, smt, ...rest } = machine;
     const name = chosen.kind === "built-in" ? { cpu_template: chosen.name } : {};
     return { vcpu_count, mem_size_mib, smt, ...name, ...rest };
-  }
-
-  function all(): Body {
-    // A custom template is not shown (src/vmm/src/resources.rs: `cpu_config: None`).
-    return {
-      balloon: devices.get("balloon") ?? null,
-      drives: [...drives.values()],
-      "boot-source": bootSource ?? NO_BOOT_SOURCE,
-      "cpu-config": null,
-      logger: null,
-      "machine-config": machineConfig(),
-      metrics: null,
-      "mmds-config": devices.get("mmds-config") ?? null,
-      "network-interfaces": [...networks.values()],
-      vsock: devices.get("vsock") ?? null,
-      entropy: devices.get("entropy") ?? null,
-      ...(line < LINE.memoryHotplug ? {} : { pmem: [], "memory-hotplug": null }),
-    };
   }
 
   function restore(saved: SavedState, trackDirtyPages: boolean): void {
@@ -152,13 +168,11 @@ export function createConfiguration(version: string): Configuration {
     setDrive,
     setNetwork: (body) => networks.set(body["iface_id"] as string, body),
     setDevice: (key, body) => devices.set(key, body),
-    setTemplate: (template) => {
-      chosen = template;
-    },
+    setTemplate: (template) => void (chosen = template),
     template: () => chosen,
     canBoot: () => bootSource !== undefined,
     machine: machineConfig,
-    all,
+    all: () => viewOf({ line, machine: machineConfig(), bootSource, drives, networks, devices }),
     save: (cpu) => ({
       machine,
       bootSource: bootSource ?? NO_BOOT_SOURCE,

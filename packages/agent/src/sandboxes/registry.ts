@@ -72,6 +72,27 @@ const FRESH = {
   consoleOffset: 0,
 } as const satisfies Omit<Entry, "record" | "due">;
 
+/** Throws OUT_OF_REACH, BUSY. */
+function requireFree(id: string, { barred, busy }: Entry): void {
+  if (barred !== undefined) throw new AgentError("OUT_OF_REACH", `sandbox "${id}": ${barred}`);
+  if (busy !== undefined) throw new AgentError("BUSY", `sandbox "${id}" is busy: ${busy}`);
+}
+
+function writeRecord(paths: Paths, record: SandboxRecord): void {
+  replaceFile(paths.sandbox(record.id), `${JSON.stringify(record)}\n`);
+}
+
+/** Whether it could be written; where it `must` be, throws what stood against it. */
+function isWritten(write: () => void, must: boolean): boolean {
+  try {
+    write();
+    return true;
+  } catch (error) {
+    if (must) throw error;
+    return false;
+  }
+}
+
 /** `settled` is called when an operation has let go of its sandbox. */
 export function openRegistry(paths: Paths, settled: (id: string) => void): Registry {
   const entries = new Map<string, Entry>();
@@ -81,9 +102,7 @@ export function openRegistry(paths: Paths, settled: (id: string) => void): Regis
     if (entry !== undefined) return entry;
     throw new AgentError("NO_SUCH_SANDBOX", `no sandbox "${id}"`);
   };
-  const write = (record: SandboxRecord) => {
-    replaceFile(paths.sandbox(record.id), `${JSON.stringify(record)}\n`);
-  };
+  const write = (record: SandboxRecord) => writeRecord(paths, record);
   const set: Registry["set"] = (id, change) => {
     const entry = entries.get(id);
     if (entry !== undefined) entries.set(id, { ...entry, ...change });
@@ -91,13 +110,7 @@ export function openRegistry(paths: Paths, settled: (id: string) => void): Regis
   const change = (id: string, changes: Partial<SandboxRecord>, must: boolean): SandboxRecord => {
     const entry = get(id);
     const record = { ...entry.record, ...changes };
-    let unwritten = false;
-    try {
-      write(record);
-    } catch (error) {
-      if (must) throw error;
-      unwritten = true;
-    }
+    const unwritten = !isWritten(() => write(record), must);
     const due = "deadline" in changes ? dueOf(record) : entry.due;
     entries.set(id, { ...entry, record, unwritten, due });
     return record;
@@ -129,12 +142,7 @@ export function openRegistry(paths: Paths, settled: (id: string) => void): Regis
     },
     exclusive: async (id, operation, run) => {
       const entry = get(id);
-      if (entry.barred !== undefined) {
-        throw new AgentError("OUT_OF_REACH", `sandbox "${id}": ${entry.barred}`);
-      }
-      if (entry.busy !== undefined) {
-        throw new AgentError("BUSY", `sandbox "${id}" is busy: ${entry.busy}`);
-      }
+      requireFree(id, entry);
       set(id, { busy: operation });
       try {
         return await run(entry);

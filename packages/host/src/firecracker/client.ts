@@ -117,41 +117,49 @@ export interface ClientOptions {
 /** Creating and loading a snapshot move a whole guest's memory. */
 const SNAPSHOT_TIMEOUT_FACTOR = 30;
 
+interface Sent {
+  readonly method: string;
+  readonly path: string;
+  readonly body: string;
+  /** Milliseconds. */
+  readonly limit: number;
+}
+
 /** One connection per call: Firecracker serves ten at a time, and an idle one costs memory here. */
+function send(socket: string, { method, path, body, limit }: Sent): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const headers = {
+      Accept: "application/json",
+      ...(body === "" ? {} : { "Content-Type": "application/json" }),
+      ...(body === "" ? {} : { "Content-Length": Buffer.byteLength(body) }),
+    };
+    const signal = AbortSignal.timeout(limit);
+    const { path: place, close } = pinSocket(socket);
+    const createConnection = () => connect(place).once("connect", close).once("error", close);
+    const outgoing = request({ method, path, headers, createConnection, signal });
+    outgoing.once("response", (response) => {
+      readAll(response).then(resolve, reject);
+    });
+    outgoing.once("error", reject);
+    outgoing.end(body);
+  });
+}
+
+function failed(name: string, error: unknown, limit: number): HostError {
+  const { name: kind, code, message } = error as NodeJS.ErrnoException;
+  if (error instanceof HostError) return new HostError(error.code, `${name}: ${message}`);
+  if (kind === "AbortError" || kind === "TimeoutError") {
+    return new HostError("VMM_TIMEOUT", `${name}: no answer within ${limit / 1000} s`, {
+      cause: error,
+    });
+  }
+  return new HostError("VMM_GONE", `${name}: ${code ?? message}`, { cause: error });
+}
+
 export function createClient({
   socket,
   timeout = DEFAULT_TIMEOUT,
 }: ClientOptions): FirecrackerClient {
-  function send(method: string, path: string, body: string, limit: number): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const headers = {
-        Accept: "application/json",
-        ...(body === "" ? {} : { "Content-Type": "application/json" }),
-        ...(body === "" ? {} : { "Content-Length": Buffer.byteLength(body) }),
-      };
-      const signal = AbortSignal.timeout(limit);
-      const { path: place, close } = pinSocket(socket);
-      const createConnection = () => connect(place).once("connect", close).once("error", close);
-      const outgoing = request({ method, path, headers, createConnection, signal });
-      outgoing.once("response", (response) => {
-        readAll(response).then(resolve, reject);
-      });
-      outgoing.once("error", reject);
-      outgoing.end(body);
-    });
-  }
-
-  function failed(name: string, error: unknown, limit: number): HostError {
-    const { name: kind, code, message } = error as NodeJS.ErrnoException;
-    if (error instanceof HostError) return new HostError(error.code, `${name}: ${message}`);
-    if (kind === "AbortError" || kind === "TimeoutError") {
-      return new HostError("VMM_TIMEOUT", `${name}: no answer within ${limit / 1000} s`, {
-        cause: error,
-      });
-    }
-    return new HostError("VMM_GONE", `${name}: ${code ?? message}`, { cause: error });
-  }
-
   async function call(
     method: "GET" | "PUT" | "PATCH",
     path: string,
@@ -166,7 +174,7 @@ export function createClient({
         `${name}: the body has ${size} bytes, Firecracker takes ${API_BODY_LIMIT}`,
       );
     }
-    const answer = await send(method, path, body, limit).catch((error: unknown) => {
+    const answer = await send(socket, { method, path, body, limit }).catch((error: unknown) => {
       throw failed(name, error, limit);
     });
     if (answer.status >= 200 && answer.status < 300) return answer.text;

@@ -15,6 +15,8 @@ import { ALLOW_VARIABLE, type Objection } from "./policy.ts";
 import { profileToday, type GuardSettings } from "./settings.ts";
 import type { Answer, Call, Upstream } from "./upstream.ts";
 
+type Guest = ReturnType<typeof guestOf>;
+
 export interface RulesOptions {
   readonly settings: GuardSettings;
   readonly allowed: ReadonlySet<Objection>;
@@ -104,8 +106,67 @@ const CANONICAL = /^\/(?:[\w-]{1,64}(?:\/[\w-]{1,64}){0,4})?$/;
 const METHODS = ["GET", "PUT", "PATCH"];
 const UNPLUG = "DELETE";
 
+async function machineOf(upstream: RulesOptions["upstream"]): Promise<Machine> {
+  const body = Buffer.alloc(0);
+  const asked = { method: "GET", path: "/machine-config", body };
+  const config = jsonOf(await upstream.send(asked)) as
+    | { readonly vcpu_count?: unknown; readonly smt?: unknown }
+    | undefined;
+  const { vcpu_count: vcpus, smt } = config ?? {};
+  if (typeof vcpus === "number" && typeof smt === "boolean") return { vcpus, smt };
+  throw new Error("Firecracker does not report the number of vCPUs");
+}
+
+/** Writes the contract of a snapshot that was taken; tells the operator where there is none. */
+async function keepContract(
+  { upstream, exposed, say }: RulesOptions,
+  guest: Guest,
+  snapshot: string,
+  replacement: Replacement,
+): Promise<void> {
+  try {
+    if (exposed()) {
+      throw new Error("a connection to Firecracker was lost, and others may reach it");
+    }
+    const unshared = replacement.write(guest.contract(await machineOf(upstream)));
+    if (unshared !== undefined) {
+      say(`the contract of ${snapshot} is beside it, and not shared with other nodes: ${unshared}`);
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    say(`${snapshot} has no contract, so a guarded load will be refused: ${reason}`);
+  }
+}
+
+/** Takes a snapshot; the contract that was there before is gone, or back where nothing was taken. */
+async function createSnapshot(
+  call: Call,
+  options: RulesOptions,
+  guest: Guest,
+  store: ContractStore | undefined,
+): Promise<Answer> {
+  const snapshot = snapshotOf(call);
+  if (snapshot === undefined) return fault(400, "evenkeel guard: there is no snapshot_path");
+  let replacement: Replacement;
+  try {
+    replacement = replaceContract(snapshot, { jail: options.jail, store });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return fault(403, `evenkeel guard: no contract can be kept for ${snapshot}: ${reason}`);
+  }
+  let done = false;
+  try {
+    const answer = await options.upstream.send(call);
+    done = succeeded(answer);
+    if (done) await keepContract(options, guest, snapshot, replacement);
+    return answer;
+  } finally {
+    replacement.end(done);
+  }
+}
+
 export function guardRules(options: RulesOptions) {
-  const { settings, allowed, upstream, limit, exposed, jail, say } = options;
+  const { settings, allowed, upstream, limit, say } = options;
   const { version, shape, contracts } = settings;
   const store = contracts === undefined ? undefined : contractStore(contracts);
   const unplugs = does(knownLine(version), "unplugs-devices");
@@ -113,17 +174,6 @@ export function guardRules(options: RulesOptions) {
   // Asked anew each time: microcode may be reloaded while the guard runs.
   const profile = () => profileToday(settings);
   const guest = guestOf(shape, version, profile);
-
-  async function machine(): Promise<Machine> {
-    const body = Buffer.alloc(0);
-    const asked = { method: "GET", path: "/machine-config", body };
-    const config = jsonOf(await upstream.send(asked)) as
-      | { readonly vcpu_count?: unknown; readonly smt?: unknown }
-      | undefined;
-    const { vcpu_count: vcpus, smt } = config ?? {};
-    if (typeof vcpus === "number" && typeof smt === "boolean") return { vcpus, smt };
-    throw new Error("Firecracker does not report the number of vCPUs");
-  }
 
   async function changing(call: Call, done: () => void): Promise<Answer> {
     const settle = guest.unsettle();
@@ -148,43 +198,6 @@ export function guardRules(options: RulesOptions) {
     return changing(call, () => guest.loaded(contract));
   }
 
-  async function taken(snapshot: string, replacement: Replacement): Promise<void> {
-    try {
-      if (exposed())
-        throw new Error("a connection to Firecracker was lost, and others may reach it");
-      const unshared = replacement.write(guest.contract(await machine()));
-      if (unshared !== undefined) {
-        say(
-          `the contract of ${snapshot} is beside it, and not shared with other nodes: ${unshared}`,
-        );
-      }
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      say(`${snapshot} has no contract, so a guarded load will be refused: ${reason}`);
-    }
-  }
-
-  async function create(call: Call): Promise<Answer> {
-    const snapshot = snapshotOf(call);
-    if (snapshot === undefined) return fault(400, "evenkeel guard: there is no snapshot_path");
-    let replacement: Replacement;
-    try {
-      replacement = replaceContract(snapshot, { jail, store });
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      return fault(403, `evenkeel guard: no contract can be kept for ${snapshot}: ${reason}`);
-    }
-    let done = false;
-    try {
-      const answer = await upstream.send(call);
-      done = succeeded(answer);
-      if (done) await taken(snapshot, replacement);
-      return answer;
-    } finally {
-      replacement.end(done);
-    }
-  }
-
   /** One call after the other, as Firecracker itself takes them. */
   return (call: Call): Promise<Answer> => {
     const { method, path, oversize } = call;
@@ -196,7 +209,9 @@ export function guardRules(options: RulesOptions) {
     const [, resource] = path.split("/", 2);
     if (resource === "snapshot") {
       if (method === "PUT" && path === "/snapshot/load") return load(call);
-      if (method === "PUT" && path === "/snapshot/create") return create(call);
+      if (method === "PUT" && path === "/snapshot/create") {
+        return createSnapshot(call, options, guest, store);
+      }
       const words = `Invalid request method and/or path: ${method} ${path}.`;
       return Promise.resolve(fault(400, words));
     }

@@ -76,15 +76,31 @@ async function takeCell(
   }
 }
 
+function requireSlot(owners: ReadonlyMap<string, number>, owner: string): number {
+  const slot = owners.get(owner);
+  if (slot !== undefined) return slot;
+  throw new HostError("JAIL_FAILED", `"${owner}" has no slot`);
+}
+
+/** Takes down the slots that nobody has; returns them. */
+async function reclaimLeft(options: CellOptions, stock: Stock): Promise<number[]> {
+  const left = slotsLeft(options).filter((slot) => stock.claim(slot));
+  // What could still write to disks ends before anybody else does; the rest has time.
+  await endAllOf(...left.map((slot) => idOf(slot, options.firstId)));
+  stock.later("slots could not be reclaimed", async () => {
+    for (const slot of left) {
+      // One that cannot be taken down keeps its number, and the others can be used.
+      await stock.drop(slot).catch((error: unknown) => options.report(`slot ${slot}`, error));
+    }
+  });
+  stock.refill();
+  return left;
+}
+
 export function openCells(options: CellOptions): CellPool {
-  const { tag, network, cgroups, egress, report } = options;
+  const { tag, network, cgroups, egress } = options;
   const stock = openStock(options);
   const owners = new Map<string, number>();
-  const slotOf = (owner: string): number => {
-    const slot = owners.get(owner);
-    if (slot !== undefined) return slot;
-    throw new HostError("JAIL_FAILED", `"${owner}" has no slot`);
-  };
   const adopt = (owner: string, slot: number) => {
     owners.set(owner, slot);
     stock.claim(slot);
@@ -121,22 +137,12 @@ export function openCells(options: CellOptions): CellPool {
       for (const { owner, directory } of spared) {
         for (const slot of slotsWriting(options, directory)) adopt(owner, slot);
       }
-      const left = slotsLeft(options).filter((slot) => stock.claim(slot));
-      // What could still write to disks ends before anybody else does; the rest has time.
-      await endAllOf(...left.map((slot) => idOf(slot, options.firstId)));
-      stock.later("slots could not be reclaimed", async () => {
-        for (const slot of left) {
-          // One that cannot be taken down keeps its number, and the others can be used.
-          await stock.drop(slot).catch((error: unknown) => report(`slot ${slot}`, error));
-        }
-      });
-      stock.refill();
-      return left;
+      return await reclaimLeft(options, stock);
     },
     checkEgress: (policy) => checkEgress(policy, network ?? { dns: undefined, open: [] }),
     setEgress: async (owner, policy = egress) => {
       if (network === undefined) throw new HostError("NO_NETWORK", "this node has no networks");
-      await setEgress(network, slotOf(owner), policy);
+      await setEgress(network, requireSlot(owners, owner), policy);
     },
     addressOf: (owner) => {
       const slot = owners.get(owner);

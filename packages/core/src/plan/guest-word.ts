@@ -30,12 +30,22 @@ function registerLines({ guest }: PlanFile): string[] {
   );
 }
 
+/** Family and model in leaf 1's EAX, with their extensions; SDM volume 2, CPUID. */
+const IDENTITY = 0x0fff_0ff0;
+
+/** Where the plan leaves each node its own model, guests see them: two such pools are not one. */
+function modelLines({ guest, classes }: PlanFile): string[] {
+  const leaf1 = guest.cpuid.find(({ leaf }) => leaf === 1);
+  if (leaf1 !== undefined && (leaf1.registers.eax.mask & IDENTITY) === IDENTITY) return [];
+  return [...new Set(classes.map(({ id }) => id.slice(0, id.lastIndexOf("-"))))].toSorted();
+}
+
 /**
  * `evenkeel-` and 16 hexadecimal digits. It depends on what the plan decides about the guest CPU
  * and nothing else: nodes, templates and releases may come and go. `pool` keeps pools apart whose
  * guest CPUs happen to be the same.
  */
 export function guestWord(plan: PlanFile, pool = ""): string {
-  const lines = [plan.type, pool, ...entryLines(plan), ...registerLines(plan)];
+  const lines = [plan.type, pool, ...entryLines(plan), ...registerLines(plan), ...modelLines(plan)];
   return `evenkeel-${sha256(lines.join("\n")).slice(0, DIGITS)}`;
 }

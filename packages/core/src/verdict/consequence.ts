@@ -12,7 +12,7 @@ const EXAMPLES: ReadonlyMap<string, string> = new Map(
     AVX512_FP16: VADDPH, AVX512_IFMA: VPMADD52LUQ, AVX512_VBMI: VPERMI2B,
     AVX512_VBMI2: VPCOMPRESSB, AVX512_VNNI: VPDPBUSD, AVX512_VPOPCNTDQ: VPOPCNTD,
     AVX_VNNI: VPDPBUSD ymm, BMI2: PDEP, F16C: VCVTPH2PS, FMA: VFMADD231PS, GFNI: GF2P8AFFINEQB,
-    MOVBE: MOVBE, MPX: BNDMK, PCLMULQDQ: PCLMULQDQ, POPCNT: POPCNT, RDPID: RDPID, RDRAND: RDRAND,
+    MOVBE: MOVBE, PCLMULQDQ: PCLMULQDQ, POPCNT: POPCNT, RDPID: RDPID, RDRAND: RDRAND,
     RDSEED: RDSEED, SERIALIZE: SERIALIZE, SHA: SHA256RNDS2, SSE4_1: PMULLD, SSE4_2: CRC32,
     VAES: VAESENC ymm, VPCLMULQDQ: VPCLMULQDQ ymm, XSAVEC: XSAVEC`
     .split(",")
@@ -69,11 +69,17 @@ const CONSEQUENCES: Partial<Record<RuleId, Text>> = {
     `KVM refuses the guest's XSAVE state: ${title} does not exist there.`,
 };
 
+/** Where MPX is not there, its instructions are NOPs: SDM volume 1, "Intel MPX". */
+const MPX_LOST =
+  "MPX's instructions do nothing there: a program that found it at startup runs on with its bounds unchecked.";
+
 const fault: Text = ({ name, title, readBy }) =>
-  readBy === "user"
-    ? `A program that found ${name} at startup, such as Node.js or anything using glibc or a BLAS, ` +
-      `may execute ${EXAMPLES.get(name) ?? `a ${name} instruction`} and die of SIGILL.`
-    : `The guest's kernel uses ${name} (${title}) and would fault.`;
+  name === "MPX"
+    ? MPX_LOST
+    : readBy === "user"
+      ? `A program that found ${name} at startup, such as Node.js or anything using glibc or a BLAS, ` +
+        `may execute ${EXAMPLES.get(name) ?? `a ${name} instruction`} and die of SIGILL.`
+      : `The guest's kernel uses ${name} (${title}) and would fault.`;
 
 /** What a lost feature, an untrue immunity or an unknown weakness does to a resumed guest. */
 export function consequenceOf(field: CpuidField | MsrField, direction: Direction): string {

@@ -34,7 +34,7 @@ interface Built {
   readonly body: ComponentChildren;
 }
 
-const NEXT = "evenkeel plan NODES… --out plan";
+const NEXT = "evenkeel plan nodes/*.json --out plan/";
 
 function compatibility(maps: readonly { how: string; view: MatrixView }[], id: string): Built {
   const [first, second] = maps;

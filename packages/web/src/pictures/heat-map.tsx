@@ -121,7 +121,7 @@ function Detail({
             <p>
               <b>{severity}</b> <span class="rule">{short(titleOf(rule), 60)}:</span>{" "}
               {consequences[0]}
-              {consequences.length > 1 && ` (and ${consequences.length - 1} more of the kind)`}
+              {consequences.length > 1 && ` (and ${consequences.length - 1} more)`}
             </p>
             <Features names={names} />
           </li>

@@ -50,7 +50,7 @@ function ruled({ moves, classes }: MatrixView): Ruled[] {
 /** The worst in full; the others are counted. */
 function consequenceText({ consequences }: Ruled): string {
   const [first = "", ...others] = deadlyFirst(consequences);
-  return others.length === 0 ? first : `${first} (${others.length} more of the kind)`;
+  return others.length === 0 ? first : `${first} (and ${others.length} more)`;
 }
 
 const SIGN = { incompatible: "✕", insecure: "!", unknown: "?" } as const;
@@ -124,8 +124,8 @@ export function Reasons({ view, next }: ReasonsProps) {
           <li key={advice}>{advice}</li>
         ))}
         <li>
-          Snapshots that exist keep the CPU they were taken with: resume them only where the map
-          says compatible.
+          Snapshots that exist keep the CPU they were taken with; a plan does not change them.
+          Resume them only where they are compatible without it.
         </li>
       </ul>
       <Why view={view} title="Why moves fail" />

@@ -2,7 +2,7 @@
 import { isBeyondTemplates } from "@evenkeel/core";
 
 const PLAN =
-  "Plan the pool (evenkeel plan NODES… --out plan), boot guests with the template of their node's class, and take new snapshots.";
+  "Plan the pool (evenkeel plan nodes/*.json --out plan/), boot guests with the template of their node's class, and take new snapshots.";
 
 /** Rules whose findings a plan does not remove, and what does. */
 const OTHERS: Readonly<Record<string, string>> = {
@@ -21,7 +21,7 @@ const OTHERS: Readonly<Record<string, string>> = {
 
 /** What a rule is about, for people who do not know its id. */
 const TITLES: Readonly<Record<string, string>> = {
-  feature: "missing features",
+  feature: "features that the target lacks",
   "silent-change": "instructions that do something else there",
   immunity: "missing immunities and mitigations",
   remedy: "missing remedies",

@@ -117,20 +117,23 @@ async function apply(state: Applying, orders: Orders): Promise<void> {
     state.planError = known.why;
     return;
   }
+  let shape: ReturnType<typeof shapeHere>;
   try {
-    const shape = shapeHere(state, digest);
-    const next = { ...orders, applied: wanted };
-    await keepOrders(paths, next);
-    [state.orders, state.shape, state.shapedFor] = [next, shape, profile];
-    [state.planError, state.refusal] = [undefined, undefined];
-    dropPlans(paths, [wanted]);
-    context.events.emit("plan.applied", pool, { version, digest });
+    shape = shapeHere(state, digest);
   } catch (error) {
     const why = messageOf(error).slice(0, LONGEST_TEXT);
     state.refusal = { digest, profile, why };
     state.planError = why;
     context.events.emit("plan.refused", pool, { version, digest, why });
+    return;
   }
+  // A disk that is full says nothing of the plan: the next heartbeat tries again.
+  const next = { ...orders, applied: wanted };
+  await keepOrders(paths, next);
+  [state.orders, state.shape, state.shapedFor] = [next, shape, profile];
+  [state.planError, state.refusal] = [undefined, undefined];
+  dropPlans(paths, [wanted]);
+  context.events.emit("plan.applied", pool, { version, digest });
 }
 
 /** What the server told in a heartbeat's answer. */

@@ -73,13 +73,16 @@ async function beat(member: Member): Promise<number> {
   const { planError, refusal } = applying;
   const plan = appliedNow(applying);
   const { client } = member;
+  const current = digestOfProfile(context.profile);
+  // What another profile could not apply, this one may.
+  const refused = refusal?.profile === current ? refusal.digest : undefined;
   const body: Heartbeat = {
-    profile: digestOfProfile(context.profile),
+    profile: current,
     snapshots: digestOfList(snapshotsHeld(context)),
     capacity: capacityOf(context),
     ...(plan === null ? {} : { plan }),
     ...(planError === undefined ? {} : { planError }),
-    ...(refusal === undefined ? {} : { planRefused: refusal.digest }),
+    ...(refused === undefined ? {} : { planRefused: refused }),
   };
   const answer = Answer.parse(await client.call("POST", "/v1/node/heartbeat", body));
   // First, since guests wait for it; a long list of snapshots takes its time.

@@ -122,14 +122,37 @@ async function keep(
   return imported;
 }
 
-/** Fetches a snapshot unless it is there; returns what it is called here. */
+/** Snapshots on their way here: several guests may wait for one. */
+const underWay = new WeakMap<Context, Map<string, Promise<string>>>();
+
+/** Fetches a snapshot unless it is there, or on its way; returns what it is called here. */
 export async function fetchSnapshot(
+  context: Context,
+  server: Server,
+  transfer: string,
+  wanted: { readonly digest: string; readonly name: string },
+): Promise<string> {
+  const coming = underWay.get(context) ?? new Map<string, Promise<string>>();
+  underWay.set(context, coming);
+  const { digest } = wanted;
+  const known = coming.get(digest);
+  // Where the other one fails, this transfer is still there to be fetched.
+  const fetched = await known?.catch(() => undefined);
+  if (fetched !== undefined) return fetched;
+  const own = fetchOne(context, server, transfer, wanted).finally(() => coming.delete(digest));
+  coming.set(digest, own);
+  return await own;
+}
+
+async function fetchOne(
   context: Context,
   server: Server,
   transfer: string,
   { digest, name }: { readonly digest: string; readonly name: string },
 ): Promise<string> {
-  const known = context.snapshots.list().find(({ metadata }) => metadata.digest === digest);
+  const known = context.snapshots
+    .list()
+    .find(({ metadata }) => metadata.digest === digest && metadata.damaged === undefined);
   if (known !== undefined) return known.metadata.name;
   const path = `/v1/node/transfers/${transfer}`;
   const agent = connection(server);

@@ -46,6 +46,9 @@ function sandboxesHeld({ sandboxes, snapshots }: Context): NodeSandbox[] {
     .map(({ record }): NodeSandbox => {
       const { id, state, contract, memoryMib, labels, created } = record;
       const [from, snapshot] = [digestOf(record.from), digestOf(record.snapshot)];
+      // A snapshot says what its guest was promised here, too: more than where it came from.
+      const own = state === "paused" ? snapshots.find(record.snapshot ?? "") : undefined;
+      const promised = own?.metadata.contract ?? contract;
       return {
         id,
         state,
@@ -54,7 +57,7 @@ function sandboxesHeld({ sandboxes, snapshots }: Context): NodeSandbox[] {
         created,
         ...(from === undefined ? {} : { from }),
         ...(snapshot === undefined ? {} : { snapshot }),
-        ...(contract === undefined ? {} : { contract }),
+        ...(promised === undefined ? {} : { contract: promised }),
       };
     })
     .toSorted((a, b) => (a.id < b.id ? -1 : 1));

@@ -108,6 +108,7 @@ async function reported(desk: Desk, { id }: Node, end: number): Promise<DrainPla
   for (;;) {
     const plan = await planDrain(desk.context, id);
     if (plan.busy === 0 || performance.now() > until) return plan;
+    if (desk.signals.isClosed()) throw new ServerError("STOPPING", "the server is about to stop");
     await desk.signals.wait(`drain ${id}`, LOOK_MS);
     desk.context.picture.changed();
   }
@@ -145,6 +146,8 @@ export async function drain(
     async (id) => await pause(desk, actor, node, id, end),
   );
   const second = await reported(desk, node, end);
+  // What was paused here has a contract of its own, which fewer nodes may be able to resume.
+  if (second.stay.length > strand) requireNumber(second, node, strand);
   const moved = await each(
     second.move,
     end,

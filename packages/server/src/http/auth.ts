@@ -19,7 +19,7 @@ type NodeActor = Extract<Actor, { kind: "node" }>;
 declare module "fastify" {
   interface FastifyContextConfig {
     readonly allow?: Caller;
-    /** Bodies that the server itself asked a node for: how long they are counts for nothing. */
+    /** What the server itself asked a node for counts for nothing. */
     readonly isAskedFor?: boolean;
   }
   interface FastifyRequest {

@@ -4,11 +4,13 @@ import { drain } from "../change/drain.ts";
 import { simulate } from "../change/simulate.ts";
 import type { Desk } from "../sandboxes/desk.ts";
 import { actorOf } from "./auth.ts";
+import { LIST_LIMIT } from "./limits.ts";
 import type { App } from "./server.ts";
 
 export function addChangeRoutes(app: App, desk: Desk): void {
   app.route({
     ...FLEET_ROUTES.simulate,
+    bodyLimit: LIST_LIMIT,
     handler: async ({ body }) => await simulate(desk.context, body),
   });
   app.route({

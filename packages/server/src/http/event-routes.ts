@@ -73,6 +73,8 @@ function openReaders({ store, report }: Context) {
       throw new ServerError("TOO_MANY", `${readers.size} clients already read events`);
     },
     add: (response: ServerResponse, next: number) => {
+      // A client that left while it was looked up closes no more.
+      if (response.destroyed) return;
       const reader = { response, next };
       const beat = setInterval(() => response.write(": beat\n\n"), BEAT_MS).unref();
       readers.add(reader);

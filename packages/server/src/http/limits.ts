@@ -4,8 +4,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { ServerError } from "../errors.ts";
 import { nodeOfCertificate } from "../tls/authority.ts";
 
-/** An agent has two. */
-const NODE_CONNECTIONS = 8;
+/** Bytes: 20,000 snapshots of a node, the longest list, in about 6 MiB. */
+export const LIST_LIMIT = 8 * 1024 * 1024;
+
+/** An agent has three, and one for each of the 64 snapshots that it may send or fetch at once. */
+const NODE_CONNECTIONS = 80;
 /** Operators behind one address, and nodes that are about to join. */
 const ADDRESS_CONNECTIONS = 512;
 
@@ -55,7 +58,7 @@ export function openBuckets(now: () => number = () => performance.now()) {
 
 /** What a request may turn out to be: its length, or the longest where it does not say. */
 export function costOf({ headers, routeOptions }: FastifyRequest): number {
-  if (routeOptions.config.isAskedFor === true) return 1;
+  if (routeOptions.config.isAskedFor === true) return 0;
   const length = headers["content-length"];
   const isStream = headers["transfer-encoding"] !== undefined;
   const bytes = isStream || length === undefined ? 0 : Number(length);

@@ -11,12 +11,11 @@ import { getNode } from "../nodes/view.ts";
 import { filesOf, wantedVersion } from "../pools/running.ts";
 import type { Queryable } from "../store/store.ts";
 import { nodeOf } from "./auth.ts";
+import { LIST_LIMIT } from "./limits.ts";
 import type { App } from "./server.ts";
 
 /** Bytes: a profile or a contract has some tens of thousands. */
 const DOCUMENT_LIMIT = 512 * 1024;
-/** 20,000 snapshots of a node, the longest list, in about 6 MiB. */
-const LIST_LIMIT = 8 * 1024 * 1024;
 
 function addOpenRoutes(app: App, context: Context, isStopping: () => boolean): void {
   const { store, authority, picture } = context;

@@ -27,6 +27,7 @@ import { finish, outcomeOf, requireTransfer, takeWork, type WorkRow } from "../s
 import type { Queryable } from "../store/store.ts";
 import { actorOf, nodeOf } from "./auth.ts";
 import { sendChange, wasDone } from "./idempotent.ts";
+import { LIST_LIMIT } from "./limits.ts";
 import type { App } from "./server.ts";
 
 /** How long a caller is kept waiting for a node. */
@@ -113,8 +114,11 @@ async function created(
   const isBound = guest === undefined || request.node !== undefined;
   const row = isBound ? first : await elsewhere(desk, first, { sandbox, request, guest });
   if (row.state === "failed") {
-    await forget(db, [sandbox]);
-    throw refused(row);
+    await forget(db, sandbox);
+    // Asked again with the same key: another node may have taken it since.
+    const taken = await getSandbox(db, sandbox).catch(() => undefined);
+    if (taken === undefined) throw refused(row);
+    return taken;
   }
   return await getSandbox(db, sandbox);
 }
@@ -204,6 +208,7 @@ function addWork(app: App, desk: Desk): void {
   const { db } = context.store;
   app.route({
     ...FLEET_ROUTES.fetchWork,
+    bodyLimit: LIST_LIMIT,
     handler: async (request) => {
       const node = nodeOf(request);
       const { running, sandboxes } = request.body;

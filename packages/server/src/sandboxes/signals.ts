@@ -9,6 +9,7 @@ export interface Signals {
   waiting(prefix: string): string[];
   /** Wakes all, and lets nobody wait any more. */
   close(): void;
+  isClosed(): boolean;
 }
 
 export function openSignals(): Signals {
@@ -32,6 +33,7 @@ export function openSignals(): Signals {
       [...waiters.keys()]
         .filter((key) => key.startsWith(prefix))
         .map((key) => key.slice(prefix.length)),
+    isClosed: () => closed,
     close: () => {
       closed = true;
       for (const own of waiters.values()) for (const wake of own) wake();

@@ -1,6 +1,6 @@
 /** What operators ask of sandboxes, written down as work for their nodes. */
 import { randomBytes } from "node:crypto";
-import { eq, inArray, sql } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 import type { FleetResumeRequest, FleetSandboxRequest, WorkBody } from "@evenkeel/api";
 import { record } from "../audit.ts";
 import { actorText, type Actor } from "../context.ts";
@@ -231,7 +231,8 @@ export async function chooseFor(
   return await choose(context, reservations, guest, where, excluded);
 }
 
-/** Removes what never was. */
-export async function forget(tx: Queryable, ids: readonly string[]): Promise<void> {
-  if (ids.length > 0) await tx.delete(sandboxes).where(inArray(sandboxes.id, [...ids]));
+/** Removes what never was: no node is at it, and the last one could not. */
+export async function forget(tx: Queryable, id: string): Promise<void> {
+  const never = and(eq(sandboxes.state, "failed"), isNull(sandboxes.work));
+  await tx.delete(sandboxes).where(and(eq(sandboxes.id, id), never));
 }

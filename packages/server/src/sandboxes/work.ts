@@ -136,7 +136,7 @@ export async function requireTransfer(
   throw new ServerError("NO_SUCH_WORK", `there is no transfer ${id} that this node is to ${side}`);
 }
 
-/** Waits until work was answered; undefined where it was not in time. */
+/** Waits until work was answered; undefined where it was not in time. Throws STOPPING. */
 export async function outcomeOf(
   { store }: Context,
   signals: Signals,
@@ -153,6 +153,7 @@ export async function outcomeOf(
     if (row.state !== "queued") return row;
     const left = end - performance.now();
     if (left <= 0) return undefined;
+    if (signals.isClosed()) throw new ServerError("STOPPING", "the server is about to stop");
     await signals.wait(`work ${id}`, Math.min(left, LOOK_MS));
   }
 }

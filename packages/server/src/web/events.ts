@@ -47,6 +47,8 @@ export function openEvents({ store, report }: Context): Events {
   return {
     listen: (response) => {
       if (listeners.size >= MOST_LISTENERS) return false;
+      // A client that left while it was looked up closes no more.
+      if (response.destroyed) return true;
       response.writeHead(200, {
         "content-type": "text/event-stream",
         "cache-control": "no-store",

@@ -36,15 +36,14 @@ export type {
   PlanReference,
 } from "./fleet/node.ts";
 export type { FilterName, Placement } from "./fleet/placement.ts";
-export {
-  WorkAnswer,
-  type FleetResumeRequest,
-  type FleetSandbox,
-  type FleetSandboxRequest,
-  type NodeSandbox,
-  type Work,
-  type WorkBody,
-  type WorkResult,
+export type {
+  FleetResumeRequest,
+  FleetSandbox,
+  FleetSandboxRequest,
+  NodeSandbox,
+  Work,
+  WorkBody,
+  WorkResult,
 } from "./fleet/sandbox.ts";
 export type { Simulation, SimulationRequest } from "./fleet/simulation.ts";
 export type { PlanDifference, PlanRequest, PlanVersion, PoolView } from "./fleet/pool.ts";

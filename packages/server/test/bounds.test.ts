@@ -115,12 +115,12 @@ describe.each(STORES)("on %s", (store) => {
     expect(body.held).toContain("not known yet");
   });
 
-  test("a node has a few connections, and what goes beyond is closed", async () => {
+  test("a node has some connections, and what goes beyond is closed", async () => {
     const { base, ca, join } = fleet();
     const { credentials } = await join(profileNamed(ICE_LAKE, "greedy"));
     const { port, hostname: host } = new URL(base);
     const closed = new Set<TLSSocket>();
-    const sockets = Array.from({ length: 20 }, () => {
+    const sockets = Array.from({ length: 92 }, () => {
       const socket = connect({ port: Number(port), host, ca, ...credentials });
       socket.on("error", () => {});
       socket.on("close", () => closed.add(socket));
@@ -128,7 +128,7 @@ describe.each(STORES)("on %s", (store) => {
       return socket;
     });
     for (let tries = 0; closed.size < 12 && tries < 100; tries++) await sleep(50);
-    expect([sockets.length, closed.size]).toEqual([20, 12]);
+    expect([sockets.length, closed.size]).toEqual([92, 12]);
   });
 });
 

@@ -3,13 +3,9 @@
  * thing be asked for twice, so that each is done in a way that twice is once.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  WorkAnswer,
-  type NodeSandbox,
-  type Work,
-  type WorkBody,
-  type WorkResult,
-} from "@evenkeel/api";
+import type { NodeSandbox, Work, WorkBody, WorkResult } from "@evenkeel/api";
+// Not from the index: the agent's own OpenAPI document has all schemas that were loaded.
+import { WorkAnswer } from "@evenkeel/api/fleet";
 import type { Context } from "../sandboxes/context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { createSandbox } from "../sandboxes/create.ts";

@@ -58,6 +58,7 @@ export type { Caller } from "./route.ts";
 
 export { LARGEST_INTEGER } from "./names.ts";
 export { HeldSnapshot, MANIFESTS_AT_ONCE } from "./node.ts";
+export { WorkAnswer } from "./sandbox.ts";
 
 const ByDigest = z.strictObject({ digest: Digest });
 const ByVersion = z.strictObject({

@@ -12,7 +12,11 @@ import { composeCpu } from "./names.ts";
 import { xmlTags, type XmlTag } from "./xml.ts";
 
 export function isLibvirtModel(text: string): boolean {
-  return /^(?:\s|<\?xml[^<>]{0,200}\?>|<!--[\s\S]*?-->)*<cpu[\s>]/.test(text);
+  // One after the other: a pattern for all of it would try each comment with each end there is.
+  const skipped = /\s+|<\?xml[^<>]{0,200}\?>|<!--[\s\S]*?-->/y;
+  let at = 0;
+  while (skipped.exec(text) !== null) at = skipped.lastIndex;
+  return /^<cpu[\s>]/.test(text.slice(at, at + 5));
 }
 
 /** Elements whose text is what they say; as attributes, they are tags like all others. */

@@ -17,14 +17,19 @@ const PATIENCE_MS = 300_000;
 // oxlint-disable-next-line typescript/no-explicit-any -- answers are shown, and looked into
 export type Json = any;
 
-export async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  const end = Date.now() + PATIENCE_MS;
-  while (Date.now() < end) {
+/** `patience` in milliseconds. */
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T | undefined>,
+  patience = PATIENCE_MS,
+): Promise<T> {
+  const end = Date.now() + patience;
+  for (;;) {
     const found = await ask().catch(() => undefined);
     if (found !== undefined) return found;
+    if (Date.now() > end) throw new Error(`${what}: not in time`);
     await sleep(100);
   }
-  throw new Error(`${what}: not in time`);
 }
 
 /** Processes that end with this one. */
@@ -115,7 +120,8 @@ export interface FleetAgent {
   readonly call: (method: "GET" | "POST" | "DELETE", path: string, body?: unknown) => Promise<Json>;
 }
 
-function callSocket(socketPath: string): FleetAgent["call"] {
+/** Calls an agent's API on its Unix socket. */
+export function callSocket(socketPath: string): FleetAgent["call"] {
   return async (method, path, body) =>
     await new Promise((settle, fail) => {
       const text = body === undefined ? undefined : JSON.stringify(body);

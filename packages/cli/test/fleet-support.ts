@@ -1,15 +1,15 @@
 /** A server and agents as real processes, as an operator starts them. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { request } from "node:http";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { installDouble } from "@evenkeel/firecracker-double";
 import { onTestFinished } from "vitest";
 import { callFleet, fetchCa } from "../src/fleet/call.ts";
 import type { FleetContext } from "../src/fleet/contexts.ts";
+import { callSocket, until as patiently } from "../../../scripts/fleet-processes.ts";
 import { ROOT } from "./run.ts";
+
+export { freePort } from "../../../scripts/fleet-processes.ts";
 
 const BIN = join(ROOT, "packages/cli/bin/evenkeel.js");
 
@@ -17,21 +17,7 @@ const BIN = join(ROOT, "packages/cli/bin/evenkeel.js");
 const PATIENCE_MS = 400_000;
 
 export async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  const end = Date.now() + PATIENCE_MS;
-  for (;;) {
-    const found = await ask().catch(() => undefined);
-    if (found !== undefined) return found;
-    if (Date.now() > end) throw new Error(`${what}: not in time`);
-    await sleep(100);
-  }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((settle) => server.listen(0, "127.0.0.1", settle));
-  const address = server.address();
-  await new Promise((settle) => server.close(settle));
-  return typeof address === "object" && address !== null ? address.port : 0;
+  return await patiently(what, ask, PATIENCE_MS);
 }
 
 interface Running {
@@ -141,23 +127,6 @@ interface AgentSetup {
   readonly dies?: boolean;
 }
 
-function callAgent(socketPath: string): TestAgent["call"] {
-  return async (method, path, body) =>
-    await new Promise((settle, fail) => {
-      const text = body === undefined ? undefined : JSON.stringify(body);
-      const headers = text === undefined ? {} : { "content-type": "application/json" };
-      const sent = request({ socketPath, method, path, headers }, (response) => {
-        let answer = "";
-        response.on("data", (part: Buffer) => {
-          answer += part.toString("utf8");
-        });
-        response.on("end", () => settle(answer === "" ? undefined : JSON.parse(answer)));
-      });
-      sent.on("error", fail);
-      sent.end(text);
-    });
-}
-
 function listOf(words: string): string[] {
   return words.split(" ");
 }
@@ -194,7 +163,7 @@ export async function startAgent(setup: AgentSetup): Promise<TestAgent> {
   ];
   let running = start(args);
   await listening(running);
-  const call = callAgent(socket);
+  const call = callSocket(socket);
   const { node } = await call("GET", "/v1/health");
   return {
     name: String(node),

@@ -224,12 +224,8 @@ export {
   type SimulatedFleet,
   type SimulatedNode,
 } from "./change/fleet.ts";
-export {
-  simulateChange,
-  type ChangeOutcome,
-  type ContractOutcome,
-  type Obstacle,
-} from "./change/outcome.ts";
+export { simulateChange, type ChangeOutcome, type ContractOutcome } from "./change/outcome.ts";
+export { countObstacles, type JudgedNodes, type Obstacle } from "./change/obstacles.ts";
 export { planAgain, replacePlan, type PlanChange } from "./change/plans.ts";
 
 // Reading any file

@@ -2,9 +2,6 @@
  * What a change is said to do is what happens: over random fleets of real profiles, the snapshots
  * said to be stranded are those that `check` refuses on every node there is afterwards.
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -15,9 +12,7 @@ import {
   planPool,
   planToJson,
   predictContract,
-  profileOf,
   readDocument,
-  readText,
   replacePlan,
   requireCatalogueProfile,
   simulateChange,
@@ -27,24 +22,14 @@ import {
   type NodeProfile,
   type SimulatedFleet,
 } from "../src/index.ts";
+import { OWN_FOLDERS, profilesIn } from "./own-profiles.ts";
 import { hasSharedData, x86Fingerprints } from "./shared-data.ts";
 
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const RELEASE = "1.14.1";
 
-function profilesIn(folder: string): NodeProfile[] {
-  return readdirSync(join(ROOT, folder))
-    .filter((name) => name.endsWith(".json"))
-    .map((name) => {
-      const text = readFileSync(join(ROOT, folder, name), "utf8");
-      const profile = profileOf(readText(text, { name: basename(name, ".json") }));
-      return { ...profile, firecracker: [RELEASE] };
-    });
-}
-
-const OWN = ["packages/host/test/golden", "examples/bug-report-pool", "examples/intel-pool"]
-  .flatMap(profilesIn)
-  .filter(({ cpu }) => cpu.arch === "x86_64");
+const OWN = OWN_FOLDERS.flatMap((folder) => profilesIn(folder, RELEASE)).filter(
+  ({ cpu }) => cpu.arch === "x86_64",
+);
 const ESTIMATES = ["granite-rapids@6.8"].map(requireCatalogueProfile);
 
 interface Stock {
@@ -228,7 +213,7 @@ describe.skipIf(!hasSharedData)("with real fingerprints", () => {
   }, 300_000);
 });
 
-const [CASCADE_LAKE, ICE_LAKE] = profilesIn("examples/bug-report-pool");
+const [CASCADE_LAKE, ICE_LAKE] = profilesIn("examples/bug-report-pool", RELEASE);
 if (CASCADE_LAKE === undefined || ICE_LAKE === undefined) throw new Error("two profiles");
 const [clx, icx] = [CASCADE_LAKE, ICE_LAKE];
 

@@ -3,9 +3,6 @@
  * example pools. A node takes its own snapshots; what `plan` calls one guest CPU, lint and verdicts
  * accept. Nothing outside of the repository is needed.
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import {
   ALL_LINES,
@@ -18,27 +15,15 @@ import {
   planPool,
   predictContract,
   prettyJson,
-  profileOf,
   readText,
   type CpuTemplate,
   type NodeProfile,
 } from "../src/index.ts";
+import { OWN_FOLDERS, profilesIn } from "./own-profiles.ts";
 
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const FOLDERS = ["packages/host/test/golden", "examples/bug-report-pool", "examples/intel-pool"];
 const VERSION = "1.14.1";
 
-function profilesIn(folder: string): NodeProfile[] {
-  return readdirSync(join(ROOT, folder))
-    .filter((name) => name.endsWith(".json"))
-    .map((name) => {
-      const text = readFileSync(join(ROOT, folder, name), "utf8");
-      const profile = profileOf(readText(text, { name: basename(name, ".json") }));
-      return { ...profile, firecracker: [VERSION] };
-    });
-}
-
-const all = FOLDERS.flatMap(profilesIn);
+const all = OWN_FOLDERS.flatMap((folder) => profilesIn(folder, VERSION));
 const nodes = all.filter((profile) => !ignoresTemplates(profile));
 
 function kindOf({ cpu }: NodeProfile): string {

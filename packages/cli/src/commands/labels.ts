@@ -5,6 +5,7 @@ import { profileLoader } from "../input/documents.ts";
 import { loadPlan } from "../input/template.ts";
 import { probeThisNode } from "../input/this-node.ts";
 import { writeFileWhole } from "../output/write-files.ts";
+import { LABEL_PREFIX, LABEL_VALUE } from "../render/labels.ts";
 
 export interface LabelsFlags {
   readonly plan: string;
@@ -15,16 +16,13 @@ export interface LabelsFlags {
   readonly json?: boolean;
 }
 
-const PREFIX = "evenkeel.dev";
 /** Of the plan's SHA-256: as many as a commit's short name has. */
 const DIGITS = 12;
-/** Kubernetes' rule for a label's value. */
-const VALUE = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 
 /** A node that the plan does not fit gets no label, and the exit code is 1. */
 export async function runLabels(flags: LabelsFlags): Promise<number> {
   const { node, kvm, pool, out, json } = flags;
-  if (pool !== undefined && !VALUE.test(pool)) {
+  if (pool !== undefined && !LABEL_VALUE.test(pool)) {
     throw new CliError("USAGE", `--pool must be a label's value, but is "${pool}"`);
   }
   const { plan, digest } = loadPlan(flags.plan);
@@ -41,9 +39,9 @@ export async function runLabels(flags: LabelsFlags): Promise<number> {
     return 1;
   }
   const labels = {
-    [`${PREFIX}/class`]: match.planned.id,
-    ...(pool === undefined ? {} : { [`${PREFIX}/pool`]: pool }),
-    [`${PREFIX}/plan`]: digest.slice(0, DIGITS),
+    [`${LABEL_PREFIX}/class`]: match.planned.id,
+    ...(pool === undefined ? {} : { [`${LABEL_PREFIX}/pool`]: pool }),
+    [`${LABEL_PREFIX}/plan`]: digest.slice(0, DIGITS),
   };
   const lines = Object.entries(labels).map(([key, value]) => `${key}=${value}\n`);
   const text = json === true ? prettyJson(labels) : lines.join("");

@@ -14,11 +14,14 @@ interface Facts {
   readonly plan: string | undefined;
 }
 
+/** What all labels of ours begin with. */
+export const LABEL_PREFIX = "evenkeel.dev";
+
 /** What Kubernetes takes for a value; nothing in it means anything to a shell. */
-const VALUE = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
+export const LABEL_VALUE = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 
 function value(text: string | null | undefined): string | undefined {
-  return text !== null && text !== undefined && VALUE.test(text) ? text : undefined;
+  return text !== null && text !== undefined && LABEL_VALUE.test(text) ? text : undefined;
 }
 
 /** Nothing is said of a node that gets no new work because it changed, or is lost. */
@@ -45,7 +48,7 @@ const KEYS = ["class", "pool", "plan"] as const;
 function kubernetes(name: string, facts: Facts): string {
   const labels = KEYS.map((key) => {
     const text = facts[key];
-    return text === undefined ? `evenkeel.dev/${key}-` : `evenkeel.dev/${key}=${text}`;
+    return text === undefined ? `${LABEL_PREFIX}/${key}-` : `${LABEL_PREFIX}/${key}=${text}`;
   });
   return `kubectl label node ${name} --overwrite ${labels.join(" ")}`;
 }
@@ -69,6 +72,6 @@ export function labelLines(
 ): string[] {
   const line = format === "kubernetes" ? kubernetes : nomad;
   return nodes
-    .filter(({ name }) => VALUE.test(name))
+    .filter(({ name }) => LABEL_VALUE.test(name))
     .map((node) => line(node.name, factsOf(node, pools)));
 }

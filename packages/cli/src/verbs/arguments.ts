@@ -45,3 +45,19 @@ export const KERNEL = [
 export const OUTPUT = ["-o, --output <format>", "wide, json, yaml or name"] as const;
 
 export const KVM_OPTION = ["--kvm <path>", "KVM's device", "/dev/kvm"] as const;
+
+/** What may happen to a fleet, for verbs that simulate it. */
+export const CHANGES = {
+  remove: ["--remove <node>", "remove a node, or all nodes of a class, repeatable", collect],
+  add: ["--add <profile>", "add a node, repeatable", collect],
+  with: ["--with <model[@kernel]>", "add a catalogue model's estimate, repeatable", collect],
+  replace: [
+    "--replace <node=profile>",
+    "a node, or each node of a class, is like this from now on, repeatable",
+    collect,
+  ],
+  firecracker: [
+    "--firecracker <version...>",
+    "all nodes have these Firecracker releases from now on",
+  ],
+} as const;

@@ -1,5 +1,14 @@
 /** Verbs about what changes on a node. */
-import { collect, FILES, given, KERNEL, verb, type Parent, type SetExit } from "./arguments.ts";
+import {
+  CHANGES,
+  collect,
+  FILES,
+  given,
+  KERNEL,
+  verb,
+  type Parent,
+  type SetExit,
+} from "./arguments.ts";
 
 export function addChangeVerbs(program: Parent, setExit: SetExit): void {
   verb(program, "drift")
@@ -36,15 +45,11 @@ export function addChangeVerbs(program: Parent, setExit: SetExit): void {
     )
     .option("--plan <path>", "the plan that runs: a plan.json, or its directory")
     .option("--new-plan <path>", "compare with this version of the plan")
-    .option("--remove <node>", "remove a node, or all nodes of a class, repeatable", collect)
-    .option("--add <profile>", "add a node, repeatable", collect)
-    .option("--with <model[@kernel]>", "add a catalogue model's estimate, repeatable", collect)
-    .option(
-      "--replace <node=profile>",
-      "a node, or each node of a class, is like this from now on, repeatable",
-      collect,
-    )
-    .option("--firecracker <version...>", "all nodes have these Firecracker releases from now on")
+    .option(...CHANGES.remove)
+    .option(...CHANGES.add)
+    .option(...CHANGES.with)
+    .option(...CHANGES.replace)
+    .option(...CHANGES.firecracker)
     .option(...KERNEL)
     .option("--json", "print everything as JSON")
     .action(async (files, flags) => {

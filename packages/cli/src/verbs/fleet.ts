@@ -3,31 +3,13 @@ import type { Command } from "commander";
 import type { FleetFlags } from "../commands/fleet.ts";
 import { collect, type SetExit } from "./arguments.ts";
 import { addFleetChangeVerbs } from "./fleet-change.ts";
+import { fleetVerb } from "./fleet-verb.ts";
 
 type Handlers = typeof import("../commands/fleet.ts");
 
 const KINDS = "nodes, classes, pools, plans, contracts, snapshots, tokens, audit";
 
-/** A verb whose flags come last, after its arguments. */
-function verb(
-  parent: Command,
-  usage: string,
-  summary: string,
-  run: (handlers: Handlers, args: readonly string[], flags: FleetFlags) => Promise<number>,
-  setExit: SetExit,
-): Command {
-  return parent
-    .command(usage)
-    .summary(summary)
-    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
-    .option("--context <name>", "the fleet to talk to, as `fleet login` named it")
-    .option("--json", "print the answer as JSON")
-    .action(async (...given: readonly unknown[]) => {
-      const flags = given.at(-2) as FleetFlags;
-      const args = given.slice(0, -2).filter((arg) => arg !== undefined) as string[];
-      setExit(await run(await import("../commands/fleet.ts"), args, flags));
-    });
-}
+const verb = fleetVerb<Handlers, FleetFlags>(async () => await import("../commands/fleet.ts"));
 
 function addReading(fleet: Command, setExit: SetExit): void {
   verb(

@@ -10,6 +10,7 @@ import {
   type SimulatedFleet,
   type SimulatedNode,
 } from "./fleet.ts";
+import { countObstacles, type Obstacle } from "./obstacles.ts";
 import { verdictTable, type Known, type VerdictTable } from "./table.ts";
 
 /** Nodes by what the verdict on them is. */
@@ -23,14 +24,6 @@ type Tally = Readonly<Record<Verdict, number>>;
  * - `regained`: no node can before, and some after
  */
 type Fate = "kept" | "stranded" | "waiting" | "already" | "regained";
-
-export interface Obstacle {
-  readonly verdict: Verdict;
-  readonly rule: string;
-  readonly name: string;
-  readonly address: string;
-  readonly nodes: number;
-}
 
 export interface ContractOutcome {
   readonly contract: string;
@@ -140,20 +133,11 @@ function obstaclesOf(
   groups: readonly Group[],
   { judgement }: VerdictTable,
 ): Obstacle[] {
-  const found = new Map<string, Obstacle>();
-  for (const { key, nodes } of groups) {
+  const judged = groups.map(({ key, nodes }) => {
     const { verdict, findings } = judgement(contract, key);
-    const against = findings.filter(({ severity }) => severity !== "note");
-    const seen = new Set<string>();
-    for (const { rule, name, address } of against) {
-      const text = [verdict, rule, name, address].join("\n");
-      if (seen.has(text)) continue;
-      seen.add(text);
-      const before = found.get(text)?.nodes ?? 0;
-      found.set(text, { verdict, rule, name, address, nodes: before + nodes });
-    }
-  }
-  return [...found.values()].toSorted(
+    return { verdict, nodes, findings: findings.filter(({ severity }) => severity !== "note") };
+  });
+  return countObstacles(judged).toSorted(
     (a, b) => b.nodes - a.nodes || compareText(a.name, b.name) || compareText(a.rule, b.rule),
   );
 }

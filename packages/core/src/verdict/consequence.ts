@@ -69,17 +69,20 @@ const CONSEQUENCES: Partial<Record<RuleId, Text>> = {
     `KVM refuses the guest's XSAVE state: ${title} does not exist there.`,
 };
 
-/** Where MPX is not there, its instructions are NOPs: SDM volume 1, "Intel MPX". */
-const MPX_LOST =
-  "MPX's instructions do nothing there: a program that found it at startup runs on with its bounds unchecked.";
+/** Features whose instructions do not fault where they are missing. */
+const NO_FAULT: Readonly<Record<string, string>> = {
+  // NOPs: SDM volume 1, "Intel MPX".
+  MPX: "MPX's instructions do nothing there: a program that found it at startup runs on with its bounds unchecked.",
+};
 
-const fault: Text = ({ name, title, readBy }) =>
-  name === "MPX"
-    ? MPX_LOST
-    : readBy === "user"
-      ? `A program that found ${name} at startup, such as Node.js or anything using glibc or a BLAS, ` +
-        `may execute ${EXAMPLES.get(name) ?? `a ${name} instruction`} and die of SIGILL.`
-      : `The guest's kernel uses ${name} (${title}) and would fault.`;
+function fault({ name, title, readBy }: CpuidField | MsrField): string {
+  if (readBy !== "user") return `The guest's kernel uses ${name} (${title}) and would fault.`;
+  return (
+    NO_FAULT[name] ??
+    `A program that found ${name} at startup, such as Node.js or anything using glibc or a BLAS, ` +
+      `may execute ${EXAMPLES.get(name) ?? `a ${name} instruction`} and die of SIGILL.`
+  );
+}
 
 /** What a lost feature, an untrue immunity or an unknown weakness does to a resumed guest. */
 export function consequenceOf(field: CpuidField | MsrField, direction: Direction): string {

@@ -210,6 +210,7 @@ export class Tables {
 export interface ReachInput {
   readonly index: FunctionIndex<ReadFunction>;
   readonly roots: Roots;
+  readonly doors: Doors;
   /** Whether pointers are not followed. */
   readonly byName: boolean;
   readonly image: Image | undefined;
@@ -220,7 +221,9 @@ export interface ReachInput {
   readonly opaque: (f: ReadFunction) => boolean;
 }
 
-function directEdges({ index, image }: ReachInput, { code }: ReadFunction): ReadFunction[] {
+type Code = Pick<ReachInput, "index" | "image">;
+
+function directEdges({ index, image }: Code, { code }: ReadFunction): ReadFunction[] {
   const slots = code.slots.flatMap((slot) => image?.pointerAt(slot) ?? []);
   return [...code.targets, ...slots].flatMap((a) => index.at(a) ?? []);
 }
@@ -267,13 +270,22 @@ function followedEdges(input: ReachInput, findings: Findings): ReadFunction[] {
   return [...called, ...pointed(input, taken)];
 }
 
-/** Exported functions that nothing in the library calls: others must. */
-function entrancesAmong(input: ReachInput): ReadFunction[] {
+/** What a library is entered by, and what it holds for one kind of CPU each. */
+export interface Doors {
+  /** Exported functions that nothing in the library calls: others must. */
+  readonly entered: readonly ReadFunction[];
+  readonly variants: readonly ReadFunction[];
+}
+
+/** The same however often answers are followed: of a program that exports nothing, none. */
+export function findDoors(code: Code, { exported }: Roots): Doors {
+  if (exported.length === 0) return { entered: [], variants: [] };
+  const { all } = code.index;
   const called = new Set<ReadFunction>();
-  for (const f of input.index.all) {
-    for (const to of directEdges(input, f)) if (to !== f) called.add(to);
-  }
-  return input.roots.exported.filter((f) => !called.has(f));
+  for (const f of all) for (const to of directEdges(code, f)) if (to !== f) called.add(to);
+  const entered = exported.filter((f) => !called.has(f));
+  const variants = entered.length === 0 ? [] : all.filter(({ name }) => isVariantName(name));
+  return { entered, variants };
 }
 
 export function findReach(input: ReachInput): Reach {
@@ -295,9 +307,8 @@ export function findReach(input: ReachInput): Reach {
   const own = walk(started, edges);
   // What an answer chooses among stands in the code, even where it is never called by name.
   const named: Edges = (f) => plainEdges(input, f);
-  const entered = roots.exported.length === 0 ? [] : entrancesAmong(input);
+  const { entered, variants } = input.doors;
   const open = walk(entered, edges, new Map(own));
-  const variants = entered.length === 0 ? [] : index.all.filter((f) => isVariantName(f.name));
   const reached = walk([...open.keys(), ...variants], named);
   // The others are exported for the library's own sake: those that it calls only where an answer
   // was yes, or from variants, are variants. What is left calls one another in a circle.

@@ -1,7 +1,15 @@
 /** Sets up the following of answers through a program: what is an answer, and who is followed. */
 import type { Inquiry } from "../flow/inquiry.ts";
 import { CallGraph } from "./call-graph.ts";
-import { findReach, findRoots, Tables, type Entrances, type Reach, type Roots } from "./guard.ts";
+import {
+  findDoors,
+  findReach,
+  findRoots,
+  Tables,
+  type Entrances,
+  type Reach,
+  type Roots,
+} from "./guard.ts";
 import { STUB_INSTRUCTIONS, type Asking } from "./asks.ts";
 import { makeInquiry } from "./make-inquiry.ts";
 import type { Program } from "./program.ts";
@@ -142,6 +150,7 @@ class Case {
     return {
       index: code.index,
       roots,
+      doors: findDoors({ index: code.index, image }, roots),
       byName: library || this.#byName,
       image,
       tables,

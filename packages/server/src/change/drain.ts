@@ -108,7 +108,6 @@ async function reported(desk: Desk, { id }: Node, end: number): Promise<DrainPla
   for (;;) {
     const plan = await planDrain(desk.context, id);
     if (plan.busy === 0 || performance.now() > until) return plan;
-    if (desk.signals.isClosed()) throw new ServerError("STOPPING", "the server is about to stop");
     await desk.signals.wait(`drain ${id}`, LOOK_MS);
     desk.context.picture.changed();
   }

@@ -51,14 +51,13 @@ async function loadSnapshots(tx: Queryable) {
     .innerJoin(nodes, eq(nodes.id, heldSnapshots.node))
     .orderBy(heldSnapshots.digest);
   const names = new Map<string, string>();
-  // Nodes that disagree on a snapshot's contract: it is kept under each, and stranded by either.
+  // A snapshot's digest is its manifest's, which names the contract: nodes cannot disagree on it.
   const found = new Map<string, { id: string; contract: string; holders: string[] }>();
   for (const { id, name, contract, holder } of rows) {
     names.set(id, name);
-    const key = `${id} ${contract}`;
-    const one = found.get(key) ?? { id, contract, holders: [] };
+    const one = found.get(id) ?? { id, contract, holders: [] };
     one.holders.push(holder);
-    found.set(key, one);
+    found.set(id, one);
   }
   return { names, snapshots: [...found.values()] };
 }

@@ -1,15 +1,13 @@
 /** Why nothing can run a guest, and what can be done about it. Pure. */
 import type { FilterName } from "@evenkeel/api";
-import type { Finding, Verdict } from "@evenkeel/core";
+import {
+  countObstacles,
+  type Finding,
+  type JudgedNodes,
+  type Obstacle,
+  type Verdict,
+} from "@evenkeel/core";
 import type { Answer } from "./place.ts";
-
-export interface Obstacle {
-  readonly verdict: Verdict;
-  readonly rule: string;
-  readonly name: string;
-  readonly address: string;
-  readonly nodes: number;
-}
 
 /** What a verdict on one variant found. */
 export interface VariantFindings {
@@ -20,26 +18,21 @@ export interface VariantFindings {
 /** Nodes that nothing is known about yet: they were indexed by no rule. */
 const UNJUDGED: VariantFindings = { verdict: "unknown", findings: [] };
 
+/** No rule was asked yet. */
+const NOT_JUDGED: JudgedNodes["findings"] = [
+  { rule: "index", name: "not judged yet", address: "" },
+];
+
 /** Each feature with the nodes that it stands against, most nodes first. */
 export function obstaclesOf(
   refused: Answer["refused"],
   found: ReadonlyMap<string, VariantFindings>,
 ): Obstacle[] {
-  const obstacles = new Map<string, Obstacle>();
-  for (const [variant, nodes] of refused) {
+  const judged = [...refused].map(([variant, nodes]) => {
     const { verdict, findings } = found.get(variant) ?? UNJUDGED;
-    const against =
-      findings.length > 0 ? findings : [{ rule: "index", name: "not judged yet", address: "" }];
-    const seen = new Set<string>();
-    for (const { rule, name, address } of against) {
-      const key = [verdict, rule, name, address].join("\n");
-      if (seen.has(key)) continue;
-      seen.add(key);
-      const before = obstacles.get(key)?.nodes ?? 0;
-      obstacles.set(key, { verdict, rule, name, address, nodes: before + nodes });
-    }
-  }
-  return [...obstacles.values()].toSorted(
+    return { verdict, nodes, findings: findings.length > 0 ? findings : NOT_JUDGED };
+  });
+  return countObstacles(judged).toSorted(
     (a, b) => b.nodes - a.nodes || (a.name < b.name ? -1 : Number(a.name > b.name)),
   );
 }

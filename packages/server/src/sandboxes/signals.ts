@@ -1,15 +1,15 @@
 /** Who waits for what in this process: woken when it is there, or when the time is up. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { ServerError } from "../errors.ts";
 
 export interface Signals {
-  /** Settles when the key is woken, or after the time. */
+  /** Settles when the key is woken, or after the time. Throws STOPPING once closed. */
   wait(key: string, milliseconds: number): Promise<void>;
   wake(key: string): void;
   /** Keys that somebody waits for. */
   waiting(prefix: string): string[];
   /** Wakes all, and lets nobody wait any more. */
   close(): void;
-  isClosed(): boolean;
 }
 
 export function openSignals(): Signals {
@@ -17,7 +17,7 @@ export function openSignals(): Signals {
   let closed = false;
   return {
     wait: async (key, milliseconds) => {
-      if (closed) return;
+      if (closed) throw new ServerError("STOPPING", "the server is about to stop");
       const over = new AbortController();
       const wake = () => over.abort();
       const own = waiters.get(key) ?? new Set();
@@ -33,7 +33,6 @@ export function openSignals(): Signals {
       [...waiters.keys()]
         .filter((key) => key.startsWith(prefix))
         .map((key) => key.slice(prefix.length)),
-    isClosed: () => closed,
     close: () => {
       closed = true;
       for (const own of waiters.values()) for (const wake of own) wake();

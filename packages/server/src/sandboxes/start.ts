@@ -124,32 +124,35 @@ async function note(
     .where(eq(sandboxes.id, id));
 }
 
+/** What is done to a sandbox where it is. */
+const HERE = {
+  pause: { from: ["running"], state: "pausing", action: "sandbox.paused" },
+  kill: { from: ["running", "paused", "failed"], state: "killing", action: "sandbox.killed" },
+} as const;
+
+async function startHere(
+  tx: Queryable,
+  actor: Actor,
+  sandbox: string,
+  kind: keyof typeof HERE,
+): Promise<Started> {
+  const { from, state, action } = HERE[kind];
+  const row = await lockSandbox(tx, sandbox);
+  requireIdle(row, from);
+  const work = await enqueue(tx, { node: row.node, sandbox, body: { kind, sandbox } });
+  await note(tx, sandbox, { state, work });
+  await record(tx, actor, { action, subject: sandbox });
+  return { sandbox, work };
+}
+
 /** Throws NO_SUCH_SANDBOX, WRONG_STATE. */
 export async function startPause(tx: Queryable, actor: Actor, id: string): Promise<Started> {
-  const row = await lockSandbox(tx, id);
-  requireIdle(row, ["running"]);
-  const work = await enqueue(tx, {
-    node: row.node,
-    sandbox: id,
-    body: { kind: "pause", sandbox: id },
-  });
-  await note(tx, id, { state: "pausing", work });
-  await record(tx, actor, { action: "sandbox.paused", subject: id });
-  return { sandbox: id, work };
+  return await startHere(tx, actor, id, "pause");
 }
 
 /** Throws NO_SUCH_SANDBOX, WRONG_STATE. */
 export async function startKill(tx: Queryable, actor: Actor, id: string): Promise<Started> {
-  const row = await lockSandbox(tx, id);
-  requireIdle(row, ["running", "paused", "failed"]);
-  const work = await enqueue(tx, {
-    node: row.node,
-    sandbox: id,
-    body: { kind: "kill", sandbox: id },
-  });
-  await note(tx, id, { state: "killing", work });
-  await record(tx, actor, { action: "sandbox.killed", subject: id });
-  return { sandbox: id, work };
+  return await startHere(tx, actor, id, "kill");
 }
 
 /** The guest that a paused sandbox is; throws WRONG_STATE. */

@@ -153,7 +153,6 @@ export async function outcomeOf(
     if (row.state !== "queued") return row;
     const left = end - performance.now();
     if (left <= 0) return undefined;
-    if (signals.isClosed()) throw new ServerError("STOPPING", "the server is about to stop");
     await signals.wait(`work ${id}`, Math.min(left, LOOK_MS));
   }
 }

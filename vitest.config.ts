@@ -10,6 +10,8 @@ export default defineConfig({
     // Property tests plan whole pools many times; a shared two-core machine needs room.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Under CI=true picocolors colors whatever it prints, and modules that are shared ask once.
+    env: { NO_COLOR: "1" },
     projects: TIERS.map((name) => ({
       extends: true,
       test: {

@@ -139,7 +139,7 @@ describe.runIf(present || required)("the lab", () => {
 });
 
 test("without QEMU one line says what to install", () => {
-  const env = { ...process.env, PATH: temporaryDirectory(), NO_COLOR: "1" };
+  const env = { ...process.env, PATH: temporaryDirectory() };
   const options = { cwd: ROOT, env, encoding: "utf8" } as const;
   const { status, stderr } = spawnSync(process.execPath, [BIN, "lab"], options);
   expect(status).toBe(3);

@@ -1,8 +1,6 @@
 import fc from "fast-check";
-import { expect, it, vi } from "vitest";
-
-vi.stubEnv("NO_COLOR", "1");
-const { bar } = await import("../src/render/layout.ts");
+import { expect, it } from "vitest";
+import { bar } from "../src/render/layout.ts";
 
 it("draws a share without color", () => {
   expect([bar(0, 8, 4), bar(3, 8, 4), bar(8, 8, 4), bar(0, 0, 4)]).toEqual([

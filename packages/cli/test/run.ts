@@ -17,8 +17,7 @@ export interface Outcome {
 }
 
 export function evenkeel(args: readonly string[], input: string | Buffer = ""): Outcome {
-  const env = { ...process.env, NO_COLOR: "1" };
-  const options = { cwd: ROOT, env, input, encoding: "utf8", maxBuffer: 1 << 28 } as const;
+  const options = { cwd: ROOT, input, encoding: "utf8", maxBuffer: 1 << 28 } as const;
   const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], options);
   return { status, stdout, stderr };
 }
@@ -41,7 +40,6 @@ export async function run(args: readonly string[]): Promise<Outcome> {
   const before = { argv: process.argv, directory: process.cwd(), exitCode: process.exitCode };
   const listeners = [listen("stdout"), listen("stderr")];
   try {
-    vi.stubEnv("NO_COLOR", "1");
     process.chdir(ROOT);
     process.argv = [process.execPath, BIN, ...args];
     process.exitCode = undefined;
@@ -50,7 +48,6 @@ export async function run(args: readonly string[]): Promise<Outcome> {
     return { status: exitStatus(), ...written };
   } finally {
     for (const listener of listeners) listener.mockRestore();
-    vi.unstubAllEnvs();
     process.argv = before.argv;
     process.exitCode = before.exitCode;
     process.chdir(before.directory);

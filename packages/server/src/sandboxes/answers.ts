@@ -106,6 +106,9 @@ function isSame(row: SandboxRow, now: Change): boolean {
 /** A list is as old as the call that brings it: what is younger than this is not in it yet. */
 const GRACE = sql`now() - interval '30 seconds'`;
 
+/** Rows of one statement: PostgreSQL takes 65,535 parameters. */
+const CHUNK = 2000;
+
 /**
  * Takes a node's list. What is another node's, or being worked at, is left alone. Returns the
  * contracts that nobody has reported.
@@ -117,23 +120,24 @@ export async function applyList(
 ): Promise<string[]> {
   const rows = await tx.select().from(sandboxes).where(eq(sandboxes.node, node));
   const own = new Map(rows.map((row) => [row.id, row]));
+  const found = list.filter(({ id }) => !own.has(id));
+  for (let at = 0; at < found.length; at += CHUNK) {
+    const added = found.slice(at, at + CHUNK).map((one) => ({
+      ...{ id: one.id, node, labels: one.labels, onTimeout: "kill" as const },
+      ...{ created: new Date(one.created), updated: sql`now()`, createdBy: `node:${name}` },
+      ...{ from: one.from ?? null, contract: one.contract ?? null, snapshot: one.snapshot ?? null },
+      ...{ state: one.state, memoryMib: one.memoryMib },
+    }));
+    await tx.insert(sandboxes).values(added).onConflictDoNothing();
+  }
   for (const one of list) {
     const row = own.get(one.id);
     const now = seen(one);
-    if (row === undefined) {
-      const times = { created: new Date(one.created), updated: sql`now()` };
-      const rest = { id: one.id, node, labels: one.labels, onTimeout: "kill" as const, ...times };
-      const memory = { state: one.state, memoryMib: one.memoryMib, createdBy: `node:${name}` };
-      await tx
-        .insert(sandboxes)
-        .values({ ...now, ...rest, ...memory })
-        .onConflictDoNothing();
-    } else if (row.work === null && !isSame(row, now)) {
-      await tx
-        .update(sandboxes)
-        .set({ ...now, updated: sql`now()` })
-        .where(and(eq(sandboxes.id, one.id), isNull(sandboxes.work)));
-    }
+    if (row === undefined || row.work !== null || isSame(row, now)) continue;
+    await tx
+      .update(sandboxes)
+      .set({ ...now, updated: sql`now()` })
+      .where(and(eq(sandboxes.id, one.id), isNull(sandboxes.work)));
   }
   const there = list.map(({ id }) => id);
   await tx

@@ -22,7 +22,9 @@ import { addNodeRoutes } from "./node-routes.ts";
 import { addOperatorRoutes } from "./operator-routes.ts";
 import { addPoolRoutes } from "./pool-routes.ts";
 import { addSandboxRoutes } from "./sandbox-routes.ts";
+import { addLookRoutes } from "./look-routes.ts";
 import { addPages } from "../web/routes.ts";
+import { openTrees } from "../web/tree.ts";
 
 /** What operators and heartbeats send is short; routes that take more say so. */
 const BODY_LIMIT = 64 * 1024;
@@ -106,7 +108,9 @@ export async function makeServer(context: Context, options: HttpOptions): Promis
   addChangeRoutes(app, desk);
   addSandboxRoutes(app, desk);
   addEventRoutes(app, context);
-  await addPages(app, context);
+  const trees = openTrees();
+  addLookRoutes(app, context, trees);
+  await addPages(app, context, trees);
   app.get("/openapi.json", { schema: { hide: true }, config: { allow: "anyone" } }, () =>
     app.swagger(),
   );

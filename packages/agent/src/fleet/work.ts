@@ -9,7 +9,7 @@ import { WorkAnswer } from "@evenkeel/api/fleet";
 import type { Context } from "../sandboxes/context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { createSandbox } from "../sandboxes/create.ts";
-import { killSandbox } from "../sandboxes/end.ts";
+import { extendSandbox, killSandbox } from "../sandboxes/end.ts";
 import { pauseSandbox, resumeSandbox } from "../sandboxes/pause.ts";
 import { openClient, type FleetClient } from "./client.ts";
 import type { Identity } from "./identity.ts";
@@ -68,6 +68,9 @@ async function perform(worker: Worker, id: string, body: WorkBody): Promise<void
       await resumeSandbox(context, body.sandbox, { timeoutSeconds, override });
       return;
     }
+    case "extend":
+      await extendSandbox(context, body.sandbox, body.timeoutSeconds);
+      return;
     case "kill": {
       const isThere = stateOf(context, body.sandbox) !== undefined;
       if (isThere) await killSandbox(context, body.sandbox, "asked to by the fleet");

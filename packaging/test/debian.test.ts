@@ -87,6 +87,8 @@ describe.skipIf(skipped)("on Debian", () => {
     expect(works("stat -c '%a %G' /etc/evenkeel /var/lib/evenkeel")).toBe(
       "750 evenkeel\n750 evenkeel\n",
     );
+    expect(works("stat -c '%a %U' /etc/evenkeel/server.env")).toBe("640 root\n");
+    expect(works("cat /etc/evenkeel/server.env")).toContain("\n#EVENKEEL_DATABASE_URL=\n");
     works("dpkg -r evenkeel && test -e /etc/evenkeel/agent.env && test ! -e /usr/bin/evenkeel");
     works("dpkg -P evenkeel && test ! -e /etc/evenkeel && test ! -e /var/lib/evenkeel");
     expect(inside(root, "getent group evenkeel").status).not.toBe(0);
@@ -100,10 +102,11 @@ describe.skipIf(skipped)("on Debian", () => {
   }, 120_000);
 });
 
-test.skipIf(skipped)("the agent's unit is one that systemd takes", () => {
-  const directory = scratch();
-  const unit = join(directory, "evenkeel-agent.service");
-  copyFileSync(join(ROOT, "packaging/debian/evenkeel-agent.service"), unit);
+const UNITS = ["evenkeel-agent.service", "evenkeel-server.service"];
+
+test.skipIf(skipped).each(UNITS)("%s is a unit that systemd takes", (name) => {
+  const unit = join(scratch(), name);
+  copyFileSync(join(ROOT, "packaging/debian", name), unit);
   const { stderr } = spawnSync("systemd-analyze", ["verify", unit], { encoding: "utf8" });
   expect(stderr.split("\n").filter((line) => !/not executable|Command 'man|^$/.test(line))).toEqual(
     [],

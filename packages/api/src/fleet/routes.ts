@@ -51,8 +51,8 @@ import {
   ReleaseRequest,
 } from "./pool.ts";
 import { CHANGE_ROUTES } from "./change-routes.ts";
-import { E2bKeyList, E2bKeyRequest, NewE2bKey } from "./e2b.ts";
 import { LOOK_ROUTES } from "./look-routes.ts";
+import { E2bKeyList, E2bKeyRequest, NewE2bKey } from "./e2b.ts";
 import { Nothing, route } from "./route.ts";
 import { Strand } from "./simulation.ts";
 

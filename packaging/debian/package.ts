@@ -26,7 +26,7 @@ import { manualPage } from "../man.ts";
 import { ROOT } from "../own-files.ts";
 
 const ARCHITECTURE: Readonly<Record<Arch, string>> = { x64: "amd64", arm64: "arm64" };
-const MAINTAINER = "The evenkeel developers <maintainers@evenkeel.dev>";
+const MAINTAINER = "The evenkeel developers <evenkeel@example.invalid>";
 
 const UNITS = ["evenkeel-agent.service", "evenkeel-server.service"] as const;
 

@@ -8,7 +8,7 @@ import { buildInfo } from "../build-info.ts";
 import { buildDebianPackage } from "../debian/package.ts";
 import { buildExecutable } from "../executable/build.ts";
 import { ROOT } from "../own-files.ts";
-import { scratch } from "./support.ts";
+import { firstScreen, scratch } from "./support.ts";
 
 const tools = ["debootstrap", "dpkg-deb", "systemd-analyze"];
 const missing = tools.filter((tool) => spawnSync(tool, ["--version"]).error !== undefined);
@@ -73,6 +73,20 @@ describe.skipIf(skipped)("on Debian", () => {
     expect(outcome).toMatchObject({ status: 0 });
     return outcome.stdout;
   };
+
+  test("the README's first screen without Node.js, its last line as a user without rights", () => {
+    const commands = firstScreen("README.md");
+    const [, install = ""] = /without Node\.js: (dpkg -i (\S+\.deb))$/m.exec(commands) ?? [];
+    const plan = /^(evenkeel [^#]*\S) +#/m.exec(commands)?.[1] ?? "";
+    expect([install, plan]).toEqual([
+      "dpkg -i evenkeel_0.2.0_amd64.deb",
+      "evenkeel plan --example",
+    ]);
+    copyFileSync(join(root, newer), join(root, "tmp/evenkeel_0.2.0_amd64.deb"));
+    works(`cd /tmp && ${install}`);
+    expect(works(`cd / && ${plan}`, "--userspec=65534:65534")).toContain("2 nodes in 2 classes");
+    works("dpkg -P evenkeel");
+  }, 240_000);
 
   test("installed, upgraded, removed and purged; nothing is left", () => {
     works(`dpkg -i ${older}`);

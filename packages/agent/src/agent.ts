@@ -103,7 +103,8 @@ const EVENTS_KEPT = 4096;
 function firecrackerOf({ firecracker, driver }: AgentOptions): string {
   if (firecracker !== undefined) return firecracker;
   if (driver.vmm === "firecracker") return driver.version;
-  const message = "name the Firecracker release that contracts go by: the driver is another VMM's";
+  const message =
+    "name the Firecracker release that contracts are for: this driver runs a different VMM";
   throw new AgentError("BAD_CONFIG", message);
 }
 
@@ -171,7 +172,8 @@ async function makeContext(
 async function openMember(context: Context, fleet: FleetOptions | undefined, shapes: CurrentShape) {
   if (fleet === undefined) return undefined;
   if (context.cpu.choice.kind !== "none") {
-    const message = "server: the fleet's plan shapes guests here: leave plan and CPU template out";
+    const message =
+      "server: the fleet's plan decides the guest CPU on this node: remove plan and CPU template";
     throw new AgentError("BAD_CONFIG", message);
   }
   // Certificates are read by a library that a node without a fleet need not hold in memory.

@@ -49,7 +49,7 @@ export function openReleases(usual: Release, others: readonly VmmDriver[] = []):
       const release = version === undefined ? usual : all.get(bare(version));
       if (release !== undefined) return release;
       const there = list.map((known) => known.version).join(", ");
-      const message = `there is no Firecracker "${version}" on this node (there: ${there})`;
+      const message = `no Firecracker "${version}" on this node (installed: ${there})`;
       throw new AgentError("NO_SUCH_RELEASE", message);
     },
     loading: (contract) => {

@@ -199,13 +199,13 @@ export const AGENT_OPTIONS = {
   maxSandboxes: {
     env: "EVENKEEL_MAX_SANDBOXES",
     argument: "n",
-    help: "most sandboxes running at once",
+    help: "maximum number of running sandboxes",
     default: 1000,
   },
   maxMemoryMib: {
     env: "EVENKEEL_MAX_MEMORY_MIB",
     argument: "MiB",
-    help: "memory for all guests together; default: 95% of the node's",
+    help: "total memory for all guests; default: 95% of the node's",
     default: undefined,
   },
   defaultTimeoutSeconds: {

@@ -57,7 +57,7 @@ export function agingProfile(options: AgeOptions): () => NodeProfile {
       current = profile;
       return current;
     }
-    doubt(`the machine has ${now}, and had ${trusted} when it was probed`);
+    doubt(`the machine now has ${now}; it had ${trusted} when it was probed`);
     holdAgainst(now).catch((error: unknown) => report("probing anew", messageOf(error)));
     return current;
   };

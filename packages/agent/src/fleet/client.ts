@@ -32,7 +32,7 @@ function send(url: URL, options: RequestOptions, body: string | undefined): Prom
       let length = 0;
       response.on("data", (part: Buffer) => {
         length += part.length;
-        if (length > ANSWER_LIMIT) sent.destroy(new Error("the answer has no end"));
+        if (length > ANSWER_LIMIT) sent.destroy(new Error("the answer is too long"));
         else parts.push(part);
       });
       response.on("error", fail);

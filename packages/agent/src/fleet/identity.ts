@@ -90,7 +90,7 @@ export async function nodeKey(paths: FleetPaths): Promise<string> {
 /** A PKCS #10 request for the node's key; the server chooses the name. */
 export async function requestFor(key: string): Promise<string> {
   const [der] = x509.PemConverter.decode(key);
-  if (der === undefined) throw new AgentError("BAD_CONFIG", "the node's key is no PEM");
+  if (der === undefined) throw new AgentError("BAD_CONFIG", "the node's key is not PEM");
   const privateKey = await webcrypto.subtle.importKey("pkcs8", der, ALGORITHM, true, ["sign"]);
   // The public half, without its private member.
   const { kty, crv, x, y } = await webcrypto.subtle.exportKey("jwk", privateKey);
@@ -114,7 +114,7 @@ export interface JoinToken {
 export function parseJoinToken(text: string): JoinToken {
   const [, secret, ca] = /^ekj\.([A-Za-z0-9_-]{16,128})\.([0-9a-f]{64})$/.exec(text.trim()) ?? [];
   if (secret !== undefined && ca !== undefined) return { secret, ca };
-  throw new AgentError("BAD_CONFIG", "join: this is no join token: ekj.SECRET.DIGEST");
+  throw new AgentError("BAD_CONFIG", "join: not a join token (ekj.SECRET.DIGEST)");
 }
 
 /** What of a join token is kept: whether another one is given later. */

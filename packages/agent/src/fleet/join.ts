@@ -32,7 +32,7 @@ async function fetchCa(server: string, token: ReturnType<typeof parseJoinToken>)
   } finally {
     client.close();
   }
-  const message = `${server} has another CA than the join token names: the secret was not sent`;
+  const message = `${server} has a different CA from the one in the join token: the secret was not sent`;
   throw new AgentError("JOIN_FAILED", message);
 }
 

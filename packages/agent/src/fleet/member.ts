@@ -108,7 +108,7 @@ async function keepBeating(member: Member, stopping: AbortSignal): Promise<void>
     try {
       next = await beat(member);
       if (next > 0) seconds = next;
-      if (member.trouble !== undefined) member.context.report("the fleet", "all is well again");
+      if (member.trouble !== undefined) member.context.report("the fleet", "working again");
       member.trouble = undefined;
     } catch (error) {
       if (stopping.aborted) return;
@@ -136,11 +136,14 @@ async function identityFor(
   // A token that was not used yet is for a node that was deleted, or away for too long.
   if (known?.server === server && !isNew) return known;
   if (known !== undefined && join === undefined) {
-    const message = `server: this node has joined ${known.server}; another takes a join token`;
+    const message = `server: this node has joined ${known.server}; to join another server, give a join token`;
     throw new AgentError("BAD_CONFIG", message);
   }
   if (join !== undefined) return await joinFleet({ paths, server, token: join, profile });
-  throw new AgentError("BAD_CONFIG", "server: the node has not joined: give a join token (--join)");
+  throw new AgentError(
+    "BAD_CONFIG",
+    "server: this node has not joined: give a join token (--join)",
+  );
 }
 
 /**

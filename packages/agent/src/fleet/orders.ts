@@ -62,7 +62,10 @@ export function coldBootsBy(
   error: string | undefined,
 ): ColdBoots {
   if (orders === undefined) {
-    return { kind: "refused", why: "the fleet's server has not said yet which plan is due here" };
+    return {
+      kind: "refused",
+      why: "the fleet server has not said yet which plan this node must apply",
+    };
   }
   const { pool } = orders;
   if (pool === null) return { kind: "own" };

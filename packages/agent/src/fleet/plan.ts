@@ -37,7 +37,7 @@ export function readPlanFiles(json: unknown, wanted: PlanReference): string {
   const text = textOf(parsed.data);
   if (isSame(parsed.data, wanted) && digestOf(text) === wanted.digest) return text;
   const named = `version ${wanted.version} of ${wanted.pool}`;
-  throw new AgentError("SERVER_REFUSED", `the plan is not the one that was named: ${named}`);
+  throw new AgentError("SERVER_REFUSED", `the plan is not the requested one (${named})`);
 }
 
 function fileOf({ plans }: FleetPaths, digest: string): string {
@@ -79,7 +79,7 @@ interface Node {
 export function shapeOfPlan(paths: FleetPaths, digest: string, node: Node): CpuShape {
   try {
     const text = readFileSync(fileOf(paths, digest), "utf8");
-    if (digestOf(text) !== digest) throw new Error("its file is not what was downloaded");
+    if (digestOf(text) !== digest) throw new Error("its file differs from what was downloaded");
     const { plan, templates } = Content.parse(JSON.parse(text));
     const files = new Map([[join(paths.plans, "plan.json"), JSON.stringify(plan)]]);
     for (const [name, template] of Object.entries(templates)) {

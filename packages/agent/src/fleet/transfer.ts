@@ -33,7 +33,7 @@ function answerTo(
 ): Promise<IncomingMessage> {
   return new Promise((settle, fail) => {
     const sent = request(new URL(path, url), options, settle);
-    sent.setTimeout(PATIENCE_MS, () => sent.destroy(new Error("nothing comes any more")));
+    sent.setTimeout(PATIENCE_MS, () => sent.destroy(new Error("no more data arrives")));
     sent.on("error", fail);
     sent.end(body);
   });
@@ -116,7 +116,10 @@ async function keep(
   const imported = await importSnapshot(snapshots, name, answer, room);
   if (imported.digest !== digest) {
     await snapshots.remove(name);
-    throw new AgentError("BAD_ARCHIVE", `snapshot ${imported.digest} came instead of ${digest}`);
+    throw new AgentError(
+      "BAD_ARCHIVE",
+      `received snapshot ${imported.digest} instead of ${digest}`,
+    );
   }
   events.emit("snapshot.imported", name, { from: imported.node });
   return imported;

@@ -95,7 +95,7 @@ async function perform(worker: Worker, id: string, body: WorkBody): Promise<void
     }
     case "kill": {
       const isThere = stateOf(context, body.sandbox) !== undefined;
-      if (isThere) await killSandbox(context, body.sandbox, "asked to by the fleet");
+      if (isThere) await killSandbox(context, body.sandbox, "requested by the fleet");
       return;
     }
     case "fetch": {

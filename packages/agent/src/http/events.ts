@@ -72,7 +72,7 @@ export function eventStreams(events: EventLog): Streams {
   return {
     requireRoom: () => {
       if (open.size < MOST_READERS) return;
-      throw new AgentError("TOO_MANY_READERS", `${open.size} clients already read events`);
+      throw new AgentError("TOO_MANY_READERS", `${open.size} clients are already reading events`);
     },
     open: (response, lastEventId) => {
       response.writeHead(200, {

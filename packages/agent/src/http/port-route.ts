@@ -114,7 +114,7 @@ export function addPortRoute(app: App, context: Context): void {
         throw new AgentError("UPGRADE_NEEDED", "port forwarding needs an upgrade to tcp");
       }
       if ((streams.get(id)?.size ?? 0) >= MOST_STREAMS) {
-        throw new AgentError("BUSY", `${MOST_STREAMS} streams to sandbox "${id}" are open`);
+        throw new AgentError("BUSY", `sandbox "${id}" already has ${MOST_STREAMS} open streams`);
       }
       const guest = await open(address, port);
       keep(id, guest);

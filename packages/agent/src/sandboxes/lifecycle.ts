@@ -37,7 +37,7 @@ export function admit(
   if (vmm !== driver.vmm) {
     throw new AgentError(
       "OTHER_VMM",
-      `snapshot "${name}" is ${vmm}'s, this node has ${driver.vmm}`,
+      `snapshot "${name}" was taken by ${vmm}; this node has ${driver.vmm}`,
     );
   }
   requireNetwork(context, metadata.network);

@@ -97,7 +97,7 @@ export function openOutputs(report: (path: string, why: unknown) => void): Outpu
     if (size <= OUTPUT_LIMIT || file.cutting) return;
     file.cutting = true;
     cut(file.path)
-      .catch((error: unknown) => report(`${file.path} could not be cut`, error))
+      .catch((error: unknown) => report(`${file.path} could not be truncated`, error))
       .finally(() => {
         Object.assign(file, { cutting: false, size: 0 });
       });

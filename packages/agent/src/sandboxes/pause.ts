@@ -35,7 +35,7 @@ function requireGuest(entry: Entry): Guest {
   requireState(entry, "running");
   const { record, vm, contract } = entry;
   if (vm !== undefined && contract !== undefined) return { record, vm, contract };
-  const lost = vm === undefined ? "its VMM" : "its CPU contract, and can only be ended";
+  const lost = vm === undefined ? "its VMM" : "its CPU contract, and can only be killed";
   throw new AgentError("WRONG_STATE", `sandbox "${record.id}" has lost ${lost}`);
 }
 
@@ -67,7 +67,7 @@ async function takeOrGoOn(context: Context, guest: Guest, name: string): Promise
     // The snapshot itself may be what has filled the disk.
     if (snapshots.find(name) !== undefined) await snapshots.remove(name);
     await vm.resume().catch((reason: unknown) => {
-      context.report(`sandbox ${id}, which was to go on`, messageOf(reason));
+      context.report(`sandbox ${id}, which was to keep running`, messageOf(reason));
     });
     sandboxes.note(id, { state: "running", pending: undefined });
     throw error;

@@ -38,7 +38,7 @@ async function openParts({ directory, metadata }: Snapshot): Promise<Part[]> {
       const { size } = await file.stat();
       parts.push({ path, bytes: size, file });
       if ((expected.get(path) ?? size) !== size) {
-        const why = `${path} has ${size} bytes, and ${expected.get(path)} in ${MANIFEST_FILE}`;
+        const why = `${path} has ${size} bytes; ${MANIFEST_FILE} says ${expected.get(path)}`;
         throw new AgentError("SNAPSHOT_DAMAGED", `snapshot "${metadata.name}": ${why}`);
       }
     }

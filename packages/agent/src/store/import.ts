@@ -101,7 +101,7 @@ function misplaced(
   if (file === undefined) return `${shown} does not belong in this snapshot`;
   return file.bytes === size
     ? undefined
-    : `${name} has ${size} bytes, and ${file.bytes} in ${MANIFEST_FILE}`;
+    : `${name} has ${size} bytes; ${MANIFEST_FILE} says ${file.bytes}`;
 }
 
 function readManifest(text: string): Manifest {

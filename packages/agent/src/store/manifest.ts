@@ -84,7 +84,7 @@ export function contradiction(facts: SnapshotManifest): string | undefined {
   if (disks.filter(({ root }) => root).length > 1) return "it has more than one root disk";
   const memory = files.find(({ path }) => path === "memory")?.bytes;
   if (vmm === "firecracker" && memory !== memoryMib * MIB) {
-    return `memory has ${memory} bytes, and memoryMib is ${memoryMib}`;
+    return `memory has ${memory} bytes, but memoryMib is ${memoryMib}`;
   }
   return undefined;
 }
@@ -98,8 +98,8 @@ export function contractMismatch(
   if (digest !== facts.contract)
     return `${CONTRACT_FILE} is not the one that ${MANIFEST_FILE} names`;
   if (contract.vcpus !== facts.vcpus) {
-    return `${CONTRACT_FILE} has ${contract.vcpus} vCPUs, ${MANIFEST_FILE} ${facts.vcpus}`;
+    return `${CONTRACT_FILE} has ${contract.vcpus} vCPUs; ${MANIFEST_FILE} says ${facts.vcpus}`;
   }
   if (contract.firecracker === facts.version) return undefined;
-  return `${CONTRACT_FILE} is of release ${contract.firecracker}, ${MANIFEST_FILE} of ${facts.version}`;
+  return `${CONTRACT_FILE} is for release ${contract.firecracker}, ${MANIFEST_FILE} for ${facts.version}`;
 }

@@ -35,7 +35,7 @@ export function openPaths(directory: string, vmm: VmmDriver["vmm"]): Paths {
   const data = realDirectory(directory);
   const limit = SOCKET_PATH_LIMIT - LONGEST_SOCKET;
   if (vmm === "firecracker" && Buffer.byteLength(data) > limit) {
-    const message = `${data}: the path may have ${limit} bytes, because it contains sockets`;
+    const message = `${data}: the path can have at most ${limit} bytes, because it contains sockets`;
     throw new AgentError("BAD_CONFIG", message);
   }
   const paths: Paths = {

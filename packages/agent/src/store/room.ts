@@ -22,7 +22,7 @@ export function openRoom(directory: string): Room {
       const free = (await freeBytes(directory)) - reserved;
       if (free < bytes) {
         const mib = (n: number) => `${Math.floor(Math.max(0, n) / 1024 / 1024)} MiB`;
-        const message = `${what} needs ${mib(bytes)}, and ${mib(free)} are free in the data directory`;
+        const message = `${what} needs ${mib(bytes)}, but only ${mib(free)} are free in the data directory`;
         throw new AgentError("DISK_FULL", message);
       }
       reserved += bytes;

@@ -115,7 +115,7 @@ export function openSignatures({ signing, trusted }: Keys): Signatures {
       if (list === undefined || (signer !== undefined && list.has(signer))) return;
       const why =
         signer === undefined
-          ? "nobody signed it"
+          ? "it is not signed"
           : `it was signed by ${signer}, which is not a trusted key`;
       untrusted(`${what}: ${why}`);
     },

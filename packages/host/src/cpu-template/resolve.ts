@@ -76,7 +76,7 @@ function checkSize(loaded: LoadedTemplate): void {
   if (size <= API_BODY_LIMIT) return;
   throw new HostError(
     "VMM_BODY_TOO_LARGE",
-    `${loaded.name}: ${size} bytes as a request, Firecracker takes ${API_BODY_LIMIT}`,
+    `${loaded.name}: the request has ${size} bytes, Firecracker accepts ${API_BODY_LIMIT}`,
   );
 }
 

@@ -122,7 +122,7 @@ function fromPlans(path: string, plans: readonly FoundPlan[], read: ReadFile): T
   const remembered = new Map<NodeProfile["cpu"], LoadedTemplate>();
   const forNode = (profile: NodeProfile | undefined): LoadedTemplate => {
     if (profile === undefined) {
-      const message = `${path}: a plan has a template per class of nodes; give the node's profile`;
+      const message = `${path}: a plan has one template per class of nodes; give the node's profile`;
       throw new HostError("NODE_NOT_IN_PLAN", message);
     }
     const known = remembered.get(profile.cpu);
@@ -137,7 +137,7 @@ function fromPlans(path: string, plans: readonly FoundPlan[], read: ReadFile): T
 function plannedTemplate({ name }: NodeProfile, node: PlannedNode): LoadedTemplate {
   const { plan, planned, changed, template } = node;
   if (changed) {
-    const message = `${plan.file} has ${name} in ${planned.id}, but what it offers has changed since`;
+    const message = `${plan.file} has ${name} in ${planned.id}, but the node has changed since`;
     throw new HostError("NODE_NOT_IN_PLAN", message);
   }
   const { accepted } = plan.plan;

@@ -29,10 +29,11 @@ export interface ReportedCpu {
 
 function unframed(body: Buffer): Buffer {
   if (body.length < EMPTY.length || body.readUInt8(0) !== 0) {
-    throw new Error("the answer is no uncompressed gRPC message");
+    throw new Error("the answer is not an uncompressed gRPC message");
   }
   const length = body.readUInt32BE(1);
-  if (body.length !== EMPTY.length + length) throw new Error("the answer is not one gRPC message");
+  if (body.length !== EMPTY.length + length)
+    throw new Error("the answer is not a single gRPC message");
   return body.subarray(EMPTY.length);
 }
 

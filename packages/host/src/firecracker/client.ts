@@ -171,7 +171,7 @@ export function createClient({
     if (size > API_BODY_LIMIT) {
       throw new HostError(
         "VMM_BODY_TOO_LARGE",
-        `${name}: the body has ${size} bytes, Firecracker takes ${API_BODY_LIMIT}`,
+        `${name}: the body has ${size} bytes, Firecracker accepts ${API_BODY_LIMIT}`,
       );
     }
     const answer = await send(socket, { method, path, body, limit }).catch((error: unknown) => {

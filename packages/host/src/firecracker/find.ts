@@ -78,7 +78,7 @@ function orThrow(
 ): string {
   if (found !== undefined) return found;
   const there = names(root).toSorted().join(", ");
-  throw new HostError(code, `no "${version}" in ${root} (there: ${there || "nothing"})`);
+  throw new HostError(code, `no "${version}" in ${root} (found: ${there || "none"})`);
 }
 
 /** `v1.14.1` for `1.14.1` and the other way round: releases are installed under either name. */

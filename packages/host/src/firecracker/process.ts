@@ -198,7 +198,10 @@ async function takeWarm(
   { binary: waiting, running }: WarmVmm,
 ): Promise<FirecrackerProcess> {
   if (waiting !== binary) {
-    throw new HostError("JAIL_FAILED", `slot ${cell.slot} is made for ${waiting}, not ${binary}`);
+    throw new HostError(
+      "JAIL_FAILED",
+      `slot ${cell.slot} was prepared for ${waiting}, not ${binary}`,
+    );
   }
   const { record, exited } = running;
   if (maySetLimits()) await limitFileSize(record.pid, cell.rlimits.fileSize);

@@ -56,6 +56,6 @@ export function checkRelease(binary: string, version: string): void {
   if (said.trim() === `v${format}`) return;
   throw new HostError(
     "WRONG_FIRECRACKER",
-    `${binary} writes snapshots of format ${said.slice(0, 100)}, Firecracker ${version} of v${format}`,
+    `${binary} writes snapshot format ${said.slice(0, 100)}, but Firecracker ${version} should write v${format}`,
   );
 }

@@ -82,7 +82,7 @@ function findContract(snapshot: string, store: ContractStore): CpuContract {
   const state = stateDigest(snapshot);
   const contract = store.find(state);
   if (contract !== undefined) return contract;
-  throw new Error(`${snapshot}: none beside it, and none is kept for its digest ${state}`);
+  throw new Error(`${snapshot}: none beside it, and none stored for its digest ${state}`);
 }
 
 /**

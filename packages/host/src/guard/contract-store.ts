@@ -95,7 +95,7 @@ export function contractStore(directory: string): ContractStore {
       const document = readDocument(parseJson(text), "");
       if (document.kind !== "contract") throw new Error(`${file}: this is a ${document.kind}`);
       if (contractDigest(document.contract) === digest) return document.contract;
-      throw new Error(`${file}: its content is not what its name says`);
+      throw new Error(`${file}: its content does not match its name`);
     },
   };
 }

@@ -130,7 +130,7 @@ async function keepContract(
     }
     const unshared = replacement.write(guest.contract(await machineOf(upstream)));
     if (unshared !== undefined) {
-      say(`the contract of ${snapshot} is beside it, and not shared with other nodes: ${unshared}`);
+      say(`the contract of ${snapshot} is beside it, but not shared with other nodes: ${unshared}`);
     }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -152,7 +152,7 @@ async function createSnapshot(
     replacement = replaceContract(snapshot, { jail: options.jail, store });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return fault(403, `evenkeel guard: no contract can be kept for ${snapshot}: ${reason}`);
+    return fault(403, `evenkeel guard: no contract can be stored for ${snapshot}: ${reason}`);
   }
   let done = false;
   try {
@@ -204,7 +204,7 @@ export function guardRules(options: RulesOptions) {
     if (oversize !== undefined) return Promise.resolve(tooLarge(oversize, limit));
     if (!methods.has(method) || !CANONICAL.test(path)) {
       const words = `${method} ${JSON.stringify(path.slice(0, 100))}`;
-      return Promise.resolve(fault(400, `evenkeel guard: ${words} is not a call of this API`));
+      return Promise.resolve(fault(400, `evenkeel guard: ${words} is not a call in this API`));
     }
     const [, resource] = path.split("/", 2);
     if (resource === "snapshot") {

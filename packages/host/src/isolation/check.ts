@@ -29,7 +29,7 @@ async function toolMissing(command: string, from: string, flag = "--version"): P
     await runTool([command, flag]);
     return [];
   } catch {
-    return [`there is no \`${command}\`: apt-get install ${from}`];
+    return [`\`${command}\` is missing: apt-get install ${from}`];
   }
 }
 
@@ -61,18 +61,18 @@ function isReachable(path: string): boolean {
 
 function weaknesses({ missing, hierarchies }: Cgroups): string[] {
   const lacking = missing.map(
-    (controller) => `no control group for ${controller}: ${CONSEQUENCES[controller]}`,
+    (controller) => `no cgroup controller for ${controller}: ${CONSEQUENCES[controller]}`,
   );
   const old = hierarchies.filter(({ version }) => version === 1);
   const v1 =
     old.length === 0
       ? []
       : [
-          `control groups of version 1 are used for ${old.flatMap(({ controllers }) => controllers).join(", ")}: version 2 also limits buffered writes and swap`,
+          `cgroup v1 is used for ${old.flatMap(({ controllers }) => controllers).join(", ")}: v2 would also limit buffered writes and swap`,
         ];
   const readOnly = hierarchies
     .filter(({ mount }) => !isReachable(mount))
-    .map(({ mount }) => `${mount} is not writable: no limits there`);
+    .map(({ mount }) => `${mount} is not writable: its limits do not apply`);
   const sizes = maySetLimits()
     ? []
     : [

@@ -57,7 +57,7 @@ export function claim(own: Claim, claims: string = CLAIMS): void {
     if (tag === own.tag) {
       throw new HostError(
         "NO_ISOLATION",
-        `${directory} has the same names: use another data directory`,
+        `${directory} uses the same names: use another data directory`,
       );
     }
   }

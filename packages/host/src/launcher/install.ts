@@ -100,7 +100,7 @@ function templateText(template: CpuTemplate): string {
   if (size <= API_BODY_LIMIT) return text;
   throw new HostError(
     "VMM_BODY_TOO_LARGE",
-    `the template has ${size} bytes, Firecracker takes ${API_BODY_LIMIT}`,
+    `the template has ${size} bytes, Firecracker accepts ${API_BODY_LIMIT}`,
   );
 }
 
@@ -134,7 +134,7 @@ function placesOf(firecracker: string, target: string): Places {
   const at = resolve(target);
   const earlier = launcherAt(firecracker);
   const now = earlier?.real ?? realPath(firecracker);
-  if (now === undefined) throw new HostError("NOT_FIRECRACKER", `${firecracker}: there is none`);
+  if (now === undefined) throw new HostError("NOT_FIRECRACKER", `${firecracker}: no such file`);
   const existing = launcherAt(at);
   if (existing !== undefined && existing.moved && realPath(existing.real) === now) {
     return { now, real: existing.real, at, moved: true };
@@ -250,7 +250,10 @@ export async function installLauncher(options: InstallOptions): Promise<Launcher
 function requireLauncher(at: string): LauncherRecord {
   const record = launcherAt(at);
   if (record !== undefined) return record;
-  throw new HostError("NOT_A_LAUNCHER", existsSync(at) ? `${at} is none` : `${at}: there is none`);
+  throw new HostError(
+    "NOT_A_LAUNCHER",
+    existsSync(at) ? `${at} is not a launcher` : `${at}: no launcher there`,
+  );
 }
 
 /** Takes a launcher away; a Firecracker whose place it took comes back in the same step. */
@@ -293,7 +296,7 @@ export function launcherStatus(target: string): LauncherStatus {
     problems.push(...gone.map((file) => `${file}, which the guard needs, is missing`));
     problems.push(...machineProblems(at));
     if (guard.contracts !== undefined && !existsSync(guard.contracts)) {
-      problems.push(`${guard.contracts}, where contracts are kept, is missing`);
+      problems.push(`${guard.contracts}, the contract directory, is missing`);
     }
   }
   const { jailed = real } = record;

@@ -75,7 +75,7 @@ export async function tryLauncher(launcher: string, jailed?: string): Promise<vo
   const over = new AbortController();
   try {
     const outcome = await Promise.race([
-      answers(socket, over.signal).then((yes) => (yes ? undefined : "it does not answer")),
+      answers(socket, over.signal).then((yes) => (yes ? undefined : "it did not answer")),
       exited,
     ]);
     if (outcome !== undefined) throw new HostError("LAUNCHER_FAILED", outcome.trim().slice(-1000));

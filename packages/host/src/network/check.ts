@@ -16,7 +16,7 @@ async function toolsMissing(): Promise<string[]> {
       await runTool(command);
       return [];
     } catch {
-      return [`there is no \`${name}\`: apt-get install ${from}`];
+      return [`\`${name}\` is missing: apt-get install ${from}`];
     }
   });
   return (await Promise.all(missing)).flat();

@@ -41,8 +41,5 @@ function cpuinfo(root: string): RawText | undefined {
 export async function readRawCpu(command = "cpuid", root = "/"): Promise<RawText> {
   const found = (await cpuidTool(command)) ?? cpuinfo(root);
   if (found !== undefined) return found;
-  throw new HostError(
-    "NO_CPU_DUMP",
-    `neither ${command} nor ${join(root, "proc/cpuinfo")} is there`,
-  );
+  throw new HostError("NO_CPU_DUMP", `found neither ${command} nor ${join(root, "proc/cpuinfo")}`);
 }

@@ -29,7 +29,9 @@ test("install with a plan, status, uninstall", async () => {
 
   expect((await run(["launcher", "uninstall", "--at", firecracker])).status).toBe(0);
   expect(readFileSync(firecracker, "utf8")).toBe(before);
-  expect((await run(["launcher", "status", "--at", firecracker])).stderr).toContain("is not a launcher");
+  expect((await run(["launcher", "status", "--at", firecracker])).stderr).toContain(
+    "is not a launcher",
+  );
 });
 
 test("a built-in template is installed as a custom one, and a missing profile is said", async () => {

@@ -118,7 +118,7 @@ function planChange(
     if (newPlan === undefined) return undefined;
     throw new CliError(
       "USAGE",
-      "--new-plan is compared with the running plan: name that with --plan",
+      "--new-plan is compared with the running plan: name it with --plan",
     );
   }
   const running = loadPlan(plan).plan;

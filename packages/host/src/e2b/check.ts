@@ -18,14 +18,14 @@ import { askServiceInfo, type ReportedCpu } from "./service-info.ts";
 /** E2B's default, where the orchestrator's environment says nothing else. */
 const GRPC_PORT = "5008";
 
-/** Where launchers go that cannot stand in Firecracker's place. */
+/** Where launchers go that cannot take Firecracker's place. */
 const LOCAL_DIRECTORY = "/var/lib/evenkeel/fc-versions";
 
 export interface E2bFinding {
   readonly about: "firecracker" | "kernel" | "host-proc" | "orchestrator";
   readonly ok: boolean;
   readonly text: string;
-  /** What mends it: a command, or a setting. */
+  /** How to fix it: a command, or a setting. */
   readonly mend?: string;
 }
 
@@ -59,7 +59,7 @@ function installing(real: string, at: string, plan: string): string {
   return `evenkeel launcher install ${paths} --plan ${quoted(plan)}`;
 }
 
-/** Why no microVM starts through it; what is wrong with its Firecracker is wrong with a launcher. */
+/** Why no microVM starts through it; a problem of its Firecracker is a problem of the launcher. */
 function statusProblems(path: string): readonly string[] {
   try {
     return launcherStatus(path).problems;
@@ -197,7 +197,9 @@ async function aboutProcess(
   );
 }
 
-/** One directory for all that run here, in their order; `fallback` where none says. */
+/**
+ * The directory that the orchestrators running here name, the first one's first; else `fallback`.
+ */
 function directoriesOf(
   processes: readonly Orchestrator[],
   variable: string,

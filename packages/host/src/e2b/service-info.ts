@@ -1,7 +1,7 @@
 /**
- * What an orchestrator of E2B's says of its node: `InfoService.ServiceInfo`, by gRPC over
- * unencrypted HTTP/2, as E2B's API polls it.
- * Source: packages/orchestrator/info.proto in e2b-dev/infra.
+ * What an E2B orchestrator reports about its node: `InfoService.ServiceInfo`, by gRPC over
+ * unencrypted HTTP/2, as E2B's API polls it. Source: packages/orchestrator/info.proto in
+ * e2b-dev/infra.
  */
 import { connect, constants, type ClientHttp2Session, type IncomingHttpHeaders } from "node:http2";
 import { messageFields } from "./protobuf.ts";

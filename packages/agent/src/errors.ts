@@ -193,7 +193,7 @@ export class AgentError extends defineErrors("AgentError", AGENT_ERRORS) {
   }
 }
 
-/** What is wrong with somebody else's JSON; the rest is like it. */
+/** The first few problems of a caller's JSON; the rest are usually similar. */
 const MOST_ISSUES = 8;
 
 export function messageOf(error: unknown): string {

@@ -5,10 +5,10 @@
  */
 interface OptionRow {
   readonly env: string;
-  /** What stands after the flag; a switch has nothing. */
+  /** The flag's argument; a switch has none. */
   readonly argument: string | undefined;
   readonly help: string;
-  /** Undefined where it has to be set, or may be left out. */
+  /** Undefined if it must be set, or may be left out. */
   readonly default: string | number | boolean | undefined;
 }
 

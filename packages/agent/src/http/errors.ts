@@ -32,7 +32,7 @@ function known(error: unknown): AgentError {
   return new AgentError("AGENT_DEFECT", messageOf(error), { cause: error });
 }
 
-/** The error as data; `log` hears of what is a defect. */
+/** The error as data; a bug is reported to `log`. */
 function answerOf(error: unknown): { readonly status: number; readonly body: ErrorBody } {
   const { code, message, problems, verdict, findings } = known(error);
   const { status, hint } = AGENT_ERRORS[code];

@@ -17,7 +17,7 @@ const MOST_STREAMS = 128;
 
 interface Upgrade {
   readonly socket: Duplex;
-  /** What the caller has sent behind its request already. */
+  /** What the caller has already sent after its request. */
   readonly head: Buffer;
 }
 
@@ -52,7 +52,7 @@ function open(host: string, port: number): Promise<Socket> {
 
 const SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
 
-/** Both ends see what the other does: data, its end, its loss. */
+/** Each end sees the other's data, its end and its failure. */
 function join(caller: Duplex, guest: Socket, head: Buffer): void {
   for (const [from, to] of [
     [caller, guest],
@@ -60,7 +60,7 @@ function join(caller: Duplex, guest: Socket, head: Buffer): void {
   ] as const) {
     from.on("error", () => to.destroy());
     from.on("close", () => {
-      // An end that was said is passed on by the pipe; one that was not is a loss.
+      // A clean end is passed on by the pipe; anything else is a failure.
       if (!from.readableEnded) to.destroy();
     });
   }
@@ -71,8 +71,8 @@ function join(caller: Duplex, guest: Socket, head: Buffer): void {
 }
 
 /**
- * Hands requests that ask to upgrade to the routes like any others, so that tokens are asked for
- * and parameters are checked in one place.
+ * Passes upgrade requests to the routes like any other request, so that tokens and parameters are
+ * checked in one place.
  */
 function routeUpgrades(app: App): WeakMap<IncomingMessage, Upgrade> {
   const upgrades = new WeakMap<IncomingMessage, Upgrade>();

@@ -39,7 +39,7 @@ export function parseManifest(text: string): Manifest {
   return { facts: SnapshotManifest.parse(parseJson(text)), text, digest: sha256(text) };
 }
 
-/** Paths within a snapshot, with sizes, sorted; throws where something else than a file is there. */
+/** Paths within a snapshot, with sizes, sorted; throws if anything is not a file. */
 export async function listFiles(directory: string): Promise<{ path: string; bytes: number }[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const found: { path: string; bytes: number }[] = [];
@@ -67,12 +67,12 @@ export async function makeManifest(
   return parseManifest(prettyJson({ schema: MANIFEST_SCHEMA, ...facts, contract, files }));
 }
 
-/** What every snapshot of these disks has to have, and nothing else. */
+/** Exactly the files that every snapshot with these disks must have. */
 function expectedFiles({ disks }: Pick<SnapshotManifest, "disks">): string[] {
   return ["state", "memory", CONTRACT_FILE, ...disks.map(({ id }) => join("disks", id))];
 }
 
-/** Why a manifest contradicts itself; undefined where it does not. */
+/** Why a manifest contradicts itself; undefined if it does not. */
 export function contradiction(facts: SnapshotManifest): string | undefined {
   const { vmm, memoryMib, files, disks } = facts;
   const expected = expectedFiles(facts);
@@ -89,7 +89,7 @@ export function contradiction(facts: SnapshotManifest): string | undefined {
   return undefined;
 }
 
-/** Why a contract is not the manifest's; undefined where it is. */
+/** Why a contract is not the manifest's; undefined if it is. */
 export function contractMismatch(
   facts: SnapshotManifest,
   contract: CpuContract,

@@ -1,6 +1,6 @@
 /**
- * Figures in Prometheus' text format, version 0.0.4. A writer of one page instead of a dependency:
- * counters, histograms and gauges are all there is.
+ * Metrics in Prometheus' text format, version 0.0.4. One page of code instead of a dependency: only
+ * counters, histograms and gauges are needed.
  * https://prometheus.io/docs/instrumenting/exposition_formats/
  */
 type Labels = Readonly<Record<string, string>>;
@@ -80,7 +80,7 @@ function histogram(name: string, help: string): Histogram {
   };
 }
 
-/** A figure that is looked up when it is asked for. */
+/** A value that is computed at each scrape. */
 export interface Gauge {
   readonly name: string;
   readonly help: string;
@@ -93,12 +93,12 @@ export interface Metrics {
   readonly seconds: Histogram;
   readonly verdicts: Counter;
   readonly events: Counter;
-  /** Bytes of consoles that nobody read, since guests wrote them too fast. */
+  /** Console bytes that were skipped because guests wrote too fast. */
   readonly consoleSkipped: Counter;
   page(gauges: readonly Gauge[]): string;
 }
 
-/** What is counted by kind: each is there from the start, so that a first one is an increase. */
+/** Counters by kind exist from the start, so that the first event is an increase. */
 const OPERATIONS = ["build", "create", "import", "kill", "pause", "resume"];
 const VERDICTS = ["compatible", "unknown", "insecure", "incompatible"];
 const ADMISSIONS = ["admitted", "overridden", "refused"];

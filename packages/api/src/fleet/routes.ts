@@ -51,6 +51,7 @@ import {
   ReleaseRequest,
 } from "./pool.ts";
 import { CHANGE_ROUTES } from "./change-routes.ts";
+import { LOOK_ROUTES } from "./look-routes.ts";
 import { E2bKeyList, E2bKeyRequest, NewE2bKey } from "./e2b.ts";
 import { Nothing, route } from "./route.ts";
 import { Strand } from "./simulation.ts";
@@ -71,6 +72,7 @@ const ByVersion = z.strictObject({
 
 export const FLEET_ROUTES = {
   ...CHANGE_ROUTES,
+  ...LOOK_ROUTES,
 
   health: route("GET", "/v1/health", "anyone", "Is the server well?", {}, { 200: FleetHealth }),
   ca: route(

@@ -141,7 +141,15 @@ export const WorkBody = z.discriminatedUnion("kind", [
 export type WorkBody = z.infer<typeof WorkBody>;
 const Work = z.object({ id: WorkId, work: WorkBody }).meta({ id: "NodeWork" });
 export type Work = z.infer<typeof Work>;
-export const WorkAnswer = z.object({ work: z.array(Work) }).meta({ id: "WorkAnswer" });
+export const WorkAnswer = z
+  .object({
+    work: z.array(Work),
+    contracts: z
+      .array(Digest)
+      .default([])
+      .meta({ description: "Contracts of listed sandboxes that the server lacks." }),
+  })
+  .meta({ id: "WorkAnswer" });
 
 export const WorkResult = z
   .strictObject({

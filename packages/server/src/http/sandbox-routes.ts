@@ -212,10 +212,11 @@ function addWork(app: App, desk: Desk): void {
     handler: async (request) => {
       const node = nodeOf(request);
       const { running, sandboxes } = request.body;
-      if (sandboxes !== undefined) {
-        await db.transaction(async (tx) => await applyList(tx, node, sandboxes));
-      }
-      return { work: await takeWork(context, signals, node.id, running) };
+      const list = async (tx: Queryable) => await applyList(tx, node, sandboxes ?? []);
+      const contracts = sandboxes === undefined ? [] : await db.transaction(list);
+      // What is lacking is not waited for with work that may never come.
+      const waits = contracts.length === 0;
+      return { work: await takeWork(context, signals, node.id, running, waits), contracts };
     },
   });
   app.route({

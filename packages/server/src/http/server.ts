@@ -23,8 +23,10 @@ import { addNodeRoutes } from "./node-routes.ts";
 import { addOperatorRoutes } from "./operator-routes.ts";
 import { addPoolRoutes } from "./pool-routes.ts";
 import { addSandboxRoutes } from "./sandbox-routes.ts";
+import { addLookRoutes } from "./look-routes.ts";
 import { openTunnels, type Tunnels } from "./tunnels.ts";
 import { addPages } from "../web/routes.ts";
+import { openTrees } from "../web/tree.ts";
 
 /** What operators and heartbeats send is short; routes that take more say so. */
 const BODY_LIMIT = 64 * 1024;
@@ -115,7 +117,9 @@ export async function makeServer(context: Context, options: HttpOptions): Promis
   addSandboxRoutes(app, desk);
   addEventRoutes(app, context);
   addE2bKeyRoutes(app, context);
-  await addPages(app, context);
+  const trees = openTrees();
+  addLookRoutes(app, context, trees);
+  await addPages(app, context, trees);
   app.get("/openapi.json", { schema: { hide: true }, config: { allow: "anyone" } }, () =>
     app.swagger(),
   );

@@ -16,12 +16,12 @@ export interface Metrics {
   readonly seconds: Histogram;
   readonly verdicts: Counter;
   readonly events: Counter;
-  /** Bytes of consoles that nobody read, since guests wrote them too fast. */
+  /** Console bytes that were skipped because guests wrote too fast. */
   readonly consoleSkipped: Counter;
   page(gauges: readonly Gauge[]): string;
 }
 
-/** What is counted by kind: each is there from the start, so that a first one is an increase. */
+/** Counters by kind exist from the start, so that the first event is an increase. */
 const OPERATIONS = ["build", "create", "import", "kill", "pause", "resume"];
 const VERDICTS = ["compatible", "unknown", "insecure", "incompatible"];
 const ADMISSIONS = ["admitted", "overridden", "refused"];

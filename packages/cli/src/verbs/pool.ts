@@ -24,7 +24,7 @@ export function addPoolVerbs(program: Parent, setExit: SetExit): void {
       collect,
     )
     .option("--example", "add the two nodes of the example pool that comes with evenkeel")
-    .option("-o, --out <dir>", "write plan.json and templates/ there")
+    .option("-o, --out <dir>", "write plan.json and templates/ to this directory")
     .option("--firecracker <version...>", `plan for these versions only (default: ${KNOWN_LINES})`)
     .option(
       "--identity <which>",
@@ -64,7 +64,7 @@ export function addPoolVerbs(program: Parent, setExit: SetExit): void {
 
   verb(program, "models")
     .summary("which CPU models can `plan --with` add as estimates?")
-    .description("Lists the catalogue for `plan --with`: estimates from public documents.")
+    .description("Lists the CPU models for `plan --with`: estimates from public documents.")
     .option(...OUTPUT)
     .option("--json", "print the list as JSON")
     .action(async (flags) => {

@@ -43,7 +43,7 @@ const gzip = (text: string) => gzipSync(text, { level: 9 });
 interface OptionRow {
   readonly env: string;
   readonly help: string;
-  readonly default: string | undefined;
+  readonly default: string | boolean | undefined;
 }
 
 /** Every option as a comment, with its default. */

@@ -36,12 +36,12 @@ function promtool(args: readonly string[], input: string): void {
     input,
     encoding: "utf8",
   });
-  if (error === undefined) {
-    expect([stdout + stderr, status]).toEqual(["", 0]);
-  } else {
-    if (process.env["CI"] === "true") throw error;
+  if (error !== undefined && process.env["CI"] !== "true") {
     process.stdout.write("promtool is not here: the server's figures are not checked\n");
+    return;
   }
+  expect(error).toBeUndefined();
+  expect([stdout + stderr, status]).toEqual(["", 0]);
 }
 
 /** Names, and the values of labels that a query picks one by one. */

@@ -61,11 +61,7 @@ export function Tiles({ classes, hrefOf, nameOf }: TilesProps) {
   return (
     <figure class="classes">
       <figcaption>Classes, by how many sandboxes their open nodes can run.</figcaption>
-      <svg
-        viewBox={`0 0 ${SIZE.width} ${SIZE.height}`}
-        width="100%"
-        aria-hidden="true"
-      >
+      <svg viewBox={`0 0 ${SIZE.width} ${SIZE.height}`} width="100%" aria-hidden="true">
         {tiles.map((tile) => (
           <ClassTile key={tile.item.class} tile={tile} href={hrefOf(tile.item.class)} />
         ))}

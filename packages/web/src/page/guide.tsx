@@ -1,0 +1,31 @@
+/** A page of the docs: a text that is markup already, and the list of the others. */
+import { renderPage, type Link, type PageProps } from "./document.tsx";
+
+export interface GuidePage {
+  readonly title: string;
+  /** The project's own text, rendered. */
+  readonly html: string;
+  readonly nav: readonly Link[];
+  readonly pages: readonly Link[];
+  readonly assets: PageProps["assets"];
+}
+
+export function renderGuide({ title, html, nav, pages, assets }: GuidePage): string {
+  const body = (
+    <div class="guide">
+      <article dangerouslySetInnerHTML={{ __html: html }} />
+      <nav aria-label="All pages">
+        <ul>
+          {pages.map(({ href, text, current }) => (
+            <li key={href}>
+              <a href={href} aria-current={current === true ? "page" : undefined}>
+                {text}
+              </a>
+            </li>
+          ))}
+        </ul>
+      </nav>
+    </div>
+  );
+  return renderPage({ title: `${title} · evenkeel`, nav, body, assets });
+}

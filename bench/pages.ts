@@ -1,7 +1,8 @@
 /**
  * The server's pages at the size of a large fleet: 10,000 nodes of 30 classes, 5,000 contracts, 20,000
  * snapshots and sandboxes; for each the server's time, the browser's, and the longest frame while the
- * page is scrolled. `tsx --conditions=@evenkeel/source bench/pages.ts`; CHROMIUM names another browser.
+ * page is scrolled. CHROMIUM names another browser.
+ * `tsx --tsconfig packages/web/tsconfig.json --conditions=@evenkeel/source bench/pages.ts`
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:https";

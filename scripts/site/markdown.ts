@@ -35,9 +35,9 @@ export function renderMarkdown(text: string, linkOf: (href: string) => string): 
     }
     for (const child of token.children ?? []) {
       const href = child.type === "link_open" ? child.attrGet("href") : null;
-      if (href !== null) child.attrSet("href", linkOf(href));
+      if (href !== null) child.attrSet("href", linkOf(String(href)));
       const src = child.type === "image" ? child.attrGet("src") : null;
-      if (src !== null) child.attrSet("src", linkOf(src));
+      if (src !== null) child.attrSet("src", linkOf(String(src)));
     }
   }
   const html = markdown.renderer

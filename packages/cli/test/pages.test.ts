@@ -219,7 +219,7 @@ describe("what pages say", () => {
     expect(overview).toMatchObject({
       nodes: { all: 2, ready: 2 },
       snapshots: { all: 3, stranded: { count: 0 }, oneClass: { count: 3 } },
-      room: { sandboxes: 10 },
+      room: { sandboxes: 20 },
     });
     expect(overview.classes.map(({ alone }: { alone: number }) => alone).toSorted()).toEqual([
       1, 2,

@@ -1,13 +1,19 @@
 /** A page of the docs: a text that is markup already, and the list of the others. */
-import { renderPage, type Link, type PageProps } from "./document.tsx";
+import { renderPage } from "./document.tsx";
+
+interface GuideLink {
+  readonly href: string;
+  readonly text: string;
+  readonly current: boolean;
+}
 
 export interface GuidePage {
   readonly title: string;
   /** The project's own text, rendered. */
   readonly html: string;
-  readonly nav: readonly Link[];
-  readonly pages: readonly Link[];
-  readonly assets: PageProps["assets"];
+  readonly nav: readonly GuideLink[];
+  readonly pages: readonly GuideLink[];
+  readonly assets: { readonly css: string; readonly js: string };
 }
 
 export function renderGuide({ title, html, nav, pages, assets }: GuidePage): string {

@@ -8,4 +8,5 @@ export { reportPictures, type Picture } from "./svg/pictures.tsx";
 export { renderGuide, type GuidePage } from "./page/guide.tsx";
 export { assetText } from "./page/assets.ts";
 export type { ChangeForm, FleetPage, Listed, SnapshotRow } from "./fleet/data.ts";
+export { OUTCOME } from "./fleet/data.ts";
 export { renderFleetPage, type FleetAssets } from "./fleet/page.tsx";

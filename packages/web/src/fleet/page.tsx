@@ -150,6 +150,7 @@ export function renderFleetPage(data: FleetPage, assets: FleetAssets, signedIn: 
     nav: signedIn ? NAV.map((link) => ({ ...link, current: link.href === href })) : [],
     body,
     tools: signedIn ? signOut : undefined,
-    assets: signedIn ? { ...files, events } : files,
+    // A simulation is not repeated because something happened meanwhile.
+    assets: signedIn && data.page !== "change" ? { ...files, events } : files,
   });
 }

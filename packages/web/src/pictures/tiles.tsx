@@ -8,7 +8,8 @@ import { plural, short } from "../view/text.ts";
 import { treemap, type Tile } from "../view/treemap.ts";
 import { Scroll, Table, Twin } from "./parts.tsx";
 
-type Share = Overview["classes"][number];
+/** Open nodes are those that get new work. */
+type Share = Pick<Overview["classes"][number], "class" | "nodes" | "open" | "room">;
 
 /** In SVG units. */
 const SIZE = { width: 1200, height: 200 } as const;

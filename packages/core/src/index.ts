@@ -224,6 +224,7 @@ export {
   type SimulatedFleet,
   type SimulatedNode,
 } from "./change/fleet.ts";
+export { underPlan } from "./change/table.ts";
 export { simulateChange, type ChangeOutcome, type ContractOutcome } from "./change/outcome.ts";
 export { countObstacles, type JudgedNodes, type Obstacle } from "./change/obstacles.ts";
 export { planAgain, replacePlan, type PlanChange } from "./change/plans.ts";

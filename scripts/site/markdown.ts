@@ -7,7 +7,7 @@ export interface Rendered {
 }
 
 /** As GitHub does: lower case, punctuation dropped, spaces to hyphens; repeated ones are numbered. */
-export function slugger(): (heading: string) => string {
+function slugger(): (heading: string) => string {
   const seen = new Map<string, number>();
   return (heading) => {
     const slug = heading

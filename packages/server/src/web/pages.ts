@@ -181,8 +181,9 @@ const drift: Read = async ({ context }) => {
 /** By path. */
 export const PAGES: Readonly<Record<string, Read>> = {
   "/": overview,
-  "/compatibility": async ({ context }) => ({
+  "/compatibility": async ({ context }, { query }) => ({
     page: "compatibility",
+    cell: query("cell"),
     compatibility: await compatibilityOf(context),
   }),
   "/pools": async ({ context: { store } }) => ({ page: "pools", pools: await listPools(store.db) }),

@@ -58,7 +58,7 @@ export interface Listed<T> {
   readonly pages: number;
 }
 
-export type ClassSize = Pick<Overview["classes"][number], "class" | "nodes" | "open" | "room">;
+type ClassSize = Pick<Overview["classes"][number], "class" | "nodes" | "open" | "room">;
 
 /** A change as its address names it; empty texts where nothing was chosen. */
 export interface ChangeForm {
@@ -74,7 +74,11 @@ interface Pages {
     readonly pools: readonly PoolView[];
     readonly audit: readonly AuditRow[];
   };
-  readonly compatibility: { readonly compatibility: Compatibility };
+  readonly compatibility: {
+    readonly compatibility: Compatibility;
+    /** Whose findings are asked for, such as `3-7`; empty where nothing is. */
+    readonly cell: string;
+  };
   readonly pools: { readonly pools: readonly PoolView[] };
   readonly pool: {
     readonly pool: PoolView;

@@ -43,10 +43,7 @@ function client(ca: string, env: Readonly<Record<string, string>>): Client {
     const script = join(ROOT, "packages/cli/test/e2b-client.mjs");
     const args = ["--import", RESOLVER, script, part, what];
     const clean = { PATH: process.env["PATH"] ?? "", NODE_EXTRA_CA_CERTS: ca };
-    const { stdout } = await run(process.execPath, args, {
-      env: { ...clean, ...env },
-      timeout: 280_000,
-    });
+    const { stdout } = await run(process.execPath, args, { env: { ...clean, ...env }, timeout: 280_000 });
     return JSON.parse(stdout) as Json;
   };
 }
@@ -145,19 +142,27 @@ function missing(): string | undefined {
   return missingForNamespaces() ?? (process.env["CI"] === undefined ? missingGuest() : undefined);
 }
 
-test("create, commands, files, pause, connect elsewhere, kill, through the SDK alone", async ({
-  skip,
-}) => {
+/** Two nodes, their server, and clients of two teams. */
+async function begin(skip: (why: string) => void) {
   const why = missing();
   if (why !== undefined) skip(why);
   enter(makeHost(makeWorld(), 1));
   const fleet = await startFleet(temporaryDirectory());
   const { ca, keyOf } = fleet;
   const [acme, rival] = [await keyOf("acme"), await keyOf("rival")];
-  const byName = client(ca, { E2B_API_KEY: acme, E2B_DOMAIN: DOMAIN });
   const urls = { E2B_API_URL: "https://localhost", E2B_SANDBOX_URL: "https://localhost" };
-  const byUrl = client(ca, { E2B_API_KEY: acme, ...urls });
-  const stranger = client(ca, { E2B_API_KEY: rival, E2B_DOMAIN: DOMAIN });
+  return {
+    fleet,
+    byName: client(ca, { E2B_API_KEY: acme, E2B_DOMAIN: DOMAIN }),
+    byUrl: client(ca, { E2B_API_KEY: acme, ...urls }),
+    stranger: client(ca, { E2B_API_KEY: rival, E2B_DOMAIN: DOMAIN }),
+  };
+}
+
+test("create, commands, files, pause, connect, kill through the SDK; refused where the CPU lacks a feature", async ({
+  skip,
+}) => {
+  const { fleet, byName, byUrl, stranger } = await begin(skip);
 
   // As each node's CPU is.
   await build(fleet, "plain");
@@ -207,8 +212,12 @@ test("create, commands, files, pause, connect elsewhere, kill, through the SDK a
     killedAgain: false,
     running: false,
   });
+}, 1_200_000);
 
-  // With the plan's guest CPU it lives on the other node, where it is connected to.
+test("with the plan's guest CPU, a sandbox paused on one node is connected to on another", async ({
+  skip,
+}) => {
+  const { fleet, byName, byUrl } = await begin(skip);
   const { template } = fleet.plan();
   await build(fleet, "planned", { kind: "template", name: "plan", template });
   await cordon(fleet, "lesser", true);

@@ -5,15 +5,11 @@
  * https://www.rfc-editor.org/rfc/rfc9113#name-the-connect-method
  */
 import { request } from "node:https";
-import {
-  performServerHandshake,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from "node:http2";
+import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TUNNEL } from "@evenkeel/api/fleet";
-import type { Context } from "../sandboxes/context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { joinStreams, openPort } from "../sandboxes/ports.ts";
 import type { Worker } from "./work.ts";
@@ -53,12 +49,15 @@ function targetOf(authority: string | undefined): { id: string; port: number } |
   return id === undefined ? undefined : { id, port: Number(port) };
 }
 
+/** A connection to a port of a sandbox's guest; throws AgentError. */
+type OpenPort = (id: string, port: number) => Promise<Socket>;
+
 /** One stream to one port: as long as both ends last. */
-async function serve(context: Context, stream: ServerHttp2Stream, authority: string | undefined) {
+async function serve(open: OpenPort, stream: ServerHttp2Stream, authority: string | undefined) {
   const target = targetOf(authority);
   try {
     if (target === undefined) throw new AgentError("BAD_REQUEST", "no sandbox and port");
-    const guest = await openPort(context, target.id, target.port);
+    const guest = await open(target.id, target.port);
     guest.on("error", () => guest.destroy());
     // Whoever called may have gone while the guest was dialled.
     if (stream.destroyed) return void guest.destroy();
@@ -68,10 +67,7 @@ async function serve(context: Context, stream: ServerHttp2Stream, authority: str
     if (stream.destroyed) return;
     const code = error instanceof AgentError ? error.code : "FAILED";
     const message = encodeURIComponent(messageOf(error).slice(0, 500));
-    stream.respond(
-      { ":status": 502, [TUNNEL.code]: code, [TUNNEL.message]: message },
-      { endStream: true },
-    );
+    stream.respond({ ":status": 502, [TUNNEL.code]: code, [TUNNEL.message]: message }, { endStream: true });
   }
 }
 
@@ -82,11 +78,12 @@ function ended(session: ServerHttp2Session): Promise<void> {
   });
 }
 
-/** One connection, until it ends. */
-async function run(worker: Worker): Promise<void> {
-  const { context } = worker;
-  const { stopping } = context;
-  const socket = await dial(worker, stopping);
+/** Answers on one connection, until it ends or is to stop. */
+export async function serveTunnel(
+  socket: Duplex,
+  open: OpenPort,
+  stopping: AbortSignal,
+): Promise<void> {
   socket.on("error", () => undefined);
   const session = performServerHandshake(socket, {
     settings: { initialWindowSize: TUNNEL.window, maxConcurrentStreams: TUNNEL.streams },
@@ -96,16 +93,30 @@ async function run(worker: Worker): Promise<void> {
   session.on("stream", (stream, headers) => {
     // Before anything is awaited: an error that nobody hears ends the process.
     stream.on("error", () => undefined);
-    if (headers[":method"] === "CONNECT") void serve(context, stream, headers[":authority"]);
+    if (headers[":method"] === "CONNECT") void serve(open, stream, headers[":authority"]);
     else stream.close();
   });
   // The server pings; a connection on which nothing comes is none.
-  session.setTimeout(TUNNEL.silenceMs, () => session.destroy());
+  let heardAt = performance.now();
+  session.on("ping", () => {
+    heardAt = performance.now();
+  });
+  const looks = setInterval(() => {
+    if (performance.now() - heardAt > TUNNEL.silenceMs) session.destroy();
+  }, TUNNEL.pingMs);
   const stop = () => session.destroy();
   stopping.addEventListener("abort", stop, { once: true });
   await ended(session);
+  clearInterval(looks);
   stopping.removeEventListener("abort", stop);
   socket.destroy();
+}
+
+async function run(worker: Worker): Promise<void> {
+  const { context } = worker;
+  const { stopping } = context;
+  const open: OpenPort = async (id, port) => await openPort(context, id, port);
+  await serveTunnel(await dial(worker, stopping), open, stopping);
 }
 
 /** Keeps the connection until the agent stops. */

@@ -148,7 +148,10 @@ function joined(caller: Duplex, guest: Duplex): void {
     [guest, caller],
   ] as const) {
     from.on("error", () => to.destroy());
-    from.on("close", () => to.destroy());
+    from.on("close", () => {
+      // An end that was said is passed on by the pipe; one that was not is a loss.
+      if (!from.readableEnded) to.destroy();
+    });
     from.pipe(to);
   }
 }

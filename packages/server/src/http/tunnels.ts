@@ -2,7 +2,7 @@
  * Ways to guests' ports: each node keeps a connection here, on which this server asks for streams.
  * A node has one, to the server that it dials; the newest counts.
  */
-import { connect, type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
+import { connect, type ClientHttp2Session } from "node:http2";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { setImmediate } from "node:timers/promises";
@@ -11,6 +11,7 @@ import { TUNNEL } from "@evenkeel/api/fleet";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
 import { nodeThatAsks } from "./auth.ts";
+import { PortStream } from "./port-stream.ts";
 import type { App } from "./server.ts";
 
 const OPEN_MS = 10_000;
@@ -26,7 +27,6 @@ export class PortError extends Error {
 }
 
 export interface Tunnels {
-  has(node: string): boolean;
   /** Bytes to and from a guest's port. Throws PortError, with NO_TUNNEL where the node is not connected here. */
   open(node: string, sandbox: string, port: number): Promise<Duplex>;
 }
@@ -38,10 +38,15 @@ function sessionOver(socket: Duplex): ClientHttp2Session {
   });
   session.once("connect", () => session.setLocalWindowSize(TUNNEL.connectionWindow));
   session.on("error", () => undefined);
+  // Not the session's own timeout, which answers to pings do not put off.
+  let heardAt = performance.now();
   const pings = setInterval(() => {
-    if (!session.destroyed) session.ping(() => undefined);
+    if (session.destroyed) return;
+    if (performance.now() - heardAt > TUNNEL.silenceMs) return void session.destroy();
+    session.ping((error) => {
+      if (error === null) heardAt = performance.now();
+    });
   }, TUNNEL.pingMs);
-  session.setTimeout(TUNNEL.silenceMs, () => session.destroy());
   session.once("close", () => {
     clearInterval(pings);
     socket.destroy();
@@ -49,11 +54,7 @@ function sessionOver(socket: Duplex): ClientHttp2Session {
   return session;
 }
 
-/** What HTTP clients ask of a socket, and a stream has no need of. */
-const NOTHING = { setKeepAlive: () => undefined, setNoDelay: () => undefined };
-const NOT_COUNTED = { ref: () => undefined, unref: () => undefined };
-
-function streamTo(session: ClientHttp2Session, authority: string): Promise<ClientHttp2Stream> {
+function streamTo(session: ClientHttp2Session, authority: string): Promise<Duplex> {
   return new Promise((settle, fail) => {
     const stream = session.request(
       { ":method": "CONNECT", ":authority": authority },
@@ -64,7 +65,7 @@ function streamTo(session: ClientHttp2Session, authority: string): Promise<Clien
     stream.once("close", () => fail(new PortError("NO_TUNNEL", "the node's connection ended")));
     stream.once("response", (headers) => {
       clearTimeout(timer);
-      if (headers[":status"] === 200) return settle(Object.assign(stream, NOTHING, NOT_COUNTED));
+      if (headers[":status"] === 200) return settle(new PortStream(stream));
       stream.close();
       const text = decodeURIComponent(String(headers[TUNNEL.message] ?? ""));
       return fail(new PortError(String(headers[TUNNEL.code] ?? "FAILED"), text));
@@ -83,8 +84,39 @@ function endWithCertificate(socket: Duplex): void {
 
 const SWITCHING = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${TUNNEL.protocol}\r\n\r\n`;
 
-export function openTunnels(app: App, context: Context): Tunnels {
+/** The connections of nodes to this server, by node. */
+export interface Connections extends Tunnels {
+  add(node: string, socket: Duplex): void;
+  close(): void;
+}
+
+export function openConnections(): Connections {
   const sessions = new Map<string, ClientHttp2Session>();
+  return {
+    add: (node, socket) => {
+      const session = sessionOver(socket);
+      sessions.get(node)?.close();
+      sessions.set(node, session);
+      session.once("close", () => {
+        if (sessions.get(node) === session) sessions.delete(node);
+      });
+    },
+    close: () => {
+      for (const session of sessions.values()) session.destroy();
+    },
+    open: async (node, sandbox, port) => {
+      const session = sessions.get(node);
+      if (session !== undefined && !session.destroyed) {
+        return await streamTo(session, `${sandbox}:${port}`);
+      }
+      throw new PortError("NO_TUNNEL", "its node is not connected to this server");
+    },
+  };
+}
+
+/** Takes nodes' connections on the server's own port. */
+export function openTunnels(app: App, context: Context): Tunnels {
+  const connections = openConnections();
   const accept = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const { pathname } = new URL(request.url ?? "/", "http://server");
     const isAsked = request.headers.upgrade === TUNNEL.protocol && request.method === "GET";
@@ -98,13 +130,7 @@ export function openTunnels(app: App, context: Context): Tunnels {
     await setImmediate();
     if (socket.destroyed) return undefined;
     if (head.length > 0) socket.unshift(head);
-    const session = sessionOver(socket);
-    sessions.get(id)?.close();
-    sessions.set(id, session);
-    session.once("close", () => {
-      if (sessions.get(id) === session) sessions.delete(id);
-    });
-    return undefined;
+    return connections.add(id, socket);
   };
   app.server.on("upgrade", (request, socket, head) => {
     socket.on("error", () => socket.destroy());
@@ -112,17 +138,6 @@ export function openTunnels(app: App, context: Context): Tunnels {
       socket.end("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n"),
     );
   });
-  app.addHook("preClose", async () => {
-    for (const session of sessions.values()) session.destroy();
-  });
-  return {
-    has: (node) => sessions.has(node),
-    open: async (node, sandbox, port) => {
-      const session = sessions.get(node);
-      if (session !== undefined && !session.destroyed) {
-        return await streamTo(session, `${sandbox}:${port}`);
-      }
-      throw new PortError("NO_TUNNEL", "its node is not connected to this server");
-    },
-  };
+  app.addHook("preClose", async () => connections.close());
+  return connections;
 }

@@ -13,15 +13,15 @@ import type { App } from "./app.ts";
 
 interface Upgrade {
   readonly socket: Duplex;
-  /** What the caller has sent behind its request already. */
+  /** What the caller has already sent after its request. */
   readonly head: Buffer;
 }
 
 const SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
 
 /**
- * Hands requests that ask to upgrade to the routes like any others, so that tokens are asked for
- * and parameters are checked in one place.
+ * Passes upgrade requests to the routes like any other request, so that tokens and parameters are
+ * checked in one place.
  */
 function routeUpgrades(app: App): WeakMap<IncomingMessage, Upgrade> {
   const upgrades = new WeakMap<IncomingMessage, Upgrade>();

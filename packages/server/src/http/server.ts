@@ -19,6 +19,7 @@ import { parseBodies } from "./bodies.ts";
 import { handleErrors } from "./errors.ts";
 import { addChangeRoutes } from "./change-routes.ts";
 import { limitConnections } from "./limits.ts";
+import { addMetrics } from "./metrics.ts";
 import { addNodeRoutes } from "./node-routes.ts";
 import { addOperatorRoutes } from "./operator-routes.ts";
 import { addPoolRoutes } from "./pool-routes.ts";
@@ -108,6 +109,7 @@ export async function makeServer(context: Context, options: HttpOptions): Promis
     }
   });
   requireCallers(app, context);
+  addMetrics(app, context);
   addNodeRoutes(app, context, () => stopping);
   addOperatorRoutes(app, context);
   addPoolRoutes(app, context);

@@ -97,7 +97,8 @@ async function open(store: Store, options: ServerOptions, report: Context["repor
   const tls = await authority.issueForServer(names);
   const { logger } = options;
   const { app, desk, tunnels } = await makeServer(context, { tls, logger });
-  const e2b = options.e2b && (await openE2b(context, desk, tunnels, { names, logger, ...options.e2b }));
+  const e2b =
+    options.e2b && (await openE2b(context, desk, tunnels, { names, logger, ...options.e2b }));
   const stop = keepCertificate(app, context, names);
   const rollouts = keepRolling(context);
   const close = async () => {

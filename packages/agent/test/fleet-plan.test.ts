@@ -1,6 +1,14 @@
 /** Which plan shapes a node's cold boots, through refusals, rollbacks and restarts. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -226,4 +234,24 @@ test("a plan's file that was changed, or orders that cannot be read, shape nothi
   agent = start();
   expect(agent.kind()).toBe("refused");
   expect(existsSync(file)).toBe(true);
+});
+
+test("a disk that takes no orders says nothing of the plan: the next heartbeat tries again", async () => {
+  const { answers, start, data, events } = node();
+  const agent = start();
+  const orders = join(data, "fleet/orders.json");
+  // Once the plan is there, no file can be put in the place of this one.
+  Object.defineProperty(answers, "sends", {
+    get: () => {
+      rmSync(orders, { force: true, recursive: true });
+      mkdirSync(join(orders, "in the way"), { recursive: true });
+      return BOTH;
+    },
+  });
+  await expect(agent.hear(told(BOTH))).rejects.toThrow();
+  expect([agent.plan(), agent.state.refusal]).toEqual([undefined, undefined]);
+  expect(events).not.toContain("plan.refused");
+  rmSync(orders, { recursive: true });
+  await agent.hear(told(BOTH));
+  expect([agent.plan(), answers.asked]).toEqual([1, 1]);
 });

@@ -172,7 +172,7 @@ export { guestWord } from "./plan/guest-word.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
 export { isBeyondTemplates, type Accept } from "./plan/moves.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
-export { planPool, planPools } from "./plan/pools.ts";
+export { mergeTree, planPool, planPools, type MergeTree } from "./plan/pools.ts";
 export type { Refusal } from "./plan/refuse.ts";
 export { parseFeatures } from "./plan/shape.ts";
 export type { Join } from "./plan/split.ts";
@@ -224,6 +224,7 @@ export {
   type SimulatedFleet,
   type SimulatedNode,
 } from "./change/fleet.ts";
+export { underPlan } from "./change/table.ts";
 export { simulateChange, type ChangeOutcome, type ContractOutcome } from "./change/outcome.ts";
 export { countObstacles, type JudgedNodes, type Obstacle } from "./change/obstacles.ts";
 export { planAgain, replacePlan, type PlanChange } from "./change/plans.ts";

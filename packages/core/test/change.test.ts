@@ -6,8 +6,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   classNameOf,
+  ALL_LINES,
   EMPTY_TEMPLATE,
   judge,
+  parseIdentity,
   planAgain,
   planPool,
   planToJson,
@@ -16,6 +18,7 @@ import {
   replacePlan,
   requireCatalogueProfile,
   simulateChange,
+  verdictKey,
   type CpuContract,
   type CpuTemplate,
   type FleetChange,
@@ -315,4 +318,53 @@ test("a plan for other nodes is compared with the one that runs", () => {
   expect(replacePlan(both, alone, [clx, icx]).unplanned).toEqual([clx.name]);
   const mixed = planAgain(both, [icx, { ...clx, incomplete: ["half"] }]);
   expect(mixed.refusals.map(({ code }) => code)).toEqual(["incomplete"]);
+});
+
+test("what a node resumes by the plan that it applies is stranded with it, and saved by it", () => {
+  const [rome, milan] = ["rome", "milan"].map((id) => ({
+    ...requireCatalogueProfile(`${id}@6.1`),
+    name: id,
+    estimate: false,
+    firecracker: [RELEASE],
+  }));
+  if (rome === undefined || milan === undefined) throw new Error("two nodes");
+  const made = planPool([rome, milan], {
+    identity: parseIdentity("oldest"),
+    firecracker: ALL_LINES,
+    accept: "insecure",
+  });
+  if (!made.ok) throw new Error("an operator accepted it");
+  const document = readDocument(planToJson(made.plan), "");
+  if (document.kind !== "plan") throw new Error("a plan");
+  const planned = made.plan.classes.find(({ nodeClass }) => nodeClass.nodes.includes("rome"));
+  const [guest] = contractOn(rome, planned?.template ?? EMPTY_TEMPLATE);
+  if (guest === undefined || planned === undefined) throw new Error("it boots");
+  const contract = { ...guest, plan: "p", class: planned.nodeClass.id };
+  expect(judge(contract, milan).verdict).toBe("insecure");
+  const fleetWith = (plan: string | undefined, holder: string): SimulatedFleet => ({
+    nodes: [{ profile: rome, plan: "p" }, { profile: milan, plan }, { profile: clx }],
+    contracts: new Map([["c", contract]]),
+    snapshots: [{ id: "s", contract: "c", holders: [holder] }],
+    plans: new Map([["p", document.plan]]),
+  });
+  const without = (
+    name: string,
+    fleet: SimulatedFleet,
+    known?: Parameters<typeof simulateChange>[2],
+  ) => simulateChange(fleet, [{ kind: "remove", nodes: [name] }], known).stranded;
+  expect(without("rome", fleetWith("p", clx.name))).toEqual([]);
+  expect(without("rome", fleetWith("another", clx.name))).toEqual(["s"]);
+  const alone = fleetWith("p", clx.name);
+  const left = { ...alone, nodes: alone.nodes.slice(1) };
+  expect(without("milan", left)).toEqual(["s"]);
+  // Verdicts that were made before are asked for by the plan, too.
+  const known = (_: string, key: string, plan?: string) =>
+    ({
+      verdict: key === verdictKey(milan) && plan === "p" ? "compatible" : "incompatible",
+      findings: [],
+    }) as const;
+  expect(without("milan", left, known)).toEqual(["s"]);
+  expect(without(clx.name, { ...left, snapshots: [{ id: "s", contract: "c" }] }, known)).toEqual(
+    [],
+  );
 });

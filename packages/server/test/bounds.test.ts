@@ -3,7 +3,9 @@ import { connect, type TLSSocket } from "node:tls";
 import { setTimeout as sleep } from "node:timers/promises";
 import { contractDigest, profileDigest, profileToJson, type NodeProfile } from "@evenkeel/core";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { openBuckets } from "../src/http/limits.ts";
+import type { FastifyRequest } from "fastify";
+import { costOf, openBuckets } from "../src/http/limits.ts";
+import { openSignals } from "../src/sandboxes/signals.ts";
 import { STORES } from "./postgres.ts";
 import {
   contractBody,
@@ -24,6 +26,23 @@ const BAD = [400, "BAD_REQUEST"];
 
 describe.each(STORES)("on %s", (store) => {
   const fleet = useFleet(store);
+
+  test("the longest lists that a node and an operator may send are taken", async () => {
+    const { operator, join } = fleet();
+    const node = await join(profileNamed(ICE_LAKE, "long"));
+    const created = "2026-01-01T00:00:00.000Z";
+    const labels = { filler: "x".repeat(200) };
+    const sandboxes = Array.from({ length: 4000 }, (_, i) => ({
+      ...{ id: `s${i}`, state: "running", memoryMib: 1, labels, created },
+      contract: "f".repeat(64),
+    }));
+    const told = await node.call("POST", "/v1/node/work", { running: [], sandboxes });
+    // Contracts that nobody has reported are asked for at once.
+    expect(told).toMatchObject({ status: 200, body: { work: [], contracts: ["f".repeat(64)] } });
+    const replace = [{ node: "long", profile: { schema: "x".repeat(2_000_000) } }];
+    const asked = await operator("POST", "/v1/simulations", { replace });
+    expect(codeOf(asked)).toEqual(BAD);
+  });
 
   test("no value that a schema takes is one that the store cannot keep", async () => {
     const { operator, join } = fleet();
@@ -152,4 +171,21 @@ test("a node that asks faster than it may is put off, and others are not", () =>
   expect(taken("a", 1, 5000)).toBe(20);
   now += 200_000;
   expect(taken("a", 1, 5000)).toBe(2000);
+});
+
+test("what the server asked a node for costs it nothing, however long it is", () => {
+  const cost = (isAskedFor: boolean) =>
+    costOf({
+      headers: { "content-length": String(64 * 1024 * 1024) },
+      routeOptions: { config: { isAskedFor } },
+    } as unknown as FastifyRequest);
+  expect([cost(true), cost(false) > 1]).toEqual([0, true]);
+});
+
+test("who waits is woken when the server stops, and nobody waits after that", async () => {
+  const signals = openSignals();
+  const waits = signals.wait("work w", 60_000);
+  signals.close();
+  await waits;
+  await expect(signals.wait("work w", 60_000)).rejects.toMatchObject({ code: "STOPPING" });
 });

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
@@ -150,6 +151,7 @@ export interface Fleet {
   readonly restart: () => Promise<Server>;
   /** Its database, where it has one. */
   readonly postgres: TestPostgres | undefined;
+  readonly databaseUrl: string | undefined;
 }
 
 async function listenOn(server: Server, port: number): Promise<string> {
@@ -161,7 +163,7 @@ function makeFleet(
   base: string,
   directory: string,
   ca: string,
-): Omit<Fleet, "restart" | "postgres"> {
+): Omit<Fleet, "restart" | "postgres" | "databaseUrl"> {
   const token = readFileSync(join(directory, "operator.token"), "utf8").trim();
   const anyone = caller(base, { ca });
   const operator = caller(base, { ca, token });
@@ -224,6 +226,7 @@ export function useFleet(
     fleet = {
       ...makeFleet(base, directory, body.certificate),
       postgres,
+      databaseUrl,
       restart: async () => {
         await server?.close();
         server = await createServer(settings);
@@ -241,6 +244,14 @@ export function useFleet(
     if (fleet === undefined) throw new Error("the server has not started");
     return fleet;
   };
+}
+
+/** Asks until it is so; fails after ten seconds. */
+export async function until(what: string, is: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await is()); tries++) {
+    if (tries > 200) throw new Error(`in vain: ${what}`);
+    await sleep(50);
+  }
 }
 
 export interface TestSnapshot {

@@ -24,6 +24,7 @@ import {
 import { sendSnapshots } from "./send-snapshots.ts";
 import { isDue, joinFleet, renewIdentity } from "./join.ts";
 import { isSame, Pool, Reference } from "./orders.ts";
+import { keepTunnel } from "./tunnel.ts";
 import { keepWorking } from "./work.ts";
 
 export interface FleetOptions {
@@ -171,6 +172,7 @@ export async function openFleet(
   context.stopping.addEventListener("abort", () => member.client.close(), { once: true });
   const beating = keepBeating(member, context.stopping).finally(() => member.client.close());
   const working = keepWorking({ context, key, identity: () => member.identity });
-  const done = Promise.all([beating, working]).then(() => undefined);
+  const tunnel = keepTunnel({ context, key, identity: () => member.identity });
+  const done = Promise.all([beating, working, tunnel]).then(() => undefined);
   return { node: identity.node, done };
 }

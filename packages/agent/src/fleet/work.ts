@@ -9,10 +9,11 @@ import { WorkAnswer } from "@evenkeel/api/fleet";
 import type { Context } from "../sandboxes/context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { createSandbox } from "../sandboxes/create.ts";
-import { killSandbox } from "../sandboxes/end.ts";
+import { extendSandbox, killSandbox } from "../sandboxes/end.ts";
 import { pauseSandbox, resumeSandbox } from "../sandboxes/pause.ts";
 import { openClient, type FleetClient } from "./client.ts";
 import type { Identity } from "./identity.ts";
+import { sandboxesHeld, sendPromises } from "./sandboxes.ts";
 import { fetchSnapshot, requireDigest, sendSnapshot, type Server } from "./transfer.ts";
 
 export interface Worker {
@@ -31,32 +32,6 @@ const MOST_BUSY = 200;
 function serverOf({ identity, key }: Worker): Server {
   const { server: url, ca, certificate } = identity();
   return { url, credentials: { ca, certificate, key } };
-}
-
-/** The node's sandboxes, as the server keeps them. */
-function sandboxesHeld({ sandboxes, snapshots }: Context): NodeSandbox[] {
-  const digestOf = (name: string | undefined) =>
-    name === undefined ? undefined : snapshots.find(name)?.metadata.digest;
-  return sandboxes
-    .list()
-    .map(({ record }): NodeSandbox => {
-      const { id, state, contract, memoryMib, labels, created } = record;
-      const [from, snapshot] = [digestOf(record.from), digestOf(record.snapshot)];
-      // A snapshot also records what its guest was promised here, not only where it came from.
-      const own = state === "paused" ? snapshots.find(record.snapshot ?? "") : undefined;
-      const promised = own?.metadata.contract ?? contract;
-      return {
-        id,
-        state,
-        memoryMib,
-        labels,
-        created,
-        ...(from === undefined ? {} : { from }),
-        ...(snapshot === undefined ? {} : { snapshot }),
-        ...(promised === undefined ? {} : { contract: promised }),
-      };
-    })
-    .toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 type Of<K extends WorkBody["kind"]> = Extract<WorkBody, { kind: K }>;
@@ -93,6 +68,9 @@ async function perform(worker: Worker, id: string, body: WorkBody): Promise<void
       await resumeSandbox(context, body.sandbox, { timeoutSeconds, override });
       return;
     }
+    case "extend":
+      await extendSandbox(context, body.sandbox, body.timeoutSeconds);
+      return;
     case "kill": {
       const isThere = stateOf(context, body.sandbox) !== undefined;
       if (isThere) await killSandbox(context, body.sandbox, "requested by the fleet");
@@ -161,7 +139,7 @@ async function answer(
 async function ask(client: FleetClient, running: Iterable<string>, list: string | undefined) {
   const sandboxes = list === undefined ? {} : { sandboxes: JSON.parse(list) as NodeSandbox[] };
   const body = { running: [...running], ...sandboxes };
-  return WorkAnswer.parse(await client.call("POST", "/v1/node/work", body)).work;
+  return WorkAnswer.parse(await client.call("POST", "/v1/node/work", body));
 }
 
 /** Fetches work until the agent stops. */
@@ -170,6 +148,7 @@ export async function keepWorking(worker: Worker): Promise<void> {
   const { stopping, report } = context;
   const running = new Map<string, Promise<void>>();
   let [told, toldAt, trouble] = ["", -Infinity, ""];
+  let sent: string | undefined;
   let current: { readonly certificate: string; readonly client: FleetClient } | undefined;
   const client = (): FleetClient => {
     const { server, ca, certificate } = identity();
@@ -181,7 +160,16 @@ export async function keepWorking(worker: Worker): Promise<void> {
   const begin = (work: Work) => {
     if (running.has(work.id)) return;
     const done = resultOf(worker, work)
-      .then(async (result) => await answer(client, work.id, result, stopping))
+      .then(async (result) => {
+        // Who asks next is to be told where it can go; a call that fails is made again with the list.
+        const promised = result.sandbox?.contract;
+        const lacking = promised === undefined || promised === sent ? [] : [promised];
+        await sendPromises(context, client(), lacking).then(
+          () => (sent = promised),
+          () => undefined,
+        );
+        await answer(client, work.id, result, stopping);
+      })
       .finally(() => running.delete(work.id));
     running.set(work.id, done);
   };
@@ -192,10 +180,11 @@ export async function keepWorking(worker: Worker): Promise<void> {
     try {
       const list = JSON.stringify(sandboxesHeld(context));
       const isNews = list !== told || performance.now() - toldAt > TELL_MS;
-      const work = await ask(client(), running.keys(), isNews ? list : undefined);
+      const { work, contracts } = await ask(client(), running.keys(), isNews ? list : undefined);
       if (isNews) [told, toldAt] = [list, performance.now()];
       trouble = "";
       for (const one of work) begin(one);
+      await sendPromises(context, client(), contracts);
     } catch (error) {
       const why = messageOf(error);
       if (why !== trouble && !stopping.aborted) report("work for the fleet", why);

@@ -2,6 +2,7 @@
 import type { Override, OverrideRecord } from "@evenkeel/api";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "./context.ts";
+import { closePorts } from "./ports.ts";
 import { AgentError, asVmmError, messageOf } from "../errors.ts";
 import { vmFiles, type Snapshot } from "../store/snapshot-files.ts";
 import { requireNetwork, takeCell } from "./confine.ts";
@@ -76,6 +77,7 @@ export function attachAdopted(context: Context, id: string, vm: MicroVm, release
 /** Ends a microVM on purpose, and removes its directory. */
 export async function detach(context: Context, id: string, vm: MicroVm | undefined): Promise<void> {
   await hearConsole(context, id);
+  closePorts(context, id);
   context.sandboxes.set(id, { vm: undefined, exit: undefined });
   await vm?.kill();
   if (vm !== undefined) context.outputs.forget(vm);

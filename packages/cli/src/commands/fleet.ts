@@ -209,6 +209,38 @@ export async function runJoinToken(flags: FleetFlags): Promise<number> {
   return show(flags, made, () => `${made.token}\n`);
 }
 
+/** Prints the key alone: it is shown once. */
+export async function runCreateE2bKey(
+  team: string,
+  name: string,
+  flags: FleetFlags,
+): Promise<number> {
+  const body = { team, name };
+  const made = (await call(flags, "POST", at("e2b-keys"), body, { secret: true })) as {
+    key: string;
+  };
+  return show(flags, made, () => `${made.key}\n`);
+}
+
+export async function runDeleteE2bKey(
+  team: string,
+  name: string,
+  flags: FleetFlags,
+): Promise<number> {
+  await call(flags, "DELETE", at("e2b-keys", team, name));
+  return show(flags, { deleted: `${team}/${name}` }, ({ deleted }) => `${deleted} is deleted\n`);
+}
+
+export async function runListE2bKeys(flags: FleetFlags): Promise<number> {
+  const { keys } = (await call(flags, "GET", at("e2b-keys"))) as {
+    keys: readonly { team: string; name: string; created: string; createdBy: string }[];
+  };
+  const lines = keys.map(
+    ({ team, name, created, createdBy }) => `${team}/${name}  ${created}  ${createdBy}\n`,
+  );
+  return show(flags, { keys }, () => lines.join(""));
+}
+
 export async function runCreatePool(name: string, flags: FleetFlags): Promise<number> {
   const { strategy, unplanned } = flags;
   const body = { name, selector: labelsOf(flags), strategy, unplanned };

@@ -40,6 +40,34 @@ function addReading(fleet: Command, setExit: SetExit): void {
     .option("--pool <name>", "nodes must be in this pool");
 }
 
+function addE2bKeys(fleet: Command, setExit: SetExit): void {
+  const keys = fleet.command("e2b-key").summary("teams' keys for E2B's API");
+  keys.description("Makes, lists and revokes the keys that teams call E2B's API with.");
+  verb(
+    keys,
+    "create <team> <name>",
+    "make a key for a team, and print it once",
+    async ({ runCreateE2bKey }, [team = "", name = ""], flags) =>
+      await runCreateE2bKey(team, name, flags),
+    setExit,
+  );
+  verb(
+    keys,
+    "delete <team> <name>",
+    "revoke a team's key",
+    async ({ runDeleteE2bKey }, [team = "", name = ""], flags) =>
+      await runDeleteE2bKey(team, name, flags),
+    setExit,
+  );
+  verb(
+    keys,
+    "list",
+    "list the keys of all teams, without the keys themselves",
+    async ({ runListE2bKeys }, _args, flags) => await runListE2bKeys(flags),
+    setExit,
+  );
+}
+
 function addChanging(fleet: Command, setExit: SetExit): void {
   verb(
     fleet,
@@ -147,6 +175,7 @@ export function addFleetVerbs(program: Command, setExit: SetExit): void {
     );
   addReading(fleet, setExit);
   addPlanning(fleet, setExit);
+  addE2bKeys(fleet, setExit);
   addChanging(fleet, setExit);
   addFleetChangeVerbs(fleet, setExit);
 }

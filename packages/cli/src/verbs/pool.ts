@@ -1,5 +1,4 @@
 /** Verbs about pools: what can these nodes share? */
-import { setFlagsFromString } from "node:v8";
 import { KNOWN_LINES } from "@evenkeel/core/releases";
 import {
   collect,
@@ -55,7 +54,10 @@ export function addPoolVerbs(program: Parent, setExit: SetExit): void {
       // A plan is over before V8's optimizer has paid for itself, but for what is truly hot: of a
       // fleet of 10,000 it would take a fifth of the CPU time, on other threads. V8 has no such
       // flag from Node.js 22 on.
-      if (process.versions.node.startsWith("20.")) setFlagsFromString("--interrupt-budget=4000000");
+      if (process.versions.node.startsWith("20.")) {
+        const { setFlagsFromString } = process.getBuiltinModule("node:v8");
+        setFlagsFromString("--interrupt-budget=4000000");
+      }
       const { runPlan } = await import("../commands/plan.ts");
       setExit(runPlan(files, given(flags)));
     });

@@ -2,6 +2,7 @@
 import type { CpuContract } from "../contract/contract.ts";
 import { fail } from "../errors.ts";
 import { listOf } from "../format/text.ts";
+import type { PlanFile } from "../plan/find-class.ts";
 import { classId } from "../profile/class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { verdictKey } from "../verdict/entries.ts";
@@ -18,6 +19,8 @@ export interface SimulatedNode {
   readonly room?: Room;
   /** It gets no new work: what it could resume is there, and nobody can have it. */
   readonly closed?: boolean;
+  /** Digest of the plan that it applies. */
+  readonly plan?: string | undefined;
 }
 
 interface KeptSnapshot {
@@ -32,6 +35,8 @@ export interface SimulatedFleet {
   readonly nodes: readonly SimulatedNode[];
   readonly contracts: ReadonlyMap<string, CpuContract>;
   readonly snapshots: readonly KeptSnapshot[];
+  /** By digest, those in which something was accepted: nodes that apply one honor its contracts. */
+  readonly plans?: ReadonlyMap<string, PlanFile>;
 }
 
 export type FleetChange =

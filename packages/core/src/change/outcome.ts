@@ -11,7 +11,7 @@ import {
   type SimulatedNode,
 } from "./fleet.ts";
 import { countObstacles, type Obstacle } from "./obstacles.ts";
-import { verdictTable, type Known, type VerdictTable } from "./table.ts";
+import { verdictTable, type Column, type Known, type VerdictTable } from "./table.ts";
 
 /** Nodes by what the verdict on them is. */
 type Tally = Readonly<Record<Verdict, number>>;
@@ -63,8 +63,7 @@ export interface ChangeOutcome {
 }
 
 /** Nodes of a class that no rule tells apart, before or after. */
-interface Group {
-  readonly key: string;
+interface Group extends Column {
   readonly closed: boolean;
   readonly class: string;
   readonly nodes: number;
@@ -73,8 +72,8 @@ interface Group {
 
 /** Nodes that the same happens to. `to`: undefined where they go. */
 interface Way {
-  readonly from: string;
-  readonly to: string | undefined;
+  readonly from: Column;
+  readonly to: Column | undefined;
   /** They get no new work from now on. */
   readonly closes: boolean;
 }
@@ -91,14 +90,15 @@ function sum(rooms: Iterable<Room>): Room {
 }
 
 function groupsOf(nodes: readonly SimulatedNode[], { keyOf }: VerdictTable): Group[] {
-  const textOf = ({ profile, closed = false }: SimulatedNode) => `${keyOf(profile)} ${closed}`;
+  const textOf = ({ profile, plan = "", closed = false }: SimulatedNode) =>
+    `${keyOf(profile)} ${plan} ${closed}`;
   return [...groupBy(nodes, textOf).values()].flatMap((members) => {
     const [first] = members;
     if (first === undefined) return [];
-    const { profile, closed = false } = first;
+    const { profile, plan, closed = false } = first;
     const room = sum(members.map((node) => node.room ?? NO_ROOM));
     const [key, name] = [keyOf(profile), classNameOf(profile)];
-    return [{ key, closed, class: name, nodes: members.length, room }];
+    return [{ key, plan, closed, class: name, nodes: members.length, room }];
   });
 }
 
@@ -108,17 +108,18 @@ function waysOf(
   { keyOf }: VerdictTable,
 ): Way[] {
   const left = new Map(after.map((node) => [node.profile.name, node]));
-  const ways = before.map(({ profile, closed = false }): Way => {
-    const node = left.get(profile.name);
-    const to = node === undefined ? undefined : keyOf(node.profile);
-    return { from: keyOf(profile), to, closes: !closed && node?.closed === true };
+  const columnOf = ({ profile, plan }: SimulatedNode): Column => ({ key: keyOf(profile), plan });
+  const ways = before.map((one): Way => {
+    const node = left.get(one.profile.name);
+    const closes = one.closed !== true && node?.closed === true;
+    return { from: columnOf(one), to: node && columnOf(node), closes };
   });
   return [...new Map(ways.map((way) => [JSON.stringify(way), way])).values()];
 }
 
 function tallyOf(contract: string, groups: readonly Group[], { judgement }: VerdictTable): Tally {
   const tally = { compatible: 0, insecure: 0, incompatible: 0, unknown: 0 };
-  for (const { key, nodes } of groups) tally[judgement(contract, key).verdict] += nodes;
+  for (const group of groups) tally[judgement(contract, group).verdict] += group.nodes;
   return tally;
 }
 
@@ -133,8 +134,9 @@ function obstaclesOf(
   groups: readonly Group[],
   { judgement }: VerdictTable,
 ): Obstacle[] {
-  const judged = groups.map(({ key, nodes }) => {
-    const { verdict, findings } = judgement(contract, key);
+  const judged = groups.map((group) => {
+    const { nodes } = group;
+    const { verdict, findings } = judgement(contract, group);
     return { verdict, nodes, findings: findings.filter(({ severity }) => severity !== "note") };
   });
   return countObstacles(judged).toSorted(
@@ -157,8 +159,8 @@ function outcomeOf(
   const [before, after] = [groupsBefore, groupsAfter].map((groups) =>
     tallyOf(contract, groups, table),
   ) as [Tally, Tally];
-  const fits = (key: string) => table.judgement(contract, key).verdict === "compatible";
-  const able = groupsAfter.filter(({ key, closed }) => !closed && fits(key));
+  const fits = (column: Column) => table.judgement(contract, column).verdict === "compatible";
+  const able = groupsAfter.filter((group) => !group.closed && fits(group));
   const open = able.reduce((count, { nodes }) => count + nodes, 0);
   const takes = ways.some(
     ({ from, to, closes }) => fits(from) && (to === undefined || closes || !fits(to)),
@@ -203,7 +205,7 @@ export function simulateChange(
 ): ChangeOutcome {
   const nodes = afterChanges(fleet.nodes, changes);
   const profiles = [...fleet.nodes, ...nodes].map(({ profile }) => profile);
-  const table = verdictTable(fleet.contracts, profiles, known);
+  const table = verdictTable(fleet.contracts, profiles, known, fleet.plans);
   const sides = {
     table,
     before: groupsOf(fleet.nodes, table),

@@ -1,22 +1,30 @@
 /** Verdicts of many contracts on many nodes; nodes and guests that no rule tells apart share one. */
 import { contractType, type CpuContract } from "../contract/contract.ts";
 import { groupBy } from "../group.ts";
+import { honourAccepted } from "../plan/accepted.ts";
+import { findPlannedClass, type PlanFile } from "../plan/find-class.ts";
 import type { NodeProfile } from "../profile/profile.ts";
 import { loadingVersion } from "../tables/releases.ts";
 import { verdictKey } from "../verdict/entries.ts";
 import { judgePrepared, type Judgement } from "../verdict/judge.ts";
 import { guestKey, prepare } from "../verdict/prepare.ts";
 
+/** What a judgement depends on of a node: its `verdictKey`, and the plan that it applies. */
+export interface Column {
+  readonly key: string;
+  /** By digest. */
+  readonly plan: string | undefined;
+}
+
 export interface VerdictTable {
-  /** A node's column. */
   readonly keyOf: (profile: NodeProfile) => string;
-  readonly judgement: (contract: string, key: string) => Judgement;
+  readonly judgement: (contract: string, column: Column) => Judgement;
 }
 
 type Row = ReadonlyMap<string, Judgement>;
 
-/** What was judged before: by the contract and the node's `verdictKey`. */
-export type Known = (contract: string, key: string) => Judgement | undefined;
+/** What was judged before, with what was accepted in the plan where one is named. */
+export type Known = (contract: string, key: string, plan?: string) => Judgement | undefined;
 
 function rowsOf(
   contracts: readonly (readonly [string, CpuContract])[],
@@ -48,25 +56,51 @@ function rowsOf(
   });
 }
 
+/** With what was accepted when the contract's own plan was made, on a node that applies it. */
+export function underPlan(
+  judged: Judgement,
+  contract: CpuContract,
+  { plan, profile }: { readonly plan: PlanFile; readonly profile: NodeProfile },
+): Judgement {
+  if (plan.accepted === undefined || judged.verdict === "compatible") return judged;
+  const match = findPlannedClass(plan, profile);
+  if (match.kind !== "found") return judged;
+  return honourAccepted(judged, contract, {
+    class: match.planned.id,
+    ...(contract.plan === undefined ? {} : { plan: contract.plan }),
+    accepted: plan.accepted,
+  });
+}
+
 export function verdictTable(
   contracts: ReadonlyMap<string, CpuContract>,
   profiles: Iterable<NodeProfile>,
   known: Known = () => undefined,
+  plans: ReadonlyMap<string, PlanFile> = new Map(),
 ): VerdictTable {
   const keys = new Map<NodeProfile, string>();
-  const variants = new Map<string, NodeProfile>();
+  const [variants, all] = [new Map<string, NodeProfile>(), new Map<string, NodeProfile>()];
   for (const profile of profiles) {
     const key = verdictKey(profile);
     keys.set(profile, key);
+    all.set(key, profile);
     const isKnown = () => [...contracts.keys()].every((contract) => known(contract, key));
     if (!variants.has(key) && !isKnown()) variants.set(key, profile);
   }
   const byType = groupBy([...contracts], ([, contract]) => contractType(contract));
   const rows = new Map([...byType.values()].flatMap((own) => rowsOf(own, variants)));
+  // Nothing that was not judged is ever compatible.
+  const unjudged: Judgement = { verdict: "unknown", findings: [] };
   return {
     keyOf: (profile) => keys.get(profile) ?? verdictKey(profile),
-    judgement: (contract, key) =>
-      // Nothing that was not judged is ever compatible.
-      rows.get(contract)?.get(key) ?? known(contract, key) ?? { verdict: "unknown", findings: [] },
+    judgement: (id, { key, plan: digest }) => {
+      const contract = contracts.get(id);
+      const own = digest !== undefined && contract?.plan === digest ? digest : undefined;
+      const judged = rows.get(id)?.get(key);
+      if (judged === undefined) return known(id, key, own) ?? unjudged;
+      const [plan, profile] = [plans.get(own ?? ""), all.get(key)];
+      if (contract === undefined || plan === undefined || profile === undefined) return judged;
+      return underPlan(judged, contract, { plan, profile });
+    },
   };
 }

@@ -1,9 +1,9 @@
 /** What draining a node comes to: what runs there, what is there alone, and where it can go. */
 import { eq, inArray } from "drizzle-orm";
 import type { Drain } from "@evenkeel/api";
-import type { Context } from "../context.ts";
-import type { Fleet, FleetNode } from "../placement/fleet.ts";
+import { isOpen, verdictOn, type Fleet, type FleetNode } from "../placement/fleet.ts";
 import { heldSnapshots, sandboxes } from "../store/schema.ts";
+import type { Queryable } from "../store/store.ts";
 
 export interface DrainPlan {
   readonly pause: readonly string[];
@@ -17,21 +17,23 @@ export interface DrainPlan {
   readonly busy: number;
 }
 
+/** Where what leaves a node could go. */
+type Others = Pick<Fleet, "nodes" | "index">;
+
+function canResume({ index }: Others, contract: string, node: FleetNode): boolean {
+  return verdictOn(index, contract, node) === "compatible";
+}
+
 /** Open nodes that can resume a contract, the emptiest first. A snapshot's files need no room. */
-function ableFor(fleet: Fleet, contract: string, but: string): FleetNode[] {
+function ableFor(fleet: Others, contract: string, but: string): FleetNode[] {
   return fleet.nodes
-    .filter(
-      (node, i) =>
-        node.id !== but &&
-        (fleet.closed[i] ?? 0) < 0 &&
-        fleet.index.verdict(contract, node.variant) === "compatible",
-    )
+    .filter((node) => node.id !== but && isOpen(node) && canResume(fleet, contract, node))
     .toSorted((a, b) => b.freeMemoryMib - a.freeMemoryMib);
 }
 
-function reasonFor(fleet: Fleet, contract: string, but: string): string {
+function reasonFor(fleet: Others, contract: string, but: string): string {
   const closed = fleet.nodes.filter(
-    (node) => node.id !== but && fleet.index.verdict(contract, node.variant) === "compatible",
+    (node) => node.id !== but && canResume(fleet, contract, node),
   ).length;
   return closed === 0
     ? "no other node can resume it"
@@ -39,13 +41,13 @@ function reasonFor(fleet: Fleet, contract: string, but: string): string {
 }
 
 /** Ids of nodes that a snapshot's files are on, by digest: of those that this node holds. */
-async function holdersOf({ store: { db } }: Context, node: string) {
-  const own = await db.select().from(heldSnapshots).where(eq(heldSnapshots.node, node));
+async function holdersOf(tx: Queryable, node: string) {
+  const own = await tx.select().from(heldSnapshots).where(eq(heldSnapshots.node, node));
   const digests = [...new Set(own.map(({ digest }) => digest))];
   const all =
     digests.length === 0
       ? []
-      : await db
+      : await tx
           .select({ digest: heldSnapshots.digest, node: heldSnapshots.node })
           .from(heldSnapshots)
           .where(inArray(heldSnapshots.digest, digests));
@@ -56,18 +58,15 @@ async function holdersOf({ store: { db } }: Context, node: string) {
   return { own, holders };
 }
 
-async function sandboxesOn({ store: { db } }: Context, node: string) {
-  return await db.select().from(sandboxes).where(eq(sandboxes.node, node)).orderBy(sandboxes.id);
+async function sandboxesOn(tx: Queryable, node: string) {
+  return await tx.select().from(sandboxes).where(eq(sandboxes.node, node)).orderBy(sandboxes.id);
 }
 
-export async function planDrain(context: Context, node: string): Promise<DrainPlan> {
-  const fleet = await context.picture.now();
-  const open = new Set(
-    fleet.nodes.filter((_, i) => (fleet.closed[i] ?? 0) < 0).map(({ id }) => id),
-  );
-  const all = await sandboxesOn(context, node);
+export async function planDrain(tx: Queryable, fleet: Others, node: string): Promise<DrainPlan> {
+  const open = new Set(fleet.nodes.filter(isOpen).map(({ id }) => id));
+  const all = await sandboxesOn(tx, node);
   const running = all.filter(({ state, work }) => state === "running" && work === null);
-  const { own, holders } = await holdersOf(context, node);
+  const { own, holders } = await holdersOf(tx, node);
   const held = new Set(own.map(({ digest }) => digest));
   const busy = all.filter(
     ({ state, work, snapshot }) =>

@@ -10,6 +10,8 @@ import { messageOf, ServerError } from "../errors.ts";
 import type { Desk } from "../sandboxes/desk.ts";
 import { startPause } from "../sandboxes/start.ts";
 import { enqueue, outcomeOf, type WorkRow } from "../sandboxes/work.ts";
+import { readFleetNodes } from "../placement/read.ts";
+import { takeLock } from "../store/locks.ts";
 import { nodes } from "../store/schema.ts";
 import { planDrain, type DrainPlan } from "./drain-plan.ts";
 
@@ -39,14 +41,28 @@ function requireNumber({ stay }: DrainPlan, { name }: Node, strand: number): voi
   throw new ServerError("WOULD_STRAND", message, { problems });
 }
 
-async function cordon({ context }: Desk, actor: Actor, { id, name }: Node, strand: number) {
-  await context.store.db.transaction(async (tx) => {
+async function planNow({ context }: Desk, { id }: Node): Promise<DrainPlan> {
+  return await planDrain(context.store.db, await context.picture.now(), id);
+}
+
+/**
+ * Counted anew with the cordon, by what the store has: of two nodes that are drained at once, each
+ * would be the one that the other's snapshots go to.
+ */
+async function cordon({ context }: Desk, actor: Actor, node: Node, strand: number): Promise<void> {
+  const { store, picture, times } = context;
+  const { id, name } = node;
+  const { index } = await picture.now();
+  await store.db.transaction(async (tx) => {
+    await takeLock(tx, "leaving");
     const [row] = await tx.select().from(nodes).where(eq(nodes.id, id)).for("update");
+    const fleet = { nodes: await readFleetNodes(tx, times), index };
+    requireNumber(await planDrain(tx, fleet, id), node, strand);
     if (row?.cordoned !== false) return;
     await tx.update(nodes).set({ cordoned: true }).where(eq(nodes.id, id));
     await record(tx, actor, { action: "node.drained", subject: name, data: { strand } });
   });
-  context.picture.changed();
+  picture.changed();
 }
 
 type Failure = Drain["failed"][number];
@@ -103,12 +119,12 @@ async function move(desk: Desk, node: Node, one: DrainPlan["move"][number], end:
 }
 
 /** What was paused just now is a snapshot that the node reports with its next heartbeat. */
-async function reported(desk: Desk, { id }: Node, end: number): Promise<DrainPlan> {
+async function reported(desk: Desk, node: Node, end: number): Promise<DrainPlan> {
   const until = Math.min(end, performance.now() + REPORT_MS);
   for (;;) {
-    const plan = await planDrain(desk.context, id);
+    const plan = await planNow(desk, node);
     if (plan.busy === 0 || performance.now() > until) return plan;
-    await desk.signals.wait(`drain ${id}`, LOOK_MS);
+    await desk.signals.wait(`drain ${node.id}`, LOOK_MS);
     desk.context.picture.changed();
   }
 }
@@ -129,13 +145,11 @@ export async function drain(
   name: string,
   { dryRun, strand }: DrainRequest,
 ): Promise<Drain> {
-  const { context } = desk;
   const node = await requireNode(desk, name);
-  const first = await planDrain(context, node.id);
+  const first = await planNow(desk, node);
   if (dryRun) {
     return viewOf(node, first, { dryRun, done: true, failed: [], paused: 0, moved: 0 });
   }
-  requireNumber(first, node, strand);
   await cordon(desk, actor, node, strand);
   const end = performance.now() + CALL_MS;
   const paused = await each(

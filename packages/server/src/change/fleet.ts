@@ -2,6 +2,7 @@
 import { eq } from "drizzle-orm";
 import type { CpuContract, NodeProfile, SimulatedFleet, SimulatedNode } from "@evenkeel/core";
 import type { Context } from "../context.ts";
+import { acceptingPlans } from "../contracts/index-writes.ts";
 import { storedContract, storedProfile } from "../documents.ts";
 import { heldOf, SILENT, stateAfter } from "../nodes/view.ts";
 import type { Fleet, Labels } from "../placement/fleet.ts";
@@ -34,6 +35,7 @@ async function loadNodes(tx: Queryable, { times }: Context) {
       profile: { ...profile, name: node.name },
       room: { sandboxes: maxSandboxes, memoryMib: maxMemoryMib },
       closed: isLost || node.cordoned || heldOf(node) !== null,
+      plan: node.planDigest ?? undefined,
     };
   });
   return { loaded, labels };
@@ -97,6 +99,7 @@ export async function loadFleet(
     nodes: loaded,
     contracts: read,
     snapshots: [...snapshots, ...others],
+    plans: await acceptingPlans(tx),
     labels,
     names,
     index,

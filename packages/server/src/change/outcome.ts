@@ -20,7 +20,7 @@ type Known = NonNullable<Parameters<typeof simulateChange>[2]>;
 function partOf(fleet: SimulatedFleet, digests: readonly string[]): SimulatedFleet {
   const own = new Set(digests);
   return {
-    nodes: fleet.nodes,
+    ...fleet,
     contracts: new Map([...fleet.contracts].filter(([digest]) => own.has(digest))),
     snapshots: fleet.snapshots.filter(({ contract }) => own.has(contract)),
   };
@@ -64,10 +64,12 @@ export async function outcomeOf(
 ): Promise<ChangeOutcome> {
   const after = afterChanges(fleet.nodes, changes).length;
   const { index } = fleet;
-  const known: Known = (contract, key) =>
-    index.judged(contract, key)
-      ? { verdict: index.verdict(contract, key), findings: [] }
-      : undefined;
+  const known: Known = (contract, key, plan) => {
+    if (!index.judged(contract, key)) return undefined;
+    const verdict =
+      plan === undefined ? index.verdict(contract, key) : index.underPlan(contract, key);
+    return { verdict, findings: [] };
+  };
   const digests = [...fleet.contracts.keys()];
   const parts: ChangeOutcome[] = [];
   for (let at = 0; at < digests.length; at += PART) {

@@ -3,7 +3,7 @@
  * variant and its verdicts on all contracts: no pair is ever missing.
  */
 import { createHash } from "node:crypto";
-import { and, eq, isNotNull, like, ne, sql } from "drizzle-orm";
+import { and, eq, inArray, isNotNull, like, ne, sql } from "drizzle-orm";
 import {
   readDocument,
   rulesVersion,
@@ -22,7 +22,7 @@ import { openJudging, type AcceptingPlans, type Judging, type VerdictRow } from 
 /** Rows of one statement. */
 const CHUNK = 10_000;
 /** Sizes, releases and templates of one node's guests make a few hundred; beyond is a flood. */
-const MOST_CONTRACTS = { node: 2000, token: 50_000 } as const;
+const MOST_CONTRACTS = { node: 2000, token: 50_000, team: 0 } as const;
 /** Of all: servers hold each in memory. */
 const MOST_TOGETHER = 50_000;
 /** Kinds of nodes that one fleet can have; a few dozen are usual. */
@@ -134,7 +134,7 @@ async function catchUpVariants(tx: Queryable, { judging }: IndexCache): Promise<
 }
 
 /** Plans under which snapshots are resumed although a verdict alone would not allow it. */
-async function acceptingPlans(tx: Queryable): Promise<AcceptingPlans> {
+export async function acceptingPlans(tx: Queryable): Promise<AcceptingPlans> {
   const rows = await tx
     .select({ digest: planVersions.digest, plan: planVersions.plan })
     .from(planVersions)
@@ -223,6 +223,23 @@ export async function registerContract(
   const plans = await acceptingPlans(tx);
   await write(tx, cache, cache.judging.ofContract({ digest, contract }, plans));
   return { digest, known: false };
+}
+
+/** Of some digests, those that nobody has registered. */
+export async function missingContracts(
+  tx: Queryable,
+  digests: readonly string[],
+): Promise<string[]> {
+  const wanted = [...new Set(digests)];
+  const known = new Set<string>();
+  for (const part of chunks(wanted)) {
+    const rows = await tx
+      .select({ digest: contracts.digest })
+      .from(contracts)
+      .where(inArray(contracts.digest, part));
+    for (const { digest } of rows) known.add(digest);
+  }
+  return wanted.filter((digest) => !known.has(digest));
 }
 
 async function judgeEverything(tx: Queryable, cache: IndexCache): Promise<void> {

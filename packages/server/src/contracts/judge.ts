@@ -3,13 +3,12 @@
  * made ready once: another kind of node costs one comparison for each guest. Pure.
  */
 import {
-  findPlannedClass,
   guestKey,
-  honourAccepted,
   judgePrepared,
   loadingVersion,
   prepare,
   prepareOn,
+  underPlan,
   type Bench,
   type CpuContract,
   type Finding,
@@ -83,24 +82,6 @@ function keep(bench: TypeBench, digest: string, prepared: PreparedContract): voi
   else guest.digests.push(digest);
 }
 
-function underPlan(
-  plans: AcceptingPlans,
-  { contract }: PreparedContract,
-  { profile }: PreparedNode,
-  judged: ReturnType<typeof judgePrepared>,
-): Verdict {
-  const plan = contract.plan === undefined ? undefined : plans.get(contract.plan);
-  if (plan?.accepted === undefined || judged.verdict === "compatible") return judged.verdict;
-  const match = findPlannedClass(plan, profile);
-  if (match.kind !== "found") return judged.verdict;
-  const shape = {
-    class: match.planned.id,
-    ...(contract.plan === undefined ? {} : { plan: contract.plan }),
-    accepted: plan.accepted,
-  };
-  return honourAccepted(judged, contract, shape).verdict;
-}
-
 /** The release that would load a snapshot there is the one that the node's agent would take. */
 function judgePair(
   { layout }: TypeBench,
@@ -108,14 +89,18 @@ function judgePair(
   { id, prepared: node }: Node,
   plans: AcceptingPlans,
 ): VerdictRow[] {
-  const version = loadingVersion(prepared.contract, node.profile.firecracker);
+  const { contract } = prepared;
+  const { profile } = node;
+  const version = loadingVersion(contract, profile.firecracker);
   const bench = { layout, contracts: [], nodes: [] };
   const judged = judgePrepared(bench, prepared, node, version);
   const { verdict } = judged;
-  const under = underPlan(plans, prepared, node, judged);
+  const plan = plans.get(contract.plan ?? "");
+  const under =
+    plan === undefined ? verdict : underPlan(judged, contract, { plan, profile }).verdict;
   const findings = judged.findings.filter(({ severity }) => severity !== "note");
-  return digests.map((contract) => ({
-    contract,
+  return digests.map((digest) => ({
+    contract: digest,
     variant: id,
     verdict,
     underPlan: under,

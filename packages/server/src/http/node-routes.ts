@@ -40,9 +40,37 @@ function addOpenRoutes(app: App, context: Context, isStopping: () => boolean): v
   });
 }
 
+/** What verdicts on a node's guests and snapshots are made of. */
+function addEvidenceRoutes(app: App, context: Context): void {
+  const { store } = context;
+  app.route({
+    ...FLEET_ROUTES.reportContract,
+    bodyLimit: DOCUMENT_LIMIT,
+    handler: async (request) => {
+      const contract = readContractJson(request.body);
+      const registered = await store.db.transaction(
+        async (tx) => await registerContract(tx, context.index, nodeOf(request), contract),
+      );
+      if (!registered.known) context.picture.changed();
+      return registered;
+    },
+  });
+  app.route({
+    ...FLEET_ROUTES.reportManifests,
+    bodyLimit: LIST_LIMIT,
+    handler: async (request) => {
+      const { manifests } = request.body;
+      const by = actorText(nodeOf(request));
+      const keep = async (tx: Queryable) => await keepManifests(tx, by, manifests);
+      return { digests: await store.db.transaction(keep) };
+    },
+  });
+}
+
 export function addNodeRoutes(app: App, context: Context, isStopping: () => boolean): void {
   const { store } = context;
   addOpenRoutes(app, context, isStopping);
+  addEvidenceRoutes(app, context);
   app.route({
     ...FLEET_ROUTES.renew,
     handler: async (request, reply) => {
@@ -68,26 +96,6 @@ export function addNodeRoutes(app: App, context: Context, isStopping: () => bool
     ...FLEET_ROUTES.reportSnapshots,
     bodyLimit: LIST_LIMIT,
     handler: async (request) => await reportSnapshots(context, nodeOf(request), request.body),
-  });
-  app.route({
-    ...FLEET_ROUTES.reportContract,
-    bodyLimit: DOCUMENT_LIMIT,
-    handler: async (request) => {
-      const contract = readContractJson(request.body);
-      return await store.db.transaction(
-        async (tx) => await registerContract(tx, context.index, nodeOf(request), contract),
-      );
-    },
-  });
-  app.route({
-    ...FLEET_ROUTES.reportManifests,
-    bodyLimit: LIST_LIMIT,
-    handler: async (request) => {
-      const { manifests } = request.body;
-      const by = actorText(nodeOf(request));
-      const keep = async (tx: Queryable) => await keepManifests(tx, by, manifests);
-      return { digests: await store.db.transaction(keep) };
-    },
   });
   app.route({
     ...FLEET_ROUTES.nodePlan,

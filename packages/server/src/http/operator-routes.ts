@@ -2,11 +2,11 @@
 import { FLEET_ROUTES } from "@evenkeel/api/fleet";
 import { listAudit } from "../audit.ts";
 import { registerContract } from "../contracts/index-writes.ts";
-import { requireStranded } from "../change/simulate.ts";
+import { removeNode } from "../change/remove.ts";
 import { getContract, listContracts, listSnapshots } from "../contracts/view.ts";
 import type { Context } from "../context.ts";
 import { readContractJson } from "../documents.ts";
-import { deleteNode, releaseNode, updateNode } from "../nodes/change.ts";
+import { releaseNode, updateNode } from "../nodes/change.ts";
 import { getNode, historyOf, listClasses, listNodes } from "../nodes/view.ts";
 import { answerPlacement } from "../placement/answer.ts";
 import { createJoinToken, createToken, deleteToken, listTokens } from "../tokens.ts";
@@ -84,9 +84,9 @@ function addFleetNodeRoutes(app: App, context: Context): void {
     handler: async (request, reply) => {
       const { index } = await context.picture.now();
       return await sendChange(context, request, reply, 204, async (tx, actor) => {
-        const { name: node } = request.params;
-        await requireStranded(context, tx, index, { node, strand: request.query.strand });
-        await deleteNode(tx, actor, node);
+        const { name } = request.params;
+        const { strand } = request.query;
+        await removeNode(context, tx, actor, index, { name, strand });
         return null;
       });
     },

@@ -9,7 +9,7 @@ import type { Queryable } from "../store/store.ts";
 import { admitLabels } from "./membership.ts";
 
 /** Throws NO_SUCH_NODE. */
-async function lockByName(tx: Queryable, name: string) {
+export async function lockByName(tx: Queryable, name: string) {
   const [row] = await tx.select().from(nodes).where(eq(nodes.name, name)).for("update");
   if (row === undefined) throw new ServerError("NO_SUCH_NODE", `there is no node "${name}"`);
   return row;

@@ -1,6 +1,6 @@
 /** What nodes say of themselves: heartbeats, profiles, snapshots. */
 import { MANIFESTS_AT_ONCE } from "@evenkeel/api/fleet";
-import { eq, inArray, sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import type { HeldSnapshot, Heartbeat, HeartbeatAnswer } from "@evenkeel/api";
 import { record } from "../audit.ts";
 import { actorText, type Actor, type Context } from "../context.ts";
@@ -8,7 +8,8 @@ import type { LiveNode } from "../placement/live-nodes.ts";
 import { readProfileJson } from "../documents.ts";
 import { ServerError } from "../errors.ts";
 import { versionFor, wantedPlan } from "../pools/running.ts";
-import { contracts, heldSnapshots, nodes } from "../store/schema.ts";
+import { missingContracts } from "../contracts/index-writes.ts";
+import { heldSnapshots, nodes } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 import { keepChange, requireChangeable } from "./history.ts";
 import { judgeChange } from "./judge-change.ts";
@@ -154,19 +155,6 @@ export async function reportProfile(
   picture.changed(actor.id);
 }
 
-async function missingContracts(tx: Queryable, list: readonly HeldSnapshot[]): Promise<string[]> {
-  const wanted = [...new Set(list.map(({ contract }) => contract))];
-  const known = new Set<string>();
-  for (let i = 0; i < wanted.length; i += CHUNK) {
-    const rows = await tx
-      .select({ digest: contracts.digest })
-      .from(contracts)
-      .where(inArray(contracts.digest, wanted.slice(i, i + CHUNK)));
-    for (const { digest } of rows) known.add(digest);
-  }
-  return wanted.filter((digest) => !known.has(digest));
-}
-
 interface Lacking {
   readonly missing: string[];
   readonly manifests: string[];
@@ -181,7 +169,10 @@ export async function reportSnapshots(
   const { digest, snapshots: list } = report;
   const lacking = await store.db.transaction(async (tx) => {
     await lockNode(tx, actor);
-    const missing = await missingContracts(tx, list);
+    const missing = await missingContracts(
+      tx,
+      list.map(({ contract }) => contract),
+    );
     const unproven = await missingManifests(tx, list);
     if (missing.length + unproven.length > 0) {
       return { missing, manifests: unproven.slice(0, MANIFESTS_AT_ONCE) };

@@ -76,6 +76,21 @@ function closedBy({ state, held, cordoned }: FleetNode): number {
   return cordoned ? 3 : -1;
 }
 
+/** Whether it gets new work. */
+export function isOpen(node: FleetNode): boolean {
+  return closedBy(node) < 0;
+}
+
+/** What a node may make of a contract: more where it applies the contract's own plan. */
+export function verdictOn(
+  index: VerdictIndex,
+  contract: string,
+  { variant, plan }: Pick<FleetNode, "variant" | "plan">,
+): Verdict {
+  const isOwn = plan !== undefined && plan === index.planOf(contract);
+  return isOwn ? index.underPlan(contract, variant) : index.verdict(contract, variant);
+}
+
 /** Numbers for texts, in the order in which they come. */
 function numbering(): { readonly texts: string[]; of(text: string): number } {
   const known = new Map<string, number>();

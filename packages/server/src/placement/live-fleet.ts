@@ -20,8 +20,10 @@ export interface LiveState {
   fleet(): Fleet;
   /** Shows what changed of a node. */
   show(node: LiveNode): void;
-  /** Takes a row of the store; says whether the node's list of snapshots is another one. */
-  take(row: NodeRow, silent: number): boolean;
+  /** Whether the node's list of snapshots is another one than that which was taken. */
+  isMoved(row: NodeRow): boolean;
+  /** Takes a row of the store. */
+  take(row: NodeRow, silent: number): void;
   keepOnly(ids: ReadonlySet<string>): void;
   setPools(pools: readonly LivePool[]): void;
 }
@@ -85,15 +87,14 @@ export function openLiveState(index: VerdictIndex, times: Times): LiveState {
       age();
       return layout.get(pools);
     },
+    isMoved: ({ id, snapshots }) => nodes.get(id)?.row.snapshots !== snapshots,
     take: (row, silent) => {
       const known = nodes.get(row.id);
-      const isMoved = known?.row.snapshots !== row.snapshots;
       const node = takeRow(known, row, silent, pools);
       node.state = stateOf(node, times);
       nodes.set(row.id, node);
       if (known === undefined) layout.drop();
       else show(node);
-      return isMoved;
     },
     keepOnly: (ids) => {
       for (const [id] of nodes) {

@@ -10,6 +10,7 @@ import { writeHeard } from "./heard.ts";
 import { openLiveState, type LiveState } from "./live-fleet.ts";
 import type { LiveNode } from "./live-nodes.ts";
 import {
+  BEGINNING,
   followVerdicts,
   readHeld,
   readHorizon,
@@ -24,25 +25,28 @@ const FRESH_MS = 1000;
 /** Without a reading for so long, nodes are looked up in the store. */
 const TRUSTED_MS = 5000;
 
-const BEGINNING = "0";
-
-/** Reads what changed since the last reading. */
+/**
+ * Reads what changed since the last reading. Everything is read before any of it is shown: one that
+ * fails on its way leaves the picture as it was, and the next one begins where this one did.
+ */
 function openReader(db: Queryable, live: LiveState, index: ReturnType<typeof openVerdictIndex>) {
   let from = BEGINNING;
   let revision = 0;
   return async (): Promise<void> => {
     const { horizon, nodes: count } = await readHorizon(db);
-    live.setPools(await readPools(db));
-    const moved: string[] = [];
-    for (const { silent, ...row } of await readNodes(db, from)) {
-      if (live.take(row, silent)) moved.push(row.id);
-    }
-    if (moved.length > 0) {
-      live.held.set(moved, await readHeld(db, from === BEGINNING ? undefined : moved));
-    }
-    // Nodes that are gone have no row that says so.
-    if (live.nodes.size !== count) live.keepOnly(await readNodeIds(db));
+    const pools = await readPools(db);
+    const rows = await readNodes(db, from);
+    const moved = rows.filter((row) => live.isMoved(row)).map(({ id }) => id);
+    const held =
+      moved.length === 0 ? [] : await readHeld(db, from === BEGINNING ? undefined : moved);
     revision = await followVerdicts(db, index, revision);
+    const ids = new Set([...live.nodes.keys(), ...rows.map(({ id }) => id)]);
+    // Nodes that are gone have no row that says so.
+    const left = ids.size === count ? undefined : await readNodeIds(db);
+    live.setPools(pools);
+    for (const { silent, ...row } of rows) live.take(row, silent);
+    live.held.set(moved, held);
+    if (left !== undefined) live.keepOnly(left);
     from = horizon;
   };
 }

@@ -3,7 +3,7 @@
  * over the nodes.
  */
 import type { FilterName } from "@evenkeel/api";
-import { CLOSED, matches, type Fleet, type Labels } from "./fleet.ts";
+import { CLOSED, matches, verdictOn, type Fleet, type Labels } from "./fleet.ts";
 
 export interface Question {
   readonly contract: string;
@@ -74,16 +74,13 @@ const NONE = -1;
 /** What is the same for all nodes of a group, asked once. */
 function askGroups(fleet: Fleet, { contract, labels, pool }: Question) {
   const { groups, index, variants } = fleet;
-  const plan = index.planOf(contract);
   const labelled = fleet.labelSets.map((set) => matches(labels, set));
   const fits = new Uint8Array(groups.length);
   const filters = new Int8Array(groups.length);
   const serves = new Float64Array(groups.length);
   for (const [i, group] of groups.entries()) {
     const variant = variants[group.variant] ?? "";
-    const isOwn = plan !== undefined && plan === group.plan;
-    const verdict = isOwn ? index.underPlan(contract, variant) : index.verdict(contract, variant);
-    const can = verdict === "compatible";
+    const can = verdictOn(index, contract, { variant, plan: group.plan }) === "compatible";
     fits[i] = Number(can);
     serves[i] = index.served(variant);
     if (pool !== undefined && group.pool !== pool) filters[i] = POOL;

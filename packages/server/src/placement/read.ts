@@ -2,7 +2,8 @@
 import { and, eq, gt, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import { rulesVersion } from "@evenkeel/core";
-import { SILENT } from "../nodes/view.ts";
+import type { Times } from "../context.ts";
+import { SILENT, stateAfter } from "../nodes/view.ts";
 import {
   contracts,
   heldSnapshots,
@@ -14,15 +15,19 @@ import {
   verdicts,
 } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
-import type { LivePool } from "./live-nodes.ts";
+import type { FleetNode } from "./fleet.ts";
+import { asFleetNode, type LivePool } from "./live-nodes.ts";
 import type { GrowingIndex } from "./verdict-index.ts";
+
+/** Before all transactions. */
+export const BEGINNING = "0";
 
 /** Where the next reading begins: transactions before it are seen whole. */
 export async function readHorizon(tx: Queryable) {
   const { rows } = await tx.execute<{ horizon: string; nodes: number }>(sql`
     select pg_snapshot_xmin(pg_current_snapshot())::text as horizon,
       (select count(*)::int from nodes) as nodes`);
-  return rows[0] ?? { horizon: "0", nodes: 0 };
+  return rows[0] ?? { horizon: BEGINNING, nodes: 0 };
 }
 
 export async function readPools(tx: Queryable): Promise<LivePool[]> {
@@ -77,6 +82,16 @@ export async function readNodes(tx: Queryable, horizon: string) {
     .from(nodes)
     .innerJoin(variants, eq(variants.id, nodes.variant))
     .where(sql`${nodes.touched} >= ${horizon}::xid8`);
+}
+
+/** All nodes as the store has them, in whatever pool: for what must see what others have just done. */
+export async function readFleetNodes(tx: Queryable, times: Times): Promise<FleetNode[]> {
+  const rows = await readNodes(tx, BEGINNING);
+  return rows.map(({ silent, ...row }) => {
+    const state = stateAfter(silent, times);
+    const { capacity } = row;
+    return asFleetNode({ row, capacity, heardAt: -Infinity, pool: undefined, state });
+  });
 }
 
 export async function readNodeIds(tx: Queryable): Promise<Set<string>> {

@@ -1,7 +1,8 @@
 /** What nodes say of sandboxes: what became of work, and lists of what there is. */
-import { and, eq, isNull, lt, notInArray, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, isNull, lt, notInArray, sql } from "drizzle-orm";
 import type { NodeSandbox, WorkBody, WorkResult } from "@evenkeel/api";
-import { sandboxes } from "../store/schema.ts";
+import { missingContracts } from "../contracts/index-writes.ts";
+import { sandboxes, work } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 import type { SandboxRow } from "./view.ts";
 import { enqueue, type WorkRow } from "./work.ts";
@@ -65,6 +66,37 @@ export async function applyResult(tx: Queryable, done: WorkRow, result: WorkResu
   await enqueue(tx, { node: row.node, body: { kind: "kill", sandbox: row.id } });
 }
 
+/**
+ * Gives up what a node that is about to be deleted was to do for sandboxes of others: its answer
+ * never comes, and they are again what they were. In the order of {@link applyResult}: work first.
+ */
+export async function abandonWork(
+  tx: Queryable,
+  { id, name }: { readonly id: string; readonly name: string },
+): Promise<void> {
+  const rows = await tx
+    .select({ id: work.id })
+    .from(work)
+    .where(and(eq(work.node, id), eq(work.state, "queued")))
+    .orderBy(asc(work.number))
+    .for("update");
+  if (rows.length === 0) return;
+  const lost = rows.map((row) => row.id);
+  const left = await tx
+    .select()
+    .from(sandboxes)
+    .where(inArray(sandboxes.work, lost))
+    .orderBy(sandboxes.id)
+    .for("update");
+  const error = { code: "NO_SUCH_NODE", message: `${name} was deleted before it answered` };
+  for (const row of left) {
+    await tx
+      .update(sandboxes)
+      .set({ ...failed(row, { error }), work: null, updated: sql`now()` })
+      .where(eq(sandboxes.id, row.id));
+  }
+}
+
 function isSame(row: SandboxRow, now: Change): boolean {
   return (Object.entries(now) as [keyof SandboxRow, unknown][]).every(
     ([key, value]) => row[key] === value,
@@ -74,31 +106,38 @@ function isSame(row: SandboxRow, now: Change): boolean {
 /** A list is as old as the call that brings it: what is younger than this is not in it yet. */
 const GRACE = sql`now() - interval '30 seconds'`;
 
-/** Takes a node's list. What is another node's, or being worked at, is left alone. */
+/** Rows of one statement: PostgreSQL takes 65,535 parameters. */
+const CHUNK = 2000;
+
+/**
+ * Takes a node's list. What is another node's, or being worked at, is left alone. Returns the
+ * contracts that nobody has reported.
+ */
 export async function applyList(
   tx: Queryable,
   { id: node, name }: { readonly id: string; readonly name: string },
   list: readonly NodeSandbox[],
-): Promise<void> {
+): Promise<string[]> {
   const rows = await tx.select().from(sandboxes).where(eq(sandboxes.node, node));
   const own = new Map(rows.map((row) => [row.id, row]));
+  const found = list.filter(({ id }) => !own.has(id));
+  for (let at = 0; at < found.length; at += CHUNK) {
+    const added = found.slice(at, at + CHUNK).map((one) => ({
+      ...{ id: one.id, node, labels: one.labels, onTimeout: "kill" as const },
+      ...{ created: new Date(one.created), updated: sql`now()`, createdBy: `node:${name}` },
+      ...{ from: one.from ?? null, contract: one.contract ?? null, snapshot: one.snapshot ?? null },
+      ...{ state: one.state, memoryMib: one.memoryMib },
+    }));
+    await tx.insert(sandboxes).values(added).onConflictDoNothing();
+  }
   for (const one of list) {
     const row = own.get(one.id);
     const now = seen(one);
-    if (row === undefined) {
-      const times = { created: new Date(one.created), updated: sql`now()` };
-      const rest = { id: one.id, node, labels: one.labels, onTimeout: "kill" as const, ...times };
-      const memory = { state: one.state, memoryMib: one.memoryMib, createdBy: `node:${name}` };
-      await tx
-        .insert(sandboxes)
-        .values({ ...now, ...rest, ...memory })
-        .onConflictDoNothing();
-    } else if (row.work === null && !isSame(row, now)) {
-      await tx
-        .update(sandboxes)
-        .set({ ...now, updated: sql`now()` })
-        .where(and(eq(sandboxes.id, one.id), isNull(sandboxes.work)));
-    }
+    if (row === undefined || row.work !== null || isSame(row, now)) continue;
+    await tx
+      .update(sandboxes)
+      .set({ ...now, updated: sql`now()` })
+      .where(and(eq(sandboxes.id, one.id), isNull(sandboxes.work)));
   }
   const there = list.map(({ id }) => id);
   await tx
@@ -111,4 +150,6 @@ export async function applyList(
         there.length === 0 ? undefined : notInArray(sandboxes.id, there),
       ),
     );
+  const named = list.flatMap(({ contract }) => contract ?? []);
+  return await missingContracts(tx, named);
 }

@@ -7,7 +7,7 @@ import { and, asc, eq, inArray, lt, notInArray, sql } from "drizzle-orm";
 import type { Work, WorkBody, WorkResult } from "@evenkeel/api";
 import type { Context } from "../context.ts";
 import { ServerError } from "../errors.ts";
-import { work } from "../store/schema.ts";
+import { nodes, work } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 import type { Signals } from "./signals.ts";
 
@@ -24,6 +24,7 @@ export function newWorkId(): string {
   return `w${randomBytes(12).toString("hex")}`;
 }
 
+/** Throws NO_SUCH_NODE where it was deleted meanwhile; it is not until the transaction ends. */
 export async function enqueue(
   tx: Queryable,
   {
@@ -38,6 +39,10 @@ export async function enqueue(
     readonly body: WorkBody;
   },
 ): Promise<string> {
+  const there = tx.select({ id: nodes.id }).from(nodes).where(eq(nodes.id, node));
+  if ((await there.for("key share")).length === 0) {
+    throw new ServerError("NO_SUCH_NODE", `node ${node} was deleted`);
+  }
   const row = { id, node, sandbox, body: JSON.stringify(body), state: "queued" as const };
   await tx.insert(work).values({ ...row, created: sql`now()` });
   return id;
@@ -56,15 +61,16 @@ async function queued(tx: Queryable, node: string, running: readonly string[]): 
   return rows.map(({ id, body }) => ({ id, work: JSON.parse(body) as WorkBody }));
 }
 
-/** What a node has to do that it is not at; waits where there is nothing. */
+/** What a node has to do that it is not at; `waits`, where there is nothing. */
 export async function takeWork(
   { store }: Context,
   signals: Signals,
   node: string,
   running: readonly string[],
+  waits: boolean,
 ): Promise<Work[]> {
   const found = await queued(store.db, node, running);
-  if (found.length > 0) return found;
+  if (found.length > 0 || !waits) return found;
   await signals.wait(`node ${node}`, WAIT_MS);
   return await queued(store.db, node, running);
 }

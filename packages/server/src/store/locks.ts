@@ -11,6 +11,8 @@ const LOCKS = {
   index: 3,
   /** Pools, their plans, and which nodes are in which. */
   pools: 4,
+  /** Nodes that leave or are drained: each must see that the other is gone. */
+  leaving: 5,
 } as const;
 
 /** The first half of the key: other programs on the database have locks of their own. */

@@ -44,7 +44,10 @@ async function create(worker: Worker, body: Of<"create">): Promise<void> {
   const { context } = worker;
   const { sandbox: id, snapshot: digest, name, transfer, onTimeout, labels } = body;
   // The id is the server's, and given once: what has it is this sandbox.
-  if (stateOf(context, id) === "running") return;
+  const state = stateOf(context, id);
+  if (state === "running") return;
+  // A start that an agent's end cut short left this, and nobody was told that it ever ran.
+  if (state === "failed") await killSandbox(context, id, "its start was cut short");
   const from =
     transfer === null
       ? requireDigest(context, digest).metadata.name

@@ -344,3 +344,11 @@ export const work = pgTable(
   },
   (table) => [index("work_queued").on(table.node, table.number)],
 );
+
+/** Who does what one server alone may do, until when, and the how many-th it is that does. */
+export const leaders = pgTable("leaders", {
+  duty: text("duty").primaryKey(),
+  server: text("server").notNull(),
+  epoch: bigint("epoch", { mode: "number" }).notNull(),
+  until: time("until").notNull(),
+});

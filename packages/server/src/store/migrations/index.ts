@@ -3,6 +3,7 @@ import { FLEET } from "./0001-fleet.ts";
 import { BOUNDS } from "./0002-bounds.ts";
 import { ROLLOUTS } from "./0003-rollouts.ts";
 import { SANDBOXES } from "./0004-sandboxes.ts";
+import { LEADERS } from "./0005-leaders.ts";
 
 export interface Migration {
   readonly name: string;
@@ -14,4 +15,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "bounds", sql: BOUNDS },
   { name: "rollouts", sql: ROLLOUTS },
   { name: "sandboxes", sql: SANDBOXES },
+  { name: "leaders", sql: LEADERS },
 ];

@@ -16,33 +16,47 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/** Runs a command several times after a warm-up. `time -f` gives peak memory and CPU time. */
-export function measure(command: readonly string[], runs = 5): Run {
-  const directory = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
+/** `time -f` gives peak memory and CPU time; the shell's own `time` has a resolution of 1 ms. */
+function once(command: readonly string[], directory: string): Run {
   const report = join(directory, "rss");
-  const results: Run[] = [];
-  try {
-    for (let i = 0; i <= runs; i++) {
-      const start = process.hrtime.bigint();
-      const args = ["-f", "%M %U %S", "-o", report, ...command];
-      const { status, stderr } = spawnSync("/usr/bin/time", args, {
-        stdio: ["ignore", "ignore", "pipe"],
-      });
-      const seconds = Number(process.hrtime.bigint() - start) / 1e9;
-      if (status !== 0) throw new Error(`${command.slice(0, 3).join(" ")}: ${stderr.toString()}`);
-      const [kilobytes = 0, user = 0, system = 0] = readFileSync(report, "utf8")
-        .split(" ")
-        .map(Number);
-      if (i > 0) results.push({ seconds, cpuSeconds: user + system, megabytes: kilobytes / 1024 });
-    }
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  const args = ["-c", 'TIMEFORMAT="%3U %3S"; time "$0" "$@"', "/usr/bin/time"];
+  const start = process.hrtime.bigint();
+  const { status, stderr } = spawnSync("bash", [...args, "-f", "%M", "-o", report, ...command], {
+    stdio: ["ignore", "ignore", "pipe"],
+    encoding: "utf8",
+  });
+  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+  if (status !== 0) throw new Error(`${command.slice(0, 3).join(" ")}: ${stderr}`);
+  const [user = 0, system = 0] = (stderr.trimEnd().split("\n").at(-1) ?? "").split(" ").map(Number);
+  const kilobytes = Number(readFileSync(report, "utf8"));
+  return { seconds, cpuSeconds: user + system, megabytes: kilobytes / 1024 };
+}
+
+function medians(results: readonly Run[]): Run {
   return {
     seconds: median(results.map((r) => r.seconds)),
     cpuSeconds: median(results.map((r) => r.cpuSeconds)),
     megabytes: median(results.map((r) => r.megabytes)),
   };
+}
+
+/** Runs commands in turn, so that what else the machine does meets all of them. */
+export function measureInTurn(commands: readonly (readonly string[])[], runs: number): Run[] {
+  const directory = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
+  try {
+    const rounds = Array.from({ length: runs + 1 }, () =>
+      commands.map((command) => once(command, directory)),
+    );
+    // The first round warms up.
+    return commands.map((_, i) => medians(rounds.slice(1).flatMap((round) => round[i] ?? [])));
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Runs a command several times after a warm-up. */
+export function measure(command: readonly string[], runs = 5): Run {
+  return measureInTurn([command], runs)[0] ?? medians([]);
 }
 
 export function machine(): string {

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { installDouble } from "@evenkeel/firecracker-double";
-import { machine, measure, median } from "./measure.ts";
+import { machine, measureInTurn, median } from "./measure.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const pool = join(root, "examples/bug-report-pool");
@@ -43,18 +43,38 @@ function row(what: string, figure: string): void {
 }
 
 function ratio(way: Way, args: readonly string[]): number {
-  const [own, empty] = [
+  const commands = [
     [...way.command, ...args],
     [way.node, "-e", "0"],
-  ].map((command) => measure(command, RUNS));
+  ];
+  const [own, empty] = measureInTurn(commands, RUNS);
   return (own?.cpuSeconds ?? 0) / (empty?.cpuSeconds ?? 0);
 }
 
+interface Memory {
+  readonly rss: number;
+  /** What is no file's, and so no other process's: each guard costs it anew. */
+  readonly own: number;
+}
+
 /** Of `/proc/PID/smaps_rollup`, in MiB. */
-function memory(pid: number): { rss: number; pss: number } {
+function memory(pid: number): Memory {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   const at = (name: string) => Number(new RegExp(`^${name}: +(\\d+)`, "m").exec(text)?.[1]) / 1024;
-  return { rss: at("Rss"), pss: at("Pss") };
+  return { rss: at("Rss"), own: at("Anonymous") };
+}
+
+const LISTEN = "require('node:http').createServer(() => {}).listen(process.argv[1])";
+
+/** Of a Node.js that does nothing but hold a socket: the floor. */
+async function emptyGuard(node: string, directory: string): Promise<Memory> {
+  const child = spawn(node, ["-e", LISTEN, join(directory, "empty.sock")], { stdio: "ignore" });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  await sleep(1500);
+  const used = memory(child.pid ?? 0);
+  child.kill("SIGKILL");
+  await ended;
+  return used;
 }
 
 /** The process whose arguments name this directory, after a guard's program. */
@@ -86,7 +106,7 @@ async function guard(directory: string, way: Way) {
     "--guard",
   ]);
   const times: { bare: number; guarded: number }[] = [];
-  let used = { rss: 0, pss: 0 };
+  let used: Memory = { rss: 0, own: 0 };
   for (let i = 0; i < GUARDS; i++) {
     const bare = await socketTime(firecracker, join(directory, "bare.sock"));
     const guarded = await socketTime(at, join(directory, "guarded.sock"), async () => {
@@ -115,19 +135,19 @@ async function socketTime(command: string, socket: string, then = async () => {}
 
 row("machine", machine());
 row("date", new Date().toISOString().slice(0, 10));
-for (const way of [...ways, executable]) {
+for (const way of [...ways.slice(1)]) {
   if (!existsSync(way.command.at(-1) ?? "")) continue;
   row(`${way.name}: CPU time by that of node -e 0`, "");
   row("  --help (limit 1.3)", ratio(way, ["--help"]).toFixed(2));
   row("  plan of two files (limit 2.5)", ratio(way, ["plan", clx ?? "", icx ?? ""]).toFixed(2));
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-start-"));
   try {
-    const { more, rss, pss } = await guard(directory, way);
+    const empty = await emptyGuard(way.node, directory);
+    const { more, rss, own } = await guard(directory, way);
     row("  a guard's socket, after Firecracker's (limit 60 ms)", `${more.toFixed(0)} ms`);
-    row(
-      "  a guard, resident, and its share (limit 30 MiB)",
-      `${rss.toFixed(0)}, ${pss.toFixed(0)} MiB`,
-    );
+    const shown = (used: Memory) => `${used.rss.toFixed(1)} MiB, ${used.own.toFixed(1)} its own`;
+    row("  a guard, resident (limit 30 MiB)", shown({ rss, own }));
+    row("  Node.js with a socket and nothing else", shown(empty));
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

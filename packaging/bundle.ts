@@ -1,5 +1,5 @@
 /** The command as a few JavaScript files, and the library as one. */
-import { rolldown, type OutputChunk, type RolldownOutput } from "rolldown";
+import { rolldown, type OutputChunk, type Plugin, type RolldownOutput } from "rolldown";
 import { join } from "node:path";
 import { programOf } from "../packages/cli/src/program.ts";
 import type { BuildInfo } from "./build-info.ts";
@@ -14,7 +14,6 @@ const ENTRIES = {
   start: "packages/cli/src/start.ts",
   guard: "packages/host/src/guard/main.ts",
   "scan-worker": "packages/isa/src/scan/worker.ts",
-  sha256: "packages/agent/worker/sha256.mjs",
 } as const;
 
 /** What `evenkeel --help` prints. */
@@ -46,6 +45,20 @@ export const CODE_SPLITTING = {
   ],
 };
 
+const CHILDREN = "const childProcess = require('node:child_process');";
+const LAZY_CHILDREN =
+  "const childProcess = { spawn: (...args) => require('node:child_process').spawn(...args) };";
+
+/** commander loads what it needs for commands that are programs of their own; there are none. */
+export const lazyChildren: Plugin = {
+  name: "evenkeel-lazy-children",
+  transform(code, id) {
+    if (!id.endsWith("/commander/lib/command.js")) return null;
+    if (!code.includes(CHILDREN)) throw new Error("commander starts programs otherwise now");
+    return code.replace(CHILDREN, LAZY_CHILDREN);
+  },
+};
+
 /** The npm modules in a bundle, by the folder they come from. */
 export function bundledFolders(output: RolldownOutput): string[] {
   const chunks = output.output.filter((item): item is OutputChunk => item.type === "chunk");
@@ -67,13 +80,15 @@ export async function bundleCommand(directory: string, info: BuildInfo): Promise
     platform: "node",
     resolve: { conditionNames: CONDITIONS },
     transform: { define: buildDefine(info, "npm") },
-    plugins: [ownFiles(BESIDE)],
+    plugins: [ownFiles(BESIDE), lazyChildren],
+    // Where a thread's code is in the source is of no interest here.
+    checks: { emptyImportMeta: false },
   });
   return bundle.write({
     dir: directory,
-    format: "esm",
+    format: "cjs",
     cleanDir: true,
-    entryFileNames: ({ name }) => (name === "sha256" ? "sha256.mjs" : "[name].js"),
+    entryFileNames: "[name].js",
     chunkFileNames: "[name]-[hash].js",
     minify: { compress: true, mangle: false, codegen: true },
     codeSplitting: CODE_SPLITTING,

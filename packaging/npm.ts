@@ -9,7 +9,7 @@ import { componentsIn, licencesText } from "./licences.ts";
 import { PAGE_FILES, ROOT } from "./own-files.ts";
 
 const BIN = `#!/usr/bin/env node
-import "../dist/start.js";
+require("../dist/start.js");
 `;
 
 function installed(name: string): string {
@@ -25,7 +25,8 @@ function manifest({ version }: BuildInfo): object {
     description: "One guest CPU for a mixed-CPU fleet: Firecracker snapshots resume on any node.",
     keywords: ["firecracker", "cpuid", "cpu-template", "snapshot", "microvm", "kvm"],
     license,
-    type: "module",
+    // Node.js starts CommonJS in less time; lib/ is all ES modules.
+    type: "commonjs",
     bin: { evenkeel: "bin/evenkeel.js" },
     exports: {
       ".": { types: "./lib/types/index.d.ts", default: "./lib/index.js" },
@@ -53,7 +54,9 @@ export async function writeNpmPackage(directory: string, info: BuildInfo): Promi
   const output = await bundleCommand(join(directory, "dist"), info);
   await bundleLibrary(join(directory, "lib"));
   copyTypes(join(directory, "lib/types"));
+  writeFileSync(join(directory, "lib/package.json"), '{ "type": "module" }\n');
   cpSync(join(ROOT, "packages/host/launcher/launcher.pl"), join(directory, "dist/launcher.pl"));
+  cpSync(join(ROOT, "packages/agent/worker/sha256.mjs"), join(directory, "dist/sha256.mjs"));
   for (const file of PAGE_FILES) {
     cpSync(join(ROOT, "packages/web/assets", file), join(directory, "dist", file));
   }

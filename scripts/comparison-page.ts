@@ -107,26 +107,25 @@ export interface Section {
 
 const INTRODUCTION = `# The plan, compared
 
-What becomes of a pool under evenkeel's plan, under a plain AND of its nodes' dumps (one template for all, each word the
-AND of the words that every node has; AgentENV's scheduler does this), and under each of Firecracker's built-in
-templates.
+This page compares three ways to give a pool one guest CPU: evenkeel's plan; a plain AND of the nodes' dumps (one template
+for all nodes, ANDing each register; AgentENV's scheduler does this); and each of Firecracker's built-in templates.
 
-- **hides**: weaknesses and remedies (RSBA, FB_CLEAR, …) that a node announces and some guest is not told of, so that it
-  leaves a mitigation off
+- **hides**: vulnerability and remedy bits (RSBA, FB_CLEAR, …) that a node reports but some guest does not see, so that the
+  guest leaves a mitigation off
 - **leaks**: features that some guest sees and some node lacks: a program that uses one dies on the other node
-- **invents**: what no node has: a CPU model, an XSAVE area too small for its own content, a feature that the guest's own
+- **invents**: things no node has: a CPU model, an XSAVE area too small for its contents, a feature that the guest's own
   node lacks
 - **costs**: features that every node has and guests lose
-- **moves**: ordered pairs of nodes, each with itself among them, between which a snapshot may move by
+- **moves**: ordered pairs of nodes (including each node with itself) between which a snapshot can move, according to
   [the verdict](verdicts.md) on the CPU
 
-The pools are all those of at least two published fingerprints of one vendor from Firecracker's test data (Apache-2.0;
-the number in brackets is a fingerprint's place in its series' history). CPUs are compared, not kernels: all nodes count
-as running one host kernel and Firecracker 1.16, and which MSRs a kernel lists does not count. Built-in templates are
-usable where Firecracker accepts them, from 1.12 on only on the models they are made for. Hints of speed count as
-features; caches, clocks and topology do not.
+The pools are all combinations of at least two published fingerprints of one vendor in Firecracker's test data (Apache-2.0;
+the number in brackets is a fingerprint's place in its series' history). CPUs are compared, not kernels: all nodes are
+assumed to run the same host kernel and Firecracker 1.16, and differences in the MSRs that a kernel lists are ignored.
+Built-in templates count as usable where Firecracker accepts them: from 1.12 on, only on the models they are made for.
+Performance hints count as features; caches, clocks and topology do not.
 
-\`npm run compare\` writes this page where the fingerprints are.
+\`npm run compare\` writes this page if the fingerprints are available.
 `;
 
 const SUMMARY_HEAD = [
@@ -144,8 +143,8 @@ function section({ title, pools, shown }: Section): string {
   const summary = approachesOf(pools).map((approach) => summaryRow(approach, pools));
   return [
     `## ${title}: ${pools.length} pools`,
-    `In how many pools each approach can be used at all, and of those, in how many it hides, leaks or invents anything,
-what it costs, and in how many of them every move is open.`,
+    `The number of pools in which each approach can be used at all; of those, the number in which it hides, leaks or invents
+anything; what it costs; and the number in which every move is allowed.`,
     table([SUMMARY_HEAD, ...summary]),
     planRefusals(pools),
     `### ${title}, pool by pool`,

@@ -14,6 +14,7 @@ import {
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { AGENT_OPTIONS } from "@evenkeel/agent/options";
+import { SERVER_OPTIONS } from "@evenkeel/server/options";
 import { bashCompletion } from "../../packages/cli/src/completion/bash.ts";
 import { fishCompletion } from "../../packages/cli/src/completion/fish.ts";
 import { allCommands, treeOf } from "../../packages/cli/src/completion/tree.ts";
@@ -25,7 +26,9 @@ import { manualPage } from "../man.ts";
 import { ROOT } from "../own-files.ts";
 
 const ARCHITECTURE: Readonly<Record<Arch, string>> = { x64: "amd64", arm64: "arm64" };
-const MAINTAINER = "The evenkeel developers <maintainers@evenkeel.dev>";
+const MAINTAINER = "The evenkeel developers <evenkeel@example.invalid>";
+
+const UNITS = ["evenkeel-agent.service", "evenkeel-server.service"] as const;
 
 interface PackagedFile {
   readonly path: string;
@@ -37,16 +40,42 @@ const ours = (name: string) => readFileSync(join(ROOT, "packaging/debian", name)
 /** The same for the same text: no name and no time. */
 const gzip = (text: string) => gzipSync(text, { level: 9 });
 
-/** Every option of the agent as a comment, with its default. */
-function agentEnvironment(): string {
-  const head =
-    "# The evenkeel agent's configuration, read by evenkeel-agent.service; evenkeel agent --check\n" +
-    "# prints what it comes to. A line without # sets an option; those here are the defaults.\n";
-  const options = Object.values(AGENT_OPTIONS).map(
+interface OptionRow {
+  readonly env: string;
+  readonly help: string;
+  readonly default: string | undefined;
+}
+
+/** Every option as a comment, with its default. */
+function environmentFile(head: readonly string[], rows: readonly OptionRow[]): string {
+  const options = rows.map(
     ({ env, help, default: value }) => `\n# ${help}\n#${env}=${value ?? ""}\n`,
   );
-  return head + options.join("");
+  return head.map((line) => `# ${line}\n`).join("") + options.join("");
 }
+
+const AGENT_HEAD = [
+  "The evenkeel agent's configuration, read by evenkeel-agent.service; evenkeel agent --check",
+  "prints what it comes to. A line without # sets an option; those here are the defaults.",
+];
+const SERVER_HEAD = [
+  "The fleet service's configuration, read by evenkeel-server.service. A line without # sets an",
+  "option; those here are the defaults. EVENKEEL_DATABASE_URL has none in this package: only the",
+  "npm package comes with an embedded store.",
+];
+/** It has the password of a database. */
+const SECRET = 0o640;
+const CONFIGURATION: readonly PackagedFile[] = [
+  {
+    path: "etc/evenkeel/agent.env",
+    content: environmentFile(AGENT_HEAD, Object.values(AGENT_OPTIONS)),
+  },
+  {
+    path: "etc/evenkeel/server.env",
+    content: environmentFile(SERVER_HEAD, Object.values(SERVER_OPTIONS)),
+    mode: SECRET,
+  },
+];
 
 function documentation({ version, epoch }: BuildInfo, licences: string): PackagedFile[] {
   const date = new Date(epoch * 1000);
@@ -79,13 +108,10 @@ function documentation({ version, epoch }: BuildInfo, licences: string): Package
 function files(info: BuildInfo, licences: string): PackagedFile[] {
   const tree = treeOf(programOf(() => undefined));
   return [
-    {
-      path: "usr/lib/systemd/system/evenkeel-agent.service",
-      content: ours("evenkeel-agent.service"),
-    },
+    ...UNITS.map((name) => ({ path: `usr/lib/systemd/system/${name}`, content: ours(name) })),
     { path: "usr/lib/sysusers.d/evenkeel.conf", content: ours("sysusers.conf") },
     { path: "usr/lib/tmpfiles.d/evenkeel.conf", content: ours("tmpfiles.conf") },
-    { path: "etc/evenkeel/agent.env", content: agentEnvironment() },
+    ...CONFIGURATION,
     { path: "usr/share/bash-completion/completions/evenkeel", content: bashCompletion(tree) },
     { path: "usr/share/zsh/vendor-completions/_evenkeel", content: zshCompletion(tree) },
     { path: "usr/share/fish/vendor_completions.d/evenkeel.fish", content: fishCompletion(tree) },
@@ -101,7 +127,7 @@ function control(info: BuildInfo, arch: Arch, size: number): PackagedFile[] {
     ["Maintainer", MAINTAINER],
     ["Installed-Size", String(Math.ceil(size / 1024))],
     ["Depends", "libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 10), passwd"],
-    ["Suggests", "qemu-system-x86"],
+    ["Suggests", "postgresql, qemu-system-x86"],
     ["Section", "admin"],
     ["Priority", "optional"],
     ["Description", "one guest CPU for a mixed-CPU fleet of Firecracker nodes"],
@@ -115,7 +141,10 @@ function control(info: BuildInfo, arch: Arch, size: number): PackagedFile[] {
   const script = (name: string) => ({ path: `DEBIAN/${name}`, content: ours(name), mode: 0o755 });
   return [
     { path: "DEBIAN/control", content: text },
-    { path: "DEBIAN/conffiles", content: "/etc/evenkeel/agent.env\n" },
+    {
+      path: "DEBIAN/conffiles",
+      content: CONFIGURATION.map(({ path }) => `/${path}\n`).join(""),
+    },
     ...["postinst", "prerm", "postrm"].map(script),
   ];
 }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { rolldown, type Plugin, type RolldownOutput } from "rolldown";
 import type { BuildInfo } from "../build-info.ts";
-import { buildDefine, CODE_SPLITTING, CONDITIONS } from "../bundle.ts";
+import { buildDefine, CODE_SPLITTING, CONDITIONS, lazyChildren } from "../bundle.ts";
 import { ownFiles, ROOT, type Rewrites } from "../own-files.ts";
 import { WRAPPER } from "./scripts.ts";
 import { GUARD_WORD } from "./words.ts";
@@ -65,7 +65,11 @@ async function rolled(
       Object.entries(input).map(([name, path]) => [name, join(ROOT, path)]),
     ),
     transform: { define: buildDefine(info, "executable") },
-    plugins: [ownFiles(INSIDE, `import { ownText, ownThread } from ${ASSETS};\n`), wasmInside],
+    plugins: [
+      ownFiles(INSIDE, `import { ownText, ownThread } from ${ASSETS};\n`),
+      wasmInside,
+      lazyChildren,
+    ],
   });
   return bundle.write({ ...OUTPUT, dir: directory, codeSplitting });
 }

@@ -1,5 +1,4 @@
 /** The executable is the command, and the guard that launchers start. */
-import { setFlagsFromString } from "node:v8";
 import { answeredQuickly } from "../../packages/cli/src/quick.ts";
 import { readAsset, scriptsFrom } from "./scripts.ts";
 import { GUARD_WORD } from "./words.ts";
@@ -11,6 +10,7 @@ async function start(): Promise<void> {
   // Node.js gives this script a `require` of its own modules alone.
   const { load } = scriptsFrom(readAsset, (name) => require(name) as unknown);
   if (process.argv[2] === GUARD_WORD) {
+    const { setFlagsFromString } = process.getBuiltinModule("node:v8");
     for (const flag of GUARD_FLAGS) setFlagsFromString(flag);
     process.argv.splice(2, 1);
     load("guard.js");

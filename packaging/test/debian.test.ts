@@ -8,7 +8,7 @@ import { buildInfo } from "../build-info.ts";
 import { buildDebianPackage } from "../debian/package.ts";
 import { buildExecutable } from "../executable/build.ts";
 import { ROOT } from "../own-files.ts";
-import { scratch } from "./support.ts";
+import { firstScreen, scratch } from "./support.ts";
 
 const tools = ["debootstrap", "dpkg-deb", "systemd-analyze"];
 const missing = tools.filter((tool) => spawnSync(tool, ["--version"]).error !== undefined);
@@ -74,6 +74,20 @@ describe.skipIf(skipped)("on Debian", () => {
     return outcome.stdout;
   };
 
+  test("the README's first screen without Node.js, its last line as a user without rights", () => {
+    const commands = firstScreen("README.md");
+    const [, install = ""] = /without Node\.js: (dpkg -i (\S+\.deb))$/m.exec(commands) ?? [];
+    const plan = /^(evenkeel [^#]*\S) +#/m.exec(commands)?.[1] ?? "";
+    expect([install, plan]).toEqual([
+      "dpkg -i evenkeel_0.2.0_amd64.deb",
+      "evenkeel plan --example",
+    ]);
+    copyFileSync(join(root, newer), join(root, "tmp/evenkeel_0.2.0_amd64.deb"));
+    works(`cd /tmp && ${install}`);
+    expect(works(`cd / && ${plan}`, "--userspec=65534:65534")).toContain("2 nodes in 2 classes");
+    works("dpkg -P evenkeel");
+  }, 240_000);
+
   test("installed, upgraded, removed and purged; nothing is left", () => {
     works(`dpkg -i ${older}`);
     expect(inside(root, "command -v node").status).not.toBe(0);
@@ -87,6 +101,8 @@ describe.skipIf(skipped)("on Debian", () => {
     expect(works("stat -c '%a %G' /etc/evenkeel /var/lib/evenkeel")).toBe(
       "750 evenkeel\n750 evenkeel\n",
     );
+    expect(works("stat -c '%a %U' /etc/evenkeel/server.env")).toBe("640 root\n");
+    expect(works("cat /etc/evenkeel/server.env")).toContain("\n#EVENKEEL_DATABASE_URL=\n");
     works("dpkg -r evenkeel && test -e /etc/evenkeel/agent.env && test ! -e /usr/bin/evenkeel");
     works("dpkg -P evenkeel && test ! -e /etc/evenkeel && test ! -e /var/lib/evenkeel");
     expect(inside(root, "getent group evenkeel").status).not.toBe(0);
@@ -100,10 +116,11 @@ describe.skipIf(skipped)("on Debian", () => {
   }, 120_000);
 });
 
-test.skipIf(skipped)("the agent's unit is one that systemd takes", () => {
-  const directory = scratch();
-  const unit = join(directory, "evenkeel-agent.service");
-  copyFileSync(join(ROOT, "packaging/debian/evenkeel-agent.service"), unit);
+const UNITS = ["evenkeel-agent.service", "evenkeel-server.service"];
+
+test.skipIf(skipped).each(UNITS)("%s is a unit that systemd takes", (name) => {
+  const unit = join(scratch(), name);
+  copyFileSync(join(ROOT, "packaging/debian", name), unit);
   const { stderr } = spawnSync("systemd-analyze", ["verify", unit], { encoding: "utf8" });
   expect(stderr.split("\n").filter((line) => !/not executable|Command 'man|^$/.test(line))).toEqual(
     [],

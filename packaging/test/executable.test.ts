@@ -5,7 +5,8 @@ import { beforeAll, expect, test } from "vitest";
 import { buildInfo } from "../build-info.ts";
 import { buildExecutable } from "../executable/build.ts";
 import { ROOT } from "../own-files.ts";
-import { agentRuns, commandsWork, guardAnswers, scratch } from "./support.ts";
+import { openPostgres, STORES } from "../../packages/server/test/postgres.ts";
+import { agentRuns, commandsWork, guardAnswers, scratch, serverAnswers } from "./support.ts";
 
 const build = join(ROOT, ".build/test");
 const downloads = join(ROOT, ".build/downloads");
@@ -28,6 +29,20 @@ test("the agent does what its page shows", async () => {
 test("a launcher's guard answers", async () => {
   expect(await guardAnswers(evenkeel)).toContain('"firecracker_version":"1.14.1"');
 }, 120_000);
+
+test.skipIf(!STORES.includes("postgresql"))(
+  "the server keeps its store in PostgreSQL",
+  async () => {
+    const postgres = await openPostgres();
+    try {
+      const url = ["--database-url", await postgres.database()];
+      expect(await serverAnswers(evenkeel, ...url)).toContain('"store":"postgresql"');
+    } finally {
+      await postgres.stop();
+    }
+  },
+  120_000,
+);
 
 test("built again, somewhere else, it is the same to the byte", async () => {
   const { sha256 } = await buildExecutable("x64", again, downloads, info);

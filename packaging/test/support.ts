@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { get as getSecurely } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installDouble } from "@evenkeel/firecracker-double";
@@ -96,6 +97,36 @@ export async function agentRuns(command: Command): Promise<number | null> {
   expect(shell.stdout).toContain('"sandboxes":[{"id":"one","state":"running"');
   agent.child.kill("SIGTERM");
   return agent.ended;
+}
+
+function askSecurely(url: string): Promise<string> {
+  return new Promise((settle, reject) => {
+    getSecurely(url, { rejectUnauthorized: false, agent: false }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      response.once("end", () => settle(text));
+    }).once("error", reject);
+  });
+}
+
+/** The fleet service on a store of its own, or on a database; what its health is. */
+export async function serverAnswers(command: Command, ...options: string[]): Promise<string> {
+  const directory = scratch();
+  const data = ["--data-dir", join(directory, "data"), "--listen", "127.0.0.1:0"];
+  const server = start(command, ["serve", ...data, ...options], directory);
+  const where = () => /listens on (https:\/\/\S+)/.exec(server.said())?.[1] ?? server.said();
+  await expect.poll(where, { timeout: 60_000 }).toMatch(/^https:/);
+  const health = await askSecurely(`${where()}/v1/health`);
+  server.child.kill("SIGTERM");
+  expect(await server.ended).toBe(0);
+  return health;
+}
+
+/** The shell commands on the first screen of a page, which are its first block. */
+export function firstScreen(page: string): string {
+  const text = readFileSync(join(ROOT, page), "utf8");
+  const [, commands = ""] = /^```sh\n(.*?)^```$/ms.exec(text) ?? [];
+  return commands;
 }
 
 /** A launcher with a guard, started as an orchestrator starts Firecracker. */

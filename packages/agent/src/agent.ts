@@ -33,54 +33,60 @@ import { openSignatures } from "./store/signatures.ts";
 import { openSnapshots } from "./store/snapshots.ts";
 
 export interface AgentOptions extends Partial<Settings> {
-  /** Boots what names no release. */
+  /** The default release: boots machines that name none. */
   readonly driver: VmmDriver;
-  /** Further Firecracker releases: they boot what names them, and load what they can load. */
+  /**
+   * Further Firecracker releases: they boot machines that name them, and load the snapshots they
+   * can.
+   */
   readonly others?: readonly VmmDriver[];
-  /** What it says of Firecracker releases is replaced by those that are driven. */
+  /** Its Firecracker releases are replaced by those that the agent drives. */
   readonly profile: NodeProfile;
-  /** The data directory; one agent at a time has it. */
+  /** The data directory; only one agent at a time can use it. */
   readonly directory: string;
   readonly kernelsDir: string;
   readonly imagesDir: string;
-  /** What shapes the guest CPU where a request does not say; nothing by default. */
+  /** What shapes the guest CPU by default; nothing if left out. */
   readonly cpu?: CpuShape;
   /** The fleet that this node is a member of, whose plan then shapes cold boots. */
   readonly fleet?: FleetOptions;
   /**
-   * The Firecracker release whose rules contracts and verdicts go by: the driver's own, where it
+   * The Firecracker release whose rules contracts and verdicts follow: the driver's own, if it
    * drives Firecracker.
    */
   readonly firecracker?: string;
-  /** Required of callers, by role; none only where a Unix socket's permissions guard the agent. */
+  /**
+   * Tokens required of callers, by role; none only if a Unix socket's permissions protect the
+   * agent.
+   */
   readonly tokens?: Tokens;
-  /** Kernel and microcode as a text, which is not to change while the profile holds. */
+  /** Kernel and microcode as text; the profile is valid only while this does not change. */
   readonly machine?: () => string;
-  /** Holds the profile against the machine again, and says what changed that verdicts go by. */
+  /** Compares the profile with the machine again; returns the changes that verdicts depend on. */
   readonly recheck?: () => Promise<readonly string[]>;
   /** PEM of the Ed25519 key that signs what this node takes. */
   readonly signingKey?: string;
-  /** PEMs of the keys whose snapshots may be used here; whoever's where left out. */
+  /** PEMs of the keys whose snapshots may be used here; if left out, anyone's. */
   readonly trustedKeys?: string;
   readonly explainCrash?: ExplainCrash;
   /**
-   * Opens what confines VMMs and gives guests networks, once the data directory is this agent's; left
-   * out, VMMs run as the agent does.
+   * Opens VMM isolation and guest networks, once the agent owns the data directory; if left out,
+   * VMMs run with the agent's privileges.
    */
   readonly openCells?: () => Promise<CellPool>;
   readonly logger?: FastifyBaseLogger;
-  /** When connections on which nothing moves are ended. */
+  /** When stalled connections are closed. */
   readonly stalls?: Partial<StallOptions>;
 }
 
 export interface Agent {
-  /** Listens nowhere yet: `listen` it, or `inject` requests. */
+  /** Not listening yet: call `listen`, or `inject` requests. */
   readonly app: App;
-  /** Stops answering and lets go of the data directory; microVMs run on. */
+  /** Stops answering and releases the data directory; microVMs keep running. */
   close(): Promise<void>;
 }
 
-/** All but a twentieth, which the node itself needs. */
+/** 95%: the node itself needs the rest. */
 function nodeMemoryMib(): number {
   return Math.floor((totalmem() * 0.95) / 1024 / 1024);
 }
@@ -97,13 +103,14 @@ const DEFAULTS = {
   keepFailedSeconds: AGENT_OPTIONS.keepFailedSeconds.default,
 } as const;
 
-/** How many events are kept for readers that come back. */
+/** How many events are kept for readers that reconnect. */
 const EVENTS_KEPT = 4096;
 
 function firecrackerOf({ firecracker, driver }: AgentOptions): string {
   if (firecracker !== undefined) return firecracker;
   if (driver.vmm === "firecracker") return driver.version;
-  const message = "name the Firecracker release that contracts go by: the driver is another VMM's";
+  const message =
+    "name the Firecracker release that contracts are for: this driver runs a different VMM";
   throw new AgentError("BAD_CONFIG", message);
 }
 
@@ -167,24 +174,28 @@ async function makeContext(
   return context;
 }
 
-/** Throws BAD_CONFIG where two would shape cold boots, JOIN_FAILED. */
+/** Throws BAD_CONFIG if both would shape cold boots, JOIN_FAILED. */
 async function openMember(context: Context, fleet: FleetOptions | undefined, shapes: CurrentShape) {
   if (fleet === undefined) return undefined;
   if (context.cpu.choice.kind !== "none") {
-    const message = "server: the fleet's plan shapes guests here: leave plan and CPU template out";
+    const message =
+      "server: the fleet's plan decides the guest CPU on this node: remove plan and CPU template";
     throw new AgentError("BAD_CONFIG", message);
   }
-  // Certificates are read by a library that a node without a fleet need not hold in memory.
+  // Loaded on demand: the certificate library would only cost memory on a node without a fleet.
   const { openFleet } = await import("./fleet/member.ts");
   const member = await openFleet(context, fleet, shapes);
   context.report("the fleet", `this is ${member.node} of ${fleet.server}`);
   return member;
 }
 
-/** How long what is under way may take to end; after that, the next agent finds it as after a kill. */
+/**
+ * How long operations in progress may take to finish; after that, the next agent finds them as
+ * after a kill.
+ */
 const CLOSING_MS = 10_000;
 
-/** How long a call to the fleet's server may take to notice that the agent stops. */
+/** How long a call to the fleet server may take to notice that the agent is stopping. */
 const LEAVING_MS = 2000;
 
 async function closeWithin(app: App, milliseconds: number): Promise<void> {

@@ -21,7 +21,7 @@ export const AGENT_ERRORS = {
   BAD_ARCHIVE: {
     status: 400,
     exitCode: 2,
-    hint: "Send what GET /v1/snapshots/{name}/export gave, whole.",
+    hint: "Send the complete output of GET /v1/snapshots/{name}/export.",
   },
   NO_SUCH_IMAGE: {
     status: 400,
@@ -50,7 +50,7 @@ export const AGENT_ERRORS = {
   NAME_TAKEN: { status: 409, exitCode: 1, hint: "Choose another name, or delete the other first." },
   BUSY: { status: 409, exitCode: 1, hint: "Try again when the named operation has finished." },
   WRONG_STATE: { status: 409, exitCode: 1, hint: "GET the sandbox to see its state." },
-  IN_USE: { status: 409, exitCode: 1, hint: "First end whatever uses it." },
+  IN_USE: { status: 409, exitCode: 1, hint: "End whatever uses it first." },
   SNAPSHOT_DAMAGED: {
     status: 409,
     exitCode: 1,
@@ -64,12 +64,12 @@ export const AGENT_ERRORS = {
   OUT_OF_REACH: {
     status: 409,
     exitCode: 3,
-    hint: "Its VMM lives in another PID namespace, or does not exit; run the agent where it can see the process.",
+    hint: "Its VMM runs in another PID namespace, or does not exit; run the agent where it can see the process.",
   },
   RESUME_REFUSED: {
     status: 409,
     exitCode: 1,
-    hint: "Resume it on a node that can honour it, or boot a new guest with the pool's plan.",
+    hint: "Resume it on a compatible node, or boot a new guest with the pool's plan.",
   },
   OTHER_VMM: {
     status: 409,
@@ -86,11 +86,15 @@ export const AGENT_ERRORS = {
     exitCode: 2,
     hint: "docs/network.md describes egress rules; only the operator can open special networks.",
   },
-  PORT_CLOSED: { status: 502, exitCode: 1, hint: "Does the guest listen there, on all addresses?" },
+  PORT_CLOSED: {
+    status: 502,
+    exitCode: 1,
+    hint: "Check that the guest listens on this port, on all addresses.",
+  },
   UPGRADE_NEEDED: {
     status: 426,
     exitCode: 2,
-    hint: "Ask with `Connection: Upgrade` and `Upgrade: tcp`; docs/network.md has an example.",
+    hint: "Send `Connection: Upgrade` and `Upgrade: tcp`; docs/network.md has an example.",
   },
   CPU_REFUSED: {
     status: 409,
@@ -106,13 +110,13 @@ export const AGENT_ERRORS = {
   AGENT_DEFECT: {
     status: 500,
     exitCode: 3,
-    hint: "This is a defect of evenkeel; please report it with the agent's log.",
+    hint: "This is a bug in evenkeel; please report it with the agent's log.",
   },
   VMM_FAILED: { status: 500, exitCode: 3, hint: "The message is the VMM's own." },
   NODE_FULL: {
     status: 503,
     exitCode: 1,
-    hint: "End a sandbox, or raise EVENKEEL_MAX_SANDBOXES or EVENKEEL_MAX_MEMORY_MIB.",
+    hint: "Kill a sandbox, or raise EVENKEEL_MAX_SANDBOXES or EVENKEEL_MAX_MEMORY_MIB.",
   },
   TOO_MANY_READERS: { status: 503, exitCode: 1, hint: "Close one of the event streams." },
   STOPPING: { status: 503, exitCode: 1, hint: "Try again when the agent is back." },
@@ -129,12 +133,12 @@ export const AGENT_ERRORS = {
   JOIN_FAILED: {
     status: 500,
     exitCode: 3,
-    hint: "Is the server up, and the token new? `evenkeel fleet join-token` makes another.",
+    hint: "Check that the server is up and the token unused; `evenkeel fleet join-token` makes a new one.",
   },
   SERVER_UNREACHABLE: {
     status: 503,
     exitCode: 3,
-    hint: "Check EVENKEEL_SERVER and the network; sandboxes run on without it.",
+    hint: "Check EVENKEEL_SERVER and the network; sandboxes keep running without the server.",
   },
   SERVER_REFUSED: {
     status: 502,
@@ -149,7 +153,7 @@ export const AGENT_ERRORS = {
   NO_PLAN: {
     status: 503,
     exitCode: 1,
-    hint: "Approve a plan for the pool, or make the pool with `--unplanned allow`; GET /v1/health says what is due.",
+    hint: "Approve a plan for the pool, or make the pool with `--unplanned allow`; GET /v1/health says which plan is missing.",
   },
   BAD_CONFIG: { status: 500, exitCode: 2, hint: "docs/agent.md lists every option." },
   STALE_PROFILE: {
@@ -189,7 +193,7 @@ export class AgentError extends defineErrors("AgentError", AGENT_ERRORS) {
   }
 }
 
-/** What is wrong with somebody else's JSON; the rest is like it. */
+/** The first few problems of a caller's JSON; the rest are usually similar. */
 const MOST_ISSUES = 8;
 
 export function messageOf(error: unknown): string {

@@ -1,16 +1,18 @@
-/** The Firecracker releases that a node has side by side, and which of them boots or loads what. */
+/** The Firecracker releases installed side by side, and which of them boots or loads what. */
 import { loadingVersion, type CpuContract } from "@evenkeel/core";
 import type { VmmDriver } from "@evenkeel/host";
 import { AgentError } from "./errors.ts";
 
 export interface Release {
-  /** Whose rules contracts and verdicts go by, such as `1.14.1` or `v1.14.1_431f1fc`. */
+  /**
+   * The release whose rules contracts and verdicts follow, such as `1.14.1` or `v1.14.1_431f1fc`.
+   */
   readonly version: string;
   readonly driver: VmmDriver;
 }
 
 export interface Releases {
-  /** Boots what names no release. */
+  /** The default release: boots machines that name none. */
   readonly usual: Release;
   /** As the releases name themselves, oldest first. */
   readonly versions: readonly string[];
@@ -27,12 +29,12 @@ function bare(version: string): string {
   return version.replace(/^v/, "");
 }
 
-/** `1.14.1` for E2B's `v1.14.1_431f1fc`: what the binary itself says it is. */
+/** `1.14.1` for E2B's `v1.14.1_431f1fc`: the version that the binary reports. */
 function ownName(version: string): string {
   return /^v?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?)/.exec(version)?.[1] ?? version;
 }
 
-/** `all`: the usual one first; of two with one name the first counts. */
+/** `all`: the default one first; of two with the same name the first counts. */
 export function openReleases(usual: Release, others: readonly VmmDriver[] = []): Releases {
   const rest = others.map((driver) => ({ version: driver.version, driver }));
   const all = new Map<string, Release>();
@@ -49,7 +51,7 @@ export function openReleases(usual: Release, others: readonly VmmDriver[] = []):
       const release = version === undefined ? usual : all.get(bare(version));
       if (release !== undefined) return release;
       const there = list.map((known) => known.version).join(", ");
-      const message = `there is no Firecracker "${version}" on this node (there: ${there})`;
+      const message = `no Firecracker "${version}" on this node (installed: ${there})`;
       throw new AgentError("NO_SUCH_RELEASE", message);
     },
     loading: (contract) => {

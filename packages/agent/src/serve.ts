@@ -21,7 +21,9 @@ export function parseAddress(text: string): Address {
   return { kind: "tcp", host: match[1] ?? match[2] ?? "", port };
 }
 
-/** Removes the socket that a killed agent left; throws BAD_CONFIG where one still listens. */
+/**
+ * Removes the socket that a killed agent left; throws BAD_CONFIG if an agent is still listening.
+ */
 async function clear(path: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
   const stat = lstatSync(path, { throwIfNoEntry: false });
@@ -32,12 +34,12 @@ async function clear(path: string): Promise<void> {
   rmSync(path);
 }
 
-/** Listens; what it returns is where, as a person reads it. Throws BAD_CONFIG. */
+/** Starts listening; returns the address for display. Throws BAD_CONFIG. */
 export async function listen({ app }: Agent, address: Address): Promise<string> {
   try {
     if (address.kind === "tcp") return await app.listen({ host: address.host, port: address.port });
     await clear(address.path);
-    // Not for a moment may others connect.
+    // Others must not be able to connect even for a moment.
     const mask = process.umask(0o177);
     try {
       await app.listen({ path: address.path });

@@ -150,7 +150,7 @@ test("a signature of another manifest, or none at all, is refused", async () => 
   ]) {
     expect(() => signatures.signer(digest, text)).toThrow(/signature/);
   }
-  expect(() => signatures.requireTrusted(undefined, "it")).toThrow("nobody signed it");
+  expect(() => signatures.requireTrusted(undefined, "it")).toThrow("it is not signed");
   for (const bad of [
     { signing: "none", trusted },
     { signing, trusted: "none" },

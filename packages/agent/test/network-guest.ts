@@ -20,13 +20,8 @@ const MODULES = [
 
 const names = MODULES.map((path) => path.slice(path.lastIndexOf("/") + 1, -3)).join(" ");
 
-/**
- * Says `ready` once its interface is up, then asks 93.184.1.1 for a page again and again. When it
- * gets one, it opens a connection to port 7000 there and sends a line each second as long as it
- * lasts. It serves a page of its own on port 8080.
- */
-const INIT = `#!/bin/busybox sh
-# Not wget, which a static busybox cannot look up services with.
+/** Brings up the guest's interface, as a boot of an image would. */
+export const NETWORK_UP = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -36,6 +31,15 @@ ip addr add 169.254.0.21/30 dev eth0
 ip link set lo up
 ip link set eth0 up
 ip route add default via 169.254.0.22
+`;
+
+/**
+ * Says `ready` once its interface is up, then asks 93.184.1.1 for a page again and again. When it
+ * gets one, it opens a connection to port 7000 there and sends a line each second as long as it
+ * lasts. It serves a page of its own on port 8080. No wget, which a static busybox cannot look up
+ * services with.
+ */
+const INIT = `${NETWORK_UP}
 mkdir -p /www && echo "a page of the guest" >/www/index.html && httpd -p 8080 -h /www
 echo ready
 talk() { n=0; while true; do n=$((n+1)); echo "line $n"; sleep 1; done | nc 93.184.1.1 7000; echo "talk: over"; }
@@ -63,8 +67,15 @@ function moduleAt(root: string, path: string): Buffer {
   return stdout;
 }
 
-/** Directories of kernels and images with that guest in them, called `net` both. */
-export async function makeNetworkGuest(directory: string) {
+/**
+ * Directories of kernels and images with that guest in them, called `net` both; or with another
+ * program for its init, and more files.
+ */
+export async function makeNetworkGuest(
+  directory: string,
+  init = INIT,
+  files: readonly ArchiveEntry[] = [],
+) {
   const kernel = await findKernel({ report: (line) => process.stderr.write(`${line}\n`) });
   const [kernelsDir, imagesDir] = [join(directory, "kernels"), join(directory, "images")];
   mkdirSync(join(kernelsDir, "net"), { recursive: true });
@@ -76,14 +87,15 @@ export async function makeNetworkGuest(directory: string) {
     return { kind: "file", path: `modules/${name}`, mode: 0o644, data };
   });
   const archive = initramfs([
-    ...programEntries(Buffer.from(INIT)),
+    ...programEntries(Buffer.from(init)),
     { kind: "directory", path: "bin", mode: 0o755 },
     { kind: "file", path: "bin/busybox", mode: 0o755, data: readFileSync(BUSYBOX) },
     { kind: "directory", path: "modules", mode: 0o755 },
     ...modules,
+    ...files,
   ]);
   writeFileSync(join(imagesDir, "net"), archive);
-  return { kernelsDir, imagesDir };
+  return { kernelsDir, imagesDir, kernel: kernel.path };
 }
 
 export const NETWORK_MACHINE = {

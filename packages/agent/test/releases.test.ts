@@ -76,7 +76,7 @@ test("a release that the node has not is refused, and those that it has are name
   expect(status).toBe(400);
   expect(body.error).toMatchObject({
     code: "NO_SUCH_RELEASE",
-    message: `there is no Firecracker "1.13.0" on this node (there: 1.14.1, ${OLD}, ${NEW})`,
+    message: `no Firecracker "1.13.0" on this node (installed: 1.14.1, ${OLD}, ${NEW})`,
   });
 });
 

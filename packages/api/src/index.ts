@@ -46,5 +46,13 @@ export type {
   WorkResult,
 } from "./fleet/sandbox.ts";
 export type { Simulation, SimulationRequest } from "./fleet/simulation.ts";
+export type {
+  Compatibility,
+  Drifts,
+  MergeTreeView,
+  Overview,
+  RolloutView,
+  SnapshotDetail,
+} from "./fleet/look.ts";
 export type { PlanDifference, PlanRequest, PlanVersion, PoolView } from "./fleet/pool.ts";
 export { readOptions, type OptionSources, type Options } from "./options.ts";

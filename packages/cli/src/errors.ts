@@ -22,12 +22,15 @@ export const CLI_ERRORS = {
   },
   TOO_LARGE: {
     exitCode: 2,
-    hint: "A profile or a plan has a few hundred kilobytes; of a log, give the lines that matter.",
+    hint: "A profile or a plan has a few hundred kilobytes; of a log, give only the relevant lines.",
   },
-  STDIN_TWICE: { exitCode: 2, hint: "Standard input can be read once; give the other as a file." },
+  STDIN_TWICE: {
+    exitCode: 2,
+    hint: "Standard input can be read only once; give the other input as a file.",
+  },
   WRITE_FAILED: {
     exitCode: 3,
-    hint: "Nothing was left half-written; check space and permissions.",
+    hint: "No partial file was left behind; check permissions and free space.",
   },
   CANNOT_BOOT: {
     exitCode: 1,
@@ -45,11 +48,11 @@ export const CLI_ERRORS = {
     exitCode: 2,
     hint: "Ask whoever runs the server for its CA's digest: `evenkeel serve` prints it.",
   },
-  FLEET_UNREACHABLE: { exitCode: 3, hint: "Is the server up, and its address right?" },
+  FLEET_UNREACHABLE: { exitCode: 3, hint: "Check that the server is up and its address right." },
   FLEET_REFUSED: { exitCode: 3, hint: "The message is the server's own." },
-  CHANGED: { exitCode: 1, hint: "Look at it again (`evenkeel fleet describe`), then decide." },
+  CHANGED: { exitCode: 1, hint: "Review it again (`evenkeel fleet describe`), then decide." },
   NO_SNAPSHOT: { exitCode: 1, hint: "`evenkeel fleet get snapshots` lists what nodes hold." },
-  INTERNAL: { exitCode: 3, hint: "This is a defect of evenkeel; please report it with the input." },
+  INTERNAL: { exitCode: 3, hint: "This is a bug in evenkeel; please report it with the input." },
 } as const satisfies Record<string, ErrorKind>;
 
 export class CliError extends defineErrors("CliError", CLI_ERRORS) {}

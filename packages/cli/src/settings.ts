@@ -74,10 +74,10 @@ function readSettings(path: string): [Setting["key"], string][] {
     const setting = SETTINGS.find((one) => one.key === key);
     const known = SETTINGS.map((one) => one.key).join(", ");
     if (setting === undefined) {
-      throw new CliError("USAGE", `${path}: unknown setting "${key}"; there are ${known}`);
+      throw new CliError("USAGE", `${path}: unknown setting "${key}"; known: ${known}`);
     }
     if (typeof value === "string" && value !== "") return [setting.key, value];
-    throw new CliError("USAGE", `${path}: ${key} must be a text`);
+    throw new CliError("USAGE", `${path}: ${key} must be a string`);
   });
 }
 

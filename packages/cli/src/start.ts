@@ -1,12 +1,12 @@
 /**
- * Where the packed command starts: what was compiled before is not compiled again. Node keeps such
- * code in the system's temporary directory by default, where another user could put other code in
- * its place; ours is kept where only this user writes.
+ * Where the packed command starts: what was compiled before is not compiled again. It is kept where
+ * only this user writes: another could put other code in its place.
  */
 import { mkdirSync, statSync } from "node:fs";
-import * as modules from "node:module";
 import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { keepCompiled } from "./compiled.ts";
 import { answeredQuickly } from "./quick.ts";
 
 const OTHERS_WRITE = 0o022;
@@ -27,12 +27,12 @@ function cacheDirectory(): string | undefined {
   }
 }
 
-/** From Node 22.1 on. */
-const { enableCompileCache } = modules as { enableCompileCache?: (directory: string) => unknown };
-
-if (!answeredQuickly(process.argv.slice(2))) {
-  const directory = enableCompileCache === undefined ? undefined : cacheDirectory();
-  if (directory !== undefined) enableCompileCache?.(directory);
+async function start(): Promise<void> {
+  if (answeredQuickly(process.argv.slice(2))) return;
+  const directory = cacheDirectory();
+  if (directory !== undefined) keepCompiled(dirname(fileURLToPath(import.meta.url)), directory);
   const { main } = await import("./main.ts");
   await main();
 }
+
+void start();

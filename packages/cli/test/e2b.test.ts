@@ -141,14 +141,14 @@ test("a launcher of another plan, a Firecracker that does not run, a directory w
     expect.stringContaining("is not a launcher"),
     expect.stringContaining("2 different templates"),
     expect.stringContaining("no guest kernel in /fc-kernels"),
-    expect.stringContaining("no orchestrator runs on this node"),
+    expect.stringContaining("no orchestrator is running on this node"),
   ]);
   writeFileSync(
     join(at, "cpuinfo"),
     readFileSync(join(at, "cpuinfo"), "utf8").replaceAll(/^model\t.*$/gm, ""),
   );
   expect(problems(await check()).map(({ text }) => text)).toContainEqual(
-    expect.stringContaining("cpuinfo names no model"),
+    expect.stringContaining("cpuinfo has no model"),
   );
 });
 

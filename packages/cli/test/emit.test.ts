@@ -135,7 +135,7 @@ test("what cannot be said is told on standard error, and the exit code says whet
   expect(stdout).toMatch(
     /^-cpu base,vendor=GenuineIntel,family=6,model=85,stepping=7,.*,enforce=on\n$/,
   );
-  expect(stderr).toContain("Guests may leave a mitigation off:\n  QEMU has no word for RRSBA");
+  expect(stderr).toContain("Guests may leave a mitigation off:\n  QEMU has no name for RRSBA");
   const json = await run([...PLAN, "qemu", "--json"]);
   expect(JSON.parse(json.stdout)).toMatchObject({ monitor: "qemu", text: stdout });
 });

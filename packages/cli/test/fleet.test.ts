@@ -269,7 +269,10 @@ test("operators log in, look, and are told what is wrong", { timeout: LIMIT }, a
   onTestFinished(() => void delete process.env["EVENKEEL_FLEET_CONFIG"]);
   const fleet = (...args: string[]) => evenkeel(["fleet", ...args]);
   const none = fleet("get", "nodes");
-  expect([none.status, none.stderr]).toEqual([2, expect.stringContaining("no fleet is known")]);
+  expect([none.status, none.stderr]).toEqual([
+    2,
+    expect.stringContaining("no fleet is configured"),
+  ]);
   const tokenFile = join(server.directory, "operator.token");
   const login = (...more: string[]) =>
     fleet("login", "local", "--server", server.url, "--token-file", tokenFile, ...more);

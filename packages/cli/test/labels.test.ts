@@ -32,7 +32,7 @@ test("a node that the plan does not know gets none, and an earlier file of label
     "--out",
     file,
   ]);
-  expect([status, stdout, stderr]).toEqual([1, "", expect.stringContaining("is of no class")]);
+  expect([status, stdout, stderr]).toEqual([1, "", expect.stringContaining("is not in any class")]);
   expect(readFileSync(file, "utf8")).toBe("");
 });
 

@@ -29,7 +29,9 @@ test("install with a plan, status, uninstall", async () => {
 
   expect((await run(["launcher", "uninstall", "--at", firecracker])).status).toBe(0);
   expect(readFileSync(firecracker, "utf8")).toBe(before);
-  expect((await run(["launcher", "status", "--at", firecracker])).stderr).toContain("is none");
+  expect((await run(["launcher", "status", "--at", firecracker])).stderr).toContain(
+    "is not a launcher",
+  );
 });
 
 test("a built-in template is installed as a custom one, and a missing profile is said", async () => {
@@ -85,13 +87,13 @@ test("--contracts is for a guard, and status names the directory", async () => {
   const install = ["launcher", "install", ...place, "--cpu-template", "T2CL"];
   const contracts = ["--contracts", join(directory, "contracts")];
   const refused = await run([...install, ...contracts]);
-  expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining("add --guard")]);
+  expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining("needs --guard")]);
   const done = await run([...install, ...contracts, "--guard"]);
   expect(done.stdout).toContain(`contracts     ${directory}/contracts`);
   const { status, stdout } = await run(["launcher", "status", "--at", at, "--json"]);
   expect(status).toBe(1);
   expect((JSON.parse(stdout) as { problems: string[] }).problems).toEqual([
-    `${directory}/contracts, where contracts are kept, is missing`,
+    `${directory}/contracts, the contract directory, is missing`,
   ]);
 });
 

@@ -1,5 +1,7 @@
 /** The pages of `evenkeel serve`: who gets in, what they show, and how they look in a real browser. */
+import { createHash } from "node:crypto";
 import { request } from "node:https";
+import { profileDigest, profileToJson, type CpuContract } from "@evenkeel/core";
 import { describe, expect, it, beforeAll } from "vitest";
 import {
   CASCADE_LAKE,
@@ -9,6 +11,7 @@ import {
   profileNamed,
   snapshotOf,
   useFleet,
+  type TestNode,
 } from "../../server/test/support.ts";
 import {
   expectToFit,
@@ -66,24 +69,58 @@ function requireStatus(status: number, answer: { readonly status: number }): voi
 
 const cookie = () => ({ cookie: `__Host-evenkeel=${fleet().token}` });
 
+const SANDBOX = "s1";
+const MARKS = "\u202eevil\u001b[31m<b>";
+
+/** A snapshot of each node, and on the older one another that was taken from it. */
+async function hold(node: TestNode): Promise<string> {
+  const contract: CpuContract = contractFrom(node.profile);
+  await node.call("PUT", "/v1/node/contracts", contractBody(contract));
+  const { held, manifest } = snapshotOf(contract, `base-${node.name}`);
+  const later = { ...(JSON.parse(manifest) as object), kind: "sandbox", parent: held.digest };
+  const text = JSON.stringify(later);
+  const digest = createHash("sha256").update(text).digest("hex");
+  const child = { ...held, name: "later", digest, kind: "sandbox", parent: held.digest };
+  const isOld = node.name === "clx";
+  const manifests = isOld ? [manifest, text] : [manifest];
+  requireStatus(200, await node.call("PUT", "/v1/node/manifests", { manifests }));
+  const snapshots = isOld ? [held, child] : [held];
+  const report = { digest: "1".repeat(64), snapshots };
+  requireStatus(200, await node.call("PUT", "/v1/node/snapshots", report));
+  return held.digest;
+}
+
 beforeAll(async () => {
   const { operator, join } = fleet();
   const old = await join(profileNamed(CASCADE_LAKE, "clx"), { pool: "mixed" });
-  const young = await join(profileNamed(ICE_LAKE, "icx"), { pool: "mixed" });
-  for (const node of [old, young]) {
-    const contract = contractFrom(node.profile);
-    await node.call("PUT", "/v1/node/contracts", contractBody(contract));
-    const { held, manifest } = snapshotOf(contract, `base-${node.name}`);
-    requireStatus(200, await node.call("PUT", "/v1/node/manifests", { manifests: [manifest] }));
-    const report = { digest: "1".repeat(64), snapshots: [held] };
-    requireStatus(200, await node.call("PUT", "/v1/node/snapshots", report));
-    if (node === old) DIGEST = held.digest;
-  }
+  const young = await join(profileNamed(ICE_LAKE, "icx"), { pool: "mixed", odd: MARKS });
+  DIGEST = await hold(old);
+  await hold(young);
   await operator("POST", "/v1/pools", { name: "mixed", selector: { pool: "mixed" } });
-  const planned = await operator("POST", "/v1/pools/mixed/plans", {});
-  requireStatus(201, planned);
-  const approval = { digest: planned.body.digest, atOnce: true };
-  requireStatus(200, await operator("POST", "/v1/pools/mixed/plans/1/approve", approval));
+  const approve = async (version: number, atOnce: boolean) => {
+    const planned = await operator("POST", "/v1/pools/mixed/plans", {});
+    requireStatus(201, planned);
+    const approval = { digest: planned.body.digest, atOnce };
+    const path = `/v1/pools/mixed/plans/${version}/approve`;
+    requireStatus(200, await operator("POST", path, approval));
+  };
+  await approve(1, true);
+  await approve(2, false);
+  const host = { ...young.profile.host, microcode: "0xd0003f5" };
+  const changed = { ...young.profile, host };
+  const report = { digest: profileDigest(changed), profile: profileToJson(changed) };
+  requireStatus(200, await young.call("PUT", "/v1/node/profile", report));
+  const sandboxes = [
+    {
+      id: SANDBOX,
+      state: "failed",
+      from: DIGEST,
+      memoryMib: 512,
+      labels: { odd: MARKS },
+      created: "2026-01-01T00:00:00.000Z",
+    },
+  ];
+  requireStatus(200, await old.call("POST", "/v1/node/work", { running: [], sandboxes }));
 }, 400_000);
 
 describe("who gets in", () => {
@@ -116,13 +153,17 @@ describe("who gets in", () => {
     expect(await ask("/sign-in", foreign, `token=${fleet().token}`)).toMatchObject({ status: 403 });
   });
 
-  it.each(["//evil.example", "/\\evil.example", "https://evil.example", "/x?y", "javascript:1"])(
-    "leads nowhere else after the sign-in: %s",
-    async (to) => {
-      const form = new URLSearchParams({ to, token: fleet().token }).toString();
-      expect((await ask("/sign-in", {}, form)).headers["location"]).toBe("/");
-    },
-  );
+  it.each([
+    "//evil.example",
+    "/\\evil.example",
+    "https://evil.example",
+    "/x?y#z",
+    "/x?//evil.example",
+    "javascript:1",
+  ])("leads nowhere else after the sign-in: %s", async (to) => {
+    const form = new URLSearchParams({ to, token: fleet().token }).toString();
+    expect((await ask("/sign-in", {}, form)).headers["location"]).toBe("/");
+  });
 
   it("opens no route of the API with the cookie", async () => {
     expect(await ask("/v1/nodes", cookie())).toMatchObject({ status: 401 });
@@ -137,7 +178,9 @@ describe("what pages say", () => {
   it("says first what matters", async () => {
     const { body, headers } = await ask("/", cookie());
     expect(body).toContain("2 nodes in 2 classes");
-    expect(body).toContain("2 of 2 snapshots can resume on one node only: base-clx and base-icx.");
+    expect(body).toContain(
+      "3 of 3 snapshots can resume on one node only: base-clx, base-icx and later.",
+    );
     expect(headers["content-security-policy"]).toMatch(/^default-src 'none'; style-src 'self';/);
     expect(headers["cache-control"]).toBe("no-store");
   });
@@ -157,8 +200,91 @@ describe("what pages say", () => {
     expect(body).toContain(`of ${placement.considered} can take it now`);
   });
 
+  it("answers for a change what simulate answers", async () => {
+    const { body } = await ask("/change?remove=icx&pool=mixed", cookie());
+    const simulated = await fleet().operator("POST", "/v1/simulations", {
+      remove: ["icx"],
+      pool: "mixed",
+    });
+    expect(simulated.body.count).toBe(1);
+    expect(body).toContain("The change takes 1 snapshot: --strand 1 lets it.");
+    for (const { digest } of simulated.body.stranded) expect(body).toContain(digest);
+    expect(body).toContain("base-icx");
+    expect((await ask("/change?remove=nobody", cookie())).body).toMatch(/role="alert">[^<]*nobody/);
+  });
+
+  it("draws what the API answers", async () => {
+    const { operator } = fleet();
+    const overview = (await operator("GET", "/v1/overview")).body;
+    expect(overview).toMatchObject({
+      nodes: { all: 2, ready: 2 },
+      snapshots: { all: 3, stranded: { count: 0 }, oneClass: { count: 3 } },
+      room: { sandboxes: 10 },
+    });
+    expect(overview.classes.map(({ alone }: { alone: number }) => alone).toSorted()).toEqual([
+      1, 2,
+    ]);
+    const tree = (await operator("GET", "/v1/pools/mixed/tree")).body;
+    expect(tree.classes).toHaveLength(2);
+    expect(tree.tree).toHaveLength(1);
+    expect(tree.tree[0].cost).toBeGreaterThan(10);
+    const { changes } = (await operator("GET", "/v1/drifts")).body;
+    expect(changes).toHaveLength(1);
+    expect(changes[0]).toMatchObject({
+      nodes: { count: 1, names: ["icx"] },
+      after: { microcode: "0xd0003f5" },
+      served: { before: 1, after: 1 },
+    });
+    const rollout = (await operator("GET", "/v1/pools/mixed/rollout")).body;
+    expect(rollout).toMatchObject({ version: 2, before: 1, stage: "canary", state: "rolling" });
+    expect(rollout.nodes.map(({ wave }: { wave: string }) => wave)).toEqual(["canary", "canary"]);
+    const detail = (await operator("GET", `/v1/snapshots/${DIGEST}`)).body;
+    expect(detail.children.map(({ name }: { name: string }) => name)).toEqual(["later"]);
+    expect(detail.sandboxes).toEqual([SANDBOX]);
+    const verdicts = detail.verdicts.map(({ verdict }: { verdict: string }) => verdict);
+    expect(verdicts.toSorted()).toEqual(["compatible", "incompatible"]);
+  });
+
+  it("cuts a pool where the address says", async () => {
+    const one = await ask("/pools/mixed", cookie());
+    expect(one.body).toMatch(/data-cut="1"/);
+    const two = await ask("/pools/mixed?pools=2", cookie());
+    expect(two.body).toMatch(/data-cut="0"/);
+    expect(two.body).toContain('href="/pools/mixed?pools=1#tree"');
+    for (const odd of ["0", "99", "x", "-1"]) {
+      expect((await ask(`/pools/mixed?pools=${odd}`, cookie())).body).toMatch(/data-cut="[01]"/);
+    }
+  });
+
+  it("shows labels of strangers as they are", async () => {
+    const list = await ask("/sandboxes", cookie());
+    expect(list.body).toContain("odd=\\u202eevil\\u001b[31m&lt;b>");
+    const one = await ask(`/sandboxes/${SANDBOX}`, cookie());
+    expect(one.body).toContain("odd=\\u202eevil\\u001b[31m&lt;b>");
+    expect((await ask("/nodes/icx", cookie())).body).not.toContain("\u202e");
+  });
+
+  it("finds snapshots by how far they reach, and by any word", async () => {
+    const found = async (words: string) => {
+      const { body } = await ask(`/snapshots?q=${encodeURIComponent(words)}`, cookie());
+      return /<span>(\d+) snapshots?(?: match)?<\/span>/.exec(body)?.[1];
+    };
+    expect(await found("stranded")).toBe("0");
+    expect(await found("one-class")).toBe("3");
+    expect(await found("one-node later")).toBe("1");
+    expect(await found("icx")).toBe("1");
+    expect(await found("clx base")).toBe("1");
+    expect(await found("100%_\\")).toBe("0");
+  });
+
   it("says what is not there, as a page", async () => {
-    for (const path of ["/nodes/nobody", "/pools/nothing", `/snapshots/${"0".repeat(64)}`]) {
+    for (const path of [
+      "/nodes/nobody",
+      "/pools/nothing",
+      "/pools/nothing/rollout",
+      "/sandboxes/nobody",
+      `/snapshots/${"0".repeat(64)}`,
+    ]) {
       const { status, body, headers } = await ask(path, cookie());
       expect([status, headers["content-type"]]).toEqual([404, "text/html; charset=utf-8"]);
       expect(body).toContain("That did not work");
@@ -195,8 +321,14 @@ describe.skipIf(withoutChromium)("pages in a browser", () => {
     "/pools",
     "/pools/mixed",
     "/nodes",
+    "/pools/mixed/rollout",
     "/nodes/icx",
     "/snapshots",
+    "/sandboxes",
+    `/sandboxes/${SANDBOX}`,
+    "/change",
+    "/change?remove=icx&pool=mixed",
+    "/drift",
   ];
 
   it("signs in by keyboard, and out", async () => {
@@ -227,7 +359,7 @@ describe.skipIf(withoutChromium)("pages in a browser", () => {
         for (const width of WIDTHS) {
           await page.setViewportSize({ width, height: 900 });
           await expectToFit(page);
-          const name = path.replaceAll("/", "-").slice(0, 24);
+          const name = path.replaceAll(/[^\w]/g, "-").slice(0, 24);
           await shoot(page, `fleet${name}-${width}-${colorScheme}`);
         }
         expect(await violationsIn(page)).toEqual([]);
@@ -237,6 +369,47 @@ describe.skipIf(withoutChromium)("pages in a browser", () => {
     expect(requests.filter((url) => !url.startsWith(fleet().base) && url !== "data:,")).toEqual([]);
     await close();
   }, 400_000);
+
+  it("moves the cut by mouse and by keyboard, and the address follows", async () => {
+    const { page, close } = await open(`${fleet().base}/sign-in?to=/pools/mixed`, {
+      ignoreHTTPSErrors: true,
+    });
+    await page.getByLabel("Operator's token").fill(fleet().token);
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/pools/mixed");
+    const cut = page.locator(".tree .cut .grip");
+    const box = await cut.boundingBox();
+    if (box === null) throw new Error("there is no cut");
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    await page.mouse.move(x, y);
+    await page.mouse.down();
+    await page.mouse.move(x - 140, y, { steps: 4 });
+    await page.mouse.up();
+    await page.waitForURL("**/pools/mixed?pools=2");
+    expect(await page.locator(".tree .cut text").textContent()).toBe("cut: 2 pools");
+    await page.locator(".cutter input").press("ArrowRight");
+    await page.waitForURL("**/pools/mixed?pools=1");
+    expect(await page.locator(".cutter output").textContent()).toContain("--split 1");
+    await page.goto(`${fleet().base}/pools/mixed?pools=2`);
+    expect(await page.locator(".tree .cut text").textContent()).toBe("cut: 2 pools");
+    await close();
+  }, 180_000);
+
+  it("simulates by keyboard alone", async () => {
+    const { page, close } = await open(`${fleet().base}/sign-in?to=/change`, {
+      ignoreHTTPSErrors: true,
+    });
+    await page.getByLabel("Operator's token").fill(fleet().token);
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/change");
+    await page.getByLabel("Remove").focus();
+    await page.keyboard.type("icx");
+    await page.keyboard.press("Enter");
+    await page.getByText("The change takes 1 snapshot").waitFor();
+    await page.getByText("as a table").press("Enter");
+    await page.getByRole("cell", { name: "stranded", exact: true }).first().waitFor();
+    await close();
+  }, 180_000);
 
   it("reads itself again when something happens", async () => {
     const { page, close } = await open(`${fleet().base}/sign-in`, { ignoreHTTPSErrors: true });

@@ -174,7 +174,7 @@ describe("shaping a pool", () => {
     const out = join(temporaryDirectory(), "out");
     const { status, stdout } = await run(["plan", ...pool, "--split", "2", "-o", out]);
     expect(status).toBe(0);
-    expect(stdout).toContain("2 pools; the cheapest merges, in order:");
+    expect(stdout).toContain("2 pools. Merges considered, cheapest first:");
     expect(readdirSync(out)).toEqual(["pool-1", "pool-2"]);
     expect(readPlan(join(out, "pool-1")).schema).toBe("evenkeel/pool-plan@1");
     const { pools, tree } = JSON.parse(

@@ -52,7 +52,7 @@ test("evenkeel config says what is in force and where it comes from", async () =
 
 test.each([
   ['{"kernal":"6.1"}', 'unknown setting "kernal"'],
-  ['{"kernel":6.1}', "kernel must be a text"],
+  ['{"kernel":6.1}', "kernel must be a string"],
   ["[]", "must be an object"],
   ["{", "config.json: "],
 ])("the file %s is refused by each command that would use it", async (json, message) => {

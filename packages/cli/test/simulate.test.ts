@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { CLX, ICX, ROOT, run, temporaryDirectory } from "./run.ts";
 
@@ -81,4 +81,9 @@ test.each([
 ])("what cannot be simulated is exit code 2: %j", async (args, text) => {
   const { status, stderr } = await run(args);
   expect([status, stderr]).toEqual([2, expect.stringMatching(text)]);
+});
+
+test("a directory of profiles is the fleet", async () => {
+  const { status, stdout } = await run(["simulate", dirname(CLX), "--remove", "xeon-silver-4314"]);
+  expect([status, stdout.split("\n")[0]]).toEqual([1, "2 nodes → 1 node"]);
 });

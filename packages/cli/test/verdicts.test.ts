@@ -158,7 +158,7 @@ describe("evenkeel check", () => {
     const args = ["check", "--snapshot", file, "--node", ICX, "--firecracker", "1.15.0"];
     const { stdout } = await run(args);
     expect(stdout).toContain("Now: boot a new guest.");
-    expect(stdout).toContain("install a Firecracker that loads");
+    expect(stdout).toContain("install a Firecracker on these nodes");
     expect(stdout).not.toContain("plan the pool");
   });
 

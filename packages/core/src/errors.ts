@@ -67,9 +67,9 @@ export const CORE_ERRORS = badInput({
   UNKNOWN_FORMAT:
     "docs/formats.md lists every supported format: profiles, plans, templates, CPU dumps.",
   BAD_FIELD: "Correct the named field; docs/formats.md describes every format.",
-  NOT_A_PROFILE: "Pass a node's profile: a fingerprint, a template dump or an evenkeel profile.",
+  NOT_A_PROFILE: "Give a node's profile: a fingerprint, a template dump or an evenkeel profile.",
   NOT_COMPARABLE: "Compare two CPUs (profiles, fingerprints, plans) or two CPU templates.",
-  EMPTY_POOL: "Name at least one profile.",
+  EMPTY_POOL: "Give at least one profile.",
   DUPLICATE_NODE: "Give each node a unique name: the `name` in its profile, else the file name.",
   UNKNOWN_FEATURE:
     "Names are those of `evenkeel show`, such as AVX512F, or a level such as x86-64-v3.",
@@ -86,7 +86,7 @@ export const CORE_ERRORS = badInput({
   NOT_A_PLAN: "Give a plan.json, or the directory that holds it.",
   BAD_DUMP: "Make the dump again; docs/formats.md says how.",
   UNLIKE_CORES: "Guests move between cores: disable the cores with fewer features, and dump again.",
-  UNKNOWN_KERNEL: "Pass a host kernel release such as 6.1; docs/estimates.md says which are known.",
+  UNKNOWN_KERNEL: "Give a host kernel release such as 6.1; docs/estimates.md says which are known.",
   BAD_IDENTITY: "Give oldest, keep, or family/model/stepping such as 6/85/7.",
 });
 

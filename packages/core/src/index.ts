@@ -172,7 +172,7 @@ export { guestWord } from "./plan/guest-word.ts";
 export { parseIdentity, type IdentityPolicy } from "./plan/identity.ts";
 export { isBeyondTemplates, type Accept } from "./plan/moves.ts";
 export type { Plan, PlannedClass, PlanOptions, PlanResult } from "./plan/plan.ts";
-export { planPool, planPools } from "./plan/pools.ts";
+export { mergeTree, planPool, planPools, type MergeTree } from "./plan/pools.ts";
 export type { Refusal } from "./plan/refuse.ts";
 export { parseFeatures } from "./plan/shape.ts";
 export type { Join } from "./plan/split.ts";

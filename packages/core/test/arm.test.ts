@@ -246,7 +246,9 @@ describe.skipIf(!hasSharedData)("Neoverse N1 and V1", () => {
     const result = planPool([fingerprint(n1), fingerprint(v1)]);
     if (result.ok) throw new Error("must be refused");
     expect(result.refusals).toEqual([expect.objectContaining({ code: "unwritable", nodes: [v1] })]);
-    expect(result.refusals[0]?.message).toMatch(/cannot hide RAS .* no Linux up to 6\.18 takes it/);
+    expect(result.refusals[0]?.message).toMatch(
+      /cannot hide RAS .* no Linux up to 6\.18 accepts it/,
+    );
   });
 
   test("V1 keeps what a lesser V1 has, and gives up by name what that one lacks", () => {

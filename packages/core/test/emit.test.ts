@@ -131,20 +131,20 @@ test("a model of which not every feature is listed is incomplete, and so is a ma
   const listed = (feature: string) =>
     profileOf(`<cpu mode='custom'>\n<model fallback='allow'>EPYC-Milan</model>\n${feature}</cpu>`)
       .incomplete;
-  expect(listed("<feature policy='require' name='avx2'/>").join()).toContain("by itself");
+  expect(listed("<feature policy='require' name='avx2'/>").join()).toContain("implies");
   expect(listed("<feature name='fpu'/><feature policy='optional' name='aes'/>").join()).toContain(
     "aes",
   );
 });
 
 test.each([
-  ["<cpu><model>Nonesuch</model></cpu>", "Nonesuch is none of"],
+  ["<cpu><model>Nonesuch</model></cpu>", "Nonesuch is not a known model"],
   ["<cpu><feature name='fpu'/></cpu>", "names no <model>"],
   ["<cpu><model>EPYC</model><feature policy='maybe' name='fpu'/></cpu>", "unknown policy"],
   ["<cpu><arch>aarch64</arch><model>EPYC</model></cpu>", "arch must be x86_64"],
   ["<cpu><vendor>VIA</vendor><model>EPYC</model></cpu>", "vendor must be"],
   ["<cpu><model>EPYC-Rome</model>", "ends before </cpu>"],
-  ["<cpu><model>EPYC-Rome</model></cpu><cpu>", "stands after </cpu>"],
+  ["<cpu><model>EPYC-Rome</model></cpu><cpu>", "unexpected <cpu> after </cpu>"],
 ])("%s is refused with its line", (text, message) => {
   expect(() => readText(text, { name: "x" })).toThrow(message);
 });

@@ -16,6 +16,7 @@ type Floor = string | readonly string[];
 const BUILDING: readonly Floor[] = [
   "core",
   "api",
+  "guest-agent",
   "web",
   "isa",
   "host",

@@ -167,7 +167,7 @@ describe("a leaf that comes out", () => {
     const cut = having("cut", 1, 0);
     expect(judge(contractOf(one, NEW), cut).verdict).not.toBe("compatible");
     expect(missingOf(cut, "intel")).toEqual([
-      "CPUID.25H is absent, but the highest leaf is beyond it",
+      "CPUID.25H is absent, although the highest leaf is beyond it",
     ]);
   });
 });

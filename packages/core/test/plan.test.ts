@@ -154,7 +154,7 @@ test("identity: kept, chosen, or the oldest", () => {
   expect(kept.residuals.filter(({ kind }) => kind === "identity").length).toBeGreaterThan(0);
   expect(kept.moves.accepted?.reasons.map(({ rule }) => rule)).toEqual(["identity"]);
   for (const bad of ["newest", "6/85", "6/85/16", "6/85/7/1", "-1/2/3", ""]) {
-    expect(() => parseIdentity(bad)).toThrow(/no identity/);
+    expect(() => parseIdentity(bad)).toThrow(/not an identity/);
   }
 });
 

@@ -52,7 +52,7 @@ describe("one CPU in every format of registers is one guest", () => {
 
   test("it says what it is made from, and that it was made in a VM", () => {
     expect(whole.provenance).toBe("estimated from cpuid -r for Linux 6.1, not measured");
-    expect(whole.notes).toContain("made inside a virtual machine");
+    expect(whole.notes).toContain("dumped inside a virtual machine");
     expect(whole.host).toMatchObject({ kernel: "6.1", cpuModel: "AMD EPYC" });
   });
 
@@ -135,14 +135,14 @@ describe("MSR lines", () => {
 
   test("without it the catalogue's model decides, and the profile says so", () => {
     const profile = profileFrom(aidaSections([intel]));
-    expect(profile.notes?.join()).toContain("the catalogue's of Cascade Lake");
+    expect(profile.notes?.join()).toContain("the catalogue's Cascade Lake");
     expect(features(profile)).toContain("RRSBA");
   });
 
   test("on an unknown model no immunity is assumed", () => {
     const unknown = changed(intel, 1, 0, { eax: 0x0006_06f6 });
     const profile = profileFrom(aidaSections([unknown]));
-    expect(profile.notes?.join()).toContain("no immunity or vulnerability bits");
+    expect(profile.notes?.join()).toContain("none of its immunity or vulnerability bits");
     expect(features(profile)).not.toContain("RDCL_NO");
   });
 
@@ -247,7 +247,7 @@ describe("damaged dumps are located", () => {
     [aida.replace("-68747541-", "-6874754-"), "BAD_DUMP line 4: is damaged"],
     [
       aidaAffinity([OWN, OWN]).split("\r\n").slice(0, -9).join("\r\n"),
-      "the dump ends within CPU 1",
+      "the dump ends in the middle of CPU 1",
     ],
     [cpudata(OWN).replace("</cpudata>", ""), "the text ends before </cpudata>"],
     [

@@ -72,17 +72,11 @@ describe("text that is not JSON is located", () => {
 
 describe("a key that is duplicated in one object is refused, wherever it is", () => {
   test.each([
-    ['{"a": true, "a": false}', 'line 1, column 13: the key "a" is duplicated in one object'],
-    [
-      '{"a": 1,\n "b": {"a": 1, "\\u0061" : 2}}',
-      'line 2, column 16: the key "a" is duplicated in one object',
-    ],
-    [
-      '[{"a\\\\": {}, "x": ["a\\\\"], "a\\\\": {}}]',
-      'line 1, column 28: the key "a\\\\" is duplicated in one object',
-    ],
-    ['{"": 1, "": 1}', 'line 1, column 9: the key "" is duplicated in one object'],
-    ['{"__proto__": 1, "__proto__": 2}', 'the key "__proto__" is duplicated in one object'],
+    ['{"a": true, "a": false}', 'line 1, column 13: duplicate key "a"'],
+    ['{"a": 1,\n "b": {"a": 1, "\\u0061" : 2}}', 'line 2, column 16: duplicate key "a"'],
+    ['[{"a\\\\": {}, "x": ["a\\\\"], "a\\\\": {}}]', 'line 1, column 28: duplicate key "a\\\\"'],
+    ['{"": 1, "": 1}', 'line 1, column 9: duplicate key ""'],
+    ['{"__proto__": 1, "__proto__": 2}', 'duplicate key "__proto__"'],
   ])("%s", (text, expected) => {
     expect(() => parseJson(text)).toThrow(expected);
   });
@@ -102,7 +96,7 @@ describe("a key that is duplicated in one object is refused, wherever it is", ()
       fc.property(fc.jsonValue(), key, fc.jsonValue(), (a, name, b) => {
         const member = `${JSON.stringify(name)}: ${JSON.stringify(a)}`;
         const text = `[${JSON.stringify(b)}, {${member}, ${member}}]`;
-        expect(() => parseJson(text)).toThrow("is duplicated in one object");
+        expect(() => parseJson(text)).toThrow("duplicate key");
       }),
     );
   });
@@ -123,7 +117,7 @@ describe("documents that are no profile", () => {
   const zero = { leaf: "0x0", eax: "0x0", ebx: "0x0", ecx: "0x0", edx: "0x0" };
   test.each<[string, unknown, string]>([
     ["a list", [], "UNKNOWN_FORMAT the top level must be an object, but is a list"],
-    ["something else", { a: 1 }, "UNKNOWN_FORMAT not a format that evenkeel knows (its keys: a)"],
+    ["something else", { a: 1 }, "UNKNOWN_FORMAT unknown format (its keys: a)"],
     [
       "another schema",
       { schema: "evenkeel/node-profile@2" },

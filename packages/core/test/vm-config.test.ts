@@ -27,7 +27,7 @@ test.each([
   [{ "machine-config": { cpu_template: "None" } }, "NOT_A_TEMPLATE machine-config.cpu_template"],
   [
     { "machine-config": { cpu_template: "T9" } },
-    'BAD_FIELD machine-config.cpu_template: no built-in template is "T9"',
+    'BAD_FIELD machine-config.cpu_template: no built-in template is named "T9"',
   ],
   [{ "machine-config": { cpu_template: 3 } }, "must be a string, but is a number"],
   [{ "machine-config": 3 }, "BAD_FIELD machine-config: must be an object"],

@@ -37,7 +37,7 @@ export const HOST_ERRORS = {
     exitCode: 3,
     hint: "Give a kernel with --kernel PATH; on Debian, run `apt-get update` so that one can be downloaded.",
   },
-  NO_QEMU: { exitCode: 3, hint: "Install it: apt-get install qemu-system-x86" },
+  NO_QEMU: { exitCode: 3, hint: "Install QEMU: apt-get install qemu-system-x86" },
   NO_CPU_MODEL: {
     exitCode: 3,
     hint: "`qemu-system-x86_64 -cpu help` lists the models; switches follow: Haswell,-avx2.",
@@ -69,7 +69,7 @@ export const HOST_ERRORS = {
   },
   VMM_BODY_TOO_LARGE: {
     exitCode: 2,
-    hint: `Firecracker takes ${API_BODY_LIMIT.toLocaleString("en-US")} bytes; leave registers that change nothing out of the template.`,
+    hint: `Firecracker takes ${API_BODY_LIMIT.toLocaleString("en-US")} bytes; remove registers that change nothing from the template.`,
   },
   SOCKET_PATH_TOO_LONG: {
     exitCode: 2,
@@ -94,7 +94,7 @@ export const HOST_ERRORS = {
   },
   TEMPLATE_FATAL: {
     exitCode: 1,
-    hint: "`evenkeel lint` names a fix for each finding; a plan's templates have no findings.",
+    hint: "`evenkeel lint` names a fix for each finding; a plan's templates have no errors.",
   },
   TEMPLATE_INSECURE: {
     exitCode: 1,
@@ -107,7 +107,7 @@ export const HOST_ERRORS = {
   NOT_FIRECRACKER: { exitCode: 2, hint: "Give the path of a Firecracker binary." },
   LAUNCHER_TOO_OLD: {
     exitCode: 2,
-    hint: "Firecracker 1.5 is the first that keeps a CPU template; use a newer one.",
+    hint: "Firecracker keeps a CPU template only from 1.5 on; use a newer release.",
   },
   LAUNCHER_OCCUPIED: {
     exitCode: 2,
@@ -119,7 +119,7 @@ export const HOST_ERRORS = {
   },
   LAUNCHER_NO_PERL: {
     exitCode: 3,
-    hint: "The launcher is a Perl script without modules; Debian and Ubuntu always have perl.",
+    hint: "Install perl (Debian and Ubuntu always have it); the launcher is a Perl script without modules.",
   },
   LAUNCHER_FAILED: {
     exitCode: 3,
@@ -135,7 +135,7 @@ export const HOST_ERRORS = {
   },
   HOST_PROC_FAILED: {
     exitCode: 3,
-    hint: "Check permissions and free space; what was there before is still there.",
+    hint: "Check permissions and free space; the previous content is unchanged.",
   },
   E2B_UNREADABLE: {
     exitCode: 3,
@@ -161,7 +161,7 @@ export const HOST_ERRORS = {
     exitCode: 3,
     hint: "The message comes from ip or nft; docs/network.md lists what guest networks need.",
   },
-  NO_SLOT: { exitCode: 3, hint: "Give a larger network pool, or end sandboxes." },
+  NO_SLOT: { exitCode: 3, hint: "Give a larger network pool, or kill sandboxes." },
   BAD_EGRESS: {
     exitCode: 2,
     hint: "docs/network.md describes egress rules; only the operator can open special networks.",

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { HostError } from "./errors.ts";
 
-/** What a path may be instead of a file's. */
+/** Errors of a path that does not lead to a file. */
 const NO_FILE = new Set(["ENOENT", "ENOTDIR", "EISDIR"]);
 
 /** A file's text; undefined where there is none, or a directory. Throws UNREADABLE_FILE. */

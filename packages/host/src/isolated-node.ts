@@ -22,7 +22,7 @@ import { FIRST_ID, tagOf } from "./isolation/names.ts";
 import { openCells, type CellPool } from "./isolation/pool.ts";
 
 interface NetworkOptions {
-  /** The network that slots' addresses on the host are from: `10.214.0.0/16`. */
+  /** The network from which slots get their host addresses: `10.214.0.0/16`. */
   readonly pool: string;
   /** The resolver's address. */
   readonly dns?: string | undefined;
@@ -36,7 +36,7 @@ export interface IsolationOptions {
   readonly vmm: "firecracker" | "qemu";
   readonly binary: string;
   readonly network?: NetworkOptions | undefined;
-  /** Of guests that nobody says it of. */
+  /** The default for guests without an egress policy. */
   readonly egress: EgressPolicy;
   /** MiB per second that each microVM may read and write; no limit where undefined. */
   readonly ioMib?: number | undefined;
@@ -82,15 +82,15 @@ function ioLimit(directory: string, mib: number | undefined): IoLimit | undefine
 }
 
 export interface CheckedIsolation {
-  /** What holds, and what holds less than it should, for the start. */
+  /** What is in effect, and what is weaker than it should be; printed at startup. */
   readonly notes: readonly string[];
   /** Throws NO_ISOLATION where another agent has the same users, NETWORK_FAILED. */
   readonly open: () => Promise<CellPool>;
 }
 
 /**
- * Looks for all that is needed, and changes nothing but that the data directory is made. Throws
- * NO_ISOLATION and NO_NETWORK with all that is missing, and the way to get it.
+ * Checks everything that is needed, and changes nothing except making the data directory. Throws
+ * NO_ISOLATION and NO_NETWORK with everything that is missing and how to get it.
  */
 export async function checkNode(options: IsolationOptions): Promise<CheckedIsolation> {
   const { vmm, binary, egress, ahead, report, firstId = FIRST_ID } = options;

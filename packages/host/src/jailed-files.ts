@@ -1,4 +1,4 @@
-/** The files of a microVM as its VMM sees them: as they are, or as a jail has them. */
+/** A microVM's files as its VMM sees them: directly, or inside a jail. */
 import { chmodSync, chownSync, closeSync, openSync } from "node:fs";
 import { HostError } from "./errors.ts";
 import { pathIn } from "./path-in.ts";
@@ -10,7 +10,7 @@ const KERNEL = "kernel";
 const INITRD = "initrd";
 const SNAPSHOT: SnapshotFiles = { state: "snapshot/state", memory: "snapshot/memory" };
 
-/** Drives that stand in the microVM's directory, under the same relative paths. */
+/** Drives in the microVM's directory, under the same relative paths. */
 function giveDrives(cell: Cell, directory: string, drives: readonly Drive[]): void {
   for (const { path, readOnly } of drives) {
     const [parent, name = "", ...rest] = pathIn(directory, path).split("/");
@@ -22,7 +22,7 @@ function giveDrives(cell: Cell, directory: string, drives: readonly Drive[]): vo
   }
 }
 
-/** Puts what a cold boot needs into the jail; returns the boot as the VMM is told it. */
+/** Puts what a cold boot needs into the jail; returns the boot with the VMM's own paths. */
 export async function fillForBoot(spec: BootSpec): Promise<BootSpec> {
   const { cell, directory, kernel, initrd, drives } = spec;
   if (cell === undefined) return spec;
@@ -36,7 +36,7 @@ export async function fillForBoot(spec: BootSpec): Promise<BootSpec> {
   };
 }
 
-/** The same for a snapshot. Its memory comes from its file. */
+/** The same for a snapshot, whose memory comes from a file. */
 export function fillForLoad(spec: LoadSpec): LoadSpec {
   const { cell, directory, snapshot, drives = [], memory } = spec;
   if (cell === undefined) return spec;
@@ -54,8 +54,8 @@ export function fillForLoad(spec: LoadSpec): LoadSpec {
 const TAKEN: SnapshotFiles = { state: "taken/state", memory: "taken/memory" };
 
 /**
- * Has a VMM write a snapshot. A confined one is given two empty files that stand where they are to
- * stay, since nothing that it makes in its jail can be trusted to be a file.
+ * Has a VMM write a snapshot. A confined VMM gets two empty files at their final location, because
+ * nothing that it creates in its jail can be trusted to be a regular file.
  */
 export async function takenThrough(
   jail: VmRecord["jail"],

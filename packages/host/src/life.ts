@@ -1,4 +1,4 @@
-/** What lives in a microVM's directory, whatever records say. */
+/** What is running in a microVM's directory, whatever records say. */
 import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { isUsed } from "./lock.ts";
@@ -14,14 +14,14 @@ function leadsInto(link: string, directory: string): boolean {
 }
 
 /**
- * Whether a process works in a directory or below, or has it as its root. Without symbolic links in
- * its path.
+ * Whether a process has its working directory in or below a directory, or has it as its root. The
+ * path must not contain symbolic links.
  */
 export function worksIn(pid: number | string, directory: string): boolean {
   return ["cwd", "root"].some((link) => leadsInto(`/proc/${pid}/${link}`, directory));
 }
 
-/** Those of this PID namespace and the ones below it; each look at /proc takes its time. */
+/** Those of this PID namespace and the ones below it; each walk through /proc takes time. */
 export function pidsIn(directory: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -31,8 +31,8 @@ export function pidsIn(directory: string): number[] {
 }
 
 /**
- * Whether any process uses a microVM's directory, be it in another PID namespace: its VMM has the
- * console or a log there open, which were marked as used when it started.
+ * Whether any process uses a microVM's directory, even in another PID namespace: its VMM has the
+ * console or a log there open, which were locked when it started.
  */
 export async function inUse(directory: string): Promise<boolean> {
   let names: string[];
@@ -46,6 +46,6 @@ export async function inUse(directory: string): Promise<boolean> {
   for (const name of logs) {
     if (await isUsed(join(directory, name))) return true;
   }
-  // Without logs, nothing was started here, or they were taken away.
+  // Without logs, nothing was started here, or the logs were removed.
   return logs.length === 0 && pidsIn(directory).length > 0;
 }

@@ -1,6 +1,6 @@
 /**
- * Locks that the kernel holds for as long as an open file lives, in whoever has it: they end with
- * the last process that does, however it ends, and are seen across PID namespaces. flock(2).
+ * Locks that the kernel keeps as long as a file is open in any process: they end with the last such
+ * process, however it exits, and are visible across PID namespaces. flock(2).
  */
 import { closeSync, constants, openSync } from "node:fs";
 import { EAGAIN, errnoText, loadLibc } from "./kvm/libc.ts";
@@ -25,7 +25,7 @@ export async function markUsed(fd: number): Promise<void> {
     throw new Error("flock: another process has locked a new VMM's file");
 }
 
-/** Whether a process, visible from here or not, has a file open that was marked as used. */
+/** Whether any process, visible from here or not, has a file open that was marked as used. */
 export async function isUsed(path: string): Promise<boolean> {
   let fd: number;
   try {
@@ -51,8 +51,8 @@ function onceOnly(run: () => void): () => void {
 }
 
 /**
- * Locks a directory for this process; undefined where another has it. The inode is locked, so that
- * it does not matter what happens to the files in it. What it returns lets go.
+ * Locks a directory for this process; undefined if another process has it. The inode is locked, so
+ * it does not matter what happens to the files in it. Returns a function that releases the lock.
  */
 export async function lockDirectory(path: string): Promise<(() => void) | undefined> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);

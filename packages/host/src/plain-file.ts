@@ -1,7 +1,7 @@
 /**
- * Files that somebody else may have put there: opened only where they are plain files, never
- * through a symbolic link in their last component, and read no further than asked. A FIFO, a
- * device or a link is an error, not a wait or an endless read.
+ * Files that someone else may have put there: opened only if they are regular files, never through
+ * a symbolic link in the last component, and never read beyond a limit. A FIFO, a device or a link
+ * is an error, not a blocked open or an endless read.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
@@ -64,7 +64,7 @@ export function tailOf(path: string, bytes: number): string {
     try {
       const { size } = fstatSync(fd);
       const start = Math.max(0, size - bytes);
-      // A log that was cut while its writer went on begins with a hole.
+      // A log that was truncated while its writer kept writing begins with a hole.
       return readAt(fd, start, size - start)
         .toString("utf8")
         .replaceAll("\0", "")

@@ -20,7 +20,9 @@ export function startTimeOf(pid: number): string | undefined {
   return statFields(pid)?.[START_TIME];
 }
 
-/** Whether this very process runs: a pid may have been used again, and a zombie runs no more. */
+/**
+ * Whether this very process is running: its pid may have been reused, and a zombie is not running.
+ */
 export function isRunning(pid: number, startTime: string): boolean {
   const fields = statFields(pid);
   return fields?.[START_TIME] === startTime && fields[STATE] !== "Z" && fields[STATE] !== "X";

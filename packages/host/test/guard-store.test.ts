@@ -79,7 +79,7 @@ describe.each(BACKENDS)("in front of $name", (backend) => {
     };
     const state = readFileSync(file);
     writeFileSync(file, Buffer.concat([state, Buffer.from([0])]));
-    expect(await refusal()).toContain("none is kept for its digest");
+    expect(await refusal()).toContain("none stored for its digest");
     writeFileSync(file, state);
 
     const digest = readFileSync(pointer, "utf8").trim();
@@ -95,7 +95,7 @@ describe.each(BACKENDS)("in front of $name", (backend) => {
     const other = "f".repeat(64);
     writeFileSync(join(store, "contracts", `${other}.json`), whole);
     writeFileSync(pointer, `${other}\n`);
-    expect(await refusal()).toContain("its content is not what its name says");
+    expect(await refusal()).toContain("its content does not match its name");
     writeFileSync(pointer, `${digest}\n`);
     rmSync(join(store, "contracts", `${other}.json`));
     rmSync(contract);
@@ -126,11 +126,11 @@ describe.each(BACKENDS)("in front of $name", (backend) => {
     try {
       expect(launcherStatus(iceLaunch).problems).toEqual([]);
       expect((await vm.ask("PUT", "/snapshot/create", CREATE)).status).toBe(204);
-      expect(vm.output()).toContain("the contract of state is beside it, and not shared");
+      expect(vm.output()).toContain("the contract of state is beside it, but not shared");
       expect(readdirSync(cwd)).toContain("state.contract.json");
       rmSync(store);
       expect(launcherStatus(iceLaunch).problems).toEqual([
-        `${store}, where contracts are kept, is missing`,
+        `${store}, the contract directory, is missing`,
       ]);
     } finally {
       rmSync(store, { force: true });

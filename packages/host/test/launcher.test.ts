@@ -282,6 +282,6 @@ describe("installing", () => {
 
   test("uninstalling what is no launcher is refused", () => {
     const directory = temporaryDirectory();
-    expect(() => uninstallLauncher(join(directory, "none"))).toThrow("there is none");
+    expect(() => uninstallLauncher(join(directory, "none"))).toThrow("no launcher there");
   });
 });

@@ -54,7 +54,7 @@ function assessSurvival(
   }
   const excuse = executed.map(({ name }) => LENIENT[name])[0];
   const why = excuse ?? "the guest executed nothing affected by the reason";
-  return { right: true, why: `said ${verdict}; ${why}` };
+  return { right: true, why: `judged ${verdict}; ${why}` };
 }
 
 /**

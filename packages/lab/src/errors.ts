@@ -22,7 +22,7 @@ export const LAB_ERRORS = {
   INTERRUPTED: { exitCode: 1, hint: "No process or file was left behind; start the lab again." },
   VERDICTS_DIFFER: {
     exitCode: 3,
-    hint: "This is a defect of evenkeel; please report it with the command that you gave.",
+    hint: "This is a bug in evenkeel; please report it with the command that you gave.",
   },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -48,6 +48,8 @@ export type Actor =
       readonly name: string;
       readonly role: "view" | "operate" | "override";
     }
+  /** Whoever has one of a team's keys for E2B's API. */
+  | { readonly kind: "team"; readonly name: string }
   | { readonly kind: "node"; readonly id: string; readonly name: string };
 
 export function actorText(actor: Actor): string {

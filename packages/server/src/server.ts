@@ -5,6 +5,7 @@ import type { FastifyBaseLogger } from "fastify";
 import type { Context, Times } from "./context.ts";
 import { keepDuties } from "./duties/duties.ts";
 import { judgeAgain, openIndexCache } from "./contracts/index-writes.ts";
+import { openE2b, type E2bOptions } from "./e2b/listener.ts";
 import { messageOf } from "./errors.ts";
 import { makeServer, tlsOptions, type App } from "./http/server.ts";
 import { openPicture } from "./placement/picture.ts";
@@ -21,12 +22,16 @@ export interface ServerOptions {
   /** DNS names and addresses that the server's certificate is for, besides this machine's own. */
   readonly names?: readonly string[];
   readonly times?: Partial<Times>;
+  /** E2B's API and data plane, on a port of their own. */
+  readonly e2b?: Pick<E2bOptions, "domain" | "listen"> | undefined;
   readonly logger?: FastifyBaseLogger;
 }
 
 export interface Server {
   /** Listens nowhere yet. */
   readonly app: App;
+  /** Where E2B's API listens already. */
+  readonly e2bUrl: string | undefined;
   readonly store: Store["kind"];
   /** SHA-256 of the CA's certificate, by which operators know it. */
   readonly caDigest: string;
@@ -67,16 +72,21 @@ async function open(store: Store, options: ServerOptions, report: Context["repor
   const made = await makeFirstToken(context, file);
   const names = namesOf(options.names);
   const tls = await authority.issueForServer(names);
-  const app = await makeServer(context, { tls, logger: options.logger });
+  const { logger } = options;
+  const { app, desk, tunnels } = await makeServer(context, { tls, logger });
+  const e2b =
+    options.e2b && (await openE2b(context, desk, tunnels, { names, logger, ...options.e2b }));
   const stop = keepCertificate(app, context, names);
   const duties = keepDuties(context);
   const close = async () => {
     stop();
     await duties();
+    await e2b?.close();
     await app.close();
     await picture.close();
   };
-  return { app, caDigest: authority.digest, firstToken: made ? file : undefined, close };
+  const firstToken = made ? file : undefined;
+  return { app, e2bUrl: e2b?.url, caDigest: authority.digest, firstToken, close };
 }
 
 /** Throws BAD_CONFIG, DATA_IN_USE, STORE_DOWN, STORE_TOO_NEW, STORE_CHANGED. */
@@ -90,9 +100,10 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   try {
     const opened = await openStore({ directory, databaseUrl, report });
     store = opened;
-    const { app, caDigest, firstToken, close } = await open(opened, options, report);
+    const { app, e2bUrl, caDigest, firstToken, close } = await open(opened, options, report);
     return {
       app,
+      e2bUrl,
       store: opened.kind,
       caDigest,
       firstToken,

@@ -114,10 +114,44 @@ function addCut(tree) {
     }
     output.textContent = `${text}: evenkeel plan … --split ${pools}`;
   };
+  /** The address follows, so that it can be sent to somebody. */
+  const remember = () => {
+    const { address } = tree.dataset;
+    if (address === undefined) return;
+    const url = new URL(location.href);
+    url.searchParams.set(address, counts[Number(input.value)]);
+    history.replaceState(null, "", url);
+    for (const [i, link] of [...tree.querySelectorAll(".cuts a")].entries()) {
+      if (i === Number(input.value)) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  };
+  const moveTo = (at) => {
+    input.value = String(at);
+    show();
+    remember();
+  };
   line.hidden = false;
   input.value = tree.dataset.cut;
-  input.addEventListener("input", show);
+  input.addEventListener("input", () => moveTo(Number(input.value)));
+  addDrag(svg, cut, moveTo);
   show();
+}
+
+/** The cut is dragged along the joints, and stays between two of them. */
+function addDrag(svg, cut, moveTo) {
+  const { labels, step } = svg.dataset;
+  const most = svg.querySelectorAll(".joint").length;
+  cut.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    cut.setPointerCapture(event.pointerId);
+  });
+  cut.addEventListener("pointermove", (event) => {
+    if (!cut.hasPointerCapture(event.pointerId)) return;
+    const x = event.clientX - svg.getBoundingClientRect().left;
+    const at = Math.round((x - Number(labels)) / Number(step));
+    moveTo(Math.min(most, Math.max(0, at)));
+  });
 }
 
 /** A page of a server is read again when something happens; what is typed stays. */
@@ -125,7 +159,8 @@ function addEvents() {
   const { events } = document.body.dataset;
   if (events === undefined) return;
   const source = new EventSource(events);
-  const busy = () => document.activeElement?.tagName === "INPUT" || location.hash !== "";
+  const typing = new Set(["INPUT", "SELECT"]);
+  const busy = () => typing.has(document.activeElement?.tagName) || location.hash !== "";
   source.addEventListener("change", () => {
     if (!busy()) location.reload();
   });

@@ -6,5 +6,5 @@ export type { MatrixPart, PoolPart, ReportPart } from "./view/report.ts";
 export { renderReport } from "./page/report.tsx";
 export { reportPictures, type Picture } from "./svg/pictures.tsx";
 export { assetText } from "./page/assets.ts";
-export type { FleetPage } from "./fleet/data.ts";
+export type { ChangeForm, FleetPage, Listed, SnapshotRow } from "./fleet/data.ts";
 export { renderFleetPage, type FleetAssets } from "./fleet/page.tsx";

@@ -1,8 +1,15 @@
 /** Names come from nodes, files and programs of strangers: they are shown, never obeyed. */
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { readResult, renderReport, reportPictures, type ReportPart } from "../src/index.ts";
+import {
+  readResult,
+  renderFleetPage,
+  renderReport,
+  reportPictures,
+  type ReportPart,
+} from "../src/index.ts";
 import { matrixOf, PLAN, TREE } from "./documents.ts";
+import { pagesWith } from "./fleet-pages.ts";
 
 const NAMES = [
   "</script><script>alert(1)</script>",
@@ -160,5 +167,35 @@ describe("the policy of a report", () => {
     expect(policy).toContain("default-src 'none'");
     expect(policy.replaceAll("&#39;", "'")).toContain(`script-src 'sha256-${hash}'`);
     expect(policy).not.toContain("unsafe");
+  });
+});
+
+describe.each([
+  ...NAMES,
+  // A line of a console, as a program wrote it: colors, a window's title, text turned around.
+  `\u001b]0;owned\u0007\u001b[2J\u202e${"B".repeat(2 ** 20)}\u2066\r\n\u0000`,
+])("a fleet in which everything is called %.12s", (text) => {
+  const assets = { css: "/a.css", js: "/a.js", events: "/events" };
+  const pages = pagesWith(text).map((data) => ({
+    name: data.page,
+    html: renderFleetPage(data, assets, true),
+  }));
+
+  it.each(pages)("$name has no markup but its own", ({ html: page }) => {
+    expect(page.match(/<script/g)).toHaveLength(1);
+    const { tags, attributes } = markupOf(page);
+    expect(["img", "iframe", "object", "base", "style"].filter((tag) => tags.has(tag))).toEqual([]);
+    expect([...attributes].filter((name) => name.startsWith("on") || name === "style")).toEqual([]);
+  });
+
+  it.each(pages)("$name leads nowhere but into the fleet", ({ html: page }) => {
+    const links = [...page.matchAll(/\s(?:href|src|action)="([^"]*)"/g)].map(([, to = ""]) => to);
+    expect(links.length).toBeGreaterThan(5);
+    expect(links.filter((to) => to !== "data:," && !/^(?:#|\/(?![/\\]))/.test(to))).toEqual([]);
+  });
+
+  it.each(pages)("$name hides nothing, and stays small", ({ html: page }) => {
+    expect(page).not.toMatch(/[\u0000-\u0008\u001b\u202a-\u202e\u2066-\u2069]/);
+    expect(page.length).toBeLessThan(300_000);
   });
 });

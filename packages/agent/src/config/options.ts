@@ -5,10 +5,10 @@
  */
 interface OptionRow {
   readonly env: string;
-  /** What stands after the flag; a switch has nothing. */
+  /** The flag's argument; a switch has none. */
   readonly argument: string | undefined;
   readonly help: string;
-  /** Undefined where it has to be set, or may be left out. */
+  /** Undefined if it must be set, or may be left out. */
   readonly default: string | number | boolean | undefined;
 }
 
@@ -199,13 +199,13 @@ export const AGENT_OPTIONS = {
   maxSandboxes: {
     env: "EVENKEEL_MAX_SANDBOXES",
     argument: "n",
-    help: "most sandboxes running at once",
+    help: "maximum number of running sandboxes",
     default: 1000,
   },
   maxMemoryMib: {
     env: "EVENKEEL_MAX_MEMORY_MIB",
     argument: "MiB",
-    help: "memory for all guests together; default: 95% of the node's",
+    help: "total memory for all guests; default: 95% of the node's",
     default: undefined,
   },
   defaultTimeoutSeconds: {

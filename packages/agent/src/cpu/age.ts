@@ -1,13 +1,13 @@
 /**
- * The node's profile, for as long as it holds: microcode can be reloaded, and a guest kernel
- * replaced by kexec, while the agent runs. What is not known to be so any more is incomplete, and
- * nothing is compatible with that.
+ * The node's profile, as long as it is valid: microcode can be reloaded, and the kernel replaced by
+ * kexec, while the agent runs. A profile that may no longer be true is incomplete, and nothing is
+ * compatible with that.
  */
 import type { NodeProfile } from "@evenkeel/core";
 import type { EventLog } from "../events/log.ts";
 import { messageOf } from "../errors.ts";
 
-/** What reads /proc is not asked more often. */
+/** /proc is not read more often than this. */
 const FRESH_MS = 1000;
 
 interface AgeOptions {
@@ -15,15 +15,15 @@ interface AgeOptions {
   /** Kernel and microcode as a text. */
   readonly machine: () => string;
   /**
-   * Holds the profile against the machine again: what changed that verdicts go by. Undefined where
-   * that cannot be told.
+   * Compares the profile with the machine again; returns the changes that verdicts depend on.
+   * Undefined if that cannot be determined.
    */
   readonly recheck: (() => Promise<readonly string[]>) | undefined;
   readonly events: EventLog;
   readonly report: (what: string, why: string) => void;
 }
 
-/** What it returns gives the profile as it may be used now. */
+/** Returns a function that gives the profile as it may be used now. */
 export function agingProfile(options: AgeOptions): () => NodeProfile {
   const { profile, machine, recheck, events, report } = options;
   let trusted = machine();
@@ -57,7 +57,7 @@ export function agingProfile(options: AgeOptions): () => NodeProfile {
       current = profile;
       return current;
     }
-    doubt(`the machine has ${now}, and had ${trusted} when it was probed`);
+    doubt(`the machine now has ${now}; it had ${trusted} when it was probed`);
     holdAgainst(now).catch((error: unknown) => report("probing anew", messageOf(error)));
     return current;
   };

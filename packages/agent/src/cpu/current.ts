@@ -3,15 +3,15 @@ import { AgentError } from "../errors.ts";
 import type { CpuShape } from "./shape.ts";
 
 export type ColdBoots =
-  /** By the agent's own shape: it is in no pool, or in no fleet. */
+  /** The agent's own shape: the node is in no pool, or in no fleet. */
   | { readonly kind: "own" }
   | { readonly kind: "plan"; readonly shape: CpuShape }
-  /** By the host's own CPU, although the pool is to have a plan: the pool allows it. */
+  /** The host's own CPU, although the pool should have a plan: the pool allows it. */
   | { readonly kind: "unplanned"; readonly why: string }
   | { readonly kind: "refused"; readonly why: string };
 
 export interface CurrentShape {
-  /** What guests here are shaped by where they are, for verdicts and for people. */
+  /** Where this comes from, for verdicts and for display. */
   now(): CpuShape;
   state(): ColdBoots;
   set(state: ColdBoots): void;
@@ -31,7 +31,7 @@ export function currentShape(own: CpuShape): CurrentShape {
 /** Of a cold boot that names no CPU of its own. */
 export interface BootShape {
   readonly shape: CpuShape;
-  /** Why the pool's plan does not shape it; undefined where it does, or where none is due. */
+  /** Why the pool's plan does not shape it; undefined if it does, or if there should be none. */
   readonly unplanned?: string;
 }
 

@@ -15,13 +15,13 @@ import { AgentError } from "../errors.ts";
 import type { Releases } from "../releases.ts";
 import type { CpuShape } from "./shape.ts";
 
-/** Better first: an override accepts what it names and everything better. */
+/** Best first: an override accepts the verdict it names and better ones. */
 const RANKS: readonly Verdict[] = ["compatible", "unknown", "insecure", "incompatible"];
 
 interface Guest {
   readonly snapshot: string;
   readonly contract: CpuContract;
-  /** The sandbox that is to run, as events name it. */
+  /** The sandbox that will run, as events name it. */
   readonly sandbox: string;
 }
 
@@ -33,10 +33,12 @@ export interface Gate {
 interface GateOptions {
   /** As it may be used now. */
   readonly profileNow: () => NodeProfile;
-  /** The verdict goes by the one that would load the snapshot; by all where none would. */
+  /**
+   * The verdict is for the release that would load the snapshot; for all releases if none would.
+   */
   readonly releases: Releases;
   readonly allowUnknown: boolean;
-  /** What shapes guests here now: a plan says what its operator accepted. */
+  /** What shapes guests here now: a plan records what its operator accepted. */
   readonly cpuNow: () => Pick<CpuShape, "class" | "plan" | "accepted">;
   readonly events: EventLog;
   readonly metrics: Metrics;

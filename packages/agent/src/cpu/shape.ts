@@ -1,4 +1,4 @@
-/** What shapes a guest's CPU, and the contract that comes of it. */
+/** What shapes a guest's CPU, and the resulting contract. */
 import type { CpuSelection } from "@evenkeel/api";
 import {
   FileError,
@@ -34,7 +34,7 @@ interface Boot {
   readonly firecracker: string;
   readonly vcpus: number;
   readonly smt: boolean;
-  /** Whether guests may run without a protection that they need. */
+  /** Whether guests may run without a protection they need. */
   readonly allowInsecure: boolean;
 }
 
@@ -44,10 +44,10 @@ function requestOf(selection: CpuSelection): TemplateRequest {
   return { kind: "file", path: selection.name ?? "cpu.template" };
 }
 
-/** What is wrong with the request itself; the rest is this node's answer to it. */
+/** Errors of the request itself; all others are about this node. */
 const BAD_INPUT = new Set(["TEMPLATE_UNKNOWN", "VMM_BODY_TOO_LARGE"]);
 
-/** What a request asks for; throws BAD_REQUEST, CPU_REFUSED. */
+/** The shape that a request specifies; throws BAD_REQUEST, CPU_REFUSED. */
 export function shapeOf(selection: CpuSelection, boot: Boot): CpuShape {
   const { profile, firecracker, allowInsecure } = boot;
   const template = selection.kind === "template" ? selection.template : {};

@@ -1,4 +1,4 @@
-/** What happened, for whoever listens: a ring with bounds on number and bytes. */
+/** Events for readers: a ring buffer, bounded in number and bytes. */
 import { randomBytes } from "node:crypto";
 import type { AgentEvent, AgentEventType } from "@evenkeel/api";
 
@@ -10,7 +10,7 @@ export interface KeptEvent {
 }
 
 export interface EventLog {
-  /** Tells the events of one agent's life from those of another: clocks may go backwards. */
+  /** Distinguishes the events of one agent process from another's: clocks may go backwards. */
   readonly instance: string;
   emit(type: AgentEventType, subject: string, data?: AgentEvent["data"]): void;
   /** The oldest event that is kept, from `id` on; undefined where there is none yet. */
@@ -20,9 +20,9 @@ export interface EventLog {
   subscribe(listener: () => void): () => void;
 }
 
-/** What an event may tell; more is a guest's or a caller's doing. */
+/** The largest event; anything larger is caused by a guest or a caller. */
 const MOST_BYTES = 64 * 1024;
-/** What all that are kept may have together. */
+/** The total size of all kept events. */
 const RING_BYTES = 8 * 1024 * 1024;
 
 function jsonOf(event: AgentEvent): string {

@@ -1,4 +1,4 @@
-/** Making cold boots follow what the server says, and saying where they do not. */
+/** Makes cold boots follow the server's plan, and reports if they do not. */
 import type { PlanReference } from "@evenkeel/api";
 import type { Context } from "../sandboxes/context.ts";
 import type { CurrentShape } from "../cpu/current.ts";
@@ -23,7 +23,7 @@ const WAIT_MS = 5000;
 const LONGEST_WAIT_MS = 300_000;
 const LONGEST_TEXT = 2000;
 
-/** A plan that does not fit this node, as long as the node is what it is. */
+/** A plan that does not fit this node in its present state. */
 interface Refusal {
   readonly digest: string;
   readonly profile: string;
@@ -39,7 +39,7 @@ export interface Applying {
   shape: CpuShape | undefined;
   shapedFor: string | undefined;
   refusal: Refusal | undefined;
-  /** When a plan may be asked for again, and how long to wait after the next failure. */
+  /** When to request a plan again, and how long to wait after the next failure. */
   fetchAt: number;
   waitMs: number;
   /** Why the version that the server names is not applied, for the server. */
@@ -57,7 +57,7 @@ export function appliedNow({ orders, shape }: Applying): PlanReference | null {
   return shape === undefined ? null : (orders?.applied ?? null);
 }
 
-/** Lets cold boots go by what holds now, and says so once where that is news. */
+/** Makes cold boots follow the current state, and reports once if that is a change. */
 function settleBoots(state: Applying): void {
   const { context, shapes, orders, shape, planError } = state;
   const before = shapes.state();
@@ -72,7 +72,7 @@ function settleBoots(state: Applying): void {
   }
 }
 
-/** A changed node may be of another class: the applied version has to fit it anew. */
+/** A changed node may be in a different class: the applied version must be checked again. */
 function shapeAgain(state: Applying): void {
   const { context, orders } = state;
   const applied = orders?.applied ?? null;
@@ -105,7 +105,7 @@ async function fetchPlan(state: Applying, client: FleetClient): Promise<boolean>
   }
 }
 
-/** Applies the named version, which is here; remembers that it does not fit where it does not. */
+/** Applies the named version, which is on this node; if it does not fit, remembers that. */
 async function apply(state: Applying, orders: Orders): Promise<void> {
   const { context, paths } = state;
   const { wanted } = orders;
@@ -127,7 +127,7 @@ async function apply(state: Applying, orders: Orders): Promise<void> {
     context.events.emit("plan.refused", pool, { version, digest, why });
     return;
   }
-  // A disk that is full says nothing of the plan: the next heartbeat tries again.
+  // A full disk says nothing about the plan: the next heartbeat tries again.
   const next = { ...orders, applied: wanted };
   await keepOrders(paths, next);
   [state.orders, state.shape, state.shapedFor] = [next, shape, profile];
@@ -148,7 +148,7 @@ export async function follow(state: Applying, client: FleetClient, told: Told): 
   if (isNews) {
     await keepOrders(paths, orders);
     state.orders = orders;
-    // Another version may be had at once, whatever became of the one before.
+    // Another version can be requested at once, whatever happened to the previous one.
     if (!isSame(before?.wanted ?? null, orders.wanted)) {
       [state.fetchAt, state.waitMs] = [0, WAIT_MS];
       state.planError = undefined;
@@ -172,7 +172,7 @@ export async function follow(state: Applying, client: FleetClient, told: Told): 
   settleBoots(state);
 }
 
-/** Begins with what was told before the agent was started again: the server need not be there. */
+/** Starts with the orders from before the restart: the server need not be reachable. */
 export function beginApplying(context: Context, paths: FleetPaths, shapes: CurrentShape): Applying {
   const state: Applying = {
     context,
@@ -187,7 +187,7 @@ export function beginApplying(context: Context, paths: FleetPaths, shapes: Curre
     planError: undefined,
   };
   if (state.orders !== undefined) {
-    // What is kept was written whole; what it says is asked again as if it were told anew.
+    // The stored orders were written atomically; they are treated as if just received.
     state.orders = ordersAfter(state.orders, state.orders);
   }
   shapeAgain(state);

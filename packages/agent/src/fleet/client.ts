@@ -1,4 +1,6 @@
-/** Calls to the fleet's server: JSON over TLS, one answer at a time, none without an end. */
+/**
+ * Calls to the fleet server: JSON over TLS, one answer at a time, each bounded in size and time.
+ */
 import { Agent, request, type RequestOptions } from "node:https";
 import { parseJson } from "@evenkeel/core";
 import { AgentError, messageOf } from "../errors.ts";
@@ -7,7 +9,7 @@ import { AgentError, messageOf } from "../errors.ts";
 const ANSWER_LIMIT = 64 * 1024 * 1024;
 const PATIENCE_MS = 20_000;
 
-/** PEMs: whom the node trusts, and what it shows where it has joined. */
+/** PEMs: the CA that the node trusts and, once joined, its certificate. */
 export interface Credentials {
   readonly ca: string;
   readonly certificate?: string;
@@ -32,7 +34,7 @@ function send(url: URL, options: RequestOptions, body: string | undefined): Prom
       let length = 0;
       response.on("data", (part: Buffer) => {
         length += part.length;
-        if (length > ANSWER_LIMIT) sent.destroy(new Error("the answer has no end"));
+        if (length > ANSWER_LIMIT) sent.destroy(new Error("the answer is too long"));
         else parts.push(part);
       });
       response.on("error", fail);
@@ -42,21 +44,21 @@ function send(url: URL, options: RequestOptions, body: string | undefined): Prom
       });
     });
     sent.on("error", fail);
-    // Of the whole call: a socket's own timeout starts anew with each byte.
+    // For the whole call: a socket's own timeout restarts with each byte.
     const timer = setTimeout(() => sent.destroy(new Error("no answer in time")), PATIENCE_MS);
     sent.on("close", () => clearTimeout(timer));
     sent.end(body);
   });
 }
 
-/** What the server says of its refusal, in its own words. */
+/** The server's refusal, in its own words. */
 function refusal(what: string, { status, text }: Answer): AgentError {
   let [code, message] = ["", `HTTP ${status}`];
   try {
     const { error } = JSON.parse(text) as { error: { code: unknown; message: unknown } };
     [code, message] = [String(error.code), String(error.message).slice(0, 2000)];
   } catch {
-    // Whoever answered is not a fleet server, or not alone.
+    // The answer does not come from a fleet server, or something in between changed it.
   }
   return new AgentError("SERVER_REFUSED", `${what}: ${code} ${message}`.replace(":  ", ": "));
 }
@@ -66,7 +68,7 @@ export function openClient(server: string, credentials: Credentials | "untrusted
     credentials === "untrusted"
       ? { rejectUnauthorized: false }
       : { ca: credentials.ca, cert: credentials.certificate, key: credentials.key };
-  // Sessions are not resumed, so that each connection shows the certificate of now.
+  // Sessions are not resumed, so that each connection uses the current certificate.
   const agent = new Agent({ keepAlive: true, maxSockets: 2, maxCachedSessions: 0, ...trust });
   return {
     call: async (method, path, body) => {

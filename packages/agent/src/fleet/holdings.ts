@@ -16,7 +16,7 @@ export function capacityOf({ sandboxes, builds, settings }: Context): Capacity {
   };
 }
 
-/** Damaged ones are nobody's to resume. Sorted by name. */
+/** Without damaged ones, which nobody can resume. Sorted by name. */
 export function snapshotsHeld({ snapshots }: Context): HeldSnapshot[] {
   return snapshots
     .list()
@@ -37,9 +37,8 @@ export function digestOfList(list: readonly HeldSnapshot[]): string {
 const digests = new WeakMap<NodeProfile, string>();
 
 /**
- * As the server computes it, of the profile that it reads: a file has its members in one order,
- * and what was probed may have them in another. Asked every few seconds, of a profile that hardly
- * ever changes.
+ * As the server computes it from the profile that it reads: the members may be in a different order
+ * in a file than after a probe. Called every few seconds, for a profile that hardly ever changes.
  */
 export function digestOfProfile(profile: NodeProfile): string {
   const read = () => readProfile(JSON.parse(formatProfile(profile)), profile.name);

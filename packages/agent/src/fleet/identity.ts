@@ -1,6 +1,6 @@
 /**
- * Who the node is to its fleet: a key that never leaves it, and the certificate that the server
- * gave for it. Files in the data directory; written before they are used.
+ * The node's identity in its fleet: a key that never leaves the node, and the certificate that the
+ * server issued for it. Files in the data directory; written before they are used.
  */
 import { createHash, webcrypto, X509Certificate } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -20,7 +20,7 @@ const Identity = z.strictObject({
   node: z.string(),
   ca: z.string(),
   certificate: z.string(),
-  /** When it was given, and when it ends. */
+  /** When it was issued, and when it expires. */
   issued: z.iso.datetime(),
   expires: z.iso.datetime(),
   /** SHA-256 of the token that it joined with. */
@@ -58,14 +58,14 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
-/** Replaces a file and sees to it that it is there after a crash of the machine, too. */
+/** Replaces a file durably, so that it survives a crash of the machine. */
 export async function keepFile({ root }: FleetPaths, path: string, text: string): Promise<void> {
   replaceFile(path, text);
   await sync(path);
   await sync(root);
 }
 
-/** Undefined where the node has not joined; throws BAD_CONFIG where that cannot be told. */
+/** Undefined if the node has not joined; throws BAD_CONFIG if that cannot be determined. */
 export function readIdentity({ identity: path }: FleetPaths): Identity | undefined {
   const text = readIfThere(path);
   if (text === undefined) return undefined;
@@ -90,9 +90,9 @@ export async function nodeKey(paths: FleetPaths): Promise<string> {
 /** A PKCS #10 request for the node's key; the server chooses the name. */
 export async function requestFor(key: string): Promise<string> {
   const [der] = x509.PemConverter.decode(key);
-  if (der === undefined) throw new AgentError("BAD_CONFIG", "the node's key is no PEM");
+  if (der === undefined) throw new AgentError("BAD_CONFIG", "the node's key is not PEM");
   const privateKey = await webcrypto.subtle.importKey("pkcs8", der, ALGORITHM, true, ["sign"]);
-  // The public half, without its private member.
+  // The public half only.
   const { kty, crv, x, y } = await webcrypto.subtle.exportKey("jwk", privateKey);
   const jwk = { kty, crv, x, y } as webcrypto.JsonWebKey;
   const publicKey = await webcrypto.subtle.importKey("jwk", jwk, ALGORITHM, true, ["verify"]);
@@ -106,7 +106,7 @@ export async function requestFor(key: string): Promise<string> {
 
 export interface JoinToken {
   readonly secret: string;
-  /** SHA-256 of the CA's certificate: whom the secret may be given to. */
+  /** SHA-256 of the CA's certificate: the only CA that may receive the secret. */
   readonly ca: string;
 }
 
@@ -114,17 +114,17 @@ export interface JoinToken {
 export function parseJoinToken(text: string): JoinToken {
   const [, secret, ca] = /^ekj\.([A-Za-z0-9_-]{16,128})\.([0-9a-f]{64})$/.exec(text.trim()) ?? [];
   if (secret !== undefined && ca !== undefined) return { secret, ca };
-  throw new AgentError("BAD_CONFIG", "join: this is no join token: ekj.SECRET.DIGEST");
+  throw new AgentError("BAD_CONFIG", "join: not a join token (ekj.SECRET.DIGEST)");
 }
 
-/** What of a join token is kept: whether another one is given later. */
+/** What is stored of a join token, to recognize a different one later. */
 export function digestOfToken(token: string): string {
   return createHash("sha256").update(token.trim()).digest("hex");
 }
 
 /**
- * The certificate that a join token names, alone; undefined where a PEM does not begin with it. What
- * stands behind the first certificate of a PEM is trusted by TLS too, and was named by nobody.
+ * Only the certificate that a join token names; undefined if the PEM does not begin with it. TLS
+ * would also trust further certificates in the PEM, which nobody vouched for.
  */
 export function namedIn(pem: string, { ca }: JoinToken): string | undefined {
   try {

@@ -1,4 +1,4 @@
-/** Joining a fleet with a one-time token, and renewing what it gave. */
+/** Joining a fleet with a one-time token, and renewing the certificate. */
 import { formatProfile, type NodeProfile } from "@evenkeel/core";
 import { z } from "zod";
 import { AgentError, messageOf } from "../errors.ts";
@@ -22,7 +22,7 @@ const Given = z.object({
   expires: z.iso.datetime(),
 });
 
-/** The CA that the token names, whoever it was that sent it; throws JOIN_FAILED. */
+/** The CA that the token names, whoever sent it; throws JOIN_FAILED. */
 async function fetchCa(server: string, token: ReturnType<typeof parseJoinToken>): Promise<string> {
   const client = openClient(server, "untrusted");
   try {
@@ -32,13 +32,13 @@ async function fetchCa(server: string, token: ReturnType<typeof parseJoinToken>)
   } finally {
     client.close();
   }
-  const message = `${server} has another CA than the join token names: the secret was not sent`;
+  const message = `${server} has a different CA from the one in the join token: the secret was not sent`;
   throw new AgentError("JOIN_FAILED", message);
 }
 
 async function keep(
   paths: FleetPaths,
-  /** The CA is the one that was known before the server was asked, not what it answers with. */
+  /** The CA is the one known before the request, not one from the answer. */
   known: Pick<Identity, "server" | "ca" | "joinedWith">,
   given: z.infer<typeof Given>,
 ): Promise<Identity> {
@@ -56,8 +56,8 @@ interface Joining {
 }
 
 /**
- * Joins, or gets the same answer again where an earlier one was lost: the key is on the disk
- * before the token is used. Throws BAD_CONFIG, JOIN_FAILED.
+ * Joins, or gets the same answer again if an earlier one was lost: the key is on disk before the
+ * token is used. Throws BAD_CONFIG, JOIN_FAILED.
  */
 export async function joinFleet({ paths, server, token, profile }: Joining): Promise<Identity> {
   const parsed = parseJoinToken(token);
@@ -79,7 +79,7 @@ export async function joinFleet({ paths, server, token, profile }: Joining): Pro
   }
 }
 
-/** A third of a certificate's time is over: there are two more to reach the server in. */
+/** After a third of a certificate's lifetime: two thirds remain to reach the server. */
 export function isDue({ issued, expires }: Identity, now = Date.now()): boolean {
   const [from, to] = [Date.parse(issued), Date.parse(expires)];
   return now - from > (to - from) / 3;

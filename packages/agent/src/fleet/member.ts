@@ -1,7 +1,7 @@
 /**
- * The node as a member of its fleet: it says every few seconds that it is there, sends what the
- * server lacks, and applies the plan that it is told to. The server may be away for as long as it
- * likes: sandboxes run on, and cold boots go by the plan that was applied last.
+ * The node as a member of its fleet: it sends a heartbeat every few seconds, sends what the server
+ * lacks, and applies the plan it is told to. The server may be unreachable for any time: sandboxes
+ * keep running, and cold boots follow the last applied plan.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Heartbeat } from "@evenkeel/api";
@@ -24,6 +24,7 @@ import {
 import { sendSnapshots } from "./send-snapshots.ts";
 import { isDue, joinFleet, renewIdentity } from "./join.ts";
 import { isSame, Pool, Reference } from "./orders.ts";
+import { keepTunnel } from "./tunnel.ts";
 import { keepWorking } from "./work.ts";
 
 export interface FleetOptions {
@@ -40,7 +41,7 @@ interface Member {
   readonly key: string;
   identity: Identity;
   client: FleetClient;
-  /** What was reported last, so that it is reported once. */
+  /** The last reported problem, so that each is reported once. */
   trouble: string | undefined;
 }
 
@@ -74,7 +75,7 @@ async function beat(member: Member): Promise<number> {
   const plan = appliedNow(applying);
   const { client } = member;
   const current = digestOfProfile(context.profile);
-  // What another profile could not apply, this one may.
+  // A plan that did not fit the old profile may fit the new one.
   const refused = refusal?.profile === current ? refusal.digest : undefined;
   const body: Heartbeat = {
     profile: current,
@@ -85,7 +86,7 @@ async function beat(member: Member): Promise<number> {
     ...(refused === undefined ? {} : { planRefused: refused }),
   };
   const answer = Answer.parse(await client.call("POST", "/v1/node/heartbeat", body));
-  // First, since guests wait for it; a long list of snapshots takes its time.
+  // First, because guests wait for it; a long list of snapshots takes time.
   await follow(applying, client, { pool: answer.pool, wanted: answer.plan });
   if (answer.needs.includes("profile")) {
     const { profile } = context;
@@ -96,7 +97,7 @@ async function beat(member: Member): Promise<number> {
     await client.call("PUT", "/v1/node/profile", report);
   }
   if (answer.needs.includes("snapshots")) await sendSnapshots(context, client);
-  // The server hears at once of a plan that was applied, or of why not.
+  // The server learns at once that a plan was applied, or why not.
   const isNews = !isSame(plan, appliedNow(applying)) || planError !== applying.planError;
   return isNews ? 0 : answer.heartbeatSeconds;
 }
@@ -108,7 +109,7 @@ async function keepBeating(member: Member, stopping: AbortSignal): Promise<void>
     try {
       next = await beat(member);
       if (next > 0) seconds = next;
-      if (member.trouble !== undefined) member.context.report("the fleet", "all is well again");
+      if (member.trouble !== undefined) member.context.report("the fleet", "working again");
       member.trouble = undefined;
     } catch (error) {
       if (stopping.aborted) return;
@@ -117,7 +118,7 @@ async function keepBeating(member: Member, stopping: AbortSignal): Promise<void>
       member.trouble = why;
       next = seconds;
     }
-    // Nodes that were started together do not speak together for ever.
+    // Spreads the heartbeats of nodes that were started at the same time.
     const jitter = 0.9 + Math.random() * 0.2;
     await sleep(next * jitter * 1000, undefined, { signal: stopping }).catch(() => undefined);
   }
@@ -133,18 +134,21 @@ async function identityFor(
     join !== undefined &&
     known?.joinedWith !== undefined &&
     known.joinedWith !== digestOfToken(join);
-  // A token that was not used yet is for a node that was deleted, or away for too long.
+  // An unused token means: join again, after the node was deleted or away for too long.
   if (known?.server === server && !isNew) return known;
   if (known !== undefined && join === undefined) {
-    const message = `server: this node has joined ${known.server}; another takes a join token`;
+    const message = `server: this node has joined ${known.server}; to join another server, give a join token`;
     throw new AgentError("BAD_CONFIG", message);
   }
   if (join !== undefined) return await joinFleet({ paths, server, token: join, profile });
-  throw new AgentError("BAD_CONFIG", "server: the node has not joined: give a join token (--join)");
+  throw new AgentError(
+    "BAD_CONFIG",
+    "server: this node has not joined: give a join token (--join)",
+  );
 }
 
 /**
- * Joins if need be, and goes on until the agent stops; what it returns settles then. Throws
+ * Joins if necessary, and runs until the agent stops; the returned promise settles then. Throws
  * BAD_CONFIG, JOIN_FAILED.
  */
 export async function openFleet(
@@ -168,6 +172,7 @@ export async function openFleet(
   context.stopping.addEventListener("abort", () => member.client.close(), { once: true });
   const beating = keepBeating(member, context.stopping).finally(() => member.client.close());
   const working = keepWorking({ context, key, identity: () => member.identity });
-  const done = Promise.all([beating, working]).then(() => undefined);
+  const tunnel = keepTunnel({ context, key, identity: () => member.identity });
+  const done = Promise.all([beating, working, tunnel]).then(() => undefined);
   return { node: identity.node, done };
 }

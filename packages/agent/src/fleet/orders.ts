@@ -1,6 +1,6 @@
 /**
- * What the server told the node last, on the disk before it is acted on: a plan that was withdrawn
- * does not come back with a restart, however the restart came about.
+ * The server's last orders to the node, on disk before they are carried out: a withdrawn plan does
+ * not come back with a restart, whatever caused the restart.
  */
 import { readFileSync } from "node:fs";
 import type { PlanReference } from "@evenkeel/api";
@@ -33,9 +33,9 @@ export function isSame(a: PlanReference | null, b: PlanReference | null): boolea
 }
 
 /**
- * Whether guests may still be booted by an applied version: by the one that is named, or by one
- * before it, until that is applied. One after it was rolled back, and one of another pool, or of a
- * pool without a plan, is nobody's any more.
+ * Whether guests may still boot with an applied version: with the named one, or with an earlier one
+ * until the named one is applied. A later version was rolled back; it may not be used, nor may one
+ * of another pool or of a pool without a plan.
  */
 function mayStay({ pool, wanted }: Told, applied: PlanReference): boolean {
   if (wanted === null || pool?.name !== applied.pool || wanted.pool !== applied.pool) return false;
@@ -43,7 +43,7 @@ function mayStay({ pool, wanted }: Told, applied: PlanReference): boolean {
   return applied.version < wanted.version;
 }
 
-/** The orders after the server has spoken. */
+/** The orders after the server's answer. */
 export function ordersAfter(before: Orders | undefined, told: Told): Orders {
   const applied = before?.applied ?? null;
   return { ...told, applied: applied !== null && mayStay(told, applied) ? applied : null };
@@ -62,7 +62,10 @@ export function coldBootsBy(
   error: string | undefined,
 ): ColdBoots {
   if (orders === undefined) {
-    return { kind: "refused", why: "the fleet's server has not said yet which plan is due here" };
+    return {
+      kind: "refused",
+      why: "the fleet server has not said yet which plan this node must apply",
+    };
   }
   const { pool } = orders;
   if (pool === null) return { kind: "own" };
@@ -71,7 +74,7 @@ export function coldBootsBy(
   return { kind: pool.unplanned === "allow" ? "unplanned" : "refused", why };
 }
 
-/** Undefined where the server has told nothing, or where what it told cannot be read any more. */
+/** Undefined if the server has sent no orders, or if they can no longer be read. */
 export function readOrders({ orders: path }: FleetPaths): Orders | undefined {
   try {
     return Orders.parse(JSON.parse(readFileSync(path, "utf8")));

@@ -1,4 +1,4 @@
-/** Plans of the fleet on this node: each kept whole in a file that its digest names. */
+/** The fleet's plans on this node: each stored unchanged in a file named by its digest. */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ function digestOf(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** The text of the plan that was named; throws SERVER_REFUSED where an answer is not that. */
+/** The text of the named plan; throws SERVER_REFUSED if the answer is something else. */
 export function readPlanFiles(json: unknown, wanted: PlanReference): string {
   const parsed = Files.safeParse(json);
   if (!parsed.success) {
@@ -37,14 +37,14 @@ export function readPlanFiles(json: unknown, wanted: PlanReference): string {
   const text = textOf(parsed.data);
   if (isSame(parsed.data, wanted) && digestOf(text) === wanted.digest) return text;
   const named = `version ${wanted.version} of ${wanted.pool}`;
-  throw new AgentError("SERVER_REFUSED", `the plan is not the one that was named: ${named}`);
+  throw new AgentError("SERVER_REFUSED", `the plan is not the requested one (${named})`);
 }
 
 function fileOf({ plans }: FleetPaths, digest: string): string {
   return join(plans, `${digest}.json`);
 }
 
-/** Whether a plan is here, as it was sent. */
+/** Whether a plan is on this node, unchanged. */
 export function hasPlan(paths: FleetPaths, digest: string): boolean {
   const file = fileOf(paths, digest);
   return existsSync(file) && digestOf(readFileSync(file, "utf8")) === digest;
@@ -67,19 +67,19 @@ export function dropPlans({ plans }: FleetPaths, kept: readonly (PlanReference |
 
 interface Node {
   readonly profile: NodeProfile;
-  /** Releases that are driven here. */
+  /** The releases that this agent drives. */
   readonly versions: readonly string[];
   readonly allowInsecure: boolean;
 }
 
 /**
- * The shape that a kept plan has for this node. Contracts name the plan by its digest, which is
- * the same on every node. Throws BAD_PLAN, of a file that was changed, too.
+ * The shape that a stored plan gives this node. Contracts name the plan by its digest, which is the
+ * same on every node. Throws BAD_PLAN, also for a file that was changed.
  */
 export function shapeOfPlan(paths: FleetPaths, digest: string, node: Node): CpuShape {
   try {
     const text = readFileSync(fileOf(paths, digest), "utf8");
-    if (digestOf(text) !== digest) throw new Error("its file is not what was downloaded");
+    if (digestOf(text) !== digest) throw new Error("its file differs from what was downloaded");
     const { plan, templates } = Content.parse(JSON.parse(text));
     const files = new Map([[join(paths.plans, "plan.json"), JSON.stringify(plan)]]);
     for (const [name, template] of Object.entries(templates)) {

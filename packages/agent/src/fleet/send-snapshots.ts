@@ -13,7 +13,7 @@ const Lacking = z.object({ missing: z.array(z.string()), manifests: z.array(z.st
 
 /** Characters of one request: the server takes eight million. */
 const MOST_CHARACTERS = 4_000_000;
-/** A list that the server does not take after so many answers is not its own affair any more. */
+/** After this many rejections of a list, give up. */
 const MOST_ROUNDS = 100;
 
 async function sendContracts(
@@ -31,7 +31,7 @@ async function sendContracts(
   }
 }
 
-/** Texts of manifests that are what their digests say, in requests of their own. */
+/** Texts of manifests that match their digests, in separate requests. */
 async function* manifestsOf({ snapshots }: Context, wanted: readonly string[]) {
   const directories = new Map(
     snapshots.list().map(({ directory, metadata }) => [metadata.digest, directory]),
@@ -41,7 +41,7 @@ async function* manifestsOf({ snapshots }: Context, wanted: readonly string[]) {
   for (const digest of wanted) {
     const directory = directories.get(digest);
     if (directory === undefined) continue;
-    // A snapshot may be deleted meanwhile: the next list is without it.
+    // A snapshot may have been deleted meanwhile: the next list will not have it.
     const read = async () => await readFile(join(directory, MANIFEST_FILE), "utf8");
     const text = await read().catch(() => undefined);
     if (text === undefined || sha256(text) !== digest) continue;
@@ -55,7 +55,7 @@ async function* manifestsOf({ snapshots }: Context, wanted: readonly string[]) {
   if (texts.length > 0) yield texts;
 }
 
-/** Settles once the server has the list; throws where it does not take it. */
+/** Settles once the server has the list; throws if it does not accept it. */
 export async function sendSnapshots(context: Context, client: FleetClient): Promise<void> {
   const list = snapshotsHeld(context);
   const report = { digest: digestOfList(list), snapshots: list };

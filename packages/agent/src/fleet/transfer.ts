@@ -11,7 +11,7 @@ import type { Credentials } from "./client.ts";
 
 /** Bytes of a part: few requests, and little memory at the server. */
 const PART = 3 * 1024 * 1024;
-/** The other node may be slow; the server gives up before this. */
+/** The other node may be slow; the server gives up earlier. */
 const PATIENCE_MS = 90_000;
 
 export interface Server {
@@ -33,7 +33,7 @@ function answerTo(
 ): Promise<IncomingMessage> {
   return new Promise((settle, fail) => {
     const sent = request(new URL(path, url), options, settle);
-    sent.setTimeout(PATIENCE_MS, () => sent.destroy(new Error("nothing comes any more")));
+    sent.setTimeout(PATIENCE_MS, () => sent.destroy(new Error("no more data arrives")));
     sent.on("error", fail);
     sent.end(body);
   });
@@ -105,7 +105,7 @@ function freeName({ snapshots }: Context, name: string, digest: string): string 
   return candidates.find((one) => snapshots.isFree(one)) ?? digest;
 }
 
-/** Throws BAD_ARCHIVE where it is another snapshot than the one that was named. */
+/** Throws BAD_ARCHIVE if it is a different snapshot from the named one. */
 async function keep(
   context: Context,
   name: string,
@@ -116,16 +116,19 @@ async function keep(
   const imported = await importSnapshot(snapshots, name, answer, room);
   if (imported.digest !== digest) {
     await snapshots.remove(name);
-    throw new AgentError("BAD_ARCHIVE", `snapshot ${imported.digest} came instead of ${digest}`);
+    throw new AgentError(
+      "BAD_ARCHIVE",
+      `received snapshot ${imported.digest} instead of ${digest}`,
+    );
   }
   events.emit("snapshot.imported", name, { from: imported.node });
   return imported;
 }
 
-/** Snapshots on their way here: several guests may wait for one. */
+/** Snapshots being fetched: several guests may wait for one. */
 const underWay = new WeakMap<Context, Map<string, Promise<string>>>();
 
-/** Fetches a snapshot unless it is there, or on its way; returns what it is called here. */
+/** Fetches a snapshot unless it is here or already being fetched; returns its name here. */
 export async function fetchSnapshot(
   context: Context,
   server: Server,
@@ -136,7 +139,7 @@ export async function fetchSnapshot(
   underWay.set(context, coming);
   const { digest } = wanted;
   const known = coming.get(digest);
-  // Where the other one fails, this transfer is still there to be fetched.
+  // If the other one fails, this transfer can still be fetched.
   const fetched = await known?.catch(() => undefined);
   if (fetched !== undefined) return fetched;
   const own = fetchOne(context, server, transfer, wanted).finally(() => coming.delete(digest));

@@ -1,6 +1,6 @@
 /**
- * What the fleet's server wants done here: fetched, done and answered. An answer may be lost and a
- * thing be asked for twice, so that each is done in a way that twice is once.
+ * Work that the fleet server orders: fetched, done and answered. An answer may be lost and work
+ * ordered twice, so all work is idempotent.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeSandbox, Work, WorkBody, WorkResult } from "@evenkeel/api";
@@ -9,7 +9,7 @@ import { WorkAnswer } from "@evenkeel/api/fleet";
 import type { Context } from "../sandboxes/context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { createSandbox } from "../sandboxes/create.ts";
-import { killSandbox } from "../sandboxes/end.ts";
+import { extendSandbox, killSandbox } from "../sandboxes/end.ts";
 import { pauseSandbox, resumeSandbox } from "../sandboxes/pause.ts";
 import { openClient, type FleetClient } from "./client.ts";
 import type { Identity } from "./identity.ts";
@@ -18,13 +18,13 @@ import { fetchSnapshot, requireDigest, sendSnapshot, type Server } from "./trans
 
 export interface Worker {
   readonly context: Context;
-  /** As it is now: certificates are renewed. */
+  /** The current one: certificates are renewed. */
   readonly identity: () => Identity;
   readonly key: string;
 }
 
 const AGAIN_MS = 1000;
-/** A server that was given another store hears of everything by then. */
+/** By then even a server with a new store has heard of everything. */
 const TELL_MS = 60_000;
 const BUSY_MS = 50;
 const MOST_BUSY = 200;
@@ -43,10 +43,10 @@ function stateOf({ sandboxes }: Context, id: string): string | undefined {
 async function create(worker: Worker, body: Of<"create">): Promise<void> {
   const { context } = worker;
   const { sandbox: id, snapshot: digest, name, transfer, onTimeout, labels } = body;
-  // The id is the server's, and given once: what has it is this sandbox.
+  // The server assigns each id once: whatever has this id is this sandbox.
   const state = stateOf(context, id);
   if (state === "running") return;
-  // A start that an agent's end cut short left this, and nobody was told that it ever ran.
+  // Left by a start that the agent's own end cut short: nobody was told that it ran.
   if (state === "failed") await killSandbox(context, id, "its start was cut short");
   const from =
     transfer === null
@@ -71,9 +71,12 @@ async function perform(worker: Worker, id: string, body: WorkBody): Promise<void
       await resumeSandbox(context, body.sandbox, { timeoutSeconds, override });
       return;
     }
+    case "extend":
+      await extendSandbox(context, body.sandbox, body.timeoutSeconds);
+      return;
     case "kill": {
       const isThere = stateOf(context, body.sandbox) !== undefined;
-      if (isThere) await killSandbox(context, body.sandbox, "asked to by the fleet");
+      if (isThere) await killSandbox(context, body.sandbox, "requested by the fleet");
       return;
     }
     case "fetch": {
@@ -87,7 +90,7 @@ async function perform(worker: Worker, id: string, body: WorkBody): Promise<void
   }
 }
 
-/** What is being done to a sandbox, such as cleaning up after its VMM, is waited for. */
+/** Waits for an operation in progress on the sandbox, such as cleaning up after its VMM. */
 async function patiently(run: () => Promise<void>): Promise<void> {
   for (let tries = 0; ; tries++) {
     try {
@@ -114,7 +117,10 @@ async function resultOf(worker: Worker, { id, work: body }: Work): Promise<WorkR
   return sandbox === undefined ? {} : { sandbox };
 }
 
-/** Tells the server until it has heard. What it does not know any more, nobody waits for. */
+/**
+ * Repeats the answer until the server has it. If the server no longer knows the work, nobody waits
+ * for it.
+ */
 async function answer(
   client: () => FleetClient,
   id: string,
@@ -132,7 +138,7 @@ async function answer(
   }
 }
 
-/** One call for work: what was sent of the sandboxes, and the work. */
+/** One call for work: sends the sandboxes' states, returns the work. */
 async function ask(client: FleetClient, running: Iterable<string>, list: string | undefined) {
   const sandboxes = list === undefined ? {} : { sandboxes: JSON.parse(list) as NodeSandbox[] };
   const body = { running: [...running], ...sandboxes };
@@ -170,7 +176,7 @@ export async function keepWorking(worker: Worker): Promise<void> {
       .finally(() => running.delete(work.id));
     running.set(work.id, done);
   };
-  // A call that waits at the server is of no use once the agent is to stop.
+  // A call waiting at the server is useless once the agent is stopping.
   const stop = () => current?.client.close();
   stopping.addEventListener("abort", stop, { once: true });
   while (!stopping.aborted) {

@@ -1,7 +1,7 @@
 /**
- * Who may do what. A token has a role: `read` looks at everything but guests' memory and ports, `run` does
- * everything but going against verdicts, and `override` that, too. Without any token, a Unix
- * socket has the permissions of its file, and who may open it may do everything.
+ * Who may do what. A token has a role: `read` sees everything except guests' memory and ports,
+ * `run` does everything except override verdicts, and `override` does that as well. Without tokens,
+ * a Unix socket is protected by its file permissions, and whoever can open it can do everything.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
@@ -13,7 +13,7 @@ export type Tokens = { readonly [R in Role]?: string | undefined };
 
 /** Answered without a token: load balancers ask. */
 const OPEN: ReadonlySet<string> = new Set(["/v1/health"]);
-/** A GET that gives away a guest's memory, or lets the caller in to it. */
+/** A GET that reveals a guest's memory, or gives the caller access to the guest. */
 const MORE_THAN_LOOKING: ReadonlySet<string> = new Set([
   "/v1/snapshots/:name/export",
   "/v1/sandboxes/:id/ports/:port",
@@ -23,7 +23,7 @@ function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
-/** The role of who sends this header; digests have one length, and all are compared. */
+/** The role of the sender of this header; digests have equal lengths, and all are compared. */
 function roleOf(known: readonly (readonly [Role, Buffer])[], header: string): Role | undefined {
   const sent = digest(header);
   const fitting = known.filter(([, expected]) => timingSafeEqual(sent, expected));
@@ -45,7 +45,7 @@ function neededFor({ method, routeOptions }: FastifyRequest): Role {
   return method === "GET" && !MORE_THAN_LOOKING.has(routeOptions.url ?? "") ? "read" : "run";
 }
 
-/** Throws BAD_CONFIG where two roles have one token. */
+/** Throws BAD_CONFIG if two roles have the same token. */
 export function requireTokens(app: FastifyInstance, tokens: Tokens): void {
   const given = ROLES.flatMap((role) => {
     const token = tokens[role];

@@ -32,7 +32,7 @@ function known(error: unknown): AgentError {
   return new AgentError("AGENT_DEFECT", messageOf(error), { cause: error });
 }
 
-/** The error as data; `log` hears of what is a defect. */
+/** The error as data; a bug is reported to `log`. */
 function answerOf(error: unknown): { readonly status: number; readonly body: ErrorBody } {
   const { code, message, problems, verdict, findings } = known(error);
   const { status, hint } = AGENT_ERRORS[code];
@@ -54,12 +54,12 @@ export function handleErrors(app: FastifyInstance): void {
     const methods = methodsOf(request.url);
     if (methods.length > 0) {
       void reply.header("allow", methods.join(", "));
-      const message = `${request.url.slice(0, 200)} has ${methods.join(", ")}, not ${request.method}`;
+      const message = `${request.url.slice(0, 200)} supports ${methods.join(", ")}, not ${request.method}`;
       throw new AgentError("WRONG_METHOD", message);
     }
     throw new AgentError(
       "NO_SUCH_ROUTE",
-      `there is no ${request.method} ${request.url.slice(0, 200)}`,
+      `no such call: ${request.method} ${request.url.slice(0, 200)}`,
     );
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Events as a stream. A reader is given what it takes and no more is kept for it than the ring
- * that all share: one that never reads costs some kilobytes, and is let go.
+ * Events as a stream. Each reader gets what it reads; nothing is buffered for it except the ring
+ * that all share. A reader that never reads costs a few kilobytes, and is disconnected.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 import type { ServerResponse } from "node:http";
@@ -9,9 +9,11 @@ import type { EventLog, KeptEvent } from "../events/log.ts";
 
 /** Bytes that may wait in a reader's connection. */
 const WAITING = 64 * 1024;
-/** A reader that takes nothing for so long is let go; it comes back with Last-Event-ID. */
+/**
+ * A reader that reads nothing for this long is disconnected; it can come back with Last-Event-ID.
+ */
 const PATIENCE_MS = 30_000;
-/** A comment now and then tells both ends that the other is there. */
+/** A comment now and then keeps the connection alive at both ends. */
 const HEARTBEAT_MS = 15_000;
 const MOST_READERS = 64;
 
@@ -26,7 +28,7 @@ function frame(instance: string, { id, type, json }: KeptEvent): string {
   return `id: ${instance}-${id}\nevent: ${type}\ndata: ${json}\n\n`;
 }
 
-/** Where a reader goes on; `missed` where what it saw last was another agent's, or is unknown. */
+/** Where a reader resumes; `missed` if its last event was another agent's, or is unknown. */
 function placeOf(events: EventLog, lastEventId: string | undefined) {
   if (lastEventId === undefined) return { next: events.last() + 1, missed: false };
   const [, of, id] = /^([0-9a-f]{8})-(\d{1,16})$/.exec(lastEventId) ?? [];
@@ -72,13 +74,13 @@ export function eventStreams(events: EventLog): Streams {
   return {
     requireRoom: () => {
       if (open.size < MOST_READERS) return;
-      throw new AgentError("TOO_MANY_READERS", `${open.size} clients already read events`);
+      throw new AgentError("TOO_MANY_READERS", `${open.size} clients are already reading events`);
     },
     open: (response, lastEventId) => {
       response.writeHead(200, {
         "content-type": "text/event-stream; charset=utf-8",
         "cache-control": "no-store",
-        // Nothing else will be asked here; a connection kept alive would hold up the agent's end.
+        // No other request will come here; a kept-alive connection would delay the agent's exit.
         connection: "close",
       });
       open.add(response);

@@ -1,4 +1,4 @@
-/** Which methods a path has: a wrong one is another answer than a wrong path. */
+/** Which methods a path has, because a wrong method gets a different answer from a wrong path. */
 import { AGENT_ROUTES } from "@evenkeel/api";
 
 const PATHS = new Map<string, Set<string>>([["/openapi.json", new Set(["GET"])]]);

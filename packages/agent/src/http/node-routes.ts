@@ -1,8 +1,8 @@
 /** Calls about the node: health, profile, metrics, events, the OpenAPI document. */
 import { AGENT_ROUTES } from "@evenkeel/api";
+import type { Gauge } from "@evenkeel/api/exposition";
 import { formatProfile } from "@evenkeel/core";
 import type { Context } from "../sandboxes/context.ts";
-import type { Gauge } from "../metrics.ts";
 import { freeBytes } from "../store/room.ts";
 import type { Streams } from "./events.ts";
 import type { App } from "./app.ts";

@@ -1,15 +1,15 @@
 /**
- * Connections on which nothing moves. A body that is never finished, an answer that nobody reads, a
- * refused upload that goes on: each is given some time, and no more, and holds nothing up.
+ * Stalled connections: a body that never ends, an answer that nobody reads, a refused upload that
+ * continues. Each gets a limited time and blocks nothing else.
  */
 import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 
 export interface StallOptions {
-  /** A transfer moves so many bytes in each period, or ends. */
+  /** A transfer must move this many bytes in each period, or it is cut off. */
   readonly leastBytes: number;
   readonly periodMs: number;
-  /** How long a refused body may go on, so that who sends it reads the answer. */
+  /** How long a refused body may continue, so that its sender can read the answer. */
   readonly lingerMs: number;
   /** Ends all transfers. */
   readonly stopping: AbortSignal;
@@ -17,7 +17,7 @@ export interface StallOptions {
 
 export const STALLS = { leastBytes: 64 * 1024, periodMs: 30_000, lingerMs: 2000 } as const;
 
-/** Left alone: it is meant to wait, and has a watch of its own. */
+/** Exempt: it is meant to wait, and has its own timeout. */
 const PATIENT: ReadonlySet<string> = new Set(["/v1/events"]);
 
 interface Transfer {
@@ -29,7 +29,7 @@ interface Transfer {
 }
 
 function socketOf({ raw }: FastifyRequest): Socket | undefined {
-  // Requests that are injected have none that moves anything.
+  // Injected requests have no real socket.
   const { socket } = raw as { readonly socket?: Socket };
   return typeof socket?.bytesRead === "number" && "destroySoon" in socket ? socket : undefined;
 }
@@ -54,7 +54,9 @@ function sweep(transfers: Set<Transfer>, { leastBytes, periodMs }: StallOptions)
   }
 }
 
-/** Reads on for a moment what was refused, so that the answer is not lost with the connection. */
+/**
+ * Keeps reading the refused body for a moment, so that the answer is not lost with the connection.
+ */
 function linger(request: FastifyRequest, lingerMs: number): void {
   const { raw } = request;
   if (raw.complete || raw.destroyed) return;

@@ -10,7 +10,7 @@ import { findImage, findKernel } from "../store/images.ts";
 import { networkOf, requireNetwork, takeCell } from "./confine.ts";
 import { drivesOf, makeVmDirectory, vsockOf, type DiskSource } from "./vm-directory.ts";
 
-/** A machine whose parts were all found, and whose CPU was accepted. */
+/** A machine whose parts were all found and whose CPU was accepted. */
 export interface ReadyMachine {
   readonly machine: Machine;
   readonly release: Release;
@@ -19,7 +19,7 @@ export interface ReadyMachine {
   readonly disks: readonly DiskSource[];
   readonly shape: CpuShape;
   readonly contract: CpuContract;
-  /** Why its pool's plan does not shape it, where one is due. */
+  /** Why its pool's plan does not shape it, if there should be one. */
   readonly unplanned: string | undefined;
 }
 

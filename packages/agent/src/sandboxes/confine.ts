@@ -19,12 +19,12 @@ interface Size {
   readonly memoryMib: number;
 }
 
-/** What a caller asks for, with what follows from it: names are looked up where egress is allowed. */
+/** The requested egress with defaults filled in: DNS is allowed if egress is. */
 export function egressOf({ dns, ...policy }: Asked): EgressPolicy {
   return { ...policy, dns: dns ?? policy.default === "allow" };
 }
 
-/** Throws NETWORK_OFF where a guest would need a network that this node does not have. */
+/** Throws NETWORK_OFF if a guest needs a network and this node has none. */
 export function requireNetwork({ cells }: Context, wanted: boolean): void {
   if (!wanted || cells?.hasNetwork === true) return;
   throw new AgentError("NETWORK_OFF", "guest networks are not enabled on this node");
@@ -42,7 +42,7 @@ export function requireEgress(context: Context, asked: Asked | undefined): void 
   }
 }
 
-/** A slot for a microVM of a driver's whose disks stand in its directory; nothing where nothing is isolated. */
+/** A slot for a microVM whose disks are in its directory; undefined without isolation. */
 export async function takeCell(
   { cells, sandboxes }: Context,
   { binary }: VmmDriver,
@@ -52,14 +52,14 @@ export async function takeCell(
 ): Promise<{ cell?: Cell }> {
   if (cells === undefined) return {};
   const largestDisk = Math.max(0, ...drives.map(({ path }) => statSync(path).size));
-  // A template's build is no sandbox: it has what the operator gives to all.
+  // A template build is not a sandbox: it gets the operator's defaults.
   const asked = sandboxes.find(id)?.record.egress;
   const egress = asked === undefined ? undefined : egressOf(asked);
   const which = binary === undefined ? {} : { binary };
   return { cell: await cells.take(id, { vcpus, memoryMib, largestDisk, egress, ...which }) };
 }
 
-/** What a boot is told of the guest's network. */
+/** The guest network's part of a boot. */
 export function networkOf({ network, bootArgs }: { network: boolean; bootArgs: string }) {
   if (!network) return { bootArgs };
   const { id, tap, mac } = GUEST_NETWORK;

@@ -1,13 +1,13 @@
 /**
- * A guest's serial console: its end, and what it says about crashes. The guest writes whatever it
- * likes and as fast as it can, so everything here has a bound: bytes per look, characters per
- * line, crashes per look, and patterns that take linear time.
+ * A guest's serial console: its end, and the crashes it reports. The guest writes whatever it likes
+ * as fast as it can, so everything here is bounded: bytes per check, characters per line, crashes
+ * per check, and patterns that take linear time.
  */
 import type { FileHandle } from "node:fs/promises";
 import type { CpuContract } from "@evenkeel/core";
 import { openPlain, tailOf } from "@evenkeel/host";
 
-/** How much of a console is kept of a sandbox that failed. */
+/** How much console output is kept of a failed sandbox. */
 const KEPT = 4096;
 
 /** The last few kilobytes; empty where there is none. */
@@ -24,7 +24,7 @@ export interface Crash {
 }
 
 /**
- * Says why, in words and data for an event; undefined where it is not known. `contract`: what the
+ * The cause, in words and data for an event; undefined if it is not known. `contract`: what the
  * guest was promised.
  */
 export type ExplainCrash = (
@@ -44,7 +44,7 @@ const TRAP = " trap invalid opcode ip:";
 const TRAPPED = /(?:^|\s)(\S{1,32})\[\d{1,10}\]$/;
 const POINTER = /^[0-9a-f]{1,16}/;
 const TRAPPED_LENGTH = 48;
-/** A shell's word for signal 4, and the exit code by which it passes it on. */
+/** A shell's message for signal 4, and the exit code that reports it. */
 const TOLD = /\bIllegal instruction\b|\bSIGILL\b|\bexit(?:ed with)?(?: code| status)?:? 132\b/i;
 /** Text without any of these has no crash in it. */
 const HINT = /invalid opcode|illegal instruction|SIGILL| 132\b/i;
@@ -86,28 +86,26 @@ export interface ConsoleNews {
   readonly crashes: readonly Crash[];
   /** Where to read on: after the last whole line. */
   readonly offset: number;
-  /** Bytes that were passed over, since the guest writes faster than anyone reads. */
+  /** Bytes that were skipped, because the guest writes faster than they are read. */
   readonly skipped: number;
 }
 
 async function readNews(file: FileHandle, before: number): Promise<ConsoleNews> {
   const { size } = await file.stat();
-  // A console that was cut short begins anew.
+  // A truncated console is read from the beginning.
   const known = before > size ? 0 : before;
   if (size === known) return { crashes: [], offset: known, skipped: 0 };
   const start = Math.max(known, size - CHUNK);
   const buffer = Buffer.alloc(size - start);
   const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
   const end = buffer.subarray(0, bytesRead).lastIndexOf("\n") + 1;
-  // A line that fills the whole chunk is no kernel's; only its end could still matter.
+  // A line that fills the whole chunk is not from a kernel; only its end could still matter.
   const length = end === 0 && bytesRead === CHUNK ? CHUNK - LINE_LIMIT : end;
   const crashes = crashesIn(buffer.toString("utf8", 0, length));
   return { crashes, offset: start + length, skipped: start - known };
 }
 
-/**
- * Reads what was written since, 64 KiB at most: where there is more, its end.
- */
+/** Reads what was written since, at most 64 KiB; if there is more, only the end. */
 export async function readConsole(path: string, offset: number): Promise<ConsoleNews> {
   let file: FileHandle;
   try {

@@ -21,30 +21,36 @@ export interface Settings {
   readonly imagesDir: string;
   /** Resume where the verdict is `unknown`. */
   readonly allowUnknown: boolean;
-  /** Boot with CPU templates that wrong guests. */
+  /** Boot with CPU templates that leave guests unprotected. */
   readonly allowInsecure: boolean;
   /** Verify memory and disks, too, each time that a snapshot is resumed. */
   readonly verifyOnResume: boolean;
-  /** Between two readings of everything that snapshots hold; 0: never. */
+  /** Time between two scrubs of all snapshots; 0: never. */
   readonly scrubHours: number;
   readonly maxSandboxes: number;
-  /** What all guests together may have. */
+  /** The limits for all guests together. */
   readonly maxMemoryMib: number;
   readonly defaultTimeoutSeconds: number;
-  /** How long a failed sandbox is kept to be looked at. */
+  /** How long a failed sandbox is kept for inspection. */
   readonly keepFailedSeconds: number;
 }
 
 export interface Context {
-  /** Finds running microVMs again, whichever release they run; what boots and loads: `releases`. */
+  /**
+   * Finds running microVMs again, whichever release they run; `releases` does the booting and
+   * loading.
+   */
   readonly driver: VmmDriver;
   readonly releases: Releases;
   readonly profile: NodeProfile;
-  /** What shapes the guest CPU where a request does not say. */
+  /** What shapes the guest CPU by default. */
   readonly cpu: CpuShape;
-  /** As `cpu`, of a guest that is to boot now; throws NO_PLAN where its pool's plan is due first. */
+  /**
+   * Like `cpu`, for a guest that boots now; throws NO_PLAN if the node must first apply its pool's
+   * plan.
+   */
   readonly shapeForBoot: () => BootShape;
-  /** Why so, for those who look. */
+  /** Why, for display. */
   readonly coldBoots: () => ColdBoots;
   readonly settings: Settings;
   readonly paths: Paths;
@@ -57,11 +63,11 @@ export interface Context {
   readonly metrics: Metrics;
   readonly outputs: Outputs;
   readonly gate: Gate;
-  /** Confines VMMs and gives guests networks; undefined where nothing is isolated. */
+  /** Isolates VMMs and gives guests networks; undefined without isolation. */
   readonly cells: CellPool | undefined;
   /** Aborted once the agent is told to stop. */
   readonly stopping: AbortSignal;
   readonly explainCrash: ExplainCrash | undefined;
-  /** Hears of what went wrong while nobody waited for an answer. */
+  /** Receives errors for which no caller is waiting. */
   readonly report: (what: string, why: string) => void;
 }

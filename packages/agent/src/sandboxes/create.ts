@@ -15,13 +15,13 @@ function newId(): string {
   return `s${randomBytes(8).toString("hex")}`;
 }
 
-/** What differs between the two ways to begin. */
+/** What differs between the two ways to start. */
 type Origin = Pick<
   SandboxRecord,
   "from" | "vcpus" | "memoryMib" | "vsock" | "network" | "disks" | "overrides"
 >;
 
-/** Not parsed: it is made of what was, and a resume waits for it. */
+/** Not parsed: it is built from parsed values, and a resume waits for it. */
 function newRecord(
   context: Context,
   id: string,
@@ -45,7 +45,7 @@ function newRecord(
   };
 }
 
-/** Registers a sandbox and lets `start` bring it up; where that fails, it never was. */
+/** Registers a sandbox and calls `start`; if that fails, the registration is undone. */
 async function bringUp(
   context: Context,
   record: SandboxRecord,

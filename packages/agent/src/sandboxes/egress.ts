@@ -6,8 +6,8 @@ import { egressOf, requireEgress } from "./confine.ts";
 import { viewOf } from "./record.ts";
 
 /**
- * Throws EGRESS_REFUSED, NETWORK_OFF, WRONG_STATE. A paused sandbox goes on with it; a running one
- * has it from its next packet on.
+ * Throws EGRESS_REFUSED, NETWORK_OFF, WRONG_STATE. Takes effect when a paused sandbox resumes; for
+ * a running one, from its next packet on.
  */
 export async function setSandboxEgress(
   context: Context,
@@ -22,7 +22,7 @@ export async function setSandboxEgress(
       const why = network ? `is ${state}` : "has no network";
       throw new AgentError("WRONG_STATE", `sandbox "${id}" ${why}`);
     }
-    // On disk first: an agent that is killed in between finds what was asked for, and applies it.
+    // On disk first: after a kill, the next agent finds the requested rules and applies them.
     const saved = sandboxes.save(id, { egress: policy });
     try {
       if (state === "running") await cells?.setEgress(id, egressOf(policy));

@@ -23,17 +23,19 @@ export async function extendSandbox(
   });
 }
 
-/** Removes everything that is a sandbox's own. May be called again after a crash. */
+/** Removes everything that belongs to a sandbox. May be called again after a crash. */
 export async function removeSandbox(context: Context, id: string): Promise<void> {
   const { sandboxes, snapshots } = context;
-  // On a full disk nothing can be noted; ending a sandbox is what makes room.
+  // On a full disk nothing can be recorded; but ending a sandbox frees space.
   sandboxes.note(id, { state: "killing" });
   await detach(context, id, sandboxes.get(id).vm);
   for (const name of namesOf(snapshots, id)) await snapshots.remove(name);
   sandboxes.remove(id);
 }
 
-/** Ends what has a record that nobody understands: what runs in its directory, and that. */
+/**
+ * Ends a sandbox whose record cannot be read: kills what runs in its directory, and removes that.
+ */
 async function removeUnreadable(context: Context, id: string): Promise<void> {
   const { sandboxes, snapshots } = context;
   await reapVm(context, id);

@@ -1,7 +1,7 @@
 /**
- * The microVM of a sandbox, found again by what lives in its directory. Records may be late, lost
- * or of another PID namespace; a process is what it is. Nothing is ended or removed that may still
- * be somebody's.
+ * A sandbox's microVM, found by the processes that use its directory. Records may be outdated, lost
+ * or from another PID namespace; processes are the truth. Nothing is killed or removed that may
+ * still be in use.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { inUse, pidsIn, startTimeOf, worksIn, writesInto, type MicroVm } from "@evenkeel/host";
@@ -16,11 +16,11 @@ export const OUT_OF_SIGHT = "its VMM runs in another PID namespace, where this a
 
 type Known = Pick<SandboxRecord, "id" | "vm" | "egress">;
 
-/** How long a process that was killed may take to let go of its files. */
+/** How long a killed process may take to close its files. */
 const LET_GO_MS = 3000;
 const POLL_MS = 20;
 
-/** Whether a directory is in use for good, and not by a process that is just ending. */
+/** Whether a directory is really in use, not just by a process that is exiting. */
 async function staysInUse(directory: string, patience: number): Promise<boolean> {
   const deadline = performance.now() + patience;
   while (await inUse(directory)) {
@@ -41,15 +41,15 @@ export async function requireUnused(
 }
 
 /**
- * Ends what runs in a microVM's directory, or in a jail and writes there; throws OUT_OF_REACH where
- * it cannot.
+ * Kills what runs in a microVM's directory, or runs in a jail and writes there; throws OUT_OF_REACH
+ * if it cannot.
  */
 export async function reapVm(context: Context, id: string): Promise<readonly number[]> {
   const { driver, paths, cells } = context;
-  // Never by the user that a record names: its slot may be another sandbox's by now.
+  // Never by the user in the record: its slot may belong to another sandbox by now.
   const jailed = (await cells?.endWriting(paths.vm(id))) ?? [];
   const pids = [...jailed, ...((await driver.reap?.(paths.vm(id))) ?? [])];
-  // What was not ended here does not end by waiting.
+  // What could not be killed here will not exit by itself.
   await requireUnused(context, id, pids.length > 0 ? LET_GO_MS : 0);
   return pids;
 }
@@ -78,15 +78,15 @@ async function adoptJailed(
 }
 
 /**
- * Takes a sandbox's microVM over, if it lives and answers; else ends what is left of it: two must
- * never run on the same disks. Throws OUT_OF_REACH where it lives out of sight.
+ * Adopts a sandbox's microVM, if it is alive and answers; else kills what is left of it, because
+ * two must never run on the same disks. Throws OUT_OF_REACH if it runs where it cannot be seen.
  */
 export async function findVm(context: Context, record: Known): Promise<MicroVm | undefined> {
   const { id, vm: known } = record;
   const directory = context.paths.vm(id);
   const jailed = await adoptJailed(context, record);
   if (jailed !== undefined) return jailed;
-  // Where the record is right there is no need to look at every process.
+  // If the record is right there is no need to look at every process.
   const right = known !== undefined && worksIn(known.pid, directory);
   for (const pid of right ? [known.pid] : pidsIn(directory)) {
     const vm = await adoptIn(context, directory, pid);
@@ -105,8 +105,8 @@ function ownContract(directory: string): CpuContract | undefined {
 }
 
 /**
- * The contract of a guest that is running: of its directory, else of the snapshot that it came
- * from. Undefined where neither is what the record says it was.
+ * A running guest's contract: from its directory, else from the snapshot that it came from.
+ * Undefined if neither matches the record.
  */
 export function findContract(
   { paths, snapshots }: Context,

@@ -1,4 +1,4 @@
-/** Listening to a guest's console: what it says of crashes becomes events. */
+/** Watches a guest's console and turns reported crashes into events. */
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "./context.ts";
 import { messageOf } from "../errors.ts";
@@ -37,13 +37,13 @@ async function hear(context: Context, id: string, vm: MicroVm, may: Allowance): 
 
 interface Hearing {
   readonly may: Allowance;
-  /** One look at a time for each microVM, so that no line is told twice. */
+  /** One check at a time per microVM, so that no line is reported twice. */
   turn: Promise<void>;
 }
 
 const hearings = new WeakMap<MicroVm, Hearing>();
 
-/** Reads what a sandbox's guest has written since the last time; never throws. */
+/** Reads what a sandbox's guest has written since the last check; never throws. */
 export function hearConsole(context: Context, id: string): Promise<void> {
   const vm = context.sandboxes.find(id)?.vm;
   if (vm === undefined) return Promise.resolve();

@@ -1,7 +1,8 @@
-/** The parts that the operations on sandboxes have in common. */
+/** What the operations on sandboxes have in common. */
 import type { Override, OverrideRecord } from "@evenkeel/api";
 import type { MicroVm } from "@evenkeel/host";
 import type { Context } from "./context.ts";
+import { closePorts } from "./ports.ts";
 import { AgentError, asVmmError, messageOf } from "../errors.ts";
 import { vmFiles, type Snapshot } from "../store/snapshot-files.ts";
 import { requireNetwork, takeCell } from "./confine.ts";
@@ -11,7 +12,7 @@ import type { SandboxRecord } from "./record.ts";
 import type { Entry } from "./registry.ts";
 import { drivesOf, makeVmDirectory, removeVmDirectory, sourcesIn } from "./vm-directory.ts";
 
-/** A new deadline, and how long it gives: should the clock change, that is what counts. */
+/** A new deadline and its duration: if the clock is changed, the duration counts. */
 export function deadlineIn(seconds: number): Pick<SandboxRecord, "deadline" | "granted"> {
   return { deadline: new Date(Date.now() + seconds * 1000).toISOString(), granted: seconds };
 }
@@ -23,7 +24,7 @@ export function requireState({ record }: Entry, state: SandboxRecord["state"]): 
 }
 
 /**
- * Lets a snapshot in, or not; what it returns is an override that was needed. Throws OTHER_VMM,
+ * Admits or refuses a snapshot; returns the override, if one was needed. Throws OTHER_VMM,
  * NETWORK_OFF, RESUME_REFUSED.
  */
 export function admit(
@@ -37,7 +38,7 @@ export function admit(
   if (vmm !== driver.vmm) {
     throw new AgentError(
       "OTHER_VMM",
-      `snapshot "${name}" is ${vmm}'s, this node has ${driver.vmm}`,
+      `snapshot "${name}" was taken by ${vmm}; this node has ${driver.vmm}`,
     );
   }
   requireNetwork(context, metadata.network);
@@ -76,13 +77,14 @@ export function attachAdopted(context: Context, id: string, vm: MicroVm, release
 /** Ends a microVM on purpose, and removes its directory. */
 export async function detach(context: Context, id: string, vm: MicroVm | undefined): Promise<void> {
   await hearConsole(context, id);
+  closePorts(context, id);
   context.sandboxes.set(id, { vm: undefined, exit: undefined });
   await vm?.kill();
   if (vm !== undefined) context.outputs.forget(vm);
   await removeVmDirectory(context, id);
 }
 
-/** Loads a snapshot into a sandbox's new microVM and lets it run; returns what to note of it. */
+/** Loads a snapshot into a sandbox's new microVM and starts it; returns what to record. */
 export async function loadInto(context: Context, id: string, snapshot: Snapshot): Promise<VmNote> {
   const { releases, settings, snapshots } = context;
   const { driver, version } = releases.loading(snapshot.contract) ?? releases.usual;
@@ -129,12 +131,12 @@ async function cleanUp(context: Context, id: string, entry: Entry, vm: MicroVm):
   });
 }
 
-/** Between two tries to clean up, such as on a disk that is full or gone. */
+/** Time between two attempts to clean up, for example while the disk is full or gone. */
 const SETTLE_AGAIN_MS = 1000;
 
 /**
- * Turns a sandbox whose VMM ended by itself into a failed one, as soon as nothing else has it. May
- * be called at any time: one try is under way at most, and the next one is a second later.
+ * Marks a sandbox whose VMM exited by itself as failed, as soon as no operation has it. May be
+ * called at any time: at most one attempt is in progress, and the next one comes a second later.
  */
 export function settle(context: Context, id: string): void {
   const { sandboxes, report } = context;
@@ -158,7 +160,7 @@ export async function failSandbox(
   consoleText: string,
 ): Promise<void> {
   const { sandboxes, events, settings } = context;
-  // First, so that whoever sees that it failed may end it at once.
+  // First, so that whoever sees that it failed can end it at once.
   await removeVmDirectory(context, id);
   const failure = { time: new Date().toISOString(), message, console: consoleText };
   const deadline = deadlineIn(settings.keepFailedSeconds);

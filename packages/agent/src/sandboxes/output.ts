@@ -1,12 +1,10 @@
 /**
- * Keeping what guests make their VMMs write from filling the disk: a console or a log over its
- * limit begins anew. Files that grow fast are looked at more often, so that what is on the disk
- * stays near the limit. Cutting costs time in proportion to what was written; a serial port takes a
- * byte per exit, some MiB per second at most, so a VMM that writes far more than that has gone wrong
- * and is ended.
- *
- * A pipe would be cheaper to bound, but Firecracker logs an error for each byte that does not fit in
- * one, and nobody would read it while no agent runs.
+ * Keeps VMM output from filling the disk: a console or a log over its limit is truncated. Files
+ * that grow fast are checked more often, so that they stay near the limit. Truncating takes time in
+ * proportion to what was written. A serial port takes a byte per exit, a few MiB per second at
+ * most, so a VMM that writes far more than that is broken and is killed. A pipe would be cheaper to
+ * bound, but Firecracker logs an error for each byte that does not fit, and nobody would read it
+ * while no agent runs.
  */
 import { constants, lstatSync } from "node:fs";
 import { openPlain, type MicroVm } from "@evenkeel/host";
@@ -15,7 +13,7 @@ const MIB = 1024 * 1024;
 const OUTPUT_LIMIT = 4 * MIB;
 const TICK_MS = 250;
 const FAST_TICK_MS = 20;
-/** Bytes between two looks that make a file a fast one. */
+/** A file that grows by this many bytes between two checks is a fast one. */
 const FAST = 256 * 1024;
 const BLOCK = 512;
 
@@ -37,12 +35,15 @@ export interface Outputs {
   /** Watches a microVM's files until it is forgotten. */
   watch(vm: MicroVm): void;
   forget(vm: MicroVm): void;
-  /** Why a microVM was ended; undefined where it was not, or is forgotten. */
+  /** Why a microVM was killed; undefined if it was not, or is no longer watched. */
   ended(vm: MicroVm): string | undefined;
   close(): void;
 }
 
-/** What a file takes on the disk: one whose writer does not append has a hole after a cut. */
+/**
+ * The space that a file takes on disk: if its writer does not append, it has a hole after
+ * truncation.
+ */
 function sizeOf(path: string): number {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   return stat === undefined ? 0 : Math.min(stat.size, stat.blocks * BLOCK);
@@ -57,7 +58,7 @@ async function cut(path: string): Promise<void> {
   }
 }
 
-/** What is there already was written at whatever speed: by a guest that no agent watched. */
+/** Existing content was written at an unknown speed, by a guest that no agent watched. */
 function watched(path: string): Watched {
   return { path, size: sizeOf(path), cutting: false, written: 0, since: performance.now() };
 }
@@ -72,7 +73,7 @@ function speedOf(file: Watched, more: number): number | undefined {
   return speed;
 }
 
-/** `report` hears of a file that could not be cut, and of a microVM that was ended. */
+/** `report` is told of a file that could not be truncated, and of a microVM that was killed. */
 export function openOutputs(report: (path: string, why: unknown) => void): Outputs {
   const files = new Map<MicroVm, readonly Watched[]>();
   const fast = new Map<Watched, MicroVm>();
@@ -97,7 +98,7 @@ export function openOutputs(report: (path: string, why: unknown) => void): Outpu
     if (size <= OUTPUT_LIMIT || file.cutting) return;
     file.cutting = true;
     cut(file.path)
-      .catch((error: unknown) => report(`${file.path} could not be cut`, error))
+      .catch((error: unknown) => report(`${file.path} could not be truncated`, error))
       .finally(() => {
         Object.assign(file, { cutting: false, size: 0 });
       });

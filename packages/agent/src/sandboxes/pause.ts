@@ -1,4 +1,4 @@
-/** Pausing a sandbox into a snapshot, and going on from it. */
+/** Pausing a sandbox into a snapshot, and resuming from it. */
 import { inheritContract, type CpuContract } from "@evenkeel/core";
 import type { ResumeRequest, Sandbox } from "@evenkeel/api";
 import type { MicroVm } from "@evenkeel/host";
@@ -35,11 +35,13 @@ function requireGuest(entry: Entry): Guest {
   requireState(entry, "running");
   const { record, vm, contract } = entry;
   if (vm !== undefined && contract !== undefined) return { record, vm, contract };
-  const lost = vm === undefined ? "its VMM" : "its CPU contract, and can only be ended";
+  const lost = vm === undefined ? "its VMM" : "its CPU contract, and can only be killed";
   throw new AgentError("WRONG_STATE", `sandbox "${record.id}" has lost ${lost}`);
 }
 
-/** Takes the snapshot and notes it; where that fails the guest goes on, if its VMM lives. */
+/**
+ * Takes the snapshot and records it; if that fails, the guest keeps running, if its VMM is alive.
+ */
 async function takeOrGoOn(context: Context, guest: Guest, name: string): Promise<void> {
   const { record, vm, contract } = guest;
   const { profile, sandboxes, snapshots } = context;
@@ -67,7 +69,7 @@ async function takeOrGoOn(context: Context, guest: Guest, name: string): Promise
     // The snapshot itself may be what has filled the disk.
     if (snapshots.find(name) !== undefined) await snapshots.remove(name);
     await vm.resume().catch((reason: unknown) => {
-      context.report(`sandbox ${id}, which was to go on`, messageOf(reason));
+      context.report(`sandbox ${id}, which was to keep running`, messageOf(reason));
     });
     sandboxes.note(id, { state: "running", pending: undefined });
     throw error;
@@ -80,12 +82,12 @@ async function dropEarlier({ snapshots }: Context, id: string, current: string):
   }
 }
 
-/** What is left to do once a sandbox's snapshot is whole. */
+/** What remains to be done once a sandbox's snapshot is complete. */
 export async function finishPause(context: Context, id: string, snapshot: string): Promise<void> {
   const { paths, sandboxes } = context;
   sandboxes.note(id, pausedOn(snapshot));
   try {
-    // A running sandbox ends with the machine; a paused one is to outlive it.
+    // A running sandbox ends with the machine; a paused one must survive a crash.
     await sync(paths.sandbox(id));
     await sync(paths.sandboxes);
   } finally {
@@ -122,7 +124,7 @@ export function resumeSandbox(
       const digest = snapshots.digestOf(contract);
       const resuming = { overrides: overridesWith(overrides, admitted), contract: digest };
       requireCapacity(context, entry.record.memoryMib);
-      // Not on disk: an agent that ends now leaves a paused sandbox, as before.
+      // Not on disk: if the agent exits now, the sandbox is still paused.
       sandboxes.mark(id, { state: "resuming", ...resuming });
       sandboxes.set(id, { contract });
       const timeoutSeconds =
@@ -130,7 +132,7 @@ export function resumeSandbox(
       try {
         const vm = await loadInto(context, id, snapshot);
         const deadline = deadlineIn(timeoutSeconds);
-        // Written down before anybody hears of it, or undone: a later agent goes by the record.
+        // Recorded before anyone is told, or undone: a later agent goes by the record.
         sandboxes.save(id, { state: "running", vm, timeoutSeconds, ...deadline });
       } catch (error) {
         await detach(context, id, sandboxes.find(id)?.vm);

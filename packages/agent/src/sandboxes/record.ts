@@ -15,11 +15,11 @@ export const SandboxRecord = Sandbox.omit({ pid: true }).extend({
       pid: z.int(),
       startTime: z.string(),
       jail: z.object({ root: z.string(), uid: z.int(), slot: z.int() }).optional(),
-      /** The release that it runs, which a later agent may not be the one of. */
+      /** The release that it runs on; a later agent may have a different default. */
       release: z.string(),
     })
     .optional(),
-  /** Digest of the contract of the guest that runs, or is to go on. */
+  /** Digest of the contract of the running or paused guest. */
   contract: z.string().optional(),
   /** Seconds that the deadline gave when it was set. */
   granted: z.number().optional(),
@@ -47,7 +47,7 @@ export function viewOf(record: SandboxRecord): Sandbox {
 /** As many as a manifest holds: with one more, no snapshot could be taken any more. */
 const MOST_OVERRIDES = 256;
 
-/** The overrides on a guest's way, the newest where there are too many. */
+/** The overrides in a guest's history; if there are too many, the newest. */
 export function overridesWith(
   before: readonly OverrideRecord[],
   more: readonly OverrideRecord[],
@@ -55,7 +55,7 @@ export function overridesWith(
   return [...before, ...more].slice(-MOST_OVERRIDES);
 }
 
-/** States in which a sandbox has a microVM, or is about to have one. */
+/** States in which a sandbox has a microVM, or is about to get one. */
 const LIVE: ReadonlySet<SandboxState> = new Set(["creating", "running", "pausing", "resuming"]);
 
 export function isLive({ state }: SandboxRecord): boolean {

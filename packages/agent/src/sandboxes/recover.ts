@@ -1,6 +1,6 @@
 /**
- * Finding everything again after a restart, however the agent ended: records say what was, adopted
- * microVMs and whole snapshots say what is.
+ * Finds everything again after a restart, however the agent ended: records say what was, adopted
+ * microVMs and complete snapshots say what is.
  */
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -25,7 +25,7 @@ function readRecord(path: string, id: string): SandboxRecord {
   return record;
 }
 
-/** Sandboxes whose record nobody understands keep all that is theirs, and their ids. */
+/** Sandboxes whose record cannot be read keep everything that belongs to them, and their ids. */
 async function readRecords({ paths, sandboxes, report }: Context): Promise<SandboxRecord[]> {
   const all = await readdir(paths.sandboxes);
   // Half-written ones of an agent that was killed.
@@ -45,7 +45,7 @@ async function readRecords({ paths, sandboxes, report }: Context): Promise<Sandb
   });
 }
 
-/** Takes the microVM of a record over, if it lives; throws OUT_OF_REACH. */
+/** Adopts a record's microVM, if it is alive; throws OUT_OF_REACH. */
 async function adopt(context: Context, record: SandboxRecord): Promise<MicroVm | undefined> {
   const vm = await findVm(context, record);
   if (vm === undefined) return undefined;
@@ -60,7 +60,7 @@ async function adopt(context: Context, record: SandboxRecord): Promise<MicroVm |
   return vm;
 }
 
-/** A VMM that does not answer takes seconds to be sure of. */
+/** It takes seconds to be sure that a VMM does not answer. */
 const AT_ONCE = 16;
 
 const GONE = "its VMM exited while the agent was down";
@@ -74,7 +74,7 @@ async function goOn(context: Context, record: SandboxRecord, vm: MicroVm | undef
   events.emit("sandbox.adopted", id, { pid: vm.record.pid });
 }
 
-/** A pause that was cut short has its snapshot whole, or never was. */
+/** An interrupted pause has a complete snapshot, or never happened. */
 async function recoverPause(context: Context, record: SandboxRecord): Promise<void> {
   const { snapshots } = context;
   const { id, pending } = record;
@@ -84,7 +84,7 @@ async function recoverPause(context: Context, record: SandboxRecord): Promise<vo
   return finishPause(context, id, taken.metadata.name);
 }
 
-/** The guest may have run for a moment, on copies of its own; its snapshot is as it was. */
+/** The guest may have run for a moment, on its own copies; its snapshot is unchanged. */
 async function recoverResume(context: Context, record: SandboxRecord): Promise<void> {
   await detach(context, record.id, await adopt(context, record));
   context.sandboxes.note(record.id, { state: "paused", vm: undefined, deadline: undefined });
@@ -123,7 +123,9 @@ async function recoverOne(context: Context, record: SandboxRecord): Promise<void
   }
 }
 
-/** What cannot be found again is left as it is, and barred, until it can be or has ended. */
+/**
+ * A sandbox that cannot be recovered is left as it is, and barred, until it can be or has ended.
+ */
 async function recoverOrBar(context: Context, record: SandboxRecord): Promise<void> {
   const { sandboxes, report } = context;
   const { id } = record;
@@ -139,7 +141,7 @@ async function recoverOrBar(context: Context, record: SandboxRecord): Promise<vo
   }
 }
 
-/** Looks at those again that were out of reach: their VMMs may have ended. */
+/** Checks those again that were out of reach: their VMMs may have exited. */
 export async function recoverBarred(context: Context): Promise<void> {
   for (const { record, barred } of context.sandboxes.list()) {
     if (barred !== undefined) await recoverOrBar(context, record);
@@ -155,7 +157,7 @@ async function dropStale({ snapshots, sandboxes }: Context): Promise<void> {
   }
 }
 
-/** Directories of microVMs that no sandbox has: of interrupted builds, boots and kills. */
+/** MicroVM directories without a sandbox: from interrupted builds, boots and kills. */
 async function reapOrphans(context: Context): Promise<void> {
   const { paths, sandboxes, events, report } = context;
   for (const id of await readdir(paths.vms)) {

@@ -1,4 +1,4 @@
-/** All sandboxes of the node: in memory, and each as a record on disk that follows at once. */
+/** All sandboxes of the node: in memory, and each as a record on disk that is updated at once. */
 import { rmSync } from "node:fs";
 import type { CpuContract } from "@evenkeel/core";
 import type { MicroVm, VmExit } from "@evenkeel/host";
@@ -12,23 +12,23 @@ export interface Entry {
   /** Of the running guest. */
   readonly contract: CpuContract | undefined;
   readonly vm: MicroVm | undefined;
-  /** How its VMM ended, if it did without being told to. */
+  /** How its VMM exited, if it did so by itself. */
   readonly exit: VmExit | undefined;
-  /** When cleaning up after it may be tried again, by a clock that nobody sets; 0: at once. */
+  /** When cleaning up may be tried again, by the monotonic clock; 0: at once. */
   readonly settleFrom: number;
   /** The operation that has the sandbox now. */
   readonly busy: string | undefined;
-  /** Why nothing may be done to it, such as a VMM that lives out of reach. */
+  /** Why no operation is allowed on it, such as a VMM that is out of reach. */
   readonly barred: string | undefined;
   /** The record on the disk is older than this one: it could not be written. */
   readonly unwritten: boolean;
   /** How far the console was read. */
   readonly consoleOffset: number;
-  /** The deadline by a clock that nobody sets, in milliseconds; undefined where there is none. */
+  /** The deadline by the monotonic clock, in milliseconds; undefined if there is none. */
   readonly due: number | undefined;
 }
 
-/** Not later than it was granted for, whatever the wall clock has come to since. */
+/** Never later than granted, however the wall clock has changed since. */
 function dueOf({ deadline, granted = Infinity }: SandboxRecord): number | undefined {
   if (deadline === undefined) return undefined;
   const left = Math.min(Date.parse(deadline) - Date.now(), granted * 1000);
@@ -42,18 +42,18 @@ export interface Registry {
   find(id: string): Entry | undefined;
   /** A new sandbox; throws NAME_TAKEN. */
   add(record: SandboxRecord): void;
-  /** One found on disk, which need not be written. */
+  /** Adds one found on disk, which need not be written. */
   restore(record: SandboxRecord): void;
   /** Changes a record, on disk first. */
   save(id: string, change: Partial<SandboxRecord>): SandboxRecord;
-  /** Changes a record to what is so in any case, on disk now or, where that fails, later. */
+  /** Changes a record to match reality, on disk now or, if that fails, later. */
   note(id: string, change: Partial<SandboxRecord>): SandboxRecord;
-  /** Changes a record in memory alone: what need not outlive this process. */
+  /** Changes a record only in memory, if the change need not outlive this process. */
   mark(id: string, change: Partial<SandboxRecord>): void;
   /** Changes what is not on disk. */
   set(id: string, change: Partial<Omit<Entry, "record">>): void;
   remove(id: string): void;
-  /** Ids whose records nobody understands: taken, and touched by nothing but their end. */
+  /** Ids whose records cannot be read: in use, and only ending them is allowed. */
   readonly unreadable: Set<string>;
   /** Runs an operation that has the sandbox to itself; throws BUSY, OUT_OF_REACH. */
   exclusive<T>(id: string, operation: string, run: (entry: Entry) => Promise<T>): Promise<T>;
@@ -82,7 +82,7 @@ function writeRecord(paths: Paths, record: SandboxRecord): void {
   replaceFile(paths.sandbox(record.id), `${JSON.stringify(record)}\n`);
 }
 
-/** Whether it could be written; where it `must` be, throws what stood against it. */
+/** Returns whether it could be written; if it `must` be, throws the reason instead. */
 function isWritten(write: () => void, must: boolean): boolean {
   try {
     write();
@@ -93,7 +93,7 @@ function isWritten(write: () => void, must: boolean): boolean {
   }
 }
 
-/** `settled` is called when an operation has let go of its sandbox. */
+/** `settled` is called when an operation has released its sandbox. */
 export function openRegistry(paths: Paths, settled: (id: string) => void): Registry {
   const entries = new Map<string, Entry>();
   const unreadable = new Set<string>();

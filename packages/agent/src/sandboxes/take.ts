@@ -11,7 +11,7 @@ import type { SnapshotStore } from "../store/snapshots.ts";
 import type { Stage } from "../store/stage.ts";
 import { placeDisks, sourcesIn } from "./vm-directory.ts";
 
-/** What a snapshot's manifest says beyond what every snapshot of this agent has. */
+/** The part of a snapshot's manifest that is not common to all of this agent's snapshots. */
 export type Facts = Omit<ManifestFacts, "created" | "node" | "vmm" | "version" | "parent">;
 
 /** The snapshots that a sandbox's pauses have made. */
@@ -22,7 +22,7 @@ export function namesOf(snapshots: SnapshotStore, id: string): string[] {
     .map(({ metadata }) => metadata.name);
 }
 
-/** Digests of files that are the parent's own, under another name: nobody writes to those. */
+/** Digests of files that are hard links to the parent's: nobody writes to those. */
 async function knownDigests(
   directory: string,
   parent: Snapshot | undefined,
@@ -42,7 +42,7 @@ async function knownDigests(
 const MIB = 1024 * 1024;
 
 /**
- * Pauses a microVM and snapshots it under a name. Where that fails, nothing is left, and the
+ * Pauses a microVM and snapshots it under a name. If that fails, nothing is left behind, and the
  * microVM is paused or gone.
  */
 export async function takeSnapshot(

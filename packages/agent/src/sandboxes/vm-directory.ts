@@ -16,7 +16,7 @@ type Disk = SnapshotMetadata["disks"][number];
 /** A disk with the file that its contents come from. */
 export interface DiskSource extends Disk {
   readonly source: string;
-  /** In a directory of the agent's, where nobody writes to what is read-only. */
+  /** In one of the agent's directories, where nobody writes to read-only files. */
   readonly own: boolean;
 }
 
@@ -47,8 +47,8 @@ export function sourcesIn(directory: string, disks: readonly Disk[]): DiskSource
 }
 
 /**
- * Puts disks into a directory: copies, or for what nobody writes, further names of one file. An
- * operator's image is copied always, since one that is built anew may be the same file.
+ * Puts disks into a directory: copies, or hard links for read-only disks. An operator's image is
+ * always copied, because rebuilding it may reuse the same file.
  */
 export async function placeDisks(
   { snapshots }: Context,
@@ -63,8 +63,8 @@ export async function placeDisks(
 }
 
 /**
- * Keeps the running guest's contract with it: its snapshot may be deleted meanwhile. A copy, since
- * what damages the one file should not damage the other.
+ * Keeps the running guest's contract in its directory: its snapshot may be deleted meanwhile. A
+ * copy, so that damage to one file does not affect the other.
  */
 async function keepContract(directory: string, of: Snapshot | CpuContract): Promise<void> {
   const place = join(directory, CONTRACT_FILE);
@@ -72,7 +72,10 @@ async function keepContract(directory: string, of: Snapshot | CpuContract): Prom
   else await writeFile(place, prettyJson(contractToJson(of)));
 }
 
-/** Waits for all, also where one fails: what goes on would write to a directory on its way out. */
+/**
+ * Waits for all, even if one fails: the others would still write to a directory that is being
+ * removed.
+ */
 async function all(...work: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(work)) {
     if (result.status === "rejected") throw result.reason;
@@ -87,9 +90,9 @@ export async function makeVmDirectory(
   of: Snapshot | CpuContract,
 ): Promise<string> {
   const directory = context.paths.vm(id);
-  // What an earlier one left, unless somebody still uses it.
+  // Removes what an earlier one left, unless a process still uses it.
   await removeVmDirectory(context, id);
-  // A resume waits for these: each takes less time than a thread takes to hear of it.
+  // A resume waits for these; synchronous calls are faster than a thread pool here.
   mkdirSync(directory, { mode: 0o700 });
   mkdirSync(join(directory, "disks"), { mode: 0o700 });
   await all(placeDisks(context, disks, directory), keepContract(directory, of));
@@ -97,8 +100,8 @@ export async function makeVmDirectory(
 }
 
 /**
- * Ends what is left of the microVM, and removes its directory. Throws OUT_OF_REACH while a process
- * uses it: its disks are not ours to remove then.
+ * Kills what is left of the microVM, and removes its directory. Throws OUT_OF_REACH while a process
+ * uses it, because then its disks must not be removed.
  */
 export async function removeVmDirectory(context: Context, id: string): Promise<void> {
   await context.cells?.release(id);

@@ -1,4 +1,4 @@
-/** What an agent does by itself: keeping deadlines, and reading guests' consoles. */
+/** What an agent does on its own: enforcing deadlines, and reading guests' consoles. */
 import type { Context } from "./context.ts";
 import { AgentError, messageOf } from "../errors.ts";
 import { killSandbox } from "./end.ts";
@@ -20,7 +20,7 @@ async function expire(context: Context, { record }: Entry): Promise<void> {
   else await killSandbox(context, id, "its deadline passed");
 }
 
-/** Due by the monotonic clock: one that is set back gives nobody more time. */
+/** By the monotonic clock: setting the clock back gives nobody more time. */
 function isDue({ record, busy, barred, due }: Entry, now: number): boolean {
   const { state } = record;
   if (busy !== undefined || barred !== undefined || due === undefined || due > now) return false;
@@ -32,10 +32,10 @@ function keepDeadlines(context: Context): void {
   const now = performance.now();
   for (const entry of sandboxes.list().filter((one) => isDue(one, now))) {
     const { id } = entry.record;
-    // Should it fail, as a pause on a full disk does, it is not tried four times a second.
+    // If it fails, as a pause does on a full disk, do not retry it four times a second.
     sandboxes.set(id, { due: now + RETRY_MS });
     expire(context, entry).catch((error: unknown) => {
-      // One that got busy or ended meanwhile is looked at again.
+      // A sandbox that became busy or ended meanwhile is checked again later.
       if (error instanceof AgentError && error.status < 500) return;
       report(`sandbox ${id} at its deadline`, messageOf(error));
     });
@@ -46,7 +46,7 @@ async function readConsoles(context: Context): Promise<void> {
   for (const { record } of context.sandboxes.list()) await hearConsole(context, record.id);
 }
 
-/** What could not be done before is tried again: on a full disk, or out of reach. */
+/** Retries what failed before because the disk was full or the VMM out of reach. */
 async function tryAgain(context: Context): Promise<void> {
   const { sandboxes } = context;
   for (const { record, unwritten } of sandboxes.list()) {
@@ -80,7 +80,7 @@ export function watch(context: Context): () => void {
       if (exit !== undefined) settle(context, record.id);
     }
     ticks += 1;
-    // Looked at, so that a change is told of also where nobody resumes anything.
+    // Checked here, so that a change is reported even if nothing is resumed.
     void context.profile;
     for (const duty of duties) duty(ticks);
   }, TICK_MS);

@@ -1,4 +1,4 @@
-/** Writing so that a reader, now or after a crash, finds a thing whole or not at all. */
+/** Writing so that a reader, now or after a crash, finds a file complete or not at all. */
 import { closeSync, constants, renameSync, rmSync, writeFileSync } from "node:fs";
 import { copyFile, open, readdir, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -38,7 +38,7 @@ async function syncTree(directory: string): Promise<void> {
   await sync(directory);
 }
 
-/** Makes a finished directory appear under its name, on the disk as well. */
+/** Renames a finished directory to its name, durably. */
 export async function publish(staged: string, place: string): Promise<void> {
   await syncTree(staged);
   await rename(staged, place);
@@ -46,8 +46,8 @@ export async function publish(staged: string, place: string): Promise<void> {
 }
 
 /**
- * Copies a plain file, sharing its blocks where the file system can: ioctl_ficlone(2). A FIFO would
- * hold one of the few threads that copy, for ever.
+ * Copies a regular file, as a reflink if the file system can: ioctl_ficlone(2). A FIFO would block
+ * one of the few copying threads forever.
  */
 export async function clone(from: string, to: string): Promise<void> {
   const fd = openPlainSync(from);

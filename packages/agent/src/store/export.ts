@@ -1,4 +1,4 @@
-/** A snapshot as a tar stream: its manifest first, so that a reader knows what is to follow. */
+/** A snapshot as a tar stream: its manifest first, so that a reader knows what follows. */
 import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ interface Part {
   readonly file: FileHandle;
 }
 
-/** All files open at once: what is deleted or replaced meanwhile is read to its end. */
+/** Opens all files at once: a file deleted or replaced meanwhile is still read to its end. */
 async function openParts({ directory, metadata }: Snapshot): Promise<Part[]> {
   const beside = readSignature(directory) === undefined ? [] : [SIGNATURE_FILE];
   const paths = [MANIFEST_FILE, ...beside, ...metadata.files.map(({ path }) => path)];
@@ -38,7 +38,7 @@ async function openParts({ directory, metadata }: Snapshot): Promise<Part[]> {
       const { size } = await file.stat();
       parts.push({ path, bytes: size, file });
       if ((expected.get(path) ?? size) !== size) {
-        const why = `${path} has ${size} bytes, and ${expected.get(path)} in ${MANIFEST_FILE}`;
+        const why = `${path} has ${size} bytes; ${MANIFEST_FILE} says ${expected.get(path)}`;
         throw new AgentError("SNAPSHOT_DAMAGED", `snapshot "${metadata.name}": ${why}`);
       }
     }
@@ -49,7 +49,7 @@ async function openParts({ directory, metadata }: Snapshot): Promise<Part[]> {
   }
 }
 
-/** As many bytes as were announced, no faster than they are taken; throws where there are fewer. */
+/** Exactly as many bytes as announced, no faster than they are read; throws if there are fewer. */
 async function copy(file: FileHandle, bytes: number, sink: ReturnType<Pack["entry"]>) {
   for (let at = 0; at < bytes;) {
     const chunk = Buffer.allocUnsafe(Math.min(CHUNK, bytes - at));
@@ -108,7 +108,7 @@ export async function exportSnapshot(store: SnapshotStore, name: string): Promis
     throw error;
   }
   const pack = openArchive();
-  // Told to whoever reads the stream.
+  // Reported to the stream's reader.
   pack.on("error", () => undefined);
   const stream = Readable.from(pack, { objectMode: false });
   write(pack, parts).catch((error: unknown) => {

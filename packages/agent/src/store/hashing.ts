@@ -1,13 +1,13 @@
-/** SHA-256 of files, large ones in a thread that is there while there is something to hash. */
+/** SHA-256 of files; large ones are hashed in a thread that exists only while needed. */
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { readPlainSync } from "@evenkeel/host";
 
 const WORKER = new URL("../../worker/sha256.mjs", import.meta.url);
-/** A thread costs some megabytes; it is kept for a while, since pauses come in swarms. */
+/** A thread costs some megabytes; it is kept for a while, because pauses come in bursts. */
 const IDLE_MS = 5000;
-/** What takes less time than a thread needs to start. */
+/** Hashing this much takes less time than starting a thread. */
 const SMALL = 1024 * 1024;
 
 export function sha256(bytes: Buffer | string): string {
@@ -23,7 +23,7 @@ interface Reply {
 
 type Settle = (reply: Reply) => void;
 
-/** One thread: files are hashed side by side only where they are slowed down. */
+/** One thread: files are hashed concurrently only if throttled. */
 function openThread() {
   let worker: Worker | undefined;
   let idle: NodeJS.Timeout | undefined;
@@ -72,7 +72,7 @@ function openThread() {
 }
 
 const inThread = openThread();
-/** Slowed down, so that it takes nothing from those who wait. */
+/** Throttled, so that it does not slow down urgent work. */
 const inSlowThread = openThread();
 
 /**

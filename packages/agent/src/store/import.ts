@@ -1,4 +1,4 @@
-/** A tar stream as a snapshot: whole, verified, or not at all. */
+/** A tar stream as a snapshot: complete and verified, or not at all. */
 import { constants } from "node:fs";
 import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ import { drained } from "./streams.ts";
 type Entry = Extract extends AsyncIterable<infer T> ? T : never;
 
 const BLOCK = 512;
-/** Headers, padding, and what other programs put between entries. */
+/** Allowance for headers, padding, and what other programs put between entries. */
 const OVERHEAD = 1024 * 1024;
 
 function bad(why: string): never {
@@ -49,9 +49,9 @@ async function writeTo(path: string, entry: Entry): Promise<void> {
 
 const SLICE = 64 * 1024;
 
-/** Small enough that the manifest is read before much of what follows it has to be held. */
+/** Small, so that the manifest is read before much of what follows must be buffered. */
 async function* slices(body: Readable): AsyncGenerator<Buffer> {
-  // Not destroyed where nobody reads on: the answer goes over the same connection.
+  // Not destroyed when reading stops: the answer uses the same connection.
   const chunks = body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
   for await (const chunk of chunks) {
     for (let at = 0; at < chunk.length; at += SLICE) yield chunk.subarray(at, at + SLICE);
@@ -63,7 +63,7 @@ interface Counted {
   limit: number;
 }
 
-/** Hands a body to the parser as fast as it takes it; stops where there is more than announced. */
+/** Passes a body to the parser as fast as it reads; stops if there is more than announced. */
 async function feed(body: Readable, extract: Extract, counted: Counted): Promise<void> {
   try {
     for await (const chunk of slices(body)) {
@@ -84,7 +84,7 @@ interface Unpacked {
   readonly signature: string | undefined;
 }
 
-/** What is wrong with an entry's place in the archive; undefined where nothing is. */
+/** What is wrong with an entry's place in the archive; undefined if nothing is. */
 function misplaced(
   { name, type, size }: Entry["header"],
   manifest: Manifest | undefined,
@@ -101,7 +101,7 @@ function misplaced(
   if (file === undefined) return `${shown} does not belong in this snapshot`;
   return file.bytes === size
     ? undefined
-    : `${name} has ${size} bytes, and ${file.bytes} in ${MANIFEST_FILE}`;
+    : `${name} has ${size} bytes; ${MANIFEST_FILE} says ${file.bytes}`;
 }
 
 function readManifest(text: string): Manifest {
@@ -153,12 +153,12 @@ async function unpack(
     end += Math.ceil(size / BLOCK) * BLOCK;
   }
   await feeding;
-  // Two blocks of zeros end an archive: without them, who sent it may have been cut short.
+  // Two blocks of zeros end an archive: without them, it may have been truncated.
   if (manifest === undefined || counted.bytes < end + 2 * BLOCK) bad("the archive ends too early");
   return { manifest, signature };
 }
 
-/** Memory, disks and all else as the manifest says, and a contract that is its own. */
+/** Memory, disks and everything else match the manifest, and so does the contract. */
 async function verified(directory: string, manifest: Manifest) {
   let contract;
   try {
@@ -170,7 +170,7 @@ async function verified(directory: string, manifest: Manifest) {
   return differs === undefined ? contract : bad(differs);
 }
 
-/** What tar-stream says of an archive that is none. */
+/** tar-stream's error for something that is not an archive. */
 function asBadArchive(error: unknown): unknown {
   if (error instanceof AgentError || (error as NodeJS.ErrnoException).errno !== undefined)
     return error;

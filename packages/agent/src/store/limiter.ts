@@ -1,4 +1,4 @@
-/** Lets a few through at a time. */
+/** Limits how many operations run at a time. */
 
 export type Limiter = <T>(run: () => Promise<T>) => Promise<T>;
 

@@ -6,7 +6,7 @@ import { AgentError, messageOf } from "../errors.ts";
 /** A pid and a line's end. */
 const NOTE_LIMIT = 64;
 
-/** A FIFO or a link in its place is left alone, and not waited for. */
+/** A FIFO or a link in its place is left alone, and does not block. */
 function write(note: string): void {
   const fd = openPlainSync(note, constants.O_WRONLY | constants.O_CREAT);
   try {
@@ -28,8 +28,8 @@ function holderOf(note: string): string {
 }
 
 /**
- * Takes a data directory; throws DATA_IN_USE. The kernel keeps the lock until this process ends or
- * the function that it returns is called. `note`: a file that tells people who has it.
+ * Locks a data directory; throws DATA_IN_USE. The kernel keeps the lock until this process exits or
+ * the returned function is called. `note`: a file that tells people who has the lock.
  */
 export async function lock(directory: string, note: string): Promise<() => void> {
   let unlock: (() => void) | undefined;
@@ -45,7 +45,7 @@ export async function lock(directory: string, note: string): Promise<() => void>
   try {
     write(note);
   } catch {
-    // A full disk: the note is for people, the lock holds without.
+    // A full disk: the note is only for people; the lock works without it.
   }
   return unlock;
 }

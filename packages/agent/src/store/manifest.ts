@@ -39,7 +39,7 @@ export function parseManifest(text: string): Manifest {
   return { facts: SnapshotManifest.parse(parseJson(text)), text, digest: sha256(text) };
 }
 
-/** Paths within a snapshot, with sizes, sorted; throws where something else than a file is there. */
+/** Paths within a snapshot, with sizes, sorted; throws if anything is not a file. */
 export async function listFiles(directory: string): Promise<{ path: string; bytes: number }[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const found: { path: string; bytes: number }[] = [];
@@ -67,12 +67,12 @@ export async function makeManifest(
   return parseManifest(prettyJson({ schema: MANIFEST_SCHEMA, ...facts, contract, files }));
 }
 
-/** What every snapshot of these disks has to have, and nothing else. */
+/** Exactly the files that every snapshot with these disks must have. */
 function expectedFiles({ disks }: Pick<SnapshotManifest, "disks">): string[] {
   return ["state", "memory", CONTRACT_FILE, ...disks.map(({ id }) => join("disks", id))];
 }
 
-/** Why a manifest contradicts itself; undefined where it does not. */
+/** Why a manifest contradicts itself; undefined if it does not. */
 export function contradiction(facts: SnapshotManifest): string | undefined {
   const { vmm, memoryMib, files, disks } = facts;
   const expected = expectedFiles(facts);
@@ -84,12 +84,12 @@ export function contradiction(facts: SnapshotManifest): string | undefined {
   if (disks.filter(({ root }) => root).length > 1) return "it has more than one root disk";
   const memory = files.find(({ path }) => path === "memory")?.bytes;
   if (vmm === "firecracker" && memory !== memoryMib * MIB) {
-    return `memory has ${memory} bytes, and memoryMib is ${memoryMib}`;
+    return `memory has ${memory} bytes, but memoryMib is ${memoryMib}`;
   }
   return undefined;
 }
 
-/** Why a contract is not the manifest's; undefined where it is. */
+/** Why a contract is not the manifest's; undefined if it is. */
 export function contractMismatch(
   facts: SnapshotManifest,
   contract: CpuContract,
@@ -98,8 +98,8 @@ export function contractMismatch(
   if (digest !== facts.contract)
     return `${CONTRACT_FILE} is not the one that ${MANIFEST_FILE} names`;
   if (contract.vcpus !== facts.vcpus) {
-    return `${CONTRACT_FILE} has ${contract.vcpus} vCPUs, ${MANIFEST_FILE} ${facts.vcpus}`;
+    return `${CONTRACT_FILE} has ${contract.vcpus} vCPUs; ${MANIFEST_FILE} says ${facts.vcpus}`;
   }
   if (contract.firecracker === facts.version) return undefined;
-  return `${CONTRACT_FILE} is of release ${contract.firecracker}, ${MANIFEST_FILE} of ${facts.version}`;
+  return `${CONTRACT_FILE} is for release ${contract.firecracker}, ${MANIFEST_FILE} for ${facts.version}`;
 }

@@ -1,4 +1,4 @@
-/** Where everything stands in an agent's data directory. docs/agent.md shows the same. */
+/** Where everything is in an agent's data directory. docs/agent.md shows the same. */
 import { SOCKET_PATH_LIMIT } from "@evenkeel/core";
 import { mkdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
@@ -30,12 +30,12 @@ function realDirectory(directory: string): string {
   }
 }
 
-/** QEMU's driver reaches a socket whose path is too long by another one, and makes no vsock. */
+/** QEMU's driver works around socket paths that are too long, and makes no vsock. */
 export function openPaths(directory: string, vmm: VmmDriver["vmm"]): Paths {
   const data = realDirectory(directory);
   const limit = SOCKET_PATH_LIMIT - LONGEST_SOCKET;
   if (vmm === "firecracker" && Buffer.byteLength(data) > limit) {
-    const message = `${data}: the path may have ${limit} bytes, because it contains sockets`;
+    const message = `${data}: the path can have at most ${limit} bytes, because it contains sockets`;
     throw new AgentError("BAD_CONFIG", message);
   }
   const paths: Paths = {

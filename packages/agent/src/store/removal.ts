@@ -1,6 +1,6 @@
 /**
- * Removing a snapshot: one step that decides it, which needs no space and is on the disk before
- * anybody hears of it, and then the files, whenever that is possible.
+ * Removing a snapshot: first one decisive step, which needs no space and is on disk before anyone
+ * is told; then the files, as soon as possible.
  */
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -11,7 +11,7 @@ import { sync } from "./durable.ts";
 import { DELETED_FILE, METADATA_FILE } from "./manifest.ts";
 import type { StoreState } from "./snapshots.ts";
 
-/** From here on it stays deleted, whatever ends the agent or the machine. */
+/** From here on it stays deleted, even if the agent or the machine crashes. */
 export async function markDeleted(directory: string): Promise<void> {
   const [before, after] = [METADATA_FILE, DELETED_FILE].map((name) => join(directory, name));
   await rename(before ?? "", after ?? "");
@@ -28,8 +28,8 @@ export function wasDeleted(directory: string): boolean {
 }
 
 /**
- * Removes the files and frees the name; what cannot be removed keeps its name until the next start
- * and is told of.
+ * Removes the files and frees the name; what cannot be removed keeps its name until the next start,
+ * and is reported.
  */
 export async function finishRemoval(
   { root, reserved, report }: StoreState,

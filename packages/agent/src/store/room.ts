@@ -9,8 +9,8 @@ export async function freeBytes(directory: string): Promise<number> {
 
 export interface Room {
   /**
-   * Asked before a large write, so that a full disk does not first starve running guests. Throws
-   * DISK_FULL. Others count on what is left until the function that it returns is called.
+   * Call this before a large write, so that running guests are not the first to hit a full disk.
+   * Throws DISK_FULL. Reserves the space until the returned function is called.
    */
   reserve(bytes: number, what: string): Promise<() => void>;
 }
@@ -22,7 +22,7 @@ export function openRoom(directory: string): Room {
       const free = (await freeBytes(directory)) - reserved;
       if (free < bytes) {
         const mib = (n: number) => `${Math.floor(Math.max(0, n) / 1024 / 1024)} MiB`;
-        const message = `${what} needs ${mib(bytes)}, and ${mib(free)} are free in the data directory`;
+        const message = `${what} needs ${mib(bytes)}, but only ${mib(free)} are free in the data directory`;
         throw new AgentError("DISK_FULL", message);
       }
       reserved += bytes;

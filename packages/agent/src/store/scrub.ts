@@ -1,6 +1,6 @@
 /**
- * Reading memories and disks again now and then: a bit that flipped on the disk is found before a
- * guest runs on it and before it is copied to another node.
+ * Re-reads memory files and disks periodically, to find a bit that flipped on disk before a guest
+ * runs on it and before it is copied to another node.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EventLog } from "../events/log.ts";
@@ -9,7 +9,7 @@ import type { SnapshotStore } from "./snapshots.ts";
 
 /** Slow enough that guests do not feel it. */
 const BYTES_PER_SECOND = 64 * 1024 * 1024;
-/** How long after the start the first round begins, and how often it is looked whether one is due. */
+/** How long after the start the first round begins, and how often to check whether one is due. */
 const LOOK_MS = 60_000;
 
 interface ScrubOptions {

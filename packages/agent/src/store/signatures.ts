@@ -1,6 +1,6 @@
 /**
- * Signatures of manifests: Ed25519, over the manifest's digest. A node signs what it takes; who is
- * trusted is a list of public keys.
+ * Signatures of manifests: Ed25519, over the manifest's digest. A node signs the snapshots it
+ * takes; a list of public keys says who is trusted.
  */
 import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from "node:crypto";
 import { parseJson, prettyJson } from "@evenkeel/core";
@@ -17,7 +17,7 @@ const Signature = z.strictObject({
   signature: z.string().max(1024),
 });
 
-/** Nothing else is ever signed with these words before it. */
+/** Domain separation: nothing else is ever signed with this prefix. */
 function messageFor(digest: string): Buffer {
   return Buffer.from(`evenkeel snapshot manifest\n${digest}\n`);
 }
@@ -27,7 +27,7 @@ function der(key: KeyObject): Buffer {
   return shown.export({ type: "spki", format: "der" });
 }
 
-/** A public key as people name it: the SHA-256 of its DER. */
+/** A public key's id for display: the SHA-256 of its DER. */
 function keyId(key: Buffer): string {
   return sha256(key);
 }
@@ -35,9 +35,9 @@ function keyId(key: Buffer): string {
 export interface Signatures {
   /** A signature file's text; undefined where this node has no key. */
   sign(digest: string): string | undefined;
-  /** Who signed a manifest, by key id; undefined where nobody did. Throws UNTRUSTED. */
+  /** Who signed a manifest, by key id; undefined if it is not signed. Throws UNTRUSTED. */
   signer(digest: string, signature: string | undefined): string | undefined;
-  /** Throws UNTRUSTED where there is a list of trusted keys and the signer's is not on it. */
+  /** Throws UNTRUSTED if there is a list of trusted keys and the signer's is not on it. */
   requireTrusted(signer: string | undefined, what: string): void;
 }
 
@@ -80,7 +80,7 @@ function untrusted(why: string): never {
   throw new AgentError("UNTRUSTED", why);
 }
 
-/** The id of the key that made a signature; throws UNTRUSTED where it is not one of this digest. */
+/** The id of the key that made a signature; throws UNTRUSTED if it does not match this digest. */
 function signerOf(digest: string, text: string): string {
   let right: boolean;
   let key: Buffer;
@@ -99,7 +99,7 @@ function signerOf(digest: string, text: string): string {
   return right ? keyId(key) : untrusted("the signature does not match this manifest");
 }
 
-/** Throws BAD_CONFIG for keys that are none. */
+/** Throws BAD_CONFIG for invalid keys. */
 export function openSignatures({ signing, trusted }: Keys): Signatures {
   const own = signing === undefined ? undefined : readPrivate(signing);
   const list = trusted === undefined ? undefined : readTrusted(trusted);
@@ -115,7 +115,7 @@ export function openSignatures({ signing, trusted }: Keys): Signatures {
       if (list === undefined || (signer !== undefined && list.has(signer))) return;
       const why =
         signer === undefined
-          ? "nobody signed it"
+          ? "it is not signed"
           : `it was signed by ${signer}, which is not a trusted key`;
       untrusted(`${what}: ${why}`);
     },

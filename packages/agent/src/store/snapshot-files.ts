@@ -1,4 +1,6 @@
-/** One snapshot directory: the files in it, reading it, and whether it is whole and unchanged. */
+/**
+ * One snapshot directory: its files, reading it, and checking that it is complete and unchanged.
+ */
 import { existsSync, lstatSync } from "node:fs";
 import { join } from "node:path";
 import { SNAPSHOT_SCHEMA, type SnapshotMetadata } from "@evenkeel/api";
@@ -29,13 +31,13 @@ import type { Signatures } from "./signatures.ts";
 /** No JSON in a snapshot is larger. */
 export const SMALL_LIMIT = 4 * 1024 * 1024;
 
-/** `metadata.json`: what a snapshot is called on this node, and what came of it here. */
+/** `metadata.json`: a snapshot's name on this node, and what happened to it here. */
 const Local = z.strictObject({
   schema: z.literal(SNAPSHOT_SCHEMA),
   name: z.string(),
   /** The digest of its manifest. */
   manifest: z.string(),
-  /** It came from another node, so that the sandbox it was taken of is not this node's. */
+  /** It came from another node, so the sandbox it was taken from is not this node's. */
   imported: z.boolean(),
   /** What a scrub found to differ. */
   damaged: z.string().optional(),
@@ -61,7 +63,7 @@ function readSmall(directory: string, name: string): string {
   return readPlainSync(join(directory, name), SMALL_LIMIT).toString("utf8");
 }
 
-/** Throws where there is none, or one that was changed. */
+/** Throws if there is none, or if it was changed. */
 export function readContractFile(directory: string): CpuContract {
   try {
     const document = readDocument(parseJson(readSmall(directory, CONTRACT_FILE)), "");
@@ -99,7 +101,7 @@ export function viewOf(
   };
 }
 
-/** Why the files of a directory are not those of a manifest, by name and size. */
+/** How the files of a directory differ from a manifest, by name and size. */
 async function sizesDiffer(directory: string, { facts }: Manifest): Promise<string | undefined> {
   const said = facts.files.map(({ path, bytes }) => `${path}: ${bytes}`);
   const found = (await listFiles(directory)).map(({ path, bytes }) => `${path}: ${bytes}`);
@@ -130,7 +132,9 @@ export function isSmall({ path }: { readonly path: string }): boolean {
   return SMALL_FILES.has(path);
 }
 
-/** The first of these files that is none, or has another size; throws where one is missing. */
+/**
+ * The first of these that is not a regular file, or has a different size; throws if one is missing.
+ */
 function shapeDiffers(directory: string, files: SnapshotMetadata["files"]): string | undefined {
   const odd = files.find(({ path, bytes }) => {
     const stat = lstatSync(join(directory, path));
@@ -140,8 +144,8 @@ function shapeDiffers(directory: string, files: SnapshotMetadata["files"]): stri
 }
 
 /**
- * Why a snapshot is not what it was when it was read: its manifest, state, contract and metadata,
- * and that memory and disks are files of their sizes. Undefined where it is.
+ * How a snapshot has changed since it was read: checks its manifest, state, contract and metadata,
+ * and that memory and disks are files of the right sizes. Undefined if unchanged.
  */
 export async function changedSince({
   directory,
@@ -166,7 +170,7 @@ export type ReadSnapshot =
   | { readonly ok: true; readonly snapshot: Snapshot }
   | { readonly ok: false; readonly why: string };
 
-/** A manifest with the contract that stands beside it; throws where they do not belong together. */
+/** A manifest with the contract beside it; throws if they do not belong together. */
 export async function examine(directory: string, manifest: Manifest): Promise<CpuContract> {
   const { facts } = manifest;
   const wrong = contradiction(facts) ?? (await sizesDiffer(directory, manifest));
@@ -177,7 +181,7 @@ export async function examine(directory: string, manifest: Manifest): Promise<Cp
   return contract;
 }
 
-/** Reads a snapshot and makes sure that it is whole; never throws for what is in it. */
+/** Reads a snapshot and checks that it is complete; never throws because of its content. */
 export async function readSnapshot(
   directory: string,
   signatures?: Signatures,

@@ -1,6 +1,6 @@
 /**
- * The snapshots of a node. Each is a directory that is staged beside its place, synced and
- * renamed: what has a name here is whole. Each use verifies that it is still what it was.
+ * The snapshots of a node. Each is a directory that is staged under a temporary name, synced and
+ * renamed: what has a name here is complete. Each use verifies that it is unchanged.
  */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -21,13 +21,13 @@ import {
 } from "./snapshot-files.ts";
 import { makeStage, type Stage } from "./stage.ts";
 
-/** Directories that begin with a dot are nobody's: half-written, or on their way out. */
+/** Directories that begin with a dot are half-written, or being removed. */
 const HIDDEN = ".";
 
 export interface SnapshotStore {
   readonly root: string;
   readonly signatures: Signatures;
-  /** For copies and syncs of large files, a few at a time. */
+  /** Limits copies and syncs of large files to a few at a time. */
   readonly heavy: Limiter;
   list(): readonly Snapshot[];
   /** The one object that stands for all contracts with this content. */
@@ -38,7 +38,7 @@ export interface SnapshotStore {
   find(name: string): Snapshot | undefined;
   /** Whether a name is free for {@link stage}. */
   isFree(name: string): boolean;
-  /** Reserves a name; throws NAME_TAKEN, also while another makes it. */
+  /** Reserves a name; throws NAME_TAKEN, also while another operation is creating it. */
   stage(name: string): Promise<Stage>;
   /**
    * Keeps a snapshot's files in place while `use` reads them. Verifies manifest, state, contract
@@ -48,8 +48,8 @@ export interface SnapshotStore {
   /** Verifies memory and disks too; throws SNAPSHOT_DAMAGED and remembers it. */
   verify(name: string, bytesPerSecond?: number): Promise<void>;
   /**
-   * Takes a snapshot off the list, for good; throws NO_SUCH_SNAPSHOT, and where that cannot be
-   * kept. Its files go when nobody holds it any more, and its name is free then.
+   * Deletes a snapshot durably; throws NO_SUCH_SNAPSHOT, or if that cannot be recorded. Its files
+   * are removed and its name freed once nobody uses it any more.
    */
   remove(name: string): Promise<void>;
 }
@@ -58,7 +58,7 @@ export interface StoreState {
   readonly root: string;
   readonly known: Map<string, Snapshot>;
   readonly reserved: Set<string>;
-  /** How many read a snapshot's files, by directory: one that was found damaged is the same. */
+  /** How many readers a snapshot's files have, by directory, damaged or not. */
   readonly held: Map<string, number>;
   /** Directories of snapshots that were deleted and are still read. */
   readonly deleted: Set<string>;
@@ -66,7 +66,7 @@ export interface StoreState {
   readonly signatures: Signatures;
   /** Contracts by digest: hundreds of sandboxes of one template share one object. */
   readonly contracts: Map<string, CpuContract>;
-  /** Hears of what went wrong with a snapshot while nobody waited. */
+  /** Receives errors of snapshots for which no caller is waiting. */
   readonly report: (name: string, why: string) => void;
 }
 
@@ -126,7 +126,7 @@ async function hold<T>(state: StoreState, name: string, use: (snapshot: Snapshot
   }
 }
 
-/** Keeps in mind, also on disk where that can be written, what is wrong with a snapshot. */
+/** Remembers what is wrong with a snapshot, also on disk if possible. */
 function noteDamage(state: StoreState, snapshot: Snapshot, why: string): void {
   const local = { ...snapshot.local, damaged: why };
   const { name } = snapshot.metadata;
@@ -157,7 +157,7 @@ async function verify(state: StoreState, name: string, bytesPerSecond = 0): Prom
 async function remove(state: StoreState, name: string): Promise<void> {
   const snapshot = find(state, name);
   const { directory } = snapshot;
-  // From here on nobody begins to use it.
+  // From here on nobody can start to use it.
   state.known.delete(name);
   state.reserved.add(name);
   try {
@@ -172,8 +172,8 @@ async function remove(state: StoreState, name: string): Promise<void> {
 }
 
 /**
- * Clears what an interrupted write or removal left and reads the rest. What is not whole is left
- * alone, and its name is taken.
+ * Clears what an interrupted write or removal left, and reads the rest. An incomplete snapshot is
+ * left alone and keeps its name.
  */
 async function load(state: StoreState): Promise<void> {
   for (const name of await readdir(state.root)) {

@@ -1,4 +1,4 @@
-/** A snapshot in the making: a directory without a name, until it is whole. */
+/** A snapshot being made: a directory without its final name until it is complete. */
 import { randomUUID } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -30,7 +30,7 @@ export interface Stage {
     contract: CpuContract,
     known?: ReadonlyMap<string, string>,
   ): Promise<Snapshot>;
-  /** Gives a name to what another node took, whose files are all there and were verified. */
+  /** Gives a name to another node's snapshot, whose files are complete and verified. */
   adopt(manifest: Manifest, contract: CpuContract, signedBy: string | undefined): Promise<Snapshot>;
   discard(): Promise<void>;
 }
@@ -60,7 +60,7 @@ async function place(
   return snapshot;
 }
 
-/** Throws NAME_TAKEN, also while another makes it. */
+/** Throws NAME_TAKEN, also while another operation is creating it. */
 export async function makeStage(
   state: StoreState,
   name: string,
@@ -75,7 +75,7 @@ export async function makeStage(
   const directory = join(root, `.new-${randomUUID()}`);
   let placed = false;
   const discard = async () => {
-    // Also one that got its name, and could not be synced then.
+    // Also one that got its name but could not be synced.
     if (placed && !names.has(name)) await rm(join(root, name), { recursive: true, force: true });
     await rm(directory, { recursive: true, force: true });
     reserved.delete(name);

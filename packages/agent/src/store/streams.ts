@@ -5,7 +5,7 @@ interface Sink {
   off(event: "drain" | "close", listener: () => void): unknown;
 }
 
-/** Settles when a stream takes more, or never will. */
+/** Settles when a stream can accept more, or never will. */
 export function drained(sink: Sink): Promise<void> {
   return new Promise((settle) => {
     const done = () => {

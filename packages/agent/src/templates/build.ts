@@ -19,7 +19,7 @@ function factsOf({ machine, labels }: TemplateRequest, ready: ReadyMachine): Fac
 async function build(context: Context, request: TemplateRequest): Promise<SnapshotMetadata> {
   const { name, machine, readiness } = request;
   const ready = await prepareMachine(context, machine);
-  // Not a sandbox: what an interrupted build leaves is nobody's, and is reaped at the next start.
+  // Not a sandbox: what an interrupted build leaves behind is removed at the next start.
   const id = `build-${randomBytes(8).toString("hex")}`;
   let vm: MicroVm | undefined;
   requireCapacity(context, machine.memoryMib);

@@ -10,10 +10,10 @@ import { vsockPath } from "../sandboxes/vm-directory.ts";
 
 const POLL_MS = 20;
 const CHUNK = 64 * 1024;
-/** What is searched at each poll: a guest that prints faster is its own loss. */
+/** How much is searched at each poll; a guest that prints faster may not be recognized as ready. */
 const CHUNKS_AT_ONCE = 4;
 
-/** Looks through what was written to the console since the last look, within bounds. */
+/** Searches what was written to the console since the last check, within bounds. */
 function consoleSearch(path: string, text: string): () => Promise<boolean> {
   let offset = 0;
   let carried = "";
@@ -22,7 +22,7 @@ function consoleSearch(path: string, text: string): () => Promise<boolean> {
     const file = await openPlain(path);
     try {
       const { size } = await file.stat();
-      // A console that grew too large was cut, and begins anew.
+      // A console that grew too large was truncated, and starts over.
       if (size < offset) [offset, carried] = [0, ""];
       for (let chunks = 0; chunks < CHUNKS_AT_ONCE; chunks++) {
         const { bytesRead } = await file.read(buffer, 0, CHUNK, offset);
@@ -96,8 +96,8 @@ function askerOf(vm: MicroVm, readiness: Asked) {
 }
 
 /**
- * A guest that does not answer yet is not ready yet, whatever the reason; nor is one that goes on
- * answering past the time it has.
+ * A guest that does not answer yet is not ready, whatever the reason; nor is one whose answer never
+ * ends in time.
  */
 async function quietly(ask: () => Promise<boolean>, milliseconds: number): Promise<boolean> {
   const over = new AbortController();
@@ -111,7 +111,7 @@ async function quietly(ask: () => Promise<boolean>, milliseconds: number): Promi
   }
 }
 
-/** Why nobody waits any longer; undefined while somebody does. */
+/** Why waiting was given up; undefined while still waiting. */
 type Ended = () => string | undefined;
 
 async function poll(vm: MicroVm, readiness: Asked, ended: Ended): Promise<string | undefined> {

@@ -51,12 +51,16 @@ import {
   ReleaseRequest,
 } from "./pool.ts";
 import { CHANGE_ROUTES } from "./change-routes.ts";
+import { LOOK_ROUTES } from "./look-routes.ts";
+import { E2bKeyList, E2bKeyRequest, NewE2bKey } from "./e2b.ts";
 import { Nothing, route } from "./route.ts";
 import { Strand } from "./simulation.ts";
 
 export type { Caller } from "./route.ts";
 
 export { LARGEST_INTEGER } from "./names.ts";
+export { SandboxId } from "../names.ts";
+export { TUNNEL } from "./tunnel.ts";
 export { HeldSnapshot, MANIFESTS_AT_ONCE } from "./node.ts";
 export { WorkAnswer } from "./sandbox.ts";
 
@@ -68,6 +72,7 @@ const ByVersion = z.strictObject({
 
 export const FLEET_ROUTES = {
   ...CHANGE_ROUTES,
+  ...LOOK_ROUTES,
 
   health: route("GET", "/v1/health", "anyone", "Is the server well?", {}, { 200: FleetHealth }),
   ca: route(
@@ -160,6 +165,30 @@ export const FLEET_ROUTES = {
     "A token for an operator, of the caller's role at most.",
     { body: TokenRequest },
     { 201: NewToken },
+  ),
+  listE2bKeys: route(
+    "GET",
+    "/v1/e2b-keys",
+    "view",
+    "Teams' keys for E2B's API, without the keys themselves.",
+    {},
+    { 200: E2bKeyList },
+  ),
+  createE2bKey: route(
+    "POST",
+    "/v1/e2b-keys",
+    "operate",
+    "A key for a team to call E2B's API with.",
+    { body: E2bKeyRequest },
+    { 201: NewE2bKey },
+  ),
+  deleteE2bKey: route(
+    "DELETE",
+    "/v1/e2b-keys/:team/:name",
+    "operate",
+    "Revoke a team's key.",
+    { params: E2bKeyRequest },
+    { 204: Nothing },
   ),
   deleteToken: route(
     "DELETE",

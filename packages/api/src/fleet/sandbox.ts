@@ -112,6 +112,11 @@ const Resume = z.object({
 });
 const Pause = z.object({ kind: z.literal("pause"), sandbox: SandboxId });
 const Kill = z.object({ kind: z.literal("kill"), sandbox: SandboxId });
+const Extend = z.object({
+  kind: z.literal("extend"),
+  sandbox: SandboxId,
+  timeoutSeconds: TimeoutSeconds,
+});
 const Fetch = z.object({
   kind: z.literal("fetch"),
   snapshot: Digest,
@@ -124,7 +129,15 @@ const Send = z.object({
   to: NodeId.meta({ description: "Who fetches it." }),
 });
 
-export const WorkBody = z.discriminatedUnion("kind", [Create, Resume, Pause, Kill, Fetch, Send]);
+export const WorkBody = z.discriminatedUnion("kind", [
+  Create,
+  Resume,
+  Pause,
+  Kill,
+  Extend,
+  Fetch,
+  Send,
+]);
 export type WorkBody = z.infer<typeof WorkBody>;
 const Work = z.object({ id: WorkId, work: WorkBody }).meta({ id: "NodeWork" });
 export type Work = z.infer<typeof Work>;

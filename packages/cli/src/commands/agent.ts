@@ -72,7 +72,7 @@ function driversOf(config: AgentConfig): readonly [VmmDriver, ...VmmDriver[]] {
     try {
       const driver = drive(version);
       if (config.isolation === "none" || hasJailer(driver.binary ?? "")) return [driver];
-      return leaveOut(version, "there is no jailer beside it");
+      return leaveOut(version, "no jailer beside it");
     } catch (error) {
       if (!(error instanceof HostError || error instanceof CoreError)) throw error;
       return leaveOut(version, error.message);

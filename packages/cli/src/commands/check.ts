@@ -74,12 +74,12 @@ function contractOf(flags: CheckFlags, load: (file: string) => NodeProfile): Cpu
   if ((snapshot === undefined) === (from === undefined)) {
     throw new CliError(
       "USAGE",
-      "name the contract with --snapshot, or the node it is from, --from",
+      "name the contract with --snapshot, or the node that would take the snapshot with --from",
     );
   }
   if (from !== undefined) return requireContract(load(from), openFlags(flags), flags);
   if (TEMPLATE_FLAGS.some((flag) => flags[flag] !== undefined)) {
-    throw new CliError("USAGE", "a contract says which template shaped it: give --from instead");
+    throw new CliError("USAGE", "a contract already has its template: --template goes with --from");
   }
   return loadContract(snapshot ?? "");
 }

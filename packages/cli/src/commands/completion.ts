@@ -16,7 +16,7 @@ export function runCompletion(shell: string, program: Command): number {
   const complete = Object.hasOwn(COMPLETIONS, shell) ? COMPLETIONS[shell] : undefined;
   if (complete === undefined) {
     const known = Object.keys(COMPLETIONS).join(", ");
-    throw new CliError("USAGE", `there are completions for ${known}, not for ${shell}`);
+    throw new CliError("USAGE", `no completions for ${shell}; supported: ${known}`);
   }
   process.stdout.write(complete(treeOf(program)));
   return 0;

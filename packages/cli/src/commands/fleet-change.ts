@@ -67,7 +67,7 @@ function reportOf(simulation: Simulation): string {
   const text = simulationReport({ ...simulation, ...lists, contracts });
   return simulation.kept === 0
     ? text
-    : `${text}${simulation.kept} more contracts can be resumed by two classes or more.\n`;
+    : `${text}${simulation.kept} more contracts can be resumed by at least two classes.\n`;
 }
 
 /** 1 where something would be stranded, or the plan would not hold. */
@@ -81,7 +81,7 @@ export async function runFleetSimulate(flags: FleetChangeFlags): Promise<number>
 function overrideOf({ override: accept, reason }: FleetChangeFlags): object {
   if (accept === undefined) return {};
   if (reason !== undefined) return { override: { accept, reason } };
-  throw new CliError("USAGE", "--override takes a --reason, which is kept");
+  throw new CliError("USAGE", "--override needs a --reason, which is recorded");
 }
 
 function whereOf(flags: FleetChangeFlags): object {

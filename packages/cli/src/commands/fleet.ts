@@ -71,7 +71,7 @@ const SHORTEST = 8;
 /** What an operator looked at, by the beginning of its digest; throws USAGE, CHANGED. */
 function requireSeen(what: string, seen: string, now: string): string {
   if (!/^[0-9a-f]+$/.test(seen) || seen.length < SHORTEST) {
-    const message = `give the digest of what you looked at, or its first ${SHORTEST} digits or more`;
+    const message = `give the digest of what you reviewed, or at least its first ${SHORTEST} digits`;
     throw new CliError("USAGE", `${message}, not "${seen}"`);
   }
   if (now.startsWith(seen)) return now;
@@ -87,7 +87,7 @@ export function wholeNumber(text: string, option: string): number {
 function listKind(text: string): ListKind {
   const found = LISTS.find((kind) => kind === text || kind === `${text}s` || kind === `${text}es`);
   if (found !== undefined) return found;
-  throw new CliError("USAGE", `there is no kind "${text}": ${LISTS.join(", ")}`);
+  throw new CliError("USAGE", `unknown kind "${text}"; known: ${LISTS.join(", ")}`);
 }
 
 /** Plans are a pool's; all pools' where none is named. */
@@ -172,14 +172,14 @@ async function guestNamed(text: string, flags: FleetFlags): Promise<Guest> {
   const [snapshot, another] = found;
   if (another !== undefined) {
     const digests = found.map((digest) => `snapshot/${digest}`).join(", ");
-    throw new CliError("USAGE", `${name} is the name of several snapshots: ${digests}`);
+    throw new CliError("USAGE", `several snapshots are named ${name}; give a digest: ${digests}`);
   }
   const isBoth =
     kind === undefined && DIGEST.test(name) && snapshot !== undefined
       ? await isContract(name, flags)
       : false;
   if (isBoth) {
-    const message = `${name} is a snapshot's digest and a contract's: write snapshot/… or contract/…`;
+    const message = `${name} is the digest of both a snapshot and a contract: write snapshot/… or contract/…`;
     throw new CliError("USAGE", message);
   }
   if (snapshot !== undefined) return { snapshot };
@@ -207,6 +207,38 @@ export async function runJoinToken(flags: FleetFlags): Promise<number> {
     token: string;
   };
   return show(flags, made, () => `${made.token}\n`);
+}
+
+/** Prints the key alone: it is shown once. */
+export async function runCreateE2bKey(
+  team: string,
+  name: string,
+  flags: FleetFlags,
+): Promise<number> {
+  const body = { team, name };
+  const made = (await call(flags, "POST", at("e2b-keys"), body, { secret: true })) as {
+    key: string;
+  };
+  return show(flags, made, () => `${made.key}\n`);
+}
+
+export async function runDeleteE2bKey(
+  team: string,
+  name: string,
+  flags: FleetFlags,
+): Promise<number> {
+  await call(flags, "DELETE", at("e2b-keys", team, name));
+  return show(flags, { deleted: `${team}/${name}` }, ({ deleted }) => `${deleted} is deleted\n`);
+}
+
+export async function runListE2bKeys(flags: FleetFlags): Promise<number> {
+  const { keys } = (await call(flags, "GET", at("e2b-keys"))) as {
+    keys: readonly { team: string; name: string; created: string; createdBy: string }[];
+  };
+  const lines = keys.map(
+    ({ team, name, created, createdBy }) => `${team}/${name}  ${created}  ${createdBy}\n`,
+  );
+  return show(flags, { keys }, () => lines.join(""));
 }
 
 export async function runCreatePool(name: string, flags: FleetFlags): Promise<number> {
@@ -279,7 +311,7 @@ export async function runLogin(name: string, flags: FleetFlags): Promise<number>
   await callFleet(context, "GET", "/v1/pools");
   const path = keepContext(process.env, name, context);
   if (caDigest === undefined) {
-    process.stderr.write(`evenkeel fleet: the server's CA, taken on trust: ${digest}\n`);
+    process.stderr.write(`evenkeel fleet: trusting the server's CA on first use: ${digest}\n`);
   }
-  return show(flags, { name, server, ca: digest, file: path }, () => `${name} is in ${path}\n`);
+  return show(flags, { name, server, ca: digest, file: path }, () => `saved ${name} in ${path}\n`);
 }

@@ -34,7 +34,7 @@ function poolOf(name: string): LabPool {
   const template = openNamed(name)
     .forNode(undefined)
     .templateFor(ALL_LINES.at(-1) ?? "");
-  if (template === undefined) throw new CliError("USAGE", `${name} is no template`);
+  if (template === undefined) throw new CliError("USAGE", `${name} is not a template`);
   return { kind: "template", name, template };
 }
 

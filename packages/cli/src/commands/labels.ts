@@ -23,7 +23,7 @@ const DIGITS = 12;
 export async function runLabels(flags: LabelsFlags): Promise<number> {
   const { node, kvm, pool, out, json } = flags;
   if (pool !== undefined && !LABEL_VALUE.test(pool)) {
-    throw new CliError("USAGE", `--pool must be a label's value, but is "${pool}"`);
+    throw new CliError("USAGE", `--pool must be a valid label value, but is "${pool}"`);
   }
   const { plan, digest } = loadPlan(flags.plan);
   const here = kvm === undefined ? {} : { kvm };
@@ -32,8 +32,8 @@ export async function runLabels(flags: LabelsFlags): Promise<number> {
   if (match.kind !== "found") {
     const why =
       match.kind === "changed"
-        ? `offers something else than when it was planned as ${match.planned.id}`
-        : "is of no class of the plan";
+        ? `has changed since it was planned as ${match.planned.id}`
+        : "is not in any class of the plan";
     process.stderr.write(`evenkeel: ${profile.name} ${why}\n`);
     if (out !== undefined) writeFileWhole(out, "");
     return 1;

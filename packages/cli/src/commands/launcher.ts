@@ -115,7 +115,7 @@ export async function runInstall(flags: InstallFlags): Promise<number> {
   const request = requestToInstall(flags);
   const { firecracker, at, node, allowInsecure = false, guard = false, contracts, json } = flags;
   if (contracts !== undefined && !guard) {
-    throw new CliError("USAGE", "--contracts is for a guard: add --guard");
+    throw new CliError("USAGE", "--contracts needs --guard");
   }
   const profile = node === undefined ? await thisNode(request, flags) : profileLoader()(node);
   if (guard && profile === undefined) {

@@ -20,11 +20,13 @@ function say(line: string): void {
 export async function runServe({ config: file, ...flags }: ServeFlags): Promise<number> {
   const config = loadServerConfig({ file, env: process.env, flags });
   const { dataDir: directory, databaseUrl, names, listen, logLevel } = config;
+  const { e2bDomain: domain, e2bListen } = config;
   const stopped = told();
   const server = await createServer({
     directory,
     databaseUrl,
     names,
+    e2b: domain === undefined ? undefined : { domain, listen: e2bListen },
     logger: openLogger(logLevel),
   });
   try {
@@ -36,6 +38,9 @@ export async function runServe({ config: file, ...flags }: ServeFlags): Promise<
       const message = `listen: ${(cause as Error).message}`;
       throw new ServerError("BAD_CONFIG", message, { cause });
     });
+    if (server.e2bUrl !== undefined) {
+      say(`E2B's API for ${domain ?? ""} is on ${server.e2bUrl}`);
+    }
     say(`${server.store} listens on ${where}`);
     await stopped;
   } finally {

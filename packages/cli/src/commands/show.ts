@@ -79,7 +79,7 @@ function templateOfNode(what: string, file: string, flags: ShowFlags): Document 
   refuseStdinTwice([what, file]);
   const loaded = openNamed(what).forNode(profileLoader(flags)(file));
   const template = loaded.templateFor(NEWEST);
-  if (template === undefined) throw new CliError("USAGE", `${what} is no template`);
+  if (template === undefined) throw new CliError("USAGE", `${what} is not a template`);
   return { kind: "template", template };
 }
 

@@ -17,6 +17,7 @@ import {
 } from "@evenkeel/core";
 import { CliError } from "../errors.ts";
 import { loadContract, predictFor } from "../input/contracts.ts";
+import { nodeFiles } from "../input/node-files.ts";
 import { profileLoader, type ReadFlags } from "../input/documents.ts";
 import { refuseStdinTwice } from "../input/read.ts";
 import { loadPlan, openFlags } from "../input/template.ts";
@@ -117,7 +118,7 @@ function planChange(
     if (newPlan === undefined) return undefined;
     throw new CliError(
       "USAGE",
-      "--new-plan is compared with the plan that runs: name it with --plan",
+      "--new-plan is compared with the running plan: name it with --plan",
     );
   }
   const running = loadPlan(plan).plan;
@@ -127,14 +128,14 @@ function planChange(
 }
 
 export function runSimulate(files: readonly string[], flags: SimulateFlags): number {
-  if (files.length === 0) throw new CliError("USAGE", "name the profiles of the nodes there are");
+  if (files.length === 0) throw new CliError("USAGE", "name the profiles of the fleet's nodes");
   const others = [
     ...(flags.add ?? []),
     ...replacements(flags.replace ?? []).map(([, file]) => file),
   ];
   refuseStdinTwice([...files, ...others, ...(flags.snapshot ?? [])]);
   const load = profileLoader(flags);
-  const nodes = files.map(load);
+  const nodes = nodeFiles(files).map(load);
   const changes = changesOf(nodes, flags, load);
   if (changes.length === 0 && flags.newPlan === undefined) {
     throw new CliError("USAGE", "name a change: --remove, --add, --with, --replace, --firecracker");

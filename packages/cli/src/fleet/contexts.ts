@@ -47,7 +47,7 @@ function readContexts(path: string): ContextsFile | undefined {
   if (isText(current) && Object.values(contexts ?? {}).every(isContext)) {
     return { current, contexts: contexts ?? {} };
   }
-  throw new CliError("NO_FLEET", `${path}: is no file of contexts`);
+  throw new CliError("NO_FLEET", `${path}: not a contexts file`);
 }
 
 /** The context that is named, or the current one; throws NO_FLEET. */
@@ -57,7 +57,7 @@ export function contextOf(env: NodeJS.ProcessEnv, name: string | undefined): Fle
   const wanted = name ?? file?.current;
   const found = wanted === undefined ? undefined : file?.contexts[wanted];
   if (found !== undefined) return found;
-  const what = wanted === undefined ? "no fleet is known" : `no fleet is called "${wanted}"`;
+  const what = wanted === undefined ? "no fleet is configured" : `no fleet is called "${wanted}"`;
   throw new CliError("NO_FLEET", `${path}: ${what}`);
 }
 

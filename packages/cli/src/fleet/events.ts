@@ -37,7 +37,7 @@ export async function followEvents(
         if (part.toString("utf8").includes("data: ")) later(GATHER_MS);
       });
       response.on("error", ({ message }) => gone(message));
-      response.on("end", () => gone("the server has ended the events"));
+      response.on("end", () => gone("the server closed the event stream"));
     });
     sent.on("error", ({ message }) => gone(message));
     sent.end();

@@ -56,7 +56,10 @@ function nodeMembers(files: readonly string[]): Member[] {
 /** The pool that the flags name; undefined where they name none. */
 export function poolOf({ plan, node }: PoolFlags): Pool | undefined {
   if (plan !== undefined && node !== undefined) {
-    throw new CliError("USAGE", "give either --plan or --node: all guests of a plan are alike");
+    throw new CliError(
+      "USAGE",
+      "give either --plan or --node: all guests of a plan have the same CPU",
+    );
   }
   if (plan !== undefined) return { planned: true, members: [planMember(plan)] };
   return node === undefined ? undefined : { planned: false, members: nodeMembers(node) };

@@ -70,7 +70,9 @@ function hold(path: string, { matters, volatile }: Staleness): void {
     throw new AgentError("STALE_PROFILE", message);
   }
   if (volatile.length > 0)
-    warn(`${path}: changed since in ways that guests do not see: ${listed(volatile)}`);
+    warn(
+      `${path}: the machine has changed since, but not in ways that guests see: ${listed(volatile)}`,
+    );
 }
 
 /**

@@ -53,7 +53,7 @@ export function openFlags(flags: TemplateFlags): TemplateSource {
 export function openNamed(what: string): TemplateSource {
   const source = openTemplate(namedRequest(what), readIfThere);
   if (source.kind !== "none") return source;
-  throw new CliError("USAGE", "None is Firecracker's name for no template: name a template");
+  throw new CliError("USAGE", "None means no template in Firecracker: name a template");
 }
 
 /** One plan by its file or its directory. */

@@ -118,12 +118,12 @@ function adviceNow(contract: CpuContract, groups: readonly CheckedGroup[]): stri
 
 /** What helps against reasons that are the host's, by rule. */
 const FOR_HOSTS: Readonly<Record<string, string>> = {
-  kernel: "move the nodes to one host kernel; until then, take snapshots on the oldest",
-  "snapshot-format": "install a Firecracker that loads the snapshot's format on these nodes",
-  tsc: "keep snapshots among nodes with the same TSC frequency, or with TSC scaling",
+  kernel: "run one host kernel on all nodes; until then, take snapshots on the oldest",
+  "snapshot-format": "install a Firecracker on these nodes that can load the snapshot's format",
+  tsc: "keep snapshots on nodes with the same TSC frequency or with TSC scaling",
   "kvm-capability": "use a host kernel that has the KVM capability",
-  msr: "keep snapshots among nodes whose KVM has the same MSRs: the same host kernel and model",
-  remedy: "update the microcode and the host kernel of these nodes: there VERW clears nothing",
+  msr: "keep snapshots on nodes whose KVM has the same MSRs (same host kernel and model)",
+  remedy: "update microcode and host kernel on these nodes, where VERW clears nothing",
   measured: "probe the node (evenkeel probe): its profile is an estimate",
   complete: "probe the node again (evenkeel probe), and make the contract from a complete profile",
   enforced: "leave the node out: its KVM does not enforce CPU templates",

@@ -14,7 +14,7 @@ const HEADLINES: Readonly<Record<DriftOutcome, string>> = {
   "template-holds": "the node changed, but its template still yields the planned guest CPU",
   "new-template": "the plan holds, but needs a new template",
   "plan-broken": "the plan no longer holds",
-  changed: "guests see another CPU",
+  changed: "guests see a different CPU",
   unknown: "unknown",
 };
 
@@ -63,8 +63,8 @@ function planLines(plan: PlannedDrift): string[] {
         )),
     ...(plan.unproven.length === 0
       ? []
-      : labelled("not proven for", [`Firecracker`, plan.unproven.join(", ")], 2, 24)),
-    ...differenceTable("Lost to the plan", plan.lost, PLANNED_NOW),
+      : labelled("not verified for", [`Firecracker`, plan.unproven.join(", ")], 2, 24)),
+    ...differenceTable("In the plan, but lost on this node", plan.lost, PLANNED_NOW),
     ...differenceTable(
       "Not in the plan, but shown by the current template",
       plan.leaks,
@@ -78,7 +78,9 @@ function commonAdvice({ snapshots, plan }: Drift): string[] {
   return [
     ...(snapshots.verdict === "compatible"
       ? []
-      : ["Do not resume older snapshots on this node until evenkeel check calls them compatible."]),
+      : [
+          "Do not resume older snapshots on this node unless evenkeel check finds them compatible.",
+        ]),
     ...(plan === undefined || plan.unproven.length === 0
       ? []
       : [`Plan the pool again for Firecracker ${plan.unproven.join(", ")}.`]),
@@ -99,7 +101,7 @@ function adviceOf(drift: Drift, out: string | undefined): string[] {
   }
   if (outcome !== "plan-broken") return common;
   const weak = plan?.leaks.some(({ kind }) => isAnnouncement(kind)) === true;
-  const why = weak ? " It reports a vulnerability that all guests of the pool must be shown." : "";
+  const why = weak ? " It reports a vulnerability that all guests of the pool must see." : "";
   return [`Take the node out of the pool, or plan the pool again.${why}`, ...common];
 }
 

@@ -19,7 +19,7 @@ export function hostProcReport(at: string, news: HostProcNews): string {
       : [
           "",
           ...paragraph(
-            `The model was ${before}. An orchestrator reads it when it starts: restart the one that runs.`,
+            `The model was ${before}. An orchestrator reads it only at startup: restart the running one.`,
             0,
           ),
         ];

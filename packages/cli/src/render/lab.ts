@@ -75,7 +75,7 @@ const HOW: Readonly<Record<Died["kind"], string>> = {
   "illegal-instruction": "illegal instruction",
   fault: "fault",
   "wrong-result": "wrong result",
-  stuck: "faults for ever",
+  stuck: "faults forever",
   "load-refused": "the snapshot did not load",
   silent: "silent",
   ended: "ended",

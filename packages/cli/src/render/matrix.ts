@@ -143,7 +143,7 @@ const NAMED = 3;
 function movesText({ pairs }: Ruled): string {
   const all = [...pairs];
   if (all.length <= NAMED) return `${all.join("; ")}.`;
-  return `${all.length} such moves, as ${all[0] ?? ""}.`;
+  return `${all.length} such moves, for example ${all[0] ?? ""}.`;
 }
 
 function reasons(rows: readonly Row[], pairs: readonly MatrixPair[]): string[] {

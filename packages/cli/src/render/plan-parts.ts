@@ -73,8 +73,8 @@ export function movesLine({ judged, barred, accepted }: Plan["moves"]): string[]
     ...(barred.length > 0 ? ["moves that no template can allow (below)"] : []),
     ...(accepted === undefined ? [] : ["what was accepted (below)"]),
   ];
-  const text =
-    except.length === 0 ? "all are compatible." : `all are compatible except ${listOf(except)}.`;
+  const all = judged === 1 ? "it is compatible" : "all are compatible";
+  const text = except.length === 0 ? `${all}.` : `${all} except ${listOf(except)}.`;
   return paragraph(`${plural(judged, "move")} between classes judged: ${text}`, 0);
 }
 
@@ -97,6 +97,6 @@ export function nextLines(template: string | undefined): string[] {
   return [
     "  Before InstanceStart, give Firecracker the template of the node's class:",
     `    PUT /cpu-config with ${template}`,
-    "  Only guests booted from now on have it: take new snapshots.",
+    "  Only guests booted from now on have this CPU: take new snapshots.",
   ];
 }

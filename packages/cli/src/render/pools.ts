@@ -21,7 +21,7 @@ function joinLines(join: Join): string[] {
     `${side(left)} with ${side(right)}: ${plural(cost, "feature")} in total across the nodes, ` +
     `at most ${worstLoss} per class`;
   return [
-    ...labelled(joined ? "joined" : "apart", text.split(" "), 2, COLUMN),
+    ...labelled(joined ? "merged" : "separate", text.split(" "), 2, COLUMN),
     ...losses(left, leftLoses),
     ...losses(right, rightLoses),
   ];
@@ -29,8 +29,8 @@ function joinLines(join: Join): string[] {
 
 export function treeReport(pools: number, tree: readonly Join[]): string {
   return [
-    heading(`${plural(pools, "pool")}; the cheapest merges, in order:`),
-    ...(tree.length === 0 ? ["  nothing to join"] : tree.flatMap(joinLines)),
+    heading(`${plural(pools, "pool")}. Merges considered, cheapest first:`),
+    ...(tree.length === 0 ? ["  nothing to merge"] : tree.flatMap(joinLines)),
     "",
     "",
   ].join("\n");

@@ -138,7 +138,7 @@ export function showTemplate(template: CpuTemplate): string {
   const hidden = named.filter(({ bits }) => bits === "0").length;
   const reserved = fields.length - named.length;
   return joined([
-    heading(`CPU template: ${named.length} fields, of which it hides ${hidden} single bits`),
+    heading(`CPU template: ${named.length} fields; hides ${hidden} single bits`),
     ...fact("reserved bits", reserved === 0 ? "" : `${reserved}, not listed`),
     ...fact("KVM capabilities", template.kvmCapabilities.join(" ")),
     ...checkTemplate(template, ALL_LINES).flatMap(({ path, address, message }) =>

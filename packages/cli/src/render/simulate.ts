@@ -55,24 +55,24 @@ function planLines(plan: PlanShown): string[] {
     ...part("without a template", plan.unplanned),
     ...plan.refusals.flatMap(({ message, hint }) => part("no plan", [`${message}. ${hint}`])),
   ];
-  return lines.length === 0 ? ["Plan: the same guest CPU"] : ["Plan, computed anew:", ...lines];
+  return lines.length === 0 ? ["Plan: the same guest CPU"] : ["Plan, recomputed:", ...lines];
 }
 
 function summary(outcome: ChangeOutcome): string[] {
   const { stranded, unknown, filesLost, waiting, alreadyStranded, regained } = outcome;
-  const doubt = unknown.length > 0 ? `, ${unknown.length} of them by an unknown verdict` : "";
+  const doubt = unknown.length > 0 ? `, ${unknown.length} of them by unknown verdicts` : "";
   return [
     stranded.length === 0
       ? "No snapshot is stranded."
       : `${plural(stranded.length, "snapshot")} stranded${doubt}.`,
     ...(filesLost.length > 0
-      ? [`${plural(filesLost.length, "snapshot")} without files: their only copies go.`]
+      ? [`${plural(filesLost.length, "snapshot")} without files: their only copies are removed.`]
       : []),
     ...(waiting.length > 0
       ? [`${plural(waiting.length, "snapshot")} on nodes that get no new work.`]
       : []),
     ...(alreadyStranded.length > 0
-      ? [`${plural(alreadyStranded.length, "snapshot")} stranded before, too.`]
+      ? [`${plural(alreadyStranded.length, "snapshot")} already stranded before.`]
       : []),
     ...(regained.length > 0 ? [`${plural(regained.length, "snapshot")} regained.`] : []),
   ];

@@ -5,7 +5,7 @@ import { paragraph } from "./layout.ts";
 const HEADINGS = {
   differs: "Guests differ from node to node, and snapshots cannot move:",
   insecure: "Guests may leave a mitigation off:",
-  "given up": "Guests do without, on every node alike:",
+  "given up": "Guests lack these on every node alike:",
 } as const satisfies Record<Unsaid["effect"], string>;
 
 function lineOf({ address, message }: Unsaid): string[] {

@@ -19,8 +19,8 @@ export interface Verified {
 }
 
 const TITLES: Readonly<Record<MismatchOwner, string>> = {
-  absent: "Absent: a microVM does not start with this template here",
-  refused: "Refused by KVM: a microVM does not start with this template here",
+  absent: "Absent: no microVM starts with this template on this machine",
+  refused: "Refused by KVM: no microVM starts with this template on this machine",
   firecracker: "Firecracker's doing",
   kvm: "KVM's doing",
   plan: "Not as planned",
@@ -58,7 +58,7 @@ export function verifyReport(verified: Verified): string {
   const result =
     mismatches.length === 0
       ? `Verified: ${registers} registers read back from a vCPU, no differences.`
-      : `Differs from the prediction: ${plural(mismatches.length, "difference")} in ${registers} registers read back.`;
+      : `Differs from the prediction: ${plural(mismatches.length, "difference")} in ${registers} registers.`;
   return [
     heading(`${subject} on ${node}, as Firecracker ${formatLines(firecracker)} boots it`),
     ...planned,

@@ -1,5 +1,4 @@
 /** The daemon of one node. */
-import { setFlagsFromString } from "node:v8";
 import { AGENT_OPTIONS, flagOf } from "@evenkeel/agent/options";
 import { verb, type Parent, type SetExit } from "./arguments.ts";
 
@@ -23,6 +22,7 @@ export function addAgentVerbs(program: Parent, setExit: SetExit): void {
     .option("--check", "print the effective configuration and exit")
     .option("--json", "with --check: print it as JSON")
     .action(async (flags: object) => {
+      const { setFlagsFromString } = process.getBuiltinModule("node:v8");
       // A daemon that mostly waits has no use for a young generation of 48 MiB.
       setFlagsFromString("--semi-space-growth-factor=1");
       const { runAgent } = await import("../commands/agent.ts");

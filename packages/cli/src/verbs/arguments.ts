@@ -53,11 +53,8 @@ export const CHANGES = {
   with: ["--with <model[@kernel]>", "add a catalogue model's estimate, repeatable", collect],
   replace: [
     "--replace <node=profile>",
-    "a node, or each node of a class, is like this from now on, repeatable",
+    "replace a node, or each node of a class, by this profile, repeatable",
     collect,
   ],
-  firecracker: [
-    "--firecracker <version...>",
-    "all nodes have these Firecracker releases from now on",
-  ],
+  firecracker: ["--firecracker <version...>", "all nodes get these Firecracker releases"],
 } as const;

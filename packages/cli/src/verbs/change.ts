@@ -12,7 +12,7 @@ import {
 
 export function addChangeVerbs(program: Parent, setExit: SetExit): void {
   verb(program, "drift")
-    .summary("what does a change of this node mean for its guests and its plan?")
+    .summary("what does a change to this node mean for its guests and its plan?")
     .description(
       "Compares two profiles of a node, from before and after an update of kernel, microcode or firmware. Exit code 0: nothing to do; 1: someone must act.",
     )
@@ -33,17 +33,17 @@ export function addChangeVerbs(program: Parent, setExit: SetExit): void {
     });
 
   verb(program, "simulate")
-    .summary("which snapshots would a change of the fleet strand?")
+    .summary("which snapshots would a change to the fleet strand?")
     .description(
-      "Simulates removing, adding, upgrading or drifting nodes, and says which snapshots no node could resume any more, what is left for each of the others, and how the plan would change. Changes are made in this order: --firecracker, --replace, --remove, --add, --with. Exit code 0: nothing is stranded; 1: something is.",
+      "Simulates removing, adding, upgrading or changing nodes. Reports which snapshots no node could resume any more, where the others could still resume, and how the plan would change. Changes are applied in this order: --firecracker, --replace, --remove, --add, --with. Exit code 0: nothing is stranded; 1: something is.",
     )
-    .argument("[file...]", `the nodes that there are: ${FILES}`)
+    .argument("[file...]", `the fleet's nodes: ${FILES}`)
     .option(
       "--snapshot <contract>",
       "a snapshot's CPU contract, repeatable (default: one predicted per class)",
       collect,
     )
-    .option("--plan <path>", "the plan that runs: a plan.json, or its directory")
+    .option("--plan <path>", "the running plan: a plan.json, or its directory")
     .option("--new-plan <path>", "compare with this version of the plan")
     .option(...CHANGES.remove)
     .option(...CHANGES.add)

@@ -5,7 +5,7 @@ export function addCrashVerbs(program: Parent, setExit: SetExit): void {
   verb(program, "explain")
     .summary("why did this process die of SIGILL, and what fixes it?")
     .description(
-      "From a kernel log, a guest's console, a journal, coredumpctl's text or a core file: the instruction, the CPU feature it needs, which nodes have it, and what to do. Exit code 1 if something is still missing to explain it.",
+      "Reads a kernel log, a guest's console, a journal, coredumpctl's text or a core file, and names the instruction, the CPU feature it needs, the nodes that have it, and what to do. Exit code 1 if it needs more input to explain the crash.",
     )
     .argument("[file]", "a log or a core file; - for stdin")
     .option("--bytes <hex>", "explain the instruction with these bytes instead of a file")

@@ -14,7 +14,7 @@ function addSimulate(fleet: Command, setExit: SetExit): void {
   verb(
     fleet,
     "simulate",
-    "which snapshots would a change strand, and what becomes of a pool's plan",
+    "which snapshots would a change strand, and how would a pool's plan change?",
     async ({ runFleetSimulate }, _args, flags) => await runFleetSimulate(flags),
     setExit,
   )
@@ -23,7 +23,7 @@ function addSimulate(fleet: Command, setExit: SetExit): void {
     .option(...CHANGES.with)
     .option(...CHANGES.replace)
     .option(...CHANGES.firecracker)
-    .option("--pool <name>", "say what becomes of this pool's plan")
+    .option("--pool <name>", "also show how this pool's plan would change")
     .option("--plan-version <version>", "with --pool: compare this version with the running one");
 }
 
@@ -32,24 +32,24 @@ function addWhere(command: Command): void {
     .option("--node <name>", "on this node, if it can")
     .option("--pool <name>", "on a node of this pool")
     .option("--node-label <key=value>", "on a node with this label, repeatable", collect)
-    .option("--timeout <seconds>", "how long it may run; default: the node's")
+    .option("--timeout <seconds>", "how long it may run; default: the node's default")
     .option(
       "--override <verdict>",
-      "with --node and --reason: go against this verdict (role override)",
+      "with --node and --reason: override this verdict (needs the role override)",
     )
-    .option("--reason <text>", "why a verdict is gone against");
+    .option("--reason <text>", "why the verdict is overridden");
 }
 
 function addSandboxes(fleet: Command, setExit: SetExit): void {
   const group = fleet
     .command("sandboxes")
     .summary("list sandboxes; create, pause, resume and kill them")
-    .description("Sandboxes on the nodes of the fleet, carried out by their agents.")
+    .description("Lists, starts, pauses, resumes and kills sandboxes, through the nodes' agents.")
     .configureHelp({ subcommandTerm: (command) => command.name() });
   group
     .command("list", { isDefault: true })
     .summary("list sandboxes")
-    .description("Lists sandboxes, as their nodes reported them last.")
+    .description("Lists sandboxes as their nodes last reported them.")
     .option("--context <name>", "the fleet to talk to, as `fleet login` named it")
     .option("--json", "print the answer as JSON")
     .action(async (flags: FleetChangeFlags) => {
@@ -65,7 +65,7 @@ function addSandboxes(fleet: Command, setExit: SetExit): void {
   );
   addWhere(create);
   create
-    .option("--on-timeout <what>", "kill it or pause it then", "kill")
+    .option("--on-timeout <what>", "what happens then: kill or pause", "kill")
     .option("--label <key=value>", "a label of the sandbox, repeatable", collect);
   const resume = verb(
     group,
@@ -97,15 +97,15 @@ function addDrain(fleet: Command, setExit: SetExit): void {
     async ({ runDrain }, [node = ""], flags) => await runDrain(node, flags),
     setExit,
   )
-    .option("--dry-run", "say what would be done, and stop")
-    .option("--strand <count>", "go on although this many stay behind");
+    .option("--dry-run", "print what would be done, and exit")
+    .option("--strand <count>", "go on although this many snapshots stay behind");
 }
 
 function addLabels(fleet: Command, setExit: SetExit): void {
   verb(
     fleet,
     "labels",
-    "class, pool and plan of each node as what other schedulers take",
+    "class, pool and plan of each node, as commands for other schedulers",
     async ({ runLabels }, _args, flags) => await runLabels(flags),
     setExit,
   ).requiredOption("-o, --output <format>", "kubernetes or nomad");

@@ -20,11 +20,11 @@ function addReading(fleet: Command, setExit: SetExit): void {
     setExit,
   )
     .option("-o, --output <format>", "json, yaml, wide or name; default: a table")
-    .option("-w, --watch", "go on, and print rows as they change");
+    .option("-w, --watch", "keep running, and print rows as they change");
   verb(
     fleet,
     "describe <kind> <name> [version]",
-    "show all of a node, a pool, a plan version, or a contract",
+    "show everything about a node, a pool, a plan version or a contract",
     async ({ runDescribe }, args, flags) => await runDescribe(args, flags),
     setExit,
   );
@@ -40,6 +40,34 @@ function addReading(fleet: Command, setExit: SetExit): void {
     .option("--pool <name>", "nodes must be in this pool");
 }
 
+function addE2bKeys(fleet: Command, setExit: SetExit): void {
+  const keys = fleet.command("e2b-key").summary("teams' keys for E2B's API");
+  keys.description("Makes, lists and revokes the keys that teams call E2B's API with.");
+  verb(
+    keys,
+    "create <team> <name>",
+    "make a key for a team, and print it once",
+    async ({ runCreateE2bKey }, [team = "", name = ""], flags) =>
+      await runCreateE2bKey(team, name, flags),
+    setExit,
+  );
+  verb(
+    keys,
+    "delete <team> <name>",
+    "revoke a team's key",
+    async ({ runDeleteE2bKey }, [team = "", name = ""], flags) =>
+      await runDeleteE2bKey(team, name, flags),
+    setExit,
+  );
+  verb(
+    keys,
+    "list",
+    "list the keys of all teams, without the keys themselves",
+    async ({ runListE2bKeys }, _args, flags) => await runListE2bKeys(flags),
+    setExit,
+  );
+}
+
 function addChanging(fleet: Command, setExit: SetExit): void {
   verb(
     fleet,
@@ -48,11 +76,11 @@ function addChanging(fleet: Command, setExit: SetExit): void {
     async ({ runJoinToken }, _args, flags) => await runJoinToken(flags),
     setExit,
   )
-    .option("--ttl <seconds>", "how long it is good for", "3600")
+    .option("--ttl <seconds>", "how long it is valid", "3600")
     .option("--label <key=value>", "a label that the node gets, repeatable", collect);
   for (const [name, summary] of [
-    ["cordon", "give a node no new work"],
-    ["uncordon", "give a node new work again"],
+    ["cordon", "keep new work off a node"],
+    ["uncordon", "allow new work on a node again"],
   ] as const) {
     verb(
       fleet,
@@ -65,7 +93,7 @@ function addChanging(fleet: Command, setExit: SetExit): void {
   verb(
     fleet,
     "release <node> <profile>",
-    "give a node new work again after its profile changed to the one of this digest",
+    "allow new work on a node again after its profile changed to this digest",
     async ({ runRelease }, [node = "", profile = ""], flags) =>
       await runRelease(node, profile, flags),
     setExit,
@@ -83,11 +111,15 @@ function addPlanning(fleet: Command, setExit: SetExit): void {
   verb(
     fleet,
     "create-pool <name>",
-    "make a pool of the nodes that have some labels",
+    "make a pool of the nodes that have these labels",
     async ({ runCreatePool }, [name = ""], flags) => await runCreatePool(name, flags),
     setExit,
   )
-    .option("--label <key=value>", "what its nodes have, repeatable; all nodes if none", collect)
+    .option(
+      "--label <key=value>",
+      "label that its nodes have, repeatable; default: all nodes",
+      collect,
+    )
     .option("--strategy <how>", "spread guests over nodes, or pack them", "spread")
     .option(
       "--unplanned <what>",
@@ -97,28 +129,28 @@ function addPlanning(fleet: Command, setExit: SetExit): void {
   verb(
     fleet,
     "plan <pool>",
-    "compute a plan version for the nodes that a pool has now, and show what it changes",
+    "compute a plan version for a pool's current nodes, and show what it changes",
     async ({ runPlanPool }, [pool = ""], flags) => await runPlanPool(pool, flags),
     setExit,
   )
     .option("--forbid <feature>", "give this feature up on purpose, repeatable", collect)
-    .option("--require <feature>", "no plan without this feature, repeatable", collect)
+    .option("--require <feature>", "fail unless guests have this feature, repeatable", collect)
     .option("--accept <verdict>", "accept moves that are unknown or insecure");
   verb(
     fleet,
     "approve <pool> <version> <digest>",
-    "let a pool's nodes apply a plan version, by the digest that `fleet plan` showed; one that ran before is a rollback",
+    "roll a plan version out to a pool's nodes, by the digest that `fleet plan` showed; an earlier version is a rollback",
     async ({ runApprove }, [pool = "", version = "", digest = ""], flags) =>
       await runApprove(pool, version, digest, flags),
     setExit,
-  ).option("--at-once", "tell all nodes at once, without waves");
+  ).option("--at-once", "all nodes at once, not in waves");
   verb(
     fleet,
     "halt <pool>",
     "halt the rollout of a plan version: nodes go back to the one before",
     async ({ runHalt }, [pool = ""], flags) => await runHalt(pool, flags),
     setExit,
-  ).option("--strand <count>", "go on although a node takes this many snapshots with it");
+  ).option("--strand <count>", "go on although this strands that many snapshots");
 }
 
 export function addFleetVerbs(program: Command, setExit: SetExit): void {
@@ -131,7 +163,7 @@ export function addFleetVerbs(program: Command, setExit: SetExit): void {
   verb(
     fleet,
     "login <name>",
-    "keep a server's address and a token in the file of contexts",
+    "save a server's address and a token as a context",
     async ({ runLogin }, [name = ""], flags) => await runLogin(name, flags),
     setExit,
   )
@@ -143,6 +175,7 @@ export function addFleetVerbs(program: Command, setExit: SetExit): void {
     );
   addReading(fleet, setExit);
   addPlanning(fleet, setExit);
+  addE2bKeys(fleet, setExit);
   addChanging(fleet, setExit);
   addFleetChangeVerbs(fleet, setExit);
 }

@@ -8,7 +8,10 @@ function addShow(program: Parent, setExit: SetExit): void {
       "Decodes a profile, a fingerprint, a raw CPU dump, a CPU template, a plan or a contract into names.",
     )
     .argument("<what>", `a file, - for stdin; or ${WHAT}`)
-    .option("--node <profile>", "show the CPU template that this node boots with")
+    .option(
+      "--node <profile>",
+      "the node's profile: show the CPU template that this node boots with",
+    )
     .option("--fields", "every field with its address, not only features")
     .option(...KERNEL)
     .option("--json", "print the fields as JSON")
@@ -38,7 +41,7 @@ function addConvert(program: Parent, setExit: SetExit): void {
 function addDiff(program: Parent, setExit: SetExit): void {
   verb(program, "diff")
     .summary("what differs between two profiles, templates or plans, in names")
-    .description("Prints named differences with both values. Exit code 1 if there are any.")
+    .description("Prints the differences by name, with both values. Exit code 1 if there are any.")
     .argument("<a>", "a file; - for stdin")
     .argument("<b>", "a file; - for stdin")
     .option(...KERNEL)

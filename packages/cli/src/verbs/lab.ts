@@ -5,11 +5,11 @@ export function addLabVerbs(program: Parent, setExit: SetExit): void {
   verb(program, "lab")
     .summary("emulate a mixed-CPU pool: watch guests crash, apply the plan, watch them survive")
     .description(
-      "Emulates nodes with different CPUs in QEMU, takes a guest's snapshot on each, and resumes it on every other: first without a plan, then with the plan made from what the guests saw. Compares verdicts and plans with what happens. Exit code 0 only if nothing that was said to be compatible died and no prediction was wrong. Needs no KVM.",
+      "Emulates nodes with different CPUs in QEMU, takes a guest's snapshot on each, and resumes it on every other: first without a plan, then with the plan made from what the guests saw. Compares verdicts and plans with what happens. Exit code 0 only if no guest died after a compatible verdict and every prediction was right. Needs no KVM.",
     )
     .option(
       "--nodes <models>",
-      "QEMU CPU models with switches: Haswell-noTSX,-avx2,EPYC-Rome",
+      "QEMU CPU models, each with optional switches: Haswell-noTSX,-avx2,EPYC-Rome",
       "Broadwell-noTSX,Haswell-noTSX,Haswell-noTSX,-avx2,-bmi2",
     )
     .option("--pool <which>", "plan, none, or a CPU template: a file or a built-in name", "plan")

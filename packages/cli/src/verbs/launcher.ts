@@ -18,10 +18,10 @@ function addInstall(launcher: Parent, setExit: SetExit): void {
     .option("--plan <path>", "use this plan's template for the node's class")
     .option("--node <profile>", "the node's profile (default: probe this machine)")
     .option(...KVM_OPTION)
-    .option("--guard", "stay on the socket: write contracts, refuse snapshots by verdict")
+    .option("--guard", "stay on the socket to write contracts and refuse snapshots by verdict")
     .option(
       "--contracts <dir>",
-      "with --guard: keep contracts there by the state file's digest, for snapshots that are moved without one",
+      "with --guard: store contracts there by the state file's digest, for snapshots that move without one",
     )
     .option("--allow-insecure", "install a template that leaves guest mitigations off")
     .option("--json", "print what was installed as JSON")
@@ -44,8 +44,10 @@ function addUninstall(launcher: Parent, setExit: SetExit): void {
 
 function addStatus(launcher: Parent, setExit: SetExit): void {
   verb(launcher, "status")
-    .summary("what does this launcher do, and is it still valid?")
-    .description("Exit code 1 if microVMs no longer start through it.")
+    .summary("what does this launcher start, and is it still valid?")
+    .description(
+      "Prints what the launcher starts and any problems. Exit code 1 if microVMs no longer start through it.",
+    )
     .requiredOption("--at <path>", "where the launcher is")
     .option("--json", "print the launcher's record and problems as JSON")
     .action(async (flags) => {

@@ -5,7 +5,7 @@ function addProbe(program: Parent, setExit: SetExit): void {
   verb(program, "probe")
     .summary("what can this machine offer a guest?")
     .description(
-      "Asks this machine's KVM, and tests on a real vCPU whether it enforces CPU templates. Writes the node profile that plan, check and lint read.",
+      "Asks this machine's KVM what it offers guests, and tests on a real vCPU whether it enforces CPU templates. Writes the node profile that plan, check and lint read.",
     )
     .option("-o, --out <file>", "write the profile there")
     .option("--name <name>", "the node's name (default: the machine's host name)")
@@ -28,12 +28,12 @@ function addVerify(program: Parent, setExit: SetExit): void {
   verb(program, "verify")
     .summary("does this machine really produce what the template or plan says?")
     .description(
-      "Gives a real vCPU of this machine what Firecracker would give it up to the first instruction, reads it back and compares. Exit code 1 if anything differs; the report says which component caused it. Needs KVM, but not Firecracker.",
+      "Sets up a real vCPU on this machine as Firecracker does before the first instruction, reads it back and compares. Exit code 1 if anything differs; the report says which component caused it. Needs KVM, but not Firecracker.",
     )
     .argument("<what>", WHAT)
     .option(
       "--firecracker <version...>",
-      "as these versions do (default: the plan's, else those installed, else all)",
+      "boot as these versions do (default: the plan's, else those installed, else all)",
     )
     .option("--name <name>", "the node's name (default: the machine's host name)")
     .option("--firecracker-dir <dir>", "directory of Firecracker versions, as in probe")
@@ -49,10 +49,10 @@ function addLabels(program: Parent, setExit: SetExit): void {
   verb(program, "labels")
     .summary("this node's class, pool and plan as labels for schedulers")
     .description(
-      "Prints evenkeel.dev/class, evenkeel.dev/pool and evenkeel.dev/plan (the first digits of the plan's SHA-256) as key=value lines, as `nomad node meta apply` and Kubernetes' node-feature-discovery take them. Exit code 1, and no labels, where the plan does not fit the node.",
+      "Prints evenkeel.dev/class, evenkeel.dev/pool and evenkeel.dev/plan (the first digits of the plan's SHA-256) as key=value lines, as `nomad node meta apply` and Kubernetes' node-feature-discovery take them. If the plan does not fit the node, prints no labels and exits with 1.",
     )
     .requiredOption("--plan <path>", "the node's plan: a plan.json, or its directory")
-    .option("--pool <name>", "the pool's name; without it there is no label of a pool")
+    .option("--pool <name>", "the pool's name; without it there is no pool label")
     .option("--node <profile>", "the node's profile (default: probe this machine)")
     .option(...KVM_OPTION)
     .option("-o, --out <file>", "write them there")

@@ -1,5 +1,4 @@
 /** Verbs about pools: what can these nodes share? */
-import { setFlagsFromString } from "node:v8";
 import { KNOWN_LINES } from "@evenkeel/core/releases";
 import {
   collect,
@@ -25,7 +24,7 @@ export function addPoolVerbs(program: Parent, setExit: SetExit): void {
       collect,
     )
     .option("--example", "add the two nodes of the example pool that comes with evenkeel")
-    .option("-o, --out <dir>", "write plan.json and templates/ there")
+    .option("-o, --out <dir>", "write plan.json and templates/ to this directory")
     .option("--firecracker <version...>", `plan for these versions only (default: ${KNOWN_LINES})`)
     .option(
       "--identity <which>",
@@ -55,14 +54,17 @@ export function addPoolVerbs(program: Parent, setExit: SetExit): void {
       // A plan is over before V8's optimizer has paid for itself, but for what is truly hot: of a
       // fleet of 10,000 it would take a fifth of the CPU time, on other threads. V8 has no such
       // flag from Node.js 22 on.
-      if (process.versions.node.startsWith("20.")) setFlagsFromString("--interrupt-budget=4000000");
+      if (process.versions.node.startsWith("20.")) {
+        const { setFlagsFromString } = process.getBuiltinModule("node:v8");
+        setFlagsFromString("--interrupt-budget=4000000");
+      }
       const { runPlan } = await import("../commands/plan.ts");
       setExit(runPlan(files, given(flags)));
     });
 
   verb(program, "models")
     .summary("which CPU models can `plan --with` add as estimates?")
-    .description("Lists the catalogue for `plan --with`: estimates from public documents.")
+    .description("Lists the CPU models for `plan --with`: estimates from public documents.")
     .option(...OUTPUT)
     .option("--json", "print the list as JSON")
     .action(async (flags) => {

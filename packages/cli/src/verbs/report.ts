@@ -12,7 +12,10 @@ export function addReportVerbs(program: Parent, setExit: SetExit): void {
     .option("--svg <dir>", "write each picture there as an SVG file")
     .option("--title <text>", "the page's title")
     .option("--example", "add the two nodes of the example pool that comes with evenkeel")
-    .option("--firecracker <version>", "release for profiles that name none, and for resumes")
+    .option(
+      "--firecracker <version>",
+      "Firecracker release for profiles that name none, and for resumes",
+    )
     .option(...KERNEL)
     .option("--json", "print the files that were written as JSON")
     .action(async (paths, flags) => {

@@ -8,8 +8,8 @@ export function addScanVerbs(program: Parent, setExit: SetExit): void {
       "Reads machine code: executables, libraries, static archives, directories, container images, packages (deb, rpm, wheels, JARs), archives, file systems, disks, initramfs. With a pool, says what each file would do there; exit code 0 only if all are fine or lose only speed, and everything was read; 2 if nothing could be read.",
     )
     .argument("<path...>", "files, directories and images")
-    .option("--plan <path>", "judge in guests of this plan")
-    .option("--node <profile...>", "judge in guests without a template on these nodes")
+    .option("--plan <path>", "judge for guests of this plan")
+    .option("--node <profile...>", "judge for guests without a template on these nodes")
     .option("--allow-unread", "do not fail if something could not be read")
     .option("--details", "every feature of every file")
     .option("--json", "print files, features and judgements as JSON")
@@ -20,10 +20,10 @@ export function addScanVerbs(program: Parent, setExit: SetExit): void {
   verb(program, "env")
     .summary("environment variables that limit libraries to a pool's CPU")
     .description(
-      "For orchestrators that set no CPU template: prints an environment file (systemd, docker --env-file) that keeps glibc, OpenSSL, OpenBLAS, NumPy, Go, Java and others from using features that some nodes of the plan lack. With --for, prints only what the programs there need; exit code 1 if something in them has no such variable.",
+      "For orchestrators that set no CPU template: prints an environment file (systemd, docker --env-file) that keeps glibc, OpenSSL, OpenBLAS, NumPy, Go, Java and others from using features that some nodes of the plan lack. With --for, prints only what those programs need; exit code 1 if some of their code has no such variable.",
     )
     .requiredOption("--plan <path>", "the pool's plan, or its directory")
-    .option("--for <path>", "a program, directory or image to print them for")
+    .option("--for <path>", "limit the output to what this program, directory or image needs")
     .option("--json", "print the settings as JSON")
     .action(async (flags) => {
       const { runEnv } = await import("../commands/env.ts");

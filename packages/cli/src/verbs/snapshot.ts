@@ -23,7 +23,7 @@ function addContract(program: Parent, setExit: SetExit): void {
   verb(program, "contract")
     .summary("the CPU contract of a snapshot taken on this node")
     .description(
-      "Predicts the CPU contract of a snapshot: the guest CPU with which it would be taken on this node. Keep it beside the snapshot; `evenkeel check` asks for it.",
+      "Predicts the CPU contract of a snapshot taken on this node: the guest CPU that its programs saw. Keep it beside the snapshot; `evenkeel check` needs it.",
     )
     .argument("<profile>", "the node's profile; - for stdin")
     .option("--template <what>", `boot with this template: ${WHAT}`)
@@ -45,13 +45,13 @@ function addCheck(program: Parent, setExit: SetExit): void {
   verb(program, "check")
     .summary("can this snapshot resume on these nodes?")
     .description(
-      "A verdict per node: compatible, insecure, incompatible or unknown, with all reasons. Exit code 0 only if every node is compatible.",
+      "Prints a verdict per node (compatible, insecure, incompatible or unknown) with all reasons. Exit code 0 only if every node is compatible.",
     )
     .option("--snapshot <contract>", "the snapshot's contract; - for stdin")
     .option("--from <profile>", "without a contract: the node that would take the snapshot")
-    .option("--template <what>", `with --from, boot with this template: ${WHAT}`)
+    .option("--template <what>", `with --from: boot with this template: ${WHAT}`)
     .option("--node <profile...>", NODES)
-    .option("--firecracker <version>", "the version that takes it, with --from, and resumes it")
+    .option("--firecracker <version>", "the version that resumes it and, with --from, takes it")
     .option(...KERNEL)
     .option("-o, --output <format>", "wide, json, yaml, or name: the compatible nodes' names")
     .option("--json", "print verdicts and findings as JSON")

@@ -28,14 +28,16 @@ export function doubtsAbout(profile: NodeProfile): readonly string[] {
   return [
     ...missingIn(profile),
     ...(profile.estimate ? ["it was predicted from an estimate, not from a node"] : []),
-    ...(doubt === undefined ? [] : [`what guests of ${profile.name} see is not known: ${doubt}`]),
+    ...(doubt === undefined
+      ? []
+      : [`it is not known what guests of ${profile.name} see: ${doubt}`]),
   ];
 }
 
 /** What a vCPU feature of aarch64 (SVE, pointer authentication) adds to the registers. */
 function notModelled({ vcpuFeatures }: CpuTemplate): string[] {
   return vcpuFeatures.map(
-    ({ index }) => `what vcpu_features[${index}] of the template gives the guest is not known`,
+    ({ index }) => `it is not known what vcpu_features[${index}] of the template gives the guest`,
   );
 }
 
@@ -64,7 +66,7 @@ export function doubtsAboutNesting(
   if (signatureOf(guest.cpuid) === signatureOf(own)) return [];
   const promised = promisesOf(guest, type);
   return NESTING.filter((name) => promised.has(name)).map(
-    (name) => `the guest may use ${name} on a model other than the one that it is shown`,
+    (name) => `the guest may use ${name} on a model other than the one it sees`,
   );
 }
 

@@ -64,8 +64,10 @@ function doubtsOfMove(origin: CpuContract, taker: NodeProfile, tscKhz: number | 
   return [
     ...(isTested
       ? []
-      : [`it went from host kernel ${from} to ${to} on ${taker.name}, which nobody tests`]),
-    ...(lost ? [`what its TSC of ${origin.tscKhz} kHz became on ${taker.name} is not known`] : []),
+      : [`it moved from host kernel ${from} to ${to} on ${taker.name}, which is not tested`]),
+    ...(lost
+      ? [`it is not known what its TSC of ${origin.tscKhz} kHz became on ${taker.name}`]
+      : []),
   ];
 }
 

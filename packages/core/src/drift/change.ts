@@ -8,11 +8,11 @@ import { cpuTypeOf } from "../tables/vendors.ts";
 /** What changes from one reading of a node to the next and means nothing to its guests, by kind. */
 export const VOLATILE_KINDS: ReadonlyMap<string, string> = new Map([
   ["topology", "describes caches, cores and clocks, which are free to differ"],
-  ["owned", "written by KVM while the guest runs"],
-  ["state", "a vCPU's own state, which its guest writes"],
+  ["owned", "KVM writes it while the guest runs"],
+  ["state", "vCPU state, which the guest writes"],
 ]);
 
-const SWITCHES = "matters only through the features it switches, which are compared";
+const SWITCHES = "matters only through the features that it enables, which are compared";
 
 /** Host facts another value of which is no drift by itself, and why. */
 const VOLATILE_FACTS: ReadonlyMap<string, string> = new Map([

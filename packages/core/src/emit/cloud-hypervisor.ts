@@ -48,7 +48,7 @@ function unshown({ united }: Plan): Unsaid[] {
     name,
     address,
     effect: "insecure",
-    message: `Cloud Hypervisor shows ${name} on the nodes that have it only`,
+    message: `Cloud Hypervisor shows ${name} only on the nodes that have it`,
   }));
 }
 

@@ -44,7 +44,7 @@ export interface Guest {
 /** Throws for aarch64. */
 export function guestOf(plan: Plan): Guest {
   const { type } = plan;
-  if (type === "aarch64") throw new Error("the names are of x86 CPUs");
+  if (type === "aarch64") throw new Error("these monitors are supported for x86 only");
   const fields = decode(stateOfPlan(plan));
   const values = new Map(fields.map(({ name, value }) => [name, value]));
   const names = VMM_NAMES.filter(({ field }) => {
@@ -100,7 +100,7 @@ export function unsaidBits(guest: Guest, said: ReadonlySet<string>, monitor: str
       name,
       address,
       effect: kind === "feature" ? "given up" : "insecure",
-      message: `${monitor} has no word for ${name} (${title})`,
+      message: `${monitor} has no name for ${name} (${title})`,
     }));
 }
 
@@ -112,7 +112,7 @@ export function unsaidNumbers(guest: Guest, said: ReadonlySet<string>, monitor: 
       name,
       address,
       effect: "given up",
-      message: `${monitor} chooses the ${title} itself; the plan has ${value}`,
+      message: `${monitor} sets the ${title} itself; the plan has ${value}`,
     }));
 }
 
@@ -122,6 +122,6 @@ export function unsaidIdentity(monitor: string): Unsaid {
     name: "identity",
     address: "",
     effect: "differs",
-    message: `the plan keeps each class's family, model and stepping, and ${monitor} is told one for all`,
+    message: `the plan keeps each class's family, model and stepping, but ${monitor} takes only one for all`,
   };
 }

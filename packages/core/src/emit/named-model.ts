@@ -29,7 +29,7 @@ function modelFor(guest: Guest, identity: Identity | undefined): NamedModel {
   );
   const below = alike.filter(({ shows }) => shows.stepping <= (identity?.stepping ?? 0));
   const found = below.at(-1) ?? alike[0] ?? ofVendor.at(-1);
-  if (found === undefined) throw new Error(`no model of ${guest.vendor} has a name`);
+  if (found === undefined) throw new Error(`there is no named model for ${guest.vendor}`);
   return found;
 }
 
@@ -47,7 +47,7 @@ function unsaidModel(
       effect: "insecure",
       message:
         `guests see ${name}'s family, model and stepping ${formatFms(shows)}, not the plan's ` +
-        `${formatFms(identity)}, by which kernels turn on mitigations`,
+        `${formatFms(identity)}; kernels enable mitigations by model`,
     },
   ];
 }

@@ -97,6 +97,6 @@ export function parseJson(text: string): unknown {
   }
   const twice = hasOneColonPerKey(body, value) ? undefined : firstDuplicateKey(body);
   if (twice === undefined) return value;
-  const message = `the key ${JSON.stringify(twice.key)} is duplicated in one object`;
+  const message = `duplicate key ${JSON.stringify(twice.key)}`;
   return fail("NOT_JSON", message, placeOf(body, twice.offset));
 }

@@ -53,14 +53,14 @@ function capabilitiesOf(
   if (model === undefined) {
     const text =
       "IA32_ARCH_CAPABILITIES is not in the dump, and the catalogue does not know this model: " +
-      "no immunity or vulnerability bits of its own are assumed";
+      "none of its immunity or vulnerability bits is assumed";
     return { value: undefined, notes: [text] };
   }
   const value = msrFields(vendor, ARCH_CAPABILITIES).reduce(
     (word, { name, lo }) => (model.features.includes(name) ? word | (1n << BigInt(lo)) : word),
     0n,
   );
-  const text = `IA32_ARCH_CAPABILITIES is not in the dump: the catalogue's of ${model.name}`;
+  const text = `IA32_ARCH_CAPABILITIES is not in the dump: taken from the catalogue's ${model.name}`;
   return { value, notes: [text] };
 }
 
@@ -91,14 +91,14 @@ function completeStates({ entries }: RawCpu, model: CatalogueModel | undefined):
     const { size: eax, offset: ebx, flags: ecx } = layout;
     const place = { leaf: 0xd, subleaf: index, flags: 0 };
     completed.set(entryKey(0xd, index), { ...place, eax, ebx, ecx, edx: 0 });
-    notes.push(`${gap}: the catalogue's of ${model.name}`);
+    notes.push(`${gap}: taken from the catalogue's ${model.name}`);
   }
   return { entries: completed, notes, incomplete };
 }
 
 function hypervisorNote({ entries }: RawCpu): string[] {
   const leaf1 = entries.get(entryKey(1, 0));
-  return ((leaf1?.ecx ?? 0) >>> 31) & 1 ? ["made inside a virtual machine"] : [];
+  return ((leaf1?.ecx ?? 0) >>> 31) & 1 ? ["dumped inside a virtual machine"] : [];
 }
 
 function cpuModel(cpu: RawCpu): HostFacts {
@@ -152,7 +152,7 @@ function refuseCutShort({ cpus }: RawDump): void {
   const last = cpus.at(-1);
   if (last === undefined || last === first || last.entries.size >= first.entries.size) return;
   const end = [...first.entries.keys()].at(-1) ?? "";
-  if (!last.entries.has(end)) badDump(last.line, `the dump ends within ${last.label}`);
+  if (!last.entries.has(end)) badDump(last.line, `the dump ends in the middle of ${last.label}`);
 }
 
 const SHOWN = 6;

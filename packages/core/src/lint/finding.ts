@@ -21,7 +21,7 @@ export const LINT_RULES = {
   "kvm-capability":
     "Firecracker or the template needs a KVM capability that the node lacks: fatal at boot.",
   unwritable:
-    "aarch64: the node's KVM does not let a template write the field, or may not: fatal at boot.",
+    "aarch64: the node's KVM refuses, or may refuse, to let a template write the field: fatal at boot.",
   overwritten: "Firecracker overwrites these bits whatever the template says.",
   flags: "The entry's flags are wrong for its leaf.",
   unbacked: "The template sets a feature that the node lacks.",
@@ -31,7 +31,7 @@ export const LINT_RULES = {
     "The template hides a vulnerability bit or a needed action that the node reports.",
   identity: "The template shows guests a different model from the node's.",
   "static-model": "Firecracker refuses this built-in template on this model.",
-  unenforced: "The node's KVM does not enforce templates, as a trial on a vCPU showed.",
+  unenforced: "The node's KVM does not enforce templates, as a test on a vCPU showed.",
   deprecated: "Built-in templates are deprecated and will be removed in Firecracker 2.0.",
   unmeasured: "The node's profile is an estimate or incomplete: there may be more findings.",
 } as const satisfies Record<string, string>;

@@ -21,7 +21,7 @@ import { found, type LintFinding } from "./finding.ts";
 type Place = Pick<LintFinding, "path" | "address" | "name">;
 
 const LEAVE_OUT = "Remove these fields from the template, or this node from the pool.";
-const PROBE = "Probe the node: evenkeel probe tries it on a vCPU.";
+const PROBE = "Run evenkeel probe on the node: it tries the write on a vCPU.";
 
 /** Fields that the node could back, and its KVM does not take for certain: one finding per reason. */
 function lintWrites(place: Place, changed: readonly ChangedField[], writer: ArmWriter) {
@@ -38,15 +38,15 @@ function lintWrites(place: Place, changed: readonly ChangedField[], writer: ArmW
 function lintUnbacked({ field, own, wanted }: ChangedField, path: string): LintFinding {
   const place = { path, address: fieldAddress(field), name: field.name };
   const values = `${hexNumber(wanted)} where the node has ${hexNumber(own)}`;
-  const message = `${field.name} (${field.title}) becomes ${values}; KVM refuses the register.`;
+  const message = `${field.name} (${field.title}) becomes ${values}, which KVM refuses.`;
   return field.kind === "identity"
-    ? found("unwritable", "error", place, message, "Leave the model as it is.")
+    ? found("unwritable", "error", place, message, "Do not change the model.")
     : found("unbacked", "error", place, message, "Write no more than the node offers.");
 }
 
 function lintReserved(place: Place, addr: bigint, own: bigint, shown: bigint): LintFinding[] {
   if (((own ^ shown) & armReservedMask(addr)) === 0n) return [];
-  const message = "Bits of unknown meaning change; KVM may refuse the register.";
+  const message = "Bits of unknown meaning change; KVM may refuse the value.";
   return [found("unwritable", "warning", place, message, "Leave these bits as x.")];
 }
 

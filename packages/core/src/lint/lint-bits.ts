@@ -40,7 +40,7 @@ function lintField(field: AnyField, guest: CpuState, node: CpuState): LintFindin
   }
   const told = set && (of === undefined || hasField(guest, of));
   if (isAnnouncement(kind) && !told && offered && !isExcused) {
-    const message = `${name} (${title}) is hidden: guests leave a mitigation off.`;
+    const message = `${name} (${title}) is hidden, so guests leave a mitigation off.`;
     findings.push(found("hidden-weakness", "error", place, message, "Write x or 1 instead of 0."));
   }
   return findings;
@@ -48,11 +48,12 @@ function lintField(field: AnyField, guest: CpuState, node: CpuState): LintFindin
 
 function unbackedEffect({ kind, loss }: AnyField): string {
   if (kind === "remedy") return "guests rely on a mitigation that does nothing here";
-  if (loss === "insecure") return "guests leave a mitigation off, or rely on one that is not there";
-  return loss === "slower" ? "what uses it is slow" : "what uses it will fault";
+  if (loss === "insecure")
+    return "guests leave a mitigation off, or rely on one that does not exist";
+  return loss === "slower" ? "code that uses it is slow" : "code that uses it faults";
 }
 
-/** Features of the guest without one that they need, where it was the template that hid it. */
+/** Features that the guest has without one they need, if the template hid that one. */
 function lintDependencies(guest: CpuState, hidden: ReadonlySet<string>): LintFinding[] {
   if (hidden.size === 0) return [];
   return wordsOf(guest)
@@ -97,7 +98,7 @@ export function lintXsaveSize(guest: CpuState): LintFinding[] {
   const needed = neededSize(guest);
   if (field === undefined || size === 0n || size === needed) return [];
   const place = { address: fieldAddress(field), name: field.name };
-  const message = `The area is given as ${size} bytes, the components need ${needed}.`;
+  const message = `The template gives the XSAVE area ${size} bytes; its components need ${needed}.`;
   const severity = size < needed ? "error" : "warning";
   return [found("xsave-size", severity, place, message, `Write ${needed} into the register.`)];
 }

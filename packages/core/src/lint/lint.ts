@@ -33,9 +33,9 @@ function lintCapabilities(template: CpuTemplate, { kvm, cpu }: NodeProfile): Lin
   if (kvm === undefined) return [];
   const needed = neededCapabilities(cpu.arch, template.kvmCapabilities);
   const missing = lackingCapabilities(needed, kvm.capabilities);
-  const fix = "Use a host kernel that has it, or remove it from the template's kvm_capabilities.";
+  const fix = "Use a host kernel that has it, or remove it from the template's `kvm_capabilities`.";
   return missing.map(({ name }) => {
-    const message = `This node's KVM has no ${name}: no microVM starts.`;
+    const message = `This node's KVM lacks ${name}: no microVM starts.`;
     return found("kvm-capability", "error", { path: "kvm_capabilities", name }, message, fix);
   });
 }
@@ -105,7 +105,7 @@ function lintIdentity(guest: CpuState, node: CpuState): LintFinding[] {
   ];
   if (kind !== "older") {
     const message =
-      `Guests see model ${shown.fms}, not known to be older than ${own.fms}: ` +
+      `Guests see model ${shown.fms}, which is not known to be older than ${own.fms}: ` +
       "their kernels may leave mitigations off.";
     return say("error", message, "Show the oldest model of the pool.");
   }
@@ -113,29 +113,29 @@ function lintIdentity(guest: CpuState, node: CpuState): LintFinding[] {
   if (lacking.length === 0) return say("note", `${older}.`, "Expected if intentional.");
   const what = listOf(titlesOf(lacking));
   const message = `${older}: on that model their kernels do not mitigate ${what}.`;
-  return say("error", message, "Show a model on which they do mitigate it, or the node's own.");
+  return say("error", message, "Show a model on which kernels mitigate it, or the node's own.");
 }
 
 function lintBuiltIn({ builtIn }: Linted, node: CpuidMap, lines: readonly string[]): LintFinding[] {
   if (builtIn === undefined) return [];
   const { name } = builtIn;
-  const goes = `${name} is deprecated since Firecracker 1.5 and will be removed in 2.0.`;
+  const goes = `${name} has been deprecated since Firecracker 1.5 and will be removed in 2.0.`;
   const gone = found(
     "deprecated",
     "note",
     { name },
     goes,
-    "Use a custom template, such as a plan's.",
+    "Use a custom template, for example from a plan.",
   );
   const signature = decodeSignature(node.get(entryKey(1, 0))?.eax ?? 0);
   if (isAcceptedOn(builtIn, signature)) return [gone];
   const refusing = lines.filter((line) => isRefusedOn(builtIn, signature, line));
-  const fix = "Use a custom template; the plan of the pool has one.";
+  const fix = "Use a custom template, for example from the pool's plan.";
   const model = formatFms(signature);
   const models = builtIn.models.map(formatFms).join(", ");
   const message =
     refusing.length > 0
-      ? `Firecracker ${formatLines(refusing)} refuses ${name} on model ${model} (it takes ${models}).`
+      ? `Firecracker ${formatLines(refusing)} refuses ${name} on model ${model} (it accepts ${models}).`
       : `${name} is not meant for model ${model}; Firecracker refuses it from ${firstLineThat("checks-models")} on.`;
   const severity = refusing.length > 0 ? "error" : "warning";
   return [found("static-model", severity, { name }, message, fix), gone];

@@ -72,7 +72,7 @@ function emit(
 export function designPool(classes: readonly NodeClass[], options: DesignOptions): Designed {
   const { identity: policy, firecracker, require: required = [], forbid: forbidden = [] } = options;
   const [type] = classes.map((nodeClass) => nodeClass.type);
-  if (type === undefined) return fail("EMPTY_POOL", "there is no class to plan");
+  if (type === undefined) return fail("EMPTY_POOL", "there is no class to plan for");
   const lines = firecracker.toSorted(compareLines);
   const views = classes.map(({ cpu }) => simulate(cpu, type, lines.at(-1) ?? ""));
   const merged = mergeClasses(classes, views, type, forbidden);

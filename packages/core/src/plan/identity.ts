@@ -30,7 +30,7 @@ export function parseIdentity(text: string): IdentityPolicy {
   const [family = -1, model = -1, stepping = -1] = numbers;
   const fits = numbers.every((number, i) => number >= 0 && number <= (HIGHEST[i] ?? -1));
   if (numbers.length !== 3 || !fits) {
-    return fail("BAD_IDENTITY", `"${text}" is no identity`, "--identity");
+    return fail("BAD_IDENTITY", `"${text}" is not an identity`, "--identity");
   }
   return { family, model, stepping };
 }
@@ -65,7 +65,7 @@ export function chooseIdentity(
   const [type] = classes.map((c) => c.type);
   if (policy === "keep" || oldest === undefined || type === undefined) return undefined;
   if (policy !== "oldest") {
-    return { ...policy, name: modelName(type, policy), reason: "the operator chose it" };
+    return { ...policy, name: modelName(type, policy), reason: "chosen by the operator" };
   }
   const { signature, name } = oldest;
   const distinct = new Set(models.map((model) => formatFms(model.signature)));
@@ -81,7 +81,7 @@ export function identityWarnings(classes: readonly NodeClass[], policy: Identity
   const models = new Set(datedModels(classes).map(({ signature }) => formatFms(signature)));
   if (policy !== "oldest" || unknown.length === 0 || models.size <= 1) return [];
   return [
-    `The age of ${listOf(unknown.map((c) => c.id))} is not known, so it counts as the newest. ` +
+    `The age of ${listOf(unknown.map((c) => c.id))} is not known, so it is treated as the newest. ` +
       "Give --identity family/model/stepping if it is not.",
   ];
 }

@@ -52,7 +52,7 @@ interface Pair {
 }
 
 function cannotBoot(mover: Mover, missing: readonly string[]): Pair {
-  const text = "The template names it and the node lacks it: no microVM starts.";
+  const text = "The template names it, but the node lacks it: no microVM starts.";
   const findings = missing.map((address) =>
     finding("complete", "incompatible", address, { address }, text),
   );

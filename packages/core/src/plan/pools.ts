@@ -76,21 +76,48 @@ export function planPools(
 ): PlannedPools | (PlanResult & { readonly ok: false }) {
   if (profiles.length === 0) return fail("EMPTY_POOL", "no profile to plan");
   refuseDuplicateNames(profiles);
+  const found = splittableClasses(profiles);
+  if (!found.ok) return found;
+  const kept = withoutClasses(found.classes, options.without ?? []);
+  const { pools, tree } = splitClasses(kept, newestOf(options), split);
+  return { pools: pools.map((pool) => planClasses(pool, options)), tree };
+}
+
+function newestOf({ firecracker }: PlanOptions): string {
+  return firecracker.toSorted(compareLines).at(-1) ?? "";
+}
+
+/** Vendors are kept apart; nodes that cannot be planned at all are refused. */
+function splittableClasses(profiles: readonly NodeProfile[]): Classes {
   const whole = profiles.filter(({ cpu }) => cpuTypeOf(cpu) === "aarch64");
   if (whole.length > 0) return { ok: false, refusals: [refuseSplitting(whole)] };
   const classes: NodeClass[] = [];
   for (const own of byVendor(profiles)) {
-    // Vendors are kept apart; nodes that cannot be planned at all are refused.
     const mixture = refuseMixtures(own);
     if (mixture !== undefined) return { ok: false, refusals: [mixture] };
     const found = classesOf(own);
     if (!found.ok) return found;
     classes.push(...found.classes);
   }
-  const kept = withoutClasses(classes, options.without ?? []);
-  const newest = options.firecracker.toSorted(compareLines).at(-1) ?? "";
-  const { pools, tree } = splitClasses(kept, newest, split);
-  return { pools: pools.map((pool) => planClasses(pool, options)), tree };
+  return { ok: true, classes };
+}
+
+export interface MergeTree {
+  /** Ids. */
+  readonly classes: readonly string[];
+  /** Every joint that is possible, the cheapest first; all are `joined`. */
+  readonly tree: readonly Join[];
+}
+
+/** What joining the classes of these nodes costs, without a plan for any. */
+export function mergeTree(
+  profiles: readonly NodeProfile[],
+  options: PlanOptions = DEFAULT_OPTIONS,
+): MergeTree | (PlanResult & { readonly ok: false }) {
+  const found = splittableClasses(profiles);
+  if (!found.ok) return found;
+  const { tree } = splitClasses(found.classes, newestOf(options), { pools: 1 });
+  return { classes: found.classes.map(({ id }) => id), tree };
 }
 
 /** The cost of a join is counted in features that are present or absent, as on x86. */

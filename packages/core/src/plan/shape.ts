@@ -73,7 +73,7 @@ export function withoutClasses(
     if (classes.some(({ id }) => named(id, name))) continue;
     const ids = classes.map(({ id }) => id);
     const meant = didYouMean(name, [...ids, ...ids.map((id) => id.replace(/-[0-9a-f]+$/, ""))]);
-    const message = `there is no class "${name}"${meant}; there are ${listOf(ids)}`;
+    const message = `no class is called "${name}"${meant}; the classes are ${listOf(ids)}`;
     fail("UNKNOWN_CLASS", message, "--without");
   }
   const rest = classes.filter(({ id }) => !names.some((name) => named(id, name)));

@@ -44,7 +44,7 @@ function unbackedRemedies(merged: Merged, classes: readonly NodeClass[]): Refusa
     const having = classes.filter((_, i) => values[i] !== 0n).map(({ id }) => id);
     const message =
       `guests must be able to rely on ${field.name} (${address}, ${field.title}), ` +
-      `as ${someOf(having)} announce${having.length === 1 ? "s" : ""}; without it, and without ` +
+      `as ${someOf(having)} report${having.length === 1 ? "s" : ""}; without it, and without ` +
       `${backingText(field)}: ${someOf(lacking.map(({ id }) => id))}`;
     const hint =
       "Update the microcode and the kernel of those nodes, or plan them separately (--split).";

@@ -46,7 +46,7 @@ function leavesUpToMaximum({ cpuid, vendor }: Entries): string[] {
       const maximum = cpuid.get(entryKey(rangeOf(leaf), 0))?.eax ?? 0;
       return leaf <= maximum && !cpuid.has(entryKey(leaf, 0));
     })
-    .map((leaf) => `${leafAddress(leaf, 0)} is absent, but the highest leaf is beyond it`);
+    .map((leaf) => `${leafAddress(leaf, 0)} is absent, although the highest leaf is beyond it`);
 }
 
 function countedSubleaves({ cpuid }: Entries): string[] {
@@ -55,7 +55,10 @@ function countedSubleaves({ cpuid }: Entries): string[] {
     const highest = Math.min(cpuid.get(entryKey(leaf, 0))?.eax ?? 0, 31);
     return Array.from({ length: highest }, (_, i) => i + 1)
       .filter((subleaf) => !cpuid.has(entryKey(leaf, subleaf)))
-      .map((n) => `${leafAddress(leaf, n)} is absent, but the leaf goes up to ${highest}`);
+      .map(
+        (n) =>
+          `${leafAddress(leaf, n)} is absent, although the leaf's subleaves go up to ${highest}`,
+      );
   });
 }
 
@@ -89,7 +92,7 @@ function listedMsrs(entries: Entries, msrs: readonly MsrValue[], emulated: boole
   const always = LISTED_ALWAYS.filter((addr) => !listed.has(addr));
   if (always.length > 0 && !emulated) {
     const names = always.slice(0, 3).map(msrAddress).join(", ");
-    return [`the list of MSRs is not whole: KVM always has ${names}`];
+    return [`the list of MSRs is incomplete: KVM always has ${names}`];
   }
   const promised: (readonly [string, readonly number[]])[] = emulated ? [] : [...LISTED_WITH];
   if (entries.vendor === "intel") promised.push(["ARCH_CAPABILITIES", [ARCH_CAPABILITIES]]);

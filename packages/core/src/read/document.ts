@@ -53,7 +53,7 @@ export function readDocument(json: unknown, name: string, kernel = DEFAULT_KERNE
   }
   if (isVmConfig(json)) return { kind: "template", template: readVmConfig(json) };
   const keys = Object.keys(json).slice(0, 5).join(", ");
-  return fail("UNKNOWN_FORMAT", `not a format that evenkeel knows (its keys: ${keys || "none"})`);
+  return fail("UNKNOWN_FORMAT", `unknown format (its keys: ${keys || "none"})`);
 }
 
 type Facts = Pick<NodeProfile, "cpu" | "host" | "firecracker">;

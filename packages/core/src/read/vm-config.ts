@@ -22,7 +22,9 @@ export function isVmConfig(json: JsonObject): boolean {
 function builtIn(name: string, path: string): CpuTemplate {
   const row = staticTemplateRow(name);
   if (row !== undefined) return buildStaticTemplate(row, ALL_LINES.at(-1) ?? "");
-  return armBuiltInTemplate(name) ?? fail("BAD_FIELD", `no built-in template is "${name}"`, path);
+  return (
+    armBuiltInTemplate(name) ?? fail("BAD_FIELD", `no built-in template is named "${name}"`, path)
+  );
 }
 
 /** A custom template wins over a built-in one: Firecracker sets it last. */

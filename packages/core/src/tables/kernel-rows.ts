@@ -9,10 +9,10 @@
 /** What a host kernel does from some line on. */
 export const KERNEL_BEHAVIOURS = {
   "lists-tsc-ratio": "AMD: KVM lists MSR C0000104H",
-  "makes-up-caches": "aarch64: KVM shows made-up caches, and lets them be written",
-  "shows-mappable-width": "KVM says which part of a physical address can be mapped",
+  "makes-up-caches": "aarch64: KVM shows synthetic caches, and lets VMMs change them",
+  "shows-mappable-width": "KVM reports how many physical address bits can be mapped",
   "takes-identity": "aarch64: MIDR_EL1, REVIDR_EL1 and AIDR_EL1 can be written, if the VMM asks",
-  "lists-branch-msrs": "KVM lists DEBUGCTL and the MSRs of last branches and interrupts",
+  "lists-branch-msrs": "KVM lists DEBUGCTL and the last-branch and interrupt MSRs",
 } as const satisfies Record<string, string>;
 
 export type KernelBehaviour = keyof typeof KERNEL_BEHAVIOURS;

@@ -124,15 +124,15 @@ function judgeField(changed: ChangedField, move: Move): Finding[] {
   }
   const rule = `arm/${field.merge}` as const;
   if (isIgnored(changed, move)) {
-    const text = "KVM accepts the old value and ignores it: it never gave guests the feature.";
+    const text = "KVM accepts the old value and ignores it: guests never had the feature.";
     return [say(rule, "note", text)];
   }
   const loss = LOSS[field.loss];
   if (!isBacked && answer === "yes") {
-    return [say(rule, severityOf(field.loss), `KVM accepts the register, but ${loss}.`)];
+    return [say(rule, severityOf(field.loss), `KVM accepts the value, but ${loss}.`)];
   }
   if (!isBacked) {
-    const text = `KVM refuses the register, so the snapshot does not load; if it did load, ${loss}.`;
+    const text = `KVM refuses the value, so the snapshot does not load; if it did, ${loss}.`;
     return [say(rule, "incompatible", text)];
   }
   if (answer === "yes") return [];
@@ -158,7 +158,7 @@ function judgeReserved({ id, value }: ArmRegister, offered: bigint): Finding[] {
   const mask = armReservedMask(id);
   const [from, to] = [value & mask, offered & mask];
   if (from === to) return [];
-  const text = "Bits of unknown meaning differ; KVM may refuse the register.";
+  const text = "Bits of unknown meaning differ; KVM may refuse the value.";
   return [wholeRegister("arm/reserved", "unknown", { id, name: "reserved" }, from, to, text)];
 }
 
@@ -181,7 +181,7 @@ function judgeCaches({ id, value }: ArmRegister, offered: bigint, node: ArmNode)
 
 function missing({ id, value }: ArmRegister): Finding[] {
   if (isAlwaysThere(id)) return [];
-  const text = "KVM refuses a register it does not know: the snapshot does not load.";
+  const text = "KVM does not have this register and refuses it, so the snapshot does not load.";
   return [wholeRegister("arm/missing", "incompatible", { id }, value, undefined, text)];
 }
 
@@ -211,7 +211,7 @@ function ownRegisters(node: ArmNode): Finding[] {
   return [finding("arm/missing", "unknown", "ID registers", {}, text)];
 }
 
-/** All findings, sorted by register; none: nothing that is known speaks against it. */
+/** All findings, sorted by register; none if no known rule is violated. */
 export function compareArm(
   { registers, kernel }: Pick<CpuContract, "registers" | "kernel">,
   profile: NodeProfile,

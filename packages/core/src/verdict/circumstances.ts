@@ -49,12 +49,9 @@ function judgeOf<K extends FactName>(
 }
 
 const KERNEL_MOVES: Readonly<Record<Exclude<KernelMove, "same">, readonly [Severity, string]>> = {
-  step: ["note", "One step to the next newer host kernel, which Firecracker tests."],
-  unknown: ["unknown", "The host kernel is unknown on one side or both."],
-  untested: [
-    "unknown",
-    "Moving a snapshot between these host kernels is not tested by Firecracker.",
-  ],
+  step: ["note", "The host kernel is the next newer one; Firecracker tests this step."],
+  unknown: ["unknown", "The host kernel of the snapshot, of the node, or of both is unknown."],
+  untested: ["unknown", "Firecracker does not test moving a snapshot between these host kernels."],
 };
 
 function judgeKernel({ contract, facts }: Question<"kernel">): readonly Finding[] {
@@ -87,13 +84,13 @@ function judgeFormat({ contract, facts, version }: Question<"firecracker">): rea
   const open = formats.some((f) => f === undefined || isPreRelease(f));
   const severity = open ? "unknown" : "incompatible";
   const text = open
-    ? "It is not known which format the node's Firecracker loads. Name the release with --firecracker."
-    : "No Firecracker on the node loads this snapshot format.";
+    ? "It is not known which format the node's Firecracker can load. Name the release with --firecracker."
+    : "No Firecracker on the node can load this snapshot format.";
   return [finding("snapshot-format", severity, name, values, text)];
 }
 
 /** As between fingerprints, which do not have it. */
-const TSC_UNKNOWN = "The TSC frequency is unknown on both sides; Firecracker checks it at load.";
+const TSC_UNKNOWN = "Neither TSC frequency is known; Firecracker checks it at load.";
 const NO_TSC: readonly Finding[] = [finding("tsc", "note", "TSC", {}, TSC_UNKNOWN)];
 
 function judgeTsc({ contract, facts: { tsc } }: Question<"tsc">): readonly Finding[] {
@@ -106,7 +103,7 @@ function judgeTsc({ contract, facts: { tsc } }: Question<"tsc">): readonly Findi
   };
   const scales = tsc?.scaling === true;
   if (promised === undefined || offered === undefined) {
-    const text = "The TSC frequency is known on one side only; Firecracker checks it at load.";
+    const text = "Only one of the TSC frequencies is known; Firecracker checks it at load.";
     return [finding("tsc", scales ? "note" : "unknown", "TSC", values, text)];
   }
   if (isSameTsc(promised, offered)) return NOTHING;
@@ -128,7 +125,7 @@ function judgeEnforcement({ facts }: Question<"enforcement">): readonly Finding[
   const doubt = facts.enforcement;
   if (doubt === undefined) return NOTHING;
   const values = { promised: "the snapshot's CPUID" };
-  const text = `The CPUID that guests see there is not certain: ${doubt}.`;
+  const text = `What CPUID guests see on this node is not certain: ${doubt}.`;
   return [finding("enforced", "unknown", "CPUID", values, text)];
 }
 
@@ -146,7 +143,7 @@ export const JUDGES: readonly Judge[] = [
 export function judgeComplete(gaps: readonly string[], missing: readonly string[]): Finding[] {
   if (gaps.length === 0 && missing.length === 0) return [];
   const say = (name: string) => (what: string) =>
-    finding("complete", "unknown", name, {}, `The profile is too incomplete: ${what}.`);
+    finding("complete", "unknown", name, {}, `Facts are missing: ${what}.`);
   return [...gaps.map(say("contract")), ...missing.map(say("profile"))];
 }
 
@@ -157,12 +154,12 @@ function judgeCapabilities(question: Question<"capabilities">): readonly Finding
   const judged = (name: string, severity: Severity, offered: string | undefined, text: string) =>
     finding("kvm-capability", severity, name, { promised: "present", offered }, text);
   if (capabilities !== undefined) {
-    const text = "Firecracker requires it at startup: it does not start there.";
+    const text = "Firecracker requires it and does not start without it.";
     return lackingCapabilities(question.needed, capabilities).map(({ name }) =>
       judged(name, "incompatible", "absent", text),
     );
   }
-  const text = "The template requires it, and the node's profile does not say whether it is there.";
+  const text = "The template requires it; the node's profile does not say whether the node has it.";
   return kvmCapabilities
     .filter((capability) => !capability.startsWith("!"))
     .map((capability) => judged(`KVM capability ${capability}`, "unknown", undefined, text));
@@ -203,7 +200,7 @@ export function nestingOf(promises: HasBit): string[] {
   return NESTING.filter(promises);
 }
 
-/** What a nested guest may do stands in MSRs of no dump. `promised`: by {@link nestingOf}. */
+/** What a nested guest can do depends on MSRs that no dump has. `promised`: by {@link nestingOf}. */
 export function judgeNesting(
   promised: readonly string[],
   kernels: { readonly promised: string | undefined; readonly offered: string | undefined },
@@ -215,9 +212,9 @@ export function judgeNesting(
   const isAlike = isSameModel && (move === "same" || move === "step");
   const values = { promised: "1", offered: "1" };
   const rest = isAlike
-    ? ". Its capability MSRs are in no dump; the model is the same and Firecracker tests this " +
+    ? ". Dumps do not have the capability MSRs, but the model is the same and Firecracker tests this " +
       "move between kernels."
-    : ", and whether the node's capability MSRs match the ones it was shown is not known.";
+    : ". It is not known whether the node's capability MSRs match those that it was shown.";
   return promised.filter(offers).map((name) => {
     const text = `The guest may run guests of its own (${name})${rest}`;
     return finding("nesting", isAlike ? "note" : "unknown", name, values, text);
@@ -242,7 +239,7 @@ export function judgeIdentity(
     return judged("unknown", "It is not known which mitigations the two models need.");
   }
   if (kind === "newer") {
-    const text = "The guest believes its CPU is a newer model and leaves mitigations off.";
+    const text = "The guest believes its CPU is a newer model, so it leaves mitigations off.";
     return judged("insecure", text);
   }
   const what = listOf(titlesOf(lacking));
@@ -250,6 +247,6 @@ export function judgeIdentity(
     ? judged("insecure", `On the model that the guest is shown, kernels do not mitigate ${what}.`)
     : judged(
         "note",
-        "The guest believes its CPU is an older model and mitigates everything this node needs.",
+        "The guest believes its CPU is an older model, and has every mitigation that this node needs.",
       );
 }

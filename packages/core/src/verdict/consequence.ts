@@ -3,7 +3,7 @@ import type { CpuidField, MsrField } from "../tables/field.ts";
 import { STATE_GROUP } from "../tables/groups.ts";
 import type { RuleId } from "./rules.ts";
 
-/** An instruction that people have met, by feature. */
+/** A well-known instruction of each feature. */
 const EXAMPLES: ReadonlyMap<string, string> = new Map(
   `
     ADX: ADCX, AESNI: AESENC, AMX_TILE: LDTILECFG, AVX: VADDPS ymm, AVX2: VPADDD ymm,
@@ -20,13 +20,13 @@ const EXAMPLES: ReadonlyMap<string, string> = new Map(
 );
 
 const SILENT: Readonly<Record<string, string>> = {
-  LZCNT: "LZCNT decodes as BSR there: programs compute wrong results without a fault.",
+  LZCNT: "LZCNT decodes as BSR on this node: programs compute wrong results without a fault.",
   BMI1:
-    "TZCNT decodes as BSF there and ANDN or BLSR fault: programs compute wrong results or die of " +
-    "SIGILL.",
+    "TZCNT decodes as BSF on this node, and ANDN or BLSR fault: programs compute wrong results or " +
+    "die of SIGILL.",
 };
 
-/** `lost`: promised and missing; `untold`: announced by the node and not shown to the guest. */
+/** `lost`: promised but missing; `untold`: reported by the node but not shown to the guest. */
 export type Direction = "lost" | "untold";
 
 export function ruleOf(field: CpuidField | MsrField, direction: Direction = "lost"): RuleId {
@@ -49,30 +49,31 @@ function featureRule({ loss, group }: CpuidField | MsrField): RuleId {
 type Text = (field: CpuidField | MsrField) => string;
 
 const CONSEQUENCES: Partial<Record<RuleId, Text>> = {
-  "silent-change": ({ name }) => SILENT[name] ?? `${name} silently gives different results there.`,
+  "silent-change": ({ name }) =>
+    SILENT[name] ?? `${name} silently gives different results on this node.`,
   immunity: ({ name, title, group }) =>
     group === "speculation control"
-      ? `The guest may count on ${name} (${title}), a mitigation that this node lacks.`
-      : `The guest believes "${title}" and leaves a mitigation off that this node needs.`,
+      ? `The guest may rely on ${name} (${title}), a mitigation that this node lacks.`
+      : `The guest believes "${title}", so it leaves off a mitigation that this node needs.`,
   weakness: ({ title, loss }) =>
     loss === "none"
-      ? `The guest is not told of "${title}"; no mitigation depends on it.`
-      : `The guest is not told of "${title}" and leaves a mitigation off.`,
+      ? `The guest does not see "${title}"; no mitigation depends on it.`
+      : `The guest does not see "${title}", so it leaves a mitigation off.`,
   remedy: ({ title, name }) =>
-    `The guest relies on "${title}" (${name}), which this node's microcode does not do.`,
+    `The guest relies on "${title}" (${name}), but this node's microcode does not do that.`,
   hint: ({ name, title, loss }) =>
     loss === "none"
-      ? `${name} (${title}): no guest can use it, on this node or where the snapshot was taken.`
-      : `${name} (${title}): slower than the guest expects; nothing else.`,
+      ? `${name} (${title}): no guest can use it, neither here nor where the snapshot was taken.`
+      : `${name} (${title}): slower than the guest expects, but harmless.`,
   paravirtual: ({ title }) => `The guest uses KVM's "${title}", which this host does not offer.`,
   "xsave-state": ({ title }) =>
-    `KVM refuses the guest's XSAVE state: ${title} does not exist there.`,
+    `KVM refuses the guest's XSAVE state, because this node lacks ${title}.`,
 };
 
 /** Features whose instructions do not fault where they are missing. */
 const NO_FAULT: Readonly<Record<string, string>> = {
   // NOPs: SDM volume 1, "Intel MPX".
-  MPX: "MPX's instructions do nothing there: a program that found it at startup runs on with its bounds unchecked.",
+  MPX: "MPX instructions do nothing on this node: a program that found MPX at startup keeps running with its bounds unchecked.",
 };
 
 function fault({ name, title, readBy }: CpuidField | MsrField): string {
@@ -80,11 +81,11 @@ function fault({ name, title, readBy }: CpuidField | MsrField): string {
   return (
     NO_FAULT[name] ??
     `A program that found ${name} at startup, such as Node.js or anything using glibc or a BLAS, ` +
-      `may execute ${EXAMPLES.get(name) ?? `a ${name} instruction`} and die of SIGILL.`
+      `may execute ${EXAMPLES.get(name) ?? `${name} instructions`} and die of SIGILL.`
   );
 }
 
-/** What a lost feature, an untrue immunity or an unknown weakness does to a resumed guest. */
+/** What a lost feature, a false immunity or a hidden vulnerability does to a resumed guest. */
 export function consequenceOf(field: CpuidField | MsrField, direction: Direction): string {
   return (CONSEQUENCES[ruleOf(field, direction)] ?? fault)(field);
 }
@@ -92,12 +93,13 @@ export function consequenceOf(field: CpuidField | MsrField, direction: Direction
 export function numberConsequence(field: CpuidField | MsrField): string {
   const { title } = field;
   const rule = ruleOf(field);
-  if (field.loss === "none") return `${title}: no guest can use it, here or there.`;
+  if (field.loss === "none")
+    return `${title}: no guest can use it, neither here nor where the snapshot was taken.`;
   if (rule === "address-width") {
-    return `The guest may use ${title} that this CPU does not have: a page fault on a reserved bit.`;
+    return `The guest may use ${title} that this CPU lacks, and get page faults on reserved bits.`;
   }
   if (rule === "xsave-layout") {
-    return `${title}: the guest's programs and the saved XSAVE image use a different layout.`;
+    return `The guest's programs and its saved XSAVE image use a different layout (${title}).`;
   }
-  return `${title}: the guest was promised more than the node has.`;
+  return `The guest was promised more than the node has (${title}).`;
 }

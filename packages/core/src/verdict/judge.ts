@@ -78,7 +78,7 @@ function excuseAtSource({ unbacked }: CpuContract, found: Finding): Finding {
   const field = fieldByName(found.name);
   if (field === undefined || found.address !== fieldAddress(field)) return found;
   const consequence =
-    "The template claims this on a CPU that lacks it: already false where the snapshot was taken " +
+    "The template claims this on a CPU that lacks it; it was already false where the snapshot was taken " +
     "(see evenkeel lint).";
   return { ...found, severity: "note", consequence };
 }

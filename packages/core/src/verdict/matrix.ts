@@ -121,15 +121,15 @@ export function certify(
   };
 }
 
-/** What a certificate says and a new judgement of the same inputs does not; empty if proven. */
+/** Where a certificate and a new judgement of the same inputs differ; empty if it still holds. */
 export function disagreements(certificate: Certificate, anew: Certificate): string[] {
   if (certificate.rules !== anew.rules) {
-    return [`made with rules ${certificate.rules}, these are rules ${anew.rules}`];
+    return [`made with rules ${certificate.rules}; this evenkeel has rules ${anew.rules}`];
   }
   const found: string[] = [];
   const digests = new Map(anew.inputs.map(({ file, digest }) => [file, digest]));
   for (const { file, digest } of certificate.inputs) {
-    if (digests.get(file) !== digest) found.push(`${file} is not what it was`);
+    if (digests.get(file) !== digest) found.push(`${file} has changed`);
   }
   const verdicts = new Map(anew.pairs.map((p) => [`${p.from} → ${p.to}`, p]));
   for (const pair of certificate.pairs) {
@@ -137,8 +137,8 @@ export function disagreements(certificate: Certificate, anew: Certificate): stri
     const now = verdicts.get(key);
     if (now === undefined) found.push(`${key} is not one of the inputs`);
     else if (now.verdict !== pair.verdict) {
-      found.push(`${key} is ${now.verdict}, the certificate says ${pair.verdict}`);
-    } else if (now.findings !== pair.findings) found.push(`${key} has other findings`);
+      found.push(`${key} is ${now.verdict}; the certificate says ${pair.verdict}`);
+    } else if (now.findings !== pair.findings) found.push(`${key} has different findings`);
   }
   if (certificate.pairs.length !== anew.pairs.length) found.push("the pairs are not the same");
   if (found.length === 0 && prettyJson(certificate) !== prettyJson(anew)) {

@@ -1,14 +1,15 @@
-/** The rules of a verdict by id. docs/rules.md lists the same; a test keeps the two equal. */
+/** The rules of a verdict by id. docs/verdicts.md lists the same; a test keeps the two equal. */
 export const RULES = {
-  architecture: "A snapshot resumes on the architecture it was taken on.",
-  vendor: "Intel and AMD lay out XSAVE areas differently and have different MSRs.",
+  architecture: "The node has the architecture that the snapshot was taken on.",
+  vendor: "The vendor is the same: Intel and AMD have different XSAVE layouts and MSRs.",
   feature: "Every feature the guest was promised is there.",
   "silent-change":
-    "LZCNT and TZCNT decode as BSR and BSF where they are missing: wrong results, no fault.",
-  immunity: "A guest that was told it is immune is immune.",
-  remedy: "If the guest was promised that VERW clears buffers, it does, or the node is immune.",
+    "Promised LZCNT and TZCNT are there; elsewhere they decode as BSR and BSF: wrong results, no fault.",
+  immunity: "A guest that was told its CPU is immune to a bug runs on an immune CPU.",
+  remedy:
+    "If the guest was promised that VERW clears buffers, it does so here, or the node is immune.",
   weakness: "The guest is shown every vulnerability bit or needed action that the node reports.",
-  hint: "Performance hints may be missing.",
+  hint: "Always: a missing performance hint is only a note.",
   paravirtual: "Every KVM feature the guest was promised is offered.",
   "xsave-state": "Every XSAVE state component the guest may enable exists.",
   "xsave-layout": "State components have the size and offset that the guest was shown.",
@@ -17,19 +18,21 @@ export const RULES = {
   reserved: "A bit without a row is the same on both sides, or hidden from the guest.",
   identity: "The guest's model is not newer than the node's and mitigates all that it needs.",
   msr: "Every MSR that the snapshot restores is one the node's KVM lists.",
-  nesting: "A guest promised VMX or SVM runs on the same model and a kernel that is tested.",
+  nesting:
+    "If the guest was promised VMX or SVM, the model is the same and the kernel step is tested.",
   tsc: "The TSC runs at the snapshot's frequency within 250 ppm, or the node can scale it.",
-  kernel: "The host kernel is the snapshot's or the next newer one that is tested.",
-  "snapshot-format": "A Firecracker on the node loads the snapshot's format.",
+  kernel: "The host kernel is the snapshot's, or the next newer one that Firecracker tests.",
+  "snapshot-format": "A Firecracker on the node can load the snapshot's format.",
   "kvm-capability": "The KVM capabilities that Firecracker and the template need are there.",
   complete: "The node's profile is complete.",
   "arm/lower": "aarch64: every ID register field is at least what the guest was promised.",
-  "arm/higher": "aarch64: the guest is shown everything that software must be prepared for.",
-  "arm/higher-or-zero": "aarch64: sizes of granules are no larger than the guest was told.",
-  "arm/exact": "aarch64: variants that have no order are the same.",
-  "arm/equal": "aarch64: sizes that code is written for are the same.",
+  "arm/higher":
+    "aarch64: the guest sees everything on the node that software must be prepared for.",
+  "arm/higher-or-zero": "aarch64: granule sizes are no larger than the guest was told.",
+  "arm/exact": "aarch64: fields whose values have no order are the same.",
+  "arm/equal": "aarch64: sizes that code relies on are the same.",
   "arm/and": "aarch64: every firmware service the guest was promised is there.",
-  "arm/identity": "aarch64: MIDR_EL1 says which CPU the guest was taken on.",
+  "arm/identity": "aarch64: the CPU model (MIDR_EL1) is the same, or the finding is a note.",
   "arm/invariant": "aarch64: registers that KVM does not let Firecracker change are the same.",
   "arm/write": "aarch64: the node's KVM lets a restore write what the guest was promised.",
   "arm/caches": "aarch64: cache geometry is the same, or the node's KVM accepts the guest's.",
@@ -41,5 +44,8 @@ export const RULES = {
 
 export type RuleId = keyof typeof RULES;
 
-/** To be raised where a judge comes to mean something else by the same rule and the same facts. */
-export const REVISION = 4;
+/**
+ * Raise this when a judge comes to mean something else by the same rule and the same facts, or when
+ * the words of findings change: certificates have digests of them.
+ */
+export const REVISION = 5;

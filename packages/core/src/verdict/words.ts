@@ -71,7 +71,7 @@ function reservedFinding(slot: Slot, bit: number, promised: number, offered: num
     offered: String((offered >>> bit) & 1),
     consequence: unseen
       ? "This bit has no row in the tables. The guest was not shown it."
-      : "This bit has no row in the tables, so what it means is unknown.",
+      : "This bit has no row in the tables, so its meaning is unknown.",
   };
 }
 

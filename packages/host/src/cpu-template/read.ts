@@ -20,7 +20,7 @@ export interface FoundPlan {
   readonly plan: PlanFile;
   /** Its plan.json. */
   readonly file: string;
-  /** SHA-256 of its text: which plan it is, wherever it lies. */
+  /** SHA-256 of its text: identifies the plan wherever the file is. */
   readonly digest: string;
 }
 
@@ -42,7 +42,7 @@ function textAt(path: string, read: ReadFile): string {
   throw new HostError("TEMPLATE_MISSING", message);
 }
 
-/** A file's document; throws TEMPLATE_MISSING where no such file nor plan. */
+/** A file's document. Throws TEMPLATE_MISSING if there is neither such a file nor a plan. */
 export function readDocumentAt(path: string, read: ReadFile): TemplateDocument {
   const text = textAt(path, read);
   return inFile(path, () => readTemplateDocument(text));

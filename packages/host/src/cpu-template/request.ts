@@ -18,7 +18,7 @@ export type TemplateRequest =
   | { readonly kind: "file"; readonly path: string }
   /** A plan.json, its directory, or a directory that `plan --split` wrote. */
   | { readonly kind: "plan"; readonly path: string }
-  /** A file or a directory that says itself which of these it is. */
+  /** A file or directory whose content says which of these it is. */
   | { readonly kind: "path"; readonly path: string };
 
 export const NO_TEMPLATE: TemplateRequest = { kind: "none" };
@@ -44,8 +44,8 @@ export function namedRequest(what: string): TemplateRequest {
 }
 
 /**
- * The environment's request; `None` and empty variables ask for nothing. Throws TEMPLATE_CONFLICT
- * where more than one variable asks for something, TEMPLATE_UNKNOWN.
+ * The environment's request; `None` and empty variables request nothing. Throws TEMPLATE_CONFLICT
+ * if more than one variable requests a template, TEMPLATE_UNKNOWN.
  */
 export function templateRequest(env: TemplateEnvironment): TemplateRequest {
   const {

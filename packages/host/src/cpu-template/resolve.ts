@@ -18,7 +18,7 @@ import type { ReadFile } from "./read.ts";
 import type { TemplateRequest } from "./request.ts";
 import { openTemplate, type LoadedTemplate } from "./source.ts";
 
-/** Errors of these rules leave the guest running, without a protection that it needs. */
+/** With errors of these rules the guest runs, but lacks a protection that it needs. */
 const INSECURE: ReadonlySet<string> = new Set<LintRuleId>(["hidden-weakness", "identity"]);
 
 export interface ResolveContext {
@@ -31,7 +31,7 @@ export interface ResolveContext {
 }
 
 export interface ResolvedTemplate extends LoadedTemplate {
-  /** What was found and does not stop the start; the insecurity that was allowed stands first. */
+  /** Findings that do not stop the start; allowed insecurities come first. */
   readonly findings: readonly LintFinding[];
   /** Installed versions that nothing is known about: nothing boots under them. */
   readonly unknownVersions: readonly string[];
@@ -46,10 +46,16 @@ function isKnown(version: string): boolean {
   }
 }
 
-/** What a template tries in vain; a plan's serves releases that lose it and others that do not. */
+/**
+ * What a template sets in vain. A plan's template serves releases that overwrite it and others that
+ * do not, so this is no finding there.
+ */
 const LANGUAGE: ReadonlySet<string> = new Set<LintRuleId>(["overwritten", "flags"]);
 
-/** What holds under the lines that are installed; of the language, what holds under all. */
+/**
+ * Findings that hold under the installed lines; for the template language, those that hold under
+ * all.
+ */
 function lintAll(
   lines: readonly string[],
   loaded: LoadedTemplate,
@@ -76,7 +82,7 @@ function checkSize(loaded: LoadedTemplate): void {
   if (size <= API_BODY_LIMIT) return;
   throw new HostError(
     "VMM_BODY_TOO_LARGE",
-    `${loaded.name}: ${size} bytes as a request, Firecracker takes ${API_BODY_LIMIT}`,
+    `${loaded.name}: the request has ${size} bytes, Firecracker accepts ${API_BODY_LIMIT}`,
   );
 }
 
@@ -96,9 +102,9 @@ function checkLoaded(loaded: LoadedTemplate, context: ResolveContext): LintFindi
 }
 
 /**
- * Throws what {@link openTemplate} throws, VMM_BODY_TOO_LARGE, TEMPLATE_FATAL where guests would
- * not boot or be wronged, and TEMPLATE_INSECURE unless that is allowed, or was accepted when the
- * pool was planned. Where no template is asked for, nothing is looked at.
+ * Throws what {@link openTemplate} throws; VMM_BODY_TOO_LARGE; TEMPLATE_FATAL if guests would not
+ * boot or would misbehave; and TEMPLATE_INSECURE unless that is allowed or was accepted when the
+ * pool was planned. If no template is requested, nothing is checked.
  */
 export function resolveTemplate(
   request: TemplateRequest,

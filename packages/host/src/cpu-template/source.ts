@@ -28,9 +28,9 @@ export interface LoadedTemplate {
   /** The plan's class of this node, and the plan's digest. */
   readonly class?: string;
   readonly plan?: string;
-  /** The plan that has this node, with its file: of several pools, the node's. */
+  /** The plan that has this node, with its file; with several pools, the node's own. */
   readonly planned?: FoundPlan;
-  /** What the operator accepted when the plan was made. */
+  /** What the operator accepted when the pool was planned. */
   readonly accepted?: Accepted;
   /** The built-in template, if it is one. */
   readonly builtIn?: BuiltInTemplate;
@@ -42,7 +42,7 @@ export interface LoadedTemplate {
 interface PlannedNode {
   readonly plan: FoundPlan;
   readonly planned: PlanFileClass;
-  /** The plan names the node, but the node offers something else now. */
+  /** The plan names the node, but the node has changed since. */
   readonly changed: boolean;
   readonly template: () => CpuTemplate;
 }
@@ -52,8 +52,8 @@ export interface TemplateSource {
   /** The plans, where it is one or several; else empty. */
   readonly plans: readonly FoundPlan[];
   /**
-   * The template that a node's microVMs boot with. Only plans have to know the node. Throws
-   * NODE_NOT_IN_PLAN, and what is wrong with the class's template.
+   * The template that a node's microVMs boot with; only a plan depends on the node. Throws
+   * NODE_NOT_IN_PLAN, and any error of the class's template.
    */
   readonly forNode: (profile: NodeProfile | undefined) => LoadedTemplate;
   /** A plan's class of a node, a changed one too; throws NODE_NOT_IN_PLAN where there is none. */
@@ -92,7 +92,7 @@ function matchesIn(plans: readonly FoundPlan[], profile: NodeProfile): Match[] {
   });
 }
 
-/** The one plan that has the node: what it offers decides, its name only where nothing matches. */
+/** The one plan that has the node, by what the node offers; by its name only if nothing matches. */
 function matchOf(path: string, plans: readonly FoundPlan[], profile: NodeProfile): Match {
   const matches = matchesIn(plans, profile);
   const exact = matches.filter(({ match }) => match.kind === "found");
@@ -122,7 +122,7 @@ function fromPlans(path: string, plans: readonly FoundPlan[], read: ReadFile): T
   const remembered = new Map<NodeProfile["cpu"], LoadedTemplate>();
   const forNode = (profile: NodeProfile | undefined): LoadedTemplate => {
     if (profile === undefined) {
-      const message = `${path}: a plan has a template per class of nodes; give the node's profile`;
+      const message = `${path}: a plan has one template per class of nodes; give the node's profile`;
       throw new HostError("NODE_NOT_IN_PLAN", message);
     }
     const known = remembered.get(profile.cpu);
@@ -137,7 +137,7 @@ function fromPlans(path: string, plans: readonly FoundPlan[], read: ReadFile): T
 function plannedTemplate({ name }: NodeProfile, node: PlannedNode): LoadedTemplate {
   const { plan, planned, changed, template } = node;
   if (changed) {
-    const message = `${plan.file} has ${name} in ${planned.id}, but what it offers has changed since`;
+    const message = `${plan.file} has ${name} in ${planned.id}, but the node has changed since`;
     throw new HostError("NODE_NOT_IN_PLAN", message);
   }
   const { accepted } = plan.plan;
@@ -159,8 +159,8 @@ function fromPath(path: string, read: ReadFile): TemplateSource {
 }
 
 /**
- * Opens what is asked for, and reads plans. Throws TEMPLATE_MISSING, NOT_A_TEMPLATE, NOT_A_PLAN and
- * all that can be wrong with a file, with the file's name.
+ * Opens what is requested, and reads plans. Throws TEMPLATE_MISSING, NOT_A_TEMPLATE, NOT_A_PLAN and
+ * any error of a file, with the file's name.
  */
 export function openTemplate(request: TemplateRequest, read: ReadFile): TemplateSource {
   const { kind } = request;

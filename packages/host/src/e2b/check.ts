@@ -18,14 +18,14 @@ import { askServiceInfo, type ReportedCpu } from "./service-info.ts";
 /** E2B's default, where the orchestrator's environment says nothing else. */
 const GRPC_PORT = "5008";
 
-/** Where launchers go that cannot stand in Firecracker's place. */
+/** Where launchers go that cannot take Firecracker's place. */
 const LOCAL_DIRECTORY = "/var/lib/evenkeel/fc-versions";
 
 export interface E2bFinding {
   readonly about: "firecracker" | "kernel" | "host-proc" | "orchestrator";
   readonly ok: boolean;
   readonly text: string;
-  /** What mends it: a command, or a setting. */
+  /** How to fix it: a command, or a setting. */
   readonly mend?: string;
 }
 
@@ -59,7 +59,7 @@ function installing(real: string, at: string, plan: string): string {
   return `evenkeel launcher install ${paths} --plan ${quoted(plan)}`;
 }
 
-/** Why no microVM starts through it; what is wrong with its Firecracker is wrong with a launcher. */
+/** Why no microVM starts through it; a problem of its Firecracker is a problem of the launcher. */
 function statusProblems(path: string): readonly string[] {
   try {
     return launcherStatus(path).problems;
@@ -117,7 +117,7 @@ function aboutFirecrackers(directory: string, template: string | undefined, plan
     findings.push(bad("firecracker", text, "install all of them again with one plan"));
   }
   if (shared) {
-    const text = `${directory} is on a file system that other nodes share, and a launcher is one node's`;
+    const text = `${directory} is on a file system that other nodes share, but a launcher is for one node`;
     const mend = `set FIRECRACKER_VERSIONS_DIR = "${LOCAL_DIRECTORY}", with launchers there`;
     findings.push(bad("firecracker", text, mend));
   }
@@ -146,7 +146,7 @@ function aboutHostProc(
   const mend = `evenkeel host-proc --plan ${quoted(plan)} ${where}${pool}`;
   if (record === undefined) return bad("host-proc", `there is no ${at}`, mend);
   const model = modelIn(readTextFile(join(at, "cpuinfo")));
-  if (model === undefined) return bad("host-proc", `${at}/cpuinfo names no model`, mend);
+  if (model === undefined) return bad("host-proc", `${at}/cpuinfo has no model`, mend);
   const wanted = expected?.model ?? record.model;
   if (model !== wanted) return bad("host-proc", `${at} has model ${model}, not ${wanted}`, mend);
   return good("host-proc", `${at}: model ${model}`);
@@ -184,7 +184,7 @@ async function aboutProcess(
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const text = `${who} does not say which CPU it reports: port ${port}: ${reason}`;
-    return bad("orchestrator", text, "see the orchestrator's log");
+    return bad("orchestrator", text, "check the orchestrator's log");
   }
   if (reported.model === model) {
     return good("orchestrator", `${who} reports family ${reported.family}, model ${model}`);
@@ -193,11 +193,13 @@ async function aboutProcess(
   return bad(
     "orchestrator",
     text,
-    "drain the node, then restart the job: it looks once, when it starts",
+    "drain the node, then restart the job: it reads the CPU only when it starts",
   );
 }
 
-/** One directory for all that run here, in their order; `fallback` where none says. */
+/**
+ * The directory that the orchestrators running here name, the first one's first; else `fallback`.
+ */
 function directoriesOf(
   processes: readonly Orchestrator[],
   variable: string,
@@ -225,7 +227,7 @@ export async function checkE2b(options: E2bOptions): Promise<readonly E2bFinding
   const running = await Promise.all(processes.map((one) => aboutProcess(one, model, options)));
   if (running.length === 0) {
     const mend = `start it with HOST_PROC=${at}`;
-    running.push(bad("orchestrator", "no orchestrator runs on this node", mend));
+    running.push(bad("orchestrator", "no orchestrator is running on this node", mend));
   }
   return [
     ...firecrackers.flatMap((directory) => aboutFirecrackers(directory, template, plan)),

@@ -1,4 +1,4 @@
-/** The orchestrators of E2B's that run on this machine, with what they were told. */
+/** E2B's orchestrators that run on this machine, with their environment. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { HostError } from "../errors.ts";
@@ -12,7 +12,7 @@ export interface Orchestrator {
   readonly env: ReadonlyMap<string, string>;
 }
 
-/** A process may end at any time; what has gone is not there. */
+/** A process may exit at any time; one that has gone is skipped. */
 const GONE = new Set(["ENOENT", "ESRCH", "ENOTDIR"]);
 
 function unlessGone<T>(read: () => T): T | undefined {
@@ -24,11 +24,11 @@ function unlessGone<T>(read: () => T): T | undefined {
   }
 }
 
-/** By the word it was started with, or by its file: a process may change the one, not the other. */
+/** By its argv[0] or by its executable: a process can change the former, but not the latter. */
 function nameOf(directory: string): string | undefined {
   const [word = ""] = readFileSync(join(directory, "cmdline"), "utf8").split("\0");
   if (NAMES.has(basename(word))) return basename(word);
-  // A kernel thread has neither, and others' files may not be seen.
+  // A kernel thread has neither, and other users' files may be unreadable.
   let file: string;
   try {
     file = readlinkSync(join(directory, "exe"));

@@ -1,7 +1,6 @@
 /**
- * As much of Protocol Buffers as reading an answer takes: the fields of a message by number, of
- * which those that are strings or messages keep their bytes.
- * Source: https://protobuf.dev/programming-guides/encoding/
+ * Just enough of Protocol Buffers to read an answer: a message's fields by number; strings and
+ * messages keep their bytes. Source: https://protobuf.dev/programming-guides/encoding/
  */
 
 const VARINT = 0;

@@ -1,7 +1,7 @@
 /**
- * What an orchestrator of E2B's says of its node: `InfoService.ServiceInfo`, by gRPC over
- * unencrypted HTTP/2, as E2B's API polls it.
- * Source: packages/orchestrator/info.proto in e2b-dev/infra.
+ * What an E2B orchestrator reports about its node: `InfoService.ServiceInfo`, by gRPC over
+ * unencrypted HTTP/2, as E2B's API polls it. Source: packages/orchestrator/info.proto in
+ * e2b-dev/infra.
  */
 import { connect, constants, type ClientHttp2Session, type IncomingHttpHeaders } from "node:http2";
 import { messageFields } from "./protobuf.ts";
@@ -29,10 +29,11 @@ export interface ReportedCpu {
 
 function unframed(body: Buffer): Buffer {
   if (body.length < EMPTY.length || body.readUInt8(0) !== 0) {
-    throw new Error("the answer is no uncompressed gRPC message");
+    throw new Error("the answer is not an uncompressed gRPC message");
   }
   const length = body.readUInt32BE(1);
-  if (body.length !== EMPTY.length + length) throw new Error("the answer is not one gRPC message");
+  if (body.length !== EMPTY.length + length)
+    throw new Error("the answer is not a single gRPC message");
   return body.subarray(EMPTY.length);
 }
 

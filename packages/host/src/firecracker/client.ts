@@ -68,7 +68,7 @@ interface Answer {
   readonly text: string;
 }
 
-/** Firecracker's answers are short; a VMM that a guest has taken over may send without end. */
+/** Firecracker's answers are short; a compromised VMM may send forever. */
 const ANSWER_LIMIT = 1024 * 1024;
 
 async function readAll(response: IncomingMessage): Promise<Answer> {
@@ -114,7 +114,7 @@ export interface ClientOptions {
   readonly timeout?: number;
 }
 
-/** Creating and loading a snapshot move a whole guest's memory. */
+/** Creating and loading a snapshot moves all of a guest's memory. */
 const SNAPSHOT_TIMEOUT_FACTOR = 30;
 
 interface Sent {
@@ -171,7 +171,7 @@ export function createClient({
     if (size > API_BODY_LIMIT) {
       throw new HostError(
         "VMM_BODY_TOO_LARGE",
-        `${name}: the body has ${size} bytes, Firecracker takes ${API_BODY_LIMIT}`,
+        `${name}: the body has ${size} bytes, Firecracker accepts ${API_BODY_LIMIT}`,
       );
     }
     const answer = await send(socket, { method, path, body, limit }).catch((error: unknown) => {

@@ -10,14 +10,14 @@ import { adoptProcess, startProcess, type FirecrackerProcess } from "./process.t
 
 export interface FirecrackerOptions {
   readonly binary: string;
-  /** As its directory is called, such as `1.14.1` or `v1.14.1_431f1fc`. */
+  /** Its directory's name, such as `1.14.1` or `v1.14.1_431f1fc`. */
   readonly version: string;
   /** Milliseconds for an API call; ten seconds unless told otherwise. */
   readonly timeout?: number;
 }
 
 async function configureCpu(client: FirecrackerClient, cpu: CpuChoice): Promise<void> {
-  // After the machine's configuration, which until 1.4 would have wiped it.
+  // After the machine configuration, which up to 1.4 would have wiped it.
   if (cpu.kind === "template") await client.setCpu(formatTemplate(cpu.template));
 }
 
@@ -53,7 +53,7 @@ async function configure(client: FirecrackerClient, spec: BootSpec): Promise<voi
   }
 }
 
-/** The flag for dirty pages has two names; where both are taken, the old one is deprecated. */
+/** The flag for dirty pages has two names; where both are accepted, the old one is deprecated. */
 function dirtyPages(version: string, track: boolean): Partial<SnapshotLoad> {
   return does(knownLine(version), "tracks-dirty-pages")
     ? { track_dirty_pages: track }
@@ -93,13 +93,13 @@ function microVm(running: FirecrackerProcess, client: FirecrackerClient): MicroV
   };
 }
 
-/** Puts what Firecracker itself said last behind an error that tells nothing but that it is gone. */
+/** Appends Firecracker's last output to an error that only says that it is gone. */
 function explained(error: unknown, running: FirecrackerProcess): unknown {
   if (!(error instanceof HostError) || error.code !== "VMM_GONE") return error;
   return new HostError("VMM_GONE", `${error.message}: ${running.lastWords()}`, { cause: error });
 }
 
-/** Throws UNKNOWN_VERSION for a release that core knows nothing of. */
+/** Throws UNKNOWN_VERSION for a release that core does not know. */
 export function createFirecrackerDriver(options: FirecrackerOptions): VmmDriver {
   const { binary, version, timeout } = options;
   knownLine(version);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { HostError } from "../errors.ts";
 import { checkRelease } from "./release.ts";
 
-/** What this architecture is called in paths: Go's name first, then Linux's. */
+/** This architecture's names in paths: Go's name first, then Linux's. */
 const ARCH_NAMES: Readonly<Record<string, readonly string[]>> = {
   x64: ["amd64", "x86_64"],
   arm64: ["arm64", "aarch64"],
@@ -20,7 +20,7 @@ export const FIRECRACKER_DIRECTORY = "/fc-versions";
 export const KERNELS_DIRECTORY = "/fc-kernels";
 
 export interface Installed {
-  /** The directory's name: for Firecracker its version, which nobody has asked the binary for. */
+  /** The directory's name: for Firecracker its version, not yet checked against the binary. */
   readonly version: string;
   readonly path: string;
 }
@@ -34,7 +34,7 @@ function has(path: string, mode: number): boolean {
   }
 }
 
-/** A file of a version: the one for this architecture, else the one for all. */
+/** A version's file: the one for this architecture, else the common one. */
 function fileOf(root: string, version: string, file: string, mode: number): string | undefined {
   const arches = ARCH_NAMES[process.arch] ?? [];
   return [...arches.map((arch) => join(root, version, arch, file)), join(root, version, file)].find(
@@ -78,7 +78,7 @@ function orThrow(
 ): string {
   if (found !== undefined) return found;
   const there = names(root).toSorted().join(", ");
-  throw new HostError(code, `no "${version}" in ${root} (there: ${there || "nothing"})`);
+  throw new HostError(code, `no "${version}" in ${root} (found: ${there || "none"})`);
 }
 
 /** `v1.14.1` for `1.14.1` and the other way round: releases are installed under either name. */
@@ -87,8 +87,8 @@ function otherName(version: string): string {
 }
 
 /**
- * The binary of a version, asked whether it is that; throws VMM_NOT_FOUND, NOT_FIRECRACKER and
- * WRONG_FIRECRACKER, and UNKNOWN_VERSION where core knows nothing of the version.
+ * The binary of a version, after checking that it is that version. Throws VMM_NOT_FOUND,
+ * NOT_FIRECRACKER and WRONG_FIRECRACKER, and UNKNOWN_VERSION if core does not know the version.
  */
 export function requireFirecracker(env: Environment, version: string): string {
   const root = env.FIRECRACKER_VERSIONS_DIR ?? FIRECRACKER_DIRECTORY;
@@ -106,7 +106,7 @@ export function requireKernel(env: Environment, version: string): string {
   return orThrow(root, version, found, "KERNEL_NOT_FOUND");
 }
 
-/** A directory's name, not a way out of the directory. */
+/** Must be a directory's name, not a path out of the directory. */
 function isName(version: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._+-]*$/.test(version);
 }

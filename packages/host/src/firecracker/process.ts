@@ -54,7 +54,7 @@ function hasSocket(path: string): boolean {
   }
 }
 
-/** Whether somebody listens: between bind and listen the socket is there and refuses. */
+/** Whether it is listening: between bind and listen the socket exists but refuses connections. */
 export async function accepts(path: string): Promise<boolean> {
   try {
     (await connectPinned(path)).destroy();
@@ -83,7 +83,7 @@ function processOf(record: VmRecord, exited: Promise<VmExit>): FirecrackerProces
       try {
         process.kill(pid, "SIGKILL");
       } catch {
-        // It went by itself in between.
+        // It exited by itself in between.
       }
     }
     // A child's exit and an adopted one's do not keep this process alive; waiting for them does.
@@ -123,7 +123,7 @@ async function spawnDetached(
   const [program = "", ...args] = command;
   const files = [CONSOLE, STDERR].map((name) => openSync(join(directory, name), "a"));
   try {
-    // While it runs, nobody takes its directory for abandoned.
+    // While it runs, its directory does not look abandoned.
     for (const file of files) await markUsed(file);
     return spawn(program, args, { cwd, detached: true, stdio: ["ignore", ...files] });
   } finally {
@@ -131,7 +131,7 @@ async function spawnDetached(
   }
 }
 
-/** Releases before 1.12 want the log's file to be there. */
+/** Releases before 1.12 require that the log file exists. */
 function makeLog(directory: string): string {
   const path = join(directory, LOG);
   closeSync(openSync(path, "a", 0o600));
@@ -183,14 +183,14 @@ export async function startProcess(
 }
 
 /**
- * Starts a Firecracker in a slot that nobody has asked for yet, with its console and logs beside the
- * jail. Its limit of file sizes is set when it is known what it will run.
+ * Starts a Firecracker in a slot prepared in advance, with its console and logs beside the jail.
+ * Its file size limit is set once it is known what it will run.
  */
 export async function warmFirecracker(binary: string, cell: Cell): Promise<WarmVmm> {
   return { binary, running: await startJailed(binary, besideJail(cell), cell) };
 }
 
-/** Gives a Firecracker that waits the microVM's directory: its files have further names there. */
+/** Gives a waiting Firecracker the microVM's directory, with hard links to its files. */
 async function takeWarm(
   binary: string,
   directory: string,
@@ -198,7 +198,10 @@ async function takeWarm(
   { binary: waiting, running }: WarmVmm,
 ): Promise<FirecrackerProcess> {
   if (waiting !== binary) {
-    throw new HostError("JAIL_FAILED", `slot ${cell.slot} is made for ${waiting}, not ${binary}`);
+    throw new HostError(
+      "JAIL_FAILED",
+      `slot ${cell.slot} was prepared for ${waiting}, not ${binary}`,
+    );
   }
   const { record, exited } = running;
   if (maySetLimits()) await limitFileSize(record.pid, cell.rlimits.fileSize);
@@ -208,7 +211,7 @@ async function takeWarm(
   return processOf({ ...record, directory }, exited);
 }
 
-/** Waits for its API; one that does not come up is ended. */
+/** Waits for its API; if it does not come up, the process is killed. */
 async function answering(started: FirecrackerProcess): Promise<FirecrackerProcess> {
   try {
     await apiAnswers(started);
@@ -256,13 +259,13 @@ async function startJailed(
   return started;
 }
 
-/** The end of a process that is not our child can only be looked for. */
+/** The exit of a process that is not our child can only be polled for. */
 async function vanished({ pid, startTime }: VmRecord): Promise<VmExit> {
   while (isRunning(pid, startTime)) await sleep(ADOPTED_POLL, undefined, { ref: false });
   return { code: undefined, signal: undefined };
 }
 
-/** Takes over a process that an earlier one started; undefined where it is gone. */
+/** Adopts a process that an earlier agent started; undefined if it is gone. */
 export function adoptProcess(record: VmRecord): FirecrackerProcess | undefined {
   if (!isRunning(record.pid, record.startTime)) return undefined;
   if (!hasSocket(socketPath(record))) return undefined;

@@ -3,7 +3,10 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { isRunning, startTimeOf } from "../proc.ts";
 import { SOCKET } from "./process.ts";
 
-/** Whether a process is a Firecracker that was started in a directory: it runs there, on a socket there. */
+/**
+ * Whether a process is a Firecracker started in this directory: its working directory and its
+ * socket are there.
+ */
 function runsIn(pid: number, directory: string): boolean {
   try {
     if (readlinkSync(`/proc/${pid}/cwd`) !== directory) return false;

@@ -1,4 +1,7 @@
-/** Which release a Firecracker binary is: it is asked, since a directory's name may be wrong. */
+/**
+ * Which release a Firecracker binary is: the binary is asked, because its directory's name may be
+ * wrong.
+ */
 import { execFileSync } from "node:child_process";
 import { does, knownLine, snapshotFormat } from "@evenkeel/core";
 import { HostError } from "../errors.ts";
@@ -20,7 +23,7 @@ function ask(binary: string, flag: string): string {
   }
 }
 
-/** What a Firecracker binary says it is, such as `1.14.1`. Throws NOT_FIRECRACKER. */
+/** The version that a Firecracker binary reports, such as `1.14.1`. Throws NOT_FIRECRACKER. */
 export function versionOf(binary: string): string {
   const said = ask(binary, "--version");
   const version = /^Firecracker v(\d+\.\d+\.\d+\S*)/m.exec(said)?.[1];
@@ -28,7 +31,10 @@ export function versionOf(binary: string): string {
   throw new HostError("NOT_FIRECRACKER", `${binary} --version says: ${said.slice(0, 100)}`);
 }
 
-/** What a jailer says it is: its release is that of its Firecracker. Undefined where it is none. */
+/**
+ * The version that a jailer reports, which is its Firecracker's release. Undefined if it is not a
+ * jailer.
+ */
 export function jailerVersionOf(binary: string): string | undefined {
   return /^Jailer v(\d+\.\d+\.\d+\S*)/m.exec(ask(binary, "--version"))?.[1];
 }
@@ -39,8 +45,8 @@ function lineIn(version: string): string | undefined {
 }
 
 /**
- * Holds a binary to the version that its directory is named after: contracts name the snapshot
- * format that goes with it. Throws NOT_FIRECRACKER, WRONG_FIRECRACKER, and UNKNOWN_VERSION.
+ * Checks that a binary has the version its directory is named after, because contracts name that
+ * version's snapshot format. Throws NOT_FIRECRACKER, WRONG_FIRECRACKER, and UNKNOWN_VERSION.
  */
 export function checkRelease(binary: string, version: string): void {
   const line = knownLine(version);
@@ -56,6 +62,6 @@ export function checkRelease(binary: string, version: string): void {
   if (said.trim() === `v${format}`) return;
   throw new HostError(
     "WRONG_FIRECRACKER",
-    `${binary} writes snapshots of format ${said.slice(0, 100)}, Firecracker ${version} of v${format}`,
+    `${binary} writes snapshot format ${said.slice(0, 100)}, but Firecracker ${version} should write v${format}`,
   );
 }

@@ -1,7 +1,7 @@
 /**
- * The contract beside a snapshot: `<snapshot_path>.contract.json`, whole or absent. It holds the
- * digest of the state file that it was taken with, so that it speaks for no other. Others may write
- * to the directory: nothing is followed, waited for, or read without bound.
+ * The contract beside a snapshot: `<snapshot_path>.contract.json`, complete or absent. It contains
+ * the digest of its state file, so that it cannot be used for another one. Others may write to the
+ * directory: no link is followed, no open blocks, and every read is bounded.
  */
 import { createHash, randomUUID } from "node:crypto";
 import { closeSync, readSync, renameSync, rmSync, statSync } from "node:fs";
@@ -16,7 +16,7 @@ import { openPlainSync, readPlainSync } from "../plain-file.ts";
 import { CONTRACT_LIMIT, placeWhole, type ContractStore } from "./contract-store.ts";
 import { placeOf, type JailRoot } from "./place.ts";
 
-/** A state file has some hundred KiB; more is none. */
+/** A state file has a few hundred KiB; anything larger is not one. */
 const STATE_LIMIT = 256 * 1024 * 1024;
 const CHUNK = 1024 * 1024;
 
@@ -69,7 +69,7 @@ function readText(path: string): string {
   }
 }
 
-/** Throws where the state file is not the one that the contract was taken with, if it says which. */
+/** Throws if the contract names a state file's digest and this is a different file. */
 function requireState(json: unknown, snapshot: string): void {
   const { state } = json as { readonly state?: unknown };
   if (state === undefined) return;
@@ -82,12 +82,12 @@ function findContract(snapshot: string, store: ContractStore): CpuContract {
   const state = stateDigest(snapshot);
   const contract = store.find(state);
   if (contract !== undefined) return contract;
-  throw new Error(`${snapshot}: none beside it, and none is kept for its digest ${state}`);
+  throw new Error(`${snapshot}: none beside it, and none stored for its digest ${state}`);
 }
 
 /**
- * The contract beside the snapshot, else the one that is shared for its state file. Throws where
- * there is none, or none that can be read; the message says why.
+ * The contract beside the snapshot, else the shared one for its state file. Throws if there is none
+ * or it cannot be read; the message says why.
  */
 export function readContract(snapshot: string, { jail, store }: Whereabouts = {}): CpuContract {
   const place = placeOf(snapshot, jail);
@@ -121,7 +121,7 @@ function textOf(contract: CpuContract, snapshot: string): string {
   return prettyJson({ ...contractToJson(contract), state: stateDigest(snapshot) });
 }
 
-/** Which content a file has, as far as its inode tells; undefined where there is none. */
+/** Identifies a file's content as far as its inode allows; undefined if there is no file. */
 function stateOf(path: string): string | undefined {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
   return stat === undefined ? undefined : [stat.dev, stat.ino, stat.size, stat.ctimeNs].join(" ");
@@ -129,18 +129,18 @@ function stateOf(path: string): string | undefined {
 
 export interface Replacement {
   /**
-   * Puts the new contract where nodes share it, else beside the snapshot. Returns why it is beside
-   * the snapshot where it should have been shared.
+   * Puts the new contract into the shared directory, else beside the snapshot. If it should have
+   * been shared but is not, returns why.
    */
   readonly write: (contract: CpuContract) => string | undefined;
-  /** The old contract returns if there is no new snapshot and the old one is untouched. */
+  /** Restores the old contract if there is no new snapshot and the old one is untouched. */
   readonly end: (taken: boolean) => void;
 }
 
 /**
- * Takes an old contract out of the way before its snapshot is overwritten, so that it never stands
- * beside another one, whatever ends the guard meanwhile. Throws where it cannot. What it returns has
- * to be ended.
+ * Moves an old contract away before its snapshot is overwritten, so that it is never beside a
+ * different snapshot, even if the guard is killed meanwhile. Throws if it cannot. The caller must
+ * finish what this returns.
  */
 export function replaceContract(snapshot: string, { jail, store }: Whereabouts = {}): Replacement {
   const { path, close } = placeOf(snapshot, jail);
@@ -164,7 +164,7 @@ export function replaceContract(snapshot: string, { jail, store }: Whereabouts =
 
 function replaceAt(snapshot: string, store: ContractStore | undefined): Replacement {
   const path = contractPath(snapshot);
-  // A name that nobody can have put something at.
+  // A name that nobody can have used in advance.
   const old = `${path}.${randomUUID()}.old`;
   const before = stateOf(snapshot);
   let aside = false;

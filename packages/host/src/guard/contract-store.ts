@@ -37,11 +37,11 @@ const DIGEST = /^[0-9a-f]{64}$/;
 export interface ContractStore {
   /** `state`: SHA-256 of the state file. Throws where it cannot be written. */
   readonly keep: (contract: CpuContract, state: string) => void;
-  /** Undefined where the state file is not known; throws where what is kept cannot be read. */
+  /** Undefined if the state file is not known; throws if the stored contract cannot be read. */
   readonly find: (state: string) => CpuContract | undefined;
 }
 
-/** Puts a file there whole; its directory is made. */
+/** Writes a file atomically and makes its directory. */
 export function placeWhole(path: string, text: string): void {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
@@ -80,7 +80,7 @@ export function contractStore(directory: string): ContractStore {
   return {
     keep: (contract, state) => {
       const digest = contractDigest(contract);
-      // The contract first: a state that is known leads to one that is there.
+      // The contract first, so that a known state always leads to an existing contract.
       if (!existsSync(contractAt(digest))) {
         place(contractAt(digest), prettyJson(contractToJson(contract)));
       }
@@ -95,7 +95,7 @@ export function contractStore(directory: string): ContractStore {
       const document = readDocument(parseJson(text), "");
       if (document.kind !== "contract") throw new Error(`${file}: this is a ${document.kind}`);
       if (contractDigest(document.contract) === digest) return document.contract;
-      throw new Error(`${file}: its content is not what its name says`);
+      throw new Error(`${file}: its content does not match its name`);
     },
   };
 }

@@ -26,13 +26,13 @@ export interface Machine {
 
 export interface Guest {
   /**
-   * A call that changes the CPU is on its way: without an answer, nothing is known of it any more.
-   * Returns what undoes this, for when the answer is there.
+   * A call that changes the CPU has been sent: until it is answered, the CPU is unknown. Returns a
+   * function that ends this state, to be called with the answer.
    */
   readonly unsettle: () => () => void;
-  /** Firecracker took a CPU configuration; `body` is its JSON, undefined where it is none. */
+  /** Firecracker accepted a CPU configuration; `body` is its JSON, undefined if it is not JSON. */
   readonly configured: (body: unknown) => void;
-  /** Firecracker took a machine configuration: a template in it wins over an earlier one. */
+  /** Firecracker accepted a machine configuration; a template in it replaces an earlier one. */
   readonly machineConfigured: (body: unknown) => void;
   /** A snapshot was loaded, with its contract if there was one. */
   readonly loaded: (contract: CpuContract | undefined) => void;
@@ -61,13 +61,13 @@ function custom(body: unknown): GuestCpu {
   }
 }
 
-/** A body as the members of a JSON object; Firecracker takes arrays for objects, too. */
+/** A body as the members of a JSON object; Firecracker also accepts arrays as objects. */
 function membersOf(body: unknown): Readonly<Record<string, unknown>> | undefined {
   if (typeof body !== "object" || body === null || Array.isArray(body)) return undefined;
   return body as Record<string, unknown>;
 }
 
-/** `shape`: what the launcher has configured. */
+/** `shape`: what the launcher configured. */
 export function guestOf(shape: Shape, version: string, profile: () => NodeProfile): Guest {
   let cpu: GuestCpu = { kind: "booted", shape };
 

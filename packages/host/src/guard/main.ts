@@ -1,7 +1,8 @@
 /**
- * The guard's process: launcher.pl starts it beside a Firecracker, and hands it every connection
- * that this Firecracker takes. It puts its own socket where the orchestrator waits, and ends with
- * Firecracker. Until it has said `ready` on its standard output, its end is Firecracker's end, too.
+ * The guard's process: launcher.pl starts it beside a Firecracker, and passes it every connection
+ * that this Firecracker serves. The guard puts its own socket where the orchestrator waits, and
+ * exits with Firecracker. If the guard exits before it has printed `ready` on standard output,
+ * Firecracker is killed.
  */
 import { lchownSync, linkSync, lstatSync, rmdirSync, rmSync, writeSync } from "node:fs";
 import type { Server } from "node:http";
@@ -20,12 +21,12 @@ const LAUNCHER_LIMIT = 16 * 1024 * 1024;
 const STDOUT = 1;
 const STDERR = 2;
 const POLL = 20;
-/** A process may take a while to go after its connections have. */
+/** A process may exit a while after its connections were closed. */
 const ENDING = 5000;
-/** For answers that Firecracker gave before it ended. */
+/** For answers that Firecracker sent before it exited. */
 const LAST_ANSWERS = 1000;
 
-/** One line, whatever a path or a contract has in it: a terminal or a log may show it. */
+/** Always one line, whatever a path or a contract contains: a terminal or a log may show it. */
 function say(text: string): void {
   const shown = text.replaceAll(
     /\p{Cc}/gu,
@@ -45,7 +46,7 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
-/** Ends with Firecracker, once what it has answered is through. */
+/** Exits with Firecracker, once its answers have been forwarded. */
 async function endWith(server: Server): Promise<void> {
   setTimeout(() => process.exit(0), LAST_ANSWERS).unref();
   server.close(() => process.exit(0));
@@ -55,8 +56,8 @@ async function endWith(server: Server): Promise<void> {
 }
 
 /**
- * Firecracker's end closes all connections. One that ends while it runs on leaves room for somebody
- * else's, which the guard would not see.
+ * When Firecracker exits, all connections close. If one closes while Firecracker keeps running,
+ * someone else can connect, which the guard would not see.
  */
 async function afterClose(runs: () => boolean, ended: () => void, exposed: () => void) {
   const deadline = performance.now() + ENDING;
@@ -69,7 +70,7 @@ async function afterClose(runs: () => boolean, ended: () => void, exposed: () =>
 
 type Handle = (call: Call) => Promise<Answer>;
 
-/** Core takes longer to load than all else: the socket need not wait for it, calls do. */
+/** Core takes longest to load: the socket need not wait for it, but calls do. */
 async function loadRules(
   launcher: string,
   allowed: ReadonlySet<Objection>,
@@ -87,7 +88,7 @@ async function main(): Promise<void> {
   const [launcher = "", directory = "", socket = "", pidText = "", limitText = "", where, ...fds] =
     process.argv.slice(2);
   const pid = Number(pidText);
-  // Before the guest runs, and so before it can have taken Firecracker over.
+  // Before the guest runs, so before it can have compromised Firecracker.
   const jail = where === "jailed" ? openJailRoot(pid) : undefined;
   const startTime = startTimeOf(pid) ?? "";
   const allowed = readPolicy(process.env[ALLOW_VARIABLE]);
@@ -113,22 +114,23 @@ async function main(): Promise<void> {
       },
     );
   });
-  // A signal to the whole group is Firecracker's; the guard ends with it.
+  // A signal to the whole group is meant for Firecracker; the guard exits with it.
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => undefined);
   }
   const own = join(directory, "g");
   await listen(server, own);
-  // As Firecracker's own would be: the private directory is whose it runs as.
+  // Owned as Firecracker's own socket would be: the private directory belongs to Firecracker's
+  // user.
   const { uid, gid } = lstatSync(directory);
   lchownSync(own, uid, gid);
-  // Unlike rename, link fails where there is something already; what is linked already listens.
+  // Unlike rename, link fails if the path already exists; the linked socket is already listening.
   linkSync(own, socket);
   rmSync(own);
   rmdirSync(directory);
   writeSync(STDOUT, "ready\n");
   await rules().catch((error: unknown) => {
-    // No call has been answered yet: this is a start that failed.
+    // No call has been answered yet, so this is a failed start.
     if (isRunning(pid, startTime)) process.kill(pid, "SIGKILL");
     throw error;
   });

@@ -1,9 +1,9 @@
 /**
- * Where a snapshot's files are, as the guard opens them. Without a jail a path is Firecracker's own
- * and the guard's: both have the same working directory. In a jail, Firecracker owns directories,
- * and a guest may have taken it over: it could put a link there that leads out of the jail, and the
- * guard is root. So each directory on the way is opened by itself, from the root that Firecracker
- * has, and a link is refused.
+ * Where a snapshot's files are, as the guard opens them. Without a jail, a path means the same to
+ * Firecracker and to the guard: both have the same working directory. In a jail, Firecracker owns
+ * directories, and a guest may have compromised it: it could put a link there that leads out of the
+ * jail, and the guard is root. So each directory of the path is opened separately, starting at
+ * Firecracker's own root, and links are refused.
  */
 import { closeSync, constants, openSync } from "node:fs";
 
@@ -18,7 +18,7 @@ export interface JailRoot {
 }
 
 export interface Place {
-  /** What to open; good until it is closed. */
+  /** What to open; valid until it is closed. */
   readonly path: string;
   readonly close: () => void;
 }
@@ -40,8 +40,8 @@ function enter(from: number, name: string, shown: string): number {
 }
 
 /**
- * The place of a file, which need not be there yet; its last component is not looked at. Throws where
- * a directory on the way is missing or a link, or a path is one that nobody needs.
+ * The place of a file, which need not exist yet; the last component is not checked. Throws if a
+ * directory of the path is missing or a link, or if the path has a form that nobody needs.
  */
 export function placeOf(file: string, jail: JailRoot | undefined): Place {
   if (jail === undefined) return { path: file, close: () => undefined };

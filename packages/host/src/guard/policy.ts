@@ -1,4 +1,4 @@
-/** What an operator lets pass: EVENKEEL_GUARD_ALLOW, verdicts separated by commas. */
+/** What an operator allows: EVENKEEL_GUARD_ALLOW, verdicts separated by commas. */
 import type { Verdict } from "@evenkeel/core";
 
 /** `missing`: there is no contract that could be read. */

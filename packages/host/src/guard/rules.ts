@@ -1,4 +1,4 @@
-/** What the guard does with each call: most pass unchanged, snapshots do not pass unseen. */
+/** What the guard does with each call: most are forwarded unchanged, snapshot calls are checked. */
 import {
   does,
   honourAccepted,
@@ -23,9 +23,9 @@ export interface RulesOptions {
   readonly upstream: Pick<Upstream, "send">;
   /** Bytes that a body may have. */
   readonly limit: number;
-  /** Whether somebody else may have reached Firecracker, so that nothing is sure any more. */
+  /** Whether someone else may have reached Firecracker, so that nothing is certain any more. */
   readonly exposed: () => boolean;
-  /** Where Firecracker is in one: what its paths begin at. */
+  /** If Firecracker is in a jail: the root of its paths. */
   readonly jail?: JailRoot | undefined;
   /** Tells the operator. */
   readonly say: (text: string) => void;
@@ -60,7 +60,10 @@ function jsonOf({ body }: Pick<Call, "body">): unknown {
   }
 }
 
-/** The snapshot a call is about; undefined where the guard cannot tell, and so lets nobody see it. */
+/**
+ * The snapshot that a call is about; undefined if the guard cannot tell, and so does not forward
+ * the call.
+ */
 function snapshotOf(call: Call): string | undefined {
   const path = (jsonOf(call) as { snapshot_path?: unknown } | null | undefined)?.snapshot_path;
   return typeof path === "string" && path !== "" ? path : undefined;
@@ -98,11 +101,14 @@ function judgeSnapshot(
 }
 
 /**
- * The one spelling of a path that is let through. Firecracker takes others for the same calls
+ * The only spelling of a path that is let through. Firecracker accepts others for the same calls
  * (`//snapshot/load`, `/snapshot/load/`, `http://host/…`), and its request line has 1024 bytes.
  */
 const CANONICAL = /^\/(?:[\w-]{1,64}(?:\/[\w-]{1,64}){0,4})?$/;
-/** All that its API has, and what it unplugs devices by. It loses its place in the stream at any other. */
+/**
+ * All methods of its API, including the one that unplugs devices. At any other method Firecracker
+ * loses its place in the stream.
+ */
 const METHODS = ["GET", "PUT", "PATCH"];
 const UNPLUG = "DELETE";
 
@@ -117,7 +123,7 @@ async function machineOf(upstream: RulesOptions["upstream"]): Promise<Machine> {
   throw new Error("Firecracker does not report the number of vCPUs");
 }
 
-/** Writes the contract of a snapshot that was taken; tells the operator where there is none. */
+/** Writes the contract of a snapshot that was taken; tells the operator if there is none. */
 async function keepContract(
   { upstream, exposed, say }: RulesOptions,
   guest: Guest,
@@ -130,7 +136,7 @@ async function keepContract(
     }
     const unshared = replacement.write(guest.contract(await machineOf(upstream)));
     if (unshared !== undefined) {
-      say(`the contract of ${snapshot} is beside it, and not shared with other nodes: ${unshared}`);
+      say(`the contract of ${snapshot} is beside it, but not shared with other nodes: ${unshared}`);
     }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -138,7 +144,7 @@ async function keepContract(
   }
 }
 
-/** Takes a snapshot; the contract that was there before is gone, or back where nothing was taken. */
+/** Takes a snapshot. The previous contract is removed, and restored if no snapshot was taken. */
 async function createSnapshot(
   call: Call,
   options: RulesOptions,
@@ -152,7 +158,7 @@ async function createSnapshot(
     replacement = replaceContract(snapshot, { jail: options.jail, store });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return fault(403, `evenkeel guard: no contract can be kept for ${snapshot}: ${reason}`);
+    return fault(403, `evenkeel guard: no contract can be stored for ${snapshot}: ${reason}`);
   }
   let done = false;
   try {
@@ -171,7 +177,7 @@ export function guardRules(options: RulesOptions) {
   const store = contracts === undefined ? undefined : contractStore(contracts);
   const unplugs = does(knownLine(version), "unplugs-devices");
   const methods = new Set(unplugs ? [...METHODS, UNPLUG] : METHODS);
-  // Asked anew each time: microcode may be reloaded while the guard runs.
+  // Read again each time: microcode may be reloaded while the guard runs.
   const profile = () => profileToday(settings);
   const guest = guestOf(shape, version, profile);
 
@@ -198,13 +204,13 @@ export function guardRules(options: RulesOptions) {
     return changing(call, () => guest.loaded(contract));
   }
 
-  /** One call after the other, as Firecracker itself takes them. */
+  /** One call at a time, as Firecracker itself handles them. */
   return (call: Call): Promise<Answer> => {
     const { method, path, oversize } = call;
     if (oversize !== undefined) return Promise.resolve(tooLarge(oversize, limit));
     if (!methods.has(method) || !CANONICAL.test(path)) {
       const words = `${method} ${JSON.stringify(path.slice(0, 100))}`;
-      return Promise.resolve(fault(400, `evenkeel guard: ${words} is not a call of this API`));
+      return Promise.resolve(fault(400, `evenkeel guard: ${words} is not a call in this API`));
     }
     const [, resource] = path.split("/", 2);
     if (resource === "snapshot") {

@@ -1,4 +1,4 @@
-/** The socket that the orchestrator sees: reads calls whole, answers them in turn. */
+/** The socket that the orchestrator sees: reads complete calls and answers them in order. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Answer, Call } from "./upstream.ts";
 
@@ -45,10 +45,10 @@ export function guardServer({ handle, limit }: ServerOptions): Server {
   }
 
   const server = createServer({ requireHostHeader: false }, (request, response) => {
-    // A Firecracker that has gone gives no answer either.
+    // A Firecracker that has exited does not answer either.
     serve(request, response).catch(() => response.destroy());
   });
-  // Firecracker keeps idle and slow connections for ever.
+  // Firecracker keeps idle and slow connections forever.
   server.keepAliveTimeout = 0;
   server.headersTimeout = 0;
   server.requestTimeout = 0;

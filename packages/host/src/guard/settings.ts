@@ -1,4 +1,4 @@
-/** What a guard knows: JSON behind the launcher's program, where Perl reads no further. */
+/** A guard's settings: JSON after the launcher's program, where Perl no longer reads. */
 import {
   CoreError,
   formatTemplate,
@@ -77,8 +77,8 @@ export function readSettings(launcher: string): GuardSettings {
 }
 
 /**
- * The node's profile for today: another kernel or microcode than at the installation may offer
- * guests something else, and nothing is compatible with what is not known.
+ * The node's profile as of now: with a different kernel or microcode than at installation, guests
+ * may get something else, and nothing is compatible with an unknown CPU.
  */
 export function profileToday({ profile, machine }: GuardSettings): NodeProfile {
   const now = machineNow();

@@ -1,11 +1,10 @@
 /**
- * The way to Firecracker, which only the guard has. Firecracker serves ten connections at a time
- * and answers 503 to any more; the launcher opened all ten before anybody else could, checked that
- * they were the first, took the socket's name away and handed them on. Nobody gets in beside them,
- * not even with a file descriptor of the socket's inode.
- *
- * A call goes out with a path and headers of the guard's own: Firecracker's HTTP server loses its
- * place in the stream at a header that it cannot read, and would take the body for the next call.
+ * The connections to Firecracker, which only the guard has. Firecracker serves ten connections at a
+ * time and answers 503 to any more; the launcher opened all ten before anyone else could, checked
+ * that they were the first, removed the socket's name and passed them on. Nobody else can connect,
+ * not even with a file descriptor of the socket's inode. The guard writes the path and headers of
+ * each call itself: at a header that it cannot read, Firecracker's HTTP server loses its place in
+ * the stream and would take the body for the next call.
  */
 import { Agent, request, type IncomingMessage } from "node:http";
 import { Socket } from "node:net";
@@ -14,7 +13,7 @@ export interface Call {
   readonly method: string;
   readonly path: string;
   readonly body: Buffer;
-  /** The size that was announced where it is over Firecracker's limit; the body was not read. */
+  /** The announced size, if it is over Firecracker's limit; the body was not read. */
   readonly oversize?: number;
 }
 
@@ -27,7 +26,7 @@ export interface Answer {
 
 export interface Upstream {
   readonly send: (call: Call) => Promise<Answer>;
-  /** Calls back when one of the connections ends: with Firecracker, or without. */
+  /** Called when one of the connections closes, whether Firecracker exited or not. */
   readonly watch: (ended: () => void) => void;
 }
 

@@ -73,8 +73,8 @@ function member(entry: ArchiveEntry, inode: number): Buffer {
 }
 
 /**
- * The uncompressed archive, which a kernel takes as well. Paths are relative; a directory comes
- * before what is in it.
+ * The uncompressed archive, which a kernel accepts as well. Paths are relative; a directory comes
+ * before its contents.
  */
 export function cpioArchive(entries: readonly ArchiveEntry[]): Buffer {
   const end = { inode: 0, mode: 0, links: 1, size: 0, major: 0, minor: 0, name: TRAILER };
@@ -86,7 +86,7 @@ export function initramfs(entries: readonly ArchiveEntry[]): Buffer {
   return gzipSync(cpioArchive(entries), { level: 9 });
 }
 
-/** What a static program needs to be a whole guest: itself as /init, and a console. */
+/** What turns a static program into a complete guest: the program as /init, and a console. */
 export function programEntries(init: Buffer): ArchiveEntry[] {
   return [
     { kind: "directory", path: "dev", mode: 0o755 },

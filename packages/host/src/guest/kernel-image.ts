@@ -19,7 +19,7 @@ export interface KernelImage {
 }
 
 export interface KernelSearch {
-  /** A kernel the user named; nothing else is looked at. */
+  /** A kernel the user named; then nothing else is considered. */
   readonly given?: string;
   /** Where kernels are installed. */
   readonly boot?: string;
@@ -57,7 +57,7 @@ async function headOf(path: string): Promise<Buffer> {
   }
 }
 
-/** What an image says of itself; throws BAD_KERNEL where it is none. */
+/** The version in an image's header; throws BAD_KERNEL if it is not a kernel. */
 async function readImage(path: string, modulesRoot: string): Promise<KernelImage> {
   let head: Buffer;
   try {
@@ -107,7 +107,10 @@ async function readable(paths: readonly string[]): Promise<string | undefined> {
   return undefined;
 }
 
-/** Where things that can be fetched again are kept. Source: XDG base directory specification. */
+/**
+ * The cache directory, for files that can be fetched again. Source: XDG base directory
+ * specification.
+ */
 function cacheDirectory(): string {
   const root = process.env["XDG_CACHE_HOME"];
   return join(
@@ -134,7 +137,7 @@ async function packageName(signal: AbortSignal | undefined): Promise<string> {
   return name;
 }
 
-/** Downloads and unpacks Debian's package into the cache, whole or not at all. */
+/** Downloads and unpacks Debian's package into the cache, completely or not at all. */
 async function unpackPackage(cache: string, { report, signal }: KernelSearch): Promise<void> {
   await mkdir(cache, { recursive: true });
   const work = await mkdtemp(join(cache, ".new-"));
@@ -155,8 +158,8 @@ async function unpackPackage(cache: string, { report, signal }: KernelSearch): P
 }
 
 /**
- * Finds a kernel. Throws BAD_KERNEL where the given one is none, NO_KERNEL where none is found and
- * none can be downloaded.
+ * Finds a kernel. Throws BAD_KERNEL if the given file is not a kernel, NO_KERNEL if none is found
+ * and none can be downloaded.
  */
 export async function findKernel(search: KernelSearch = {}): Promise<KernelImage> {
   const { given, boot = "/boot", cache = cacheDirectory() } = search;

@@ -1,9 +1,7 @@
 /**
- * A directory for `HOST_PROC`: links to everything in /proc but for a `cpuinfo` of its own. The
- * links are followed by whoever reads, so that `self` is the reader. Every change is one rename.
- *
- * Processes come and go, and a link cannot follow them: but for `1`, readers find no process here
- * by its number.
+ * A directory for `HOST_PROC`: links to everything in /proc, and its own `cpuinfo`. The reader
+ * follows the links, so `self` is the reader. Every change is one rename. Links cannot follow
+ * processes that come and go, so apart from `1` there are no numbered processes here.
  */
 import {
   chmodSync,
@@ -23,7 +21,7 @@ import { HostError } from "../errors.ts";
 import { readTextFile } from "../files.ts";
 
 const SCHEMA = "evenkeel/host-proc@1";
-/** Says that the directory is ours, and what it tells of. */
+/** Marks the directory as ours, and describes its content. */
 const RECORD = ".evenkeel.json";
 const CPUINFO = "cpuinfo";
 
@@ -39,7 +37,7 @@ export interface HostProcRecord {
   readonly pool?: string;
   /** Where the links lead. */
   readonly proc: string;
-  /** ISO 8601; when what is told changed last. */
+  /** ISO 8601; when the content last changed. */
   readonly written: string;
 }
 
@@ -60,13 +58,16 @@ export function readHostProc(target: string): HostProcRecord | undefined {
       const { schema, ...record } = parseJson(text) as HostProcRecord & { schema?: unknown };
       if (schema === SCHEMA && typeof record.model === "string") return record;
     } catch {
-      // Not what we wrote.
+      // Not written by us.
     }
   }
   throw new HostError("HOST_PROC_OCCUPIED", `${at} exists and was not made by evenkeel`);
 }
 
-/** What is linked: everything but processes, of which the first is always there, and cpuinfo. */
+/**
+ * What is linked: everything except cpuinfo and the processes, but including process 1, which
+ * always exists.
+ */
 function namesIn(proc: string): string[] {
   const names = readdirSync(proc).filter((name) => !/^\d+$/.test(name) && name !== CPUINFO);
   return ["1", ...names];
@@ -90,7 +91,7 @@ function isLink(path: string, target: string): boolean {
   );
 }
 
-/** Adds what is new in /proc, such as a module's directory, and takes away what has gone. */
+/** Adds what is new in /proc, such as a module's directory, and removes what is gone. */
 function placeLinks(directory: string, proc: string): void {
   const names = new Set(namesIn(proc));
   for (const name of names) {
@@ -110,7 +111,7 @@ function place(directory: string, record: HostProcRecord, cpuinfo: string): void
   placeFile(directory, RECORD, prettyJson({ schema: SCHEMA, ...record }));
 }
 
-/** Makes the directory, complete before it has its name, or brings the one that is there up to date. */
+/** Makes the directory, complete before it gets its name, or updates the existing one. */
 export function writeHostProc(target: string, record: HostProcRecord, cpuinfo: string): void {
   const at = resolve(target);
   const existing = readHostProc(at);
@@ -139,7 +140,7 @@ export function cpuinfoAt(target: string): string | undefined {
   return readTextFile(join(resolve(target), CPUINFO));
 }
 
-/** Takes `cpuinfo` away: a reader that starts now finds no CPU, and says so. */
+/** Removes `cpuinfo`: a reader that starts now finds no CPU, and reports that. */
 export function withdrawHostProc(target: string): void {
   const at = resolve(target);
   if (readHostProc(at) === undefined) return;
@@ -150,13 +151,13 @@ export function withdrawHostProc(target: string): void {
   }
 }
 
-/** Takes the directory away; undefined where there is none. Nothing that a link names is touched. */
+/** Removes the directory; undefined if there is none. The targets of links are not touched. */
 export function removeHostProc(target: string): HostProcRecord | undefined {
   const at = resolve(target);
   const record = readHostProc(at);
   if (record === undefined) return undefined;
   try {
-    // Gone in one step; a rename takes the place of an empty directory.
+    // Removed in one step: a rename replaces an empty directory.
     const aside = mkdtempSync(`${at}.`);
     renameSync(at, aside);
     rmSync(aside, { recursive: true });

@@ -19,11 +19,11 @@ export interface HostProcOptions {
   readonly plan: string;
   readonly at: string;
   readonly profile: NodeProfile;
-  /** Keeps pools apart whose guest CPUs are the same. */
+  /** Distinguishes pools that have the same guest CPU. */
   readonly pool?: string;
   /** Where the machine's own /proc is. */
   readonly proc: string;
-  /** Where the orchestrator's Firecrackers are; none need be there. */
+  /** The directory of the orchestrator's Firecrackers; it may be empty. */
   readonly firecrackers: string;
   readonly read: ReadFile;
   /** ISO 8601. */
@@ -32,16 +32,16 @@ export interface HostProcOptions {
 
 export interface HostProcNews {
   readonly record: HostProcRecord;
-  /** As people read it; undefined where nodes keep their own. */
+  /** For display; undefined if nodes keep their own model. */
   readonly name: string | undefined;
   /** What readers found before; undefined where there was nothing. */
   readonly before: string | undefined;
   readonly changed: boolean;
-  /** Firecrackers that were looked at. */
+  /** Firecrackers that were checked. */
   readonly launchers: number;
 }
 
-/** The clock ticks at its own pace, and is no reason to write anything. */
+/** Clock rates always vary; that is no reason to write anything. */
 const PACE = /^(cpu MHz|bogomips|BogoMIPS)\s*:.*$/gm;
 
 function withoutPace(cpuinfo: string): string {
@@ -101,7 +101,7 @@ export function keepHostProc(options: HostProcOptions): HostProcNews {
   const sameRecord = JSON.stringify(toldBefore) === JSON.stringify(told);
   const changed = !sameRecord || withoutPace(cpuinfoAt(at) ?? "") !== withoutPace(cpuinfo);
   const record = { ...told, written: changed ? time : written };
-  // Links are always brought up to date: a module that was loaded has a directory of its own.
+  // Links are always updated: a newly loaded module has its own directory.
   writeHostProc(at, record, cpuinfo);
   return { record, name: guest.name, before: existing?.model, changed, launchers };
 }

@@ -7,9 +7,9 @@ export interface FoundLauncher {
   /** The directory's name. */
   readonly version: string;
   readonly path: string;
-  /** Undefined: a Firecracker stands there without a launcher. */
+  /** Undefined: a Firecracker without a launcher. */
   readonly record: LauncherRecord | undefined;
-  /** Why guests that boot here do not get the template; none where they do, or do not start. */
+  /** Why guests that boot here do not get the template; empty if they do, or do not start. */
   readonly problems: readonly string[];
 }
 

@@ -6,18 +6,18 @@ import type { Rlimits } from "./limits.ts";
 
 export interface Cell extends Jail {
   readonly slot: number;
-  /** What the jailer calls it; letters, digits and hyphens. */
+  /** The jailer's id: letters, digits and hyphens. */
   readonly id: string;
   /** The network namespace's path. */
   readonly namespace: string;
   readonly group: Group;
   readonly rlimits: Rlimits;
-  /** A VMM that waits in the slot already, with its files beside the jail. */
+  /** A VMM that is already waiting in the slot, with its files beside the jail. */
   readonly warm?: WarmVmm;
 }
 
 export interface WarmVmm {
   readonly binary: string;
-  /** Its process, which has been asked for nothing yet. */
+  /** Its process, which has not received any call yet. */
   readonly running: { readonly record: VmRecord; readonly exited: Promise<VmExit> };
 }

@@ -1,4 +1,4 @@
-/** Control groups: what this host has of them, and one group for each slot. */
+/** Control groups: which controllers this host has, and one group per slot. */
 import {
   existsSync,
   mkdirSync,
@@ -23,7 +23,7 @@ interface Hierarchy {
 
 export interface Cgroups {
   readonly hierarchies: readonly Hierarchy[];
-  /** Controllers that this host gives nobody: what they would limit is without a limit. */
+  /** Controllers that are not available on this host: what they would limit stays unlimited. */
   readonly missing: readonly Controller[];
 }
 
@@ -51,7 +51,7 @@ function words(path: string): string[] {
   }
 }
 
-/** What the host offers; version 2 is preferred where it has a controller. */
+/** What the host offers; v2 is preferred if it has the controller. */
 export function findCgroups(mounts = readFileSync("/proc/mounts", "utf8")): Cgroups {
   const all = parseMounts(mounts);
   const hierarchies: Hierarchy[] = [];
@@ -93,13 +93,13 @@ function failed(path: string, cause: unknown): HostError {
 
 /** A group of a slot: one directory in each hierarchy. */
 export interface Group {
-  /** Writes the limits. Throws JAIL_FAILED where one does not hold. */
+  /** Writes the limits. Throws JAIL_FAILED if one is not accepted. */
   limit(limits: Limits): void;
   /** Moves a process with all its threads in. */
   join(pid: number): void;
   /** The pids that are in it. */
   members(): number[];
-  /** Takes it away once nobody is in it; whether it is gone. */
+  /** Removes it if it is empty; returns whether it is gone. */
   remove(): boolean;
 }
 
@@ -159,7 +159,7 @@ export function openGroup({ hierarchies }: Cgroups, tag: string, slot: number): 
   };
 }
 
-/** Takes the groups' parents away, where no slot has one any more. */
+/** Removes the groups' parents, if no slot has a group any more. */
 export function dropGroups({ hierarchies }: Cgroups, tag: string): void {
   for (const hierarchy of hierarchies) removed(parentOf(hierarchy, tag));
 }
@@ -174,8 +174,8 @@ export function groupsThere({ hierarchies }: Cgroups, tag: string): number[] {
 }
 
 /**
- * `major:minor` of the disk that a directory is on: limits of I/O are those of whole disks.
- * Undefined where it is on none, as on Btrfs or overlayfs.
+ * `major:minor` of the disk that holds a directory; I/O limits apply to whole disks. Undefined if
+ * there is no such disk, as on Btrfs or overlayfs.
  */
 export function diskOf(directory: string): string | undefined {
   const { dev } = statSync(directory, { bigint: true });

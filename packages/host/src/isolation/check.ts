@@ -1,4 +1,4 @@
-/** What isolation needs of a host, and what this host cannot do, in words for the start. */
+/** What isolation requires of a host, and what this host lacks, as messages for startup. */
 import { constants, accessSync } from "node:fs";
 import { runTool } from "../network/run.ts";
 import { findCgroups, type Cgroups } from "./cgroups.ts";
@@ -7,9 +7,9 @@ import type { Controller } from "./limits.ts";
 import { maySetLimits } from "./rlimit.ts";
 
 export interface IsolationCheck {
-  /** Without these nothing is isolated; each says the way to get it. */
+  /** Without these there is no isolation; each message says how to get it. */
   readonly missing: readonly string[];
-  /** What holds less than it should, said at every start. */
+  /** What is weaker than it should be; printed at every start. */
   readonly weaker: readonly string[];
   readonly cgroups: Cgroups;
 }
@@ -21,7 +21,7 @@ const CONSEQUENCES: Readonly<Record<Controller, string>> = {
   io: "a guest can use all of the disk's bandwidth",
 };
 
-/** util-linux confines what has no jailer. */
+/** util-linux confines a VMM that has no jailer. */
 const UTIL_LINUX = ["nsenter", "unshare", "prlimit", "setpriv"] as const;
 
 async function toolMissing(command: string, from: string, flag = "--version"): Promise<string[]> {
@@ -29,7 +29,7 @@ async function toolMissing(command: string, from: string, flag = "--version"): P
     await runTool([command, flag]);
     return [];
   } catch {
-    return [`there is no \`${command}\`: apt-get install ${from}`];
+    return [`\`${command}\` is missing: apt-get install ${from}`];
   }
 }
 
@@ -61,18 +61,18 @@ function isReachable(path: string): boolean {
 
 function weaknesses({ missing, hierarchies }: Cgroups): string[] {
   const lacking = missing.map(
-    (controller) => `no control group for ${controller}: ${CONSEQUENCES[controller]}`,
+    (controller) => `no cgroup controller for ${controller}: ${CONSEQUENCES[controller]}`,
   );
   const old = hierarchies.filter(({ version }) => version === 1);
   const v1 =
     old.length === 0
       ? []
       : [
-          `control groups of version 1 are used for ${old.flatMap(({ controllers }) => controllers).join(", ")}: version 2 also limits buffered writes and swap`,
+          `cgroup v1 is used for ${old.flatMap(({ controllers }) => controllers).join(", ")}: v2 would also limit buffered writes and swap`,
         ];
   const readOnly = hierarchies
     .filter(({ mount }) => !isReachable(mount))
-    .map(({ mount }) => `${mount} is not writable: no limits there`);
+    .map(({ mount }) => `${mount} is not writable: its limits do not apply`);
   const sizes = maySetLimits()
     ? []
     : [

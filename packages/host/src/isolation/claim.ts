@@ -29,12 +29,12 @@ function read(path: string): Claim | undefined {
   try {
     return JSON.parse(readFileSync(path, "utf8")) as Claim;
   } catch {
-    // Half-written, or taken away just now: it says nothing.
+    // Half-written, or just removed: it means nothing.
     return undefined;
   }
 }
 
-/** Claims of other data directories; those of directories that are gone are taken away. */
+/** Claims of other data directories; claims of directories that no longer exist are removed. */
 function others(claims: string, { directory }: Claim): Claim[] {
   const names = readdirSync(claims).filter((name) => name.endsWith(".json"));
   return names.flatMap((name) => {
@@ -46,7 +46,7 @@ function others(claims: string, { directory }: Claim): Claim[] {
   });
 }
 
-/** Throws NO_ISOLATION where another data directory has these users, or this tag. */
+/** Throws NO_ISOLATION if another data directory uses these users or this tag. */
 export function claim(own: Claim, claims: string = CLAIMS): void {
   mkdirSync(claims, { recursive: true, mode: 0o700 });
   for (const { directory, tag, firstId } of others(claims, own)) {
@@ -57,7 +57,7 @@ export function claim(own: Claim, claims: string = CLAIMS): void {
     if (tag === own.tag) {
       throw new HostError(
         "NO_ISOLATION",
-        `${directory} has the same names: use another data directory`,
+        `${directory} uses the same names: use another data directory`,
       );
     }
   }

@@ -7,17 +7,17 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cell } from "./cell.ts";
 
-/** The tap is opened by a path that is root's alone on some hosts. */
+/** On some hosts only root can open the tap's path. */
 const OPEN_TUN = 'mount --bind dev-net-tun /dev/net/tun && exec "$@"';
 
-/** In the jail: a node for /dev/net/tun that is the VMM's own, as the jailer makes one. */
+/** In the jail: a device node for /dev/net/tun owned by the VMM's user, as the jailer makes it. */
 export const TUN_NODE = "dev-net-tun";
 
 export function tunCommand({ root }: Cell): string[] {
   return ["mknod", `${root}/${TUN_NODE}`, "c", "10", "200"];
 }
 
-/** A command that starts another one confined, in the working directory of the caller. */
+/** A command that starts another command confined, in the caller's working directory. */
 export function confined(cell: Cell, command: readonly string[]): string[] {
   const { uid, namespace, rlimits } = cell;
   return [
@@ -53,8 +53,8 @@ function childrenOf(pid: number): number[] {
 }
 
 /**
- * The VMM itself, which unshare(1) has forked into the new PID namespace; undefined where it ended
- * before.
+ * The VMM itself, which unshare(1) forked into the new PID namespace; undefined if it has already
+ * exited.
  */
 export async function confinedPid(pid: number, ended: AbortSignal): Promise<number | undefined> {
   while (!ended.aborted) {

@@ -1,7 +1,7 @@
 /**
- * The directory that a confined VMM has for itself. The VMM owns it, and a guest may have taken the
- * VMM over: nothing in it is read by name, written through, or changed owner of. What the agent
- * needs later has its first name outside; the jail has further names of the same files.
+ * A confined VMM's own directory. The VMM owns it, and a guest may have compromised the VMM:
+ * nothing in it is read by name, written through a name, or chowned. Files that the agent needs
+ * later have a name outside the jail; the jail has hard links to them.
  */
 import { chmodSync, chownSync, closeSync, constants, fstatSync, linkSync } from "node:fs";
 import { lstatSync, mkdirSync, openSync, unlinkSync } from "node:fs";
@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { HostError } from "../errors.ts";
 import { runTool } from "../network/run.ts";
 
-/** Directories in a jail; root's, so that the VMM cannot change what names are in them. */
+/** Directories in a jail; owned by root, so that the VMM cannot change their entries. */
 const DIRECTORIES = ["disks", "snapshot", "taken"] as const;
 
 export type JailDirectory = (typeof DIRECTORIES)[number];
@@ -23,10 +23,10 @@ export interface Jail {
 }
 
 const O_PATH = 0o10000000;
-/** Read by everybody who gets there; the directories on the way are root's alone. */
+/** World-readable, but only root can traverse the directories above. */
 const READ_ONLY = 0o444;
 
-/** Makes an empty jail. Throws JAIL_FAILED where there is one already. */
+/** Makes an empty jail. Throws JAIL_FAILED if one already exists. */
 export function makeJail({ root, uid }: Jail): void {
   try {
     mkdirSync(besideJail({ root }), { recursive: true, mode: 0o700 });
@@ -42,7 +42,10 @@ export function makeJail({ root, uid }: Jail): void {
   }
 }
 
-/** The VMM and all of its processes have ended. A deep tree is more than Node's removal can take. */
+/**
+ * Call this only after the VMM and all its processes have exited. A deep tree is too much for
+ * Node's own removal.
+ */
 export async function removeJail({ root }: Pick<Jail, "root">): Promise<void> {
   try {
     await rm(besideJail({ root }), { recursive: true, force: true });
@@ -55,7 +58,7 @@ export async function removeJail({ root }: Pick<Jail, "root">): Promise<void> {
   }
 }
 
-/** A path of a directory that is what the agent made, whatever its name leads to by now. */
+/** A path to the directory that the agent made, whatever its name leads to by now. */
 function held<T>({ root }: Jail, name: JailDirectory, use: (path: string) => T): T {
   let fd: number;
   const flags = O_PATH | constants.O_NOFOLLOW | constants.O_DIRECTORY;
@@ -65,7 +68,7 @@ function held<T>({ root }: Jail, name: JailDirectory, use: (path: string) => T):
     throw new HostError("JAIL_FAILED", `${join(root, name)} has changed`, { cause });
   }
   try {
-    // The VMM can make directories, but none of root's.
+    // The VMM can make directories, but not ones owned by root.
     if (fstatSync(fd).uid === 0) return use(`/proc/self/fd/${fd}`);
     throw new HostError("JAIL_FAILED", `${join(root, name)} has changed`);
   } finally {
@@ -82,7 +85,7 @@ function isReadable(path: string): boolean {
   return (mode & constants.S_IFMT) === constants.S_IFREG && (mode & 0o004) !== 0;
 }
 
-/** Puts a file in that the VMM may read: of the agent's own, whose mode may be changed. */
+/** Links in a file that the VMM may read; it belongs to the agent, so its mode may be changed. */
 export function giveOwn(jail: Jail, source: string, directory: JailDirectory, name: string): void {
   chownSync(source, 0, 0);
   chmodSync(source, READ_ONLY);
@@ -90,8 +93,8 @@ export function giveOwn(jail: Jail, source: string, directory: JailDirectory, na
 }
 
 /**
- * Puts a file in that the VMM may write to; it becomes the VMM's. Throws JAIL_FAILED for one that
- * has another name already, and so is somebody else's too.
+ * Links in a file that the VMM may write to; the VMM becomes its owner. Throws JAIL_FAILED for a
+ * file with another hard link, because someone else uses it too.
  */
 export function giveWritable(
   jail: Jail,
@@ -107,14 +110,14 @@ export function giveWritable(
   linkInto(jail, source, directory, name);
 }
 
-/** Takes a further name of a file away. */
+/** Removes a hard link to a file. */
 export function takeBack(jail: Jail, directory: JailDirectory, name: string): void {
   held(jail, directory, (path) => unlinkSync(join(path, name)));
 }
 
 /**
- * Puts an operator's file in, such as a kernel, before the VMM starts: a link where the file is on
- * this file system and anybody may read it, else a copy.
+ * Puts in an operator's file, such as a kernel, before the VMM starts: a hard link if the file is
+ * on this file system and world-readable, else a copy.
  */
 export async function giveForeign(jail: Jail, source: string, name: string): Promise<void> {
   const place = join(jail.root, "snapshot", name);
@@ -133,14 +136,14 @@ export async function giveForeign(jail: Jail, source: string, name: string): Pro
   }
 }
 
-/** The directory that a jail stands in, which is root's. */
+/** The directory that contains the jail, owned by root. */
 export function besideJail({ root }: Pick<Jail, "root">): string {
   return join(root, "..");
 }
 
 /**
- * A further name beside the jail of a log that the VMM is to have open: while it has, the slot is
- * in use, whoever can see the process.
+ * A hard link, beside the jail, to a log that the VMM will have open: while it is open, the slot is
+ * in use, even if the process cannot be seen.
  */
 export function markSlot(jail: Jail, directory: string, log: string): void {
   const beside = besideJail(jail);
@@ -149,7 +152,7 @@ export function markSlot(jail: Jail, directory: string, log: string): void {
   if (directory !== beside) linkSync(path, join(beside, log));
 }
 
-/** A file in the jail's own directory that the agent reads by its first name: a log, a console. */
+/** A file in the jail's directory that the agent reads by its name outside: a log or a console. */
 export function giveLog(jail: Jail, source: string, name: string): void {
   chownSync(source, jail.uid, jail.uid);
   linkSync(source, join(jail.root, name));

@@ -7,7 +7,7 @@ import { accessSync, closeSync, constants, fstatSync, openSync, readSync } from 
 import { basename, dirname, join } from "node:path";
 import type { Cell } from "./cell.ts";
 
-/** The jailer that belongs to a Firecracker: beside it. */
+/** The jailer of a Firecracker: in the same directory. */
 export function jailerOf(binary: string): string {
   return join(dirname(binary), "jailer");
 }
@@ -21,7 +21,7 @@ export function hasJailer(binary: string): boolean {
   }
 }
 
-/** Where the jailer builds the jail of an id, below a base directory. */
+/** Where the jailer builds the jail with an id, below a base directory. */
 export function jailRoot(base: string, execFile: string, id: string): string {
   return join(base, basename(execFile), id, "root");
 }
@@ -46,8 +46,8 @@ export function jailerArguments(binary: string, cell: Cell, rest: readonly strin
 const PID_DIGITS = 10;
 
 /**
- * The pid that the jailer has written down as it left; undefined where there is none. Firecracker
- * owns the directory by then, so the caller makes sure whose process it is.
+ * The pid that the jailer wrote when it exited; undefined if there is none. Firecracker owns the
+ * directory by then, so the caller must check whose process it is.
  */
 export function writtenPid({ root }: Cell, binary: string): number | undefined {
   const path = join(root, `${basename(binary)}.pid`);

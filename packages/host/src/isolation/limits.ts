@@ -1,7 +1,6 @@
 /**
- * What one microVM may take of its host, as cgroup files and rlimits. Rows of what each limit is
- * called under cgroup v2 and v1. Pure.
- * Source: Linux Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/.
+ * What one microVM may use of its host, as cgroup files and rlimits. Rows name each limit under
+ * cgroup v2 and v1. Pure. Source: Linux Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/.
  */
 
 export interface MachineSize {
@@ -17,7 +16,7 @@ export interface IoLimit {
 }
 
 export interface Limits extends MachineSize {
-  /** What the VMM needs beside the guest's memory. */
+  /** What the VMM needs in addition to the guest's memory. */
   readonly overheadMib: number;
   /** Threads and processes. */
   readonly tasks: number;
@@ -39,7 +38,7 @@ export const V1_NAMES: Readonly<Record<Controller, string>> = {
 interface LimitFile {
   readonly file: string;
   readonly value: string;
-  /** Not every kernel has it; the limit holds without. */
+  /** Not every kernel has it; the limit works without it. */
   readonly optional?: boolean;
 }
 
@@ -77,7 +76,7 @@ const FILES_BY_CONTROLLER: Readonly<Record<Controller, Readonly<Record<1 | 2, Fi
   memory: {
     2: (limits) => [
       { file: "memory.max", value: memoryOf(limits) },
-      // Guests' memory does not go to disk; one that is out of memory ends as a whole.
+      // Guest memory is never swapped; out of memory, the whole VMM is killed.
       { file: "memory.swap.max", value: "0", optional: true },
       { file: "memory.oom.group", value: "1", optional: true },
     ],
@@ -93,7 +92,7 @@ const FILES_BY_CONTROLLER: Readonly<Record<Controller, Readonly<Record<1 | 2, Fi
   io: { 2: (limits) => ioFiles(limits, 2), 1: (limits) => ioFiles(limits, 1) },
 };
 
-/** The files of one controller with what is to be written to them, in order. */
+/** One controller's files and what to write to them, in order. */
 export function limitFiles(controller: Controller, version: 1 | 2, limits: Limits): LimitFile[] {
   return FILES_BY_CONTROLLER[controller][version](limits);
 }
@@ -109,6 +108,6 @@ const FILES = 2048;
 
 /** `largest`: bytes of its largest disk. */
 export function rlimitsOf({ memoryMib }: MachineSize, largest: number): Rlimits {
-  // Some more than the memory itself: QEMU's stream has device state with it.
+  // Somewhat more than the memory itself: QEMU's stream also contains device state.
   return { fileSize: Math.max(largest, (memoryMib + 64) * MIB), files: FILES };
 }

@@ -1,7 +1,7 @@
 /**
- * Sockets in a directory that its VMM may write to. A VMM that its guest has taken over could put a
- * symbolic link there, to a socket that only root may use: a path is opened without following
- * links, and what was opened is connected to. That also goes around the limit of 107 bytes.
+ * Sockets in a directory that the VMM can write to. A compromised VMM could put a symbolic link
+ * there to a socket that only root may use. So the path is opened without following links, and the
+ * connection is made to what was opened. This also avoids the limit of 107 bytes.
  */
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -11,13 +11,13 @@ import { HostError } from "../errors.ts";
 const O_PATH = 0o10000000;
 
 interface Pinned {
-  /** Good until it is closed. */
+  /** Valid until it is closed. */
   readonly path: string;
   /** May be called again. */
   readonly close: () => void;
 }
 
-/** Throws VMM_GONE where there is nothing, or something else than a socket. */
+/** Throws VMM_GONE if there is nothing, or something other than a socket. */
 export function pinSocket(path: string): Pinned {
   let fd: number;
   try {
@@ -48,7 +48,7 @@ export function connectPinned(path: string): Promise<Socket> {
       close();
       resolve(socket);
     });
-    // Also later, where the caller has let go of it: an error without a listener ends the process.
+    // Also after the caller has released it: an error without a listener would end the process.
     socket.on("error", (error) => {
       close();
       reject(error);

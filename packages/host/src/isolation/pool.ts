@@ -1,6 +1,6 @@
 /**
- * Cells for microVMs, by their owner: a user, a jail, control groups and a network namespace each.
- * What an earlier process left, killed or not, is found by name and reclaimed.
+ * Cells for microVMs, by owner: each has a user, a jail, control groups and a network namespace.
+ * Whatever an earlier process left behind is found by name and reclaimed.
  */
 import { HostError } from "../errors.ts";
 import { checkEgress, type EgressPolicy } from "../network/egress.ts";
@@ -17,7 +17,7 @@ interface CellRequest extends MachineSize {
   /** Bytes of its largest disk. */
   readonly largestDisk: number;
   readonly egress: EgressPolicy | undefined;
-  /** Where it is not the pool's own, which may wait in a slot already. */
+  /** If it is not the pool's default, which may already be waiting in a slot. */
   readonly binary?: string;
 }
 
@@ -33,29 +33,29 @@ export interface CellPool {
   take(owner: string, request: CellRequest): Promise<Cell>;
   /** A running microVM's slot, found again after a restart. */
   adopt(owner: string, slot: number): void;
-  /** Ends what is left of an owner's microVM. The slot's name is free when it is taken down. */
+  /** Kills what is left of an owner's microVM. The slot's name is free once it is torn down. */
   release(owner: string): Promise<void>;
   /**
-   * Ends whatever writes its output into a directory, by what it does and not by what anybody has
-   * noted; its slots are taken down in their own time. Returns the pids.
+   * Kills whatever writes its output into a directory, going by open files and not by records; its
+   * slots are torn down in the background. Returns the pids.
    */
   endWriting(directory: string): Promise<number[]>;
   /**
-   * Ends what an earlier process left and nobody has adopted, and takes its slots down in its own
-   * time; returns them. Spared are owners whose VMM writes its output into their directory.
+   * Kills what an earlier process left behind and nobody has adopted, and tears its slots down in
+   * the background; returns them. Spares owners whose VMM writes its output into their directory.
    */
   reclaim(spared?: readonly Spared[]): Promise<number[]>;
-  /** Throws BAD_EGRESS for a policy that is none, or opens what the operator keeps closed. */
+  /** Throws BAD_EGRESS for an invalid policy, or one that opens what the operator keeps closed. */
   checkEgress(policy: EgressPolicy): void;
-  /** What a running guest may reach from now on; what nobody says it of where left out. */
+  /** Sets what a running guest may reach from now on; if left out, the default. */
   setEgress(owner: string, policy?: EgressPolicy): Promise<void>;
   /** The address by which the host reaches a guest; undefined where it has no network. */
   addressOf(owner: string): string | undefined;
-  /** Settles when everything that is being made or taken down is done; what was made ahead goes. */
+  /** Settles when everything in progress is done; slots prepared in advance are torn down. */
   close(): Promise<void>;
 }
 
-/** Threads of a VMM beside its vCPUs, and a reserve. */
+/** A VMM's threads besides its vCPUs, plus a reserve. */
 const TASKS = 128;
 
 async function takeCell(
@@ -82,14 +82,14 @@ function requireSlot(owners: ReadonlyMap<string, number>, owner: string): number
   throw new HostError("JAIL_FAILED", `"${owner}" has no slot`);
 }
 
-/** Takes down the slots that nobody has; returns them. */
+/** Tears down the slots without an owner; returns them. */
 async function reclaimLeft(options: CellOptions, stock: Stock): Promise<number[]> {
   const left = slotsLeft(options).filter((slot) => stock.claim(slot));
-  // What could still write to disks ends before anybody else does; the rest has time.
+  // Whatever could still write to disks is killed first; the rest can wait.
   await endAllOf(...left.map((slot) => idOf(slot, options.firstId)));
   stock.later("slots could not be reclaimed", async () => {
     for (const slot of left) {
-      // One that cannot be taken down keeps its number, and the others can be used.
+      // A slot that cannot be torn down keeps its number; the others can be used.
       await stock.drop(slot).catch((error: unknown) => options.report(`slot ${slot}`, error));
     }
   });
@@ -120,7 +120,7 @@ export function openCells(options: CellOptions): CellPool {
       const slot = owners.get(owner);
       if (slot === undefined) return;
       owners.delete(owner);
-      // What may still write to disks ends now; the rest need not be waited for.
+      // Whatever may still write to disks is killed now; no need to wait for the rest.
       await endAllOf(idOf(slot, options.firstId));
       dropLater(slot);
     },

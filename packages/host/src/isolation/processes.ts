@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "../errors.ts";
 
 const POLL_MS = 2;
-/** A killed process may still have much memory to give back. */
+/** A killed process may take a while to free its memory. */
 const END_MS = 30_000;
 
 /** The real user id of a process; undefined where it is gone. */
@@ -13,7 +13,7 @@ function userOf(pid: string): number | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "latin1");
     const uid = /^Uid:\s+(\d+)/m.exec(status)?.[1];
-    // A zombie holds nothing.
+    // A zombie has no files or memory.
     return uid === undefined || /^State:\s+[ZX]/m.test(status) ? undefined : Number(uid);
   } catch {
     return undefined;
@@ -44,7 +44,7 @@ export function usersFrom(first: number, count: number): Owned[] {
   return processesOf((uid) => uid >= first && uid < first + count);
 }
 
-/** A file whatever it is called: the same one may have many names. */
+/** Identifies a file regardless of its name: one file may have many names. */
 function fileAt(path: string): string | undefined {
   try {
     const { dev, ino } = statSync(path);
@@ -59,7 +59,7 @@ export function outputOf(pid: number): string | undefined {
   return fileAt(`/proc/${pid}/fd/1`);
 }
 
-/** The files of a directory, whatever they are called; none where there is no directory. */
+/** The files of a directory, regardless of their names; empty if there is no directory. */
 export function filesIn(directory: string): string[] {
   try {
     return readdirSync(directory).flatMap((name) => fileAt(join(directory, name)) ?? []);
@@ -69,15 +69,18 @@ export function filesIn(directory: string): string[] {
 }
 
 /**
- * Whether a process has its standard output in a directory, as a confined VMM has, whatever it
- * works in.
+ * Whether a process's standard output is a file in this directory, as a confined VMM's is, whatever
+ * its working directory.
  */
 export function writesInto(pid: number, directory: string): boolean {
   const output = outputOf(pid);
   return output !== undefined && filesIn(directory).includes(output);
 }
 
-/** Ends all processes of users and waits until they are gone; returns their pids. Throws JAIL_FAILED. */
+/**
+ * Kills all processes of these users and waits until they are gone; returns their pids. Throws
+ * JAIL_FAILED.
+ */
 export async function endAllOf(...uids: readonly number[]): Promise<number[]> {
   const wanted = new Set(uids);
   const ended = new Set<number>();
@@ -90,7 +93,7 @@ export async function endAllOf(...uids: readonly number[]): Promise<number[]> {
       try {
         process.kill(pid, "SIGKILL");
       } catch {
-        // It went by itself in between.
+        // It exited by itself in between.
       }
     }
     if (performance.now() > deadline) {

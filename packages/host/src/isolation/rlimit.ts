@@ -1,4 +1,4 @@
-/** Limits of a process that runs already. */
+/** Limits of a running process. */
 import { readFileSync } from "node:fs";
 import { HostError } from "../errors.ts";
 import { errnoText, loadLibc } from "../kvm/libc.ts";
@@ -7,7 +7,7 @@ import { errnoText, loadLibc } from "../kvm/libc.ts";
 const RLIMIT_FSIZE = 1;
 const CAP_SYS_RESOURCE = 24n;
 
-/** Whether limits of other users' processes may be set: some containers' root may not. */
+/** Whether the limits of other users' processes can be set: in some containers, root cannot. */
 export function maySetLimits(): boolean {
   const status = readFileSync("/proc/self/status", "latin1");
   const held = /^CapEff:\s+([0-9a-f]+)/m.exec(status)?.[1] ?? "0";

@@ -1,4 +1,4 @@
-/** One slot: made, taken down, and found again by what it has left. */
+/** One slot: making it, tearing it down, and finding it again by what it left behind. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -35,24 +35,27 @@ export interface CellOptions {
   /** What a VMM needs beside its guest's memory. */
   readonly overheadMib: number;
   readonly io: IoLimit | undefined;
-  /** Guests' networks; without, a slot has a network namespace with nothing in it. */
+  /** Guest networks; without, a slot has an empty network namespace. */
   readonly network: NetworkPool | undefined;
-  /** What a guest may reach where nobody says. */
+  /** What a guest may reach by default. */
   readonly egress: EgressPolicy;
-  /** How many slots are made ahead. */
+  /** How many slots are prepared in advance. */
   readonly ahead: number;
-  /** Starts a VMM in a slot that is made ahead; without, a slot waits empty. */
+  /** Starts a VMM in a slot prepared in advance; without it, the slot waits empty. */
   readonly warm?: ((cell: Cell) => Promise<WarmVmm>) | undefined;
   readonly report: (what: string, why: unknown) => void;
 }
 
-/** A slot's cell before it is known what it will run. */
+/** A slot's cell before it is known what will run in it. */
 export type EmptyCell = Omit<Cell, "rlimits">;
 
-/** Until it is known what a waiting VMM will run: more than any guest's memory. */
+/** The limit until it is known what a waiting VMM will run: more than any guest's memory. */
 const WARM_RLIMITS = { fileSize: 2 ** 41, files: 2048 } as const;
 
-/** Makes everything of a slot, with a VMM in it where `warm` starts one; what fails leaves nothing. */
+/**
+ * Makes everything that a slot needs, with a VMM in it if `warm` starts one; a failure leaves
+ * nothing behind.
+ */
 export async function makeCell(
   options: CellOptions,
   slot: number,
@@ -81,10 +84,10 @@ export async function makeCell(
 const GROUP_TRIES = 50;
 const GROUP_WAIT_MS = 20;
 
-/** How long a process that was killed may take to let go of its files. */
+/** How long a killed process may take to close its files. */
 const LET_GO_MS = 3000;
 
-/** Its VMM has a log beside the jail open, and may run where this process cannot see it. */
+/** Its VMM has a log beside the jail open, and may be running where this process cannot see it. */
 async function requireUnused(root: string, slot: number): Promise<void> {
   const deadline = performance.now() + LET_GO_MS;
   while (await inUse(besideJail({ root }))) {
@@ -99,8 +102,8 @@ async function requireUnused(root: string, slot: number): Promise<void> {
 }
 
 /**
- * Ends its processes first: nothing else is safe before. Throws JAIL_FAILED, with everything left as
- * it is, where one lives that cannot be ended from here.
+ * Kills its processes first: nothing else is safe before that. If one cannot be killed from here,
+ * throws JAIL_FAILED and leaves everything as it is.
  */
 export async function takeDownSlot(options: CellOptions, slot: number): Promise<void> {
   const { tag, jails, binary, cgroups, firstId, network } = options;
@@ -109,7 +112,7 @@ export async function takeDownSlot(options: CellOptions, slot: number): Promise<
   await requireUnused(root, slot);
   await removeJail({ root });
   const group = openGroup(cgroups, tag, slot);
-  // A process that was killed leaves its group a moment after it is gone.
+  // A killed process leaves its cgroup a moment after it has exited.
   for (let i = 0; !group.remove() && i < GROUP_TRIES; i++) {
     await sleep(GROUP_WAIT_MS);
   }
@@ -128,7 +131,7 @@ function numbersIn(directory: string, prefix: string): number[] {
   }
 }
 
-/** By everything that a slot may have left: its jail, groups, network, or processes alone. */
+/** By anything that a slot may have left behind: its jail, groups, network, or only processes. */
 export function slotsLeft({ tag, jails, binary, cgroups, firstId }: CellOptions): number[] {
   const root = jailRoot(jails, binary, "x");
   const jailed = numbersIn(join(root, "../.."), `ek${tag}-`);
@@ -137,7 +140,7 @@ export function slotsLeft({ tag, jails, binary, cgroups, firstId }: CellOptions)
   return [...new Set(all)].filter((slot) => slot < MOST_SLOTS).toSorted((a, b) => a - b);
 }
 
-/** Slots whose VMM has its standard output in a directory, under whatever name. */
+/** Slots whose VMM has its standard output in a directory, whatever the file's name. */
 export function slotsWriting({ firstId }: CellOptions, directory: string): number[] {
   const files = new Set(filesIn(directory));
   if (files.size === 0) return [];

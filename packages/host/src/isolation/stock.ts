@@ -1,27 +1,30 @@
-/** The slots of a pool: numbered, made ahead of their use, and taken down behind it. */
+/** The slots of a pool: numbered, prepared in advance, and torn down in the background. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isRunning } from "../proc.ts";
 import { makeCell, takeDownSlot, type CellOptions, type EmptyCell } from "./slots.ts";
 
-/** A resume is not to share the processor with what is made for the next one. */
+/** A resume should not compete for CPU with the slot prepared for the next one. */
 const REFILL_MS = 50;
 
 export interface Stock {
-  /** One that was made ahead where it may be, else a new one. */
+  /** A prepared slot if possible, else a new one. */
   take(mayBeAhead: boolean): Promise<EmptyCell>;
-  /** Marks a slot as somebody's; whether it was nobody's. */
+  /** Marks a slot as taken; returns whether it was free. */
   claim(slot: number): boolean;
-  /** Takes a slot down and frees its number. */
+  /** Tears a slot down and frees its number. */
   drop(slot: number): Promise<void>;
-  /** Does something that nobody waits for. */
+  /** Runs something in the background. */
   later(what: string, run: () => Promise<unknown>): void;
-  /** Makes slots ahead, in its own time. */
+  /** Prepares slots in the background. */
   refill(): void;
-  /** Waits for all that is under way, and takes down what was made ahead. */
+  /** Waits for everything in progress, and tears down the prepared slots. */
   close(): Promise<void>;
 }
 
-/** The slot that waits longest; one whose VMM has ended meanwhile stays for the next reclaim. */
+/**
+ * The slot that has waited longest; one whose VMM has exited meanwhile is left for the next
+ * reclaim.
+ */
 function alive(ready: EmptyCell[]): EmptyCell | undefined {
   for (;;) {
     const next = ready.shift();
@@ -32,7 +35,7 @@ function alive(ready: EmptyCell[]): EmptyCell | undefined {
 
 export function openStock(options: CellOptions): Stock {
   const { ahead, report } = options;
-  /** Numbers that are in use, or on their way in or out. */
+  /** Numbers that are in use, or being made or torn down. */
   const busy = new Set<number>();
   const ready: EmptyCell[] = [];
   const work = new Set<Promise<unknown>>();

@@ -1,6 +1,6 @@
 /**
- * Which values this KVM takes for the registers that describe a CPU: the same decides over a
- * template at boot and over a snapshot at its restore, and no kernel's number tells it for certain.
+ * Which values this KVM accepts for the registers that describe a CPU. This decides about templates
+ * at boot and about snapshots at restore, and a kernel's version does not tell it for certain.
  */
 import { armTrials, type ArmRegister, type TakenField } from "@evenkeel/core";
 import { readArmRegister, restoreArmRegister, withArmVcpu, writeArmRegister } from "./arm.ts";
@@ -12,7 +12,7 @@ function fieldMask({ hi, lo }: Trial): bigint {
   return ((1n << BigInt(hi - lo + 1)) - 1n) << BigInt(lo);
 }
 
-/** Each value alone, and the register as it was after each that was taken. */
+/** Tries each value alone, and restores the register after each one that was accepted. */
 function tryField(vcpu: KvmHandle, trial: Trial, own: bigint): TakenField {
   const { id, hi, lo } = trial;
   const mask = fieldMask(trial);
@@ -28,7 +28,7 @@ function tryField(vcpu: KvmHandle, trial: Trial, own: bigint): TakenField {
   return { id, hi, lo, values, ignored };
 }
 
-/** On a vCPU of its own; `registers`: what it starts with. Throws KVM_FAILED. */
+/** On its own vCPU; `registers`: its initial values. Throws KVM_FAILED. */
 export function tryWrites(kvm: KvmHandle, registers: readonly ArmRegister[]): TakenField[] {
   const own = new Map(registers.map(({ id, value }) => [id, value]));
   return withArmVcpu(kvm, (vcpu) =>

@@ -45,7 +45,7 @@ function systemRegister(op0: number, op1: number, crn: number, crm: number, op2:
 }
 
 /**
- * What runs with the time or depends on the kernel image; fingerprints leave the same out.
+ * Registers that change with time or depend on the kernel image; fingerprints omit the same ones.
  * Source: REG_EXCLUSION_LIST in src/cpu-template-helper/src/template/dump/aarch64.rs, v1.16.1.
  */
 const LEFT_OUT: ReadonlySet<bigint> = new Set([
@@ -56,7 +56,7 @@ const LEFT_OUT: ReadonlySet<bigint> = new Set([
 
 type VcpuFeatures = CpuTemplate["vcpuFeatures"];
 
-/** A vCPU as Firecracker initializes it, for the time of `use`. Throws KVM_FAILED. */
+/** A vCPU as Firecracker initializes it, for the duration of `use`. Throws KVM_FAILED. */
 export function withArmVcpu<T>(
   kvm: KvmHandle,
   use: (vcpu: KvmHandle) => T,
@@ -90,7 +90,7 @@ export function readArmRegister(vcpu: KvmHandle, id: bigint): bigint {
   });
 }
 
-/** KVM's error in words; undefined where it took the value. */
+/** KVM's error in words; undefined if it accepted the value. */
 export function writeArmRegister(vcpu: KvmHandle, { id, value }: ArmRegister): string | undefined {
   const size = registerSize(id);
   return vcpu.libc.withPinned(size, (buffer) => {
@@ -101,7 +101,7 @@ export function writeArmRegister(vcpu: KvmHandle, { id, value }: ArmRegister): s
   });
 }
 
-/** Writes back what was there; throws KVM_FAILED where KVM does not take it any more. */
+/** Restores the previous value; throws KVM_FAILED if KVM no longer accepts it. */
 export function restoreArmRegister(vcpu: KvmHandle, register: ArmRegister): void {
   const why = writeArmRegister(vcpu, register);
   if (why === undefined) return;

@@ -75,7 +75,7 @@ function open(path: string): number {
   }
 }
 
-/** Opens KVM for the time of `use`. Throws NO_KVM, KVM_FORBIDDEN, KVM_FAILED or NO_FFI. */
+/** Opens KVM for the duration of `use`. Throws NO_KVM, KVM_FORBIDDEN, KVM_FAILED or NO_FFI. */
 export async function withKvm<T>(path: string, use: (kvm: KvmHandle) => T): Promise<T> {
   const fd = open(path);
   try {
@@ -93,7 +93,7 @@ export async function withKvm<T>(path: string, use: (kvm: KvmHandle) => T): Prom
 
 const ATTEMPTS = 5;
 
-/** Creating a VM is interrupted by any signal; Firecracker tries five times as well. */
+/** Any signal interrupts creating a VM; Firecracker also tries five times. */
 function createVm(kvm: KvmHandle): number {
   for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
     const { result, errno } = kvm.libc.ioctl(kvm.fd, KVM_CREATE_VM);
@@ -103,7 +103,7 @@ function createVm(kvm: KvmHandle): number {
   return call(kvm, KVM_CREATE_VM);
 }
 
-/** A VM for the time of `use`. */
+/** A VM for the duration of `use`. */
 export function withVm<T>(kvm: KvmHandle, use: (vm: KvmHandle) => T): T {
   const fd = createVm(kvm);
   try {
@@ -113,7 +113,7 @@ export function withVm<T>(kvm: KvmHandle, use: (vm: KvmHandle) => T): T {
   }
 }
 
-/** A vCPU for the time of `use`. */
+/** A vCPU for the duration of `use`. */
 export function withVcpu<T>(vm: KvmHandle, index: number, use: (vcpu: KvmHandle) => T): T {
   const fd = call(vm, KVM_CREATE_VCPU, index);
   try {
@@ -128,7 +128,7 @@ export const apiVersion = (kvm: KvmHandle): number => call(kvm, KVM_GET_API_VERS
 /** Capabilities are numbered without gaps; the highest known of Linux 6.18 is below 250. */
 const LAST_CAPABILITY = 300;
 
-/** Every capability that is there, by number, with what KVM answers. */
+/** Every capability that KVM has, by number, with KVM's answer. */
 export function capabilities(kvm: KvmHandle): Map<number, number> {
   const answers = new Map<number, number>();
   for (let number = 0; number <= LAST_CAPABILITY; number++) {

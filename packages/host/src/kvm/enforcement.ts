@@ -1,6 +1,6 @@
 /**
- * Whether this KVM does what a CPU template says. Some backends take KVM_SET_CPUID2 without an
- * error and give guests the hardware's own features; only reading back on a real vCPU tells.
+ * Whether this KVM enforces CPU templates. Some backends accept KVM_SET_CPUID2 without an error,
+ * yet give guests the hardware's own features; only reading back from a real vCPU shows it.
  */
 import {
   changedWords,

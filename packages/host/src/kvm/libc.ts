@@ -1,4 +1,4 @@
-/** The few calls into the C library that Node has no word for, through koffi. */
+/** The few C library calls that Node does not offer, through koffi. */
 import { getSystemErrorMap } from "node:util";
 import { HostError } from "../errors.ts";
 import type { Request } from "./requests.ts";

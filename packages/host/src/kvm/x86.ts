@@ -28,8 +28,8 @@ const CPUID_ENTRIES = 80;
 const MSRS = 128;
 
 /**
- * Sorted, each place once: as Firecracker does, the last of two entries counts. Without the number
- * of the CPU that this process ran on, which KVM passes on.
+ * Sorted, without duplicates: as in Firecracker, the last of two entries wins. Without the number
+ * of the CPU that this process ran on, which KVM passes through.
  */
 export function supportedCpuid(kvm: KvmHandle): CpuidEntry[] {
   const bytes = callForList(kvm, KVM_GET_SUPPORTED_CPUID, CPUID_ENTRIES, cpuidBuffer);
@@ -48,7 +48,7 @@ export function listedMsrs(kvm: KvmHandle): number[] {
   return ascending(decodeMsrList(callForList(kvm, KVM_GET_MSR_INDEX_LIST, MSRS, msrListBuffer)));
 }
 
-/** MSRs that say what the host's KVM can offer; sorted. */
+/** MSRs that describe what the host's KVM can offer; sorted. */
 export function featureMsrs(kvm: KvmHandle): number[] {
   return ascending(
     decodeMsrList(callForList(kvm, KVM_GET_MSR_FEATURE_INDEX_LIST, MSRS, msrListBuffer)),
@@ -62,7 +62,7 @@ export interface MsrReading {
 
 /**
  * Reads MSRs, of the system (feature MSRs) or of a vCPU. KVM stops at the first one that it cannot
- * read; that one is noted, and the rest is asked for again.
+ * read; that one is noted, and the rest are requested again.
  */
 export function readMsrs(handle: KvmHandle, addresses: readonly number[]): MsrReading {
   const msrs: MsrValue[] = [];
@@ -79,7 +79,7 @@ export function readMsrs(handle: KvmHandle, addresses: readonly number[]): MsrRe
   return { msrs, unreadable };
 }
 
-/** Sets MSRs in their order; returns those that KVM did not take. */
+/** Sets MSRs in order; returns those that KVM did not accept. */
 export function writeMsrs(vcpu: KvmHandle, msrs: readonly MsrValue[]): number[] {
   const refused: number[] = [];
   for (let next = 0; next < msrs.length;) {
@@ -127,8 +127,9 @@ const ARCH_REQ_XCOMP_GUEST_PERM = 0x1025;
 const XTILEDATA = 18;
 
 /**
- * Asks for guests' AMX state, as Firecracker does from 1.12 on: without, KVM does not report AMX,
- * or half of it before Linux 6.4. Does nothing where the CPU or the kernel has no such state.
+ * Requests guests' AMX state, as Firecracker does from 1.12 on: without it, KVM does not report
+ * AMX, or, before Linux 6.4, only half of it. Does nothing if the CPU or the kernel has no such
+ * state.
  */
 export function requestDynamicState({ libc }: KvmHandle): void {
   const supported = new Uint8Array(8);

@@ -1,4 +1,4 @@
-/** A launcher's files: what stands at a path, and putting an executable there in one step. */
+/** A launcher's files: what is at a path, and putting an executable there in one step. */
 import {
   chmodSync,
   closeSync,
@@ -18,7 +18,7 @@ import { dirname, resolve } from "node:path";
 import { HostError } from "../errors.ts";
 import { readLauncher, type LauncherRecord } from "./script.ts";
 
-/** More than a record has, less than a Firecracker binary. */
+/** Larger than any record, smaller than a Firecracker binary. */
 const HEAD_SIZE = 8192;
 
 export function realPath(path: string): string | undefined {
@@ -52,8 +52,9 @@ export function changedAt(path: string): number {
 }
 
 /**
- * File systems that other machines may have mounted too: what is one node's does not belong there.
- * E2B mounts Firecracker's versions from a bucket through FUSE. Source: statfs(2), linux/magic.h.
+ * File systems that other machines may have mounted as well: files for one node do not belong
+ * there. E2B mounts Firecracker's versions from a bucket through FUSE. Source: statfs(2),
+ * linux/magic.h.
  */
 const SHARED: ReadonlySet<number> = new Set([
   0x6573_5546, // FUSE: gcsfuse, s3fs, virtiofs
@@ -65,14 +66,14 @@ const SHARED: ReadonlySet<number> = new Set([
   0x0bd0_0bd0, // Lustre
 ]);
 
-/** Whether a directory, or what it will be made in, is on such a file system. */
+/** Whether a directory, or its nearest existing parent, is on such a file system. */
 export function isShared(directory: string): boolean {
   let there = resolve(directory);
   while (!existsSync(there) && there !== dirname(there)) there = dirname(there);
   return SHARED.has(statfsSync(there).type >>> 0);
 }
 
-/** Runs something that writes; says which path where it fails. */
+/** Runs something that writes; its error names the path. */
 export function writing<T>(path: string, write: () => T): T {
   try {
     return write();
@@ -84,8 +85,8 @@ export function writing<T>(path: string, write: () => T): T {
 }
 
 /**
- * Writes an executable beside its place, lets `check` try it, and renames it there. It is made no
- * older than `notBefore` (seconds): a launcher refuses a Firecracker that is newer than itself.
+ * Writes an executable under a temporary name, lets `check` try it, and renames it. Its time is not
+ * earlier than `notBefore` (seconds): a launcher refuses a Firecracker that is newer than itself.
  */
 export async function placeExecutable(
   path: string,

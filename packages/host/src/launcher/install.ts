@@ -31,7 +31,7 @@ import { tryLauncher } from "./try-out.ts";
 
 const GUARD = fileURLToPath(new URL("../../bin/guard.js", import.meta.url));
 
-/** Beside the launcher, where a Firecracker goes whose place it takes. */
+/** Beside the launcher: where it moves the Firecracker whose place it takes. */
 const ASIDE = ".evenkeel";
 
 interface ChosenTemplate {
@@ -42,14 +42,14 @@ interface ChosenTemplate {
 }
 
 export interface InstallOptions {
-  /** The real Firecracker; may stand where the launcher is to be. */
+  /** The real Firecracker; may be at the launcher's own path. */
   readonly firecracker: string;
   readonly at: string;
-  /** The template for this Firecracker version, and what it is called. */
+  /** The template for this Firecracker version, and its name. */
   readonly choose: (version: string) => ChosenTemplate;
   /** The node's profile, by name. */
   readonly node?: string;
-  /** Leave a guard on the socket, which judges for a node with this profile. */
+  /** Leave a guard on the socket that judges for a node with this profile. */
   readonly guard?: NodeProfile;
   /** With a guard: a directory that nodes share, for contracts by the digest of their state file. */
   readonly contracts?: string;
@@ -100,7 +100,7 @@ function templateText(template: CpuTemplate): string {
   if (size <= API_BODY_LIMIT) return text;
   throw new HostError(
     "VMM_BODY_TOO_LARGE",
-    `the template has ${size} bytes, Firecracker takes ${API_BODY_LIMIT}`,
+    `the template has ${size} bytes, Firecracker accepts ${API_BODY_LIMIT}`,
   );
 }
 
@@ -122,19 +122,19 @@ function settingsFor(
 }
 
 interface Places {
-  /** The binary as it stands now, and where the launcher will look for it. */
+  /** The binary as it is now, and where the launcher will look for it. */
   readonly now: string;
   readonly real: string;
   readonly at: string;
   readonly moved: boolean;
 }
 
-/** Where everything goes; nothing that is neither the Firecracker nor a launcher is overwritten. */
+/** Where everything goes; only the Firecracker or a launcher is ever overwritten. */
 function placesOf(firecracker: string, target: string): Places {
   const at = resolve(target);
   const earlier = launcherAt(firecracker);
   const now = earlier?.real ?? realPath(firecracker);
-  if (now === undefined) throw new HostError("NOT_FIRECRACKER", `${firecracker}: there is none`);
+  if (now === undefined) throw new HostError("NOT_FIRECRACKER", `${firecracker}: no such file`);
   const existing = launcherAt(at);
   if (existing !== undefined && existing.moved && realPath(existing.real) === now) {
     return { now, real: existing.real, at, moved: true };
@@ -157,7 +157,7 @@ function placesOf(firecracker: string, target: string): Places {
   return { now, real: now, at, moved: false };
 }
 
-/** Makes the directory; a launcher holds this node's template, and must be seen by no other node. */
+/** Makes the directory. A launcher contains this node's template, so no other node may see it. */
 function prepareDirectory({ at }: Places): void {
   const directory = dirname(at);
   if (isShared(directory)) {
@@ -166,7 +166,7 @@ function prepareDirectory({ at }: Places): void {
   writing(directory, () => mkdirSync(directory, { recursive: true }));
 }
 
-/** Links the Firecracker aside, so that its old place is never empty. */
+/** Moves the Firecracker aside with a hard link, so that its old path is never empty. */
 function moveAside({ now, real }: Places): void {
   if (now === real) return;
   const temporary = `${real}.${process.pid}.tmp`;
@@ -178,12 +178,12 @@ function moveAside({ now, real }: Places): void {
   });
 }
 
-/** Takes a directory away if there is nothing else in it. */
+/** Removes a directory if it is empty. */
 function removeIfEmpty(directory: string): void {
   try {
     rmdirSync(directory);
   } catch {
-    // Somebody keeps something else there.
+    // Someone else keeps files there.
   }
 }
 
@@ -193,10 +193,10 @@ interface Kind {
   readonly jailed?: string;
 }
 
-/** A jailer has its Firecracker beside it, which is what takes the template. */
+/** The Firecracker beside the jailer is what takes the template. */
 function kindOf({ now: binary, at }: Places): Kind {
   if (jailerVersionOf(binary) === undefined) return { version: versionOf(binary) };
-  // One that was moved aside has left it beside the launcher.
+  // A jailer that was moved aside left its Firecracker beside the launcher.
   const [jailed] = [binary, at].flatMap(
     (path) => realPath(join(dirname(path), "firecracker")) ?? [],
   );
@@ -250,10 +250,13 @@ export async function installLauncher(options: InstallOptions): Promise<Launcher
 function requireLauncher(at: string): LauncherRecord {
   const record = launcherAt(at);
   if (record !== undefined) return record;
-  throw new HostError("NOT_A_LAUNCHER", existsSync(at) ? `${at} is none` : `${at}: there is none`);
+  throw new HostError(
+    "NOT_A_LAUNCHER",
+    existsSync(at) ? `${at} is not a launcher` : `${at}: no launcher there`,
+  );
 }
 
-/** Takes a launcher away; a Firecracker whose place it took comes back in the same step. */
+/** Removes a launcher; a Firecracker whose place it took comes back in the same step. */
 export function uninstallLauncher(target: string): LauncherRecord {
   const at = resolve(target);
   const record = requireLauncher(at);
@@ -271,7 +274,7 @@ export interface LauncherStatus {
   readonly problems: readonly string[];
 }
 
-/** Why its guard lets no snapshot load without being told to. */
+/** Why its guard does not load any snapshot unless told to. */
 function machineProblems(at: string): string[] {
   const { machine } = readSettings(readTextFile(at) ?? "");
   const now = machineNow();
@@ -293,7 +296,7 @@ export function launcherStatus(target: string): LauncherStatus {
     problems.push(...gone.map((file) => `${file}, which the guard needs, is missing`));
     problems.push(...machineProblems(at));
     if (guard.contracts !== undefined && !existsSync(guard.contracts)) {
-      problems.push(`${guard.contracts}, where contracts are kept, is missing`);
+      problems.push(`${guard.contracts}, the contract directory, is missing`);
     }
   }
   const { jailed = real } = record;

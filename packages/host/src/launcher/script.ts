@@ -1,11 +1,11 @@
-/** A launcher as text: what it is about in comments, its settings, then launcher.pl. */
+/** A launcher as text: a description in comments, its settings, then launcher.pl. */
 import { readFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
 
 /** Read where it is needed: one executable has it inside. */
 const body = () => readFileSync(new URL("../../launcher/launcher.pl", import.meta.url), "utf8");
 
-/** Announces the record; a file without it is no launcher of ours. */
+/** Marks the record; a file without it is not one of our launchers. */
 const MARK = "# evenkeel launcher 1: ";
 
 interface GuardCommand {
@@ -24,16 +24,16 @@ export interface LauncherRecord {
   readonly moved: boolean;
   /** SHA-256 of the template as it is sent. */
   readonly digest: string;
-  /** What was asked for: a plan's class, a file, a built-in template. */
+  /** What was requested: a plan's class, a file, a built-in template. */
   readonly source: string;
   /** The node's profile it was linted with, by name. */
   readonly node?: string;
   /**
-   * The program that stays on the socket, and the Node.js that runs it. Where evenkeel is one
-   * executable it is both: `node` is that executable, and `program` a word to it.
+   * The program that stays on the socket, and the Node.js that runs it. If evenkeel is a single
+   * executable, `node` is that executable and `program` an argument to it.
    */
   readonly guard?: GuardCommand;
-  /** Where `real` is a jailer: the Firecracker that it may start, without symbolic links. */
+  /** If `real` is a jailer: the Firecracker that it may start, without symbolic links. */
   readonly jailed?: string;
   /** ISO 8601. */
   readonly installed: string;
@@ -45,7 +45,7 @@ export interface LauncherScript {
   readonly template: string;
   /** The interpreter's path. */
   readonly perl: string;
-  /** What the guard is to know, as text behind the program; empty without a guard. */
+  /** The guard's settings, as text after the program; empty without a guard. */
   readonly settings: string;
 }
 
@@ -60,7 +60,7 @@ function quoted(text: string): string {
   return `'${text.replaceAll(/[\\']/g, String.raw`\$&`)}'`;
 }
 
-/** V8's own limits, so that one guard for each microVM stays small. */
+/** V8 limits that keep each microVM's guard small. */
 const NODE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=96"];
 
 function guardCommand({ guard }: LauncherRecord): string {
@@ -82,7 +82,7 @@ export function launcherScript({ record, template, perl, settings }: LauncherScr
   return `${head.join("\n")}\n${body()}${settings}`;
 }
 
-/** What a launcher's text says about itself; undefined where it is no launcher. */
+/** The record in a launcher's text; undefined if it is not a launcher. */
 export function readLauncher(text: string): LauncherRecord | undefined {
   const line = text.split("\n", 2)[1] ?? "";
   if (!text.startsWith("#!") || !line.startsWith(MARK)) return undefined;

@@ -21,10 +21,10 @@ interface Command {
   readonly socket: string;
 }
 
-/** A user that nobody is; nothing runs under it. */
+/** A user id that nothing else uses. */
 const NOBODY = "65534";
 
-/** What an orchestrator would start it with. */
+/** How an orchestrator would start it. */
 function commandIn(directory: string, jailed: string | undefined): Command {
   const socket = ["--api-sock", "s"];
   if (jailed === undefined) {
@@ -57,7 +57,7 @@ function start(launcher: string, { args, socket }: Command): Trial {
   return { exited, socket, end };
 }
 
-/** Whether the API answers where it was asked to, within reason. */
+/** Whether the API answers at the requested path within a reasonable time. */
 async function answers(socket: string, given: AbortSignal): Promise<boolean> {
   const client = createClient({ socket });
   for (let left = START_TIMEOUT / POLL; left > 0 && !given.aborted; left--) {
@@ -68,14 +68,16 @@ async function answers(socket: string, given: AbortSignal): Promise<boolean> {
   return false;
 }
 
-/** Throws LAUNCHER_FAILED with what it said, unless its Firecracker takes the template and answers. */
+/**
+ * Throws LAUNCHER_FAILED with its output, unless its Firecracker accepts the template and answers.
+ */
 export async function tryLauncher(launcher: string, jailed?: string): Promise<void> {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "ek-try-")));
   const { exited, socket, end } = start(launcher, commandIn(directory, jailed));
   const over = new AbortController();
   try {
     const outcome = await Promise.race([
-      answers(socket, over.signal).then((yes) => (yes ? undefined : "it does not answer")),
+      answers(socket, over.signal).then((yes) => (yes ? undefined : "it did not answer")),
       exited,
     ]);
     if (outcome !== undefined) throw new HostError("LAUNCHER_FAILED", outcome.trim().slice(-1000));

@@ -75,9 +75,9 @@ export function contains(outer: Cidr, inner: Cidr): boolean {
 }
 
 /**
- * Networks that no guest reaches unless the operator opens them: the host's neighbours, cloud
- * metadata, and what is no destination at all.
- * Source: IANA, IPv4 Special-Purpose Address Registry (RFC 6890), 2024.
+ * Networks that no guest can reach unless the operator opens them: the host's neighbours, cloud
+ * metadata, and addresses that are not valid destinations. Source: IANA, IPv4 Special-Purpose
+ * Address Registry (RFC 6890), 2024.
  */
 export const SPECIAL_NETWORKS = [
   "0.0.0.0/8",
@@ -100,7 +100,7 @@ export const SPECIAL_NETWORKS = [
 /** The two ends of a slot's link between the host and its namespace. */
 export interface SlotAddresses {
   readonly host: string;
-  /** The slot's own: what the host sees the guest as. */
+  /** The slot's own address: the guest's address as seen from the host. */
   readonly slot: string;
 }
 

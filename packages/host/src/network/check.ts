@@ -1,4 +1,4 @@
-/** What networks for guests need of a host, looked for before anything is made. */
+/** What guest networks require of a host, checked before anything is changed. */
 import { readFileSync } from "node:fs";
 import { formatCidr, overlaps, parseCidr } from "./addresses.ts";
 import { linkPrefix, type HostNetwork } from "./host-rules.ts";
@@ -16,7 +16,7 @@ async function toolsMissing(): Promise<string[]> {
       await runTool(command);
       return [];
     } catch {
-      return [`there is no \`${name}\`: apt-get install ${from}`];
+      return [`\`${name}\` is missing: apt-get install ${from}`];
     }
   });
   return (await Promise.all(missing)).flat();
@@ -26,7 +26,7 @@ function forwardingMissing(): string[] {
   try {
     if (readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8").trim() === "1") return [];
   } catch {
-    // As if it were off.
+    // Treated as off.
   }
   return ["the host does not forward packets: sysctl -w net.ipv4.ip_forward=1"];
 }
@@ -36,7 +36,7 @@ interface Route {
   readonly dev?: string;
 }
 
-/** Routes of somebody else's that lie within the pool, or that it lies within. */
+/** Other routes of the host that overlap the pool. */
 async function routesInTheWay({ pool, tag }: HostNetwork): Promise<string[]> {
   const routes = JSON.parse(
     (await runTool(["ip", "-4", "-json", "route", "show", "table", "main"])) || "[]",
@@ -62,7 +62,7 @@ async function rulesRefused(rules: string): Promise<string[]> {
   }
 }
 
-/** Everything that is missing, each with the way to get it. */
+/** Everything that is missing, and how to get it. */
 export async function networkMissing(network: HostNetwork, rules: string): Promise<string[]> {
   const tools = await toolsMissing();
   if (tools.length > 0) return [...tools, ...forwardingMissing()];

@@ -1,7 +1,7 @@
 /**
- * What a guest may reach, as rules of nftables in its slot's namespace. Every packet is judged by
- * the rules of the moment, replies by the connection they belong to: a change ends connections that
- * it forbids. Pure: text in, text out.
+ * What a guest may reach, as nftables rules in its slot's namespace. Every packet is judged by the
+ * current rules, replies by their connection: a change cuts connections that it forbids. Pure: text
+ * in, text out.
  */
 import {
   contains,
@@ -23,15 +23,15 @@ interface EgressRule {
 }
 
 export interface EgressPolicy {
-  /** What holds where no rule matches. */
+  /** What applies if no rule matches. */
   readonly default: "allow" | "deny";
-  /** Whether the guest may ask the operator's resolver; names may carry data out. */
+  /** Whether the guest may query the operator's resolver; DNS names can carry data out. */
   readonly dns: boolean;
   /** The first matching rule decides. */
   readonly rules: readonly EgressRule[];
 }
 
-/** What the operator says of all guests' networks. */
+/** The operator's settings for all guest networks. */
 export interface NetworkSettings {
   /** The resolver behind every guest's gateway address; none where undefined. */
   readonly dns: string | undefined;
@@ -39,7 +39,7 @@ export interface NetworkSettings {
   readonly open: readonly string[];
 }
 
-/** A guest may keep this many connections; the host's table is everybody's. */
+/** How many connections a guest may keep; all guests share the host's table. */
 const CONNECTIONS = 4096;
 
 function cidrOf(text: string) {
@@ -60,7 +60,7 @@ function checkPorts({ ports, protocol, cidr }: EgressRule): void {
   }
 }
 
-/** Throws BAD_EGRESS for a rule that is none, or that opens what the operator keeps closed. */
+/** Throws BAD_EGRESS for an invalid rule, or one that opens what the operator keeps closed. */
 export function checkEgress({ rules }: EgressPolicy, { open }: NetworkSettings): void {
   const opened = open.map(cidrOf);
   for (const rule of rules) {
@@ -76,7 +76,7 @@ export function checkEgress({ rules }: EgressPolicy, { open }: NetworkSettings):
 
 type Direction = "out" | "in";
 
-/** A rule for packets on their way out, or for replies to them on their way in. */
+/** A rule for outgoing packets, or for the incoming replies to them. */
 function lines(rule: EgressRule, direction: Direction): string[] {
   const address = direction === "out" ? "ip daddr" : "ip saddr";
   const network = formatCidr(cidrOf(rule.cidr));
@@ -106,14 +106,14 @@ function policyChain(
     ...resolver,
     `${address} { ${SPECIAL_NETWORKS.join(", ")} } ${except}drop`,
     ...policy.rules.flatMap((rule) => lines(rule, direction)),
-    // Special networks need a rule of their own even where the operator has opened them.
+    // Special networks need an explicit rule even if the operator has opened them.
     `${address} { ${SPECIAL_NETWORKS.join(", ")} } drop`,
     policy.default === "allow" ? "accept" : "drop",
     "}",
   ];
 }
 
-/** Without those that lie in another: nft refuses sets with overlapping elements. */
+/** Without those contained in another: nft refuses sets with overlapping elements. */
 function merged(cidrs: readonly string[]): string[] {
   const all = cidrs.map(cidrOf);
   return all
@@ -145,16 +145,16 @@ export function slotRules(
     "chain forward {",
     "type filter hook forward priority filter; policy drop;",
     "ct state invalid drop",
-    // What the guest answers to connections that the host opened to it.
+    // The guest's replies on connections that the host opened to it.
     `iifname "${tap}" ct direction reply ct state established,related accept`,
-    // A guest that sends under another address than its own would be nobody's.
+    // Packets with a source address other than the guest's own.
     `iifname "${tap}" ip saddr != ${address} drop`,
     `iifname "${tap}" ct state new ct count over ${CONNECTIONS} drop`,
     `iifname "${tap}" oifname "veth0" jump out`,
     // Errors about its packets may come from any router on the way.
     `iifname "veth0" ct state related meta l4proto icmp accept`,
     `iifname "veth0" ct direction reply ct state established,related jump in`,
-    // The host forwards ports; nobody else gets in.
+    // The host forwards ports; nothing else can connect.
     `iifname "veth0" oifname "${tap}" ip saddr ${host} meta l4proto tcp ct status dnat accept`,
     "}",
     "chain input {",
@@ -163,7 +163,8 @@ export function slotRules(
     `meta l4proto icmp icmp type echo-request limit rate 10/second accept`,
     "ct state established,related accept",
     "}",
-    // The VMM is in this namespace too: one that was taken over is not to send past its guest's rules.
+    // The VMM is in this namespace too: a compromised one must not be able to bypass its guest's
+    // rules.
     "chain output {",
     "type filter hook output priority filter; policy drop;",
     `oifname { "lo", "${tap}" } accept`,

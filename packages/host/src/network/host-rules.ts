@@ -8,7 +8,7 @@ export interface HostNetwork {
   readonly dns: string | undefined;
 }
 
-/** Interfaces of slots on the host are called so, with their number behind. */
+/** Name prefix of slots' interfaces on the host; the slot's number follows. */
 export function linkPrefix(tag: string): string {
   return `ek${tag}-`;
 }
@@ -18,9 +18,9 @@ function tableOf(tag: string): string {
 }
 
 /**
- * Guests reach neither each other nor the host, and nobody out there reaches a guest; what a guest
- * may reach beyond the host is judged in its own namespace. An input of `nft -f` that replaces
- * what an earlier agent has left.
+ * Guests cannot reach each other or the host, and nothing outside can reach a guest. What a guest
+ * may reach beyond the host is decided in its own namespace. Input for `nft -f`; replaces what an
+ * earlier agent left behind.
  */
 export function hostRules({ tag, pool, dns }: HostNetwork): string {
   const links = `"${linkPrefix(tag)}*"`;

@@ -40,7 +40,7 @@ function within({ namespace }: SlotNetwork, command: readonly string[], input = 
   return runTool(["nsenter", `--net=${namespace}`, ...command], input);
 }
 
-/** Nothing but these packets: no IPv6, and a guest's are passed on. */
+/** No IPv6, and the guest's packets are forwarded. */
 const SYSCTL = [
   "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6",
   "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6",
@@ -71,11 +71,11 @@ export async function makeNetwork(
     `addr add ${host} peer ${own} dev ${name}`,
     `link set dev ${name} up`,
   ];
-  // One that is there already is somebody's, and stays.
+  // A namespace that already exists belongs to someone else, and stays.
   await runTool(["ip", "netns", "add", name]);
   try {
     await runTool(["ip", "-batch", "-"], outside.join("\n"));
-    // The rules stand before the guest can send, and forwarding comes last.
+    // The rules are in place before the guest can send; forwarding is enabled last.
     const script = `${SYSCTL} 2>/dev/null; nft -f - && echo 1 >/proc/sys/net/ipv4/ip_forward`;
     await within(network, ["sh", "-c", script], slotRules(network.addresses, policy, pool));
     await runTool(["ip", "-n", name, "-batch", "-"], inside.join("\n"));
@@ -100,13 +100,13 @@ const TRIES = 10;
 const RETRY_MS = 50;
 
 /**
- * Takes a slot's network away, with all that is in it; one that is not there is no error. Throws
- * NETWORK_FAILED where its namespace stays.
+ * Removes a slot's network and everything in it; it is no error if there is none. Throws
+ * NETWORK_FAILED if the namespace cannot be removed.
  */
 export async function removeNetwork(tag: string, slot: number): Promise<void> {
   const name = nameOf(tag, slot);
   const path = namespacePath(tag, slot);
-  // The link first: the namespace may live on with a process that is about to end.
+  // The link first: the namespace may outlive this with a process that is about to exit.
   await runTool(["ip", "link", "delete", name]).catch(() => undefined);
   for (let i = 1; existsSync(path); i++) {
     try {
@@ -137,7 +137,10 @@ export async function setHostRules(network: HostNetwork): Promise<void> {
   await runTool(["nft", "-f", "-"], hostRules(network));
 }
 
-/** Forgets connections of a slot that is about to be somebody else's, where conntrack(8) is there. */
+/**
+ * Deletes the connection entries of a slot that is about to be reused, if conntrack(8) is
+ * installed.
+ */
 export async function forgetConnections({ addresses }: SlotNetwork): Promise<void> {
   // It exits with 1 where there were none.
   await runTool(["conntrack", "-D", "-s", addresses.slot]).catch(() => undefined);

@@ -20,7 +20,7 @@ export function runTool(
       const words = stderr.trim() === "" ? error.message : stderr.trim();
       return reject(new HostError(code, `${command.join(" ")}: ${words}`, { cause: error }));
     });
-    // A program that ends before it has read everything says why by its exit.
+    // A program that exits before it has read everything reports why through its exit code.
     child.stdin?.on("error", () => undefined);
     child.stdin?.end(input);
   });

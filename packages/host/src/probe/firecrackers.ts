@@ -7,9 +7,9 @@ import { findFirecrackers } from "../firecracker/find.ts";
 const TIMEOUT_MS = 2000;
 
 export interface Answers {
-  /** As the binaries name themselves, each once, sorted: `1.14.1`. */
+  /** Versions as the binaries report them, without duplicates, sorted: `1.14.1`. */
   readonly versions: readonly string[];
-  /** What is there and does not answer, for a person. */
+  /** Binaries that are there but do not answer, as messages. */
   readonly problems: readonly string[];
 }
 

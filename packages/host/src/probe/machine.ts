@@ -1,4 +1,4 @@
-/** What a profile stands and falls with while a machine runs: its kernel and its microcode. */
+/** What a profile's validity depends on while a machine runs: its kernel and its microcode. */
 import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 
@@ -19,7 +19,7 @@ function beginning(root: string, path: string): string {
   }
 }
 
-/** `kernel 6.1.0, microcode 0x1`, as people read it and as it is compared. `root`: where /proc is. */
+/** `kernel 6.1.0, microcode 0x1`, for display and for comparison. `root`: where /proc is. */
 export function machineNow(root = "/"): string {
   const kernel = beginning(root, "proc/sys/kernel/osrelease").trim() || "?";
   const microcode = /^microcode\s*: (\S{1,64})$/m.exec(beginning(root, "proc/cpuinfo"))?.[1] ?? "?";

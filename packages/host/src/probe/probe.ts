@@ -52,7 +52,7 @@ interface VcpuReading {
   readonly khz: number;
 }
 
-/** `vendor`: undefined for one that nothing is known about; then no bit of a vendor's is left out. */
+/** `vendor`: undefined if unknown; then no vendor-specific bit is left out. */
 function readVcpu(
   kvm: KvmHandle,
   cpuid: OfferedCpu["cpuid"],
@@ -83,7 +83,7 @@ function readX86(kvm: KvmHandle, backend: string | undefined): Reading {
   const vendor = vendorOfCpu(cpuid);
   const features = readMsrs(kvm, featureMsrs(kvm));
   const vcpu = attempt("no vCPU", incomplete, () => readVcpu(kvm, cpuid, vendor));
-  // Which bits to try is in the vendor's rows: without any, nobody has tried.
+  // The vendor's rows say which bits to try; without rows nothing was tried.
   const enforcement =
     vendor &&
     attempt("it is not known whether templates are enforced", incomplete, () =>

@@ -1,6 +1,6 @@
 /**
- * The cheap facts that tell when a node has to be probed again: kernel boot, microcode, and what
- * lies in the Firecracker directory.
+ * The cheap facts that show when to probe a node again: kernel boot, microcode, and the content of
+ * the Firecracker directory.
  */
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ function listing(directory: string, depth: number): string[] {
   try {
     names = readdirSync(directory).toSorted();
   } catch {
-    // Not there, or no directory: that is a state like any other, and may change.
+    // Missing, or not a directory: a state like any other, which may change.
     return [];
   }
   return names.flatMap((name) => {

@@ -1,4 +1,4 @@
-/** The CPU without KVM: what the `cpuid` tool or the kernel says of it, as text. */
+/** The CPU without KVM: what the `cpuid` tool or the kernel reports, as text. */
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ async function cpuidTool(command: string): Promise<RawText | undefined> {
   }
 }
 
-/** Names of flags only. */
+/** Only names of flags. */
 function cpuinfo(root: string): RawText | undefined {
   const path = join(root, "proc/cpuinfo");
   try {
@@ -37,12 +37,9 @@ function cpuinfo(root: string): RawText | undefined {
   }
 }
 
-/** `command`: the tool; `root`: where /proc is. Throws NO_CPU_DUMP where neither says anything. */
+/** `command`: the tool; `root`: where /proc is. Throws NO_CPU_DUMP if neither is available. */
 export async function readRawCpu(command = "cpuid", root = "/"): Promise<RawText> {
   const found = (await cpuidTool(command)) ?? cpuinfo(root);
   if (found !== undefined) return found;
-  throw new HostError(
-    "NO_CPU_DUMP",
-    `neither ${command} nor ${join(root, "proc/cpuinfo")} is there`,
-  );
+  throw new HostError("NO_CPU_DUMP", `found neither ${command} nor ${join(root, "proc/cpuinfo")}`);
 }

@@ -59,7 +59,10 @@ export function guestCpuid(
     const where = missing
       .flatMap((m) => (m.kind === "cpuid" ? [entryKey(m.leaf, m.subleaf)] : []))
       .join(", ");
-    throw new HostError("NOT_WITH_QEMU", `the template names CPUID entries without such: ${where}`);
+    throw new HostError(
+      "NOT_WITH_QEMU",
+      `the template names CPUID entries that the node lacks: ${where}`,
+    );
   }
   return [...cpuid.values()];
 }

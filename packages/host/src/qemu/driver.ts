@@ -57,7 +57,8 @@ async function askQemu(binary: string, args: readonly string[]): Promise<string>
 async function qemuVersion(binary: string = QEMU_BINARY): Promise<string> {
   const text = await askQemu(binary, ["--version"]);
   const version = /version (\d+\.\d+(?:\.\d+)?)/.exec(text)?.[1];
-  if (version === undefined) throw new HostError("NO_QEMU", `${binary} does not say its version`);
+  if (version === undefined)
+    throw new HostError("NO_QEMU", `${binary} does not report its version`);
   return version;
 }
 

@@ -42,7 +42,7 @@ function lastWords(directory: string): string {
 function describeExit({ code, signal }: VmExit, directory: string): string {
   const how = signal === undefined ? `exit code ${code ?? "unknown"}` : `signal ${signal}`;
   const words = lastWords(directory);
-  return `QEMU ended with ${how}${words === "" ? "" : `: ${words}`}`;
+  return `QEMU exited with ${how}${words === "" ? "" : `: ${words}`}`;
 }
 
 function exitOf(child: ChildProcess): Promise<VmExit> {
@@ -71,7 +71,7 @@ async function untilListening(path: string, end: AbortSignal): Promise<void> {
     } catch (error) {
       if (end.aborted) return;
       if (Date.now() > limit) {
-        const message = `QEMU does not listen on ${path}`;
+        const message = `QEMU is not listening on ${path}`;
         throw new HostError("VMM_TIMEOUT", message, { cause: error });
       }
       await sleep(RETRY_MS);

@@ -32,6 +32,6 @@ export async function readState(path: string): Promise<SnapshotState> {
     return json;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new HostError("BAD_SNAPSHOT", `${path} is no QEMU snapshot: ${why}`, { cause });
+    throw new HostError("BAD_SNAPSHOT", `${path} is not a QEMU snapshot: ${why}`, { cause });
   }
 }

@@ -37,7 +37,7 @@ import {
   setSlot,
   type State,
 } from "./state.ts";
-import { ASKED, join, markAsked, NO, UNKNOWN, type Value } from "./values.ts";
+import { ASKED, isSame, join, markAsked, NO, UNKNOWN, type Value } from "./values.ts";
 
 const MORE_RESULTS = [RDX, RBX, RCX, RDI];
 /** So often all blocks are gone through before their function is given up. */
@@ -55,6 +55,7 @@ class Follower {
   readonly #f: Followable;
   readonly #start: number;
   readonly #around: Surroundings;
+  readonly #parameters: ReadonlyMap<number, Value>;
   readonly #blocks: readonly Block[];
   readonly #open: (State | undefined)[] = [];
   readonly #guarded: (State | undefined)[] = [];
@@ -68,7 +69,13 @@ class Follower {
   #isOpen = true;
   #state: State = entryState(new Map());
 
-  constructor(f: Followable, start: number, around: Surroundings) {
+  constructor(
+    f: Followable,
+    start: number,
+    around: Surroundings,
+    parameters: ReadonlyMap<number, Value>,
+  ) {
+    this.#parameters = parameters;
     this.#f = f;
     this.#start = start;
     this.#around = around;
@@ -77,7 +84,8 @@ class Follower {
   }
 
   /** Whether it came to an end. */
-  run(parameters: ReadonlyMap<number, Value>): boolean {
+  run(): boolean {
+    const parameters = this.#parameters;
     for (const [i, { root }] of this.#blocks.entries()) {
       if (root) this.#deliver(i, entryState(i === 0 ? parameters : NO_PARAMETERS), true);
     }
@@ -287,7 +295,7 @@ class Follower {
     else if (flow === Flow.jump) this.#jump(block, machine);
     else if (flow === Flow.jump8 || flow === Flow.jump32) {
       if (block.next.length === 0) this.#tailCall(this.#start + short.target);
-    } else if (block.leaves && flow === Flow.end) this.#note(this.#state.registers[RAX] ?? UNKNOWN);
+    } else if (block.leaves && flow === Flow.end) this.#noteReturn();
     else if (block.leaves) this.#noteCall(this.#start + block.end, this.#isOpen, true);
     if (flow === Flow.branch8 || flow === Flow.branch32 || flow === Flow.jump) return;
     for (const next of block.next) this.#deliver(next, this.#state, this.#isOpen);
@@ -296,18 +304,36 @@ class Follower {
   #tailCall(target: number): void {
     this.#noteCall(target, this.#isOpen, true);
     const argument = this.#state.registers[RDI] ?? UNKNOWN;
-    this.#note(this.#around.summary(target, argument)?.value ?? UNKNOWN);
+    this.#noteCallee(this.#around.summary(target, argument));
+  }
+
+  /** What a callee returns is returned in its stead. */
+  #noteCallee(summary: Summary | undefined): void {
+    if (this.#recorded) {
+      for (const [register, value] of summary?.more ?? []) this.recording.more.set(register, value);
+    }
+    this.#note(summary?.value ?? UNKNOWN);
+  }
+
+  #noteReturn(): void {
+    const { registers } = this.#state;
+    if (this.#recorded) {
+      for (const register of MORE_RESULTS) {
+        const value = registers[register];
+        const given = this.#parameters.get(register);
+        // What is left as it was given is no result.
+        if (value?.asked !== true || (given !== undefined && isSame(given, value))) continue;
+        this.recording.more.set(register, value);
+      }
+    }
+    this.#note(registers[RAX] ?? UNKNOWN);
   }
 
   /** Notes what is returned. */
   #note(value: Value): void {
     if (!this.#recorded) return;
     this.#hand(value);
-    const { returned, more } = this.recording;
-    for (const register of MORE_RESULTS) {
-      const other = this.#state.registers[register];
-      if (other?.asked === true) more.set(register, other);
-    }
+    const { returned } = this.recording;
     const depends = this.#state.conditions.length > 0;
     const kept = depends ? markAsked(value) : value;
     if (this.#isOpen)
@@ -388,8 +414,7 @@ class Follower {
     if (held !== undefined) this.#noteCall(held, this.#isOpen && !value.asked);
     else if (this.#recorded)
       for (const given of argumentsOf(this.#state, false).values()) this.#hand(given);
-    const summary = place === undefined ? undefined : this.#around.summaryAt(place, argument);
-    this.#note(summary?.value ?? UNKNOWN);
+    this.#noteCallee(place === undefined ? undefined : this.#around.summaryAt(place, argument));
   }
 }
 
@@ -400,6 +425,6 @@ export function followFunction(
   around: Surroundings,
   parameters: ReadonlyMap<number, Value>,
 ): Findings | undefined {
-  const follower = new Follower(f, start, around);
-  return follower.run(parameters) ? findingsOf(follower.recording, around) : undefined;
+  const follower = new Follower(f, start, around, parameters);
+  return follower.run() ? findingsOf(follower.recording, around) : undefined;
 }

@@ -82,6 +82,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
   readonly #blocks = new Map<F, readonly Block[]>();
   #spent = 0;
   #relevant: ReadonlySet<F> = new Set();
+  #worth: readonly F[] = [];
   #open: ReadonlySet<F> | undefined;
   #callersOf: (f: F) => readonly F[] | undefined = () => undefined;
 
@@ -96,9 +97,17 @@ export class Inquiry<F extends Followed> implements Surroundings {
     return this.#followed.get(f);
   }
 
-  /** Long functions are followed only where they are among these: where calls lead to a use. */
-  restrict(relevant: ReadonlySet<F>): void {
+  /**
+   * Long functions are followed only where they are among the relevant: where calls lead to a use.
+   * Of the others, only those in the scope, and those that keep answers for them.
+   */
+  restrict(relevant: ReadonlySet<F>, scope: ReadonlySet<F>): void {
     this.#relevant = relevant;
+    const { all } = this.#input.index;
+    this.#worth = all.filter((f) => {
+      const keeps = f.code.cpuid || f.code.written.length > 0;
+      return this.#isWorth(f) && (keeps || scope.has(f));
+    });
   }
 
   /** From now on only calls in these count, and all callers of a function are known. */
@@ -108,7 +117,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
   }
 
   #isWorth(f: F): boolean {
-    return f.code.instructions <= SETTER_INSTRUCTIONS || f.code.cpuid || this.#relevant.has(f);
+    return tellsCaller(f) || this.#relevant.has(f);
   }
 
   /** Follows functions, once more if they were followed before, and whatever their answers reach. */
@@ -167,7 +176,7 @@ export class Inquiry<F extends Followed> implements Surroundings {
     const { index, stubs, image } = this.#input;
     const news = { variables: changed, callees };
     const touches = new Touches(index, stubs, (place) => image.pointerAt(place), news);
-    for (const f of index.all) if (this.#isWorth(f) && touches.by(f)) this.#pending.add(f);
+    for (const f of this.#worth) if (touches.by(f)) this.#pending.add(f);
   }
 
   readonly #returning = new Map<F, Summary>();
@@ -370,6 +379,11 @@ const HEADERS = 0x200;
 
 function isNumber({ kind, n }: Value, wanted: number): boolean {
   return kind === "number" && n === wanted;
+}
+
+/** What a longer function returns has many reasons, most of them not the CPU's. */
+export function tellsCaller({ code }: Pick<Followed, "code">): boolean {
+  return code.cpuid || code.instructions <= SETTER_INSTRUCTIONS;
 }
 
 /** Who asks, and what needs an answer. */

@@ -1,5 +1,5 @@
 /** Sets up the following of answers through a program: what is an answer, and who is followed. */
-import type { Inquiry } from "../flow/inquiry.ts";
+import { tellsCaller, type Inquiry } from "../flow/inquiry.ts";
 import { CallGraph } from "./call-graph.ts";
 import {
   findDoors,
@@ -14,6 +14,7 @@ import { STUB_INSTRUCTIONS, type Asking } from "./asks.ts";
 import { makeInquiry } from "./make-inquiry.ts";
 import type { Program } from "./program.ts";
 import { regionAt } from "./regions.ts";
+import { findScope, type Scope } from "./scope.ts";
 import { addressesOfText } from "./texts.ts";
 import type { ReadFunction } from "./walk.ts";
 
@@ -123,11 +124,12 @@ class Case {
 
   decide(): Inquest {
     const inquiry = this.#inquiry;
-    inquiry?.restrict(this.#relevant);
+    const search = this.#search();
+    const scope = this.#scope(search);
+    if (scope !== undefined) inquiry?.restrict(this.#relevant, scope.all);
     inquiry?.follow(
       seedsOf(this.#program, this.#asking, this.#roots, this.#relevant, this.#questions),
     );
-    const search = this.#search();
     const reach = this.#refine(findReach(search), search);
     const { functions } = this.#program.code;
     const readsKernel = functions.some((f) =>
@@ -159,6 +161,25 @@ class Case {
       opaque: (f: ReadFunction) =>
         this.#asking.choosers.has(f) && findings(f) === undefined && !roots.main.includes(f),
     };
+  }
+
+  #scope({
+    index,
+    image,
+    tables,
+    isCode,
+    doors,
+  }: Parameters<typeof findReach>[0]): Scope | undefined {
+    if (image === undefined || this.#inquiry === undefined) return undefined;
+    const { started, main, exported } = this.#roots;
+    const { entered, variants } = doors;
+    const users = index.all.filter(({ code: { uses } }) => uses.size > 0);
+    return findScope(
+      { index, image, tables, isCode },
+      [...started, ...main, ...entered, ...variants, ...exported],
+      [...users, ...main],
+      tellsCaller,
+    );
   }
 
   /** What turned out to be guarded gives nothing to those it calls: they are followed once more. */

@@ -21,6 +21,15 @@ const SCHEMAS = {
     .string()
     .default("")
     .transform((list) => list.split(",").filter((name) => name !== "")),
+  e2bDomain: z
+    .string()
+    .regex(/^(?=.{1,200}$)[a-z0-9]+(?:[-.][a-z0-9]+)*$/, {
+      error: "must be a domain name in lower case",
+    })
+    .optional(),
+  e2bListen: text
+    .default(SERVER_OPTIONS.e2bListen.default)
+    .transform((given, context) => addressOf(given) ?? refuse(context, "must be host:port")),
   logLevel: z
     .enum(["debug", "info", "warn", "error", "silent"])
     .default(SERVER_OPTIONS.logLevel.default),

@@ -36,6 +36,18 @@ export const SERVER_OPTIONS = {
     help: "comma-separated extra DNS names and addresses for the certificate",
     default: undefined,
   },
+  e2bDomain: {
+    env: "EVENKEEL_E2B_DOMAIN",
+    argument: "domain",
+    help: "enables E2B's API: the domain that, with all names below it, leads to e2bListen",
+    default: undefined,
+  },
+  e2bListen: {
+    env: "EVENKEEL_E2B_LISTEN",
+    argument: "address",
+    help: "host:port of E2B's API and data plane",
+    default: "127.0.0.1:7703",
+  },
   logLevel: {
     env: "EVENKEEL_LOG_LEVEL",
     argument: "level",

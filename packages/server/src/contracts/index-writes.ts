@@ -22,7 +22,7 @@ import { openJudging, type AcceptingPlans, type Judging, type VerdictRow } from 
 /** Rows of one statement. */
 const CHUNK = 10_000;
 /** Sizes, releases and templates of one node's guests make a few hundred; beyond is a flood. */
-const MOST_CONTRACTS = { node: 2000, token: 50_000 } as const;
+const MOST_CONTRACTS = { node: 2000, token: 50_000, team: 0 } as const;
 /** Of all: servers hold each in memory. */
 const MOST_TOGETHER = 50_000;
 /** Kinds of nodes that one fleet can have; a few dozen are usual. */

@@ -3,6 +3,7 @@
  * the token's digest says. A route names whom it is for, and nobody else gets in: a node's
  * certificate opens no operator's route, and no token a node's.
  */
+import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
 import { eq } from "drizzle-orm";
 import type { Caller } from "@evenkeel/api";
@@ -27,11 +28,11 @@ declare module "fastify" {
   }
 }
 
-async function nodeThatAsks(
+/** Throws UNAUTHORIZED. */
+export async function nodeThatAsks(
   { store, picture }: Context,
-  request: FastifyRequest,
+  { socket }: IncomingMessage,
 ): Promise<NodeActor> {
-  const { socket } = request.raw;
   if (!(socket instanceof TLSSocket) || !socket.authorized) {
     throw new ServerError("UNAUTHORIZED", "this takes the certificate of a node of this fleet");
   }
@@ -67,7 +68,7 @@ export function requireCallers(app: FastifyInstance, context: Context): void {
     const { allow = "override" } = request.routeOptions.config;
     if (allow === "anyone") return;
     if (allow === "node") {
-      const node = await nodeThatAsks(context, request);
+      const node = await nodeThatAsks(context, request.raw);
       buckets.take(node.id, costOf(request));
       request.actor = node;
       return;

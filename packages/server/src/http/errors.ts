@@ -60,7 +60,7 @@ function known(error: unknown): ServerError {
 }
 
 /** The error as data. */
-function answerOf(error: unknown): { readonly status: number; readonly body: ErrorBody } {
+export function answerOf(error: unknown): { readonly status: number; readonly body: ErrorBody } {
   const { code, message, problems } = known(error);
   const { status, hint } = SERVER_ERRORS[code];
   const more = problems === undefined ? {} : { problems: [...problems] };

@@ -51,18 +51,18 @@ async function begin(desk: Desk, { request, reply, status }: Call, start: Start)
 }
 
 /** Throws NODE_SILENT, NODE_REFUSED. */
-async function settled(desk: Desk, { work, sandbox }: Started): Promise<WorkRow> {
+export async function settled(desk: Desk, { work, sandbox }: Started): Promise<WorkRow> {
   const row = await outcomeOf(desk.context, desk.signals, work, WAIT_MS);
   if (row !== undefined) return row;
   throw new ServerError("NODE_SILENT", `the node of ${sandbox} has not answered yet`);
 }
 
-function refused({ code, message }: WorkRow): ServerError {
+export function refused({ code, message }: WorkRow): ServerError {
   return new ServerError("NODE_REFUSED", `${message ?? "the node failed"} (${code ?? "?"})`);
 }
 
 /** The sandbox once its work is done. */
-async function finished(desk: Desk, started: Started): Promise<FleetSandbox> {
+export async function finished(desk: Desk, started: Started): Promise<FleetSandbox> {
   const row = await settled(desk, started);
   if (row.state === "failed") throw refused(row);
   return await getSandbox(desk.context.store.db, started.sandbox);
@@ -102,7 +102,7 @@ async function elsewhere(
 }
 
 /** The sandbox that was created; one that no node took never was. */
-async function created(
+export async function created(
   desk: Desk,
   started: Started,
   request: FleetSandboxRequest,

@@ -11,18 +11,23 @@ import {
 } from "fastify-type-provider-zod";
 import type { Context } from "../context.ts";
 import { ServerError } from "../errors.ts";
-import { openDesk } from "../sandboxes/desk.ts";
+import { openDesk, type Desk } from "../sandboxes/desk.ts";
+import { addE2bKeyRoutes } from "../e2b/key-routes.ts";
 import { requireCallers } from "./auth.ts";
 import { addEventRoutes } from "./event-routes.ts";
 import { parseBodies } from "./bodies.ts";
 import { handleErrors } from "./errors.ts";
 import { addChangeRoutes } from "./change-routes.ts";
 import { limitConnections } from "./limits.ts";
+import { addMetrics } from "./metrics.ts";
 import { addNodeRoutes } from "./node-routes.ts";
 import { addOperatorRoutes } from "./operator-routes.ts";
 import { addPoolRoutes } from "./pool-routes.ts";
 import { addSandboxRoutes } from "./sandbox-routes.ts";
+import { addLookRoutes } from "./look-routes.ts";
+import { openTunnels, type Tunnels } from "./tunnels.ts";
 import { addPages } from "../web/routes.ts";
+import { openTrees } from "../web/tree.ts";
 
 /** What operators and heartbeats send is short; routes that take more say so. */
 const BODY_LIMIT = 64 * 1024;
@@ -67,8 +72,14 @@ function makeApp({ tls, logger }: HttpOptions, ca: string) {
   return app.withTypeProvider<ZodTypeProvider>();
 }
 
+interface Built {
+  readonly app: App;
+  readonly desk: Desk;
+  readonly tunnels: Tunnels;
+}
+
 /** Builds the server; nothing listens yet. */
-export async function makeServer(context: Context, options: HttpOptions): Promise<App> {
+export async function makeServer(context: Context, options: HttpOptions): Promise<Built> {
   const app = makeApp(options, context.authority.certificate);
   let stopping = false;
   app.addHook("preClose", async () => {
@@ -98,6 +109,7 @@ export async function makeServer(context: Context, options: HttpOptions): Promis
     }
   });
   requireCallers(app, context);
+  addMetrics(app, context);
   addNodeRoutes(app, context, () => stopping);
   addOperatorRoutes(app, context);
   addPoolRoutes(app, context);
@@ -106,10 +118,14 @@ export async function makeServer(context: Context, options: HttpOptions): Promis
   addChangeRoutes(app, desk);
   addSandboxRoutes(app, desk);
   addEventRoutes(app, context);
-  await addPages(app, context);
+  addE2bKeyRoutes(app, context);
+  const trees = openTrees();
+  addLookRoutes(app, context, trees);
+  await addPages(app, context, trees);
   app.get("/openapi.json", { schema: { hide: true }, config: { allow: "anyone" } }, () =>
     app.swagger(),
   );
+  const tunnels = openTunnels(app, context);
   await app.ready();
-  return app;
+  return { app, desk, tunnels };
 }

@@ -239,3 +239,16 @@ export async function forget(tx: Queryable, id: string): Promise<void> {
   const never = and(eq(sandboxes.state, "failed"), isNull(sandboxes.work));
   await tx.delete(sandboxes).where(and(eq(sandboxes.id, id), never));
 }
+
+/** A running sandbox's new deadline; its state stays. Throws NO_SUCH_SANDBOX, WRONG_STATE. */
+export async function startExtend(
+  tx: Queryable,
+  body: Extract<WorkBody, { kind: "extend" }>,
+): Promise<Started> {
+  const { sandbox } = body;
+  const { node, state } = await lockSandbox(tx, sandbox);
+  if (state !== "running") {
+    throw new ServerError("WRONG_STATE", `sandbox ${sandbox} is ${state}, not running`);
+  }
+  return { sandbox, work: await enqueue(tx, { node, sandbox, body }) };
+}

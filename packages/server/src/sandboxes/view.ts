@@ -7,7 +7,7 @@ import type { Queryable } from "../store/store.ts";
 
 export type SandboxRow = typeof sandboxes.$inferSelect;
 
-function viewOf({ row, name }: { row: SandboxRow; name: string }): FleetSandbox {
+export function viewOf({ row, name }: { row: SandboxRow; name: string }): FleetSandbox {
   const { id, state, from, snapshot, contract, memoryMib, labels, error, createdBy } = row;
   const [created, updated] = [row.created.toISOString(), row.updated.toISOString()];
   const facts = { id, node: name, state, from, snapshot, contract, memoryMib };

@@ -345,6 +345,38 @@ export const work = pgTable(
   (table) => [index("work_queued").on(table.node, table.number)],
 );
 
+/** Keys of E2B's API; a team is whoever has one of its keys. */
+export const e2bKeys = pgTable("e2b_keys", {
+  id: text("id").primaryKey(),
+  team: text("team").notNull(),
+  name: text("name").notNull(),
+  hash: text("hash").notNull(),
+  createdBy: text("created_by").notNull(),
+  created: time("created").notNull(),
+});
+
+/** One row: what guests' access tokens are derived from. */
+export const e2bSecrets = pgTable("e2b_secrets", {
+  id: integer("id").primaryKey(),
+  secret: text("secret").notNull(),
+});
+
+/** Sandboxes that were created by E2B's API, and what only it knows of them. */
+export const e2bSandboxes = pgTable("e2b_sandboxes", {
+  sandbox: text("sandbox")
+    .primaryKey()
+    .references(() => sandboxes.id, { onDelete: "cascade" }),
+  team: text("team").notNull(),
+  template: text("template").notNull(),
+  metadata: jsonb("metadata").$type<Labels>().notNull(),
+  allowInternet: boolean("allow_internet").notNull(),
+  publicTraffic: boolean("public_traffic").notNull(),
+  autoResume: boolean("auto_resume").notNull(),
+  timeoutSeconds: integer("timeout_seconds").notNull(),
+  started: time("started").notNull(),
+  ends: time("ends").notNull(),
+});
+
 /** Who does what one server alone may do, until when, and the how many-th it is that does. */
 export const leaders = pgTable("leaders", {
   duty: text("duty").primaryKey(),

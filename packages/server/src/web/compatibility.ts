@@ -1,13 +1,16 @@
-/** The verdict index as a heat map: contracts down, classes of nodes across. */
-import { groupBy, type Verdict } from "@evenkeel/core";
-import { inArray } from "drizzle-orm";
-import type { MatrixView } from "@evenkeel/web";
-import { contracts, findings, heldSnapshots, verdicts } from "../store/schema.ts";
-import type { Queryable } from "../store/store.ts";
+/** `GET /v1/compatibility`: the verdict index as a heat map, contracts down, classes across. */
+import { groupBy } from "@evenkeel/core";
+import { and, inArray, sql } from "drizzle-orm";
+import type { Compatibility } from "@evenkeel/api";
 import { listClasses } from "../nodes/view.ts";
+import { contracts, findings, heldSnapshots, nodes, verdicts } from "../store/schema.ts";
+import type { Queryable } from "../store/store.ts";
+import { jsonOf } from "./json.ts";
 
 /** Rows that are drawn: the picture stays legible, and the page small. */
 const MOST_ROWS = 60;
+/** Snapshots that are named for a row. */
+const MOST_NAMES = 20;
 
 interface Column {
   readonly class: string;
@@ -19,24 +22,44 @@ interface Column {
 async function columnsOf(tx: Queryable): Promise<Column[]> {
   const { classes } = await listClasses(tx);
   return classes.flatMap(({ class: name, variants }) =>
-    variants.map(({ variant, kernel, nodes }) => ({
+    variants.map(({ variant, kernel, nodes: own }) => ({
       class: name,
       label: variants.length === 1 ? name : `${name}@${kernel ?? "?"} ${variant.slice(0, 6)}`,
       variant,
-      nodes,
+      nodes: own.slice(0, MOST_NAMES),
     })),
   );
 }
 
-interface Cell {
-  readonly verdict: Verdict;
-  readonly findings: string;
-}
-
 interface Row {
   readonly label: string;
-  readonly cells: readonly (Cell | undefined)[];
-  readonly snapshots: readonly string[];
+  /** One that stands for all of them. */
+  readonly digest: string;
+  readonly digests: string[];
+}
+
+/** By contract, a text that is equal where all verdicts and findings are. */
+async function signatures(tx: Queryable, columns: readonly Column[]) {
+  const own = inArray(
+    verdicts.variant,
+    columns.map(({ variant }) => variant),
+  );
+  const rows = await tx
+    .select({
+      contract: verdicts.contract,
+      text: sql<string>`md5(string_agg(${verdicts.variant} || ${verdicts.verdict} || ${verdicts.findings}, ',' order by ${verdicts.variant}))`,
+    })
+    .from(verdicts)
+    .where(own)
+    .groupBy(verdicts.contract);
+  return new Map(rows.map(({ contract, text }) => [contract, text]));
+}
+
+/** The class of the node that a contract was taken on, as far as it is still there. */
+async function classesByNode(tx: Queryable, columns: readonly Column[]) {
+  const classes = new Map(columns.map((column) => [column.variant, column.class]));
+  const rows = await tx.select({ name: nodes.name, variant: nodes.variant }).from(nodes);
+  return new Map(rows.map(({ name, variant }) => [name, classes.get(variant)]));
 }
 
 /** Contracts of one class that have the same verdicts and findings on all nodes are one row. */
@@ -49,63 +72,111 @@ async function rowsOf(tx: Queryable, columns: readonly Column[]): Promise<Row[]>
       node: contracts.node,
     })
     .from(contracts)
-    .orderBy(contracts.class, contracts.created);
-  const judged = await tx
+    .orderBy(contracts.class, contracts.created, contracts.digest);
+  const texts = columns.length === 0 ? new Map<string, string>() : await signatures(tx, columns);
+  const classes = await classesByNode(tx, columns);
+  const groups = new Map<string, Row>();
+  for (const { digest, class: planned, plan, node } of known) {
+    // Only a contract of a planned guest names its class; of others, the node may still be there.
+    const name = planned ?? classes.get(node) ?? `taken on ${node}`;
+    const key = JSON.stringify([name, plan, texts.get(digest)]);
+    const label = `${name}, ${plan === null ? "no plan" : "planned"} (${digest.slice(0, 8)})`;
+    const group = groups.get(key) ?? { label, digest, digests: [] };
+    groups.set(key, group);
+    group.digests.push(digest);
+  }
+  return [...groups.values()];
+}
+
+async function namesOf(tx: Queryable, rows: readonly Row[]): Promise<Map<string, string[]>> {
+  const asked = rows.flatMap(({ digests }) => digests.slice(0, MOST_NAMES));
+  if (asked.length === 0) return new Map();
+  const held = await tx
+    .select({
+      contract: heldSnapshots.contract,
+      names: jsonOf<string[]>(sql`jsonb_agg(distinct ${heldSnapshots.name})`),
+    })
+    .from(heldSnapshots)
+    .where(inArray(heldSnapshots.contract, asked))
+    .groupBy(heldSnapshots.contract);
+  return new Map(held.map(({ contract, names }) => [contract, names]));
+}
+
+/** Verdicts of the rows that are shown, each by its first contract. */
+async function judgedOf(tx: Queryable, columns: readonly Column[], rows: readonly Row[]) {
+  if (rows.length === 0 || columns.length === 0) return [];
+  return await tx
     .select({
       contract: verdicts.contract,
       variant: verdicts.variant,
       verdict: verdicts.verdict,
       findings: verdicts.findings,
     })
-    .from(verdicts);
-  const held = await tx
-    .select({ contract: heldSnapshots.contract, name: heldSnapshots.name })
-    .from(heldSnapshots);
-  const classes = new Map(columns.flatMap((column) => column.nodes.map((n) => [n, column.class])));
-  const names = groupBy(held, ({ contract }) => contract);
-  const byContract = groupBy(judged, ({ contract }) => contract);
-  const groups = new Map<string, Row & { readonly snapshots: string[] }>();
-  for (const { digest, class: planned, plan, node } of known) {
-    // Only a contract of a planned guest names its class; of others, the node may still be there.
-    const name = planned ?? classes.get(node) ?? `taken on ${node}`;
-    const own = new Map((byContract.get(digest) ?? []).map((row) => [row.variant, row]));
-    const cells = columns.map(({ variant }) => own.get(variant));
-    const verdictsText = cells.map((cell) => `${cell?.verdict} ${cell?.findings}`);
-    const key = JSON.stringify([name, plan, verdictsText]);
-    const label = `${name}, ${plan === null ? "no plan" : "planned"} (${digest.slice(0, 8)})`;
-    const group = groups.get(key) ?? { label, cells, snapshots: [] };
-    groups.set(key, group);
-    group.snapshots.push(...(names.get(digest) ?? []).map((one) => one.name));
-  }
-  return [...groups.values()];
+    .from(verdicts)
+    .where(
+      and(
+        inArray(
+          verdicts.contract,
+          rows.map(({ digest }) => digest),
+        ),
+        inArray(
+          verdicts.variant,
+          columns.map(({ variant }) => variant),
+        ),
+      ),
+    );
 }
 
-async function findingsOf(tx: Queryable, digests: readonly string[]) {
-  if (digests.length === 0) return new Map<string, never>();
+type Findings = Compatibility["moves"][number]["findings"];
+
+export async function findingsOf(
+  tx: Queryable,
+  digests: readonly string[],
+): Promise<Map<string, Findings>> {
+  if (digests.length === 0) return new Map();
   const rows = await tx
     .select()
     .from(findings)
-    .where(inArray(findings.digest, [...digests]));
-  return new Map(rows.map(({ digest, findings: found }) => [digest, found]));
+    .where(inArray(findings.digest, [...new Set(digests)]));
+  return new Map(
+    rows.map(({ digest, findings: found }) => [
+      digest,
+      found.map(({ severity, rule, address, name, consequence }) => ({
+        severity,
+        rule,
+        address,
+        name,
+        consequence,
+      })),
+    ]),
+  );
 }
 
-export async function compatibilityOf(
-  tx: Queryable,
-): Promise<{ readonly view: MatrixView; readonly hidden: number }> {
+export async function compatibilityOf(tx: Queryable): Promise<Compatibility> {
   const columns = await columnsOf(tx);
   const all = await rowsOf(tx, columns);
   const rows = all.slice(0, MOST_ROWS);
-  const digests = new Set(
-    rows.flatMap(({ cells }) => cells.flatMap((cell) => cell?.findings ?? [])),
+  const judged = await judgedOf(tx, columns, rows);
+  const texts = await findingsOf(
+    tx,
+    judged.map((one) => one.findings),
   );
-  const texts = await findingsOf(tx, [...digests]);
-  const moves = rows.flatMap(({ label, cells }) =>
-    cells.flatMap((cell, i) => {
-      const to = columns[i]?.label;
-      if (cell === undefined || to === undefined) return [];
-      return [{ from: label, to, verdict: cell.verdict, findings: texts.get(cell.findings) ?? [] }];
-    }),
-  );
-  const from = rows.map(({ label, snapshots }) => ({ label, nodes: snapshots }));
-  return { view: { classes: columns, from, moves }, hidden: all.length - rows.length };
+  const names = await namesOf(tx, rows);
+  const byContract = groupBy(judged, ({ contract }) => contract);
+  const labels = new Map(columns.map(({ variant, label }) => [variant, label]));
+  return {
+    classes: columns.map(({ label, nodes: own }) => ({ label, nodes: [...own] })),
+    from: rows.map(({ label, digests }) => ({
+      label,
+      nodes: digests.flatMap((digest) => names.get(digest) ?? []).slice(0, MOST_NAMES),
+    })),
+    moves: rows.flatMap(({ label, digest }) =>
+      (byContract.get(digest) ?? []).flatMap((one) => {
+        const to = labels.get(one.variant);
+        if (to === undefined) return [];
+        return [{ from: label, to, verdict: one.verdict, findings: texts.get(one.findings) ?? [] }];
+      }),
+    ),
+    hidden: all.length - rows.length,
+  };
 }

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Context } from "../context.ts";
 import { messageOf, SERVER_ERRORS, ServerError } from "../errors.ts";
 import { openEvents } from "./events.ts";
-import { PAGES } from "./pages.ts";
+import { PAGES, type Desk, type Question } from "./pages.ts";
 import { isForeign, isSignedIn, localPath, signIn, signOut } from "./session.ts";
 
 const POLICY = [
@@ -108,15 +108,23 @@ function addEvents(app: FastifyInstance, context: Context): void {
   });
 }
 
-const LONGEST_SEARCH = 200;
+/** Characters of a parameter. */
+const LONGEST = 2000;
 
-function searchIn({ query }: FastifyRequest): string {
-  const { q } = query as { q?: unknown };
-  return typeof q === "string" ? q.slice(0, LONGEST_SEARCH) : "";
+function questionOf({ params, query }: FastifyRequest): Question {
+  const { name = "" } = params as { name?: string };
+  const given = query as Readonly<Record<string, unknown>>;
+  return {
+    name,
+    query: (parameter) => {
+      const value = Object.hasOwn(given, parameter) ? given[parameter] : undefined;
+      return typeof value === "string" ? value.slice(0, LONGEST) : "";
+    },
+  };
 }
 
 /** Adds the pages; in a scope of their own, so that errors of the API stay JSON. */
-export async function addPages(root: FastifyInstance, context: Context) {
+export async function addPages(root: FastifyInstance, context: Context, trees: Desk["trees"]) {
   await root.register(async (app) => {
     handleErrors(app);
     for (const name of ["css", "js"] as const) addAsset(app, name);
@@ -127,8 +135,7 @@ export async function addPages(root: FastifyInstance, context: Context) {
         if (!(await isSignedIn(context, request))) {
           return await reply.redirect(`/sign-in?to=${encodeURIComponent(request.url)}`, 303);
         }
-        const { name = "" } = request.params as { name?: string };
-        return send(reply, await read(context, name, searchIn(request)), true);
+        return send(reply, await read({ context, trees }, questionOf(request)), true);
       });
     }
   });

@@ -40,7 +40,8 @@ export function signOut(reply: FastifyReply): void {
 
 /** A path of this server, and nothing that leads elsewhere. */
 export function localPath(text: string | null): string {
-  return text !== null && /^\/(?![/\\])[\w\-./%]*$/.test(text) ? text : "/";
+  const path = /^\/(?![/\\])[\w\-./%]*(?:\?[\w\-.%=&+]*)?$/;
+  return text !== null && path.test(text) ? text : "/";
 }
 
 /** Browsers say where a form came from; one of another site signs nobody in or out. */

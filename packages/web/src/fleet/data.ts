@@ -1,13 +1,19 @@
 /** What the pages of a fleet show: the answers of its public API. */
-import type { NodeView, Placement, PlanVersion, PoolView } from "@evenkeel/api";
-import type { MatrixView } from "../view/matrix.ts";
-
-interface ClassRow {
-  readonly class: string;
-  readonly arch: string;
-  readonly nodes: number;
-  readonly variants: readonly { readonly kernel: string | null; readonly serves: number }[];
-}
+import type {
+  Compatibility,
+  Drifts,
+  FleetSandbox,
+  MergeTreeView,
+  NodeView,
+  Overview,
+  Placement,
+  PlanVersion,
+  PoolView,
+  RolloutView,
+  SandboxState,
+  Simulation,
+  SnapshotDetail,
+} from "@evenkeel/api";
 
 export interface SnapshotRow {
   readonly name: string;
@@ -22,11 +28,12 @@ export interface SnapshotRow {
   readonly created: string;
 }
 
-interface AuditRow {
+export interface AuditRow {
   readonly time: string;
   readonly actor: string;
   readonly action: string;
   readonly subject: string;
+  readonly data: Readonly<Record<string, unknown>>;
 }
 
 export interface ChangeRow {
@@ -40,38 +47,83 @@ export interface ChangeRow {
   readonly reasons: readonly string[];
 }
 
+/** A page of a long list. */
+export interface Listed<T> {
+  readonly rows: readonly T[];
+  /** Those that match the search, shown or not. */
+  readonly matching: number;
+  readonly all: number;
+  /** From 1. */
+  readonly page: number;
+  readonly pages: number;
+}
+
+/** A change as its address names it; empty texts where nothing was chosen. */
+export interface ChangeForm {
+  readonly remove: string;
+  readonly firecracker: string;
+  readonly with: string;
+  readonly pool: string;
+}
+
+interface Pages {
+  readonly overview: {
+    readonly overview: Overview;
+    readonly pools: readonly PoolView[];
+    readonly audit: readonly AuditRow[];
+  };
+  readonly compatibility: { readonly compatibility: Compatibility };
+  readonly pools: { readonly pools: readonly PoolView[] };
+  readonly pool: {
+    readonly pool: PoolView;
+    readonly plans: readonly PlanVersion[];
+    /** `plan.json` of the version that is running, else of the newest; undefined: there is none. */
+    readonly plan: unknown;
+    readonly shown: number | undefined;
+    readonly tree: MergeTreeView;
+    /** How many pools the cut leaves. */
+    readonly cut: number;
+  };
+  readonly rollout: {
+    readonly rollout: RolloutView;
+    readonly plans: readonly PlanVersion[];
+    readonly events: readonly AuditRow[];
+  };
+  readonly change: {
+    readonly form: ChangeForm;
+    readonly classes: readonly { readonly class: string; readonly nodes: number }[];
+    readonly pools: readonly string[];
+    /** Undefined where nothing was chosen, or the change makes no sense. */
+    readonly simulation: Simulation | undefined;
+    readonly problem: string | undefined;
+  };
+  readonly drift: { readonly drifts: Drifts; readonly contracts: number };
+  readonly nodes: {
+    readonly nodes: Listed<NodeView>;
+    readonly classes: Overview["classes"];
+    readonly search: string;
+  };
+  readonly node: { readonly node: NodeView; readonly history: readonly ChangeRow[] };
+  readonly snapshots: { readonly snapshots: Listed<SnapshotRow>; readonly search: string };
+  readonly snapshot: {
+    readonly snapshot: SnapshotRow;
+    readonly placement: Placement;
+    readonly detail: SnapshotDetail;
+  };
+  readonly sandboxes: {
+    readonly sandboxes: Listed<FleetSandbox>;
+    readonly states: Readonly<Partial<Record<SandboxState, number>>>;
+    readonly search: string;
+  };
+  readonly sandbox: {
+    readonly sandbox: FleetSandbox;
+    readonly events: readonly AuditRow[];
+  };
+  readonly "sign-in": { readonly to: string; readonly refused: boolean };
+  readonly error: { readonly message: string; readonly hint: string };
+}
+
+export type PageName = keyof Pages;
+export type PageOf<K extends PageName> = { readonly page: K } & Pages[K];
 /** A page, and what it shows. */
-export type FleetPage =
-  | {
-      readonly page: "overview";
-      readonly nodes: readonly NodeView[];
-      readonly classes: readonly ClassRow[];
-      readonly contracts: number;
-      readonly snapshots: readonly SnapshotRow[];
-      readonly pools: readonly PoolView[];
-      readonly audit: readonly AuditRow[];
-    }
-  | { readonly page: "compatibility"; readonly view: MatrixView; readonly hidden: number }
-  | { readonly page: "pools"; readonly pools: readonly PoolView[] }
-  | {
-      readonly page: "pool";
-      readonly pool: PoolView;
-      readonly plans: readonly PlanVersion[];
-      /** `plan.json` of the version that is running, else of the newest; undefined: there is none. */
-      readonly plan: unknown;
-      readonly shown: number | undefined;
-    }
-  | { readonly page: "nodes"; readonly nodes: readonly NodeView[]; readonly search: string }
-  | { readonly page: "node"; readonly node: NodeView; readonly history: readonly ChangeRow[] }
-  | {
-      readonly page: "snapshots";
-      readonly snapshots: readonly SnapshotRow[];
-      readonly search: string;
-    }
-  | {
-      readonly page: "snapshot";
-      readonly snapshot: SnapshotRow;
-      readonly placement: Placement;
-    }
-  | { readonly page: "sign-in"; readonly to: string; readonly refused: boolean }
-  | { readonly page: "error"; readonly message: string; readonly hint: string };
+export type FleetPage = { readonly [K in PageName]: PageOf<K> }[PageName];

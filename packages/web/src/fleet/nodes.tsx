@@ -3,8 +3,10 @@ import type { NodeView } from "@evenkeel/api";
 import { Timeline, isDriftOutcome, type TimelineEntry } from "../pictures/drift.tsx";
 import { Section, Table } from "../pictures/parts.tsx";
 import { few, plural, short } from "../view/text.ts";
-import type { ChangeRow } from "./data.ts";
-import { find, Search } from "./search.tsx";
+import { Tiles } from "../pictures/tiles.tsx";
+import type { ChangeRow, PageOf } from "./data.ts";
+import { ClassLink, NodeLink, Time } from "./parts.tsx";
+import { Pager, Search } from "./search.tsx";
 
 const STATES = {
   ready: { sign: "✓", tone: "compatible" },
@@ -34,43 +36,22 @@ function planText({ plan }: NodeView): string {
   return plan === null ? "none" : `${short(plan.pool, 40)} v${plan.version}`;
 }
 
-/** What a search looks into. */
-function textOf(node: NodeView): string {
-  const { name, state, held, cordoned, pool, kernel, firecracker, labels } = node;
-  const words = [
-    name,
-    state,
-    held === null ? "" : "held",
-    cordoned ? "cordoned" : "",
-    pool,
-    kernel,
-  ];
-  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-  return [...words, node.class, ...firecracker, ...pairs].join(" ");
-}
-
-export function NodesPage({
-  nodes,
-  search,
-}: {
-  readonly nodes: readonly NodeView[];
-  readonly search: string;
-}) {
-  const found = find(nodes, search, textOf);
+export function NodesPage({ nodes, classes, search }: PageOf<"nodes">) {
+  const list = { action: "/nodes", noun: "node", search, listed: nodes } as const;
   return (
     <>
-      <h1>{plural(nodes.length, "node")}</h1>
-      <Search action="/nodes" noun="node" search={search} found={found} />
+      <h1>{plural(nodes.all, "node")}</h1>
+      <Tiles
+        classes={classes}
+        hrefOf={(name) => `/nodes?${new URLSearchParams({ q: name }).toString()}`}
+        nameOf={(name) => <ClassLink name={name} />}
+      />
+      <Search {...list} />
       <Table
         caption="Nodes"
-        rows={found.rows}
+        rows={nodes.rows}
         columns={[
-          {
-            title: "Node",
-            cell: ({ name }) => (
-              <a href={`/nodes/${encodeURIComponent(name)}`}>{short(name, 60)}</a>
-            ),
-          },
+          { title: "Node", cell: ({ name }) => <NodeLink name={name} /> },
           { title: "State", cell: (node) => <State node={node} /> },
           { title: "Class", cell: (node) => <code>{short(node.class ?? "?", 48)}</code> },
           { title: "Pool", cell: ({ pool }) => short(pool ?? "", 40) },
@@ -78,9 +59,10 @@ export function NodesPage({
           { title: "Sandboxes, memory", cell: roomText },
           { title: "Kernel", cell: ({ kernel }) => short(kernel ?? "?", 40) },
           { title: "Firecracker", cell: ({ firecracker }) => few(firecracker, 4) },
-          { title: "Last seen", cell: ({ seen }) => <time dateTime={seen}>{seen}</time> },
+          { title: "Last seen", cell: ({ seen }) => <Time at={seen} /> },
         ]}
       />
+      <Pager {...list} />
     </>
   );
 }

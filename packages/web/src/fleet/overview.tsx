@@ -1,37 +1,42 @@
-/** The fleet in sentences, then its classes and what happened last. */
-import { Section, Table } from "../pictures/parts.tsx";
+/** The fleet in sentences, then what is left if a class goes, and what happened last. */
+import { Section } from "../pictures/parts.tsx";
+import { Spare } from "../pictures/spare.tsx";
 import { Sentences, type Sentence } from "../page/overview.tsx";
-import { few, plural, short } from "../view/text.ts";
-import type { FleetPage } from "./data.ts";
+import { few, plural } from "../view/text.ts";
+import type { PageOf } from "./data.ts";
+import { ClassLink, Events } from "./parts.tsx";
 
-type Overview = Extract<FleetPage, { readonly page: "overview" }>;
+type Data = PageOf<"overview">;
+type Overview = Data["overview"];
 
 function nodeSentence({ nodes, classes }: Overview): Sentence {
-  const away = nodes.filter(({ state }) => state !== "ready");
-  const held = nodes.filter((node) => node.held !== null);
-  const closed = nodes.filter(({ cordoned }) => cordoned);
+  const { all, suspect, lost, held, cordoned } = nodes;
+  const away = suspect + lost;
   const parts = [
-    ...(away.length === 0 ? [] : [`${away.length} silent`]),
-    ...(held.length === 0 ? [] : [`${held.length} held`]),
-    ...(closed.length === 0 ? [] : [`${closed.length} cordoned`]),
+    ...(away === 0 ? [] : [`${away} silent`]),
+    ...(held === 0 ? [] : [`${held} held`]),
+    ...(cordoned === 0 ? [] : [`${cordoned} cordoned`]),
   ];
-  const text = `${plural(nodes.length, "node")} in ${plural(classes.length, "class")}`;
-  if (nodes.length === 0)
-    return { tone: "unknown", text: "No node has joined yet.", href: "/nodes" };
+  if (all === 0) return { tone: "unknown", text: "No node has joined yet.", href: "/nodes" };
+  const text = `${plural(all, "node")} in ${plural(classes.length, "class")}`;
   const rest = parts.length === 0 ? "all ready" : parts.join(", ");
-  const tone = away.length + held.length > 0 ? "insecure" : "compatible";
+  const tone = away + held > 0 ? "insecure" : "compatible";
   return { tone, text: `${text}: ${rest}.`, href: "/nodes" };
 }
 
+type Named = Overview["snapshots"]["single"];
+
+function namesText({ names, count }: Named): string {
+  return few([...names, ...Array.from({ length: Math.max(0, count - names.length) }, () => "")]);
+}
+
 function snapshotSentences({ snapshots }: Overview): Sentence[] {
-  const stranded = snapshots.filter(({ resumable }) => resumable === 0);
-  const last = snapshots.filter(({ resumable }) => resumable === 1);
-  const of = `of ${plural(snapshots.length, "snapshot")}`;
+  const { all, stranded, single, oneClass } = snapshots;
+  const of = `of ${plural(all, "snapshot")}`;
   const href = "/snapshots";
-  const worst = "/snapshots?q=stranded";
-  if (snapshots.length === 0) return [{ tone: "unknown", text: "No node holds a snapshot.", href }];
+  if (all === 0) return [{ tone: "unknown", text: "No node holds a snapshot.", href }];
   return [
-    stranded.length === 0
+    stranded.count === 0
       ? {
           tone: "compatible",
           text: `None ${of} is stranded: each has a node that can resume it.`,
@@ -39,26 +44,62 @@ function snapshotSentences({ snapshots }: Overview): Sentence[] {
         }
       : {
           tone: "incompatible",
-          text: `${stranded.length} ${of} can resume nowhere: ${few(stranded.map(({ name }) => name))}.`,
-          href: worst,
+          text: `${stranded.count} ${of} can resume nowhere: ${namesText(stranded)}.`,
+          href: "/snapshots?q=stranded",
         },
-    ...(last.length === 0
+    ...(single.count === 0
       ? []
       : [
           {
             tone: "insecure" as const,
-            text: `${last.length} ${of} can resume on one node only: ${few(last.map(({ name }) => name))}.`,
-            href,
+            text: `${single.count} ${of} can resume on one node only: ${namesText(single)}.`,
+            href: "/snapshots?q=one-node",
+          },
+        ]),
+    ...(oneClass.count === 0
+      ? []
+      : [
+          {
+            tone: "insecure" as const,
+            text: `${oneClass.count} ${of} can resume on one class only.`,
+            href: "/snapshots?q=one-class",
           },
         ]),
   ];
 }
 
-function poolSentence({ pools }: Overview): Sentence {
+function roomSentence({ classes, used, room }: Overview): Sentence[] {
+  if (classes.length === 0) return [];
+  const missed = classes.filter(({ left }) => left.sandboxes < 0 || left.memoryMib < 0);
+  const runs = `${plural(used.sandboxes, "sandbox")} run, of ${room.sandboxes} that fit`;
+  const href = "#spare";
+  return [
+    missed.length === 0
+      ? { tone: "compatible", text: `${runs}. Whichever class goes, they fit on the others.`, href }
+      : {
+          tone: "insecure",
+          text: `${runs}. They would not fit on the others if one of these went: ${few(missed.map((one) => one.class))}.`,
+          href,
+        },
+  ];
+}
+
+function poolSentence({ pools }: Data): Sentence {
   const href = "/pools";
   const without = pools.filter(({ running }) => running === null);
   const behind = pools.filter((pool) => pool.running !== null && pool.applied < pool.nodes.length);
+  const halted = pools.filter(({ rollout }) => rollout?.state === "halted");
   if (pools.length === 0) return { tone: "unknown", text: "There is no pool yet.", href };
+  if (halted.length > 0) {
+    const [first] = halted;
+    const to =
+      halted.length === 1 ? `/pools/${encodeURIComponent(first?.name ?? "")}/rollout` : href;
+    return {
+      tone: "incompatible",
+      text: `${few(halted.map(({ name }) => name))}: the rollout was halted.`,
+      href: to,
+    };
+  }
   if (without.length > 0) {
     return {
       tone: "insecure",
@@ -79,44 +120,31 @@ function poolSentence({ pools }: Overview): Sentence {
       };
 }
 
-export function OverviewPage(data: Overview) {
-  const { classes, contracts, audit } = data;
+export function OverviewPage(data: Data) {
+  const { overview, audit } = data;
+  const sentences = [
+    nodeSentence(overview),
+    poolSentence(data),
+    ...snapshotSentences(overview),
+    ...roomSentence(overview),
+  ];
   return (
     <>
       <h1>Overview</h1>
-      <Sentences sentences={[nodeSentence(data), poolSentence(data), ...snapshotSentences(data)]} />
-      <Section id="classes" title="Classes">
-        <Table
-          caption="Classes of nodes"
-          rows={classes}
-          columns={[
-            { title: "Class", cell: (row) => <code>{short(row.class, 48)}</code> },
-            { title: "Architecture", cell: ({ arch }) => arch },
-            { title: "Nodes", cell: ({ nodes }) => nodes, numeric: true },
-            {
-              title: "Kernels",
-              cell: ({ variants }) =>
-                few([...new Set(variants.map(({ kernel }) => kernel ?? "?"))]),
-            },
-            {
-              title: `Serves, of ${plural(contracts, "contract")}`,
-              numeric: true,
-              cell: ({ variants }) => Math.max(0, ...variants.map(({ serves }) => serves)),
-            },
-          ]}
+      <Sentences sentences={sentences} />
+      <Section id="spare" title="What is left if a class goes">
+        <p>
+          The frame is what the fleet can run, the pale bar what the other classes can, the dark one
+          what runs now. A snapshot is stranded if no other class can resume it.
+        </p>
+        <Spare
+          overview={overview}
+          nameOf={(name) => <ClassLink name={name} />}
+          changeOf={(name) => `/change?${new URLSearchParams({ remove: name }).toString()}`}
         />
       </Section>
       <Section id="events" title="What happened last">
-        <Table
-          caption="Audit log, newest first"
-          rows={audit}
-          columns={[
-            { title: "When", cell: ({ time }) => <time dateTime={time}>{time}</time> },
-            { title: "Who", cell: ({ actor }) => short(actor, 60) },
-            { title: "What", cell: ({ action }) => action },
-            { title: "Of", cell: ({ subject }) => short(subject, 60) },
-          ]}
-        />
+        <Events caption="Audit log, newest first" events={audit} />
       </Section>
     </>
   );

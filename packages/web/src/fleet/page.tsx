@@ -4,16 +4,19 @@ import { renderPage, type Link } from "../page/document.tsx";
 import { HeatMap } from "../pictures/heat-map.tsx";
 import { Legend, Section } from "../pictures/parts.tsx";
 import { Reasons } from "../pictures/reasons.tsx";
-import { plural } from "../view/text.ts";
-import type { FleetPage } from "./data.ts";
+import { bounded, plural } from "../view/text.ts";
+import { ChangePage } from "./change.tsx";
+import type { FleetPage, PageName, PageOf } from "./data.ts";
+import { DriftPage } from "./drift.tsx";
 import { NodePage, NodesPage } from "./nodes.tsx";
 import { OverviewPage } from "./overview.tsx";
 import { PoolPage, PoolsPage } from "./pools.tsx";
+import { RolloutPage } from "./rollout.tsx";
+import { SandboxesPage, SandboxPage } from "./sandboxes.tsx";
 import { SnapshotPage, SnapshotsPage } from "./snapshots.tsx";
 
-type PageOf<K extends FleetPage["page"]> = Extract<FleetPage, { readonly page: K }>;
-
-function CompatibilityPage({ view, hidden }: PageOf<"compatibility">) {
+function CompatibilityPage({ compatibility }: PageOf<"compatibility">) {
+  const { hidden, ...view } = compatibility;
   return (
     <>
       <h1>Compatibility</h1>
@@ -72,9 +75,9 @@ interface Shown {
   readonly body: ComponentChildren;
 }
 
-type Show<K extends FleetPage["page"]> = (data: PageOf<K>) => Shown;
+type Show<K extends PageName> = (data: PageOf<K>) => Shown;
 
-const PAGES: { readonly [K in FleetPage["page"]]: Show<K> } = {
+const PAGES: { readonly [K in PageName]: Show<K> } = {
   overview: (data) => ({ title: "Overview", href: "/", body: <OverviewPage {...data} /> }),
   compatibility: (data) => ({
     title: "Compatibility",
@@ -83,6 +86,13 @@ const PAGES: { readonly [K in FleetPage["page"]]: Show<K> } = {
   }),
   pools: (data) => ({ title: "Pools", href: "/pools", body: <PoolsPage {...data} /> }),
   pool: (data) => ({ title: data.pool.name, href: "/pools", body: <PoolPage {...data} /> }),
+  rollout: (data) => ({
+    title: `Rollout in ${data.rollout.pool}`,
+    href: "/pools",
+    body: <RolloutPage {...data} />,
+  }),
+  change: (data) => ({ title: "Change", href: "/change", body: <ChangePage {...data} /> }),
+  drift: (data) => ({ title: "Drift", href: "/drift", body: <DriftPage {...data} /> }),
   nodes: (data) => ({ title: "Nodes", href: "/nodes", body: <NodesPage {...data} /> }),
   node: (data) => ({ title: data.node.name, href: "/nodes", body: <NodePage {...data} /> }),
   snapshots: (data) => ({
@@ -95,6 +105,16 @@ const PAGES: { readonly [K in FleetPage["page"]]: Show<K> } = {
     href: "/snapshots",
     body: <SnapshotPage {...data} />,
   }),
+  sandboxes: (data) => ({
+    title: "Sandboxes",
+    href: "/sandboxes",
+    body: <SandboxesPage {...data} />,
+  }),
+  sandbox: (data) => ({
+    title: data.sandbox.id,
+    href: "/sandboxes",
+    body: <SandboxPage {...data} />,
+  }),
   "sign-in": (data) => ({ title: "Sign in", href: "", body: <SignInPage {...data} /> }),
   error: (data) => ({ title: "Error", href: "", body: <ErrorPage {...data} /> }),
 };
@@ -105,6 +125,9 @@ const NAV: readonly Link[] = [
   { href: "/pools", text: "Pools" },
   { href: "/nodes", text: "Nodes" },
   { href: "/snapshots", text: "Snapshots" },
+  { href: "/sandboxes", text: "Sandboxes" },
+  { href: "/change", text: "Change" },
+  { href: "/drift", text: "Drift" },
 ];
 
 export interface FleetAssets {
@@ -115,7 +138,7 @@ export interface FleetAssets {
 
 /** `signedIn`: whether there is somebody to sign out, and anything to hear of. */
 export function renderFleetPage(data: FleetPage, assets: FleetAssets, signedIn: boolean): string {
-  const { title, href, body } = PAGES[data.page](data as never);
+  const { title, href, body } = PAGES[data.page](bounded(data) as never);
   const { events, ...files } = assets;
   const signOut = (
     <form method="post" action="/sign-out">

@@ -4,15 +4,17 @@ import { Barred } from "../pictures/barred.tsx";
 import { ClassTable } from "../pictures/classes.tsx";
 import { GuestCpuTable } from "../pictures/guest-cpu.tsx";
 import { Lowered, Masked } from "../pictures/numbers.tsx";
+import { MergeTree } from "../pictures/merge-tree.tsx";
 import { Section, Table } from "../pictures/parts.tsx";
 import { PlanDocument } from "../read/schemas.ts";
 import { few, plural, short } from "../view/text.ts";
-import type { FleetPage } from "./data.ts";
+import type { PageOf } from "./data.ts";
 
 function selectorText({ selector }: PoolView): string {
-  return Object.entries(selector)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(", ");
+  return few(
+    Object.entries(selector).map(([key, value]) => `${key}=${value}`),
+    12,
+  );
 }
 
 export function PoolsPage({ pools }: { readonly pools: readonly PoolView[] }) {
@@ -73,7 +75,7 @@ function Versions({ plans }: { readonly plans: readonly PlanVersion[] }) {
   );
 }
 
-type Pool = Extract<FleetPage, { readonly page: "pool" }>;
+type Pool = PageOf<"pool">;
 
 function GuestCpu({ plan, shown }: Pick<Pool, "plan" | "shown">) {
   const parsed = PlanDocument.safeParse(plan);
@@ -89,7 +91,39 @@ function GuestCpu({ plan, shown }: Pick<Pool, "plan" | "shown">) {
   );
 }
 
-export function PoolPage({ pool, plans, plan, shown }: Pool) {
+/** The cut leaves as many pools as the address says. */
+function Tree({ tree, cut, pool }: Pick<Pool, "tree" | "cut" | "pool">) {
+  const { classes, refused } = tree;
+  const joints = tree.tree.map((joint, i) => ({ ...joint, joined: i < classes.length - cut }));
+  const hrefOf = (pools: number) => `/pools/${encodeURIComponent(pool.name)}?pools=${pools}#tree`;
+  return (
+    <Section id="tree" title="Which classes belong together">
+      {refused.map((why) => (
+        <p key={why}>{short(why, 400)}</p>
+      ))}
+      {classes.length === 1 && (
+        <p>All nodes are of one class: keeping them together costs nothing.</p>
+      )}
+      {classes.length > 1 && <MergeTree classes={classes} tree={joints} hrefOf={hrefOf} />}
+    </Section>
+  );
+}
+
+function Rollout({ pool: { name, rollout } }: Pick<Pool, "pool">) {
+  if (rollout === null) return null;
+  const { version, state, stage, why } = rollout;
+  return (
+    <p>
+      <a href={`/pools/${encodeURIComponent(name)}/rollout`}>
+        Rollout of version {version}: {state}
+        {state === "done" ? "" : `, wave ${stage}`}
+      </a>
+      {why !== null && `: ${short(why, 300)}`}
+    </p>
+  );
+}
+
+export function PoolPage({ pool, plans, plan, shown, tree, cut }: Pool) {
   const { name, nodes, running, applied } = pool;
   return (
     <>
@@ -100,9 +134,11 @@ export function PoolPage({ pool, plans, plan, shown }: Pool) {
           ? "No plan is running."
           : `Version ${running} is running; ${applied} of ${nodes.length} apply it.`}
       </p>
+      <Rollout pool={pool} />
       <Section id="versions" title="Versions">
         <Versions plans={plans} />
       </Section>
+      <Tree tree={tree} cut={cut} pool={pool} />
       <GuestCpu plan={plan} shown={shown} />
     </>
   );

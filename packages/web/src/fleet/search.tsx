@@ -1,46 +1,57 @@
-/** Long lists: the server filters, so that a page of ten thousand nodes stays small. */
+/** Long lists: the server searches and pages, so that a list of ten thousand nodes stays small. */
 import { plural, short } from "../view/text.ts";
-
-/** Rows of a page. */
-const MOST_ROWS = 500;
-
-export interface Found<T> {
-  readonly rows: readonly T[];
-  /** Those that match, shown or not. */
-  readonly matching: number;
-}
-
-/** Rows that have every word of the search somewhere in their text. */
-export function find<T>(rows: readonly T[], search: string, textOf: (row: T) => string): Found<T> {
-  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const matching = rows.filter((row) => {
-    const text = textOf(row).toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
-  return { rows: matching.slice(0, MOST_ROWS), matching: matching.length };
-}
+import type { Listed } from "./data.ts";
 
 export interface SearchProps {
   readonly action: string;
   readonly noun: string;
   readonly search: string;
-  readonly found: Found<unknown>;
+  readonly listed: Listed<unknown>;
 }
 
-export function Search({ action, noun, search, found }: SearchProps) {
-  const { rows, matching } = found;
-  const more = matching - rows.length;
+function address(action: string, search: string, page: number): string {
+  const query = new URLSearchParams({
+    ...(search === "" ? {} : { q: search }),
+    ...(page === 1 ? {} : { page: String(page) }),
+  }).toString();
+  return query === "" ? action : `${action}?${query}`;
+}
+
+export function Search({ action, noun, search, listed }: SearchProps) {
+  const { matching } = listed;
   return (
     <form class="search" role="search" method="get" action={action}>
       <label>
-        Search {noun}s <input type="search" name="q" value={short(search, 200)} />
+        Search {plural(2, noun).slice(2)}{" "}
+        <input type="search" name="q" value={short(search, 200)} />
       </label>
       <button type="submit">Search</button>
       <span>
         {plural(matching, noun)}
         {search !== "" && " match"}
-        {more > 0 && `; the first ${rows.length} are shown, narrow the search for the others`}
       </span>
     </form>
+  );
+}
+
+export function Pager({ action, noun, search, listed }: SearchProps) {
+  const { page, pages } = listed;
+  if (pages === 1) return null;
+  return (
+    <nav class="pager" aria-label={`Pages of ${plural(2, noun).slice(2)}`}>
+      {page > 1 && (
+        <a href={address(action, search, page - 1)} rel="prev">
+          ← Previous
+        </a>
+      )}
+      <span>
+        Page {page} of {pages}
+      </span>
+      {page < pages && (
+        <a href={address(action, search, page + 1)} rel="next">
+          Next →
+        </a>
+      )}
+    </nav>
   );
 }

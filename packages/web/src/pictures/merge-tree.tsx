@@ -18,6 +18,8 @@ const cutX = (cut: number) => LABELS + cut * STEP;
 export interface MergeTreeProps {
   readonly classes: readonly string[];
   readonly tree: readonly Joint[];
+  /** Where the page with so many pools is; left out in a file, which has no other pages. */
+  readonly hrefOf?: (pools: number) => string;
 }
 
 function sizeOf({ leaves, joints }: TreeLayout) {
@@ -72,6 +74,7 @@ export function TreeDrawing({ layout }: { readonly layout: TreeLayout }) {
         <JointLines key={placed.step} placed={placed} />
       ))}
       <g class="cut" transform={`translate(${cutX(cut)} 0)`}>
+        <path class="grip" d={`M0 ${TOP - 8}V${height}`} />
         <path d={`M0 ${TOP - 8}V${height}`} />
         <text x={6} y={TOP - 12}>
           cut: {plural(new Set(pools[cut]).size, "pool")}
@@ -104,16 +107,44 @@ function Joints({ tree }: Pick<MergeTreeProps, "tree">) {
   );
 }
 
-export function MergeTree({ classes, tree }: MergeTreeProps) {
+/** The cut as links: without JavaScript, and to be sent to somebody. */
+function Cuts({
+  cut,
+  counts,
+  hrefOf,
+}: {
+  cut: number;
+  counts: readonly number[];
+  hrefOf: (pools: number) => string;
+}) {
+  return (
+    <nav class="cuts" aria-label="Where to cut">
+      <span>Pools:</span>
+      {counts.map((pools, at) => (
+        <a key={at} href={hrefOf(pools)} aria-current={at === cut ? "true" : undefined}>
+          {pools}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+export function MergeTree({ classes, tree, hrefOf }: MergeTreeProps) {
   const layout = layOutTree(classes, tree);
   const { width, height } = sizeOf(layout);
-  const counts = layout.pools.map((of) => new Set(of).size).join(" ");
+  const counts = layout.pools.map((of) => new Set(of).size);
   return (
-    <figure class="tree" data-cut={layout.cut} data-counts={counts}>
+    <figure
+      class="tree"
+      data-cut={layout.cut}
+      data-counts={counts.join(" ")}
+      data-address={hrefOf === undefined ? undefined : "pools"}
+    >
       <figcaption>
         Joints from left to right, the cheapest first. A joint costs the features that its two sides
         give up, counted once per node. Joints left of the cut are made.
       </figcaption>
+      {hrefOf !== undefined && <Cuts cut={layout.cut} counts={counts} hrefOf={hrefOf} />}
       <Scroll label="Merge tree">
         <svg
           role="img"

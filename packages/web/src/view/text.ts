@@ -35,3 +35,14 @@ export function few(names: readonly string[], most = 6): string {
   const last = shown.pop();
   return shown.length === 0 ? (last ?? "") : `${shown.join(", ")} and ${last}`;
 }
+
+/** Data with no text in it longer than a page has room for; names of members are left alone. */
+export function bounded<T>(data: T, room = 1000): T {
+  const clip = (value: unknown): unknown => {
+    if (typeof value === "string") return value.length <= room ? value : short(value, room);
+    if (Array.isArray(value)) return value.map(clip);
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, own]) => [key, clip(own)]));
+  };
+  return clip(data) as T;
+}

@@ -79,7 +79,9 @@ const WIDEST = 16;
 function widthWarnings(words: readonly Words[]): string[] {
   const wide = allRegisters(words).filter((id) => armRegisterBytes(id) > WIDEST);
   if (wide.length === 0) return [];
-  return [`Out of a template's reach, because wider than 128 bits: ${someRegisters(wide)}.`];
+  return [
+    `Templates cannot change these registers, because they are wider than 128 bits: ${someRegisters(wide)}.`,
+  ];
 }
 
 export function armWarnings(emitted: readonly Emitted[]): string[] {

@@ -85,7 +85,7 @@ export const takes: Ask = (field, offered, promised, writer, purpose) => {
 
 /** Why, as the end of a sentence about a field that is not taken for certain. */
 export function whyNotTaken(field: ArmField, writer: ArmWriter): string {
-  if (writer.trial !== undefined) return "its KVM refuses the value, as a trial on a vCPU showed";
+  if (writer.trial !== undefined) return "its KVM refuses the value, as a test on a vCPU showed";
   const { distribution, release } = writer;
   if (keepsItsOwn(field)) return "KVM ignores the write and keeps its own value";
   if (release === undefined) return "its host kernel is unknown";
@@ -93,7 +93,7 @@ export function whyNotTaken(field: ArmField, writer: ArmWriter): string {
   if (since === undefined) {
     return isOlder(WRITABLE_READ, release)
       ? `Linux up to ${WRITABLE_READ} refuses it, and nothing is known about ${release}`
-      : `no Linux up to ${WRITABLE_READ} takes it`;
+      : `no Linux up to ${WRITABLE_READ} accepts it`;
   }
   if (isOlder(release, since)) {
     return `Linux accepts it since ${since}; the node runs ${release}, which may have the patches backported`;

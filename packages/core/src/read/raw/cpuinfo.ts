@@ -52,7 +52,7 @@ function sections(text: string): Section[] {
     }
     const section = found.at(-1);
     if (section === undefined) return badDump(number, "is before the first processor");
-    if (section.values.has(name)) badDump(number, `${name} is given twice`);
+    if (section.values.has(name)) badDump(number, `duplicate ${name}`);
     section.values.set(name, line.slice(colon + 1).trim());
   }
   return found;

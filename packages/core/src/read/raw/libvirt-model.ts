@@ -91,7 +91,7 @@ function readTold(text: string): Told {
   let depth = 0;
   let closed = false;
   for (const tag of xmlTags(flat)) {
-    if (closed) badDump(tag.line, `<${tag.name}> stands after </cpu>`);
+    if (closed) badDump(tag.line, `unexpected <${tag.name}> after </cpu>`);
     if (tag.kind === "open") depth++;
     else if (tag.kind === "close") depth--;
     // What stands deeper, such as caches of a NUMA cell, is no word about features.
@@ -119,12 +119,12 @@ function incompleteness({ on, optional }: Told, model: string): string[] {
     ...(on.has("fpu")
       ? []
       : [
-          `the features that ${model} has by itself are not listed; ` +
-            "virsh cpu-baseline --features lists all",
+          `the features that ${model} implies are not listed; ` +
+            "`virsh cpu-baseline --features` lists them all",
         ]),
     ...(optional.size === 0
       ? []
-      : [`whether guests have these depends on the host: ${[...optional].join(" ")}`]),
+      : [`guests may lack these, depending on the host: ${[...optional].join(" ")}`]),
   ];
 }
 
@@ -140,7 +140,7 @@ export function readLibvirtModel(text: string): RawDump {
     const names = NAMED_MODELS.map((model) => model.name).join(", ");
     return badDump(
       tag.line,
-      `${name} is none of ${names}: give <vendor> and <signature family= model= stepping=>, too`,
+      `${name} is not a known model (${names}): also give <vendor> and <signature family= model= stepping=>`,
     );
   }
   const { cpu, unknown, incomplete } = composeCpu({
@@ -161,7 +161,7 @@ export function readLibvirtModel(text: string): RawDump {
     cpus: [cpu],
     host: {},
     notes: [
-      "features only, as libvirt names them",
+      "features only, by libvirt's names",
       ...(unknown.length === 0
         ? []
         : [`features without a row in the tables: ${unknown.join(" ")}`]),

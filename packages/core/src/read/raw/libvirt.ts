@@ -54,7 +54,7 @@ export function readLibvirt(text: string): RawDump {
   let root: XmlTag | undefined;
   let closed = false;
   for (const tag of xmlTags(text)) {
-    if (closed) badDump(tag.line, `<${tag.name}> stands after </cpudata>`);
+    if (closed) badDump(tag.line, `unexpected <${tag.name}> after </cpudata>`);
     if (root === undefined) {
       root = expectRoot(tag);
       builder.begin("CPU 0", tag.line);

@@ -70,7 +70,7 @@ export function readQemuModel(json: JsonObject): RawDump {
     cpus: [cpu],
     host: {},
     notes: [
-      "features only, as QEMU would give them to a guest of its own",
+      "features only, as QEMU would give them to its own guest",
       ...(unnamed.length === 0
         ? []
         : [`properties without a row in the tables: ${unnamed.join(" ")}`]),

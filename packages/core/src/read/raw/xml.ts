@@ -50,7 +50,7 @@ export function* xmlTags(text: string): Generator<XmlTag> {
     const attributes = new Map<string, string>();
     for (let found = take(ATTRIBUTE); found !== null; found = take(ATTRIBUTE)) {
       const name = found[1] ?? "";
-      if (attributes.has(name)) badDump(lineHere(), `attribute ${name} is given twice`);
+      if (attributes.has(name)) badDump(lineHere(), `duplicate attribute ${name}`);
       attributes.set(name, found[2] ?? found[3] ?? "");
     }
     const end = take(END);

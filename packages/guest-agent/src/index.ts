@@ -1,0 +1,1 @@
+export { GUEST_PORT, main, startGuestAgent } from "./main.ts";

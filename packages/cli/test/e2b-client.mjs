@@ -31,7 +31,10 @@ async function begin(template) {
   const read = await sandbox.files.read("/work/a.txt", quick);
   const list = await sandbox.files.list("/work", quick);
   await sandbox.files.rename("/work/a.txt", "/work/b.txt", quick);
-  const there = [await sandbox.files.exists("/work/a.txt", quick), await sandbox.files.exists("/work/b.txt", quick)];
+  const there = [
+    await sandbox.files.exists("/work/a.txt", quick),
+    await sandbox.files.exists("/work/b.txt", quick),
+  ];
   await later(() => events.length >= 2);
   await watcher.stop();
   const cat = await sandbox.commands.run("cat", { ...quick, background: true, stdin: true });
@@ -55,7 +58,12 @@ async function begin(template) {
     events: [...new Set(events.map(({ name, type }) => `${type} ${name}`))],
     cat: cat.stdout,
     listed: listed.map(({ sandboxId }) => sandboxId),
-    info: { state: info.state, metadata: info.metadata, cpuCount: info.cpuCount, memoryMB: info.memoryMB },
+    info: {
+      state: info.state,
+      metadata: info.metadata,
+      cpuCount: info.cpuCount,
+      memoryMB: info.memoryMB,
+    },
     extended: longer.endAt.getTime() - info.endAt.getTime() > 200_000,
     running,
     paused,

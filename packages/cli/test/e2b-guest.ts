@@ -60,7 +60,11 @@ export async function makeNodeGuest(directory: string) {
 }
 
 export const MACHINE = { ...NETWORK_MACHINE, memoryMib: 512 } as const;
-export const READINESS = { kind: "serial", text: "guest agent ready", timeoutSeconds: 240 } as const;
+export const READINESS = {
+  kind: "serial",
+  text: "guest agent ready",
+  timeoutSeconds: 240,
+} as const;
 
 export interface EmulatedNode {
   readonly station: Station;

@@ -43,7 +43,10 @@ function client(ca: string, env: Readonly<Record<string, string>>): Client {
     const script = join(ROOT, "packages/cli/test/e2b-client.mjs");
     const args = ["--import", RESOLVER, script, part, what];
     const clean = { PATH: process.env["PATH"] ?? "", NODE_EXTRA_CA_CERTS: ca };
-    const { stdout } = await run(process.execPath, args, { env: { ...clean, ...env }, timeout: 280_000 });
+    const { stdout } = await run(process.execPath, args, {
+      env: { ...clean, ...env },
+      timeout: 280_000,
+    });
     return JSON.parse(stdout) as Json;
   };
 }

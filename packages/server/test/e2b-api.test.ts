@@ -65,7 +65,10 @@ function actAs(node: TestNode, base: string, ca: string) {
   const work = async () => {
     while (!stop.signal.aborted) {
       const { body } = await node.call("POST", "/v1/node/work", { running: [] });
-      for (const one of (body?.work ?? []) as { id: string; work: { kind: string; sandbox: string } }[]) {
+      for (const one of (body?.work ?? []) as {
+        id: string;
+        work: { kind: string; sandbox: string };
+      }[]) {
         const result = await perform(one.work.kind, one.work.sandbox);
         await node.call("POST", `/v1/node/work/${one.id}`, result);
       }
@@ -83,7 +86,12 @@ function actAs(node: TestNode, base: string, ca: string) {
   };
   const dial = async () => {
     const headers = { connection: "Upgrade", upgrade: "evenkeel-tunnel" };
-    const asked = request(new URL("/v1/node/tunnel", base), { headers, ca, ...node.credentials, agent: false });
+    const asked = request(new URL("/v1/node/tunnel", base), {
+      headers,
+      ca,
+      ...node.credentials,
+      agent: false,
+    });
     asked.end();
     const [, socket] = (await once(asked, "upgrade")) as [unknown, Duplex];
     await serveTunnel(socket, open, stop.signal);
@@ -116,7 +124,12 @@ describe("E2B's API", () => {
   const keys: Record<string, string> = {};
   let acting: ReturnType<typeof actAs> | undefined;
 
-  const api = async (team: string, method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<Answer> => {
+  const api = async (
+    team: string,
+    method: "GET" | "POST" | "DELETE",
+    path: string,
+    body?: unknown,
+  ): Promise<Answer> => {
     const call = caller(`https://127.0.0.1:${PORT}`, { ca: fleet().ca });
     const key = keys[team];
     return await call(method, path, body, {
@@ -134,7 +147,14 @@ describe("E2B's API", () => {
   ): Promise<Raw> => {
     const host = `${port}-${sandbox}.${DOMAIN}`;
     const tls = { ca: fleet().ca, servername: host, agent: false } as const;
-    const options = { ...tls, host: "127.0.0.1", port: PORT, path, method, headers: { host, ...headers } };
+    const options = {
+      ...tls,
+      host: "127.0.0.1",
+      port: PORT,
+      path,
+      method,
+      headers: { host, ...headers },
+    };
     const asked = request(options);
     asked.end(body);
     const [answer] = await once(asked, "response");
@@ -179,11 +199,18 @@ describe("E2B's API", () => {
     });
     expect((await api("acme", "POST", "/volumes", {})).body.message).toContain("POST /volumes");
     expect((await api("acme", "POST", "/v2/sandboxes", { templateID: 1 })).body.code).toBe(400);
-    expect((await api("acme", "POST", "/v2/sandboxes", { templateID: "nothing" })).status).toBe(404);
+    expect((await api("acme", "POST", "/v2/sandboxes", { templateID: "nothing" })).status).toBe(
+      404,
+    );
   });
 
   test("a sandbox is one team's, its agent for who has its token, and its other ports as asked", async () => {
-    const asked = { templateID: "base", metadata: { a: "b" }, envVars: { SECRET: "of-acme" }, timeout: 60 };
+    const asked = {
+      templateID: "base",
+      metadata: { a: "b" },
+      envVars: { SECRET: "of-acme" },
+      timeout: 60,
+    };
     const made = await api("acme", "POST", "/v2/sandboxes", asked);
     expect(made).toMatchObject({ status: 201, body: { templateID: "base", domain: DOMAIN } });
     const { sandboxID: id, envdAccessToken: token } = made.body;
@@ -205,10 +232,13 @@ describe("E2B's API", () => {
     const timeout = await api("rival", "POST", `/sandboxes/${id}/timeout`, { timeout: 1 });
     expect(timeout.status).toBe(404);
     const listed = await api("rival", "GET", "/v2/sandboxes");
-    expect(listed.body.map((one: { sandboxID: string }) => one.sandboxID)).toEqual([other.body.sandboxID]);
+    expect(listed.body.map((one: { sandboxID: string }) => one.sandboxID)).toEqual([
+      other.body.sandboxID,
+    ]);
 
     // Nor through the data plane.
-    const envs = async (headers: object) => (await reach(id, GUEST_PORT, "/envs", { headers: headers as never })).status;
+    const envs = async (headers: object) =>
+      (await reach(id, GUEST_PORT, "/envs", { headers: headers as never })).status;
     expect(await envs({})).toBe(401);
     expect(await envs({ "x-access-token": other.body.envdAccessToken })).toBe(401);
     expect(await envs({ "x-api-key": keys["acme"] })).toBe(401);
@@ -219,8 +249,14 @@ describe("E2B's API", () => {
 
     // A head and a body at once, as HTTP clients write them, arrive as they were.
     for (let i = 0; i < 50; i++) {
-      const sent = { method: "POST", headers: { "x-access-token": token, "content-type": "application/json" } };
-      const answer = await reach(id, GUEST_PORT, "/filesystem.Filesystem/Stat", { ...sent, body: `{"path":"/"}` });
+      const sent = {
+        method: "POST",
+        headers: { "x-access-token": token, "content-type": "application/json" },
+      };
+      const answer = await reach(id, GUEST_PORT, "/filesystem.Filesystem/Stat", {
+        ...sent,
+        body: `{"path":"/"}`,
+      });
       expect(JSON.parse(answer.text).entry.type).toBe("FILE_TYPE_DIRECTORY");
     }
     expect((await reach(id, 1, "/")).status).toBe(502);
@@ -235,7 +271,9 @@ describe("E2B's API", () => {
     expect((await reach(id, GUEST_PORT, "/health")).status).toBe(502);
     const disk = await api("acme", "POST", `/v2/sandboxes/${id}/connect`, { memory: false });
     expect([disk.status, disk.body.error_code]).toEqual([400, "sandbox_memory_override_disabled"]);
-    const connects = [1, 2, 3].map(async () => await api("acme", "POST", `/v2/sandboxes/${id}/connect`, {}));
+    const connects = [1, 2, 3].map(
+      async () => await api("acme", "POST", `/v2/sandboxes/${id}/connect`, {}),
+    );
     const statuses = (await Promise.all(connects)).map(({ status }) => status);
     expect(statuses.filter((status) => status === 201)).toHaveLength(1);
     expect(statuses.filter((status) => status === 200)).toHaveLength(2);
@@ -258,7 +296,9 @@ describe("E2B's API", () => {
       else response.end(String(asked.headers["x-api-key"]));
     });
     app.on("upgrade", (_asked, socket: Duplex) => {
-      socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+      socket.write(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n",
+      );
       socket.pipe(socket);
     });
     app.listen(0, "127.0.0.1");
@@ -280,7 +320,13 @@ describe("E2B's API", () => {
     expect((await reach(id, port, "/slow", { headers })).text).toBe(`/slow by ${host} end`);
 
     const upgrade = { connection: "Upgrade", upgrade: "echo" };
-    const tls = { ca: fleet().ca, servername: host, agent: false, host: "127.0.0.1", port: PORT } as const;
+    const tls = {
+      ca: fleet().ca,
+      servername: host,
+      agent: false,
+      host: "127.0.0.1",
+      port: PORT,
+    } as const;
     const sent = request({ ...tls, path: "/", headers: { host, ...headers, ...upgrade } });
     sent.end();
     const [, socket] = (await once(sent, "upgrade")) as [unknown, Duplex];
@@ -305,7 +351,9 @@ describe("E2B's API", () => {
     const { body } = await operator("POST", "/v1/e2b-keys", { team: "gone", name: "one" });
     keys["gone"] = body.key;
     expect((await api("gone", "GET", "/v2/sandboxes")).status).toBe(200);
-    expect((await operator("POST", "/v1/e2b-keys", { team: "gone", name: "one" })).status).toBe(409);
+    expect((await operator("POST", "/v1/e2b-keys", { team: "gone", name: "one" })).status).toBe(
+      409,
+    );
     expect(JSON.stringify((await operator("GET", "/v1/e2b-keys")).body)).not.toContain(body.key);
     expect((await operator("DELETE", "/v1/e2b-keys/gone/one")).status).toBe(204);
     expect((await api("gone", "GET", "/v2/sandboxes")).status).toBe(401);

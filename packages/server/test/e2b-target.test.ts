@@ -17,10 +17,22 @@ describe("a request is for", () => {
     [{ host: "3000-S1.SBX.example:8443" }, { sandbox: "s1", port: 3000 }],
     [{ host: "1-a-b.sbx.example" }, { sandbox: "a-b", port: 1 }],
     // The host's name counts where it names a sandbox, whatever the headers say.
-    [{ host: "80-s2.sbx.example", ...byHeader }, { sandbox: "s2", port: 80 }],
-    [{ host: "sandbox.sbx.example", ...byHeader }, { sandbox: "s1", port: 49_983 }],
-    [{ host: "localhost:7703", ...byHeader }, { sandbox: "s1", port: 49_983 }],
-    [{ host: "[::1]:7703", ...byHeader }, { sandbox: "s1", port: 49_983 }],
+    [
+      { host: "80-s2.sbx.example", ...byHeader },
+      { sandbox: "s2", port: 80 },
+    ],
+    [
+      { host: "sandbox.sbx.example", ...byHeader },
+      { sandbox: "s1", port: 49_983 },
+    ],
+    [
+      { host: "localhost:7703", ...byHeader },
+      { sandbox: "s1", port: 49_983 },
+    ],
+    [
+      { host: "[::1]:7703", ...byHeader },
+      { sandbox: "s1", port: 49_983 },
+    ],
     [{ host: "api.sbx.example" }, "api"],
     [{ host: "api.sbx.example", ...byHeader }, "api"],
     [{ host: "127.0.0.1:7703" }, "api"],
@@ -49,12 +61,21 @@ describe("a request is for", () => {
 });
 
 describe("the guest's agent", () => {
-  const tokens = { access: (id: string) => `access ${id}`, traffic: (id: string) => `traffic ${id}` };
-  const may = (url: string, headers: object = {}, { port = 49_983, open = true, method = "GET" } = {}) =>
-    mayReach({ url, headers, method } as IncomingMessage, { sandbox: "s1", port }, open, tokens);
+  const tokens = {
+    access: (id: string) => `access ${id}`,
+    traffic: (id: string) => `traffic ${id}`,
+  };
+  const may = (
+    url: string,
+    headers: object = {},
+    { port = 49_983, open = true, method = "GET" } = {},
+  ) => mayReach({ url, headers, method } as IncomingMessage, { sandbox: "s1", port }, open, tokens);
   const signed = (path: string, operation: string, until?: number) => {
     const words = [path, operation, "root", "access s1", ...(until === undefined ? [] : [until])];
-    const signature = createHash("sha256").update(words.join(":")).digest("base64").replace(/=+$/, "");
+    const signature = createHash("sha256")
+      .update(words.join(":"))
+      .digest("base64")
+      .replace(/=+$/, "");
     const end = until === undefined ? "" : `&signature_expiration=${until}`;
     return `/files?path=${path}&username=root&signature=${encodeURIComponent(`v1_${signature}`)}${end}`;
   };
@@ -84,7 +105,9 @@ describe("the guest's agent", () => {
     expect(may("/", {}, { port: 3000, open: false })).toBe(false);
     const token = { "e2b-traffic-access-token": "traffic s1" };
     expect(may("/", token, { port: 3000, open: false })).toBe(true);
-    expect(may("/", { "e2b-traffic-access-token": "access s1" }, { port: 3000, open: false })).toBe(false);
+    expect(may("/", { "e2b-traffic-access-token": "access s1" }, { port: 3000, open: false })).toBe(
+      false,
+    );
   });
 });
 
@@ -97,7 +120,11 @@ describe("a refused placement", () => {
     );
 
   test("by CPUs alone is not to be tried again, and says by which feature", () => {
-    const answer = refusal(["verdict", "2 nodes"], ["AVX2", "incompatible on 2 nodes"], ["way out", "boot it anew"]);
+    const answer = refusal(
+      ["verdict", "2 nodes"],
+      ["AVX2", "incompatible on 2 nodes"],
+      ["way out", "boot it anew"],
+    );
     expect(answer).toMatchObject({ status: 503, retry: false });
     expect(answer.body).toMatchObject({ code: 503, error_code: "sandbox_no_compatible_node" });
     expect(answer.body.message).toContain("AVX2");
@@ -106,7 +133,10 @@ describe("a refused placement", () => {
   test("where a node that can is full or away, is worth another try", () => {
     for (const way of ["wait for room: 1 node can resume it and are full", "bring back: 1 node"]) {
       const answer = refusal(["verdict", "1 nodes"], ["capacity", "1 nodes"], ["way out", way]);
-      expect([answer.body.error_code, answer.retry]).toEqual(["sandbox_capacity_unavailable", true]);
+      expect([answer.body.error_code, answer.retry]).toEqual([
+        "sandbox_capacity_unavailable",
+        true,
+      ]);
     }
   });
 });

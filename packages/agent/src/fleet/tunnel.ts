@@ -5,7 +5,11 @@
  * https://www.rfc-editor.org/rfc/rfc9113#name-the-connect-method
  */
 import { request } from "node:https";
-import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import {
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -67,7 +71,10 @@ async function serve(open: OpenPort, stream: ServerHttp2Stream, authority: strin
     if (stream.destroyed) return;
     const code = error instanceof AgentError ? error.code : "FAILED";
     const message = encodeURIComponent(messageOf(error).slice(0, 500));
-    stream.respond({ ":status": 502, [TUNNEL.code]: code, [TUNNEL.message]: message }, { endStream: true });
+    stream.respond(
+      { ":status": 502, [TUNNEL.code]: code, [TUNNEL.message]: message },
+      { endStream: true },
+    );
   }
 }
 

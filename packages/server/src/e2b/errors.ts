@@ -42,7 +42,9 @@ export interface E2bAnswer {
  */
 function refusedPlacement({ message, problems = [] }: ServerError): E2bAnswer {
   const took = new Set(problems.map(({ path }) => path));
-  const waits = problems.some((one) => one.path === "way out" && /^(?:wait|bring)/.test(one.message));
+  const waits = problems.some(
+    (one) => one.path === "way out" && /^(?:wait|bring)/.test(one.message),
+  );
   if (took.has("verdict") && !waits) {
     const body = { code: 503, error_code: "sandbox_no_compatible_node", message };
     return { status: 503, body, retry: false };

@@ -182,9 +182,16 @@ export async function greetGuest(
   for (;;) {
     try {
       const body = { ...said, timestamp: new Date().toISOString() };
-      const { status, text } = await gate.askGuest(sandbox, { method: "POST", path: "/init", body });
+      const { status, text } = await gate.askGuest(sandbox, {
+        method: "POST",
+        path: "/init",
+        body,
+      });
       if (status < 300) return;
-      throw new PortError("GUEST_REFUSED", `its agent refused /init with ${status}: ${text.slice(0, 200)}`);
+      throw new PortError(
+        "GUEST_REFUSED",
+        `its agent refused /init with ${status}: ${text.slice(0, 200)}`,
+      );
     } catch (error) {
       const code = error instanceof PortError ? error.code : "";
       if (NOT_THERE.has(code)) return;

@@ -15,9 +15,7 @@ export async function logsOf(tx: Queryable, sandbox: string, asked: LogQuery) {
   const rows = await tx
     .select()
     .from(audit)
-    .where(
-      and(eq(audit.subject, sandbox), sql`${audit.time} >= ${new Date(from).toISOString()}`),
-    )
+    .where(and(eq(audit.subject, sandbox), sql`${audit.time} >= ${new Date(from).toISOString()}`))
     .orderBy(newestFirst ? desc(audit.id) : asc(audit.id))
     .limit(limit);
   return rows.map(({ time, action, actor }) => ({

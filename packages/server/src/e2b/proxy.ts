@@ -48,7 +48,10 @@ async function admit(e2b: E2b, asked: IncomingMessage, target: Target): Promise<
   const place = await gate.placeOf(sandbox);
   if (place === undefined) throw notRunning(sandbox, "was not found");
   if (!mayReach(asked, target, place.publicTraffic, tokens)) {
-    throw new E2bError(401, `port ${target.port} of sandbox ${sandbox}: the token is missing or wrong`);
+    throw new E2bError(
+      401,
+      `port ${target.port} of sandbox ${sandbox}: the token is missing or wrong`,
+    );
   }
   if (place.state === "running") return;
   if (!place.autoResume) throw notRunning(sandbox, `is ${place.state}`);
@@ -63,13 +66,18 @@ function answerOf(error: unknown, { sandbox, port }: Target) {
   }
   const known = e2bAnswerOf(error);
   const isOwn = error instanceof E2bError || known.status !== 500;
-  return isOwn ? known : e2bAnswerOf(notRunning(sandbox, `the connection failed: ${messageOf(error)}`));
+  return isOwn
+    ? known
+    : e2bAnswerOf(notRunning(sandbox, `the connection failed: ${messageOf(error)}`));
 }
 
 function refuse(response: ServerResponse, error: unknown, target: Target): void {
   if (response.headersSent) return void response.destroy();
   const { status, body, retry } = answerOf(error, target);
-  const headers = { "content-type": "application/json", ...(retry ? {} : { "should-retry": "false" }) };
+  const headers = {
+    "content-type": "application/json",
+    ...(retry ? {} : { "should-retry": "false" }),
+  };
   response.writeHead(status, headers).end(JSON.stringify({ sandboxId: target.sandbox, ...body }));
 }
 

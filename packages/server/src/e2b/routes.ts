@@ -174,7 +174,10 @@ function addLooking(app: E2bApp, e2b: E2b): void {
   }
 }
 
-const MetricsQuery = z.object({ start: z.coerce.number().optional(), end: z.coerce.number().optional() });
+const MetricsQuery = z.object({
+  start: z.coerce.number().optional(),
+  end: z.coerce.number().optional(),
+});
 const LogsQuery = z.object({
   start: z.coerce.number().optional(),
   cursor: z.coerce.number().optional(),

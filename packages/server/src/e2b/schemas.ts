@@ -7,7 +7,10 @@ import { SandboxId } from "@evenkeel/api/fleet";
 import { notImplemented } from "./errors.ts";
 
 const DAY = 24 * 3600;
-const Timeout = z.int().min(0).max(30 * DAY);
+const Timeout = z
+  .int()
+  .min(0)
+  .max(30 * DAY);
 const Texts = z.record(z.string().max(256), z.string().max(32_768));
 const Metadata = z
   .record(z.string().max(256), z.string().max(4096))

@@ -31,10 +31,7 @@ function one(header: string | string[] | undefined): string {
 }
 
 /** `api`: it is for the API. `unknown`: for a host that is not of this domain. */
-export function targetOf(
-  headers: IncomingHttpHeaders,
-  domain: string,
-): Target | "api" | "unknown" {
+export function targetOf(headers: IncomingHttpHeaders, domain: string): Target | "api" | "unknown" {
   const host = hostOf(headers.host);
   const below = host.endsWith(`.${domain}`) ? host.slice(0, -domain.length - 1) : undefined;
   const [, portText = "", named] = LABEL.exec(below ?? "") ?? [];

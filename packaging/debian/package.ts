@@ -44,7 +44,7 @@ interface OptionRow {
   readonly env: string;
   readonly help: string;
   /** False of a switch, which is off. */
-  readonly default: string | false | undefined;
+  readonly default: string | number | false | undefined;
 }
 
 /** Every option as a comment, with its default. */

@@ -407,7 +407,9 @@ describe.skipIf(withoutChromium)("pages in a browser", () => {
     await page.keyboard.press("Enter");
     await page.getByText("The change takes 1 snapshot").waitFor();
     await page.getByText("as a table").press("Enter");
-    await page.getByRole("cell", { name: "stranded", exact: true }).first().waitFor();
+    const stranded = page.getByRole("cell", { name: "stranded", exact: true }).first();
+    await stranded.waitFor();
+    expect(await stranded.isVisible()).toBe(true);
     await close();
   }, 180_000);
 

@@ -24,7 +24,7 @@ export function renderGuide({ title, html, nav, pages, assets }: GuidePage): str
         <ul>
           {pages.map(({ href, text, current }) => (
             <li key={href}>
-              <a href={href} aria-current={current === true ? "page" : undefined}>
+              <a href={href} aria-current={current ? "page" : undefined}>
                 {text}
               </a>
             </li>

@@ -50,13 +50,28 @@ beforeAll(async () => {
   if (status !== 0) throw new Error(stderr);
 }, 240_000);
 
+/** Where this machine gets its packages is its own, as are those that it has already. */
+function npmSettings(prefix: string): Record<string, string> {
+  const get = (key: string) =>
+    spawnSync("npm", ["config", "get", key], { encoding: "utf8" }).stdout.trim();
+  return {
+    npm_config_prefix: prefix,
+    npm_config_registry: get("registry"),
+    npm_config_cache: get("cache"),
+    npm_config_prefer_offline: "true",
+    // A registry that only serves packages answers neither of these.
+    npm_config_audit: "false",
+    npm_config_update_notifier: "false",
+  };
+}
+
 /** A page's own commands in an empty directory, on a machine that has Node.js and nothing of us. */
 function typedIn(commands: string): { status: number | null; stdout: string; stderr: string } {
   const cwd = scratch();
   copyFileSync(tarball, join(cwd, basename(tarball)));
   const own = join(cwd, "prefix");
   const PATH = `${join(own, "bin")}:${process.env["PATH"] ?? ""}`;
-  const env = { PATH, HOME: cwd, NO_COLOR: "1", LANG: "C.UTF-8", npm_config_prefix: own };
+  const env = { PATH, HOME: cwd, NO_COLOR: "1", LANG: "C.UTF-8", ...npmSettings(own) };
   return spawnSync("bash", ["-euc", commands], { cwd, env, encoding: "utf8" });
 }
 

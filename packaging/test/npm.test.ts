@@ -75,11 +75,14 @@ function typedIn(commands: string): { status: number | null; stdout: string; std
   return spawnSync("bash", ["-euc", commands], { cwd, env, encoding: "utf8" });
 }
 
+/** npm may warn that koffi's install script does not run: it need not. */
+const NO_ERROR = expect.not.stringMatching(/evenkeel:|npm error/) as string;
+
 test("the README's first screen, as it stands", () => {
   const commands = firstScreen("README.md");
   expect(commands).toContain(`npm install -g ./${basename(tarball)} `);
   const { status, stdout, stderr } = typedIn(commands);
-  expect([status, stderr]).toEqual([0, ""]);
+  expect([status, stderr]).toEqual([0, NO_ERROR]);
   const text = readFileSync(join(ROOT, "README.md"), "utf8");
   const [, shown = ""] = /\$ evenkeel plan --example\n(.*?)^```$/ms.exec(text) ?? [];
   expect(stdout.slice(stdout.indexOf("2 nodes in 2 classes"))).toBe(shown);
@@ -90,7 +93,7 @@ test("the first screen of the package's page, of a package that is not published
   expect(commands).toMatch(/^npm install -g evenkeel$/m);
   const here = commands.replace("-g evenkeel", `-g ./${basename(tarball)}`);
   const { status, stdout, stderr } = typedIn(here);
-  expect([status, stderr]).toEqual([0, ""]);
+  expect([status, stderr]).toEqual([0, NO_ERROR]);
   expect(stdout).toContain("2 nodes in 2 classes");
 }, 180_000);
 

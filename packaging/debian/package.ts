@@ -50,7 +50,8 @@ interface OptionRow {
 /** Every option as a comment, with its default. */
 function environmentFile(head: readonly string[], rows: readonly OptionRow[]): string {
   const options = rows.map(
-    ({ env, help, default: value }) => `\n# ${help}\n#${env}=${value === false ? "" : (value ?? "")}\n`,
+    ({ env, help, default: value }) =>
+      `\n# ${help}\n#${env}=${value === false ? "" : (value ?? "")}\n`,
   );
   return head.map((line) => `# ${line}\n`).join("") + options.join("");
 }

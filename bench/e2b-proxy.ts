@@ -75,7 +75,9 @@ void serveTunnel(
   stop.signal,
 );
 const place = { node: "n", state: "running", publicTraffic: true };
-const db = { select: () => ({ from: () => ({ innerJoin: () => ({ where: async () => [place] }) }) }) };
+const db = {
+  select: () => ({ from: () => ({ innerJoin: () => ({ where: async () => [place] }) }) }),
+};
 const gate = openGate({ store: { db } } as never, connections);
 const e2b = { gate, tokens: {} } as unknown as E2b;
 const front = createHttp((request, response) => {

@@ -71,12 +71,17 @@ async function watchBelow(
     const entry = await entryAt(join(path, name)).catch(() => undefined);
     const isNew = !known.has(name);
     if (entry === undefined) {
-      if (known.delete(name)) hear({ name, type: "EVENT_TYPE_REMOVE" });
-      return;
+      if (known.delete(name)) return hear({ name, type: "EVENT_TYPE_REMOVE" });
+      // It came and went before it was looked at; another event tells of its end.
+      if (change === "rename") {
+        known.add(name);
+        hear({ name, type: "EVENT_TYPE_CREATE" });
+      }
+      return undefined;
     }
     known.add(name);
     const type = isNew ? "CREATE" : change === "rename" ? "RENAME" : "WRITE";
-    hear({ name, type: `EVENT_TYPE_${type}`, ...(withEntry ? { entry } : {}) });
+    return hear({ name, type: `EVENT_TYPE_${type}`, ...(withEntry ? { entry } : {}) });
   };
   return watch(path, { recursive }, (change, name) => {
     // In the order in which they came.

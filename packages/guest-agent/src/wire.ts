@@ -93,8 +93,9 @@ export function openStream(
   return {
     send,
     end: (error) => {
+      if (error === undefined) return void response.end(envelope(END, {}));
       const { code, message } = callErrorOf(error);
-      response.end(envelope(END, error === undefined ? {} : { error: { code, message } }));
+      return void response.end(envelope(END, { error: { code, message } }));
     },
     drained: () =>
       new Promise((settle) => {

@@ -47,7 +47,7 @@ function client(ca: string, env: Readonly<Record<string, string>>): Client {
       env: { ...clean, ...env },
       timeout: 280_000,
     });
-    return JSON.parse(stdout) as Json;
+    return JSON.parse(stdout);
   };
 }
 
@@ -75,7 +75,7 @@ interface Fleet {
 async function askAgent({ app }: Agent, method: "GET" | "POST", url: string, payload?: object) {
   const response = await app.inject({ method, url, ...(payload === undefined ? {} : { payload }) });
   if (response.statusCode >= 300) throw new Error(`${url}: ${response.body}`);
-  return response.json() as Json;
+  return response.json();
 }
 
 async function startFleet(directory: string): Promise<Fleet & { plan: () => Json }> {

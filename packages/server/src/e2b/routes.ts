@@ -1,5 +1,6 @@
 /** E2B's calls about sandboxes, v1 and v2: https://e2b.dev/docs/api-reference */
 import type { FastifyReply, FastifyRequest } from "fastify";
+// oxlint-disable oxc/no-async-endpoint-handlers -- Fastify awaits its handlers
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";

@@ -294,7 +294,9 @@ describe("E2B's API", () => {
   }, 120_000);
 
   test("streams, upgrades, private ports and resumes by traffic", async () => {
+    const seen: string[] = [];
     const app = createHttp((asked, response) => {
+      seen.push(`${asked.method} ${asked.url}`);
       response.write(`${asked.url} by ${String(asked.headers.host)} `);
       if (asked.url === "/slow") setTimeout(() => response.end("end"), 300);
       else response.end(String(asked.headers["x-api-key"]));
@@ -322,6 +324,15 @@ describe("E2B's API", () => {
     const host = `${port}-${id}.${DOMAIN}`;
     expect((await reach(id, port, "/a", { headers })).text).toBe(`/a by ${host} undefined`);
     expect((await reach(id, port, "/slow", { headers })).text).toBe(`/slow by ${host} end`);
+
+    // A body that looks like a request is a body, also where its method usually has none.
+    const inside = "GET /inside HTTP/1.1\r\nHost: x\r\n\r\n";
+    const chunked = { ...headers, "transfer-encoding": "chunked" };
+    for (const method of ["DELETE", "GET"]) {
+      await reach(id, port, "/outside", { method, headers: chunked, body: inside });
+    }
+    await reach(id, port, "/after", { headers });
+    expect(seen.slice(-3)).toEqual(["DELETE /outside", "GET /outside", "GET /after"]);
 
     const upgrade = { connection: "Upgrade", upgrade: "echo" };
     const tls = {

@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { createServer, type Server } from "@evenkeel/server";
-import { planPool } from "@evenkeel/core";
+import { formatTemplate, planPool } from "@evenkeel/core";
 import { expect, onTestFinished, test } from "vitest";
 import { missingGuest } from "../../agent/test/network-guest.ts";
 import { enter, makeHost, makeWorld, missingForNamespaces } from "../../host/test/namespaces.ts";
@@ -221,7 +221,7 @@ test("with the plan's guest CPU, a sandbox paused on one node is connected to on
   skip,
 }) => {
   const { fleet, byName, byUrl } = await begin(skip);
-  const { template } = fleet.plan();
+  const template = JSON.parse(formatTemplate(fleet.plan().template));
   await build(fleet, "planned", { kind: "template", name: "plan", template });
   await cordon(fleet, "lesser", true);
   const second = await byUrl("begin", "planned");

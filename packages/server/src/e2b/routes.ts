@@ -15,7 +15,7 @@ import {
   BySandbox,
   Connect,
   ListQuery,
-  NewSandboxBody,
+  NewSandbox,
   Pause,
   Refresh,
   requireKnown,
@@ -54,7 +54,7 @@ function addCreating(app: E2bApp, e2b: E2b): void {
     ["/sandboxes", V1_SECONDS],
     ["/v2/sandboxes", V2_SECONDS],
   ] as const) {
-    app.post(path, { schema: { body: NewSandboxBody } }, async (request, reply) => {
+    app.post(path, { schema: { body: NewSandbox } }, async (request, reply) => {
       requireKnown(request.body);
       const team = teamThatAsks(request);
       const own = await create(e2b, { request, reply }, team, request.body, seconds);

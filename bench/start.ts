@@ -135,7 +135,7 @@ async function socketTime(command: string, socket: string, then = async () => {}
 
 row("machine", machine());
 row("date", new Date().toISOString().slice(0, 10));
-for (const way of [...ways.slice(1)]) {
+for (const way of [...ways, executable]) {
   if (!existsSync(way.command.at(-1) ?? "")) continue;
   row(`${way.name}: CPU time by that of node -e 0`, "");
   row("  --help (limit 1.3)", ratio(way, ["--help"]).toFixed(2));

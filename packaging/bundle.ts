@@ -8,7 +8,8 @@ import { BESIDE, ownFiles, ROOT } from "./own-files.ts";
 /** What npm installs beside the bundle: native code and WebAssembly, which do not bundle. */
 export const EXTERNAL = ["koffi", "iced-x86", "@electric-sql/pglite"] as const;
 
-export const CONDITIONS = ["@evenkeel/source", "node", "import", "default"];
+/** Whether it is imported or required is rolldown's to say: pg requires what has a class as its export. */
+export const CONDITIONS = ["@evenkeel/source", "node"];
 
 const ENTRIES = {
   start: "packages/cli/src/start.ts",
@@ -87,6 +88,8 @@ export async function bundleCommand(directory: string, info: BuildInfo): Promise
   return bundle.write({
     dir: directory,
     format: "cjs",
+    // Code that is kept compiled knows no `import()`; what is not bundled has CommonJS, too.
+    dynamicImportInCjs: false,
     cleanDir: true,
     entryFileNames: "[name].js",
     chunkFileNames: "[name]-[hash].js",

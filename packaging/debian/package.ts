@@ -43,13 +43,15 @@ const gzip = (text: string) => gzipSync(text, { level: 9 });
 interface OptionRow {
   readonly env: string;
   readonly help: string;
-  readonly default: string | undefined;
+  /** False for a switch that is off. */
+  readonly default: string | number | boolean | undefined;
 }
 
 /** Every option as a comment, with its default. */
 function environmentFile(head: readonly string[], rows: readonly OptionRow[]): string {
   const options = rows.map(
-    ({ env, help, default: value }) => `\n# ${help}\n#${env}=${value ?? ""}\n`,
+    ({ env, help, default: value }) =>
+      `\n# ${help}\n#${env}=${value === false ? "" : (value ?? "")}\n`,
   );
   return head.map((line) => `# ${line}\n`).join("") + options.join("");
 }

@@ -1,7 +1,18 @@
 /** The npm package in an empty directory, without the repository. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { buildInfo } from "../build-info.ts";
 import { helpText } from "../bundle.ts";
@@ -118,6 +129,32 @@ test.each(["20.19.6", "22.23.3", "24.21.0"])(
   },
   300_000,
 );
+
+test("what was compiled is kept for its user alone, and is no harm where it is damaged", () => {
+  const cwd = scratch();
+  const kept = join(cwd, ".cache/evenkeel/compiled", `${process.version}-${process.arch}`);
+  const plans = () => {
+    const plan = run(evenkeel, ["plan", "--example"], cwd);
+    expect(plan).toMatchObject({ status: 0, stderr: "" });
+    expect(plan.stdout).toContain("one guest CPU from 2 templates");
+  };
+  plans();
+  const files = readdirSync(kept).map((name) => join(kept, name));
+  expect(files.length).toBeGreaterThan(5);
+  expect(statSync(kept).mode & 0o777).toBe(0o700);
+  for (const damage of [0, 100, 5000]) {
+    for (const file of files) truncateSync(file, damage);
+    plans();
+  }
+  // Where another user could put code, none is read or written.
+  rmSync(kept, { recursive: true });
+  chmodSync(dirname(kept), 0o777);
+  plans();
+  expect(existsSync(kept)).toBe(false);
+  rmSync(join(cwd, ".cache"), { recursive: true });
+  writeFileSync(join(cwd, ".cache"), "");
+  plans();
+}, 120_000);
 
 test("npx runs it, and plans the example", () => {
   const cwd = scratch();

@@ -248,7 +248,7 @@ test("a disk that takes no orders says nothing of the plan: the next heartbeat t
       return BOTH;
     },
   });
-  await expect(agent.hear(told(BOTH))).rejects.toThrow();
+  await expect(agent.hear(told(BOTH))).rejects.toThrow("directory");
   expect([agent.plan(), agent.state.refusal]).toEqual([undefined, undefined]);
   expect(events).not.toContain("plan.refused");
   rmSync(orders, { recursive: true });

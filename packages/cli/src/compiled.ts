@@ -6,15 +6,13 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import Module, { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
-import { constants, Script } from "node:vm";
+import { Script } from "node:vm";
 
 /** As Node.js wraps a module's code. */
 const WRAPPER = [
   "(function (exports, require, module, __filename, __dirname) { ",
   "\n});",
 ] as const;
-
-const { USE_MAIN_CONTEXT_DEFAULT_LOADER: importModuleDynamically } = constants;
 
 type Compile = (this: NodeJS.Module, content: string, filename: string) => unknown;
 type Wrapped = (
@@ -49,7 +47,7 @@ function compileAll(source: string, filename: string): Script {
   const { setFlagsFromString } = process.getBuiltinModule("node:v8");
   setFlagsFromString("--no-lazy");
   try {
-    return new Script(source, { filename, importModuleDynamically });
+    return new Script(source, { filename });
   } finally {
     // V8 keeps the flags with what it compiled, and takes it only under the same.
     setFlagsFromString("--lazy");
@@ -59,7 +57,7 @@ function compileAll(source: string, filename: string): Script {
 function compile(source: string, filename: string, kept: string): Script {
   const cachedData = readKept(kept);
   if (cachedData !== undefined) {
-    const script = new Script(source, { filename, importModuleDynamically, cachedData });
+    const script = new Script(source, { filename, cachedData });
     if (script.cachedDataRejected === false) return script;
   }
   const script = compileAll(source, filename);
@@ -67,7 +65,10 @@ function compile(source: string, filename: string, kept: string): Script {
   return script;
 }
 
-/** From here on, for the modules in `own` that are loaded by `require`. */
+/**
+ * From here on, for the modules in `own` that are loaded by `require`. Throws where nothing can be
+ * kept in the directory.
+ */
 export function keepCompiled(own: string, directory: string): void {
   const place = join(directory, `${process.version}-${process.arch}`);
   mkdirSync(place, { recursive: true, mode: 0o700 });

@@ -1,8 +1,8 @@
-/** The command line: runs what is asked for, and reports what went wrong. */
+/** The command line: runs the command, and reports errors. */
 import { CommanderError } from "commander";
 import { programOf } from "./program.ts";
 
-/** The parser has written its message already. */
+/** The parser has already printed its message. */
 function reportUsage({ exitCode, message }: CommanderError): number {
   if (exitCode === 0) return 0;
   if (process.argv.includes("--json")) {

@@ -34,7 +34,7 @@ export function programOf(setExit: SetExit): Command {
       "Gives a mixed-CPU fleet one guest CPU, so that a Firecracker snapshot taken on any node resumes on any other.",
     )
     .version(versionText(), "-V, --version")
-    // Whatever the terminal: a build keeps the text of --help, see quick.ts.
+    // Independent of the terminal: a build stores the text of --help, see quick.ts.
     .configureHelp({ helpWidth: 80 })
     .showHelpAfterError("(see evenkeel --help)")
     .exitOverride();

@@ -1,4 +1,4 @@
-/** What a build can answer at once, without the tree of commands. */
+/** What a build can answer immediately, without the tree of commands. */
 import { writeSync } from "node:fs";
 import { versionText } from "./version.ts";
 
@@ -13,7 +13,7 @@ function answerOf(words: readonly string[]): string | undefined {
   return word === "--help" || word === "-h" || word === "help" ? EVENKEEL_HELP : undefined;
 }
 
-/** Answers what needs nothing else to be loaded; false where there is more to do. */
+/** Answers what needs no other module; returns false if there is more to do. */
 export function answeredQuickly(words: readonly string[]): boolean {
   const answer = answerOf(words);
   if (answer === undefined) return false;

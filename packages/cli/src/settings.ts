@@ -32,7 +32,7 @@ export interface Effective {
   readonly from: string;
 }
 
-/** The files that are looked at, the last one winning. */
+/** The files that are read; the last one wins. */
 export function settingsFiles(env: NodeJS.ProcessEnv): readonly string[] {
   const { EVENKEEL_CONFIG: named = "", XDG_CONFIG_HOME: base = "" } = env;
   const home = isAbsolute(base) ? base : join(homedir(), ".config");
@@ -49,7 +49,7 @@ function canSearch(directory: string): boolean {
   }
 }
 
-/** A file's settings; nothing where it is not there. Throws USAGE for what is no such file. */
+/** A file's settings; empty if there is no file. Throws USAGE if it is not a settings file. */
 function readSettings(path: string): [Setting["key"], string][] {
   let text: string;
   try {
@@ -93,7 +93,7 @@ export function effectiveSettings(env: NodeJS.ProcessEnv): Map<Setting["key"], E
   return found;
 }
 
-/** The agent, the server and launchers have configurations of their own. */
+/** The agent, the server and launchers have their own configurations. */
 const COMMANDS: ReadonlySet<string> = new Set([
   "plan",
   "lint",

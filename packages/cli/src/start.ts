@@ -11,8 +11,8 @@ import { answeredQuickly } from "./quick.ts";
 
 const OTHERS_WRITE = 0o022;
 
-/** The directory for compiled code, if it is this user's alone. */
-function cacheDirectory(): string | undefined {
+/** In a directory that is this user's alone; elsewhere nothing is kept. */
+function keepForNextTime(): void {
   const { XDG_CACHE_HOME: named = "" } = process.env;
   const directory = join(
     isAbsolute(named) ? named : join(homedir(), ".cache"),
@@ -21,16 +21,16 @@ function cacheDirectory(): string | undefined {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const { uid, mode } = statSync(directory);
-    return uid === process.geteuid?.() && (mode & OTHERS_WRITE) === 0 ? directory : undefined;
+    if (uid !== process.geteuid?.() || (mode & OTHERS_WRITE) !== 0) return;
+    keepCompiled(dirname(fileURLToPath(import.meta.url)), directory);
   } catch {
-    return undefined;
+    // A home that is closed or full: it starts all the same.
   }
 }
 
 async function start(): Promise<void> {
   if (answeredQuickly(process.argv.slice(2))) return;
-  const directory = cacheDirectory();
-  if (directory !== undefined) keepCompiled(dirname(fileURLToPath(import.meta.url)), directory);
+  keepForNextTime();
   const { main } = await import("./main.ts");
   await main();
 }

@@ -16,8 +16,12 @@ const BIN = join(ROOT, "packages/cli/bin/evenkeel.js");
 /** PGlite makes a database in ten seconds of CPU, which a loaded machine takes minutes to give. */
 const PATIENCE_MS = 400_000;
 
-export async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  return await patiently(what, ask, PATIENCE_MS);
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T | undefined>,
+  patience = PATIENCE_MS,
+): Promise<T> {
+  return await patiently(what, ask, patience);
 }
 
 interface Running {
@@ -61,6 +65,7 @@ export interface TestServer {
   readonly crash: () => Promise<void>;
   readonly kill: () => Promise<void>;
   readonly start: () => Promise<void>;
+  readonly pid: () => number;
 }
 
 export async function startServer(
@@ -82,6 +87,7 @@ export async function startServer(
     url: `https://127.0.0.1:${port}`,
     kill,
     start: begin,
+    pid: () => running?.child.pid ?? 0,
     crash: async () => {
       await kill();
       await begin();

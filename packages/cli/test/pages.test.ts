@@ -106,7 +106,7 @@ beforeAll(async () => {
   };
   await approve(1, true);
   await approve(2, false);
-  const host = { ...young.profile.host, microcode: "0xd0003f5" };
+  const host = { ...young.profile.host, kernel: "6.8.0-99-generic" };
   const changed = { ...young.profile, host };
   const report = { digest: profileDigest(changed), profile: profileToJson(changed) };
   requireStatus(200, await young.call("PUT", "/v1/node/profile", report));
@@ -219,7 +219,7 @@ describe("what pages say", () => {
     expect(overview).toMatchObject({
       nodes: { all: 2, ready: 2 },
       snapshots: { all: 3, stranded: { count: 0 }, oneClass: { count: 3 } },
-      room: { sandboxes: 10 },
+      room: { sandboxes: 20 },
     });
     expect(overview.classes.map(({ alone }: { alone: number }) => alone).toSorted()).toEqual([
       1, 2,
@@ -232,7 +232,7 @@ describe("what pages say", () => {
     expect(changes).toHaveLength(1);
     expect(changes[0]).toMatchObject({
       nodes: { count: 1, names: ["icx"] },
-      after: { microcode: "0xd0003f5" },
+      after: { kernel: "6.8.0-99-generic" },
       served: { before: 1, after: 1 },
     });
     const rollout = (await operator("GET", "/v1/pools/mixed/rollout")).body;
@@ -407,7 +407,9 @@ describe.skipIf(withoutChromium)("pages in a browser", () => {
     await page.keyboard.press("Enter");
     await page.getByText("The change takes 1 snapshot").waitFor();
     await page.getByText("as a table").press("Enter");
-    await page.getByRole("cell", { name: "stranded", exact: true }).first().waitFor();
+    const stranded = page.getByRole("cell", { name: "stranded", exact: true }).first();
+    await stranded.waitFor();
+    expect(await stranded.isVisible()).toBe(true);
     await close();
   }, 180_000);
 

@@ -10,7 +10,7 @@ import { record, type Recording } from "./recording.ts";
 import type { ProbedNode } from "./result.ts";
 import { place, type Site, type Station } from "./site.ts";
 
-/** A node that was looked at, with its agent. */
+/** A probed node, with its agent. */
 export interface Member {
   readonly station: Station;
   readonly probed: ProbedNode;
@@ -33,9 +33,9 @@ async function openMember(site: Site, station: Station, probed: ProbedNode): Pro
     kernelsDir: site.kernels,
     imagesDir: site.images,
     firecracker: releaseOf(probed),
-    // So that what an agent admits by itself is what it has found compatible.
+    // So that an agent admits by itself only what it found compatible.
     allowUnknown: false,
-    // These guests have nothing to protect; what a template takes from them is for verdicts to say.
+    // These guests have nothing to protect; verdicts judge what a template takes from them.
     allowInsecure: true,
   });
   return { station, probed, agent, recording };
@@ -78,7 +78,7 @@ function errorOf({ status, body }: Answer): ErrorBody["error"] | undefined {
   return status < 400 ? undefined : ErrorBody.parse(parseJson(body)).error;
 }
 
-/** Throws AGENT_REFUSED, AGENT_FAILED with the agent's words where it did not do what was asked. */
+/** Throws AGENT_REFUSED or AGENT_FAILED, with the agent's own message. */
 export function requireDone({ station }: Member, answer: Answer): Answer {
   const error = errorOf(answer);
   if (error === undefined) return answer;
@@ -88,7 +88,7 @@ export function requireDone({ station }: Member, answer: Answer): Answer {
 
 const BUSY_MS = 20;
 
-/** Deletes something; an agent that is cleaning up after a guest that ended is waited for. */
+/** Deletes something; waits for an agent that is cleaning up after a guest. */
 export async function remove(member: Member, url: string): Promise<void> {
   for (;;) {
     const answer = await call(member, "DELETE", url);
@@ -100,7 +100,7 @@ export async function remove(member: Member, url: string): Promise<void> {
 /** How long an agent may take to see that a machine has ended. */
 const NOTICE_MS = 10_000;
 
-/** A sandbox as its agent sees it; of a machine that `ended` it is waited for that it does. */
+/** A sandbox as its agent sees it; if the machine has `ended`, waits until the agent sees that. */
 export async function stateOf(member: Member, id: string, ended: boolean): Promise<SandboxState> {
   const limit = Date.now() + NOTICE_MS;
   for (;;) {
@@ -119,7 +119,7 @@ export async function contractFrom(member: Member, snapshot: string): Promise<Cp
   throw new LabError("AGENT_FAILED", `${url} is a ${document.kind}`);
 }
 
-/** Moves a snapshot from node to node as one stream; `name`: what it is called there. */
+/** Moves a snapshot from node to node in one stream; `name`: its name there. */
 export async function carry(
   from: Member,
   to: Member,
@@ -139,13 +139,13 @@ export async function carry(
 }
 
 export interface Resumed extends Said {
-  /** Whether there is a sandbox, or why not. */
+  /** The sandbox, or why there is none. */
   readonly answer: Answer;
 }
 
 /**
- * Resumes a snapshot: plainly, so that the agent's gate decides, and against its verdict where it
- * refused, so that it is seen what becomes of it.
+ * Resumes a snapshot: first normally, so that the agent's gate decides; if it refuses, with an
+ * override, to see what happens to the guest.
  */
 export async function resume(member: Member, id: string, from: string): Promise<Resumed> {
   const plain = await call(member, "POST", "/v1/sandboxes", { id, from });

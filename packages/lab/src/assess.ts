@@ -9,21 +9,21 @@ export interface Assessment {
   readonly why: string;
 }
 
-/** A verdict as an agent gave it, with what it told against a resume, as it came. */
+/** A verdict as an agent gave it, with the findings it returned, unchanged. */
 export interface Said {
   readonly verdict: Verdict;
   /** No notes, and nothing where the verdict is `compatible`. */
   readonly against: unknown;
 }
 
-/** Whether an agent said what a judgement says, finding by finding. */
+/** Whether an agent's answer equals a judgement, finding by finding. */
 export function isSaid({ verdict, findings }: Judgement, said: Said): boolean {
   const against = findings.filter(({ severity }) => severity !== "note");
   const expected: unknown = JSON.parse(JSON.stringify(against));
   return said.verdict === verdict && isDeepStrictEqual(said.against, expected);
 }
 
-/** Findings that foretell a death of the guest. */
+/** Findings that predict the guest's death. */
 function deadly(findings: readonly Finding[]): Finding[] {
   return findings.filter(({ severity }) => severity === "incompatible");
 }
@@ -46,7 +46,7 @@ function assessSurvival(
   exercised: ReadonlySet<string>,
 ): Assessment {
   if (verdict === "compatible") return { right: true, why: "" };
-  // What the guest executes again and again cannot be missing where it lives on.
+  // A feature that the guest keeps executing cannot be missing on a node where it survives.
   const executed = deadly(findings).filter(({ name }) => exercised.has(name));
   const untrue = executed.find(({ name }) => !isLenient(name));
   if (untrue !== undefined) {
@@ -59,8 +59,8 @@ function assessSurvival(
 
 /**
  * `exercised`: features whose instructions the guest executes. A guest that dies must have been
- * called incompatible, with what killed it among the reasons; one that lives must not have been
- * denied what it executes.
+ * judged incompatible, with the cause among the reasons; for one that lives, no finding may say
+ * that a feature it executes is missing.
  */
 export function assess(
   judgement: Judgement,

@@ -1,4 +1,4 @@
-/** Watching a guest by its console, until it has shown what is waited for or has come to an end. */
+/** Watches a guest's console until it shows what is expected or the guest has ended. */
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { executedCode, type MicroVm } from "@evenkeel/host";
@@ -6,10 +6,10 @@ import { readCanary, readKernelEnd, type CanaryConsole } from "./console.ts";
 import { decodeInstruction } from "./instruction.ts";
 import { diedOfKernel, diedOfReport, diedStuck, diedWithout, type Died } from "./outcome.ts";
 
-/** Kernel and canary in a machine that is busy: they need two seconds where it is not. */
+/** For kernel and canary on a busy machine; on an idle one they need two seconds. */
 const LIMIT_MS = 90_000;
 const POLL_MS = 40;
-/** How long a guest may say nothing before somebody looks what it is doing. */
+/** How long a guest may be silent before its state is inspected. */
 const PATIENCE_MS = 600;
 const LOOK_AGAIN_MS = 250;
 /** A panicking kernel writes its report line by line. */
@@ -24,7 +24,7 @@ export interface Watch {
 
 export interface Seen {
   readonly console: string;
-  /** Undefined: it shows what was waited for. */
+  /** Undefined: it showed what was expected. */
   readonly died: Died | undefined;
 }
 

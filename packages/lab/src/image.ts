@@ -27,7 +27,7 @@ function hasInterpreter(elf: Buffer): boolean {
   return false;
 }
 
-/** Refuses a program that cannot be a guest on its own. */
+/** Refuses a program that cannot run as the only program of a guest. */
 function checkProgram(path: string, elf: Buffer): void {
   try {
     if (elf.readUInt16LE(ELF_MACHINE) !== EM_X86_64) {

@@ -1,4 +1,6 @@
-/** The lab: a mixed pool emulated here, guests moved across it, predictions held against reality. */
+/**
+ * The lab: emulates a mixed pool, moves guests across it, and compares predictions with reality.
+ */
 import {
   planPool as planNodes,
   vendorOfCpu,
@@ -125,7 +127,10 @@ function samePool(
   return { name, members: grouped.map((member) => ({ member, shape })), refusals: [] };
 }
 
-/** Takes a snapshot on each node, moves it to each other, and holds what happens against the verdicts. */
+/**
+ * Takes a snapshot on each node, moves it to every other, and compares what happens with the
+ * verdicts.
+ */
 async function runGrid(site: Site, pool: Pool, options: LabOptions): Promise<LabGrid> {
   const boots: LabBoot[] = [];
   const taken = await mapParallel(pool.members, options.parallel, async ({ member, shape }) => {
@@ -153,7 +158,7 @@ async function runGrids(site: Site, options: LabOptions, members: readonly Membe
 
 /**
  * Runs the lab. Throws NO_QEMU, NO_KERNEL, NO_CPU_MODEL, BAD_IMAGE, FEW_NODES, GUEST_FAILED, and
- * INTERRUPTED where the signal said so; in any case nothing is left running and no file is left.
+ * INTERRUPTED if the signal was aborted. In any case no process and no file is left behind.
  */
 export async function runLab(options: LabOptions): Promise<LabResult> {
   const { nodes, report, signal, rounds } = options;

@@ -28,7 +28,7 @@ import { mapParallel } from "./parallel.ts";
 import { insideView, type InsideView, type LabPair } from "./result.ts";
 import type { Site } from "./site.ts";
 
-/** A snapshot that a node's agent has, and what is known of the guest in it. */
+/** A snapshot held by a node's agent, and what is known about the guest in it. */
 export interface Taken {
   readonly member: Member;
   /** Its name. */
@@ -80,14 +80,14 @@ async function liveOn(site: Site, vm: MicroVm, to: Member, ticks: number): Promi
 }
 
 function insideOf(from: Taken, to: Member, { outcome, cpuid }: Lived): InsideView | undefined {
-  // What does not change is not reported again.
+  // Unchanged CPUID is not reported again.
   const seen = cpuid ?? from.cpuid;
   if (from.planned === undefined || seen === undefined) return undefined;
   if (outcome.kind !== "survived") return undefined;
   return insideView(from.planned, seen, to.station.findings);
 }
 
-/** A machine ends soon after what its console told of; one that is stuck or silent does not. */
+/** A machine exits soon after its console reported the end; a stuck or silent one does not. */
 const ENDING_MS = 2000;
 
 async function ends(vm: MicroVm, { kind }: Outcome): Promise<boolean> {
@@ -96,10 +96,10 @@ async function ends(vm: MicroVm, { kind }: Outcome): Promise<boolean> {
   return Promise.race([exited, sleep(ENDING_MS, false, { ref: false })]);
 }
 
-/** A QEMU that cannot load a snapshot says so, or ends. */
+/** A QEMU that cannot load a snapshot reports that, or exits. */
 const REFUSALS: ReadonlySet<string> = new Set(["VMM_REFUSED", "VMM_START_FAILED", "VMM_GONE"]);
 
-/** Watches the sandbox that an agent made, if it did. */
+/** Watches the sandbox, if the agent made one. */
 async function watchSandbox(
   site: Site,
   to: Member,
@@ -122,7 +122,7 @@ async function watchSandbox(
   }
 }
 
-/** The judgement that the agent gave too; throws VERDICTS_DIFFER. */
+/** The judgement, if the agent gave the same one; else throws VERDICTS_DIFFER. */
 function judgementOf(from: Taken, to: Member, said: Said): Judgement {
   const judgement = judge(from.contract, to.probed.profile, releaseOf(to.probed));
   if (isSaid(judgement, said)) return judgement;

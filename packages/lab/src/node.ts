@@ -1,9 +1,9 @@
-/** An emulated node, and the profile that a guest's own look at its CPU makes of it. */
+/** An emulated node, and its profile, read from inside a guest. */
 import { release } from "node:os";
 import type { CpuidEntry, NodeProfile } from "@evenkeel/core";
 
 export interface LabNode {
-  /** Short, for grids: the CPU's model, with a mark where switches make it another. */
+  /** Short, for grids: the CPU's model, with a mark if switches change it. */
   readonly name: string;
   /** As `-cpu` takes it. */
   readonly cpu: string;
@@ -28,8 +28,8 @@ export function parseNodes(text: string): LabNode[] {
 }
 
 /**
- * Facts about an emulated node. It names QEMU where others name Firecracker: its snapshots are of
- * QEMU's format, and QEMU writes nothing over what a guest is shown. The kernel is this machine's.
+ * Facts about an emulated node. It names QEMU instead of Firecracker: its snapshots have QEMU's
+ * format, and QEMU overwrites nothing that a guest sees. The kernel is this machine's.
  */
 export function profileOf(
   node: LabNode,

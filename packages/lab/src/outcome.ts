@@ -1,4 +1,4 @@
-/** What became of a guest that was resumed. */
+/** What happened to a resumed guest. */
 import type { ExecutedCode } from "@evenkeel/host";
 import type { CanaryEnd, KernelEnd } from "./console.ts";
 import { decodeInstruction } from "./instruction.ts";
@@ -29,12 +29,12 @@ type DeathKind =
 export interface Died {
   readonly kind: DeathKind;
   readonly ticks: number;
-  /** Features whose absence killed it, by the tables' names; empty where nobody can tell. */
+  /** Features whose absence killed it, by the tables' names; empty if unknown. */
   readonly features: readonly string[];
   readonly instruction: string | undefined;
   readonly address: string | undefined;
   readonly bytes: string | undefined;
-  /** `program` or `kernel`; undefined where it did not run. */
+  /** `program` or `kernel`; undefined if it did not run. */
   readonly in: "program" | "kernel" | undefined;
   readonly message: string;
 }

@@ -3,7 +3,7 @@ import { link } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { HostError, type MicroVm, type VmmDriver } from "@evenkeel/host";
 
-/** A microVM, or what the VMM said where there is none. */
+/** A microVM, or the VMM's error if there is none. */
 type Started = MicroVm | HostError;
 
 export interface Recording {
@@ -15,8 +15,8 @@ export interface Recording {
 }
 
 /**
- * `consoles` will hold a second name for each console's file: an agent removes its own with a
- * guest that ended, and the guest's last words with it.
+ * `consoles` will hold a hard link to each console's file: when a guest ends, its agent removes its
+ * own name, and the guest's last output would be lost.
  */
 export function record(driver: VmmDriver, consoles: string): Recording {
   const started = new Map<string, Started>();

@@ -16,9 +16,9 @@ import type { Outcome } from "./outcome.ts";
 /** A guest's CPUID, read from inside, against the guest CPU that was planned. */
 export interface InsideView {
   readonly registers: number;
-  /** What nobody had said before: a prediction that was wrong. */
+  /** Unexpected differences: wrong predictions. */
   readonly differences: readonly PlannedDifference[];
-  /** What QEMU had been known not to express. */
+  /** Expected differences, which QEMU cannot express. */
   readonly expected: readonly PlannedDifference[];
 }
 
@@ -96,9 +96,9 @@ export interface Figures {
   readonly survived: number;
   readonly died: number;
   readonly saidCompatible: number;
-  /** Of those said compatible. */
+  /** Of those judged compatible. */
   readonly compatibleDied: number;
-  /** Of those that died: called incompatible with the killer among the reasons. */
+  /** Of those that died: judged incompatible, with the cause among the reasons. */
   readonly foretold: number;
   readonly wrong: number;
 }
@@ -125,7 +125,9 @@ function isExact(view: InsideView | undefined): boolean {
   return view === undefined || view.differences.length === 0;
 }
 
-/** Whether nothing said to be compatible died, no prediction was wrong, and every guest is as planned. */
+/**
+ * Whether no guest judged compatible died, no prediction was wrong, and every guest is as planned.
+ */
 export function isAsPredicted({ grids }: LabResult): boolean {
   return grids.every(
     ({ pairs, boots }) =>

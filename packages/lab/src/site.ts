@@ -1,4 +1,4 @@
-/** The lab's own corner of the machine: directories, drivers, and the microVMs that are alive. */
+/** The lab's resources on this machine: directories, drivers, and running microVMs. */
 import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -16,7 +16,7 @@ import type { LabNode } from "./node.ts";
 
 /** A panic ends the machine instead of hanging it. */
 const BOOT_ARGS = "console=ttyS0 reboot=t panic=-1";
-/** The canary speaks for itself; of other programs the kernel tells which signal killed them. */
+/** The canary reports its own signals; for other programs the kernel does. */
 const QUIET = "quiet";
 const TALKATIVE = "loglevel=7";
 
@@ -25,7 +25,7 @@ export interface Station {
   readonly id: string;
   readonly node: LabNode;
   readonly driver: VmmDriver;
-  /** Known once a guest has looked. */
+  /** Known once a guest has reported it. */
   offered: readonly CpuidEntry[] | undefined;
   /** What QEMU could not express of the last guest CPU it was asked for. */
   findings: readonly CpuFinding[];
@@ -78,7 +78,7 @@ async function furnish(
   return { kernels: join(root, "kernels"), images };
 }
 
-/** Runs some work in a directory of its own, which is gone afterwards whatever happened. */
+/** Runs work in its own directory, which is removed afterwards in any case. */
 export async function withSite<T>(
   image: { readonly initrd: Buffer; readonly canary: boolean },
   kernel: string,
@@ -90,7 +90,7 @@ export async function withSite<T>(
     killWithin(root);
     rmSync(root, { recursive: true, force: true, maxRetries: 3 });
   };
-  // Where this process ends by a defect, what it started must end all the same.
+  // If this process crashes, what it started must still be stopped.
   process.once("exit", sweep);
   try {
     const furniture = await furnish(root, image, kernel);
@@ -113,7 +113,10 @@ export async function station(node: LabNode, id: string): Promise<Station> {
   return Object.assign(made, { driver });
 }
 
-/** Boots the canary as the node is, without an agent, which needs the node's profile first. */
+/**
+ * Boots the canary on the plain node, without an agent, because an agent needs the node's profile
+ * first.
+ */
 export async function withCanary<T>(
   site: Site,
   { driver, id }: Station,

@@ -1,4 +1,4 @@
-/** Booting guests: to look at a node's CPU from inside, and to take snapshots through its agent. */
+/** Boots guests: to probe a node's CPU from inside, and to take snapshots through its agent. */
 import { basename } from "node:path";
 import { Sandbox } from "@evenkeel/api";
 import { formatTemplate, parseJson, type CpuTemplate, type GuestCpu } from "@evenkeel/core";
@@ -14,8 +14,8 @@ import { insideView, type LabBoot, type ProbedNode } from "./result.ts";
 import { machineOf, withCanary, type Site, type Station } from "./site.ts";
 
 /**
- * A snapshot is taken of a guest that has gone its round at least twice: its console says so. The
- * time is more than the lab's own, which has better words for what it sees.
+ * A snapshot is taken once the console shows that the guest completed at least two rounds. The
+ * timeout is longer than the lab's own, whose messages are better.
  */
 const READY = { kind: "serial", text: "canary tick 00000002", timeoutSeconds: 120 } as const;
 /** Another image than the canary is given this long after its first line. */
@@ -72,7 +72,7 @@ async function untilUp(
   return readCanary(text);
 }
 
-/** Looks at a node from inside. */
+/** Probes a node from inside a guest. */
 export async function probe(site: Site, station: Station): Promise<ProbedNode> {
   const { node, driver } = station;
   return withCanary(site, station, async (vm) => {
@@ -123,7 +123,7 @@ async function build(site: Site, member: Member, name: string, machine: object) 
     requireDone(member, await building);
     return { snapshot: name, canary };
   } catch (error) {
-    // The agent waits for a guest that nobody waits for any more.
+    // The agent is waiting for a guest that the lab has given up on.
     await first.kill();
     await building;
     throw error;

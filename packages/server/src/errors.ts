@@ -109,6 +109,11 @@ export const SERVER_ERRORS = {
     hint: "This is a defect of evenkeel; please report it with the server's log.",
   },
   STOPPING: { status: 503, exitCode: 1, hint: "Try again when the server is back." },
+  LEADER_LOST: {
+    status: 503,
+    exitCode: 3,
+    hint: "Nothing was written. Servers whose clocks, disks or connections stop for seconds lose their duties.",
+  },
   NODE_SILENT: {
     status: 503,
     exitCode: 1,

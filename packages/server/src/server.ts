@@ -3,11 +3,11 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { FastifyBaseLogger } from "fastify";
 import type { Context, Times } from "./context.ts";
+import { keepDuties } from "./duties/duties.ts";
 import { judgeAgain, openIndexCache } from "./contracts/index-writes.ts";
 import { openE2b, type E2bOptions } from "./e2b/listener.ts";
 import { messageOf } from "./errors.ts";
 import { makeServer, tlsOptions, type App } from "./http/server.ts";
-import { stepRollouts } from "./pools/rollouts.ts";
 import { openPicture } from "./placement/picture.ts";
 import { openStore, takeDirectory } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
@@ -61,29 +61,6 @@ function keepCertificate(app: App, { authority, report }: Context, names: readon
   return () => clearInterval(timer);
 }
 
-/** How often rollouts are looked at. */
-const ROLL_MS = 1000;
-
-/** Returns what ends it. */
-function keepRolling(context: Context): () => Promise<void> {
-  let step = Promise.resolve();
-  let isBusy = false;
-  const timer = setInterval(() => {
-    if (isBusy) return;
-    isBusy = true;
-    step = stepRollouts(context)
-      .catch((error: unknown) => context.report("rollouts", messageOf(error)))
-      .finally(() => {
-        isBusy = false;
-      });
-  }, ROLL_MS);
-  timer.unref();
-  return async () => {
-    clearInterval(timer);
-    await step;
-  };
-}
-
 async function open(store: Store, options: ServerOptions, report: Context["report"]) {
   const authority: Authority = await openAuthority(store.db);
   const index = openIndexCache();
@@ -100,10 +77,10 @@ async function open(store: Store, options: ServerOptions, report: Context["repor
   const e2b =
     options.e2b && (await openE2b(context, desk, tunnels, { names, logger, ...options.e2b }));
   const stop = keepCertificate(app, context, names);
-  const rollouts = keepRolling(context);
+  const duties = keepDuties(context);
   const close = async () => {
     stop();
-    await rollouts();
+    await duties();
     await e2b?.close();
     await app.close();
     await picture.close();

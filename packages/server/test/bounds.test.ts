@@ -33,7 +33,11 @@ describe.each(STORES)("on %s", (store) => {
     const created = "2026-01-01T00:00:00.000Z";
     const labels = { filler: "x".repeat(200) };
     const sandboxes = Array.from({ length: 4000 }, (_, i) => ({
-      ...{ id: `s${i}`, state: "running", memoryMib: 1, labels, created },
+      id: `s${i}`,
+      state: "running",
+      memoryMib: 1,
+      labels,
+      created,
       contract: "f".repeat(64),
     }));
     const told = await node.call("POST", "/v1/node/work", { running: [], sandboxes });

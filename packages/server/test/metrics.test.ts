@@ -36,12 +36,12 @@ function promtool(args: readonly string[], input: string): void {
     input,
     encoding: "utf8",
   });
-  if (error === undefined) {
-    expect([stdout + stderr, status]).toEqual(["", 0]);
-  } else {
+  if (error !== undefined) {
     if (process.env["CI"] === "true") throw error;
     process.stdout.write("promtool is not here: the server's figures are not checked\n");
+    return;
   }
+  if (status !== 0 || stdout + stderr !== "") throw new Error(stdout + stderr);
 }
 
 /** Names, and the values of labels that a query picks one by one. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import type { Store } from "../src/store/store.ts";
 
 const ROOT = "/usr/lib/postgresql";
 
@@ -22,8 +23,8 @@ if (BIN === undefined) {
 }
 
 /** What tests of a store run on. */
-export const STORES =
-  BIN === undefined ? (["pglite"] as const) : (["pglite", "postgresql"] as const);
+export const STORES: readonly Store["kind"][] =
+  BIN === undefined ? ["pglite"] : ["pglite", "postgresql"];
 
 /** It refuses to run as root. */
 function asUser(): { readonly prefix: readonly string[]; readonly own: (path: string) => void } {

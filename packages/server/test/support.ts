@@ -159,7 +159,7 @@ async function listenOn(server: Server, port: number): Promise<string> {
   return address.replace("[::1]", "127.0.0.1");
 }
 
-function makeFleet(
+export function makeFleet(
   base: string,
   directory: string,
   ca: string,

@@ -273,7 +273,11 @@ export function pagesWith(text: string): FleetPage[] {
   const moves = [{ ...move, findings: findingsOf(text) }];
   return [
     { page: "overview", overview: overviewOf(text), pools: [poolOf(text)], audit: eventsOf(text) },
-    { page: "compatibility", compatibility: { classes: [group], from: [group], moves, hidden: 3 } },
+    {
+      page: "compatibility",
+      cell: text,
+      compatibility: { classes: [group], from: [group], moves, hidden: 3 },
+    },
     ...poolPages(text),
     ...changePages(text),
     ...nodePages(text),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { renderFleetPage } from "../src/index.ts";
 import { featureRows } from "../src/view/guest-cpu.ts";
 import { countVerdicts, grid } from "../src/view/matrix.ts";
 import { layOutTree } from "../src/view/merge-tree.ts";
@@ -66,5 +67,37 @@ describe("the merge tree", () => {
       [0, 0, 1, 1],
       [0, 0, 0, 0],
     ]);
+  });
+});
+
+describe("a heat map of many cells", () => {
+  const labels = Array.from({ length: 20 }, (_, i) => ({ label: `class-${i}`, nodes: [] }));
+  const moves = labels.flatMap((from) =>
+    labels.map((to) => ({
+      from: from.label,
+      to: to.label,
+      verdict: "incompatible" as const,
+      findings: [
+        {
+          severity: "incompatible" as const,
+          rule: "feature",
+          address: "",
+          name: "AVX512_VBMI2",
+          consequence: "die of SIGILL",
+        },
+      ],
+    })),
+  );
+  const assets = { css: "/a.css", js: "/a.js", events: "/events" };
+  const compatibility = { classes: labels, from: labels, moves, hidden: 0 };
+  const textFor = (cell: string) =>
+    renderFleetPage({ page: "compatibility", cell, compatibility }, assets, true);
+
+  it("has the findings of the cell that the address names, and a link for each other", () => {
+    expect(textFor("").match(/class="detail"/g)).toBeNull();
+    const opened = textFor("3-7");
+    expect(opened.match(/class="detail"/g)).toHaveLength(1);
+    expect(opened).toContain('<section id="map-3-7" class="detail"');
+    expect(opened).toContain('href="/compatibility?cell=20-1#map-20-1"');
   });
 });

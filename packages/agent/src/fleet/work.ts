@@ -44,7 +44,10 @@ async function create(worker: Worker, body: Of<"create">): Promise<void> {
   const { context } = worker;
   const { sandbox: id, snapshot: digest, name, transfer, onTimeout, labels } = body;
   // The server assigns each id once: whatever has this id is this sandbox.
-  if (stateOf(context, id) === "running") return;
+  const state = stateOf(context, id);
+  if (state === "running") return;
+  // Left by a start that the agent's own end cut short: nobody was told that it ran.
+  if (state === "failed") await killSandbox(context, id, "its start was cut short");
   const from =
     transfer === null
       ? requireDigest(context, digest).metadata.name

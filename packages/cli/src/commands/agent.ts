@@ -54,9 +54,9 @@ function bare(version: string): string {
 }
 
 /**
- * Every release that is installed, the usual one first. What is no release that is known here, or
- * another than its directory says, or has no jailer where VMMs are isolated, is left out with a
- * warning, unless it is the usual one.
+ * Every installed release, the default one first. A binary is left out with a warning if its
+ * release is unknown or does not match its directory, or if it lacks a jailer although VMMs are
+ * isolated; if it is the default one, this throws.
  */
 function driversOf(config: AgentConfig): readonly [VmmDriver, ...VmmDriver[]] {
   const env = { FIRECRACKER_VERSIONS_DIR: config.versionsDir };
@@ -81,7 +81,7 @@ function driversOf(config: AgentConfig): readonly [VmmDriver, ...VmmDriver[]] {
   return [usual, ...others];
 }
 
-/** Loads and lints the template that guests boot with; throws what makes it unfit for this node. */
+/** Loads and lints the template that guests boot with; throws if it is unfit for this node. */
 function cpuOf(config: AgentConfig, profile: NodeProfile): ResolvedTemplate {
   const request = templateRequest({
     FC_CPU_TEMPLATE: config.cpuTemplate,
@@ -134,7 +134,7 @@ function keysOf({ signingKey, trustedKeys }: AgentConfig) {
 const ISOLATION_OFF =
   "isolation: none: VMMs run with the agent's privileges, and guests have no network";
 
-/** Says what holds at each start. Throws NO_ISOLATION, NO_NETWORK, BAD_CONFIG. */
+/** Prints at each start what is in effect. Throws NO_ISOLATION, NO_NETWORK, BAD_CONFIG. */
 async function isolationOf(
   config: AgentConfig,
   driver: VmmDriver,
@@ -237,7 +237,7 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
     await stopped;
   } finally {
     await agent.close();
-    // A VMM that does not answer keeps a call open; it is the next agent's to look at.
+    // A VMM that does not answer keeps a call open; the next agent will deal with it.
     setTimeout(() => process.exit(), LINGER_MS).unref();
   }
   return 0;

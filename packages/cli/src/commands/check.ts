@@ -24,7 +24,7 @@ export interface CheckFlags extends BootFlags, ListingFlags, ReadFlags, Template
   readonly node?: readonly string[];
 }
 
-/** One verdict for all nodes that no rule tells apart. */
+/** One verdict for all nodes that are equal under every rule. */
 function judgeGroups(
   contract: CpuContract,
   profiles: readonly NodeProfile[],
@@ -68,7 +68,7 @@ function refuseDuplicates(profiles: readonly NodeProfile[]): void {
 
 const TEMPLATE_FLAGS = ["template", "cpuTemplate", "plan"] as const;
 
-/** The contract that is there, else the one of a snapshot that a node would take. */
+/** The given contract, else the predicted one of a snapshot that a node would take. */
 function contractOf(flags: CheckFlags, load: (file: string) => NodeProfile): CpuContract {
   const { snapshot, from } = flags;
   if ((snapshot === undefined) === (from === undefined)) {

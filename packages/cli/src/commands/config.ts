@@ -1,4 +1,4 @@
-/** `evenkeel config`: which settings are in force, and where each comes from. */
+/** `evenkeel config`: which settings are in effect, and where each comes from. */
 import { formatOf, listingText, type ListingFlags } from "../output/listing.ts";
 import { table } from "../render/layout.ts";
 import { effectiveSettings, SETTINGS, settingsFiles } from "../settings.ts";

@@ -1,4 +1,4 @@
-/** `evenkeel diff`: what differs between these two, in names? Exit 1 where something does. */
+/** `evenkeel diff`: what differs between these two, by name? Exit code 1 if anything does. */
 import {
   archOf,
   diffCpus,

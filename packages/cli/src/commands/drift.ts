@@ -1,4 +1,4 @@
-/** `evenkeel drift`: what does a change of this node mean for its guests and its plan? */
+/** `evenkeel drift`: what does a change to this node mean for its guests and its plan? */
 import {
   driftOf,
   formatTemplate,

@@ -1,4 +1,4 @@
-/** `evenkeel e2b check`: does this node of E2B's have, and report, the pool's guest CPU? */
+/** `evenkeel e2b check`: does this E2B node have, and report, the pool's guest CPU? */
 import { guestWord, prettyJson } from "@evenkeel/core";
 import { checkE2b, HostError, templateDigest, type E2bOptions } from "@evenkeel/host";
 import { openTemplate } from "@evenkeel/host/cpu-template";
@@ -19,7 +19,7 @@ export interface E2bCheckFlags {
   readonly json?: boolean;
 }
 
-/** What the plan wants of this node. */
+/** What the plan requires of this node. */
 async function expectedOf(flags: E2bCheckFlags): Promise<E2bOptions["expected"]> {
   const { plan: path, pool, node, kvm } = flags;
   if (path === undefined) return undefined;

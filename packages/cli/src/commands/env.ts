@@ -1,4 +1,4 @@
-/** `evenkeel env`: variables that narrow libraries to a pool's CPU, where no template does. */
+/** `evenkeel env`: variables that limit libraries to a pool's CPU where no template is set. */
 import { existsSync } from "node:fs";
 import {
   archOf,
@@ -20,7 +20,10 @@ export interface EnvFlags {
   readonly json?: boolean;
 }
 
-/** What guests of the plan do not see and some node has: what a library may find without a template. */
+/**
+ * Features that guests of the plan do not see but some node has: a library may find them without a
+ * template.
+ */
 function hiddenBy(plan: PlanFile): Set<string> {
   const names = CPUID_FIELDS.filter(
     ({ readBy, loss, group }) =>

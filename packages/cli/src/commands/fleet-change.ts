@@ -70,7 +70,7 @@ function reportOf(simulation: Simulation): string {
     : `${text}${simulation.kept} more contracts can be resumed by at least two classes.\n`;
 }
 
-/** 1 where something would be stranded, or the plan would not hold. */
+/** 1 if something would be stranded, or the plan would not hold. */
 export async function runFleetSimulate(flags: FleetChangeFlags): Promise<number> {
   const body = simulationBody(flags);
   const simulation = (await call(flags, "POST", at("simulations"), body)) as Simulation;
@@ -121,7 +121,7 @@ export async function runOnSandbox(
   return show(flags, now, (shown) => sandboxesText([shown]));
 }
 
-/** 1 where something stays behind, or failed. One call has a limited time: it is made again. */
+/** 1 if something stays behind or failed. Each call is limited in time, so it is repeated. */
 export async function runDrain(node: string, flags: FleetChangeFlags): Promise<number> {
   const { dryRun = false, strand } = flags;
   const body = { dryRun, ...(strand === undefined ? {} : { strand: Number(strand) }) };
@@ -139,7 +139,7 @@ export async function runDrain(node: string, flags: FleetChangeFlags): Promise<n
   }
 }
 
-/** Prints commands; it runs none of them. */
+/** Prints commands, but does not run them. */
 export async function runLabels(flags: FleetChangeFlags): Promise<number> {
   const format = LABEL_FORMATS.find((one) => one === flags.output);
   if (format === undefined) {

@@ -26,7 +26,7 @@ function formatOf({ output, json = false }: FleetFlags): Format {
 
 type Rows = ReturnType<typeof rowsOf>;
 
-/** Nodes wrote much of it: nothing that a terminal would obey gets out. */
+/** Nodes wrote much of this: control sequences are made harmless. */
 async function textOf(kind: ListKind, rows: Rows, format: Format, isFirst = true): Promise<string> {
   if (format === "yaml") {
     const { stringify } = await import("yaml");
@@ -38,7 +38,7 @@ async function textOf(kind: ListKind, rows: Rows, format: Format, isFirst = true
   return listText(kind, shown, { wide: format === "wide", head: isFirst });
 }
 
-/** What is there at once, then the rows that are new or others, for as long as it is let. */
+/** Prints all rows at once, then new or changed rows until it is stopped. */
 async function watch(
   { kind, only, ask }: List,
   flags: FleetFlags,

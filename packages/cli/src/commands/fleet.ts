@@ -1,4 +1,4 @@
-/** `evenkeel fleet`: calls of the fleet's API, rendered. */
+/** `evenkeel fleet`: calls to the fleet's API, with their answers rendered. */
 import type { NodeView, Placement, PlanVersion } from "@evenkeel/api";
 import { prettyJson } from "@evenkeel/core";
 import { CliError, FleetError } from "../errors.ts";
@@ -30,7 +30,7 @@ export interface FleetFlags {
   readonly watch?: boolean;
 }
 
-/** The one way out for what a fleet answers: nodes wrote much of it. */
+/** All output of a fleet's answers goes through here, because nodes wrote much of it. */
 export function show<T>(flags: FleetFlags, answer: T, text: (answer: T) => string): number {
   const isJson = flags.json === true;
   process.stdout.write(isJson ? printable(prettyJson(answer)) : text(printableIn(answer)));
@@ -65,10 +65,10 @@ export function labelsOf({ label = [] }: FleetFlags): Record<string, string> {
 }
 
 const DIGEST = /^[0-9a-f]{64}$/;
-/** Shorter beginnings of digests could be found by chance. */
+/** A shorter prefix of a digest could match by chance. */
 const SHORTEST = 8;
 
-/** What an operator looked at, by the beginning of its digest; throws USAGE, CHANGED. */
+/** Checks the prefix of the digest that an operator reviewed; throws USAGE, CHANGED. */
 function requireSeen(what: string, seen: string, now: string): string {
   if (!/^[0-9a-f]+$/.test(seen) || seen.length < SHORTEST) {
     const message = `give the digest of what you reviewed, or at least its first ${SHORTEST} digits`;
@@ -90,7 +90,7 @@ function listKind(text: string): ListKind {
   throw new CliError("USAGE", `unknown kind "${text}"; known: ${LISTS.join(", ")}`);
 }
 
-/** Plans are a pool's; all pools' where none is named. */
+/** Plans belong to a pool; without a pool, those of all pools. */
 async function allPlans(pool: string | undefined, flags: FleetFlags) {
   const names =
     pool === undefined
@@ -156,7 +156,7 @@ async function isContract(digest: string, flags: FleetFlags): Promise<boolean> {
   }
 }
 
-/** Digests of the snapshots that a text names. */
+/** Digests of the snapshots that an argument names. */
 async function snapshotsNamed(text: string, flags: FleetFlags): Promise<string[]> {
   const by = DIGEST.test(text) ? "digest" : "name";
   const path = `${at("snapshots")}?${by}=${encodeURIComponent(text)}`;
@@ -164,7 +164,7 @@ async function snapshotsNamed(text: string, flags: FleetFlags): Promise<string[]
   return snapshots.map(({ digest }) => digest);
 }
 
-/** `snapshot/NAME`, `contract/DIGEST`, or either alone where it can mean one thing only. */
+/** `snapshot/NAME`, `contract/DIGEST`, or either without its prefix if that is unambiguous. */
 async function guestNamed(text: string, flags: FleetFlags): Promise<Guest> {
   const [, kind, name = ""] = /^(?:(snapshot|contract)\/)?(.*)$/s.exec(text) ?? [];
   if (kind === "contract") return { contract: name };
@@ -187,7 +187,7 @@ async function guestNamed(text: string, flags: FleetFlags): Promise<Guest> {
   throw new CliError("NO_SNAPSHOT", `no node holds a snapshot named "${name}"`);
 }
 
-/** 1 where no node can: the answer is no. */
+/** 1 if no node can: the answer is no. */
 export async function runPlace(text: string, flags: FleetFlags): Promise<number> {
   const guest = await guestNamed(text, flags);
   const { memory, pool } = flags;

@@ -89,9 +89,9 @@ function intervalOf({ interval }: HostProcFlags): number {
 }
 
 /**
- * Looks at the plan and at this machine again and again. A node that the plan no longer fits must
- * not report its guest CPU, so the directory then loses its `cpuinfo`. After any other failure
- * readers keep what they had, which is what the launchers still do.
+ * Checks the plan and this machine repeatedly. A node that the plan no longer fits must not report
+ * its guest CPU, so the directory then loses its `cpuinfo`. After any other failure readers keep
+ * what they had, as the launchers do.
  */
 async function watch(flags: Planned): Promise<number> {
   const seconds = intervalOf(flags);

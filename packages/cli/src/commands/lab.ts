@@ -1,4 +1,4 @@
-/** `evenkeel lab`: a mixed pool emulated here, predictions held against what happens. */
+/** `evenkeel lab`: emulates a mixed pool here, and compares predictions with what happens. */
 import { ALL_LINES, formatProfile, prettyJson } from "@evenkeel/core";
 import {
   figuresOf,
@@ -23,7 +23,7 @@ export interface LabFlags {
   readonly json?: boolean;
 }
 
-/** A resumed canary must go its round this often; it does so about twenty times a second. */
+/** A resumed canary must complete this many rounds; it does about twenty a second. */
 const TICKS = 10;
 /** Emulated CPUs at work at the same time. */
 const PARALLEL = 2;
@@ -67,7 +67,7 @@ function resultToJson(result: LabResult): object {
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** The first signal ends the lab, which cleans up; more of them change nothing about that. */
+/** The first signal stops the lab, which then cleans up; further signals are ignored. */
 async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const stop = () => controller.abort(new LabError("INTERRUPTED", "interrupted"));

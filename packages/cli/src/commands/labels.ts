@@ -16,10 +16,10 @@ export interface LabelsFlags {
   readonly json?: boolean;
 }
 
-/** Of the plan's SHA-256: as many as a commit's short name has. */
+/** Digits of the plan's SHA-256: as many as a short commit id has. */
 const DIGITS = 12;
 
-/** A node that the plan does not fit gets no label, and the exit code is 1. */
+/** A node that the plan does not fit gets no labels, and the exit code is 1. */
 export async function runLabels(flags: LabelsFlags): Promise<number> {
   const { node, kvm, pool, out, json } = flags;
   if (pool !== undefined && !LABEL_VALUE.test(pool)) {

@@ -1,4 +1,4 @@
-/** `evenkeel launcher`: install, uninstall and look at the script in Firecracker's place. */
+/** `evenkeel launcher`: install, uninstall and inspect the script in Firecracker's place. */
 import { resolve } from "node:path";
 import { prettyJson, type NodeProfile } from "@evenkeel/core";
 import {
@@ -39,7 +39,7 @@ export interface AtFlags {
   readonly json?: boolean;
 }
 
-/** With absolute paths: what is installed stays when the operator's shell has moved on. */
+/** With absolute paths: an installed launcher must not depend on the working directory. */
 function requestToInstall(flags: TemplateFlags): TemplateRequest {
   const request = requestOf(flags);
   if (request.kind === "none") {
@@ -73,7 +73,7 @@ function load(
   return loaded;
 }
 
-/** How a launcher's record names its template. */
+/** A template's name in a launcher's record. */
 function sourceOf({ name = "", class: nodeClass, plan }: LoadedTemplate): string {
   return plan === undefined ? name : `${plan}, class ${nodeClass}`;
 }

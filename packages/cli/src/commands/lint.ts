@@ -20,7 +20,7 @@ export interface LintFlags extends ReadFlags {
   readonly json?: boolean;
 }
 
-/** Findings of the node's template; what was accepted when it was planned is no error. */
+/** Findings of the node's template; what was accepted when the pool was planned is not an error. */
 function lintNode(
   source: TemplateSource,
   profile: NodeProfile,

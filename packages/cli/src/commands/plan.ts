@@ -106,7 +106,9 @@ function monitorOf(name: string | undefined): Monitor | undefined {
   );
 }
 
-/** What the monitor cannot be told goes to standard error. Exit code 1 if it is not safe to leave. */
+/**
+ * What the monitor cannot express goes to standard error. Exit code 1 if leaving it out is unsafe.
+ */
 function emitFor(monitor: Monitor, plan: Plan, json: boolean): number {
   const { text, unsaid } = EMITTERS[monitor](plan);
   process.stdout.write(json ? prettyJson({ monitor, text, unsaid }) : text);

@@ -13,7 +13,7 @@ export interface WatchFlags {
   readonly firecrackerDir?: string;
 }
 
-/** How often the cheap facts are looked at. */
+/** How often the cheap facts are checked. */
 const PULSE_MS = 1000;
 
 /** Why the node was probed, what is new, and the whole profile. */
@@ -33,7 +33,7 @@ export function endSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** Waits, and returns early when the end has come. */
+/** Waits, but returns early when told to stop. */
 export async function rest(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await sleep(ms, undefined, { signal });
@@ -44,7 +44,7 @@ export async function rest(ms: number, signal: AbortSignal): Promise<void> {
 
 /**
  * Prints the first profile, or what has changed since the one in `--out`, then a line per change.
- * A probe that fails later is reported and tried again; the first one's failure is the command's.
+ * If the first probe fails, so does the command; a later failure is reported and retried.
  */
 export async function watchNode(
   probe: () => Promise<NodeProfile>,

@@ -30,7 +30,7 @@ function modelOf({ profile: { cpu } }: MatrixEntry): string | undefined {
   return type === undefined ? undefined : cpuModel(cpu, type).name;
 }
 
-/** A plan that is in memory, opened as if it were in a directory: one answer for both. */
+/** A plan in memory, opened as if it were in a directory, so that both give the same answer. */
 function sourceOf(plan: Plan): TemplateSource {
   const files = new Map(outputFiles(plan).map(({ path, text }) => [`plan/${path}`, text]));
   return openTemplate({ kind: "plan", path: "plan" }, (path) => files.get(path));
@@ -61,7 +61,7 @@ function sorted(results: readonly PlanResult[], tree: readonly Join[]): Planned 
   };
 }
 
-/** One pool if there can be one, else as few as there can be; and what each joint costs. */
+/** One pool if possible, else as few as possible; and what each merge costs. */
 function planned(profiles: readonly NodeProfile[]): Planned {
   const one = planPool(profiles, OPTIONS);
   if (profiles.some(({ cpu }) => cpu.arch === "aarch64")) return sorted([one], []);

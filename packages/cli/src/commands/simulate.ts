@@ -1,4 +1,4 @@
-/** `evenkeel simulate`: what a change of the fleet would strand, from files. */
+/** `evenkeel simulate`: what a change to the fleet would strand, from files. */
 import {
   afterChanges,
   classNameOf,
@@ -52,7 +52,10 @@ export function releasesOf({ firecracker = [] }: ChangeFlags): string[] {
   return versions;
 }
 
-/** Of a model that is bought, nobody knows the releases yet: those that the whole fleet has. */
+/**
+ * The Firecracker releases of a model to be bought are not known yet: assume those that the whole
+ * fleet has.
+ */
 function shared(nodes: readonly NodeProfile[]): string[] {
   const [first, ...rest] = nodes;
   return (first?.firecracker ?? []).filter((version) =>
@@ -82,7 +85,7 @@ function changesOf(
   ];
 }
 
-/** What a snapshot of each class would be, taken with the plan where one is given. */
+/** A predicted snapshot of each class, taken with the plan if one is given. */
 function predicted(nodes: readonly NodeProfile[], flags: SimulateFlags) {
   const source = openFlags(flags.plan === undefined ? {} : { plan: flags.plan });
   const byClass = new Map<string, CpuContract>();
@@ -90,7 +93,7 @@ function predicted(nodes: readonly NodeProfile[], flags: SimulateFlags) {
     const name = `a snapshot of ${classNameOf(profile)}`;
     if (byClass.has(name)) continue;
     const result = predictFor(profile, source, {});
-    // A node that boots no such guest has taken no snapshot of one.
+    // A node that cannot boot such a guest has no snapshot of one.
     if (result.ok) byClass.set(name, result.contract);
   }
   return byClass;

@@ -1,4 +1,4 @@
-/** `evenkeel verify` on aarch64: what KVM takes of a template, read back from a vCPU. */
+/** `evenkeel verify` on aarch64: writes a template to a vCPU and reads it back. */
 import {
   compareBoot,
   comparePlanned,
@@ -17,7 +17,7 @@ function guestOf({ planned }: LoadedTemplate): GuestCpu | undefined {
   return planned?.plan.type === "aarch64" ? planned.plan.guest : undefined;
 }
 
-/** Exit code 0 where the vCPU is what the template or plan says, else 1. */
+/** Exit code 0 if the vCPU is what the template or plan says, else 1. */
 export async function runVerifyArm(
   what: string,
   node: string,

@@ -1,4 +1,4 @@
-/** Mismatches of several release lines, each once with the lines that it concerns. */
+/** Mismatches of several release lines, without duplicates, each with its lines. */
 import {
   decodeSignature,
   formatFms,
@@ -30,7 +30,7 @@ export function mergeLines(results: readonly LineResult[]): Found[] {
   return [...merged.values()].map(({ mismatch, lines }) => ({ ...mismatch, firecracker: lines }));
 }
 
-/** The models that a built-in template is refused outside of, by the line. */
+/** The only models on which each release line accepts a built-in template. */
 export function refusedModels(
   builtIn: StaticTemplate | undefined,
   { line, offered }: BootRequest,

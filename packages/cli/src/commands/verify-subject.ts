@@ -1,4 +1,4 @@
-/** What `evenkeel verify` is asked: a template or a plan, on this node, for which releases. */
+/** What `evenkeel verify` checks: a template or a plan, on this node, for which releases. */
 import { compareLines, knownLine, knownVersions } from "@evenkeel/core";
 import { probe } from "@evenkeel/host";
 import type { LoadedTemplate } from "@evenkeel/host/cpu-template";
@@ -14,7 +14,7 @@ export interface VerifyFlags {
   readonly json?: boolean;
 }
 
-/** The template of this node. Plans want to know what it offers: it is probed. */
+/** The template of this node. A plan depends on what the node offers, so the node is probed. */
 export async function templateHere(
   what: string,
   node: string,

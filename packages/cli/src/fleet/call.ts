@@ -1,4 +1,4 @@
-/** Calls of the fleet's API, with its errors as they are. */
+/** Calls to the fleet's API, passing its errors through. */
 import { createHash, randomUUID, X509Certificate } from "node:crypto";
 import { request } from "node:https";
 import { CliError, FleetError } from "../errors.ts";
@@ -7,7 +7,7 @@ import type { FleetContext } from "./contexts.ts";
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 const PATIENCE_MS = 60_000;
-/** Of a node that is slow, or moves much: some minutes. */
+/** For a node that is slow or moves much data: some minutes. */
 const MOST_WAITS = 5;
 
 interface Trust {
@@ -60,8 +60,8 @@ async function ask(
 }
 
 /**
- * A call by an operator. A change that was not answered is sent once more, and done once; one that
- * a node is slow to do is waited for.
+ * An operator's call. A change without an answer is sent once more, and is done only once; a change
+ * that a node is slow to make is waited for.
  */
 export async function callFleet(
   { server, ca, token }: FleetContext,
@@ -81,18 +81,21 @@ export async function callFleet(
     } catch (error) {
       if (headers["idempotency-key"] === undefined) throw error;
       const lost = error instanceof CliError && error.code === "FLEET_UNREACHABLE";
-      // The server keeps nobody waiting for longer than a minute; the same key goes on waiting.
+      // The server answers within a minute; a request with the same key continues to wait.
       const waits = error instanceof FleetError && error.code === "NODE_SILENT";
       if (!(lost && tries === 0) && !(waits && tries < MOST_WAITS)) throw error;
     }
   }
 }
 
-/** The CA that a server shows to anyone, and its SHA-256: who asks has to know it, or trust it. */
+/**
+ * The CA that a server presents, and its SHA-256: the caller must know it, or trust it on first
+ * use.
+ */
 export async function fetchCa(server: string): Promise<{ pem: string; digest: string }> {
   const options = { headers: {}, rejectUnauthorized: false };
   const answer = (await ask(server, "GET", "/v1/ca", options)) as { certificate: string };
-  // The first certificate alone: TLS would trust all of a PEM, and the digest is of the first.
+  // Only the first certificate: TLS would trust all in a PEM, but the digest covers only the first.
   const first = new X509Certificate(answer.certificate);
   return { pem: first.toString(), digest: createHash("sha256").update(first.raw).digest("hex") };
 }

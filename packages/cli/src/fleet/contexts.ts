@@ -1,6 +1,6 @@
 /**
- * Which fleet `evenkeel fleet` talks to: contexts in a file that its owner alone may read, as each
- * holds a token.
+ * Which fleet `evenkeel fleet` talks to: contexts in a file that only its owner may read, because
+ * each contains a token.
  */
 import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -22,7 +22,7 @@ interface ContextsFile {
   readonly contexts: Readonly<Record<string, FleetContext>>;
 }
 
-/** EVENKEEL_FLEET_CONFIG, else where the desktop's rules have it. */
+/** EVENKEEL_FLEET_CONFIG, else the XDG configuration directory. */
 function contextsPath(env: NodeJS.ProcessEnv): string {
   const { EVENKEEL_FLEET_CONFIG: named, XDG_CONFIG_HOME: base } = env;
   if (named !== undefined && named !== "") return named;
@@ -39,7 +39,7 @@ function isContext(value: unknown): value is FleetContext {
   return isText(server) && isText(ca) && isText(token);
 }
 
-/** Throws USAGE where the file is no list of contexts, and what `readSecret` throws. */
+/** Throws USAGE if the file is not a list of contexts, and what `readSecret` throws. */
 function readContexts(path: string): ContextsFile | undefined {
   if (!existsSync(path)) return undefined;
   const json = parseJson(readSecret(path)) as Partial<ContextsFile>;

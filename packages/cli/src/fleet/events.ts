@@ -1,16 +1,16 @@
-/** The server's events, for as long as it is there and nobody says stop. */
+/** The server's events, until the server goes away or the caller stops. */
 import { request } from "node:https";
 import { CliError } from "../errors.ts";
 import type { FleetContext } from "./contexts.ts";
 
-/** What no event tells, such as a node's load, is looked at this often. */
+/** What no event reports, such as a node's load, is refreshed this often. */
 const LOOK_MS = 5000;
-/** Events that come together are one. */
+/** Events in quick succession count as one. */
 const GATHER_MS = 100;
 
 /**
- * Calls `changed` when something has happened, one call after the other. Throws FLEET_UNREACHABLE when
- * the server goes, and what `changed` throws.
+ * Calls `changed` when something has happened, one call at a time. Throws FLEET_UNREACHABLE when
+ * the connection is lost, and what `changed` throws.
  */
 export async function followEvents(
   { server, ca, token }: FleetContext,

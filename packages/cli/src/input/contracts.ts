@@ -48,7 +48,7 @@ function vcpuCount(text: string | undefined): number {
   throw new CliError("USAGE", `--vcpus must be 1 to 32, but is "${text}"`);
 }
 
-/** Where the version refuses a built-in template on a model outside its list. */
+/** Throws if the version refuses a built-in template on this model. */
 function refusedModel(
   profile: NodeProfile,
   version: string,
@@ -60,7 +60,7 @@ function refusedModel(
   return `${builtIn.name} on model ${formatFms(signature)}`;
 }
 
-/** The contract of a snapshot taken on this node, of a guest that boots with its template. */
+/** The contract of a snapshot taken on this node, whose guest boots with the given template. */
 export function predictFor(
   profile: NodeProfile,
   source: TemplateSource,
@@ -83,7 +83,7 @@ export function predictFor(
   });
 }
 
-/** As {@link predictFor}; throws CANNOT_BOOT where Firecracker would not boot the guest there. */
+/** Like {@link predictFor}; throws CANNOT_BOOT if Firecracker would not boot the guest there. */
 export function requireContract(...asked: Parameters<typeof predictFor>): CpuContract {
   const result = predictFor(...asked);
   if (result.ok) return result.contract;

@@ -16,7 +16,7 @@ import {
 import { CliError } from "../errors.ts";
 import { displayName, LOG_LIMIT, readInput, unreadable } from "./read.ts";
 
-/** Names the file in an error of what was read from it. */
+/** Adds the file's name to an error. */
 function inFile<T>(file: string, read: () => T): T {
   try {
     return read();
@@ -39,7 +39,7 @@ export function loadBinary(file: string): Binary {
   return inFile(file, () => ({ name: basename(file), elf: readElf(source) }));
 }
 
-/** The file that a core names, where this machine has it too. */
+/** The file that a core names, if this machine has it. */
 function openNamed({ path }: CoreNeeds): Binary | undefined {
   try {
     return path === undefined ? undefined : loadBinary(path);
@@ -63,7 +63,7 @@ function refuseCompressed(start: Buffer): void {
 
 const START = 4;
 
-/** The first bytes of a regular file; empty for pipes and what cannot be opened. */
+/** The first bytes of a regular file; empty for pipes and files that cannot be opened. */
 function startOf(file: string): Buffer {
   try {
     const source = openBytes(file);
@@ -86,7 +86,7 @@ function explainText(text: string, context: CrashContext): Explanation {
 
 /** Explains a file: a core by its first bytes, else a log. */
 export function explainFile(file: string, context: CrashContext): Explanation {
-  // A core may be larger than memory; it is read where it matters.
+  // A core may be larger than memory; only the relevant parts are read.
   if (file !== "-" && isElf(startOf(file))) {
     return inFile(file, () => explainCore(openBytes(file), context, openNamed));
   }

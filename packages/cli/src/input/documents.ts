@@ -35,17 +35,17 @@ export function documentOf(file: string, text: string, { kernel }: ReadFlags = {
 }
 
 interface Split {
-  /** What stands before the CPU's part. */
+  /** The text before the CPU's part. */
   readonly header: ProfileHeader;
   /** Everything from the CPU's first key to the end; not to be kept. */
   readonly rest: Buffer;
 }
 
-/** Splits a file before its CPU; undefined where it has to be read as a whole. */
+/** Splits a file before its CPU; undefined if it must be read as a whole. */
 function split(bytes: Buffer): Split | undefined {
   let first: { readonly key: string; readonly at: number } | undefined;
   for (const key of CPU_KEYS) {
-    // Only what stands before the one that was found can come first.
+    // An earlier match can only be in the text before this one.
     const at = bytes.subarray(0, first?.at).indexOf(`"${key}"`);
     if (at > 0) first = { key, at };
   }
@@ -55,10 +55,10 @@ function split(bytes: Buffer): Split | undefined {
   return header === undefined ? undefined : { header, rest: bytes.subarray(at) };
 }
 
-/** How many CPUs of one sample are remembered: a fleet has few, and a hostile one any number. */
+/** How many CPUs with the same sample are remembered: a fleet has few, hostile input any number. */
 const MOST_OF_A_SAMPLE = 64;
 
-/** A number that differs for most CPUs: of the length, and of a byte here and there. */
+/** A cheap hash that differs for most CPUs: from the length and a few bytes. */
 function sampleOf(bytes: Buffer): number {
   let sample = bytes.length;
   for (let at = 0; at < bytes.length; at += 37) sample = (sample * 31 + (bytes[at] ?? 0)) | 0;
@@ -79,13 +79,13 @@ function cpusByBytes() {
   };
 }
 
-/** Bytes that nearly every profile fits into. */
+/** Nearly every profile fits into this many bytes. */
 const SCRATCH = 64 * 1024;
 
 /**
- * Loads profiles. A fleet has thousands of nodes and a few dozen kinds of CPU: where the CPU's
- * part of a file is byte for byte that of a file before, it is not parsed again, and both
- * profiles share one CPU object.
+ * Loads profiles. A fleet has thousands of nodes and a few dozen kinds of CPU: if the CPU's part of
+ * a file is byte for byte the same as an earlier file's, it is not parsed again, and both profiles
+ * share one CPU object.
  */
 export function profileLoader({ kernel }: ReadFlags = {}): (file: string) => NodeProfile {
   const cpus = cpusByBytes();

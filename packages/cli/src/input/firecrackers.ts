@@ -7,7 +7,7 @@ export function firecrackerDirectory(given: string | undefined): string {
   return given ?? process.env["FIRECRACKER_VERSIONS_DIR"] ?? FIRECRACKER_DIRECTORY;
 }
 
-/** `given`: a directory that was named, which must be there; the usual one need not be. */
+/** `given`: a directory named by the user, which must exist; the default one need not. */
 export async function installedFirecrackers(
   given: string | undefined,
 ): Promise<Answers & { readonly directory: string }> {

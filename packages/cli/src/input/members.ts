@@ -22,7 +22,7 @@ function namesOf(fields: readonly DecodedField[]): Set<string> {
   return new Set(fields.filter(({ value }) => value !== 0n).map(({ name }) => name));
 }
 
-/** The same features are asked about in every file. */
+/** Cached, because every file asks about the same features. */
 function remembered(answer: (feature: string) => Answer): (feature: string) => Answer {
   const known = new Map<string, Answer>();
   return (feature) => {
@@ -53,7 +53,7 @@ function nodeMembers(files: readonly string[]): Member[] {
   });
 }
 
-/** The pool that the flags name; undefined where they name none. */
+/** The pool that the flags name; undefined if they name none. */
 export function poolOf({ plan, node }: PoolFlags): Pool | undefined {
   if (plan !== undefined && node !== undefined) {
     throw new CliError(

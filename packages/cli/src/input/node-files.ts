@@ -27,7 +27,7 @@ export function nodeFiles(paths: readonly string[]): string[] {
   return paths.flatMap((path) => (path !== "-" && isDirectory(path) ? filesIn(path) : [path]));
 }
 
-/** Loads them all; long work shows how far it is. */
+/** Loads them all, with a progress line if it takes long. */
 export function loadNodes(
   paths: readonly string[],
   flags: ReadFlags = {},

@@ -1,4 +1,4 @@
-/** The profile of the node that the agent runs on, held against the machine. */
+/** The profile of the agent's own node, checked against the machine. */
 import { AgentError, type AgentConfig } from "@evenkeel/agent";
 import {
   decodeSignature,
@@ -17,12 +17,12 @@ import { probeThisNode } from "./this-node.ts";
 
 const SHOWN = 6;
 
-/** What hides KVM from a profile that was probed elsewhere or before. */
+/** Members that differ between a profile probed elsewhere or earlier and this one. */
 const NOT_OPEN: ReadonlySet<string> = new Set(["NO_KVM", "KVM_FORBIDDEN", "NO_FFI"]);
 
 const VENDORS: Readonly<Record<string, string>> = { GenuineIntel: "intel", AuthenticAMD: "amd" };
 
-/** Undefined where KVM does not open. */
+/** Undefined if KVM cannot be opened. */
 async function probeAgain({ name, firecracker }: NodeProfile): Promise<NodeProfile | undefined> {
   try {
     return await probe({ name, firecracker });
@@ -32,7 +32,7 @@ async function probeAgain({ name, firecracker }: NodeProfile): Promise<NodeProfi
   }
 }
 
-/** What can be seen without KVM: the host's facts, and which CPU it is. */
+/** What is visible without KVM: the host's facts and the CPU model. */
 export function staleWithoutKvm(
   { cpu, host }: NodeProfile,
   facts: HostFacts,
@@ -63,7 +63,7 @@ function listed(changes: readonly string[]): string {
   return `${changes.slice(0, SHOWN).join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
 }
 
-/** Throws STALE_PROFILE where verdicts by the profile might be false; else warns. */
+/** Throws STALE_PROFILE if verdicts based on the profile might be wrong; else warns. */
 function hold(path: string, { matters, volatile }: Staleness): void {
   if (matters.length > 0) {
     const message = `${path} does not match this machine: ${listed(matters)}`;
@@ -76,8 +76,8 @@ function hold(path: string, { matters, volatile }: Staleness): void {
 }
 
 /**
- * What this node offers: as a file says that still holds for this machine, else as its KVM says
- * now. Throws STALE_PROFILE, and what probing throws.
+ * What this node offers: from a profile that is still valid for this machine, else from a probe of
+ * its KVM. Throws STALE_PROFILE, and what probing throws.
  */
 export async function ownProfile(config: AgentConfig): Promise<NodeProfile> {
   const { profile: path, foreignProfile, versionsDir } = config;
@@ -94,11 +94,11 @@ export async function ownProfile(config: AgentConfig): Promise<NodeProfile> {
     return profile;
   }
   hold(path, staleProfile(profile, now));
-  // A clock is calibrated at each boot; snapshots have what it is now.
+  // The clock is calibrated at each boot; snapshots record its current frequency.
   return now.tsc === undefined ? profile : { ...profile, tsc: now.tsc };
 }
 
-/** What changed since, of what verdicts go by: microcode may be reloaded while the agent runs. */
+/** What has changed that verdicts depend on: microcode may be reloaded while the agent runs. */
 export async function changesOf(profile: NodeProfile): Promise<readonly string[]> {
   const now = await probeAgain(profile);
   if (now !== undefined) return staleProfile(profile, now).matters;

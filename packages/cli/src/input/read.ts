@@ -4,7 +4,7 @@ import { CliError } from "../errors.ts";
 
 /** Far above any document this project reads: a plan of 10,000 nodes has about one megabyte. */
 const SIZE_LIMIT = 16 * 1024 * 1024;
-/** A log of hundreds of thousands of lines. */
+/** Enough for a log of hundreds of thousands of lines. */
 export const LOG_LIMIT = 64 * 1024 * 1024;
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -55,8 +55,8 @@ function readAvailable(fd: number, chunk: Buffer): number {
 }
 
 /**
- * Reads a file whole; `-` is standard input. Where the file fits into `scratch`, what is returned
- * is a part of it: for thousands of files that are looked at one after the other.
+ * Reads a whole file; `-` is standard input. If the file fits into `scratch`, the result is a slice
+ * of it: for thousands of files that are read one after another.
  */
 export function readInput(file: string, limit = SIZE_LIMIT, scratch?: Buffer): Buffer {
   if (file === "-") return readStdin(limit);
@@ -80,7 +80,7 @@ export function readInput(file: string, limit = SIZE_LIMIT, scratch?: Buffer): B
   }
 }
 
-/** A file whose size is known; what another process appends meanwhile is not read. */
+/** A file of known size; what another process appends meanwhile is not read. */
 function readWhole(fd: number, size: number, scratch: Buffer | undefined): Buffer {
   const fits = scratch !== undefined && size <= scratch.length;
   const bytes = fits ? scratch : Buffer.allocUnsafe(size);
@@ -105,7 +105,7 @@ export function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** What a message calls a file. */
+/** A file's name in messages. */
 export function displayName(file: string): string {
   return file === "-" ? "standard input" : file;
 }

@@ -12,7 +12,7 @@ export interface ReportInputs {
   readonly profiles: readonly NodeProfile[];
 }
 
-/** Entries that a directory of profiles or of pools may have; a whole file system is a mistake. */
+/** The most entries of a directory of profiles or pools; a whole file system would be a mistake. */
 const MOST_FILES = 20_000;
 
 function namesIn(directory: string): string[] {
@@ -44,7 +44,9 @@ function resultIn(file: string, text: string): Result | undefined {
   return inFile(displayName(file), () => readResult(parseJson(text)));
 }
 
-/** Reads everything that is named; throws with the file and the place for what cannot be shown. */
+/**
+ * Reads everything named; for what cannot be shown, throws an error with the file and the place.
+ */
 export function loadReportInputs(paths: readonly string[], flags: ReadFlags): ReportInputs {
   refuseStdinTwice(paths);
   const results: Result[] = [];

@@ -1,4 +1,4 @@
-/** Files that hold what nobody else may know. */
+/** Files that contain secrets. */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { AgentError } from "@evenkeel/agent";
 
@@ -14,7 +14,9 @@ function open(path: string): number {
   }
 }
 
-/** The text of a file that its owner alone may read, this user or root; throws BAD_CONFIG. */
+/**
+ * The text of a file owned by this user or root and readable by its owner only; throws BAD_CONFIG.
+ */
 export function readSecret(path: string): string {
   const fd = open(path);
   try {

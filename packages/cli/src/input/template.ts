@@ -32,7 +32,7 @@ export function readIfThere(path: string): string | undefined {
   }
 }
 
-/** The flags as one request; none asks for no template. */
+/** The flags as one request; without any, no template is requested. */
 export function requestOf({ template, cpuTemplate, plan }: TemplateFlags): TemplateRequest {
   const requests: TemplateRequest[] = [
     ...(plan === undefined ? [] : [{ kind: "plan", path: plan } as const]),
@@ -49,7 +49,7 @@ export function openFlags(flags: TemplateFlags): TemplateSource {
   return openTemplate(requestOf(flags), readIfThere);
 }
 
-/** What an argument names, which must be a template or plans; throws USAGE for `None`. */
+/** The template or plans that an argument names; throws USAGE for `None`. */
 export function openNamed(what: string): TemplateSource {
   const source = openTemplate(namedRequest(what), readIfThere);
   if (source.kind !== "none") return source;

@@ -3,8 +3,8 @@ import { mkdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 
 /**
- * Makes a directory and what is missing above it. Node's own `recursive` asks again for ever where
- * a file system, such as /proc, says that what it was just told to make is not there.
+ * Makes a directory and its missing parents. Node's own `recursive` loops forever on a file system,
+ * such as /proc, that says that the directory just made does not exist.
  */
 export function makeDirectories(path: string): void {
   const missing: string[] = [];
@@ -16,7 +16,7 @@ export function makeDirectories(path: string): void {
     try {
       mkdirSync(directory);
     } catch (error) {
-      // Somebody else was quicker.
+      // Another process was faster.
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
   }

@@ -1,4 +1,4 @@
-/** One line on standard error that says how far a long work is; nothing where nobody looks. */
+/** One progress line on standard error for long work; nothing if it is not a terminal. */
 import type { Progress } from "@evenkeel/isa";
 
 export interface ProgressLine {
@@ -24,7 +24,7 @@ function line({ done, found, bytes, name }: Progress, width: number): string {
   return head + (room > 1 ? shown : "");
 }
 
-/** Draws at most a few times per second, and nothing where nobody looks. */
+/** Draws at most a few times per second, and nothing if it is not a terminal. */
 function drawer(stream: NodeJS.WriteStream) {
   const begun = Date.now();
   let drawn = 0;
@@ -51,7 +51,7 @@ export interface CountLine {
   readonly clear: () => void;
 }
 
-/** For work that is counted: `reading profiles 1200/10000`. */
+/** For countable work: `reading profiles 1200/10000`. */
 export function countLine(
   what: string,
   all: number,

@@ -45,8 +45,8 @@ function earlierTemplates(index: string): string[] {
 }
 
 /**
- * Writes the files beside their places, then renames them: the last file, the index, only after
- * all it names are there. Templates that an earlier plan had and this one does not are removed.
+ * Writes the files under temporary names, then renames them; the last file, the index, only after
+ * all that it names exist. Templates of an earlier plan that this one does not have are removed.
  */
 export function writePlanFiles(directory: string, files: readonly OutputFile[]): void {
   const temporary = (path: string) => join(directory, `${path}.${process.pid}.tmp`);
@@ -77,7 +77,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Removes what a process that was killed while it wrote the same file has left. */
+/** Removes what a process left that was killed while writing the same file. */
 function removeStale(path: string): void {
   const prefix = `${basename(path)}.`;
   for (const name of readdirSync(dirname(path))) {
@@ -106,6 +106,6 @@ function rmQuietly(path: string): void {
   try {
     rmSync(path, { force: true });
   } catch {
-    // The directory itself may be what is in the way; the first error is the one to report.
+    // The directory itself may be the obstacle; the first error is the one to report.
   }
 }

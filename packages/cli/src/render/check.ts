@@ -3,7 +3,7 @@ import { isBeyondTemplates, type CpuContract, type Finding, type Judgement } fro
 import { heading, labelled, paragraph, table, terminalWidth } from "./layout.ts";
 import { fewOf } from "./plan-parts.ts";
 
-/** Nodes that no rule tells apart. */
+/** Nodes that are equal under every rule. */
 export interface CheckedGroup extends Judgement {
   readonly label: string;
   readonly nodes: readonly string[];
@@ -11,7 +11,7 @@ export interface CheckedGroup extends Judgement {
 
 const SEVERITIES: readonly Finding["severity"][] = ["incompatible", "insecure", "unknown", "note"];
 
-/** Findings of one rule and severity stand together: names, then what they mean. */
+/** Findings of one rule and severity are grouped: names, then what they mean. */
 function groupsOf(findings: readonly Finding[]): Finding[][] {
   const groups = new Map<string, Finding[]>();
   for (const finding of findings) {
@@ -72,7 +72,7 @@ function rowOf(group: CheckedGroup): string[] {
   return [fewOf(nodes, room), verdict, summaryOf(group)];
 }
 
-/** The same reasons once, with all who have them. */
+/** Each set of reasons once, with all nodes that have it. */
 function reasonsOf(groups: readonly CheckedGroup[]): string[] {
   const byReasons = new Map<string, CheckedGroup[]>();
   for (const group of groups) {
@@ -110,13 +110,13 @@ function adviceNow(contract: CpuContract, groups: readonly CheckedGroup[]): stri
   if (names.length > 0) {
     return `Now: resume on ${fewOf(names, 120)}, or boot a new guest.`;
   }
-  // Where its own node was asked and said no, a node like that one would say the same.
+  // If its own node was checked and refused, a node like it would refuse as well.
   const asked = groups.some(({ nodes }) => nodes.includes(contract.node));
   if (asked) return "Now: boot a new guest.";
   return `Now: resume on ${contract.node} or a node of its class, or boot a new guest.`;
 }
 
-/** What helps against reasons that are the host's, by rule. */
+/** What helps against reasons on the host's side, by rule. */
 const FOR_HOSTS: Readonly<Record<string, string>> = {
   kernel: "run one host kernel on all nodes; until then, take snapshots on the oldest",
   "snapshot-format": "install a Firecracker on these nodes that can load the snapshot's format",

@@ -73,7 +73,7 @@ function planLines(plan: PlannedDrift): string[] {
   ];
 }
 
-/** What remains to be said whatever happened to the CPU. */
+/** What to report in any case, whatever happened to the CPU. */
 function commonAdvice({ snapshots, plan }: Drift): string[] {
   return [
     ...(snapshots.verdict === "compatible"

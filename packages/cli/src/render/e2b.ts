@@ -1,4 +1,4 @@
-/** What `e2b check` found on a node, and what mends it. */
+/** What `e2b check` found on a node, and how to fix it. */
 import type { E2bFinding } from "@evenkeel/host";
 import { heading, labelled, plural } from "./layout.ts";
 

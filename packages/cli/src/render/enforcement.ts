@@ -1,4 +1,4 @@
-/** Whether a node does what CPU templates say, and what it answered instead. */
+/** Whether a node enforces CPU templates, and what it returned instead. */
 import { changedFields, type NodeProfile } from "@evenkeel/core";
 import { featureLines } from "./features.ts";
 import { heading, paragraph, plural } from "./layout.ts";
@@ -17,7 +17,7 @@ function writableLines({ kvm }: NodeProfile): string[] {
   return ["", heading("ID registers"), ...paragraph(what, 2)];
 }
 
-/** Empty where nobody tried. */
+/** Empty if it was not tested. */
 export function enforcementLines(profile: NodeProfile): string[] {
   const enforcement = profile.kvm?.enforcement;
   if (enforcement === undefined) return writableLines(profile);

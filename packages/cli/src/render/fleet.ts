@@ -7,7 +7,7 @@ type Row = Readonly<Record<string, unknown>>;
 
 interface Shape {
   readonly head: readonly string[];
-  /** Rows are as the API describes them; each kind has its own. */
+  /** Rows as the API describes them, one type per kind. */
   readonly cells: (row: never) => readonly string[];
   /** What a name on the command line is compared with. */
   readonly name: string;
@@ -26,7 +26,7 @@ function orNone(value: string | number | null): string {
   return value === null ? "<none>" : String(value);
 }
 
-/** `3 of 10` would be two words in a column. */
+/** Not `3 of 10`, which would be several words in a column. */
 function share(taken: number, all: number): string {
   return `${taken}/${all}`;
 }
@@ -181,7 +181,7 @@ export function rowsOf(kind: ListKind, answer: unknown, only: string | undefined
   return rowsIn(kind, answer).filter((row) => only === undefined || row[name] === only);
 }
 
-/** What a row is called: `node/a`. */
+/** A row's name: `node/a`. */
 export function nameOf(kind: ListKind, row: Row): string {
   const one = kind === "audit" ? kind : kind.replace(/(?<=ss)es$|s$/, "");
   return `${one}/${String(row[SHAPES[kind].name])}`;

@@ -1,10 +1,10 @@
-/** A HOST_PROC directory: what readers find there, and how they are told of it. */
+/** A HOST_PROC directory: what readers find there, and how to point them to it. */
 import type { HostProcNews } from "@evenkeel/host";
 import { heading, labelled, paragraph } from "./layout.ts";
 
 const COLUMN = 12;
 
-/** For a systemd unit: it sees this file in the place of /proc/cpuinfo, and nothing else changes. */
+/** For a systemd unit: it sees this file instead of /proc/cpuinfo, and nothing else changes. */
 export function dropIn(at: string): string {
   const file = `${at}/cpuinfo`.replaceAll(/[\\" :]/g, String.raw`\$&`).replaceAll("%", "%%");
   return `[Service]\nBindReadOnlyPaths=${file}:/proc/cpuinfo\n`;

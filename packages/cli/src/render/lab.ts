@@ -49,7 +49,7 @@ function movesOf(pairs: readonly LabPair[], from: Node, to: Node): LabPair[] {
   return pairs.filter((pair) => pair.from === from.name && pair.to === to.name);
 }
 
-/** Nodes among which there are moves: those of one vendor. */
+/** Nodes between which snapshots move: those of one vendor. */
 function groupsOf({ pairs }: LabGrid, nodes: readonly Node[]): Node[][] {
   const groups: Node[][] = [];
   for (const node of nodes) {
@@ -90,7 +90,7 @@ function deathText(died: Died): string {
   return `${HOW[kind]}${where}: ${at}${needs}${kind === "wrong-result" ? ` (${message})` : ""}`;
 }
 
-/** A sentence per move that was not simply right; rounds that end alike are said once. */
+/** A sentence per move that needs explaining; rounds that end the same way appear once. */
 function moveLines({ pairs }: LabGrid): string[] {
   const lines = pairs.flatMap(({ from, to, verdict, outcome, assessment }) => {
     if (outcome.kind === "survived") {

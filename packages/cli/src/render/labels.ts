@@ -1,6 +1,6 @@
 /**
- * Class, pool and plan of nodes as what other schedulers take. What is not so any more is taken
- * away: a stale label would place a guest where it dies.
+ * Class, pool and plan of nodes as labels for other schedulers. Labels that no longer apply are
+ * removed: a stale label would place a guest where it dies.
  */
 import type { NodeView, PoolView } from "@evenkeel/api";
 
@@ -14,17 +14,17 @@ interface Facts {
   readonly plan: string | undefined;
 }
 
-/** What all labels of ours begin with. */
+/** The prefix of all our labels. */
 export const LABEL_PREFIX = "evenkeel.dev";
 
-/** What Kubernetes takes for a value; nothing in it means anything to a shell. */
+/** What Kubernetes accepts as a value; it contains nothing that is special to a shell. */
 export const LABEL_VALUE = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 
 function value(text: string | null | undefined): string | undefined {
   return text !== null && text !== undefined && LABEL_VALUE.test(text) ? text : undefined;
 }
 
-/** Nothing is said of a node that gets no new work because it changed, or is lost. */
+/** A node that gets no new work because it changed, or is lost, gets no labels. */
 function factsOf(node: NodeView, pools: readonly PoolView[]): Facts {
   const { held, state, plan, planError } = node;
   if (held !== null || state === "lost") {
@@ -64,7 +64,7 @@ function nomad(name: string, facts: Facts): string {
   return `${find} && [ -n "$id" ] && nomad node meta apply -node-id "$id"${unset}${set}`;
 }
 
-/** One command for each node, by the name that both know it by. */
+/** One command per node, by the name that both sides use. */
 export function labelLines(
   format: LabelFormat,
   nodes: readonly NodeView[],

@@ -20,7 +20,7 @@ const SIGNS: Readonly<Record<Verdict, string>> = {
 };
 const LEGEND = "· compatible, i insecure, X incompatible, ? unknown";
 
-/** Rows and columns that are the same throughout, drawn once. */
+/** Identical rows and columns, drawn once. */
 interface Row {
   readonly entries: readonly MatrixEntry[];
   readonly nodes: number;
@@ -83,12 +83,12 @@ function grid(rows: readonly Row[]): string[] {
   return [...table(head, lines), ...(cells === SIGNS ? ["", LEGEND] : [])];
 }
 
-/** Rows that a screen holds beside the reasons. */
+/** Rows that fit on a screen together with the reasons. */
 const ROWS = 24;
 
 const BAR = 16;
 
-/** Where no screen is wide enough: how many nodes each row's snapshots reach. */
+/** If no screen is wide enough: how many nodes each row's snapshots reach. */
 function counts(rows: readonly Row[], labels: readonly string[]): string[] {
   const nodes = rows.reduce((sum, row) => sum + row.nodes, 0);
   const reached = ({ verdicts }: Row) =>
@@ -137,7 +137,7 @@ function byRule(pairs: readonly MatrixPair[], drawn: ReadonlyMap<string, string>
   );
 }
 
-/** Moves that are named; of more, one is an example. */
+/** Up to this many moves are named; of more, only one, as an example. */
 const NAMED = 3;
 
 function movesText({ pairs }: Ruled): string {

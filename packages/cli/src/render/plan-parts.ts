@@ -50,7 +50,7 @@ export function safetySection(plan: Costs): string[] {
   ];
 }
 
-/** A reason once, and the moves it stands against. */
+/** Each reason once, with the moves it rules out. */
 function reasonLines({ rule, severity, findings, moves }: WhyNot, indent: number): string[] {
   const names = [...new Set(findings.map(({ name }) => name))];
   const text = `${severity}: ${rule}: ${fewOf(names, NAMES_ROOM)}`;
@@ -67,7 +67,7 @@ function reasonLines({ rule, severity, findings, moves }: WhyNot, indent: number
 const NAMES_ROOM = 240;
 const MOVES_ROOM = 160;
 
-/** How many moves between classes were judged, and what came of it. */
+/** How many moves between classes were judged, and the result. */
 export function movesLine({ judged, barred, accepted }: Plan["moves"]): string[] {
   const except = [
     ...(barred.length > 0 ? ["moves that no template can allow (below)"] : []),
@@ -78,7 +78,7 @@ export function movesLine({ judged, barred, accepted }: Plan["moves"]): string[]
   return paragraph(`${plural(judged, "move")} between classes judged: ${text}`, 0);
 }
 
-/** What a plan's snapshots may not do all the same, and what was accepted. */
+/** Moves that a plan's snapshots still cannot make, and what was accepted. */
 export function movesSection({ moves }: Pick<Plan, "moves">): string[] {
   const { barred, accepted } = moves;
   const section = (title: string, reasons: readonly WhyNot[]) =>

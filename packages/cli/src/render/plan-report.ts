@@ -1,4 +1,4 @@
-/** The plan as a person reads it: classes, guest CPU, price, safety, what to do next. */
+/** The plan for people: classes, guest CPU, costs, safety, what to do next. */
 import { join } from "node:path";
 import {
   compareStaticTemplates,
@@ -141,7 +141,7 @@ function reasonText({ reason }: GivenUp): string | undefined {
   return texts[reason.kind](reason as never);
 }
 
-/** Two classes are compared at a glance; of more, bars show who pays. */
+/** Two classes are easy to compare; for more, bars show which give up most. */
 const BARS_FROM = 3;
 const BAR = 24;
 
@@ -156,7 +156,7 @@ function costBars({ classes }: Plan): string[] {
   return [...table(["  CLASS", "GIVES UP", ""], rows), ""];
 }
 
-/** Classes that give up the same stand together. */
+/** Classes that give up the same features are grouped. */
 function costSections({ classes, type }: Plan): string[] {
   const groups = new Map<string, PlannedClass[]>();
   for (const planned of classes) {

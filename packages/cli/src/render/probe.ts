@@ -1,4 +1,4 @@
-/** A probed node as a person reads it: the machine, whether it keeps its word, what guests see. */
+/** A probed node for people: the machine, whether it enforces templates, what guests see. */
 import {
   cpuModel,
   cpuTypeOf,
@@ -54,7 +54,7 @@ interface Guest {
   readonly features: { readonly name: string; readonly group: string }[];
 }
 
-/** What guests see without a template; release lines that show the same stand together. */
+/** What guests see without a template; release lines that show the same are grouped. */
 function guestsOf(profile: NodeProfile, lines: readonly string[]): Guest[] {
   const type = cpuTypeOf(profile.cpu);
   if (type === undefined || type === "aarch64") return [];

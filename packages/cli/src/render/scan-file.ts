@@ -34,7 +34,7 @@ function declaresText({ declares }: FileScan): string[] {
   return last === undefined || last === "x86-64-v1" ? [] : [`declares that it needs ${last}`];
 }
 
-/** Said even where it is little: what was not read is not known to be fine. */
+/** Reported even if it is little: what was not read is not known to be fine. */
 function codeText({ code }: FileScan): string {
   const size = `${sizeText(code.bytes)} of code`;
   return code.unread === 0 ? size : `${size}, ${sizeText(code.unread)} of it not read`;
@@ -83,7 +83,7 @@ function whereText({ lacking }: Reason, { planned, members }: Pool): string {
   return ` (not on ${shown}${more > 0 ? ` and ${more} more` : ""})`;
 }
 
-/** Features that share their outcome and its reason stand together. */
+/** Features with the same outcome and reason are grouped. */
 function reasonLines(reasons: readonly Reason[], pool: Pool): string[] {
   const groups = new Map<string, Reason[]>();
   for (const reason of reasons) {

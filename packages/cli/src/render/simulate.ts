@@ -11,7 +11,7 @@ const FATES: Readonly<Record<ContractOutcome["fate"], string>> = {
 };
 const ORDER = Object.keys(FATES);
 
-/** A contract is a long number; people know it by its snapshots. */
+/** A contract's digest is long; people know it by its snapshots. */
 function nameOf({ contract, snapshots: [first, ...rest] }: ContractOutcome): string {
   if (first === undefined) return contract.slice(0, 12);
   return rest.length === 0 ? first : `${first} and ${rest.length} more`;

@@ -1,4 +1,4 @@
-/** What another monitor cannot be told of a plan, for people. */
+/** What another monitor cannot express of a plan, for display. */
 import type { Unsaid } from "@evenkeel/core";
 import { paragraph } from "./layout.ts";
 

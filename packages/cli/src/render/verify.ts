@@ -1,4 +1,4 @@
-/** What a verification found: by whose doing, then by address. */
+/** What a verification found: by the component that caused it, then by address. */
 import { formatLines, type Mismatch, type MismatchOwner } from "@evenkeel/core";
 import { heading, paragraph, plural, table } from "./layout.ts";
 

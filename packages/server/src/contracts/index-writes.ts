@@ -114,9 +114,12 @@ async function countOf(tx: Queryable, table: typeof contracts | typeof variants)
 }
 
 async function catchUpContracts(tx: Queryable, { judging }: IndexCache): Promise<void> {
-  if ((await countOf(tx, contracts)) === judging.contracts()) return;
   const digests = await tx.select({ digest: contracts.digest }).from(contracts);
+  // Another server may have dropped some that nothing was of any more.
+  const there = new Set(digests.map(({ digest }) => digest));
+  judging.forget([...judging.contracts()].filter((digest) => !there.has(digest)));
   const lacking = digests.filter(({ digest }) => !judging.hasContract(digest));
+  if (lacking.length === 0) return;
   const rows = await tx
     .select({ digest: contracts.digest, contract: contracts.contract })
     .from(contracts).where(sql`${contracts.digest} in (

@@ -109,12 +109,13 @@ function judgePair(
 }
 
 export interface Judging {
-  /** How many there are; nothing is ever taken away. */
-  readonly contracts: () => number;
+  readonly contracts: () => Iterable<string>;
   readonly variants: () => number;
   readonly hasContract: (digest: string) => boolean;
   readonly hasVariant: (id: string) => boolean;
   readonly addContracts: (list: readonly KnownContract[]) => void;
+  /** Contracts that are registered no more. */
+  readonly forget: (digests: readonly string[]) => void;
   readonly addVariants: (list: readonly KnownVariant[]) => void;
   /** All contracts that were added on one kind of node, which is not added. */
   readonly onVariant: (variant: KnownVariant, plans: AcceptingPlans) => VerdictRow[];
@@ -152,6 +153,15 @@ function openBenches(
   return {
     types: () => [...benches.keys()],
     rebuild: (type: Type) => void rebuilt(type, [], []),
+    forget: (digests: ReadonlySet<string>) => {
+      for (const { guests } of benches.values()) {
+        for (const [key, { prepared, digests: own }] of guests) {
+          const left = own.filter((digest) => !digests.has(digest));
+          if (left.length === 0) guests.delete(key);
+          else if (left.length < own.length) guests.set(key, { prepared, digests: left });
+        }
+      }
+    },
     withNode: (type: Type, profile: NodeProfile) => {
       const bench = benchOf(type);
       const fitting = prepareOn(bench, [], [profile]);
@@ -176,7 +186,7 @@ export function openJudging(): Judging {
   const variants = new Map<string, NodeProfile>();
   const benches = openBenches(contracts, variants);
   return {
-    contracts: () => contracts.size,
+    contracts: () => contracts.keys(),
     variants: () => variants.size,
     hasContract: (digest) => contracts.has(digest),
     hasVariant: (id) => variants.has(id),
@@ -195,6 +205,10 @@ export function openJudging(): Judging {
         contracts.set(digest, contract);
         if (guest !== undefined) keep(bench, digest, guest);
       }
+    },
+    forget: (digests) => {
+      const gone = new Set(digests.filter((digest) => contracts.delete(digest)));
+      if (gone.size > 0) benches.forget(gone);
     },
     addVariants: (list) => {
       for (const { id, profile } of list) {

@@ -14,7 +14,7 @@ export type Trees = ReturnType<typeof openTrees>;
 export function addLookRoutes(app: App, context: Context, trees: Trees): void {
   const { db } = context.store;
   app.route({ ...FLEET_ROUTES.overview, handler: async () => await overviewOf(context) });
-  app.route({ ...FLEET_ROUTES.compatibility, handler: async () => await compatibilityOf(db) });
+  app.route({ ...FLEET_ROUTES.compatibility, handler: async () => await compatibilityOf(context) });
   app.route({
     ...FLEET_ROUTES.mergeTree,
     handler: async ({ params }) => await trees(db, params.name),

@@ -60,7 +60,7 @@ function countBy(name: string, help: string, label: string, values: readonly str
   const known = new Set(values);
   for (const value of known) counted.add({ [label]: value }, 0);
   return {
-    lines: counted.lines,
+    lines: () => counted.lines(),
     add: (value: string, amount = 1) =>
       counted.add({ [label]: known.has(value) ? value : OTHER }, amount),
   };

@@ -1,5 +1,5 @@
 /** Nodes and classes as operators see them. */
-import { desc, eq, sql } from "drizzle-orm";
+import { desc, eq, inArray, sql } from "drizzle-orm";
 import type { NodeView } from "@evenkeel/api";
 import { groupBy } from "@evenkeel/core";
 import type { Context, Times } from "../context.ts";
@@ -68,9 +68,15 @@ function viewOf(row: Row, pools: readonly PoolRow[], times: Times): NodeView {
   };
 }
 
-export async function listNodes({ times }: Context, tx: Queryable): Promise<NodeView[]> {
+/** All of them, or those that are named. */
+export async function listNodes(
+  { times }: Context,
+  tx: Queryable,
+  names?: readonly string[],
+): Promise<NodeView[]> {
   const pools = await allPools(tx);
-  return (await rowsOf(tx).orderBy(nodes.name)).map((row) => viewOf(row, pools, times));
+  const rows = rowsOf(tx).where(names === undefined ? undefined : inArray(nodes.name, [...names]));
+  return (await rows.orderBy(nodes.name)).map((row) => viewOf(row, pools, times));
 }
 
 /** Throws NO_SUCH_NODE. */
@@ -83,14 +89,19 @@ export async function getNode({ times }: Context, tx: Queryable, name: string): 
 /** Newest first; throws NO_SUCH_NODE. */
 export async function historyOf(context: Context, tx: Queryable, name: string) {
   const { id } = await getNode(context, tx, name);
+  // A profile's own text is long, and nothing here reads it.
+  const { class: ofClass, kernel, microcode, bios, firecracker } = profiles;
   const rows = await tx
-    .select()
+    .select({
+      change: nodeHistory,
+      profile: { class: ofClass, kernel, microcode, bios, firecracker },
+    })
     .from(nodeHistory)
     .innerJoin(profiles, eq(profiles.digest, nodeHistory.profile))
     .where(eq(nodeHistory.node, id))
     .orderBy(desc(nodeHistory.id))
     .limit(1000);
-  return rows.map(({ node_history: change, profiles: profile }) => ({
+  return rows.map(({ change, profile }) => ({
     time: change.time.toISOString(),
     profile: change.profile,
     class: profile.class,
@@ -115,8 +126,22 @@ async function servedBy(tx: Queryable): Promise<Map<string, number>> {
 /** Classes that have nodes, and of each what verdicts tell apart. */
 export async function listClasses(tx: Queryable) {
   const served = await servedBy(tx);
+  // Profiles' own texts are long, and nothing here reads them.
   const rows = await tx
-    .select({ name: nodes.name, variant: variants, profile: profiles })
+    .select({
+      name: nodes.name,
+      variant: {
+        id: variants.id,
+        class: variants.class,
+        arch: variants.arch,
+        created: variants.created,
+      },
+      profile: {
+        kernel: profiles.kernel,
+        firecracker: profiles.firecracker,
+        tscKhz: profiles.tscKhz,
+      },
+    })
     .from(nodes)
     .innerJoin(variants, eq(variants.id, nodes.variant))
     .innerJoin(profiles, eq(profiles.digest, nodes.profile))

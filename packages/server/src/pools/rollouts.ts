@@ -1,6 +1,6 @@
 /**
- * Rollouts of plan versions. Each step is one transaction under the lock of pools, so that it is
- * taken once however many servers look.
+ * Rollouts of plan versions. Each step is one transaction of the server that leads rollouts, under
+ * the lock of pools, which operators' changes take as well.
  */
 import { and, eq, sql } from "drizzle-orm";
 import { record } from "../audit.ts";
@@ -133,17 +133,14 @@ async function stepOne(context: Context, tx: Queryable, row: RolloutRow): Promis
   await record(tx, "server", { action: "rollout.done", subject: pool, data: { version } });
 }
 
-/** Takes the next step of each rollout that can take one. */
-export async function stepRollouts(context: Context): Promise<void> {
-  const { store, picture } = context;
+/** Takes the next step of each rollout that can take one; whether there was any. */
+export async function stepRollouts(context: Context, tx: Queryable): Promise<boolean> {
   const rolling = eq(rollouts.state, "rolling");
-  const any = await store.db.select({ pool: rollouts.pool }).from(rollouts).where(rolling).limit(1);
-  if (any.length === 0) return;
-  await store.db.transaction(async (tx) => {
-    await takeLock(tx, "pools");
-    for (const row of await tx.select().from(rollouts).where(rolling)) {
-      await stepOne(context, tx, row);
-    }
-  });
-  picture.changed();
+  const any = await tx.select({ pool: rollouts.pool }).from(rollouts).where(rolling).limit(1);
+  if (any.length === 0) return false;
+  await takeLock(tx, "pools");
+  for (const row of await tx.select().from(rollouts).where(rolling)) {
+    await stepOne(context, tx, row);
+  }
+  return true;
 }

@@ -123,10 +123,16 @@ export async function applyList(
   const found = list.filter(({ id }) => !own.has(id));
   for (let at = 0; at < found.length; at += CHUNK) {
     const added = found.slice(at, at + CHUNK).map((one) => ({
-      ...{ id: one.id, node, labels: one.labels, onTimeout: "kill" as const },
-      ...{ created: new Date(one.created), updated: sql`now()`, createdBy: `node:${name}` },
-      ...{ from: one.from ?? null, contract: one.contract ?? null, snapshot: one.snapshot ?? null },
-      ...{ state: one.state, memoryMib: one.memoryMib },
+      ...seen(one),
+      id: one.id,
+      node,
+      state: one.state,
+      memoryMib: one.memoryMib,
+      labels: one.labels,
+      onTimeout: "kill" as const,
+      createdBy: `node:${name}`,
+      created: new Date(one.created),
+      updated: sql`now()`,
     }));
     await tx.insert(sandboxes).values(added).onConflictDoNothing();
   }

@@ -3,7 +3,7 @@
  * answer was lost, and each thing is such that twice is once; an answer counts once.
  */
 import { randomBytes } from "node:crypto";
-import { and, asc, eq, inArray, lt, notInArray, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, notInArray, sql } from "drizzle-orm";
 import type { Work, WorkBody, WorkResult } from "@evenkeel/api";
 import type { Context } from "../context.ts";
 import { ServerError } from "../errors.ts";
@@ -18,7 +18,6 @@ const MOST = 64;
 const WAIT_MS = 10_000;
 /** Other servers of the same database do not wake this one. */
 const LOOK_MS = 1000;
-const KEPT = sql`now() - interval '24 hours'`;
 
 export function newWorkId(): string {
   return `w${randomBytes(12).toString("hex")}`;
@@ -122,7 +121,6 @@ export async function finish(
     .update(work)
     .set({ ...done, finished: sql`now()` })
     .where(eq(work.id, id));
-  await tx.delete(work).where(lt(work.finished, KEPT));
   return { ...row, ...done };
 }
 

@@ -22,6 +22,8 @@ const CONNECTIONS = 10;
 /** A database that does not answer must not keep callers for ever. */
 const CONNECT_MS = 5000;
 const STATEMENT_MS = 30_000;
+/** A server that is paused within a transaction must not keep its locks from the others. */
+const IDLE_MS = 10_000;
 
 async function openPostgres({ databaseUrl, report }: StoreOptions): Promise<Omit<Store, "schema">> {
   const pool = new pg.Pool({
@@ -29,10 +31,13 @@ async function openPostgres({ databaseUrl, report }: StoreOptions): Promise<Omit
     max: CONNECTIONS,
     connectionTimeoutMillis: CONNECT_MS,
     statement_timeout: STATEMENT_MS,
+    idle_in_transaction_session_timeout: IDLE_MS,
     application_name: "evenkeel",
   });
   // Without a listener, a connection that is lost while idle ends the process.
   pool.on("error", (error) => report("PostgreSQL", error.message));
+  // As does one that is lost within a transaction, whose next statement then says so.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   const db = drizzlePg(pool, { schema }) as unknown as Database;
   return { kind: "postgresql", db, close: async () => await pool.end() };
 }

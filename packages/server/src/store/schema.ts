@@ -376,3 +376,11 @@ export const e2bSandboxes = pgTable("e2b_sandboxes", {
   started: time("started").notNull(),
   ends: time("ends").notNull(),
 });
+
+/** Who does what one server alone may do, until when, and the how many-th it is that does. */
+export const leaders = pgTable("leaders", {
+  duty: text("duty").primaryKey(),
+  server: text("server").notNull(),
+  epoch: bigint("epoch", { mode: "number" }).notNull(),
+  until: time("until").notNull(),
+});

@@ -1,9 +1,10 @@
 /** `GET /v1/compatibility`: the verdict index as a heat map, contracts down, classes across. */
 import { groupBy } from "@evenkeel/core";
-import { and, inArray, sql } from "drizzle-orm";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import type { Compatibility } from "@evenkeel/api";
-import { listClasses } from "../nodes/view.ts";
-import { contracts, findings, heldSnapshots, nodes, verdicts } from "../store/schema.ts";
+import type { Context } from "../context.ts";
+import type { VerdictIndex } from "../placement/fleet.ts";
+import { contracts, findings, heldSnapshots, nodes, profiles, verdicts } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 import { jsonOf } from "./json.ts";
 
@@ -11,6 +12,11 @@ import { jsonOf } from "./json.ts";
 const MOST_ROWS = 60;
 /** Snapshots that are named for a row. */
 const MOST_NAMES = 20;
+
+interface Sources {
+  readonly db: Queryable;
+  readonly index: VerdictIndex;
+}
 
 interface Column {
   readonly class: string;
@@ -20,15 +26,27 @@ interface Column {
 }
 
 async function columnsOf(tx: Queryable): Promise<Column[]> {
-  const { classes } = await listClasses(tx);
-  return classes.flatMap(({ class: name, variants }) =>
-    variants.map(({ variant, kernel, nodes: own }) => ({
-      class: name,
-      label: variants.length === 1 ? name : `${name}@${kernel ?? "?"} ${variant.slice(0, 6)}`,
-      variant,
-      nodes: own.slice(0, MOST_NAMES),
-    })),
-  );
+  const kinds = await tx
+    .select({
+      variant: nodes.variant,
+      class: sql<string>`min(${profiles.class})`,
+      kernel: sql<string | null>`min(${profiles.kernel})`,
+      nodes: jsonOf<string[]>(
+        sql`to_jsonb((array_agg(${nodes.name} order by ${nodes.name}))[1:${sql.raw(String(MOST_NAMES))}])`,
+      ),
+    })
+    .from(nodes)
+    .innerJoin(profiles, eq(profiles.digest, nodes.profile))
+    .groupBy(nodes.variant)
+    .orderBy(sql`min(${profiles.class})`, nodes.variant);
+  const classes = groupBy(kinds, (kind) => kind.class);
+  return kinds.map(({ variant, class: name, kernel, nodes: own }) => ({
+    class: name,
+    label:
+      classes.get(name)?.length === 1 ? name : `${name}@${kernel ?? "?"} ${variant.slice(0, 6)}`,
+    variant,
+    nodes: own,
+  }));
 }
 
 interface Row {
@@ -38,21 +56,27 @@ interface Row {
   readonly digests: string[];
 }
 
-/** By contract, a text that is equal where all verdicts and findings are. */
-async function signatures(tx: Queryable, columns: readonly Column[]) {
-  const own = inArray(
-    verdicts.variant,
-    columns.map(({ variant }) => variant),
-  );
-  const rows = await tx
+/**
+ * By contract, a text that is equal where all verdicts and findings are. Verdicts stand in it as they
+ * are; findings as a sum of hashes, which takes the store no sorting.
+ */
+async function signatures({ db, index }: Sources, columns: readonly Column[]) {
+  const own = columns.map(({ variant }) => variant);
+  const text = sql`${verdicts.variant} || ${verdicts.findings}`;
+  const rows = await db
     .select({
       contract: verdicts.contract,
-      text: sql<string>`md5(string_agg(${verdicts.variant} || ${verdicts.verdict} || ${verdicts.findings}, ',' order by ${verdicts.variant}))`,
+      sums: sql<string>`sum(hashtextextended(${text}, 0)) || ' ' || sum(hashtextextended(${text}, 1))`,
     })
     .from(verdicts)
-    .where(own)
+    .where(inArray(verdicts.variant, own))
     .groupBy(verdicts.contract);
-  return new Map(rows.map(({ contract, text }) => [contract, text]));
+  return new Map(
+    rows.map(({ contract, sums }) => {
+      const found = own.map((variant) => index.verdict(contract, variant));
+      return [contract, `${found.join(" ")} ${sums}`];
+    }),
+  );
 }
 
 /** The class of the node that a contract was taken on, as far as it is still there. */
@@ -63,8 +87,9 @@ async function classesByNode(tx: Queryable, columns: readonly Column[]) {
 }
 
 /** Contracts of one class that have the same verdicts and findings on all nodes are one row. */
-async function rowsOf(tx: Queryable, columns: readonly Column[]): Promise<Row[]> {
-  const known = await tx
+async function rowsOf(sources: Sources, columns: readonly Column[]): Promise<Row[]> {
+  const { db } = sources;
+  const known = await db
     .select({
       digest: contracts.digest,
       class: contracts.class,
@@ -73,8 +98,9 @@ async function rowsOf(tx: Queryable, columns: readonly Column[]): Promise<Row[]>
     })
     .from(contracts)
     .orderBy(contracts.class, contracts.created, contracts.digest);
-  const texts = columns.length === 0 ? new Map<string, string>() : await signatures(tx, columns);
-  const classes = await classesByNode(tx, columns);
+  const texts =
+    columns.length === 0 ? new Map<string, string>() : await signatures(sources, columns);
+  const classes = await classesByNode(db, columns);
   const groups = new Map<string, Row>();
   for (const { digest, class: planned, plan, node } of known) {
     // Only a contract of a planned guest names its class; of others, the node may still be there.
@@ -152,9 +178,11 @@ export async function findingsOf(
   );
 }
 
-export async function compatibilityOf(tx: Queryable): Promise<Compatibility> {
+export async function compatibilityOf({ store, picture }: Context): Promise<Compatibility> {
+  const tx = store.db;
+  const { index } = await picture.now();
   const columns = await columnsOf(tx);
-  const all = await rowsOf(tx, columns);
+  const all = await rowsOf({ db: tx, index }, columns);
   const rows = all.slice(0, MOST_ROWS);
   const judged = await judgedOf(tx, columns, rows);
   const texts = await findingsOf(

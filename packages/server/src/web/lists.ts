@@ -1,10 +1,12 @@
 /** Lists of the pages, a page of rows at a time: the store searches, sorts and counts. */
 import { and, desc, eq, ilike, inArray, or, sql, type SQL } from "drizzle-orm";
-import type { FleetSandbox, SandboxState } from "@evenkeel/api";
+import type { FleetSandbox, NodeView, SandboxState } from "@evenkeel/api";
 import type { Listed, SnapshotRow } from "@evenkeel/web";
 import type { Context } from "../context.ts";
+import { allPools, type PoolRow } from "../nodes/membership.ts";
+import { listNodes, SILENT } from "../nodes/view.ts";
 import { viewOf } from "../sandboxes/view.ts";
-import { audit, heldSnapshots, nodes, sandboxes } from "../store/schema.ts";
+import { audit, heldSnapshots, nodes, profiles, sandboxes } from "../store/schema.ts";
 import type { Queryable } from "../store/store.ts";
 import { containing, countOf, jsonOf } from "./json.ts";
 import { reachIn, type Reach } from "./reach.ts";
@@ -30,16 +32,63 @@ function paged(matching: number, page: number) {
   return { pages, page: shown, offset: (shown - 1) * ROWS };
 }
 
-/** Rows of a list that is in memory. */
-export function pageOf<T>(all: readonly T[], asked: Asked, textOf: (row: T) => string): Listed<T> {
-  const words = wordsOf(asked.search);
-  const found = all.filter((row) => {
-    const text = words.length === 0 ? "" : textOf(row).toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
-  const { offset, ...place } = paged(found.length, asked.page);
-  const rows = found.slice(offset, offset + ROWS);
-  return { rows, matching: found.length, all: all.length, ...place };
+/** What is no text in the store. */
+function statesOf({ times }: Context): Readonly<Record<string, SQL>> {
+  const { suspectSeconds, lostSeconds } = times;
+  return {
+    ready: sql`${SILENT} < ${suspectSeconds}`,
+    suspect: sql`${SILENT} >= ${suspectSeconds} and ${SILENT} < ${lostSeconds}`,
+    lost: sql`${SILENT} >= ${lostSeconds}`,
+    held: sql`(${nodes.held} is not null or ${nodes.pendingProfile} is not null)`,
+    cordoned: sql`${nodes.cordoned}`,
+  };
+}
+
+function nodeCondition(
+  context: Context,
+  pools: readonly Pick<PoolRow, "name" | "selector">[],
+  word: string,
+): SQL | undefined {
+  const states = statesOf(context);
+  const state = Object.hasOwn(states, word) ? states[word] : undefined;
+  const text = containing(word);
+  const columns = [nodes.name, profiles.class, profiles.kernel];
+  const labels = sql`exists (select 1 from jsonb_each_text(${nodes.labels}) as l (k, v)
+    where l.k || '=' || l.v ilike ${text})`;
+  const named = pools.filter(({ name }) => name.toLowerCase().includes(word));
+  return or(
+    ...columns.map((column) => ilike(column, text)),
+    sql`${profiles.firecracker}::text ilike ${text}`,
+    labels,
+    ...named.map(({ selector }) => sql`${nodes.labels} @> ${JSON.stringify(selector)}::jsonb`),
+    ...(state === undefined ? [] : [state]),
+  );
+}
+
+export async function nodesPage(context: Context, asked: Asked): Promise<Listed<NodeView>> {
+  const { db } = context.store;
+  const pools = await allPools(db);
+  const where = and(...wordsOf(asked.search).map((word) => nodeCondition(context, pools, word)));
+  const counted = async (condition: SQL | undefined) => {
+    const [row] = await db
+      .select({ count: countOf(sql`count(*)`) })
+      .from(nodes)
+      .innerJoin(profiles, eq(profiles.digest, nodes.profile))
+      .where(condition);
+    return row?.count ?? 0;
+  };
+  const [all, matching] = [await counted(undefined), await counted(where)];
+  const { offset, ...place } = paged(matching, asked.page);
+  const shown = await db
+    .select({ name: nodes.name })
+    .from(nodes)
+    .innerJoin(profiles, eq(profiles.digest, nodes.profile))
+    .where(where)
+    .orderBy(nodes.name)
+    .limit(ROWS)
+    .offset(offset);
+  const names = shown.map(({ name }) => name);
+  return { rows: await listNodes(context, db, names), matching, all, ...place };
 }
 
 /** Words that no text has: how far a snapshot reaches. */
@@ -86,19 +135,15 @@ async function countDigests(tx: Queryable, where: SQL | undefined): Promise<numb
   return row?.count ?? 0;
 }
 
-export async function snapshotsPage(context: Context, asked: Asked): Promise<Listed<SnapshotRow>> {
-  const { db } = context.store;
+/** Snapshots as rows, each once however many nodes hold it. */
+async function snapshotRows(
+  context: Context,
+  where: SQL | undefined,
+  offset: number,
+): Promise<SnapshotRow[]> {
   const reach = reachIn(await context.picture.now());
-  const conditions: (SQL | undefined)[] = [];
-  for (const word of wordsOf(asked.search)) {
-    conditions.push(await snapshotCondition(db, word, reach));
-  }
-  const where = and(...conditions);
-  const all = await countDigests(db, undefined);
-  const matching = conditions.length === 0 ? all : await countDigests(db, where);
-  const { offset, ...place } = paged(matching, asked.page);
   const name = sql<string>`min(${heldSnapshots.name})`;
-  const rows = await db
+  const rows = await context.store.db
     .select({
       digest: heldSnapshots.digest,
       name,
@@ -116,12 +161,33 @@ export async function snapshotsPage(context: Context, asked: Asked): Promise<Lis
     .orderBy(name, heldSnapshots.digest)
     .limit(ROWS)
     .offset(offset);
-  const shown = rows.map(({ created, ...row }) => ({
+  return rows.map(({ created, ...row }) => ({
     ...row,
     resumable: reach(row.contract).nodes,
     created: created.toISOString(),
   }));
-  return { rows: shown, matching, all, ...place };
+}
+
+export async function snapshotRow(
+  context: Context,
+  digest: string,
+): Promise<SnapshotRow | undefined> {
+  const [row] = await snapshotRows(context, eq(heldSnapshots.digest, digest), 0);
+  return row;
+}
+
+export async function snapshotsPage(context: Context, asked: Asked): Promise<Listed<SnapshotRow>> {
+  const { db } = context.store;
+  const reach = reachIn(await context.picture.now());
+  const conditions: (SQL | undefined)[] = [];
+  for (const word of wordsOf(asked.search)) {
+    conditions.push(await snapshotCondition(db, word, reach));
+  }
+  const where = and(...conditions);
+  const all = await countDigests(db, undefined);
+  const matching = conditions.length === 0 ? all : await countDigests(db, where);
+  const { offset, ...place } = paged(matching, asked.page);
+  return { rows: await snapshotRows(context, where, offset), matching, all, ...place };
 }
 
 function sandboxCondition(word: string): SQL | undefined {

@@ -84,7 +84,7 @@ async function namesOf(tx: Queryable, digests: readonly string[]): Promise<strin
   return rows.map(({ name }) => name);
 }
 
-export async function snapshotsByContract(tx: Queryable): Promise<Map<string, number>> {
+async function snapshotsByContract(tx: Queryable): Promise<Map<string, number>> {
   const rows = await tx
     .select({
       contract: heldSnapshots.contract,
@@ -135,13 +135,28 @@ function servedIn(fleet: Fleet): Map<string, number> {
   return served;
 }
 
+/** Classes by size, without what it takes to know what their loss would mean. */
+export async function classSizes(context: Context) {
+  const rows = await classRows(context, context.store.db);
+  return rows.map(({ class: name, nodes: count, open, slots, memory }) => ({
+    class: name,
+    nodes: count,
+    open,
+    room: { sandboxes: slots, memoryMib: memory },
+  }));
+}
+
+export async function countContracts(tx: Queryable): Promise<number> {
+  const [count] = await tx.select({ contracts: countOf(sql`count(*)`) }).from(contracts);
+  return count?.contracts ?? 0;
+}
+
 export async function overviewOf(context: Context): Promise<Overview> {
   const { db } = context.store;
   const fleet = await context.picture.now();
   const rows = await classRows(context, db);
   const { snapshots, alone } = await snapshotsOf(db, fleet);
   const served = servedIn(fleet);
-  const [count] = await db.select({ contracts: countOf(sql`count(*)`) }).from(contracts);
   const used: Room = { sandboxes: total(rows, "usedSlots"), memoryMib: total(rows, "usedMemory") };
   const room: Room = { sandboxes: total(rows, "slots"), memoryMib: total(rows, "memory") };
   return {
@@ -153,7 +168,7 @@ export async function overviewOf(context: Context): Promise<Overview> {
       held: total(rows, "held"),
       cordoned: total(rows, "cordoned"),
     },
-    contracts: count?.contracts ?? 0,
+    contracts: await countContracts(db),
     snapshots,
     used,
     room,

@@ -1,20 +1,27 @@
 /** What each page shows, read from where the API reads it. */
-import type { NodeView, SimulationRequest } from "@evenkeel/api";
+import type { SimulationRequest } from "@evenkeel/api";
 import { CoreError } from "@evenkeel/core";
 import type { ChangeForm, FleetPage } from "@evenkeel/web";
 import { listAudit } from "../audit.ts";
 import { simulate } from "../change/simulate.ts";
 import type { Context } from "../context.ts";
-import { ServerError } from "../errors.ts";
-import { getNode, historyOf, listNodes } from "../nodes/view.ts";
+import { messageOf, ServerError } from "../errors.ts";
+import { getNode, historyOf } from "../nodes/view.ts";
 import { answerPlacement } from "../placement/answer.ts";
 import { getPlan, listPlans } from "../pools/plans.ts";
 import { getPool, listPools } from "../pools/pools.ts";
 import { getSandbox } from "../sandboxes/view.ts";
 import { compatibilityOf } from "./compatibility.ts";
 import { driftsOf } from "./drifts.ts";
-import { eventsOf, pageOf, sandboxesPage, snapshotsPage, type Asked } from "./lists.ts";
-import { overviewOf } from "./overview.ts";
+import {
+  eventsOf,
+  nodesPage,
+  sandboxesPage,
+  snapshotRow,
+  snapshotsPage,
+  type Asked,
+} from "./lists.ts";
+import { classSizes, countContracts, overviewOf } from "./overview.ts";
 import { rolloutOf } from "./rollout.ts";
 import { snapshotDetail } from "./snapshot.ts";
 import type { openTrees } from "./tree.ts";
@@ -33,7 +40,14 @@ export interface Question {
   readonly query: (parameter: string) => string;
 }
 
-type Read = (desk: Desk, question: Question) => Promise<FleetPage>;
+export interface Deferred {
+  /** What can be shown at once. */
+  readonly first: FleetPage;
+  /** The whole page; never fails. */
+  readonly whole: () => Promise<FleetPage>;
+}
+
+type Read = (desk: Desk, question: Question) => Promise<FleetPage | Deferred>;
 
 function numberIn(text: string): number | undefined {
   return /^[1-9]\d{0,5}$/.test(text) ? Number(text) : undefined;
@@ -72,8 +86,7 @@ const rollout: Read = async ({ context }, { name }) => ({
 
 const snapshot: Read = async ({ context }, { name: digest }) => {
   const detail = await snapshotDetail(context, digest);
-  const asked = { search: digest, page: 1 };
-  const [found] = (await snapshotsPage(context, asked)).rows;
+  const found = await snapshotRow(context, digest);
   if (found === undefined) {
     throw new ServerError("NO_SUCH_SNAPSHOT", `no node holds a snapshot ${digest.slice(0, 64)}`);
   }
@@ -87,19 +100,11 @@ const node: Read = async ({ context }, { name }) => {
   return { page: "node", node: found, history };
 };
 
-/** What a search for nodes looks into. */
-function nodeText(found: NodeView): string {
-  const { name, state, held, cordoned, kernel, firecracker, labels } = found;
-  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-  const words = [held === null ? "" : "held", cordoned ? "cordoned" : "", found.pool, found.class];
-  return [name, state, ...words, kernel, ...firecracker, ...pairs].join(" ");
-}
-
 const nodes: Read = async ({ context }, question) => {
   const asked = askedIn(question);
-  const all = await listNodes(context, context.store.db);
-  const { classes } = await overviewOf(context);
-  return { page: "nodes", nodes: pageOf(all, asked, nodeText), classes, search: asked.search };
+  const listed = await nodesPage(context, asked);
+  const classes = await classSizes(context);
+  return { page: "nodes", nodes: listed, classes, search: asked.search };
 };
 
 const snapshots: Read = async ({ context }, question) => {
@@ -138,18 +143,17 @@ function requestOf(form: ChangeForm): SimulationRequest | undefined {
   };
 }
 
-/** What the caller can mend is said beside the form. */
-async function simulated(context: Context, form: ChangeForm) {
-  const request = requestOf(form);
-  if (request === undefined) return { simulation: undefined, problem: undefined };
+/** What the caller can mend is said beside the form, and what nobody foresaw is reported. */
+async function simulated(context: Context, request: SimulationRequest) {
   try {
     return { simulation: await simulate(context, request), problem: undefined };
   } catch (error) {
     const isTheirs =
       error instanceof CoreError ||
       (error instanceof ServerError && error.code !== "SERVER_DEFECT");
-    if (!isTheirs) throw error;
-    return { simulation: undefined, problem: error.message };
+    if (isTheirs) return { simulation: undefined, problem: error.message };
+    context.report("simulating a change", messageOf(error));
+    return { simulation: undefined, problem: "The change could not be simulated." };
   }
 }
 
@@ -160,22 +164,27 @@ const change: Read = async ({ context }, { query }) => {
     with: query("with"),
     pool: query("pool"),
   };
-  const { classes } = await overviewOf(context);
+  const classes = await classSizes(context);
   const pools = (await listPools(context.store.db)).map(({ name }) => name);
-  return { page: "change", form, classes, pools, ...(await simulated(context, form)) };
+  const page = { page: "change", form, classes, pools } as const;
+  const first = { ...page, simulation: undefined, problem: undefined };
+  const request = requestOf(form);
+  if (request === undefined) return first;
+  return { first, whole: async () => ({ ...page, ...(await simulated(context, request)) }) };
 };
 
 const drift: Read = async ({ context }) => {
-  const { contracts } = await overviewOf(context);
+  const contracts = await countContracts(context.store.db);
   return { page: "drift", drifts: await driftsOf(context), contracts };
 };
 
 /** By path. */
 export const PAGES: Readonly<Record<string, Read>> = {
   "/": overview,
-  "/compatibility": async ({ context: { store } }) => ({
+  "/compatibility": async ({ context }, { query }) => ({
     page: "compatibility",
-    compatibility: await compatibilityOf(store.db),
+    cell: query("cell"),
+    compatibility: await compatibilityOf(context),
   }),
   "/pools": async ({ context: { store } }) => ({ page: "pools", pools: await listPools(store.db) }),
   "/pools/:name": pool,

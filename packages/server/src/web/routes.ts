@@ -1,11 +1,18 @@
 /** `/`: the fleet to look at. Pages only read; everything they show is an answer of the API. */
 import { createHash } from "node:crypto";
-import { assetText, renderFleetPage, type FleetAssets, type FleetPage } from "@evenkeel/web";
+import { Readable } from "node:stream";
+import {
+  assetText,
+  OUTCOME,
+  renderFleetPage,
+  type FleetAssets,
+  type FleetPage,
+} from "@evenkeel/web";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Context } from "../context.ts";
 import { messageOf, SERVER_ERRORS, ServerError } from "../errors.ts";
 import { openEvents } from "./events.ts";
-import { PAGES, type Desk, type Question } from "./pages.ts";
+import { PAGES, type Deferred, type Desk, type Question } from "./pages.ts";
 import { isForeign, isSignedIn, localPath, signIn, signOut } from "./session.ts";
 
 const POLICY = [
@@ -43,14 +50,30 @@ function addAsset(app: FastifyInstance, name: Asset): void {
   });
 }
 
-function send(reply: FastifyReply, data: FleetPage, signedIn: boolean): string {
-  const assets: FleetAssets = { css: assetPath("css"), js: assetPath("js"), events: "/events" };
+function addHeaders(reply: FastifyReply): void {
   void reply
     .type("text/html; charset=utf-8")
     .header("content-security-policy", POLICY)
     .header("cache-control", "no-store")
     .header("referrer-policy", "no-referrer");
+}
+
+function textOf(data: FleetPage, signedIn: boolean): string {
+  const assets: FleetAssets = { css: assetPath("css"), js: assetPath("js"), events: "/events" };
   return renderFleetPage(data, assets, signedIn);
+}
+
+function send(reply: FastifyReply, data: FleetPage, signedIn: boolean): string {
+  addHeaders(reply);
+  return textOf(data, signedIn);
+}
+
+/** All that stands before the outcome, and the rest once it is there. */
+async function* partsOf({ first, whole }: Deferred): AsyncGenerator<string> {
+  const text = textOf(first, true);
+  yield text.slice(0, text.indexOf(OUTCOME));
+  const all = textOf(await whole(), true);
+  yield all.slice(all.indexOf(OUTCOME));
 }
 
 /** What went wrong, as a page. */
@@ -135,7 +158,10 @@ export async function addPages(root: FastifyInstance, context: Context, trees: D
         if (!(await isSignedIn(context, request))) {
           return await reply.redirect(`/sign-in?to=${encodeURIComponent(request.url)}`, 303);
         }
-        return send(reply, await read({ context, trees }, questionOf(request)), true);
+        const answer = await read({ context, trees }, questionOf(request));
+        if (!("whole" in answer)) return send(reply, answer, true);
+        addHeaders(reply);
+        return await reply.send(Readable.from(partsOf(answer)));
       });
     }
   });

@@ -22,7 +22,7 @@ const MOST = 50;
 const LOG = 100_000;
 
 /** Throws NO_SUCH_SNAPSHOT. */
-export async function requireHeld(tx: Queryable, digest: string): Promise<string> {
+async function requireHeld(tx: Queryable, digest: string): Promise<string> {
   const [held] = await tx
     .select({ contract: heldSnapshots.contract })
     .from(heldSnapshots)

@@ -233,13 +233,23 @@ function Outcome({ simulation }: { readonly simulation: Simulation }) {
 }
 
 export function ChangePage({ form, classes, pools, simulation, problem }: Data) {
+  const isChosen = Object.values(form).some((text) => text.trim() !== "");
   return (
     <>
       <h1>Change</h1>
       <p>What would become of snapshots if the fleet were changed?</p>
       <Form form={form} classes={classes} pools={pools} />
-      {problem !== undefined && <p role="alert">{short(problem, 1000)}</p>}
-      {simulation !== undefined && <Outcome simulation={simulation} />}
+      {isChosen && (
+        <>
+          <p class="waiting" role="status">
+            Simulating…
+          </p>
+          <div id="outcome">
+            {problem !== undefined && <p role="alert">{short(problem, 1000)}</p>}
+            {simulation !== undefined && <Outcome simulation={simulation} />}
+          </div>
+        </>
+      )}
     </>
   );
 }

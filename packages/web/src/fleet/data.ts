@@ -58,6 +58,8 @@ export interface Listed<T> {
   readonly pages: number;
 }
 
+type ClassSize = Pick<Overview["classes"][number], "class" | "nodes" | "open" | "room">;
+
 /** A change as its address names it; empty texts where nothing was chosen. */
 export interface ChangeForm {
   readonly remove: string;
@@ -72,7 +74,11 @@ interface Pages {
     readonly pools: readonly PoolView[];
     readonly audit: readonly AuditRow[];
   };
-  readonly compatibility: { readonly compatibility: Compatibility };
+  readonly compatibility: {
+    readonly compatibility: Compatibility;
+    /** Whose findings are asked for, such as `3-7`; empty where nothing is. */
+    readonly cell: string;
+  };
   readonly pools: { readonly pools: readonly PoolView[] };
   readonly pool: {
     readonly pool: PoolView;
@@ -100,7 +106,7 @@ interface Pages {
   readonly drift: { readonly drifts: Drifts; readonly contracts: number };
   readonly nodes: {
     readonly nodes: Listed<NodeView>;
-    readonly classes: Overview["classes"];
+    readonly classes: readonly ClassSize[];
     readonly search: string;
   };
   readonly node: { readonly node: NodeView; readonly history: readonly ChangeRow[] };
@@ -127,3 +133,9 @@ export type PageName = keyof Pages;
 export type PageOf<K extends PageName> = { readonly page: K } & Pages[K];
 /** A page, and what it shows. */
 export type FleetPage = { readonly [K in PageName]: PageOf<K> }[PageName];
+
+/**
+ * How a change's outcome begins. What comes before it is sent at once: a simulation of a large fleet
+ * takes its time.
+ */
+export const OUTCOME = '<div id="outcome">';

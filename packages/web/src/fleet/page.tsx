@@ -15,7 +15,9 @@ import { RolloutPage } from "./rollout.tsx";
 import { SandboxesPage, SandboxPage } from "./sandboxes.tsx";
 import { SnapshotPage, SnapshotsPage } from "./snapshots.tsx";
 
-function CompatibilityPage({ compatibility }: PageOf<"compatibility">) {
+const hrefOfCell = (cell: string) => `/compatibility?cell=${cell}`;
+
+function CompatibilityPage({ compatibility, cell }: PageOf<"compatibility">) {
   const { hidden, ...view } = compatibility;
   return (
     <>
@@ -28,7 +30,12 @@ function CompatibilityPage({ compatibility }: PageOf<"compatibility">) {
             Can snapshots with the row's contract resume on the column's class? Contracts of one
             class with the same verdicts everywhere are one row.
           </p>
-          <HeatMap id="map" title="Contracts:" view={view} />
+          <HeatMap
+            id="map"
+            title="Contracts:"
+            view={view}
+            onePerPage={{ cell, hrefOf: hrefOfCell }}
+          />
           {hidden > 0 && <p>{plural(hidden, "more row")} are not shown.</p>}
           <Legend />
           <Reasons view={view} />
@@ -150,6 +157,7 @@ export function renderFleetPage(data: FleetPage, assets: FleetAssets, signedIn: 
     nav: signedIn ? NAV.map((link) => ({ ...link, current: link.href === href })) : [],
     body,
     tools: signedIn ? signOut : undefined,
-    assets: signedIn ? { ...files, events } : files,
+    // A simulation is not repeated because something happened meanwhile.
+    assets: signedIn && data.page !== "change" ? { ...files, events } : files,
   });
 }

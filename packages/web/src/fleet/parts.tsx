@@ -71,6 +71,7 @@ export function Events({
   readonly caption: string;
   readonly events: readonly AuditRow[];
 }) {
+  if (events.length === 0) return <p>Nothing is in the log.</p>;
   return (
     <Table
       caption={caption}

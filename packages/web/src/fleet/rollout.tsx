@@ -34,7 +34,12 @@ function sentencesOf(rollout: Rollout): Sentence[] {
   return [
     first[state],
     {
-      tone: counts.refused > 0 ? "incompatible" : "compatible",
+      tone:
+        counts.refused > 0
+          ? "incompatible"
+          : counts.applied === nodes.length
+            ? "compatible"
+            : "insecure",
       text: `${counts.applied} of ${plural(nodes.length, "node")} apply it${counts.refused > 0 ? `; ${counts.refused} refuse it` : ""}.`,
       href: "#nodes",
     },
@@ -50,7 +55,9 @@ function Next({ rollout, plans }: Pick<Data, "rollout" | "plans">) {
           It halts by itself at the first node that refuses it, or where a wave takes longer than
           ten minutes. To halt it now{before === null ? "" : ` and go back to version ${before}`}:
         </p>
-        <pre class="command">evenkeel fleet halt {short(pool, 64)}</pre>
+        <pre class="command" tabIndex={0}>
+          evenkeel fleet halt {short(pool, 64)}
+        </pre>
       </>
     );
   }
@@ -60,7 +67,7 @@ function Next({ rollout, plans }: Pick<Data, "rollout" | "plans">) {
   return (
     <>
       <p>{state === "halted" ? "Once the cause is mended, try it again:" : "To go back:"}</p>
-      <pre class="command">
+      <pre class="command" tabIndex={0}>
         evenkeel fleet approve {short(pool, 64)} {plan.version} {plan.digest.slice(0, 12)}
       </pre>
     </>

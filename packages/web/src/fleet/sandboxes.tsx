@@ -93,7 +93,9 @@ export function SandboxPage({ sandbox, events }: PageOf<"sandbox">) {
       </p>
       {error !== null && (
         <Section id="why" title="What went wrong">
-          <pre class="command">{short(error, 4000)}</pre>
+          <pre class="command" tabIndex={0}>
+            {short(error, 4000)}
+          </pre>
         </Section>
       )}
       <Table
@@ -110,7 +112,7 @@ export function SandboxPage({ sandbox, events }: PageOf<"sandbox">) {
           data directory. Of a sandbox that failed, the agent has its end; there, to have a fault
           explained:
         </p>
-        <pre class="command">
+        <pre class="command" tabIndex={0}>
           curl -sS --unix-socket /run/evenkeel/agent.sock http://a/v1/sandboxes/{short(id, 64)} | jq
           -r .failure.console | evenkeel explain -
         </pre>

@@ -144,10 +144,10 @@ function Lineage({ detail }: { readonly detail: Detail }) {
   const { ancestors, children, sandboxes } = detail;
   return (
     <Section id="lineage" title="Lineage">
-      <Relatives title="Taken after" list={ancestors} />
-      <Relatives title="Taken from it" list={children} />
+      <Relatives title="Comes from" list={ancestors} />
+      <Relatives title="Snapshots that came from it" list={children} />
       <p>
-        Sandboxes:{" "}
+        Sandboxes that came from it:{" "}
         {sandboxes.length === 0
           ? "none"
           : sandboxes.map((id, i) => (

@@ -73,7 +73,7 @@ function Page({ title, nav, body, footer, tools, assets }: PageProps) {
           Skip to content
         </a>
         <header>
-          <a class="brand" href={assets === "inline" ? "#content" : "/"}>
+          <a class="brand" href={assets === "inline" ? "#content" : (nav[0]?.href ?? "/")}>
             evenkeel
           </a>
           <nav aria-label="Pages">

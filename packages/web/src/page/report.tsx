@@ -211,7 +211,9 @@ export function renderReport({ title, parts, sources, version }: ReportProps): s
         {needsPlan(parts) && (
           <>
             <p>One guest CPU for all classes:</p>
-            <pre class="command">{NEXT}</pre>
+            <pre class="command" tabIndex={0}>
+              {NEXT}
+            </pre>
           </>
         )}
       </Section>

@@ -20,8 +20,18 @@ export interface HeatMapProps {
   readonly id: string;
   readonly title: string;
   readonly view: MatrixView;
+  /**
+   * Of a page that can be asked for again: where it has the findings of a cell, such as `3-7`, and of
+   * which cell it is asked to have them now. Then many findings are not all in the page.
+   */
+  readonly onePerPage?: {
+    readonly cell: string;
+    readonly hrefOf: (cell: string) => string;
+  };
 }
 
+/** Cells whose findings are in one page; a page with more of them is slow to open. */
+const MOST_DETAILS = 200;
 /** Up to here a cell has room for the word beside the sign. */
 const WORDS = 5;
 /** Notes of moves that are allowed are listed up to here. */
@@ -88,7 +98,7 @@ function Cell({ move, from, to, target, words }: CellProps) {
   }
   return (
     <td class={`cell ${verdict}`}>
-      <a href={`#${target}`} aria-label={label}>
+      <a href={target} aria-label={label}>
         {text}
       </a>
     </td>
@@ -145,7 +155,12 @@ function sentence(view: MatrixView): string {
   return `${compatible} of ${all} compatible, ${plural(nodesIn(view), "node")}.`;
 }
 
-function Rows({ id, view }: Pick<HeatMapProps, "id" | "view">) {
+interface RowsProps {
+  readonly view: MatrixView;
+  readonly hrefOf: (cell: string) => string;
+}
+
+function Rows({ view, hrefOf }: RowsProps) {
   const { classes } = view;
   const rows = grid(view);
   return (
@@ -158,7 +173,7 @@ function Rows({ id, view }: Pick<HeatMapProps, "id" | "view">) {
           {classes.map((to, j) => {
             const move = rows[i]?.[j];
             const open = move !== undefined && hasDetail(move, classes.length);
-            const target = open ? `${id}-${i + 1}-${j + 1}` : "";
+            const target = open ? hrefOf(`${i + 1}-${j + 1}`) : "";
             const words = classes.length <= WORDS;
             return <Cell key={to.label} {...{ move, from, to, target, words }} />;
           })}
@@ -168,18 +183,20 @@ function Rows({ id, view }: Pick<HeatMapProps, "id" | "view">) {
   );
 }
 
-export function HeatMap({ id, title, view }: HeatMapProps) {
+export function HeatMap({ id, title, view, onePerPage }: HeatMapProps) {
   const { classes } = view;
   const rows = grid(view);
-  const details = rows.flatMap((row, i) =>
+  const all = rows.flatMap((row, i) =>
     row.flatMap((move, j) => {
       const [from, to] = [rowsOf(view)[i], classes[j]];
       if (from === undefined || to === undefined || move === undefined) return [];
       if (!hasDetail(move, classes.length)) return [];
-      const key = `${id}-${i + 1}-${j + 1}`;
-      return [<Detail key={key} id={key} back={id} {...{ move, from, to }} />];
+      return [{ cell: `${i + 1}-${j + 1}`, move, from, to }];
     }),
   );
+  const one = all.length > MOST_DETAILS ? onePerPage : undefined;
+  const details = all.filter(({ cell }) => one === undefined || cell === one.cell);
+  const hrefOf = (cell: string) => `${one?.hrefOf(cell) ?? ""}#${id}-${cell}`;
   return (
     <figure id={id} class="heat" aria-labelledby={`${id}-caption`} tabIndex={-1}>
       <figcaption id={`${id}-caption`}>
@@ -199,11 +216,15 @@ export function HeatMap({ id, title, view }: HeatMapProps) {
               ))}
             </tr>
           </thead>
-          <Rows id={id} view={view} />
+          <Rows view={view} hrefOf={hrefOf} />
         </table>
       </Scroll>
-      {details.length > 0 && <p class="hint">Open a cell to read its findings.</p>}
-      <div class="details">{details}</div>
+      {all.length > 0 && <p class="hint">Open a cell to read its findings.</p>}
+      <div class="details">
+        {details.map(({ cell, ...detail }) => (
+          <Detail key={cell} id={`${id}-${cell}`} back={id} {...detail} />
+        ))}
+      </div>
     </figure>
   );
 }

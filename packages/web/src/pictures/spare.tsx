@@ -70,31 +70,7 @@ export function Spare({ overview, nameOf, changeOf }: SpareProps) {
       rows={classes}
       columns={[
         { title: "Class", cell: (row) => nameOf(row.class) },
-        { title: "Architecture", cell: ({ arch }) => short(arch, 20) },
         { title: "Nodes", cell: ({ nodes }) => nodes, numeric: true },
-        {
-          title: "Kernels",
-          cell: ({ kernels }) =>
-            kernels
-              .slice(0, 4)
-              .map((one) => short(one, 30))
-              .join(", "),
-        },
-        {
-          title: `Resumes, of ${plural(contracts, "contract")}`,
-          cell: ({ serves }) => serves,
-          numeric: true,
-        },
-        {
-          title: "Without it",
-          cell: (share) => <Bar share={share} room={room.sandboxes} used={used.sandboxes} />,
-        },
-        { title: "Free sandboxes", cell: ({ left }) => left.sandboxes, numeric: true },
-        {
-          title: "Free memory, GiB",
-          cell: ({ left }) => Math.floor(left.memoryMib / 1024),
-          numeric: true,
-        },
         {
           title: "If it goes",
           cell: (share) => {
@@ -106,6 +82,30 @@ export function Spare({ overview, nameOf, changeOf }: SpareProps) {
             );
           },
         },
+        {
+          title: "Without it",
+          cell: (share) => <Bar share={share} room={room.sandboxes} used={used.sandboxes} />,
+        },
+        { title: "Sandboxes left", cell: ({ left }) => left.sandboxes, numeric: true },
+        {
+          title: "GiB left",
+          cell: ({ left }) => Math.floor(left.memoryMib / 1024),
+          numeric: true,
+        },
+        {
+          title: `Resumes, of ${plural(contracts, "contract")}`,
+          cell: ({ serves }) => serves,
+          numeric: true,
+        },
+        {
+          title: "Kernels",
+          cell: ({ kernels }) =>
+            kernels
+              .slice(0, 4)
+              .map((one) => short(one, 30))
+              .join(", "),
+        },
+        { title: "Architecture", cell: ({ arch }) => short(arch, 20) },
       ]}
     />
   );

@@ -6,12 +6,13 @@ import type { Overview } from "@evenkeel/api";
 import type { ComponentChildren } from "preact";
 import { plural, short } from "../view/text.ts";
 import { treemap, type Tile } from "../view/treemap.ts";
-import { Table, Twin } from "./parts.tsx";
+import { Scroll, Table, Twin } from "./parts.tsx";
 
-type Share = Overview["classes"][number];
+/** Open nodes are those that get new work. */
+type Share = Pick<Overview["classes"][number], "class" | "nodes" | "open" | "room">;
 
 /** In SVG units. */
-const SIZE = { width: 1000, height: 240 } as const;
+const SIZE = { width: 1200, height: 200 } as const;
 /** Room for a character, and for a line. */
 const CHARACTER = 7.6;
 const LINE = 18;
@@ -61,15 +62,18 @@ export function Tiles({ classes, hrefOf, nameOf }: TilesProps) {
   return (
     <figure class="classes">
       <figcaption>Classes, by how many sandboxes their open nodes can run.</figcaption>
-      <svg
-        viewBox={`0 0 ${SIZE.width} ${SIZE.height}`}
-        width="100%"
-        aria-hidden="true"
-      >
-        {tiles.map((tile) => (
-          <ClassTile key={tile.item.class} tile={tile} href={hrefOf(tile.item.class)} />
-        ))}
-      </svg>
+      <Scroll label="Classes">
+        <svg
+          viewBox={`0 0 ${SIZE.width} ${SIZE.height}`}
+          width={SIZE.width}
+          height={SIZE.height}
+          aria-hidden="true"
+        >
+          {tiles.map((tile) => (
+            <ClassTile key={tile.item.class} tile={tile} href={hrefOf(tile.item.class)} />
+          ))}
+        </svg>
+      </Scroll>
       <Twin title="Classes, as a table">
         <Table
           caption="Classes"

@@ -1,7 +1,7 @@
 /** What a change does to contracts, laid out as bands from where they were to where they end. */
 import type { Simulation } from "@evenkeel/api";
 
-export type Tone = "compatible" | "insecure" | "incompatible" | "unknown";
+type Tone = "compatible" | "insecure" | "incompatible" | "unknown";
 
 export interface End {
   readonly id: string;

@@ -24,7 +24,7 @@ export function short(text: string, room = 64): string {
 /** `1 node`, `2 classes`. */
 export function plural(count: number, noun: string): string {
   if (count === 1) return `1 ${noun}`;
-  return `${count} ${noun}${noun.endsWith("s") ? "es" : "s"}`;
+  return `${count} ${noun}${/[sx]$/.test(noun) ? "es" : "s"}`;
 }
 
 /** A few names, then how many more there are. */

@@ -4,6 +4,7 @@ import { BOUNDS } from "./0002-bounds.ts";
 import { ROLLOUTS } from "./0003-rollouts.ts";
 import { SANDBOXES } from "./0004-sandboxes.ts";
 import { E2B } from "./0005-e2b.ts";
+import { LEADERS } from "./0006-leaders.ts";
 
 export interface Migration {
   readonly name: string;
@@ -16,4 +17,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "rollouts", sql: ROLLOUTS },
   { name: "sandboxes", sql: SANDBOXES },
   { name: "e2b", sql: E2B },
+  { name: "leaders", sql: LEADERS },
 ];

@@ -100,7 +100,7 @@ describe.each(STORES)("on %s", (store) => {
 
   test("a request is as long as its route needs, and no longer", async () => {
     const { operator, join, anyone } = fleet();
-    const node = await join(profileNamed(ICE_LAKE, "long"));
+    const node = await join(profileNamed(ICE_LAKE, "wordy"));
     const long = (kib: number) => ({ planError: "x".repeat(kib * 1024) });
     expect(codeOf(await node.beat(long(100)))).toEqual([413, "BODY_TOO_LARGE"]);
     const body = { digest: NO_SNAPSHOTS, profile: long(600) };

@@ -134,6 +134,16 @@ export const SERVER_ERRORS = {
     exitCode: 3,
     hint: "The store was migrated by another build; restore a backup, or use the build that did.",
   },
+  STORE_NOT_EMPTY: {
+    status: 500,
+    exitCode: 2,
+    hint: "Import into a new data directory, or an empty database, before its first server starts.",
+  },
+  BAD_EXPORT: {
+    status: 500,
+    exitCode: 2,
+    hint: "Nothing was imported. Export again, and compare the files' sizes after a copy.",
+  },
   DATA_IN_USE: {
     status: 500,
     exitCode: 3,

@@ -6,3 +6,4 @@ export { layOutFleet, type FleetNode } from "./placement/fleet.ts";
 export { place } from "./placement/place.ts";
 export { openVerdictIndex } from "./placement/verdict-index.ts";
 export { createServer, type Server, type ServerOptions } from "./server.ts";
+export { exportTo, importFrom } from "./store/export.ts";

@@ -1,9 +1,17 @@
 /** `evenkeel serve`: the fleet service. */
 import { openLogger } from "@evenkeel/agent";
-import { createServer, loadServerConfig, ServerError } from "@evenkeel/server";
+import {
+  createServer,
+  exportTo,
+  importFrom,
+  loadServerConfig,
+  ServerError,
+} from "@evenkeel/server";
 
 export interface ServeFlags {
   readonly config?: string;
+  readonly export?: string;
+  readonly import?: string;
 }
 
 /** Settles when the process is told to stop. */
@@ -17,9 +25,27 @@ function say(line: string): void {
   process.stderr.write(`evenkeel serve: ${line}\n`);
 }
 
-export async function runServe({ config: file, ...flags }: ServeFlags): Promise<number> {
+/** Whether that was all there was to do. */
+async function copied(
+  where: { readonly directory: string; readonly databaseUrl: string | undefined },
+  { to, from }: { readonly to: string | undefined; readonly from: string | undefined },
+): Promise<boolean> {
+  if (to !== undefined && from !== undefined) {
+    throw new ServerError("BAD_CONFIG", "--export and --import: one at a time");
+  }
+  if (to !== undefined) {
+    await exportTo(where, to);
+    say(`the store is in ${to}, with the CA's key: keep it secret`);
+  }
+  if (from !== undefined) say(`${await importFrom(where, from)} rows were imported`);
+  return to !== undefined || from !== undefined;
+}
+
+export async function runServe(given: ServeFlags): Promise<number> {
+  const { config: file, export: to, import: from, ...flags } = given;
   const config = loadServerConfig({ file, env: process.env, flags });
   const { dataDir: directory, databaseUrl, names, listen, logLevel } = config;
+  if (await copied({ directory, databaseUrl }, { to, from })) return 0;
   const { e2bDomain: domain, e2bListen } = config;
   const stopped = told();
   const server = await createServer({

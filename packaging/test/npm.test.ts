@@ -51,11 +51,11 @@ beforeAll(async () => {
 }, 240_000);
 
 /** Where this machine gets its packages is its own, as are those that it has already. */
-function npmSettings(prefix: string): Record<string, string> {
+function npmSettings(own: string): Record<string, string> {
   const get = (key: string) =>
     spawnSync("npm", ["config", "get", key], { encoding: "utf8" }).stdout.trim();
   return {
-    npm_config_prefix: prefix,
+    npm_config_prefix: own,
     npm_config_registry: get("registry"),
     npm_config_cache: get("cache"),
     npm_config_prefer_offline: "true",
@@ -76,13 +76,14 @@ function typedIn(commands: string): { status: number | null; stdout: string; std
 }
 
 /** npm may warn that koffi's install script does not run: it need not. */
-const NO_ERROR = expect.not.stringMatching(/evenkeel:|npm error/) as string;
+const AN_ERROR = /evenkeel:|npm error/;
 
 test("the README's first screen, as it stands", () => {
   const commands = firstScreen("README.md");
   expect(commands).toContain(`npm install -g ./${basename(tarball)} `);
   const { status, stdout, stderr } = typedIn(commands);
-  expect([status, stderr]).toEqual([0, NO_ERROR]);
+  expect(stderr).not.toMatch(AN_ERROR);
+  expect(status).toBe(0);
   const text = readFileSync(join(ROOT, "README.md"), "utf8");
   const [, shown = ""] = /\$ evenkeel plan --example\n(.*?)^```$/ms.exec(text) ?? [];
   expect(stdout.slice(stdout.indexOf("2 nodes in 2 classes"))).toBe(shown);
@@ -93,7 +94,8 @@ test("the first screen of the package's page, of a package that is not published
   expect(commands).toMatch(/^npm install -g evenkeel$/m);
   const here = commands.replace("-g evenkeel", `-g ./${basename(tarball)}`);
   const { status, stdout, stderr } = typedIn(here);
-  expect([status, stderr]).toEqual([0, NO_ERROR]);
+  expect(stderr).not.toMatch(AN_ERROR);
+  expect(status).toBe(0);
   expect(stdout).toContain("2 nodes in 2 classes");
 }, 180_000);
 

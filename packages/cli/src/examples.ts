@@ -48,6 +48,9 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "fleet sandboxes kill": ["evenkeel fleet sandboxes kill s0123456789abcdef"],
   "fleet sandboxes create": ["evenkeel fleet sandboxes create base --pool mixed"],
   "fleet sandboxes resume": ["evenkeel fleet sandboxes resume s0123456789abcdef --node node-8"],
+  "fleet e2b-key create": ["evenkeel fleet e2b-key create acme laptop"],
+  "fleet e2b-key delete": ["evenkeel fleet e2b-key delete acme laptop"],
+  "fleet e2b-key list": ["evenkeel fleet e2b-key list"],
   "fleet simulate": [
     "evenkeel fleet simulate --remove node-7 --pool mixed",
     "evenkeel fleet simulate --with granite-rapids@6.8 --pool mixed",

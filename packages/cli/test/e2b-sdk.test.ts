@@ -98,7 +98,7 @@ async function startFleet(directory: string): Promise<Fleet & { plan: () => Json
       server: url,
       join: joining.body.token,
       network: `10.21${4 + i}.0.0/24`,
-      firstId: 0x7300_0000 + i * 200_000,
+      firstId: 0x7600_0000 + i * 200_000,
     });
     onTestFinished(async () => {
       for (const { id } of (await askAgent(agent, "GET", "/v1/sandboxes")).sandboxes) {

@@ -125,7 +125,7 @@ describe("a custom template", () => {
       bitmap: `0b${"x".repeat(64)}`,
     }));
     const files = { "t.json": JSON.stringify({ msr_modifiers: entries }) };
-    expect(() => resolve(FILE, { files })).toThrow("Firecracker takes 51200");
+    expect(() => resolve(FILE, { files })).toThrow("Firecracker accepts 51200");
   });
 
   test("is linted for what is installed; unknown versions are named", () => {

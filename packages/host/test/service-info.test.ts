@@ -34,10 +34,10 @@ test("an answer without a CPU names none", () => {
 });
 
 test.each([
-  ["nothing", Buffer.alloc(0), "no uncompressed gRPC message"],
-  ["a compressed message", Buffer.from([1, 0, 0, 0, 0]), "no uncompressed gRPC message"],
-  ["half of it", framed(ANSWER).subarray(0, 40), "not one gRPC message"],
-  ["two", Buffer.concat([framed(ANSWER), framed(ANSWER)]), "not one gRPC message"],
+  ["nothing", Buffer.alloc(0), "not an uncompressed gRPC message"],
+  ["a compressed message", Buffer.from([1, 0, 0, 0, 0]), "not an uncompressed gRPC message"],
+  ["half of it", framed(ANSWER).subarray(0, 40), "not a single gRPC message"],
+  ["two", Buffer.concat([framed(ANSWER), framed(ANSWER)]), "not a single gRPC message"],
   ["a field that ends late", framed(Buffer.from([0x0a, 0x7f, 1])), "the message ends early"],
   ["an endless number", framed(Buffer.alloc(12, 0xff)), "more than ten bytes"],
   ["a group", framed(Buffer.from([0x0b])), "wire type 3"],

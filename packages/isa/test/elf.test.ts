@@ -84,6 +84,15 @@ test("no change of bytes makes the reader throw anything but its own error", () 
   fc.assert(check, { numRuns: 2000 });
 });
 
+test("a segment of data that is said to be larger than any file is one problem", () => {
+  const damaged = Buffer.from(makeElf(AVX512_CODE).bytes);
+  // Readable and writable instead of executable, of 1 TiB.
+  damaged.writeUInt32LE(6, 64 + 4);
+  damaged.writeBigUInt64LE(2n ** 40n, 64 + 32);
+  const [result] = scanSource("large", bytesOf(damaged));
+  expect(JSON.stringify(result).match(/data segment: bytes/g)).toHaveLength(1);
+});
+
 test("tables outside the file are named", () => {
   const { bytes } = makeElf(AVX512_CODE);
   const section = Buffer.from(bytes);

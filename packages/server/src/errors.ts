@@ -29,7 +29,7 @@ export const SERVER_ERRORS = {
   FORBIDDEN: {
     status: 403,
     exitCode: 2,
-    hint: "Use a token of the role that is named; docs/fleet.md says what each may do.",
+    hint: "Use a token with the named role; docs/fleet.md says what each may do.",
   },
   NOT_YOURS: {
     status: 403,
@@ -106,7 +106,7 @@ export const SERVER_ERRORS = {
   SERVER_DEFECT: {
     status: 500,
     exitCode: 3,
-    hint: "This is a defect of evenkeel; please report it with the server's log.",
+    hint: "This is a bug in evenkeel; please report it with the server's log.",
   },
   STOPPING: { status: 503, exitCode: 1, hint: "Try again when the server is back." },
   LEADER_LOST: {
@@ -117,12 +117,12 @@ export const SERVER_ERRORS = {
   NODE_SILENT: {
     status: 503,
     exitCode: 1,
-    hint: "It is done once the node is back. Ask again with the same Idempotency-Key, or GET it.",
+    hint: "It will be done when the node is back. Ask again with the same Idempotency-Key, or GET it.",
   },
   STORE_DOWN: {
     status: 503,
     exitCode: 3,
-    hint: "Is PostgreSQL up, and EVENKEEL_DATABASE_URL right? A request sent again with its Idempotency-Key is done once.",
+    hint: "Check that PostgreSQL is up and EVENKEEL_DATABASE_URL is right. A request retried with its Idempotency-Key is done only once.",
   },
   STORE_TOO_NEW: {
     status: 500,
@@ -147,7 +147,7 @@ export const SERVER_ERRORS = {
   DATA_IN_USE: {
     status: 500,
     exitCode: 3,
-    hint: "One server has a data directory; several servers share a PostgreSQL.",
+    hint: "Only one server can use a data directory; several servers share a PostgreSQL.",
   },
   BAD_CONFIG: { status: 500, exitCode: 2, hint: "docs/fleet.md lists every option." },
 } as const satisfies Record<string, ServerErrorKind>;

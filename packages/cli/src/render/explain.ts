@@ -97,7 +97,7 @@ function holderLines({ evidence }: ExplainedCrash): string[] {
   const { have, lack, unknown, of } = evidence.holders;
   const row = (label: string, names: readonly string[]) =>
     names.length === 0 ? [] : fact(label, `${plural(names.length, of)}: ${names.join(", ")}`);
-  return [...row("have it", have), ...row("lack it", lack), ...row("not known of", unknown)];
+  return [...row("have it", have), ...row("lack it", lack), ...row("unknown for", unknown)];
 }
 
 function section(name: string, sentences: readonly string[]): string[] {

@@ -88,25 +88,38 @@ function wordsOf(bytes: Buffer): Uint32Array {
   return new Uint32Array(aligned.buffer, aligned.byteOffset, whole / 4);
 }
 
+/**
+ * The parts of a file's data segments that are in the file, each with its address. What a segment
+ * says beyond the file is one problem, however large, and segments that overlap cost no more than
+ * the file twice.
+ */
+function* dataParts(elf: ElfFile): Generator<{ at: number; bytes: Buffer }> {
+  const { source, problems } = elf;
+  let budget = 2 * source.size;
+  for (const { type, executable, offset, address, fileSize } of elf.segments) {
+    if (type !== PT_LOAD || executable) continue;
+    const there = Math.min(fileSize, Math.max(0, source.size - offset), budget);
+    budget -= there;
+    for (let at = 0; at < there; at += PART) {
+      const size = Math.min(PART, there - at);
+      yield { at: address + at, bytes: source.read(offset + at, size, "data segment") };
+    }
+    const rest = () => source.read(offset + there, fileSize - there, "data segment");
+    if (there < fileSize) attempt(problems, rest, undefined);
+  }
+}
+
 /** Words of the data of a file for a fixed address that are addresses in it. */
 function standingPointers(elf: ElfFile, low: number, high: number): number[] {
   const found: number[] = [];
-  for (const { type, executable, offset, address, fileSize } of elf.segments) {
-    if (type !== PT_LOAD || executable) continue;
-    for (let at = 0; at < fileSize; at += PART) {
-      const size = Math.min(PART, fileSize - at);
-      const read = () => elf.source.read(offset + at, size, "data segment");
-      const bytes = attempt(elf.problems, read, Buffer.alloc(0));
-      const first = -(address + at) & 7;
-      const words = wordsOf(bytes.subarray(Math.min(first, bytes.length)));
-      for (let i = 0; i + 1 < words.length; i += 2) {
-        // Programs lie below 4 GiB. Kernels have relocations of their own, which are not read.
-        if (words[i + 1] !== 0) continue;
-        const value = words[i] ?? 0;
-        if (value >= low && value < high && value !== 0) {
-          found.push(address + at + first + i * 4, value);
-        }
-      }
+  for (const { at, bytes } of dataParts(elf)) {
+    const first = -at & 7;
+    const words = wordsOf(bytes.subarray(Math.min(first, bytes.length)));
+    for (let i = 0; i + 1 < words.length; i += 2) {
+      // Programs lie below 4 GiB. Kernels have relocations of their own, which are not read.
+      if (words[i + 1] !== 0) continue;
+      const value = words[i] ?? 0;
+      if (value >= low && value < high && value !== 0) found.push(at + first + i * 4, value);
     }
   }
   return found;

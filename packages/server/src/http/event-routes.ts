@@ -70,7 +70,7 @@ function openReaders({ store, report }: Context) {
   return {
     requireRoom: () => {
       if (readers.size < MOST_READERS) return;
-      throw new ServerError("TOO_MANY", `${readers.size} clients already read events`);
+      throw new ServerError("TOO_MANY", `${readers.size} clients are already reading events`);
     },
     add: (response: ServerResponse, next: number) => {
       // A client that left while it was looked up closes no more.

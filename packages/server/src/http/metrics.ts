@@ -28,6 +28,7 @@ const EVENTS = [
   "e2b-key.created",
   "e2b-key.deleted",
   "join-token.created",
+  "leader.changed",
   "node.changed",
   "node.deleted",
   "node.drained",

@@ -86,7 +86,7 @@ function poolSection(
       <>
         {more}
         {tree.length === 0 ? (
-          <p>One class: nothing to join.</p>
+          <p>One class: nothing to merge.</p>
         ) : (
           <MergeTree classes={classes} tree={tree} />
         )}

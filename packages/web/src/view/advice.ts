@@ -25,7 +25,7 @@ const TITLES: Readonly<Record<string, string>> = {
   "silent-change": "instructions that do something else there",
   immunity: "missing immunities and mitigations",
   remedy: "missing remedies",
-  weakness: "vulnerabilities that the guest is not told of",
+  weakness: "vulnerabilities that the guest does not see",
   paravirtual: "missing KVM features",
   "xsave-state": "missing XSAVE state",
   "xsave-layout": "another XSAVE layout",

@@ -143,14 +143,8 @@ export function openProcesses(session: Session) {
     start: (request: IncomingMessage, response: ServerResponse, user: User, message: Json) => {
       const running = start(session, user, message);
       all.set(running.pid, running);
-      const milliseconds = Math.min(
-        Number(request.headers["connect-timeout-ms"] ?? 0),
-        MOST_MS,
-      );
-      const timer =
-        milliseconds > 0
-          ? setTimeout(endLate, milliseconds, running)
-          : undefined;
+      const milliseconds = Math.min(Number(request.headers["connect-timeout-ms"] ?? 0), MOST_MS);
+      const timer = milliseconds > 0 ? setTimeout(endLate, milliseconds, running) : undefined;
       running.events.once("end", () => {
         clearTimeout(timer);
         all.delete(running.pid);

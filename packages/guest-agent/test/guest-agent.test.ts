@@ -92,6 +92,9 @@ test("a command's output and end are streamed, with the variables of /init", asy
 test("a command ends with its time, and all that it started", async () => {
   const { end } = await run("sleep 100 & sleep 100", { "connect-timeout-ms": "300" });
   expect(end).toMatchObject({ exitCode: 137 });
+  // What has left the command's group is not waited for once that is over.
+  const left = await run("setsid sleep 5 & exit 0", { "connect-timeout-ms": "300" });
+  expect(left.end).toMatchObject({ exitCode: 0 });
 });
 
 test("what cannot be started or is not there is an error of the protocol", async () => {

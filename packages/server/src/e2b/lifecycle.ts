@@ -236,8 +236,8 @@ export async function ensureRunning(
   sandbox: string,
   seconds: number,
 ): Promise<boolean> {
-  const end = performance.now() + WAIT_MS;
-  for (let tries = 0; tries < TRIES; ) {
+  const latest = performance.now() + WAIT_MS;
+  for (let tries = 0; tries < TRIES;) {
     const row = await lockSandbox(e2b.desk.context.store.db, sandbox).catch((error: unknown) => {
       const isGone = error instanceof ServerError && error.code === "NO_SUCH_SANDBOX";
       throw isGone ? noSandbox(sandbox) : error;
@@ -247,7 +247,7 @@ export async function ensureRunning(
     }
     if (row.state === "running") return false;
     if (isSettling(row)) {
-      if (performance.now() > end) throw silent(sandbox);
+      if (performance.now() > latest) throw silent(sandbox);
       await sleep(SETTLING_MS);
       continue;
     }

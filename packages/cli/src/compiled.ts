@@ -3,7 +3,16 @@
  * the functions that the first run called, and takes longer. The names of a build's files have a
  * digest of what is in them, so a name stands for its code.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import Module, { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { Script } from "node:vm";
@@ -23,11 +32,20 @@ type Wrapped = (
   directory: string,
 ) => unknown;
 
+const OTHERS_WRITE = 0o022;
+
+/** Of the file that is read, and no link: whoever writes it decides what this user runs. */
 function readKept(path: string): Buffer | undefined {
+  let fd: number | undefined;
   try {
-    return readFileSync(path);
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    const { uid, mode } = fstatSync(fd);
+    const own = uid === process.geteuid?.() && (mode & OTHERS_WRITE) === 0;
+    return own ? readFileSync(fd) : undefined;
   } catch {
     return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
 

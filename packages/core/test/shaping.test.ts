@@ -87,7 +87,7 @@ describe("what the operator asks of a pool", () => {
       "ice-lake-sp",
       "sapphire-rapids",
     ]);
-    expect(() => planned(generations, { without: ["haswell"] })).toThrow(/no class "haswell"/);
+    expect(() => planned(generations, { without: ["haswell"] })).toThrow(/no class is called "haswell"/);
     expect(() => planned([model("ice-lake-sp")], { without: ["ice-lake-sp"] })).toThrow(
       /no class is left/,
     );

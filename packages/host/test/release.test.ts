@@ -35,7 +35,7 @@ test.each([
   const find = (version: string) => requireFirecracker({ FIRECRACKER_VERSIONS_DIR: root }, version);
   expect([find(asked), find(installed)]).toEqual([double.path, double.path]);
   expect(() => find("v1.15.0")).toThrow(
-    expect.objectContaining({ message: `no "v1.15.0" in ${root} (there: ${installed})` }),
+    expect.objectContaining({ message: `no "v1.15.0" in ${root} (found: ${installed})` }),
   );
 });
 

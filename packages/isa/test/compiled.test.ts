@@ -170,6 +170,27 @@ __attribute__((target("sha"))) void f(int c) {
     expect(scan.declares.needed).toContain("x86-64-v3");
   });
 
+  test("a check that one caller skips with a constant is no check for that caller", () => {
+    // `odd`, which only a table leads to, passes 1 where `even` passes the CPU's answer.
+    const source = `__asm__(".intel_syntax noprefix\\n.text\\n.globl _start\\n"
+      "detect: push rbx\\n mov eax,7\\n xor ecx,ecx\\n cpuid\\n mov eax,ebx\\n shr eax,5\\n"
+      "and eax,1\\n pop rbx\\n ret\\n"
+      "h1: sub rsp,8\\n call detect\\n add rsp,8\\n ret\\n"
+      "h2: sub rsp,8\\n call h1\\n add rsp,8\\n ret\\n"
+      "h3: sub rsp,8\\n call h2\\n add rsp,8\\n ret\\n"
+      "h4: sub rsp,8\\n call h3\\n add rsp,8\\n ret\\n"
+      "work: test edi,edi\\n jz 1f\\n vpaddd ymm0,ymm1,ymm2\\n1: ret\\n"
+      "even: sub rsp,8\\n call h4\\n mov edi,eax\\n call work\\n add rsp,8\\n ret\\n"
+      "odd: sub rsp,8\\n call h4\\n mov esi,eax\\n mov edi,1\\n call work\\n add rsp,8\\n ret\\n"
+      "other: ret\\n"
+      "_start: sub rsp,8\\n call even\\n lea rbx,table[rip]\\n call [rbx+8]\\n add rsp,8\\n"
+      "mov eax,60\\n syscall\\n"
+      ".data\\n.balign 8\\ntable: .quad other, odd\\n"
+      ".section .rodata\\n.asciz \\"SIMDJSON_FORCE_IMPLEMENTATION\\"\\n.att_syntax\\n");`;
+    const { features } = compile(source, ["-nostdlib", "-static"]);
+    expect(features).toContainEqual(expect.objectContaining({ feature: "AVX2", use: "unguarded" }));
+  });
+
   test("a Go program's functions are known by its own table, and its level by its settings", () => {
     const source = `__asm__(".text\\ntext: nop\\n.Lhidden: sha1msg1 %xmm0, %xmm1\\nret\\n.Lend:\\n"
 ".section .go.buildinfo,\\"aw\\"\\n.ascii \\"Go buildinf: build\\tGOAMD64=v3\\\\n\\"\\n"

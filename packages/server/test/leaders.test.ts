@@ -96,9 +96,12 @@ describe.each(STORES)("on %s", (kind) => {
     await contract("held", "node:n", "2 hours");
     await contract("operators", "token:o", "2 hours");
     await contract("running", "node:n", "2 hours");
-    await db.execute(sql`insert into findings values ('f', '[]')`);
+    // Whoever has read up to its revision would not see the next contract, had that the same.
+    await contract("latest", "node:n", "2 hours");
+    await db.execute(sql`insert into findings values ('f', '[]'), ('g', '[]')`);
     await db.execute(sql`insert into verdicts (contract, variant, verdict, under_plan, findings,
-      rules, revision) values ('old', 'v', 'compatible', 'compatible', 'f', 'r', 1)`);
+      rules, revision) values ('old', 'v', 'compatible', 'compatible', 'f', 'r', 1),
+      ('latest', 'v', 'compatible', 'compatible', 'g', 'r', 2)`);
     await db.execute(sql`insert into held_snapshots (node, name, digest, kind, contract, memory_mib,
       bytes, created) values ('n', 's', 's', 'template', 'held', 1, 1, now())`);
     await db.execute(sql`insert into sandboxes (id, node, state, contract, memory_mib, on_timeout,
@@ -108,8 +111,9 @@ describe.each(STORES)("on %s", (kind) => {
     await db.transaction(async (tx) => await dropGarbage({ index } as Context, tx));
     const left = await db.execute<{ digest: string }>(sql`select digest from contracts`);
     const names = left.rows.map(({ digest }) => digest);
-    expect(new Set(names)).toEqual(new Set(["young", "held", "operators", "running"]));
-    expect((await db.execute(sql`select 1 from findings`)).rows).toEqual([]);
+    expect(new Set(names)).toEqual(new Set(["young", "held", "operators", "running", "latest"]));
+    const findings = await db.execute(sql`select digest from findings`);
+    expect(findings.rows).toEqual([{ digest: "g" }]);
     await db.execute(sql`insert into work (id, node, body, state, created, finished) values
       ('new', 'n', '{}', 'done', now(), now()), ('due', 'n', '{}', 'queued', now(), null),
       ('past', 'n', '{}', 'done', now(), now() - interval '25 hours')`);

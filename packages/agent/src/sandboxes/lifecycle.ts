@@ -160,6 +160,7 @@ export async function failSandbox(
   consoleText: string,
 ): Promise<void> {
   const { sandboxes, events, settings } = context;
+  closePorts(context, id);
   // First, so that whoever sees that it failed can end it at once.
   await removeVmDirectory(context, id);
   const failure = { time: new Date().toISOString(), message, console: consoleText };

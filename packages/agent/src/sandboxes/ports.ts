@@ -30,18 +30,20 @@ function addressOf({ sandboxes, cells }: Context, id: string): string {
   throw new AgentError("NETWORK_OFF", `sandbox "${id}" has no network`);
 }
 
-/** Throws PORT_CLOSED. */
-function open(host: string, port: number): Promise<Socket> {
+/** Throws PORT_CLOSED. `begun` gets the socket at once, and may destroy it at any time. */
+function open(host: string, port: number, begun: (guest: Socket) => void): Promise<Socket> {
   return new Promise((settle, reject) => {
     const guest = connect({ host, port, allowHalfOpen: true, noDelay: true });
+    begun(guest);
     const fail = (why: string) => {
       guest.destroy();
       reject(new AgentError("PORT_CLOSED", `port ${port} of the guest: ${why}`));
     };
     guest.setTimeout(CONNECT_MS, () => fail("no answer"));
     guest.once("error", ({ message }) => fail(message));
+    guest.once("close", () => fail("the sandbox ended"));
     guest.once("connect", () => {
-      guest.removeAllListeners("error").setTimeout(0);
+      guest.setTimeout(0);
       guest.setKeepAlive(true, KEEP_ALIVE_MS);
       settle(guest);
     });
@@ -64,9 +66,9 @@ export async function openPort(context: Context, id: string, port: number): Prom
   if ((streamsOf(context).get(id)?.size ?? 0) >= MOST_STREAMS) {
     throw new AgentError("BUSY", `${MOST_STREAMS} streams to sandbox "${id}" are open`);
   }
-  const guest = await open(address, port);
-  keep(context, id, guest);
-  return guest;
+  // Kept before it is connected: the next sandbox in this slot has the same address, and a
+  // connection that was asked for before must not reach it.
+  return await open(address, port, (guest) => keep(context, id, guest));
 }
 
 /** Ends the connections to a guest, or to all: its end does not come through once its VMM is gone. */

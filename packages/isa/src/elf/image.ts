@@ -104,8 +104,15 @@ function* dataParts(elf: ElfFile): Generator<{ at: number; bytes: Buffer }> {
       const size = Math.min(PART, there - at);
       yield { at: address + at, bytes: source.read(offset + at, size, "data segment") };
     }
-    const rest = () => source.read(offset + there, fileSize - there, "data segment");
-    if (there < fileSize) attempt(problems, rest, undefined);
+    const [from, to] = [offset + there, offset + fileSize];
+    const why =
+      to > source.size ? `outside the file of ${source.size} bytes` : "those of other segments";
+    if (there < fileSize) {
+      problems.push({
+        where: "data segment",
+        message: `data segment: bytes ${from} to ${to} are ${why}`,
+      });
+    }
   }
 }
 

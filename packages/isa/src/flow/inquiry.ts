@@ -99,14 +99,17 @@ export class Inquiry<F extends Followed> implements Surroundings {
 
   /**
    * Long functions are followed only where they are among the relevant: where calls lead to a use.
-   * Of the others, only those in the scope, and those that keep answers for them.
+   * Of the others, only those in the scope, those that hand arguments into it, and those that keep
+   * answers for them.
    */
   restrict(relevant: ReadonlySet<F>, scope: ReadonlySet<F>): void {
     this.#relevant = relevant;
-    const { all } = this.#input.index;
-    this.#worth = all.filter((f) => {
+    const { index, functionFor } = this.#input;
+    const isIn = (f: F | undefined) => f !== undefined && scope.has(f);
+    this.#worth = index.all.filter((f) => {
+      if (!this.#isWorth(f)) return false;
       const keeps = f.code.cpuid || f.code.written.length > 0;
-      return this.#isWorth(f) && (keeps || scope.has(f));
+      return keeps || isIn(f) || f.code.targets.some((target) => isIn(functionFor(target)));
     });
   }
 

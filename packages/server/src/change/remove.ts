@@ -20,8 +20,9 @@ export async function removeNode(
 ): Promise<void> {
   // Two that leave at once could each be saved by the other.
   await takeLock(tx, "leaving");
-  const { id } = await lockByName(tx, name);
   await requireStranded(context, tx, index, { node: name, strand });
+  // Only now: what pauses or resumes there holds its sandbox, and waits for the node.
+  const { id } = await lockByName(tx, name);
   await abandonWork(tx, { id, name });
   await deleteNode(tx, actor, name);
 }

@@ -198,6 +198,15 @@ export async function registerContract(
   { contract, digest, text }: ReadContract,
 ): Promise<{ readonly digest: string; readonly known: boolean }> {
   const known = async () => {
+    // What an operator registers is the operator's from then on, whoever reported it before.
+    if (actor.kind === "token") {
+      const taken = await tx
+        .update(contracts)
+        .set({ reportedBy: actorText(actor) })
+        .where(and(eq(contracts.digest, digest), like(contracts.reportedBy, "node:%")))
+        .returning({ digest: contracts.digest });
+      if (taken.length > 0) return true;
+    }
     const rows = await tx
       .select({ digest: contracts.digest })
       .from(contracts)
@@ -258,6 +267,8 @@ async function judgeEverything(tx: Queryable, cache: IndexCache): Promise<void> 
 /** Judges everything again where the rules are others than those of the index. */
 export async function judgeAgain(db: Database, cache: IndexCache): Promise<void> {
   await db.transaction(async (tx) => {
+    // Between its statements it judges for as long as that takes.
+    await tx.execute(sql`set local idle_in_transaction_session_timeout = 0`);
     const stale = ne(verdicts.rules, rulesVersion());
     const isStale = async () =>
       (await tx.select({ rules: verdicts.rules }).from(verdicts).where(stale).limit(1)).length > 0;

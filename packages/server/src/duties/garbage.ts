@@ -10,7 +10,8 @@ const AT_ONCE = 5000;
 /**
  * Each pause of a sandbox makes a contract, so that they would be without end. Those that nodes
  * reported go an hour after nothing is of them any more; what an operator registered stays, and so
- * do contracts of work that is under way.
+ * do contracts of work that is under way. The latest verdicts stay as well: pictures are read by
+ * revision, and a revision that was given again would never be read.
  */
 export async function dropGarbage({ index }: Context, tx: Queryable): Promise<boolean> {
   await tx.execute(sql`
@@ -25,6 +26,8 @@ export async function dropGarbage({ index }: Context, tx: Queryable): Promise<bo
         and not exists (select 1 from held_snapshots h where h.contract = k.digest)
         and not exists (select 1 from manifests m where m.contract = k.digest)
         and not exists (select 1 from sandboxes s where s.contract = k.digest)
+        and not exists (select 1 from verdicts v where v.contract = k.digest
+          and v.revision = (select max(revision) from verdicts))
       limit ${AT_ONCE})
     returning c.digest`);
   if (rows.length > 0) {

@@ -3,7 +3,7 @@
  * row, as the database writes it; the last has the digest of all before it.
  */
 import { createHash } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { getTableName, is, sql } from "drizzle-orm";
 import { PgTable } from "drizzle-orm/pg-core";
 import { messageOf, ServerError } from "../errors.ts";
@@ -154,7 +154,9 @@ async function withStore<T>(where: Where, run: (store: Store) => Promise<T>): Pr
 export async function exportTo(where: Where, file: string): Promise<void> {
   const text = await withStore(where, exportStore);
   const partial = `${file}.part`;
-  await writeFile(partial, text, { mode: 0o600, flush: true });
+  // Somebody else's file in its place would get the key, and a mode is only for a new file.
+  await rm(partial, { force: true });
+  await writeFile(partial, text, { mode: 0o600, flag: "wx", flush: true });
   await rename(partial, file);
 }
 

@@ -67,6 +67,9 @@ export function openTrees(): (tx: Queryable, pool: string) => Promise<MergeTreeV
       .from(profiles)
       .innerJoin(nodes, eq(nodes.profile, profiles.digest));
     const texts = new Map(found.map(({ digest, text }) => [digest, text]));
+    // Another request may have made it in the meantime.
+    const again = known.get(pool);
+    if (again?.key === key) return again.view;
     const view =
       rows.length === 0
         ? { classes: [], tree: [], refused: ["The pool has no nodes."] }

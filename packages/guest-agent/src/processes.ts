@@ -27,6 +27,10 @@ const SIGNALS: Readonly<Record<string, NodeJS.Signals>> = {
   9: "SIGKILL",
 };
 const KEEPALIVE = { event: { keepalive: {} } };
+/** Timers take no more, and fire at once instead. */
+const MOST_MS = 2 ** 31 - 1;
+/** For what a command wrote before it was ended. */
+const LAST_OUTPUT_MS = 200;
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 function endOf(code: number | null, signal: NodeJS.Signals | null): object {
@@ -104,6 +108,24 @@ function watch(running: Running, out: Outgoing): void {
   });
 }
 
+/**
+ * Ends a command whose time is over. Its group may have ended before it, while what left the group
+ * holds its output: that is no longer waited for.
+ */
+function endLate(running: Running): void {
+  try {
+    kill(running, "SIGKILL");
+  } catch {
+    // Nothing is left of the group.
+  }
+  const { stdout, stderr } = running.child;
+  const last = setTimeout(() => {
+    stdout.destroy();
+    stderr.destroy();
+  }, LAST_OUTPUT_MS);
+  running.events.once("end", () => clearTimeout(last));
+}
+
 export function openProcesses(session: Session) {
   const all = new Map<number, Running>();
   const selected = (request: Json): Running => {
@@ -121,11 +143,8 @@ export function openProcesses(session: Session) {
     start: (request: IncomingMessage, response: ServerResponse, user: User, message: Json) => {
       const running = start(session, user, message);
       all.set(running.pid, running);
-      const milliseconds = Number(request.headers["connect-timeout-ms"] ?? 0);
-      const timer =
-        milliseconds > 0
-          ? setTimeout(() => all.has(running.pid) && kill(running, "SIGKILL"), milliseconds)
-          : undefined;
+      const milliseconds = Math.min(Number(request.headers["connect-timeout-ms"] ?? 0), MOST_MS);
+      const timer = milliseconds > 0 ? setTimeout(endLate, milliseconds, running) : undefined;
       running.events.once("end", () => {
         clearTimeout(timer);
         all.delete(running.pid);

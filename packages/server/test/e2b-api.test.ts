@@ -3,15 +3,14 @@
  * processes here: no VMs, so that what is wrong in between shows in seconds.
  */
 import { once } from "node:events";
-import { createServer as createHttp, type Server as HttpServer } from "node:http";
+import { createServer as createHttp } from "node:http";
 import { request } from "node:https";
-import { connect, type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
-import { startGuestAgent } from "@evenkeel/guest-agent";
+import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { AgentError } from "../../agent/src/errors.ts";
-import { serveTunnel } from "../../agent/src/fleet/tunnel.ts";
+import { actAs, GUEST_PORT, listenRaw } from "./e2b-node.ts";
 import {
   caller,
   contractBody,
@@ -21,12 +20,10 @@ import {
   snapshotOf,
   useFleet,
   type Answer,
-  type TestNode,
 } from "./support.ts";
 
 const DOMAIN = "sbx.example";
 const PORT = 17_703;
-const GUEST_PORT = 49_983;
 const logged: string[] = [];
 
 /** Keeps all that a server logs. */
@@ -35,85 +32,6 @@ const logger = (() => {
   const own = { level: "debug", fatal: keep, error: keep, warn: keep, info: keep, debug: keep };
   return { ...own, trace: keep, silent: () => undefined, child: () => logger } as never;
 })();
-
-function portOf(server: HttpServer | undefined): number {
-  return (server?.address() as AddressInfo | undefined)?.port ?? 0;
-}
-
-/** Runs "sandboxes" as a node says that it does, each with a guest agent of its own. */
-function actAs(node: TestNode, base: string, ca: string) {
-  const guests = new Map<string, HttpServer>();
-  const states = new Map<string, { state: string; snapshot: object }>();
-  const stop = new AbortController();
-  let [digest, contract] = ["", ""];
-  const sandboxOf = (id: string) => {
-    const { state, snapshot } = states.get(id) ?? { state: "running", snapshot: {} };
-    const created = "2026-01-01T00:00:00.000Z";
-    return { id, state, from: digest, contract, memoryMib: 512, labels: {}, created, ...snapshot };
-  };
-  const perform = async (kind: string, id: string) => {
-    if (kind === "create") guests.set(id, await startGuestAgent(0, "127.0.0.1"));
-    if (kind === "kill") {
-      guests.get(id)?.closeAllConnections();
-      guests.get(id)?.close();
-      guests.delete(id);
-      return {};
-    }
-    if (kind === "extend") return { sandbox: sandboxOf(id) };
-    states.set(id, {
-      state: kind === "pause" ? "paused" : "running",
-      snapshot: kind === "pause" ? { snapshot: digest } : {},
-    });
-    return { sandbox: sandboxOf(id) };
-  };
-  const work = async () => {
-    while (!stop.signal.aborted) {
-      const { body } = await node.call("POST", "/v1/node/work", { running: [] });
-      for (const one of (body?.work ?? []) as {
-        id: string;
-        work: { kind: string; sandbox: string };
-      }[]) {
-        const result = await perform(one.work.kind, one.work.sandbox);
-        await node.call("POST", `/v1/node/work/${one.id}`, result);
-      }
-    }
-  };
-  const open = async (id: string, port: number) => {
-    if (states.get(id)?.state !== "running") throw new AgentError("WRONG_STATE", "it is paused");
-    const guest = guests.get(id);
-    const to = port === GUEST_PORT ? portOf(guest) : port;
-    const socket = connect({ port: to, host: "127.0.0.1" });
-    await once(socket, "connect").catch(() => {
-      throw new AgentError("PORT_CLOSED", "nobody listens");
-    });
-    return socket;
-  };
-  const dial = async () => {
-    const headers = { connection: "Upgrade", upgrade: "evenkeel-tunnel" };
-    const asked = request(new URL("/v1/node/tunnel", base), {
-      headers,
-      ca,
-      ...node.credentials,
-      agent: false,
-    });
-    asked.end();
-    const [, socket] = (await once(asked, "upgrade")) as [unknown, Duplex];
-    await serveTunnel(socket, open, stop.signal);
-  };
-  return {
-    holds: (one: { digest: string; contract: string }) => {
-      [digest, contract] = [one.digest, one.contract];
-    },
-    start: () => {
-      void work().catch(() => undefined);
-      void dial().catch(() => undefined);
-    },
-    stop: () => {
-      stop.abort();
-      for (const guest of guests.values()) guest.close();
-    },
-  };
-}
 
 interface Raw {
   readonly status: number;
@@ -133,12 +51,14 @@ describe("E2B's API", () => {
     method: "GET" | "POST" | "DELETE",
     path: string,
     body?: unknown,
+    more: Record<string, string> = {},
   ): Promise<Answer> => {
     const call = caller(`https://127.0.0.1:${PORT}`, { ca: fleet().ca });
     const key = keys[team];
     return await call(method, path, body, {
       host: `api.${DOMAIN}`,
       ...(key === undefined ? {} : { "x-api-key": key }),
+      ...more,
     });
   };
 
@@ -163,6 +83,21 @@ describe("E2B's API", () => {
     asked.end(body);
     const [answer] = await once(asked, "response");
     return { status: answer.statusCode, text: await text(answer) };
+  };
+
+  /** What comes back on a connection of its own until it ends, or until it has said `enough`. */
+  const speak = async (host: string, said: string, enough?: string): Promise<string> => {
+    const { ca } = fleet();
+    const socket = connectTls({ host: "127.0.0.1", port: PORT, servername: host, ca });
+    socket.on("error", () => undefined);
+    socket.write(said);
+    let heard = "";
+    for await (const part of socket) {
+      heard += String(part);
+      if (enough !== undefined && heard.includes(enough)) break;
+    }
+    socket.destroy();
+    return heard;
   };
 
   beforeAll(async () => {
@@ -287,6 +222,8 @@ describe("E2B's API", () => {
     expect((await reach(id, GUEST_PORT, "/health")).status).toBe(502);
 
     // What nobody may read anywhere.
+    const { body: logs } = await api("rival", "GET", `/v2/sandboxes/${other.body.sandboxID}/logs`);
+    expect(logs.logs[0]).toMatchObject({ message: "sandbox.created", fields: {} });
     const everything = logged.join("\n");
     for (const secret of [keys["acme"], keys["rival"], token, "of-acme"]) {
       expect(everything).not.toContain(secret);
@@ -295,10 +232,12 @@ describe("E2B's API", () => {
 
   test("streams, upgrades, private ports and resumes by traffic", async () => {
     const seen: string[] = [];
+    let release = (): void => undefined;
     const app = createHttp((asked, response) => {
       seen.push(`${asked.method} ${asked.url}`);
       response.write(`${asked.url} by ${String(asked.headers.host)} `);
-      if (asked.url === "/slow") setTimeout(() => response.end("end"), 300);
+      if (asked.url === "/held") release = () => void response.end("end");
+      else if (asked.url === "/slow") setTimeout(() => response.end("end"), 300);
       else response.end(String(asked.headers["x-api-key"]));
     });
     app.on("upgrade", (_asked, socket: Duplex) => {
@@ -328,11 +267,30 @@ describe("E2B's API", () => {
     // A body that looks like a request is a body, also where its method usually has none.
     const inside = "GET /inside HTTP/1.1\r\nHost: x\r\n\r\n";
     const chunked = { ...headers, "transfer-encoding": "chunked" };
-    for (const method of ["DELETE", "GET"]) {
-      await reach(id, port, "/outside", { method, headers: chunked, body: inside });
+    const named = {
+      ...headers,
+      connection: "content-length",
+      "content-length": String(inside.length),
+    };
+    for (const [own, method] of [
+      [chunked, "DELETE"],
+      [chunked, "GET"],
+      [named, "DELETE"],
+      [named, "OPTIONS"],
+    ] as const) {
+      await reach(id, port, "/outside", { method, headers: own, body: inside });
     }
     await reach(id, port, "/after", { headers });
-    expect(seen.slice(-3)).toEqual(["DELETE /outside", "GET /outside", "GET /after"]);
+    const outside = ["DELETE", "GET", "DELETE", "OPTIONS"].map((method) => `${method} /outside`);
+    expect(seen.slice(-5)).toEqual([...outside, "GET /after"]);
+
+    // A new end cuts no stream.
+    const held = reach(id, port, "/held", { headers });
+    await expect.poll(() => seen.at(-1)).toBe("GET /held");
+    const later = { timeout: 90 };
+    expect((await api("acme", "POST", `/sandboxes/${id}/timeout`, later)).status).toBe(204);
+    release();
+    expect((await held).text).toBe(`/held by ${host} end`);
 
     const upgrade = { connection: "Upgrade", upgrade: "echo" };
     const tls = {
@@ -359,6 +317,80 @@ describe("E2B's API", () => {
     expect((await api("acme", "GET", `/sandboxes/${id}`)).body.state).toBe("running");
     expect((await api("acme", "DELETE", `/sandboxes/${id}`)).status).toBe(204);
     app.close();
+  }, 120_000);
+
+  test("a guest's bytes end neither the server nor other connections", async () => {
+    const { body } = await api("acme", "POST", "/v2/sandboxes", { templateID: "base" });
+    const { sandboxID: id } = body;
+    const heard: string[] = [];
+    const guest = await listenRaw((socket, said) => {
+      heard.push(said);
+      const [, path = ""] = said.split(" ");
+      const status = path === "/reason" ? "200 a\u0001b" : `${path.slice(1)} any`;
+      const agrees = "HTTP/1.1 101 Yes\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+      const answers = `HTTP/1.1 ${status}\r\nContent-Length: 2\r\n\r\nok`;
+      socket.write(path === "/unasked" ? agrees : answers);
+    });
+    const { port } = guest.address() as AddressInfo;
+    for (const path of ["/000", "/099", "/101", "/unasked"]) {
+      expect([path, (await reach(id, port, path)).status]).toEqual([path, 502]);
+    }
+    expect([200, 502]).toContain((await reach(id, port, "/reason")).status);
+    expect(await reach(id, port, "/226")).toEqual({ status: 226, text: "ok" });
+
+    // Nothing passes raw before the guest agrees: neither what follows the head nor to the agent.
+    const host = `${port}-${id}.${DOMAIN}`;
+    const inside = "GET /inside HTTP/1.1\r\nHost: x\r\n\r\n";
+    const upgrade = (path: string, to: string) =>
+      `GET ${path} HTTP/1.1\r\nHost: ${to}\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n${inside}`;
+    const refused = await speak(host, upgrade("/426", host), "ok");
+    expect(refused).toContain("HTTP/1.1 426 Upgrade Required\r\n");
+    expect(heard.join("")).not.toContain("/inside");
+    const agent = `${GUEST_PORT}-${id}.${DOMAIN}`;
+    expect(await speak(agent, upgrade("/health", agent))).toMatch(/^HTTP\/1\.1 404 /);
+
+    // Bodies that never end, and callers that leave, take no connection from others.
+    const half = (path: string) =>
+      `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 9\r\n\r\n1`;
+    const many = Array.from({ length: 101 }, async () => await speak(host, half("/200"), "ok"));
+    await Promise.all(many);
+    expect((await reach(id, port, "/200")).status).toBe(200);
+    expect((await api("acme", "DELETE", `/sandboxes/${id}`)).status).toBe(204);
+    guest.close();
+  }, 120_000);
+
+  test("whoever comes while it is paused starts one resume, and a question starts none", async () => {
+    const key = { "idempotency-key": "one-sandbox" };
+    const wanted = { templateID: "base", autoPause: true, autoResume: { enabled: true } };
+    const { body } = await api("acme", "POST", "/v2/sandboxes", wanted, key);
+    const { sandboxID: id } = body;
+    const resumes = () => acting?.done.filter((one) => one === `resume ${id}`).length;
+    expect((await api("acme", "POST", `/sandboxes/${id}/pause`, {})).status).toBe(204);
+    expect((await reach(id, GUEST_PORT, "/health")).status).toBe(502);
+    // The answer to its creation, again, is no reason to end it.
+    const again = await api("acme", "POST", "/v2/sandboxes", wanted, key);
+    expect(again).toMatchObject({ status: 201, body: { sandboxID: id } });
+    expect(resumes()).toBe(0);
+
+    acting?.failing.add("resume");
+    const ten = Array.from({ length: 10 }, async () => (await reach(id, 80, "/")).status);
+    expect(new Set(await Promise.all(ten))).toEqual(new Set([409]));
+    expect((await reach(id, 80, "/")).status).toBe(409);
+    expect(resumes()).toBe(1);
+    acting?.failing.delete("resume");
+    expect((await api("acme", "POST", `/v2/sandboxes/${id}/connect`, {})).status).toBe(201);
+
+    // Its node pauses it by itself, which takes a while.
+    await acting?.becomes(id, "pausing");
+    const stateOf = async () => {
+      const { body: all } = await fleet().operator("GET", "/v1/sandboxes");
+      return all.sandboxes.find((one: { id: string }) => one.id === id)?.state;
+    };
+    await expect.poll(stateOf).toBe("pausing");
+    const connecting = api("acme", "POST", `/v2/sandboxes/${id}/connect`, {});
+    setTimeout(() => void acting?.becomes(id, "paused"), 500);
+    expect((await connecting).status).toBe(201);
+    expect((await api("acme", "DELETE", `/sandboxes/${id}`)).status).toBe(204);
   }, 120_000);
 
   test("a key that is revoked opens nothing, and only digests are kept", async () => {

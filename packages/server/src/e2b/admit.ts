@@ -27,22 +27,28 @@ function isSigned(token: string, url: URL, method: string): boolean {
   return isSame(`v1_${own}`, query.get("signature"));
 }
 
+/** The agent's one question that takes no token; as it is written, not as it might be read. */
+export function isHealth({ url = "/" }: IncomingMessage): boolean {
+  return /^\/health(?:\?|$)/.test(url);
+}
+
 /**
  * The guest's agent is for who has the sandbox's token, whatever the agent itself asks for: an
  * image may have an old one, and a guest that was never greeted asks for nothing. Other ports are
  * public, as E2B has it, unless the sandbox was created otherwise.
  */
 export function mayReach(
-  { method = "", url = "/", headers }: IncomingMessage,
+  request: IncomingMessage,
   { sandbox, port }: Target,
   publicTraffic: boolean,
   tokens: Tokens,
 ): boolean {
+  const { method = "", url = "/", headers } = request;
   if (port !== GUEST_PORT) {
     return publicTraffic || isSame(tokens.traffic(sandbox), headers[TRAFFIC_HEADER]);
   }
+  if (isHealth(request)) return true;
   const asked = new URL(url, "http://guest");
-  if (asked.pathname === "/health") return true;
   // What the server itself says to a guest is not for callers to say.
   if (asked.pathname === "/init") return false;
   const token = tokens.access(sandbox);

@@ -10,7 +10,7 @@ import { e2bSandboxes, sandboxes } from "../store/schema.ts";
 /** Where E2B's SDKs look for the guest's agent. */
 export const GUEST_PORT = 49_983;
 
-interface Place {
+export interface Place {
   readonly node: string;
   readonly state: SandboxState;
   readonly publicTraffic: boolean;
@@ -107,17 +107,20 @@ function ask(agent: Agent, sandbox: string, { method, path, token, body }: Guest
     ...(text === undefined ? {} : { "content-type": "application/json" }),
     ...(token === undefined ? {} : { "x-access-token": token }),
   };
-  const own = { host: sandbox, port: GUEST_PORT, timeout: GUEST_MS };
+  // In all: one that says a byte now and then would keep a connection, and who waits for it.
+  const signal = AbortSignal.timeout(GUEST_MS);
+  const own = { host: sandbox, port: GUEST_PORT, signal };
   const options = { agent, ...own, method, path, headers };
+  const why = (error: unknown) =>
+    signal.aborted ? new PortError("PORT_CLOSED", "the guest is silent") : error;
   return new Promise<GuestAnswer>((settle, fail) => {
     const sent = request(options, (response) => {
       textOf(response).then(
         (answer) => settle({ status: response.statusCode ?? 0, text: answer }),
-        fail,
+        (error: unknown) => fail(why(error)),
       );
     });
-    sent.on("timeout", () => sent.destroy(new PortError("PORT_CLOSED", "the guest is silent")));
-    sent.on("error", fail);
+    sent.on("error", (error) => fail(why(error)));
     sent.end(text);
   });
 }

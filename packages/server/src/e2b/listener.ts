@@ -14,10 +14,11 @@ import { answerErrors } from "./errors.ts";
 import { openGate } from "./gate.ts";
 import { openTokens } from "./keys.ts";
 import type { E2b } from "./lifecycle.ts";
-import { proxy, proxyUpgrade } from "./proxy.ts";
+import { proxy } from "./proxy.ts";
 import { addRoutes, typed } from "./routes.ts";
 import { targetOf } from "./target.ts";
 import { addTemplateRoutes } from "./templates.ts";
+import { proxyUpgrade } from "./upgrade.ts";
 
 export interface E2bOptions {
   /** `*.<domain>` leads to this server. */
@@ -110,9 +111,12 @@ export async function openE2b(
 ): Promise<E2bServer> {
   const { domain, logger } = options;
   const gate = openGate(context, tunnels);
-  const e2b: E2b = { desk, gate, domain, tokens: await openTokens(context.store.db) };
+  const tokens = await openTokens(context.store.db);
+  const e2b: E2b = { desk, gate, domain, tokens, waking: new Map() };
   const api = await makeApi(e2b, logger);
-  const server = createServer(await certificateFor(context, options));
+  // Callers that are gone without a word are found out, and their guests' connections let go.
+  const alive = { keepAlive: true, keepAliveInitialDelay: 60_000 };
+  const server = createServer({ ...(await certificateFor(context, options)), ...alive });
   server.maxConnections = MOST_CONNECTIONS;
   // Streams and uploads take as long as they take; heads do not.
   server.requestTimeout = 0;

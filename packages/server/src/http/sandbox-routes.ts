@@ -152,14 +152,15 @@ function addStarting(app: App, desk: Desk): void {
       requireOverride(actorOf(request), body.override);
       const prepare = async () => {
         const guest = pausedGuest(await lockSandbox(db, params.id));
-        return await chooseFor(desk, guest, whereOf(body));
+        return { guest, choice: await chooseFor(desk, guest, whereOf(body)) };
       };
-      const choice = (await wasDone(context, request)) ? undefined : await prepare();
+      const prepared = (await wasDone(context, request)) ? undefined : await prepare();
       const started = await begin(desk, { request, reply, status: 200 }, async (tx, actor) => {
-        if (choice === undefined) throw new ServerError("WRONG_STATE", "the key has just expired");
-        return await startResume(tx, actor, params.id, { request: body, choice });
+        if (prepared === undefined)
+          throw new ServerError("WRONG_STATE", "the key has just expired");
+        return await startResume(tx, actor, params.id, { request: body, ...prepared });
       });
-      if (choice !== undefined) wakeFor(desk, choice);
+      if (prepared !== undefined) wakeFor(desk, prepared.choice);
       return await finished(desk, started);
     },
   });

@@ -56,6 +56,15 @@ function sessionOver(socket: Duplex): ClientHttp2Session {
   return session;
 }
 
+/** What a node wrote, which may be anything. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "the node refused the stream";
+  }
+}
+
 function streamTo(session: ClientHttp2Session, authority: string): Promise<Duplex> {
   return new Promise((settle, fail) => {
     const stream = session.request(
@@ -69,7 +78,7 @@ function streamTo(session: ClientHttp2Session, authority: string): Promise<Duple
       clearTimeout(timer);
       if (headers[":status"] === 200) return settle(new PortStream(stream));
       stream.close();
-      const text = decodeURIComponent(String(headers[TUNNEL.message] ?? ""));
+      const text = decoded(String(headers[TUNNEL.message] ?? ""));
       return fail(new PortError(String(headers[TUNNEL.code] ?? "FAILED"), text));
     });
   });

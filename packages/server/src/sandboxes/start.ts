@@ -165,21 +165,27 @@ export function pausedGuest(row: SandboxRow): NamedGuest {
   throw new ServerError("WRONG_STATE", `its node has not said yet what sandbox ${id} resumes from`);
 }
 
-/** Throws NO_SUCH_SANDBOX, WRONG_STATE. */
+/** Of the guest that was chosen for. Throws NO_SUCH_SANDBOX, WRONG_STATE. */
 export async function startResume(
   tx: Queryable,
   actor: Actor,
   id: string,
   {
     request,
+    guest,
     choice,
   }: {
     readonly request: Pick<FleetResumeRequest, "timeoutSeconds" | "override">;
+    readonly guest: NamedGuest;
     readonly choice: Choice;
   },
 ): Promise<Started> {
   const row = await lockSandbox(tx, id);
-  const { snapshot, name } = pausedGuest(row);
+  const { snapshot, name, at } = pausedGuest(row);
+  if (snapshot !== guest.snapshot || at !== guest.at) {
+    // It ran in between, and what was paused since may need another CPU.
+    throw new ServerError("WRONG_STATE", `sandbox ${id} was paused anew meanwhile`);
+  }
   const { timeoutSeconds, override } = request;
   const { onTimeout, labels } = row;
   const facts = { sandbox: id, timeoutSeconds, override };

@@ -37,7 +37,7 @@ function sumOf(json: string): string {
 }
 
 /** All rows as the store had them at one moment. */
-export async function exportStore({ db, schema: migration }: Store): Promise<string> {
+async function exportStore({ db, schema: migration }: Store): Promise<string> {
   const lines = [JSON.stringify({ format: FORMAT, migration })];
   await db.transaction(
     async (tx) => {
@@ -113,7 +113,7 @@ async function goOn(tx: Queryable): Promise<void> {
 }
 
 /** All or nothing. Returns the number of rows. Throws BAD_EXPORT, STORE_NOT_EMPTY. */
-export async function importStore(store: Store, text: string): Promise<number> {
+async function importStore(store: Store, text: string): Promise<number> {
   const rows = readExport(text, store.schema);
   await store.db.transaction(async (tx) => {
     await requireEmpty(tx);

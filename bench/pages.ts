@@ -2,7 +2,7 @@
  * The server's pages at the size of a large fleet: 10,000 nodes of 30 classes, 5,000 contracts, 20,000
  * snapshots and sandboxes; for each the server's time, the browser's, and the longest frame while the
  * page is scrolled. CHROMIUM names another browser.
- * `tsx --tsconfig packages/web/tsconfig.json --conditions=@evenkeel/source bench/pages.ts`
+ * `tsx --tsconfig packages/web/tsconfig.json --conditions=@evenkeel/source bench/pages.ts [PATH…]`
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:https";
@@ -234,7 +234,7 @@ try {
   );
   await client.end();
   const [first] = rows;
-  await measurePages(browser, base, token, [
+  const paths = [
     "/",
     "/compatibility",
     "/pools",
@@ -250,7 +250,14 @@ try {
     "/drift",
     "/change",
     `/change?remove=${first?.class}`,
-  ]);
+  ];
+  const asked = process.argv.slice(2);
+  await measurePages(
+    browser,
+    base,
+    token,
+    paths.filter((path) => asked.length === 0 || asked.includes(path)),
+  );
 } finally {
   await browser.close();
   await server.close();

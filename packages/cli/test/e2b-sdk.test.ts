@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { createServer, type Server } from "@evenkeel/server";
-import { planPool } from "@evenkeel/core";
+import { formatTemplate, planPool } from "@evenkeel/core";
 import { expect, onTestFinished, test } from "vitest";
 import { missingGuest } from "../../agent/test/network-guest.ts";
 import { enter, makeHost, makeWorld, missingForNamespaces } from "../../host/test/namespaces.ts";
@@ -47,7 +47,7 @@ function client(ca: string, env: Readonly<Record<string, string>>): Client {
       env: { ...clean, ...env },
       timeout: 280_000,
     });
-    return JSON.parse(stdout) as Json;
+    return JSON.parse(stdout);
   };
 }
 
@@ -75,7 +75,7 @@ interface Fleet {
 async function askAgent({ app }: Agent, method: "GET" | "POST", url: string, payload?: object) {
   const response = await app.inject({ method, url, ...(payload === undefined ? {} : { payload }) });
   if (response.statusCode >= 300) throw new Error(`${url}: ${response.body}`);
-  return response.json() as Json;
+  return response.json();
 }
 
 async function startFleet(directory: string): Promise<Fleet & { plan: () => Json }> {
@@ -221,7 +221,7 @@ test("with the plan's guest CPU, a sandbox paused on one node is connected to on
   skip,
 }) => {
   const { fleet, byName, byUrl } = await begin(skip);
-  const { template } = fleet.plan();
+  const template = JSON.parse(formatTemplate(fleet.plan().template));
   await build(fleet, "planned", { kind: "template", name: "plan", template });
   await cordon(fleet, "lesser", true);
   const second = await byUrl("begin", "planned");

@@ -39,6 +39,7 @@ const BY_ERRNO: Readonly<Record<string, Code>> = {
 /** Any error as one that a caller can be told. */
 export function callErrorOf(error: unknown): CallError {
   if (error instanceof CallError) return error;
-  const { code = "", message = String(error) } = error as NodeJS.ErrnoException;
+  if (!(error instanceof Error)) return new CallError("internal", String(error));
+  const { code = "", message }: NodeJS.ErrnoException = error;
   return new CallError(BY_ERRNO[code] ?? "internal", message, { cause: error });
 }

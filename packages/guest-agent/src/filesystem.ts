@@ -89,8 +89,41 @@ async function watchBelow(
   });
 }
 
-export function openFilesystem(workdir: () => string | undefined) {
+/** Watchers whose events are kept until they are asked for. */
+function openPolled(at: (user: User, message: Json) => string) {
   const polled = new Map<string, { readonly watcher: FSWatcher; events: WatchEvent[] }>();
+  return {
+    createWatcher: async (user: User, message: Json) => {
+      if (polled.size >= MOST_WATCHERS) {
+        throw new CallError("resource_exhausted", `there are ${MOST_WATCHERS} watchers`);
+      }
+      const watcherId = randomBytes(8).toString("hex");
+      const events: WatchEvent[] = [];
+      const watcher = await watchBelow(at(user, message), message, (event) => {
+        const own = polled.get(watcherId)?.events ?? events;
+        if (own.length < MOST_EVENTS) own.push(event);
+      });
+      watcher.on("error", () => undefined);
+      polled.set(watcherId, { watcher, events });
+      return { watcherId };
+    },
+    getWatcherEvents: (message: Json) => {
+      const one = polled.get(textIn(message, "watcherId"));
+      if (one === undefined) throw new CallError("not_found", "there is no such watcher");
+      const { events } = one;
+      one.events = [];
+      return { events };
+    },
+    removeWatcher: (message: Json) => {
+      const id = textIn(message, "watcherId");
+      polled.get(id)?.watcher.close();
+      if (polled.delete(id)) return {};
+      throw new CallError("not_found", "there is no such watcher");
+    },
+  };
+}
+
+export function openFilesystem(workdir: () => string | undefined) {
   const at = (user: User, message: Json, name = "path") =>
     pathFor(user, textIn(message, name), workdir());
   return {
@@ -132,32 +165,6 @@ export function openFilesystem(workdir: () => string | undefined) {
       watcher.on("error", (error) => out.end(error));
       out.gone.addEventListener("abort", () => watcher.close());
     },
-    createWatcher: async (user: User, message: Json) => {
-      if (polled.size >= MOST_WATCHERS) {
-        throw new CallError("resource_exhausted", `there are ${MOST_WATCHERS} watchers`);
-      }
-      const watcherId = randomBytes(8).toString("hex");
-      const events: WatchEvent[] = [];
-      const watcher = await watchBelow(at(user, message), message, (event) => {
-        const own = polled.get(watcherId)?.events ?? events;
-        if (own.length < MOST_EVENTS) own.push(event);
-      });
-      watcher.on("error", () => undefined);
-      polled.set(watcherId, { watcher, events });
-      return { watcherId };
-    },
-    getWatcherEvents: (message: Json) => {
-      const one = polled.get(textIn(message, "watcherId"));
-      if (one === undefined) throw new CallError("not_found", "there is no such watcher");
-      const { events } = one;
-      one.events = [];
-      return { events };
-    },
-    removeWatcher: (message: Json) => {
-      const id = textIn(message, "watcherId");
-      polled.get(id)?.watcher.close();
-      if (polled.delete(id)) return {};
-      throw new CallError("not_found", "there is no such watcher");
-    },
+    ...openPolled(at),
   };
 }

@@ -18,7 +18,7 @@ function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
-export function isSame(a: string, b: string): boolean {
+function isSame(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 

@@ -38,7 +38,7 @@ function parse(bytes: Buffer): Json {
   throw new CallError("invalid_argument", "the message is not an object");
 }
 
-export function isStream({ headers }: IncomingMessage): boolean {
+function isStream({ headers }: IncomingMessage): boolean {
   return headers["content-type"]?.startsWith("application/connect+json") === true;
 }
 

@@ -22,7 +22,8 @@ beforeAll(async () => {
     server.close();
   };
   const body = JSON.stringify({ accessToken: TOKEN, envVars: { GREETING: "hello" } });
-  expect((await fetch(`${base}/init`, { method: "POST", body })).status).toBe(204);
+  const { status } = await fetch(`${base}/init`, { method: "POST", body });
+  if (status !== 204) throw new Error(`/init answers ${status}`);
 });
 afterAll(() => {
   close();

@@ -36,6 +36,10 @@ const logger = (() => {
   return { ...own, trace: keep, silent: () => undefined, child: () => logger } as never;
 })();
 
+function portOf(server: HttpServer | undefined): number {
+  return (server?.address() as AddressInfo | undefined)?.port ?? 0;
+}
+
 /** Runs "sandboxes" as a node says that it does, each with a guest agent of its own. */
 function actAs(node: TestNode, base: string, ca: string) {
   const guests = new Map<string, HttpServer>();
@@ -77,7 +81,7 @@ function actAs(node: TestNode, base: string, ca: string) {
   const open = async (id: string, port: number) => {
     if (states.get(id)?.state !== "running") throw new AgentError("WRONG_STATE", "it is paused");
     const guest = guests.get(id);
-    const to = port === GUEST_PORT ? (guest?.address() as AddressInfo).port : port;
+    const to = port === GUEST_PORT ? portOf(guest) : port;
     const socket = connect({ port: to, host: "127.0.0.1" });
     await once(socket, "connect").catch(() => {
       throw new AgentError("PORT_CLOSED", "nobody listens");
@@ -238,7 +242,7 @@ describe("E2B's API", () => {
 
     // Nor through the data plane.
     const envs = async (headers: object) =>
-      (await reach(id, GUEST_PORT, "/envs", { headers: headers as never })).status;
+      (await reach(id, GUEST_PORT, "/envs", { headers })).status;
     expect(await envs({})).toBe(401);
     expect(await envs({ "x-access-token": other.body.envdAccessToken })).toBe(401);
     expect(await envs({ "x-api-key": keys["acme"] })).toBe(401);
@@ -290,7 +294,9 @@ describe("E2B's API", () => {
   }, 120_000);
 
   test("streams, upgrades, private ports and resumes by traffic", async () => {
+    const seen: string[] = [];
     const app = createHttp((asked, response) => {
+      seen.push(`${asked.method} ${asked.url}`);
       response.write(`${asked.url} by ${String(asked.headers.host)} `);
       if (asked.url === "/slow") setTimeout(() => response.end("end"), 300);
       else response.end(String(asked.headers["x-api-key"]));
@@ -318,6 +324,15 @@ describe("E2B's API", () => {
     const host = `${port}-${id}.${DOMAIN}`;
     expect((await reach(id, port, "/a", { headers })).text).toBe(`/a by ${host} undefined`);
     expect((await reach(id, port, "/slow", { headers })).text).toBe(`/slow by ${host} end`);
+
+    // A body that looks like a request is a body, also where its method usually has none.
+    const inside = "GET /inside HTTP/1.1\r\nHost: x\r\n\r\n";
+    const chunked = { ...headers, "transfer-encoding": "chunked" };
+    for (const method of ["DELETE", "GET"]) {
+      await reach(id, port, "/outside", { method, headers: chunked, body: inside });
+    }
+    await reach(id, port, "/after", { headers });
+    expect(seen.slice(-3)).toEqual(["DELETE /outside", "GET /outside", "GET /after"]);
 
     const upgrade = { connection: "Upgrade", upgrade: "echo" };
     const tls = {

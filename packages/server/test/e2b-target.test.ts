@@ -54,7 +54,7 @@ describe("a request is for", () => {
       fc.property(fc.string({ maxLength: 80 }), (host) => {
         const target = targetOf({ host: `${host}.${DOMAIN}` }, DOMAIN);
         if (typeof target === "string") return;
-        expect(hostOf(host)).toBe(`${Number(target.port)}-${target.sandbox}`);
+        expect(hostOf(host)).toBe(`${target.port}-${target.sandbox}`);
       }),
     );
   });

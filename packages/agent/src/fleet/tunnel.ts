@@ -64,9 +64,11 @@ async function serve(open: OpenPort, stream: ServerHttp2Stream, authority: strin
     const guest = await open(target.id, target.port);
     guest.on("error", () => guest.destroy());
     // Whoever called may have gone while the guest was dialled.
-    if (stream.destroyed) return void guest.destroy();
-    stream.respond({ ":status": 200 });
-    joinStreams(stream, guest);
+    if (stream.destroyed) guest.destroy();
+    else {
+      stream.respond({ ":status": 200 });
+      joinStreams(stream, guest);
+    }
   } catch (error) {
     if (stream.destroyed) return;
     const code = error instanceof AgentError ? error.code : "FAILED";

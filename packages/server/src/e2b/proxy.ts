@@ -97,7 +97,12 @@ function forward(
   const { method = "GET", url: path = "/" } = asked;
   const to = { agent: e2b.gate.agent, host: target.sandbox, port: target.port, method, path };
   return new Promise((settle, fail) => {
-    const sent = request({ ...to, headers: passed(asked), setHost: false });
+    // A body without a length has to be framed anew, whatever the method: unframed, it would be the
+    // next request on a connection that others use.
+    const framed =
+      asked.headers["transfer-encoding"] === undefined ? [] : ["Transfer-Encoding", "chunked"];
+    const headers = [...passed(asked), ...framed];
+    const sent = request({ ...to, headers, setHost: false });
     sent.on("response", (answered) => {
       answered.on("error", () => response.destroy());
       response.writeHead(answered.statusCode ?? 502, answered.statusMessage, passed(answered));

@@ -1,5 +1,6 @@
 /** E2B's calls about sandboxes, v1 and v2: https://e2b.dev/docs/api-reference */
 import type { FastifyReply, FastifyRequest } from "fastify";
+// oxlint-disable oxc/no-async-endpoint-handlers -- Fastify awaits its handlers
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
@@ -14,7 +15,7 @@ import {
   BySandbox,
   Connect,
   ListQuery,
-  NewSandboxBody,
+  NewSandbox,
   Pause,
   Refresh,
   requireKnown,
@@ -53,7 +54,7 @@ function addCreating(app: E2bApp, e2b: E2b): void {
     ["/sandboxes", V1_SECONDS],
     ["/v2/sandboxes", V2_SECONDS],
   ] as const) {
-    app.post(path, { schema: { body: NewSandboxBody } }, async (request, reply) => {
+    app.post(path, { schema: { body: NewSandbox } }, async (request, reply) => {
       requireKnown(request.body);
       const team = teamThatAsks(request);
       const own = await create(e2b, { request, reply }, team, request.body, seconds);

@@ -25,7 +25,7 @@ const Network = z.object({
   rules: z.unknown().optional(),
 });
 
-const NewSandbox = z.object({
+export const NewSandbox = z.object({
   templateID: z.string().min(1).max(128),
   timeout: Timeout.nullish(),
   autoPause: z.boolean().nullish(),
@@ -47,7 +47,6 @@ export const Pause = z.object({ memory: z.boolean().nullish() });
 export const SetTimeout = z.object({ timeout: Timeout });
 export const Refresh = z.object({ duration: z.int().min(0).max(3600).nullish() });
 export const BySandbox = z.object({ sandboxID: SandboxId });
-export const NewSandboxBody = NewSandbox;
 
 export const ListQuery = z.object({
   metadata: z.string().max(8192).optional(),

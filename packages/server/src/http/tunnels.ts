@@ -42,10 +42,12 @@ function sessionOver(socket: Duplex): ClientHttp2Session {
   let heardAt = performance.now();
   const pings = setInterval(() => {
     if (session.destroyed) return;
-    if (performance.now() - heardAt > TUNNEL.silenceMs) return void session.destroy();
-    session.ping((error) => {
-      if (error === null) heardAt = performance.now();
-    });
+    if (performance.now() - heardAt > TUNNEL.silenceMs) session.destroy();
+    else {
+      session.ping((error) => {
+        if (error === null) heardAt = performance.now();
+      });
+    }
   }, TUNNEL.pingMs);
   session.once("close", () => {
     clearInterval(pings);

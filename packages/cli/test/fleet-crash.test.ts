@@ -81,13 +81,6 @@ describe.each(STORES)("on %s", (store) => {
       const context = await contextFor(one);
       const operator = operatorOf(context);
       const agents = await agentsOn(operator, one, directory);
-      onTestFinished(async () => {
-        for (const agent of agents) {
-          for (const { id } of await listOf(agent).catch(() => [])) {
-            await agent.call("DELETE", `/v1/sandboxes/${id}`).catch(() => undefined);
-          }
-        }
-      });
       for (const agent of agents.slice(0, 1)) await buildBase(operator, agent);
 
       // Guests that nobody touches: their processes outlive all that happens.
@@ -157,6 +150,10 @@ describe.each(STORES)("on %s", (store) => {
         return JSON.stringify(all) === JSON.stringify(wanted) ? true : undefined;
       });
       for (const [pid, began] of pids) expect([pid, beganAt(pid)]).toEqual([pid, began]);
+      // Sandboxes outlive their agents on purpose.
+      for (const agent of agents) {
+        for (const { id } of await listOf(agent)) await agent.call("DELETE", `/v1/sandboxes/${id}`);
+      }
     },
     600_000 + KILLS * 30_000,
   );

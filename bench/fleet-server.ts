@@ -25,7 +25,7 @@ import {
 } from "@evenkeel/core";
 import { connectTo, openPostgres } from "../packages/server/test/postgres.ts";
 import { makeKeys } from "../packages/server/test/support.ts";
-import { fleetProfiles } from "./fleet.ts";
+import { copyNodes, fleetProfiles } from "./fleet.ts";
 import { machine } from "./measure.ts";
 
 const NODES = Number(process.argv[2] ?? 10_000);
@@ -120,15 +120,7 @@ async function fill(
   client: Awaited<ReturnType<typeof connectTo>>,
   contracts: readonly string[],
 ): Promise<void> {
-  await client.query(`
-    insert into nodes (id, name, labels, joined, seen, profile, variant, held, baseline, cordoned,
-      capacity, snapshots, certificate_expires)
-    select 'n-' || lpad(i::text, 16, 'a'), 'copy-' || lpad(i::text, 5, '0'), n.labels, now(), now(),
-      n.profile, n.variant, null, n.baseline, false,
-      jsonb_build_object('sandboxes', i % 50, 'maxSandboxes', 100, 'memoryMib', i % 30000,
-        'maxMemoryMib', 65536), repeat('0', 64), now() + interval '3 days'
-    from generate_series(0, ${NODES - KINDS - 1}) i
-    join (select *, row_number() over (order by name) - 1 as k from nodes) n on n.k = i % ${KINDS}`);
+  await copyNodes(client, { nodes: NODES, kinds: KINDS });
   await client.query(
     `insert into held_snapshots (node, name, digest, kind, contract, memory_mib, bytes, created)
      select n.id, 's-' || s, encode(sha256((n.id || s)::bytea), 'hex'), 'sandbox',

@@ -69,3 +69,19 @@ export function writeFleet(directory: string, nodes: number, classCount: number)
     return path;
   });
 }
+
+/** Nodes as copies of one that joined for each kind, straight into a server's store. */
+export async function copyNodes(
+  client: { query(text: string): Promise<unknown> },
+  { nodes, kinds }: { readonly nodes: number; readonly kinds: number },
+): Promise<void> {
+  await client.query(`
+    insert into nodes (id, name, labels, joined, seen, profile, variant, held, baseline, cordoned,
+      capacity, snapshots, certificate_expires)
+    select 'n-' || lpad(i::text, 16, 'a'), 'copy-' || lpad(i::text, 5, '0'), n.labels, now(), now(),
+      n.profile, n.variant, null, n.baseline, false,
+      jsonb_build_object('sandboxes', i % 50, 'maxSandboxes', 100, 'memoryMib', i % 30000,
+        'maxMemoryMib', 65536), repeat('0', 64), now() + interval '3 days'
+    from generate_series(0, ${nodes - kinds - 1}) i
+    join (select *, row_number() over (order by name) - 1 as k from nodes) n on n.k = i % ${kinds}`);
+}

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { openMetrics } from "../../packages/agent/src/metrics.ts";
-import { programOf } from "../../packages/cli/src/program.ts";
+import { parseOnly } from "../../packages/cli/test/parse-only.ts";
 
 /** Its types bring those of browsers, which contradict Node's. */
 const require = createRequire(import.meta.url);
@@ -118,20 +118,6 @@ function manifests(directory: string): Manifest[] {
   );
 }
 
-/** Parses a command line without running it. Rejects with what the parser says. */
-async function parseCommand(words: readonly string[]): Promise<void> {
-  const program = programOf(() => undefined);
-  const silence = { writeErr: () => undefined, writeOut: () => undefined };
-  for (const command of [program, ...program.commands]) {
-    command
-      .exitOverride()
-      .configureOutput(silence)
-      .action(() => undefined);
-  }
-  // Before a command comes what reads settings, which is loaded when it is needed.
-  await program.parseAsync(words, { from: "user" });
-}
-
 test.each(["kubernetes/agent", "kubernetes/server"])("%s is whole", async (directory) => {
   const all = manifests(directory);
   const kustomization = all.find(({ kind }) => kind === "Kustomization");
@@ -142,7 +128,7 @@ test.each(["kubernetes/agent", "kubernetes/server"])("%s is whole", async (direc
   for (const { containers, initContainers = [], volumes } of pods) {
     const known = new Set(volumes.map(({ name }) => name));
     for (const { args, volumeMounts } of [...containers, ...initContainers]) {
-      await expect(parseCommand(args)).resolves.toBeUndefined();
+      await expect(parseOnly(args)).resolves.toBeUndefined();
       for (const { name } of volumeMounts) expect(known).toContain(name);
     }
   }
@@ -164,6 +150,6 @@ test("Nomad's job is HCL, and starts commands that there are", async () => {
   expect(job?.type).toBe("system");
   expect(Object.keys(job?.group["agent"]?.[0].task ?? {})).toEqual(["agent", "labels"]);
   expect(read(`nomad/${name}`)).toContain("evenkeel labels --plan ${var.plan} --pool ${var.pool}");
-  const labels = parseCommand(["labels", "--plan", "p", "--pool", "q"]);
+  const labels = parseOnly(["labels", "--plan", "p", "--pool", "q"]);
   await expect(labels).resolves.toBeUndefined();
 });

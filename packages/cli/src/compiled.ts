@@ -12,6 +12,7 @@ import {
   readFileSync,
   renameSync,
   writeFileSync,
+  type Stats,
 } from "node:fs";
 import Module, { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
@@ -34,14 +35,17 @@ type Wrapped = (
 
 const OTHERS_WRITE = 0o022;
 
+/** Whether only this user, besides root, can write it. */
+export function isOwn({ uid, mode }: Stats): boolean {
+  return uid === process.geteuid?.() && (mode & OTHERS_WRITE) === 0;
+}
+
 /** Of the file that is read, and no link: whoever writes it decides what this user runs. */
 function readKept(path: string): Buffer | undefined {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    const { uid, mode } = fstatSync(fd);
-    const own = uid === process.geteuid?.() && (mode & OTHERS_WRITE) === 0;
-    return own ? readFileSync(fd) : undefined;
+    return isOwn(fstatSync(fd)) ? readFileSync(fd) : undefined;
   } catch {
     return undefined;
   } finally {

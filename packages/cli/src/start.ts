@@ -6,10 +6,8 @@ import { mkdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { keepCompiled } from "./compiled.ts";
+import { isOwn, keepCompiled } from "./compiled.ts";
 import { answeredQuickly } from "./quick.ts";
-
-const OTHERS_WRITE = 0o022;
 
 /** In a directory that is this user's alone; elsewhere nothing is kept. */
 function keepForNextTime(): void {
@@ -20,8 +18,7 @@ function keepForNextTime(): void {
   );
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const { uid, mode } = statSync(directory);
-    if (uid !== process.geteuid?.() || (mode & OTHERS_WRITE) !== 0) return;
+    if (!isOwn(statSync(directory))) return;
     keepCompiled(dirname(fileURLToPath(import.meta.url)), directory);
   } catch {
     // A home that is closed or full: it starts all the same.

@@ -2,12 +2,12 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command } from "commander";
 import { expect, test } from "vitest";
 import { manualPage } from "../../../packaging/man.ts";
 import { allCommands, treeOf } from "../src/completion/tree.ts";
 import { EXAMPLES } from "../src/examples.ts";
 import { programOf } from "../src/program.ts";
+import { parseOnly } from "./parse-only.ts";
 import { CLX, evenkeel, ICX, ROOT, temporaryDirectory } from "./run.ts";
 
 const TREE = treeOf(programOf(() => undefined));
@@ -58,22 +58,9 @@ test("each command has an example, which its parser takes", async () => {
   expect(evenkeel(["plan", "--help"]).stdout).toContain("Examples:\n  evenkeel plan --example\n");
   for (const line of Object.values(EXAMPLES).flat()) {
     const words = /evenkeel ([^|)]*)/.exec(line)?.[1]?.trim().split(" ") ?? [];
-    await expect(parse(words)).resolves.toBeUndefined();
+    await expect(parseOnly(words)).resolves.toBeUndefined();
   }
 });
-
-/** Parses without running anything. Rejects with what the parser says. */
-async function parse(words: readonly string[]): Promise<void> {
-  const program = programOf(() => undefined);
-  silence(program);
-  await program.parseAsync(words, { from: "user" });
-}
-
-function silence(command: Command): void {
-  command.exitOverride().action(() => undefined);
-  command.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
-  for (const child of command.commands) silence(child);
-}
 
 test.each(["bash", "zsh", "fish"])("%s takes its completions", (shell) => {
   const { status, stdout } = evenkeel(["completion", shell]);
